@@ -1,0 +1,165 @@
+//! Types that several resources share.
+
+use super::schema;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Resource names and amounts, as in a ResourceQuota's `hard`.
+pub type ResourceList = BTreeMap<String, Quantity>;
+
+/// How far a tenant is kept apart from the others, from the weakest to the strongest.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IsolationModel {
+    /// A shared application on shared tables.
+    SharedData,
+    /// A shared application with separate data.
+    SharedApplication,
+    /// Namespaces and workloads of its own, on shared nodes.
+    DedicatedApplication,
+    /// Nodes of its own too.
+    DedicatedNodes,
+}
+
+impl IsolationModel {
+    /// Whether a tenant of this model runs workloads of its own.
+    pub fn has_workloads(self) -> bool {
+        self >= Self::DedicatedApplication
+    }
+}
+
+impl std::fmt::Display for IsolationModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Whether something is let through.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Let through.
+    Allow,
+    /// Refused.
+    Deny,
+}
+
+/// A transport protocol.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP; the default where a protocol may be left out.
+    #[default]
+    TCP,
+    /// UDP.
+    UDP,
+    /// SCTP.
+    SCTP,
+}
+
+impl Protocol {
+    /// Its name in a Kubernetes object.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TCP => "TCP",
+            Self::UDP => "UDP",
+            Self::SCTP => "SCTP",
+        }
+    }
+}
+
+/// What a container asks for and may use at most.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerResources {
+    /// What the scheduler sets aside, for example `cpu: 100m`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::resource_list")]
+    pub requests: ResourceList,
+    /// What the container may use at most, for example `memory: 1Gi`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::resource_list")]
+    pub limits: ResourceList,
+}
+
+/// What may come in and go out.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// Who may reach the tenant's pods, besides the tenant itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+    /// Whom the tenant's pods may reach, besides the tenant itself and the cluster's DNS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Egress>,
+}
+
+/// Who may reach the tenant's pods.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Ingress {
+    /// Whether the platform's gateway may. Absent means Deny.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Access>,
+    /// Other tenants that may, and that this tenant may reach in turn. Holds only while they name this tenant too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub tenants: Vec<Peer>,
+}
+
+/// Another tenant.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Peer {
+    /// The other Tenant's name.
+    #[schemars(length(min = 1, max = 53))]
+    pub name: String,
+}
+
+/// Whom the tenant's pods may reach.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Egress {
+    /// Whether public addresses may be reached. Absent means Deny. Never includes private ranges or the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internet: Option<Access>,
+    /// Whether the Kubernetes API server may be reached. Absent means Deny.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_server: Option<Access>,
+    /// Further destinations outside the cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub to: Vec<EgressRule>,
+}
+
+/// A destination outside the cluster.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct EgressRule {
+    /// Addresses in CIDR notation, such as `203.0.113.0/24`.
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = Rule::new("isCIDR(self)").message("must be a CIDR such as 203.0.113.0/24"))]
+    pub cidr: String,
+    /// Ports; absent or empty means every port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub ports: Vec<NetworkPort>,
+}
+
+/// A port or a range of ports.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.endPort) || self.endPort >= self.port").message("endPort must not be below port"))]
+pub struct NetworkPort {
+    /// The port, or the first of a range.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+    /// The last port of a range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub end_port: Option<i32>,
+    /// Absent means TCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+}

@@ -1,0 +1,30 @@
+//! The CustomResourceDefinitions, as the chart installs them.
+
+use super::{Tenant, TenantTier, TenantView, schema};
+use kube::CustomResourceExt;
+use serde_json::Value;
+
+/// Every CRD, in the order of installation.
+pub fn crds() -> Vec<Value> {
+    [Tenant::crd(), TenantTier::crd(), TenantView::crd()]
+        .iter()
+        .map(|crd| {
+            let mut value = serde_json::to_value(crd).unwrap_or_default();
+            schema::clean(&mut value);
+            value
+        })
+        .collect()
+}
+
+/// A multi-document YAML stream.
+///
+/// # Errors
+/// Never for values that came from JSON; the error is YAML's own.
+pub fn yaml(documents: &[Value]) -> Result<String, serde_yaml::Error> {
+    let mut out = String::new();
+    for document in documents {
+        out.push_str("---\n");
+        out.push_str(&serde_yaml::to_string(document)?);
+    }
+    Ok(out)
+}

@@ -1,0 +1,18 @@
+//! The custom resources of `tenant-operator.io/v1alpha1`: the only source of `crds/*.yaml`.
+
+pub mod common;
+mod crds;
+mod schema;
+pub mod status;
+pub mod tenant;
+pub mod tier;
+pub mod view;
+pub mod workload;
+
+pub use common::*;
+pub use crds::{crds, yaml};
+pub use status::*;
+pub use tenant::*;
+pub use tier::*;
+pub use view::*;
+pub use workload::*;

@@ -1,0 +1,111 @@
+//! What was observed of a tenant. Bounded in size, and written only when it changed.
+
+use super::{Access, IsolationModel, PodSecurity, ResourceList, schema};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What was observed of a tenant.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantStatus {
+    /// The generation of the spec that the conditions speak of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The tenant's identity: what marks everything it owns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady and WorkloadsAvailable for the parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The tenant's namespaces, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<String>,
+    /// How many they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_count: Option<i32>,
+    /// What tier and spec together amount to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Effective>,
+    /// What the tenant uses, at most five minutes old when it moves by more than 5 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// What tier and spec together amount to.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Effective {
+    /// The isolation model.
+    pub isolation: IsolationModel,
+    /// The Pod Security Standard that the namespaces enforce.
+    pub pod_security: PodSecurity,
+    /// The tenant's quota over all its namespaces.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::resource_list")]
+    pub quota: ResourceList,
+    /// Network access.
+    pub network: EffectiveNetwork,
+    /// The workloads' names, the tier's included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<String>,
+}
+
+/// Network access as it is.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectiveNetwork {
+    /// Whether the gateway reaches the tenant.
+    pub gateway: Access,
+    /// Whether the tenant reaches the internet.
+    pub internet: Access,
+    /// Whether the tenant reaches the API server.
+    pub api_server: Access,
+    /// The tenants it named, and whether they name it too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerStatus>,
+}
+
+/// One peering.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerStatus {
+    /// The other tenant.
+    pub name: String,
+    /// Whether traffic flows.
+    pub state: PeerState,
+}
+
+/// Whether a peering holds.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerState {
+    /// Both tenants name each other.
+    Agreed,
+    /// The other tenant does not name this one, or does not exist; no traffic flows.
+    Pending,
+}
+
+/// What a tenant uses, over all its namespaces.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// CPU requested by running pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// Memory requested by running pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// Pods that have not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods: Option<i64>,
+    /// Storage requested by PersistentVolumeClaims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
+    /// When this was measured (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub observed_at: Option<String>,
+}

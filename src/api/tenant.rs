@@ -1,0 +1,178 @@
+//! `Tenant`: one customer, described whole.
+
+use super::{IsolationModel, Network, ResourceList, TenantStatus, Workload, schema};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a customer's environment should be.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "tenant-operator.io",
+    version = "v1alpha1",
+    kind = "Tenant",
+    plural = "tenants",
+    shortname = "tnt",
+    category = "tenancy",
+    status = "TenantStatus",
+    derive = "PartialEq",
+    doc = "One customer of the platform: its whole environment, kept real by tenant-operator.",
+    validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 53").message("a Tenant's name must be a DNS label of at most 53 characters: its namespaces are named after it"),
+    validation = Rule::new("!self.metadata.name.startsWith('kube-')").message("a Tenant's name must not start with kube-: such namespaces are Kubernetes' own"),
+    validation = Rule::new("!has(self.status) || !has(self.status.id) || !has(self.spec.id) || self.spec.id == self.status.id").message("spec.id cannot differ from the id that the tenant already has, shown in status.id"),
+    printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier", description = "The plan"),
+    printcolumn(name = "Isolation", type_ = "string", json_path = ".status.effective.isolation", description = "How far the tenant is kept apart"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status", description = "Whether everything asked for was seen working"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", description = "Why, or why not"),
+    printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.namespaceCount", description = "How many namespaces the tenant has"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Id", type_ = "string", json_path = ".status.id", description = "The mark of ownership", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(oldSelf.id) || (has(self.id) && self.id == oldSelf.id)").message("id is immutable"),
+)]
+pub struct TenantSpec {
+    /// The tenant's identity for good: a UUID in lower case. Absent: the UID of the Tenant, shown in `status.id`.
+    /// Naming the id of a retained tenant reclaims its namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 36), regex(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"))]
+    pub id: Option<String>,
+    /// The tenant's name as people write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub display_name: Option<String>,
+    /// The TenantTier that gives defaults and bounds.
+    #[schemars(length(min = 1, max = 253))]
+    pub tier: String,
+    /// How far the tenant is kept apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
+    /// Who has access to the tenant's namespaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub owners: Vec<Owner>,
+    /// Namespaces besides the first one, which has the tenant's name. Each is called `<tenant>-<name>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub namespaces: Vec<TenantNamespace>,
+    /// What all the tenant's namespaces may use together. What is left out is as the tier says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::resource_list")]
+    pub quota: ResourceList,
+    /// What may come in and go out. What is left out is as the tier says, else refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// Applications that run in the tenant's first namespace, besides the tier's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub workloads: Vec<Workload>,
+    /// Any JSON, handed to the workloads as `/etc/tenant/configuration.json`. At most 256 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::any_object")]
+    pub configuration: Option<Value>,
+    /// Stops everything the tenant runs and keeps its data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+    /// What happens to the namespaces when the Tenant is deleted. Absent means Retain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+/// How far the tenant is kept apart.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Isolation {
+    /// One of the models that the tier allows.
+    pub model: IsolationModel,
+}
+
+/// Someone with access to the tenant's namespaces.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!self.name.startsWith('system:')").message("an owner cannot be a user or group of the system"),
+    validation = Rule::new("(self.kind == 'ServiceAccount') == has(self.namespace)").message("a ServiceAccount, and only a ServiceAccount, has a namespace"),
+    validation = Rule::new("!has(self.apiGroup) || self.apiGroup == (self.kind == 'ServiceAccount' ? '' : 'rbac.authorization.k8s.io')").message("apiGroup must be rbac.authorization.k8s.io for a User or Group and empty for a ServiceAccount"),
+)]
+pub struct Owner {
+    /// User, Group or ServiceAccount.
+    pub kind: OwnerKind,
+    /// `rbac.authorization.k8s.io` for users and groups; may be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub api_group: Option<String>,
+    /// The name as the API server authenticates it.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The namespace of a ServiceAccount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
+    /// What the owner may do.
+    pub role: OwnerRole,
+}
+
+/// What kind of identity an owner is.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OwnerKind {
+    /// A person.
+    User,
+    /// All members of a group.
+    Group,
+    /// A process in the cluster.
+    ServiceAccount,
+}
+
+/// What an owner may do in the tenant's namespaces.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OwnerRole {
+    /// Everything but the bounds the operator sets.
+    Admin,
+    /// As Admin, without access control.
+    Editor,
+    /// Reading, without Secrets.
+    Viewer,
+}
+
+impl OwnerRole {
+    /// Every role, in the order of rights.
+    pub const ALL: [Self; 3] = [Self::Admin, Self::Editor, Self::Viewer];
+
+    /// The ClusterRole that carries it, and the name of the RoleBinding in each namespace.
+    pub fn cluster_role(self) -> &'static str {
+        match self {
+            Self::Admin => "tenant-operator-tenant-admin",
+            Self::Editor => "tenant-operator-tenant-editor",
+            Self::Viewer => "tenant-operator-tenant-viewer",
+        }
+    }
+}
+
+/// A further namespace of the tenant.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantNamespace {
+    /// A DNS label; `<tenant>-<name>` must not exceed 63 characters.
+    #[schemars(length(min = 1, max = 61), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// This namespace's share of the tenant's quota. What is left out is divided evenly among the namespaces that do
+    /// not name it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::resource_list")]
+    pub quota: ResourceList,
+}
+
+/// What happens to the namespaces of a deleted Tenant.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeletionPolicy {
+    /// They stay, with nothing running and nobody let in, until a Tenant of the same name names the id.
+    #[default]
+    Retain,
+    /// They are emptied and deleted.
+    Delete,
+}

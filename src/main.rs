@@ -1,0 +1,3 @@
+fn main() {
+    print!("{}", tenant_operator::api::yaml(&tenant_operator::api::crds()).unwrap());
+}

@@ -1,0 +1,74 @@
+//! Every name this operator gives, in one place: labels, annotations, object names.
+
+use sha2::{Digest, Sha256};
+
+/// The API group of all our resources, and the prefix of our labels and annotations.
+pub const GROUP: &str = "tenant-operator.io";
+
+/// Who writes: the field manager, event reporter and value of `app.kubernetes.io/managed-by`.
+pub const MANAGER: &str = "tenant-operator";
+
+/// Label: the name of the tenant an object belongs to.
+pub const TENANT: &str = "tenant-operator.io/tenant";
+/// Label: the id of the tenant an object belongs to; the mark of ownership.
+pub const TENANT_ID: &str = "tenant-operator.io/tenant-id";
+/// Label of Kubernetes' recommended set, on top-level objects only.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Label of a namespace: its tenant's isolation model.
+pub const ISOLATION: &str = "tenant-operator.io/isolation";
+/// Label of a namespace whose tenant is gone and whose data is kept.
+pub const RETAINED: &str = "tenant-operator.io/retained";
+/// Label on workload objects and their pods: the workload's name.
+pub const WORKLOAD: &str = "tenant-operator.io/workload";
+/// Label on a claim: what kind of value it claims.
+pub const CLAIM: &str = "tenant-operator.io/claim";
+/// Annotation: repeats the tenant's id, so that an object whose labels were stripped is still known as ours.
+pub const OWNED_BY: &str = "tenant-operator.io/owned-by";
+/// Annotation of a retained namespace: how to reclaim it.
+pub const RECLAIM: &str = "tenant-operator.io/reclaim";
+/// Annotation of a pod template: a digest of the configuration it was started with.
+pub const CONFIGURATION_DIGEST: &str = "tenant-operator.io/configuration-digest";
+/// Every label, annotation and finalizer of ours starts so.
+pub const PREFIX: &str = "tenant-operator.io/";
+
+/// The finalizer that lets a tenant's deletion be orderly.
+pub const FINALIZER: &str = "tenant-operator.io/cleanup";
+
+/// Kubernetes' own, unforgeable label of a namespace.
+pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// The ClusterRole that the operator binds to itself in each tenant's namespace.
+pub const NAMESPACE_ROLE: &str = "tenant-operator-namespace";
+/// The RoleBinding by which it does so.
+pub const NAMESPACE_BINDING: &str = "tenant-operator";
+
+/// A tenant's name is a DNS label of at most this many characters, so that `<tenant>-<namespace>` fits 63.
+pub const MAX_TENANT_NAME: usize = 53;
+/// A DNS label is at most this long (RFC 1123).
+pub const MAX_LABEL: usize = 63;
+
+/// The name of a further namespace of a tenant.
+pub fn namespace(tenant: &str, name: &str) -> String {
+    format!("{tenant}-{name}")
+}
+
+/// The ConfigMap that carries a tenant's configuration into its workloads.
+pub const CONFIGURATION: &str = "tenant-configuration";
+
+/// The name of the claim on `value`, which must be normalised: the same value has the same name whoever asks.
+pub fn claim(kind: &str, value: &str) -> String {
+    format!("claim-{kind}-{}", digest(value.as_bytes()))
+}
+
+/// The first 160 bits of SHA-256, in hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(20).map(|b| format!("{b:02x}")).collect()
+}
+
+/// Whether `name` is a DNS label (RFC 1123).
+pub fn is_dns_label(name: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let outer = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let bytes = name.as_bytes();
+    bytes.len() <= MAX_LABEL && bytes.iter().all(|c| inner(*c)) && outer(bytes.first()) && outer(bytes.last())
+}
