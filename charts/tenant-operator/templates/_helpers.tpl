@@ -1,0 +1,37 @@
+{{/* Names are fixed: there is one operator per cluster, and policies and bindings refer to it by name. */}}
+{{- define "tenant-operator.name" -}}tenant-operator{{- end }}
+
+{{- define "tenant-operator.username" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "tenant-operator.name" . }}
+{{- end }}
+
+{{- define "tenant-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "tenant-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "tenant-operator.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{ include "tenant-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "tenant-operator.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "tenant-operator.serviceAccountSubject" -}}
+- kind: ServiceAccount
+  name: {{ include "tenant-operator.name" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}
