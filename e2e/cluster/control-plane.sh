@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Starts etcd, the API server, the controller manager, the scheduler, and KWOK for fake nodes.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# An address of the machine's own that pods can reach: the API server listens there, and the `kubernetes` service leads to it.
+node_bridge() {
+  ip link show "$NODE_BRIDGE" >/dev/null 2>&1 || ip link add "$NODE_BRIDGE" type bridge
+  ip addr replace "$NODE_IP/32" dev "$NODE_BRIDGE"
+  ip link set "$NODE_BRIDGE" up
+}
+
+etcd() {
+  # Without fsync: what is stored here need not outlive a power failure, and two slow disks' worth of waiting is saved.
+  start etcd "$BIN/etcd" --name=etcd --data-dir="$STATE/etcd" --unsafe-no-fsync \
+    --listen-client-urls="$ETCD" --advertise-client-urls="$ETCD" \
+    --listen-peer-urls=http://127.0.0.1:12380 --initial-advertise-peer-urls=http://127.0.0.1:12380 \
+    --initial-cluster=etcd=http://127.0.0.1:12380 --quota-backend-bytes=8589934592 --snapshot-count=50000 --log-level=warn
+  must_run etcd 30 "etcd" curl -sf "$ETCD/health"
+}
+
+apiserver() {
+  rm -f "$AUDIT_LOG"
+  start kube-apiserver "$BIN/kube-apiserver" --etcd-servers="$ETCD" \
+    --bind-address="$NODE_IP" --advertise-address="$NODE_IP" --secure-port=6443 \
+    --tls-cert-file="$PKI/apiserver.crt" --tls-private-key-file="$PKI/apiserver.key" --client-ca-file="$PKI/ca.crt" \
+    --kubelet-client-certificate="$PKI/apiserver-kubelet-client.crt" --kubelet-client-key="$PKI/apiserver-kubelet-client.key" \
+    --kubelet-preferred-address-types=InternalIP \
+    --service-account-issuer=https://kubernetes.default.svc.cluster.local \
+    --service-account-key-file="$PKI/service-accounts.pub" --service-account-signing-key-file="$PKI/service-accounts.key" \
+    --service-cluster-ip-range="$SERVICE_CIDR" --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
+    --allow-privileged=true --max-requests-inflight=1600 --max-mutating-requests-inflight=800 \
+    --audit-policy-file="$CLUSTER_SRC/audit-policy.yaml" --audit-log-path="$AUDIT_LOG" --audit-log-maxsize=8192 \
+    --profiling=false --v=1
+  must_run kube-apiserver 90 "the API server" kubectl get --raw /readyz
+}
+
+# Client limits well above the defaults: with them the controllers, not what is tested, would set the pace of 200 tenants.
+controllers() {
+  start kube-controller-manager "$BIN/kube-controller-manager" --kubeconfig="$PKI/controller-manager.kubeconfig" \
+    --bind-address=127.0.0.1 --use-service-account-credentials --leader-elect=false \
+    --service-account-private-key-file="$PKI/service-accounts.key" --root-ca-file="$PKI/ca.crt" \
+    --cluster-signing-cert-file="$PKI/ca.crt" --cluster-signing-key-file="$PKI/ca.key" \
+    --kube-api-qps=400 --kube-api-burst=800 --concurrent-resource-quota-syncs=10 --concurrent-namespace-syncs=20 \
+    --enable-hostpath-provisioner --profiling=false --v=1
+  start kube-scheduler "$BIN/kube-scheduler" --kubeconfig="$PKI/scheduler.kubeconfig" --bind-address=127.0.0.1 \
+    --leader-elect=false --kube-api-qps=400 --kube-api-burst=800 --profiling=false --v=1
+  start kwok "$BIN/kwok" --kubeconfig="$PKI/kwok.kubeconfig" --config="$CLUSTER_DIR/kwok-stages.yaml" --cidr="$FAKE_POD_CIDR" \
+    --manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake --node-lease-duration-seconds=40 --server-address=127.0.0.1:10247
+  must_run kube-controller-manager 60 "the controller manager" curl -skf https://127.0.0.1:10257/healthz
+  must_run kube-scheduler 60 "the scheduler" curl -skf https://127.0.0.1:10259/healthz
+  must_run kwok 60 "KWOK" curl -sf http://127.0.0.1:10247/healthz
+  wait_for 60 "the default ServiceAccount" kubectl get serviceaccount default
+}
+
+node_bridge
+etcd
+apiserver
+controllers

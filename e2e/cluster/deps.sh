@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Programs that the cluster takes from Debian: installs what is missing (as root), or says what to install.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# program:package
+WANTED="runc:runc iptables:iptables ipset:ipset conntrack:conntrack ip:iproute2 sysctl:procps findmnt:mount flock:util-linux
+  curl:curl openssl:openssl python3:python3"
+PATH=$PATH:/usr/sbin:/sbin
+
+missing=()
+for pair in $WANTED; do
+  command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+# busybox is taken into an image, where nothing is that a dynamic one could load.
+if ! command -v busybox >/dev/null || ! busybox 2>/dev/null | grep -q . || ldd "$(command -v busybox)" >/dev/null 2>&1; then
+  missing+=(busybox-static)
+fi
+[ "${#missing[@]}" -gt 0 ] || exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  die "missing: ${missing[*]} (Debian's package names). As root: apt-get update && apt-get install ${missing[*]}"
+fi
+say "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+{ apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/tmp/tenant-cluster-apt.log 2>&1 ||
+  { tail -n 20 /tmp/tenant-cluster-apt.log >&2; die "could not install ${missing[*]}"; }

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# enforcer.sh on|off: the network-policy enforcer. Off removes its rules too: then nothing enforces policies.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+case ${1:-} in
+on)
+  if running network-policy-enforcer; then exit 0; fi
+  kubectl apply -f "$CLUSTER_SRC/addons/network-policy-enforcer.yaml" >/dev/null
+  rm -f "$RUN/enforcer-ready"
+  start network-policy-enforcer "$BIN/network-policy-enforcer" --kubeconfig "$PKI/network-policy-enforcer.kubeconfig" \
+    --pod-cidr "$POD_CIDR" --ready-file "$RUN/enforcer-ready"
+  must_run network-policy-enforcer 60 "the first network-policy rules" test -e "$RUN/enforcer-ready"
+  ;;
+off)
+  stop 5 network-policy-enforcer
+  "$BIN/network-policy-enforcer" --cleanup
+  ;;
+*) die "usage: enforcer.sh on|off" ;;
+esac

@@ -1,0 +1,44 @@
+# shellcheck shell=bash disable=SC2034
+# What the cluster is: names, addresses, paths. Versions of what is built are pinned in the go.mod files beside this.
+
+CLUSTER_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+REPO=$(cd "$CLUSTER_SRC/../.." && pwd)
+
+# Kept between runs, inside the checkout.
+CLUSTER_DIR=$REPO/target/cluster
+BIN=$CLUSTER_DIR/bin
+LOGS=$CLUSTER_DIR/logs
+ADMIN_KUBECONFIG=$CLUSTER_DIR/kubeconfig
+AUDIT_LOG=$LOGS/audit.log
+
+# Removed by down.sh. Outside of the checkout at fixed places, so that any checkout finds and removes what another left:
+# there is one such cluster a machine.
+STATE=/var/lib/tenant-cluster
+RUN=/run/tenant-cluster
+PKI=$STATE/pki
+CGROUP=tenant-cluster
+CONTAINERD_SOCKET=$RUN/containerd.sock
+
+NODE_NAME=node-1
+NODE_BRIDGE=tc-node
+NODE_IP=10.97.0.1
+POD_BRIDGE=tc-pods
+POD_CIDR=10.244.0.0/24
+FAKE_POD_CIDR=10.246.0.0/16
+SERVICE_CIDR=10.96.0.0/16
+API_SERVICE_IP=10.96.0.1
+DNS_SERVICE_IP=10.96.0.10
+API_SERVER=https://$NODE_IP:6443
+ETCD=http://127.0.0.1:12379
+
+# A stand-in for the world outside of the cluster (outside.sh): none of these addresses exists elsewhere.
+OUTSIDE_NETNS=tc-outside
+OUTSIDE_LISTED_IP=203.0.113.10
+OUTSIDE_OTHER_IP=198.51.100.10
+METADATA_IP=169.254.169.254
+OUTSIDE_PORT=8080
+
+PAUSE_IMAGE=localhost/pause:e2e
+AGNHOST_IMAGE=localhost/agnhost:e2e
+BUSYBOX_IMAGE=localhost/busybox:e2e
+COREDNS_IMAGE=localhost/coredns:e2e
