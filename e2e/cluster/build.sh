@@ -32,7 +32,6 @@ node|containerd-shim-runc-v2|containerd|$CONTAINERD|$CONTAINERD/cmd/containerd-s
 node|ctr|containerd|$CONTAINERD|$CONTAINERD/cmd/ctr|-X $CONTAINERD/version.Version=%s
 node|host-local|containerd|$CNI|$CNI/plugins/ipam/host-local|
 node|bridge|containerd|$CNI|$CNI/plugins/main/bridge|
-node|loopback|containerd|$CNI|$CNI/plugins/main/loopback|
 node|portmap|containerd|$CNI|$CNI/plugins/meta/portmap|
 node|coredns|coredns|github.com/coredns/coredns|.|
 conformance|e2e.test|.|$K8S|$K8S/test/e2e|$K8S_VERSION_FLAGS

@@ -75,6 +75,7 @@ disabled_plugins = ['io.containerd.nri.v1.nri', 'io.containerd.snapshotter.v1.bt
   [plugins.'io.containerd.cri.v1.runtime'.cni]
     bin_dirs = ['$BIN']
     conf_dir = '$STATE/cni'
+    use_internal_loopback = true
   [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
     runtime_type = 'io.containerd.runc.v2'
     [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
@@ -129,6 +130,8 @@ kubeAPIQPS: 100
 kubeAPIBurst: 200
 readOnlyPort: 0
 EOF
+  # The kubelet makes this folder whatever its root is.
+  if [ ! -e /var/lib/kubelet ]; then touch "$RUN/made-var-lib-kubelet"; fi
   start kubelet "$BIN/kubelet" --config="$STATE/kubelet.yaml" --kubeconfig="$PKI/kubelet.kubeconfig" --root-dir="$STATE/kubelet" \
     --cert-dir="$PKI" --hostname-override="$NODE_NAME" --node-ip="$NODE_IP" --v=1
   must_run kubelet 60 "the kubelet" curl -sf http://127.0.0.1:10248/healthz

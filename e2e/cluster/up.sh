@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# up.sh [--control-plane]: brings the cluster up, or says that it is. With --control-plane only etcd, API server, controller
+# manager, scheduler and KWOK; a later up.sh adds the node to that. What is stale or half dead is removed first.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+CONTROL_PLANE=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok)
+NODE=(containerd kubelet kube-proxy network-policy-enforcer outside)
+
+case ${1:-} in
+"") wanted=("${CONTROL_PLANE[@]}" "${NODE[@]}") ;;
+--control-plane) wanted=("${CONTROL_PLANE[@]}") ;;
+*) die "usage: up.sh [--control-plane]" ;;
+esac
+need_root up.sh
+take_lock
+
+identity() { echo "$REPO"; grep -hE '^\s*(k8s.io/kubernetes|go.etcd.io/etcd/server/v3|sigs.k8s.io/kwok|github.com/containerd/containerd/v2) v' \
+  "$CLUSTER_SRC/go.mod" "$CLUSTER_SRC/containerd/go.mod"; }
+
+alive() {
+  [ "$(cat "$RUN/identity" 2>/dev/null)" = "$(identity)" ] || return 1
+  for name in "$@"; do running "$name" || return 1; done
+  kubectl get --raw /readyz --request-timeout=10s >/dev/null 2>&1
+}
+
+node_ready() { kubectl wait --for=condition=Ready "node/$NODE_NAME" --timeout=10s >/dev/null 2>&1; }
+
+write_env() {
+  cat >"$CLUSTER_DIR/env" <<EOF
+# Written by up.sh; for other scripts to source.
+KUBECONFIG='$ADMIN_KUBECONFIG'
+BIN='$BIN'
+AUDIT_LOG='$AUDIT_LOG'
+LOGS='$LOGS'
+API_SERVER='$API_SERVER'
+NODE_NAME='$NODE_NAME'
+NODE_IP='$NODE_IP'
+POD_CIDR='$POD_CIDR'
+SERVICE_CIDR='$SERVICE_CIDR'
+NODE_CIDR='$NODE_IP/32'
+DNS_SERVICE_IP='$DNS_SERVICE_IP'
+AGNHOST_IMAGE='$AGNHOST_IMAGE'
+BUSYBOX_IMAGE='$BUSYBOX_IMAGE'
+OUTSIDE_LISTED_IP='$OUTSIDE_LISTED_IP'
+OUTSIDE_OTHER_IP='$OUTSIDE_OTHER_IP'
+OUTSIDE_PORT='$OUTSIDE_PORT'
+METADATA_IP='$METADATA_IP'
+EOF
+}
+
+addresses_free() {
+  local cidr
+  for cidr in "$POD_CIDR" "$SERVICE_CIDR" "$NODE_IP/32"; do
+    if [ -n "$(ip -4 route show root "$cidr" table main)" ]; then
+      die "$cidr, which this cluster uses, is routed on this machine already: $(ip -4 route show root "$cidr" table main | head -n 1)"
+    fi
+  done
+}
+
+if alive "${wanted[@]}" && { [ "${#wanted[@]}" -eq "${#CONTROL_PLANE[@]}" ] || node_ready; }; then
+  write_env
+  say "already up (KUBECONFIG=$ADMIN_KUBECONFIG)"
+  exit 0
+fi
+
+"$CLUSTER_SRC/deps.sh"
+if [ "${#wanted[@]}" -eq "${#CONTROL_PLANE[@]}" ]; then
+  "$CLUSTER_SRC/build.sh" control-plane
+else
+  "$CLUSTER_SRC/build.sh" control-plane node
+fi
+
+began=$SECONDS
+# A control plane that runs well and has no node yet may go on; anything else that is left is not to be built upon.
+if ! alive "${CONTROL_PLANE[@]}" || [ -e "$STATE/containerd" ]; then
+  if [ -e "$RUN" ] || [ -e "$STATE" ]; then
+    say "removing what a cluster of before left"
+    "$CLUSTER_SRC/down.sh"
+  fi
+  addresses_free
+  mkdir -p "$RUN" "$STATE" "$LOGS"
+  chmod 700 "$RUN"
+  identity >"$RUN/identity"
+  say "starting the control plane"
+  "$CLUSTER_SRC/certs.sh"
+  "$CLUSTER_SRC/control-plane.sh"
+fi
+if [ "${#wanted[@]}" -gt "${#CONTROL_PLANE[@]}" ]; then
+  say "starting the node"
+  "$CLUSTER_SRC/node.sh"
+  "$CLUSTER_SRC/addons.sh"
+fi
+write_env
+say "up after $((SECONDS - began)) s (KUBECONFIG=$ADMIN_KUBECONFIG)"
