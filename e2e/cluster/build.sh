@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # build.sh [SET...]: builds what the cluster runs into target/cluster/bin, at the versions pinned in go.mod.
-# Sets: control-plane, node, conformance; none named: control-plane and node. What is there at its version is left alone.
+# Sets: clients, control-plane, node, conformance; none named: all but the last. What is there at its version is left alone.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -17,12 +17,12 @@ CNI=github.com/containernetworking/plugins
 table() {
   cat <<EOF
 control-plane|etcd|.|go.etcd.io/etcd/server/v3|go.etcd.io/etcd/server/v3|
-control-plane|kubectl|.|$K8S|$K8S/cmd/kubectl|$K8S_VERSION_FLAGS
+clients|kubectl|.|$K8S|$K8S/cmd/kubectl|$K8S_VERSION_FLAGS
 control-plane|kube-apiserver|.|$K8S|$K8S/cmd/kube-apiserver|$K8S_VERSION_FLAGS
 control-plane|kube-controller-manager|.|$K8S|$K8S/cmd/kube-controller-manager|$K8S_VERSION_FLAGS
 control-plane|kube-scheduler|.|$K8S|$K8S/cmd/kube-scheduler|$K8S_VERSION_FLAGS
 control-plane|kwok|.|sigs.k8s.io/kwok|sigs.k8s.io/kwok/cmd/kwok|
-control-plane|helm|.|helm.sh/helm/v3|helm.sh/helm/v3/cmd/helm|-X helm.sh/helm/v3/internal/version.version=%s
+clients|helm|.|helm.sh/helm/v3|helm.sh/helm/v3/cmd/helm|-X helm.sh/helm/v3/internal/version.version=%s
 node|kubelet|.|$K8S|$K8S/cmd/kubelet|$K8S_VERSION_FLAGS
 node|kube-proxy|.|$K8S|$K8S/cmd/kube-proxy|$K8S_VERSION_FLAGS
 node|network-policy-enforcer|.|-|./enforcer|
@@ -79,7 +79,7 @@ kwok_stages() {
   echo "$version" >"$BIN/.versions/kwok-stages"
 }
 
-sets=" ${*:-control-plane node} "
+sets=" ${*:-clients control-plane node} "
 mkdir -p "$BIN/.versions" "$LOGS"
 todo=()
 while IFS='|' read -r group name dir module package flags; do

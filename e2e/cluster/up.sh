@@ -66,9 +66,9 @@ fi
 
 "$CLUSTER_SRC/deps.sh"
 if [ "${#wanted[@]}" -eq "${#CONTROL_PLANE[@]}" ]; then
-  "$CLUSTER_SRC/build.sh" control-plane
+  "$CLUSTER_SRC/build.sh" clients control-plane
 else
-  "$CLUSTER_SRC/build.sh" control-plane node
+  "$CLUSTER_SRC/build.sh" clients control-plane node
 fi
 
 began=$SECONDS

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# make up: a cluster, the operator in it, the sample tenants Ready. May be run again at any time.
+#   CLUSTER=local|kind|current   which cluster (chosen unless told)
+#   IMAGE=NAME:TAG               with CLUSTER=current: the operator's image, which that cluster can pull
+#   READY_TIMEOUT=SECONDS        how long the samples may take (300)
+set -euo pipefail
+. "$(dirname "$0")/choose.sh"
+
+NAMESPACE=tenant-operator-system
+READY_TIMEOUT=${READY_TIMEOUT:-300}
+cd "$REPO"
+
+bring_up() {
+  case $CLUSTER in
+  local) e2e/cluster/up.sh ;;
+  kind)
+    mkdir -p "$(dirname "$KIND_KUBECONFIG")"
+    if ! kind get clusters 2>/dev/null | grep -qx "$KIND_NAME"; then
+      kind create cluster --name "$KIND_NAME" --kubeconfig "$KIND_KUBECONFIG" --wait 120s
+    fi
+    kind export kubeconfig --name "$KIND_NAME" --kubeconfig "$KIND_KUBECONFIG"
+    e2e/cluster/build.sh clients
+    ;;
+  current)
+    e2e/cluster/build.sh clients
+    reachable || die "the cluster of the current KUBECONFIG does not answer"
+    ;;
+  esac
+}
+
+# Makes the operator's image and brings it to the cluster's nodes; sets IMAGE.
+load_image() {
+  local binary=target/x86_64-unknown-linux-gnu/release/tenant-operator
+  case $CLUSTER in
+  local)
+    say "building the operator"
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target x86_64-unknown-linux-gnu --target-dir target
+    # Named after its content: another binary is another tag, so that the Deployment rolls.
+    IMAGE=localhost/tenant-operator:$(sha256sum "$binary" | cut -c1-12)
+    e2e/cluster/image.sh "$binary" "$IMAGE"
+    ;;
+  kind)
+    docker build --tag tenant-operator:e2e .
+    IMAGE=tenant-operator:$(docker image inspect --format '{{.Id}}' tenant-operator:e2e | cut -d: -f2 | cut -c1-12)
+    docker tag tenant-operator:e2e "$IMAGE"
+    kind load docker-image --name "$KIND_NAME" "$IMAGE"
+    ;;
+  current)
+    [ -n "${IMAGE:-}" ] || die "IMAGE=NAME:TAG must say which image of the operator that cluster can pull"
+    ;;
+  esac
+}
+
+# Pods', services' and nodes' addresses, which tenants' egress to the internet leaves out.
+cluster_cidrs() {
+  if [ "$CLUSTER" = local ]; then
+    echo "$POD_CIDR $SERVICE_CIDR $NODE_IP/32"
+    return
+  fi
+  {
+    kubectl get nodes -o jsonpath='{range .items[*]}{range .spec.podCIDRs[*]}{@}{"\n"}{end}{end}'
+    kubectl get servicecidrs -o jsonpath='{range .items[*]}{range .spec.cidrs[*]}{@}{"\n"}{end}{end}' 2>/dev/null || true
+    kubectl get nodes -o jsonpath='{range .items[*]}{.status.addresses[?(@.type=="InternalIP")].address}{"/32\n"}{end}'
+  } | grep -v : | sort -u | tr '\n' ' '
+}
+
+install() {
+  local cidrs
+  cidrs=${CLUSTER_CIDRS:-$(cluster_cidrs)}
+  say "installing the operator ($IMAGE)"
+  if ! helm upgrade --install tenant-operator charts/tenant-operator --namespace "$NAMESPACE" --create-namespace \
+    --set image.repository="${IMAGE%:*}" --set-string image.tag="${IMAGE##*:}" --set image.pullPolicy=IfNotPresent \
+    --set "network.clusterCIDRs={$(xargs <<<"$cidrs" | tr ' ' ',')}" --wait --timeout 3m >/dev/null; then
+    why_not
+    die "the operator does not come up"
+  fi
+}
+
+tenants() { kubectl get tenants --no-headers -o custom-columns="NAME:.metadata.name,READY:.status.conditions[?(@.type=='Ready')].status" 2>/dev/null; }
+not_ready() { tenants | awk '$2 != "True" { print $1 }' | xargs; }
+
+wait_ready() {
+  local end=$((SECONDS + READY_TIMEOUT)) waiting said=""
+  [ -n "$(tenants)" ] || die "config/samples made no tenant"
+  while waiting=$(not_ready) && [ -n "$waiting" ]; do
+    if [ "$SECONDS" -ge "$end" ]; then
+      why_not
+      die "not Ready after $READY_TIMEOUT s: $waiting"
+    fi
+    if [ "$waiting" != "$said" ]; then
+      say "waiting for Ready: $waiting"
+      said=$waiting
+    fi
+    sleep 1
+  done
+}
+
+why_not() {
+  local name
+  for name in $(not_ready); do
+    say "--- tenant $name"
+    kubectl get tenant "$name" -o jsonpath='{range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\n"}{end}' >&2 || true
+  done
+  say "--- warnings"
+  kubectl get events -A --field-selector type=Warning --sort-by=.lastTimestamp 2>/dev/null | tail -n 20 >&2 || true
+  say "--- pods that do not run"
+  kubectl get pods -A -o wide 2>/dev/null | awk 'NR == 1 || ($4 != "Running" && $4 != "Completed")' >&2 || true
+  say "--- the operator's log"
+  kubectl -n "$NAMESPACE" logs deployment/tenant-operator --all-containers --tail=30 >&2 || true
+}
+
+show() {
+  local name
+  echo
+  kubectl get tenants
+  for name in $(kubectl get tenants -o jsonpath='{range .items[*]}{range .status.namespaces[*]}{@}{"\n"}{end}{end}' | sort -u); do
+    echo
+    echo "namespace $name:"
+    kubectl -n "$name" get resourcequotas,networkpolicies,deployments,pods -o name | sed 's/^/  /'
+  done
+  cat <<EOF
+
+Up. To look further:
+  export KUBECONFIG=${KUBECONFIG:-} PATH=$BIN:\$PATH
+  kubectl get tenants,tenanttiers
+  kubectl describe tenant NAME
+  kubectl get events -A
+  kubectl -n $NAMESPACE logs deployment/tenant-operator
+To remove it: make down
+EOF
+}
+
+choose_cluster
+bring_up
+mkdir -p target
+echo "$CLUSTER" >target/up-cluster
+load_image
+install
+kubectl wait --for=condition=Established --timeout=60s crd/tenants.tenant-operator.io crd/tenanttiers.tenant-operator.io >/dev/null
+say "applying config/samples"
+kubectl apply -k config/samples
+wait_ready
+show
