@@ -1,0 +1,91 @@
+"""What RBAC lets the owners and the operator do, as one matrix of reviews."""
+
+import json
+
+from cluster import OPERATOR, RELEASE_NAMESPACE, must
+from fixtures import A, ADMIN, B, EDITOR, FOREIGN, VIEWER, listed
+
+READ, WRITE = ("get", "list", "watch"), ("create", "update", "patch", "delete")
+WORKLOADS = ("pods", "configmaps", "services", "persistentvolumeclaims", "serviceaccounts", "apps/deployments",
+             "apps/statefulsets", "apps/daemonsets", "apps/replicasets", "batch/jobs", "batch/cronjobs",
+             "autoscaling/horizontalpodautoscalers", "policy/poddisruptionbudgets", "networking.k8s.io/ingresses")
+BOUNDS = ("resourcequotas", "limitranges", "networking.k8s.io/networkpolicies", "endpoints",
+          "discovery.k8s.io/endpointslices", "tenant-operator.io/tenantviews")
+RBAC = ("rbac.authorization.k8s.io/roles", "rbac.authorization.k8s.io/rolebindings")
+
+
+def expectations():
+    """(user, namespace, verb, resource, allowed)"""
+    for who, writes, secrets, rbac in ((ADMIN, True, True, True), (EDITOR, True, True, False), (VIEWER, False, False, False)):
+        def each(verbs, resources, allowed, ns=A):
+            for verb in verbs:
+                for resource in resources:
+                    yield who, ns, verb, resource, allowed
+        yield from each(READ, WORKLOADS + BOUNDS + ("events", "pods/log"), True)
+        yield from each(WRITE, WORKLOADS, writes)
+        yield from each(READ + WRITE, ("secrets",), secrets)
+        yield from each(READ + WRITE, RBAC, rbac)
+        yield from each(("create",), ("pods/exec", "pods/portforward", "pods/eviction"), writes)
+        yield from each(("update", "patch"), ("apps/deployments/scale",), writes)
+        yield from each(WRITE, BOUNDS, False)
+        yield from each(("get",), ("namespaces",), True)
+        yield from each(("update", "patch", "delete"), ("namespaces", "namespaces/finalize"), False)
+        yield from each(("create",), ("serviceaccounts/token", "pods/binding", "bindings"), False)
+        yield from each(("impersonate",), ("serviceaccounts", "users", "groups"), False)
+        yield from each(("escalate", "bind"), RBAC + ("rbac.authorization.k8s.io/clusterroles",), False)
+        yield from each(("get", "create"), ("tenant-operator.io/tenants", "tenant-operator.io/tenanttiers", "nodes"), False)
+        yield from each(("get", "list", "create"), ("pods", "secrets"), False, B)
+    allowed = [("get", "tenant-operator.io/tenants", ""), ("patch", "tenant-operator.io/tenants", ""),
+               ("patch", "tenant-operator.io/tenants/status", ""), ("watch", "tenant-operator.io/tenanttiers", ""),
+               ("list", "tenant-operator.io/tenantviews", ""), ("create", "namespaces", ""),
+               ("create", "rbac.authorization.k8s.io/rolebindings", FOREIGN), ("list", "configmaps", ""),
+               ("delete", "namespaces", A), ("patch", "namespaces", A), ("deletecollection", "pods", A),
+               ("deletecollection", "apps/statefulsets", A), ("delete", "batch/cronjobs", A),
+               ("patch", "tenant-operator.io/tenantviews", A), ("create", "events.k8s.io/events", "default"),
+               ("list", "discovery.k8s.io/endpointslices", "default"), ("create", "coordination.k8s.io/leases", RELEASE_NAMESPACE),
+               ("delete", "configmaps", RELEASE_NAMESPACE)]
+    refused = [("delete", "tenant-operator.io/tenants", ""), ("create", "tenant-operator.io/tenants", ""),
+               ("patch", "tenant-operator.io/tenanttiers", ""), ("patch", "namespaces", ""), ("delete", "namespaces", ""),
+               ("delete", "namespaces", FOREIGN), ("get", "secrets", A), ("list", "secrets", ""), ("create", "secrets", A),
+               ("get", "secrets", RELEASE_NAMESPACE), ("patch", "rbac.authorization.k8s.io/rolebindings", FOREIGN),
+               ("create", "rbac.authorization.k8s.io/clusterroles", ""), ("escalate", "rbac.authorization.k8s.io/clusterroles", ""),
+               ("create", "rbac.authorization.k8s.io/clusterrolebindings", ""), ("create", "rbac.authorization.k8s.io/roles", A),
+               ("bind", "rbac.authorization.k8s.io/clusterroles", ""), ("impersonate", "users", ""),
+               ("create", "pods", A), ("create", "pods/exec", A), ("delete", "pods", FOREIGN), ("create", "configmaps", FOREIGN),
+               ("create", "configmaps", "kube-system"), ("break-glass", "tenant-operator.io/tenants", ""),
+               ("list", "nodes", ""), ("create", "serviceaccounts/token", A)]
+    for verb, resource, ns in allowed:
+        yield OPERATOR, ns, verb, resource, True
+    for verb, resource, ns in refused:
+        yield OPERATOR, ns, verb, resource, False
+
+
+def review(who, ns, verb, resource):
+    parts = resource.split("/")
+    group = parts.pop(0) if "." in parts[0] or parts[0] in ("apps", "batch", "autoscaling", "policy") else ""
+    attributes = {"verb": verb, "group": group, "resource": parts[0], "namespace": ns}
+    if parts[1:]:
+        attributes["subresource"] = parts[1]
+    # RBAC asks for a namespace's own rights in that namespace, by its name.
+    if resource == "namespaces" and ns:
+        attributes["name"] = ns
+    groups = ["system:authenticated"]
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": who, "groups": groups, "resourceAttributes": attributes}}
+
+
+def documents(text):
+    """kubectl prints a list that it created as one document after another."""
+    decoder, text = json.JSONDecoder(), text.strip()
+    while text:
+        document, end = decoder.raw_decode(text)
+        yield document
+        text = text[end:].lstrip()
+
+
+def matrix(r):
+    cases = list(expectations())
+    answers = documents(must("create", "-f", "-", "-o", "json", stdin=listed([review(*c[:4]) for c in cases])))
+    for (who, ns, verb, resource, allowed), answer in zip(cases, answers, strict=True):
+        r.check(f"{who} {'may' if allowed else 'may not'} {verb} {resource} in {ns or 'the cluster'}",
+                answer["status"].get("allowed", False) == allowed, json.dumps(answer["status"]))

@@ -1,0 +1,312 @@
+"""Who may do what. Each refusal stands beside a control that passes."""
+
+import copy
+import json
+
+from cluster import OPERATOR, RELEASE_NAMESPACE, create, delete, get, kubectl, must, patch, until
+from fixtures import *
+
+CONFINED, MANAGED = "tenant-operator-confinement", "tenant-operator-managed"
+NAMESPACES, PODS = "tenant-operator-namespaces", "tenant-operator-pods"
+RBAC = "is forbidden: User"
+
+
+def operator_namespaces(r):
+    new = f"{RUN}-n"
+    r.allowed("operator creates a marked namespace", create(namespace(new, marks(new)), OPERATOR))
+    r.allowed("operator creates a marked namespace at baseline", create(namespace(new, marks(new), "baseline"), OPERATOR))
+    r.refused("operator creates an unmarked namespace", create(namespace(new), OPERATOR), CONFINED)
+    for mark in marks(new):
+        labels = {k: v for k, v in marks(new).items() if k != mark}
+        r.refused(f"operator creates a namespace without {mark}", create(namespace(new, labels), OPERATOR), CONFINED)
+    r.refused("operator creates a kube- namespace", create(namespace("kube-tenant", marks(new)), OPERATOR), CONFINED)
+    for level in ("privileged", None):
+        r.refused(f"operator creates a namespace at {level}", create(namespace(new, marks(new), level), OPERATOR), "Pod Security")
+    r.allowed("operator labels a tenant's namespace", patch(A, "namespace", A, {"metadata": {"labels": {"x": "y"}}}, OPERATOR))
+    r.allowed("operator relaxes to baseline", patch(A, "namespace", A, {"metadata": {"labels": {
+        "pod-security.kubernetes.io/enforce": "baseline"}}}, OPERATOR))
+    r.refused("operator relaxes to privileged", patch(A, "namespace", A, {"metadata": {"labels": {
+        "pod-security.kubernetes.io/enforce": "privileged"}}}, OPERATOR), "Pod Security")
+    r.refused("operator changes a tenant-id", patch(A, "namespace", A, {"metadata": {"labels": {
+        "tenant-operator.io/tenant-id": ID[B]}}}, OPERATOR), CONFINED)
+    r.refused("operator takes a mark away", patch(A, "namespace", A, {"metadata": {"labels": {
+        "tenant-operator.io/tenant-id": None}}}, OPERATOR), CONFINED)
+    r.allowed("operator deletes a tenant's namespace", delete(A, "namespace", A, OPERATOR))
+    r.refused("operator deletes a foreign namespace", delete(FOREIGN, "namespace", FOREIGN, OPERATOR), RBAC)
+
+
+def operator_bindings(r):
+    own = account("tenant-operator", RELEASE_NAMESPACE)
+    bind = lambda ns, role, subject: create(role_binding("probe", ns, role, [subject]), OPERATOR)
+    viewer, admin, self_role = (f"tenant-operator-{n}" for n in ("tenant-viewer", "tenant-admin", "namespace"))
+    r.allowed("operator binds an owner's role", bind(A, viewer, user("somebody")))
+    for ns in ("kube-system", "default", RELEASE_NAMESPACE, FOREIGN):
+        r.refused(f"operator binds an owner's role in {ns}", bind(ns, viewer, user("somebody")), CONFINED)
+        r.refused(f"operator binds itself in {ns}", bind(ns, self_role, own), CONFINED)
+    r.allowed("operator binds itself in a tenant's namespace", bind(A, self_role, own))
+    for subject in (user("somebody"), account("other", RELEASE_NAMESPACE), account("tenant-operator", A)):
+        r.refused(f"operator binds its role to {subject['name']}", bind(A, self_role, subject), CONFINED)
+    r.refused("operator binds its role to two", create(role_binding("probe", A, self_role, [own, user("x")]), OPERATOR), CONFINED)
+    r.allowed("operator binds to a tenant's ServiceAccount", bind(A, admin, account("ci", A)))
+    r.allowed("operator binds to a group", bind(A, admin, group("acme-admins")))
+    for subject in (group("system:authenticated"), user("system:anonymous"), group("system:serviceaccounts"),
+                    account("default", "kube-system"), own):
+        r.refused(f"operator binds an owner's role to {subject['name']}", bind(A, admin, subject), CONFINED)
+    for role in ("cluster-admin", "admin"):
+        r.refused(f"operator binds {role}", bind(A, role, user("somebody")), "not currently held")
+
+
+def operator_rest(r):
+    config = lambda ns: {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("probe", ns)}
+    event = lambda ns: {"apiVersion": "v1", "kind": "Event", "metadata": meta("probe", ns), "reason": "Probe",
+                        "involvedObject": {"kind": "Tenant", "name": "x", "apiVersion": "tenant-operator.io/v1alpha1",
+                                           **({} if ns == "default" else {"namespace": ns})}}
+    lease = lambda ns: {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta("tenant-operator", ns)}
+    r.allowed("operator writes a claim", create(config(RELEASE_NAMESPACE), OPERATOR))
+    r.allowed("operator reports an event", create(event("default"), OPERATOR))
+    ok, _, err = create(lease(RELEASE_NAMESPACE), OPERATOR)
+    r.check("allowed: operator takes its lease", ok or "already exists" in err, err)
+    for resource, obj in kinds("probe", A, marks(A)).items():
+        if resource != "rolebindings":
+            r.allowed(f"operator creates {resource}", create(obj, OPERATOR))
+        body = {"metadata": {"labels": {"x": "y"}}}
+        r.allowed(f"operator changes {resource}", patch(A, resource, "ours", body, OPERATOR))
+        r.allowed(f"operator deletes {resource}", delete(A, resource, "ours", OPERATOR))
+    for resource in ("configmaps", "services"):
+        r.refused(f"operator writes {resource} in B, where it is not bound",
+                  create(kinds("probe", B, marks(B))[resource], OPERATOR), RBAC)
+
+
+def operator_elevated(r):
+    """With far more rights than it has, the policy alone still holds it."""
+    everything = [rule([""], ["configmaps", "secrets", "events", "serviceaccounts", "serviceaccounts/token", "namespaces",
+                              "pods", "pods/exec", "pods/eviction"], ["*"]),
+                  rule(["apps"], ["deployments", "deployments/scale"], ["*"]),
+                  rule(["rbac.authorization.k8s.io"], ["clusterroles", "roles", "rolebindings", "clusterrolebindings"], ["*"])]
+    must("create", "-f", "-", stdin=listed(cluster_role(f"{RUN}-elevated", everything, user(OPERATOR))))
+    secret = lambda ns: {"apiVersion": "v1", "kind": "Secret", "metadata": meta("probe", ns)}
+    config = lambda ns: {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("probe", ns)}
+    until("elevation", lambda: kubectl("auth", "can-i", "create", "secrets", "-n", A, user=OPERATOR)[0])
+    r.allowed("elevated operator writes a ConfigMap in B", create(config(B), OPERATOR))
+    for ns in (A, "kube-system", "default", RELEASE_NAMESPACE):
+        r.refused(f"elevated operator writes a Secret in {ns}", create(secret(ns), OPERATOR), CONFINED)
+    for ns in ("kube-system", "default", FOREIGN):
+        r.refused(f"elevated operator writes a ConfigMap in {ns}", create(config(ns), OPERATOR), CONFINED)
+    r.refused("elevated operator changes its own Deployment",
+              create(deployment("probe", RELEASE_NAMESPACE, {"app": "x"}), OPERATOR), CONFINED)
+    r.refused("elevated operator binds cluster-admin",
+              create(role_binding("probe", A, "cluster-admin", [user("somebody")]), OPERATOR), CONFINED)
+    r.refused("elevated operator writes a ClusterRole", create(cluster_role("probe", [], user("x"))[0], OPERATOR), CONFINED)
+    r.refused("elevated operator writes a ClusterRoleBinding", create(cluster_role("probe", [], user("x"))[1], OPERATOR), CONFINED)
+    r.refused("elevated operator writes a Role", create({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+              "metadata": meta("probe", A), "rules": []}, OPERATOR), CONFINED)
+    r.refused("elevated operator marks a foreign namespace", patch(FOREIGN, "namespace", FOREIGN, {"metadata": {
+        "labels": {**marks(A), "pod-security.kubernetes.io/enforce": "restricted"}}}, OPERATOR), CONFINED)
+    r.refused("elevated operator deletes a foreign namespace", delete(FOREIGN, "namespace", FOREIGN, OPERATOR), CONFINED)
+    r.refused("elevated operator takes a token", kubectl("create", "token", "default", "-n", A, user=OPERATOR), CONFINED)
+    r.refused("elevated operator scales", kubectl("scale", "deployment", "theirs", "-n", A, "--replicas=2", user=OPERATOR), CONFINED)
+    must("create", "-f", "-", stdin=pod(A))
+    r.refused("elevated operator runs a command in a pod", kubectl("exec", "-n", A, "probe", "--", "true", user=OPERATOR), CONFINED)
+    must("delete", "pod", "probe", "-n", A, "--wait=false")
+    must("delete", "clusterrole,clusterrolebinding", f"{RUN}-elevated")
+
+
+def operator_tenants(r):
+    """The operator ends a Tenant's finalizer and status, never its spec."""
+    if not kubectl("get", "crd", "tenants.tenant-operator.io")[0]:
+        return print("note: no Tenant CRD is installed, so its cases are left out")
+    tier = {"apiVersion": "tenant-operator.io/v1alpha1", "kind": "TenantTier", "metadata": meta(RUN), "spec": {
+        "displayName": "x", "isolation": {"default": "DedicatedApplication", "allowed": ["DedicatedApplication"]},
+        "quota": {"pods": 1}}}
+    tenant = {"apiVersion": "tenant-operator.io/v1alpha1", "kind": "Tenant", "metadata": meta(RUN),
+              # A tier that does not exist, so that a running operator makes nothing of it.
+              "spec": {"displayName": "x", "tier": f"{RUN}-none"}}
+    must("create", "-f", "-", stdin=tenant)
+    try:
+        r.allowed("operator sets a finalizer", patch("default", "tenant", RUN, {"metadata": {
+            "finalizers": ["tenant-operator.io/cleanup"]}}, OPERATOR))
+        r.allowed("operator writes a status", patch("default", "tenant", RUN, {"status": {"observedGeneration": 1}},
+                                                    OPERATOR, "--subresource=status"))
+        r.refused("operator changes a spec", patch("default", "tenant", RUN, {"spec": {"displayName": "y"}}, OPERATOR), CONFINED)
+        r.allowed("the admin changes a spec", patch("default", "tenant", RUN, {"spec": {"displayName": "y"}}, None))
+        r.refused("operator deletes a Tenant", delete("default", "tenant", RUN, OPERATOR), RBAC)
+        r.refused("operator creates a tier", create(tier, OPERATOR), RBAC)
+    finally:
+        kubectl("delete", "tenant", RUN, "--wait=false")
+
+
+def namespaces(r):
+    label = lambda ns, key, value, who: patch(ns, "namespace", ns, {"metadata": {"labels": {key: value}}}, who)
+    enforce = "pod-security.kubernetes.io/enforce"
+    r.allowed("a labeller labels a tenant's namespace", label(A, "x", "y", LABELLER))
+    r.allowed("a labeller labels a foreign namespace", label(FOREIGN, "x", "y", LABELLER))
+    r.allowed("a labeller sets Pod Security on a foreign namespace", label(FOREIGN, enforce, "privileged", LABELLER))
+    r.allowed("a labeller sets managed-by on a foreign namespace", label(FOREIGN, "app.kubernetes.io/managed-by", "x", LABELLER))
+    for key, value in {**{k: "other" for k in marks(A)}, "tenant-operator.io/isolation": "SharedData", enforce: "baseline",
+                       "pod-security.kubernetes.io/warn": "privileged", f"{enforce}-version": "v1.20"}.items():
+        r.refused(f"a labeller changes {key}", label(A, key, value, LABELLER), NAMESPACES)
+    for key in (*marks(A), enforce):
+        r.refused(f"a labeller removes {key}", label(A, key, None, LABELLER), NAMESPACES)
+    r.refused("all labels at once", patch(A, "namespace", A, {"metadata": {"labels": None}}, LABELLER), NAMESPACES)
+    r.refused("a labeller marks a foreign namespace", label(FOREIGN, "tenant-operator.io/tenant-id", ID[A], LABELLER), NAMESPACES)
+    r.refused("a labeller annotates a tenant's namespace", patch(A, "namespace", A, {"metadata": {"annotations": {
+        "tenant-operator.io/owned-by": "x"}}}, LABELLER), NAMESPACES)
+    r.allowed("a labeller annotates it otherwise", patch(A, "namespace", A, {"metadata": {"annotations": {"x": "y"}}}, LABELLER))
+    r.allowed("a labeller creates a namespace", create(namespace(f"{RUN}-n"), LABELLER))
+    r.refused("a labeller creates a marked namespace", create(namespace(f"{RUN}-n", marks(A)), LABELLER), NAMESPACES)
+    r.allowed("a labeller deletes a foreign namespace", delete(FOREIGN, "namespace", FOREIGN, LABELLER))
+    r.refused("a labeller deletes a tenant's namespace", delete(A, "namespace", A, LABELLER), NAMESPACES)
+
+    def finalize(labels):
+        body = get("namespace", A)
+        body["metadata"]["labels"].update(labels)
+        return kubectl("replace", "--raw", f"/api/v1/namespaces/{A}/finalize?dryRun=All", "-f", "-", user=LABELLER, stdin=body)
+    r.allowed("a labeller calls finalize", finalize({}))
+    r.refused("a labeller relabels by finalize", finalize({enforce: "baseline"}), NAMESPACES)
+
+    r.allowed("break-glass relabels", label(A, "tenant-operator.io/isolation", "SharedData", BREAK_GLASS))
+    r.allowed("break-glass deletes", delete(A, "namespace", A, BREAK_GLASS))
+    r.refused("break-glass relaxes to privileged", label(A, enforce, "privileged", BREAK_GLASS), "Pod Security")
+    r.refused("the admin relaxes to privileged", label(A, enforce, "privileged", None), "Pod Security")
+    r.refused("an owner labels the namespace", label(A, "x", "y", ADMIN), RBAC)
+
+
+def managed(r):
+    faked = kinds("faked", A, marks(A))
+    plain = kinds("plain", A)
+    for resource in plain:
+        body = {"metadata": {"labels": {"x": "y"}}}
+        r.allowed(f"creates its own {resource}", create(plain[resource], ALL_IN_A))
+        r.refused(f"fakes {resource}", create(faked[resource], ALL_IN_A), MANAGED)
+        r.allowed(f"changes its own {resource}", patch(A, resource, "theirs", body, ALL_IN_A))
+        r.refused(f"marks its own {resource}", patch(A, resource, "theirs", {"metadata": {"labels": marks(A)}}, ALL_IN_A), MANAGED)
+        r.refused(f"changes our {resource}", patch(A, resource, "ours", body, ALL_IN_A), MANAGED)
+        r.refused(f"strips our {resource}", patch(A, resource, "ours", {"metadata": {"labels": None}}, ALL_IN_A), MANAGED)
+        r.allowed(f"deletes its own {resource}", delete(A, resource, "theirs", ALL_IN_A))
+        r.refused(f"deletes our {resource}", delete(A, resource, "ours", ALL_IN_A), MANAGED)
+        r.allowed(f"the admin deletes our {resource}", delete(A, resource, "ours", None))
+    r.refused("deletes a collection with ours in it", kubectl(
+        "delete", "--raw", f"/api/v1/namespaces/{A}/configmaps?dryRun=All&labelSelector=tenant-operator.io/tenant-id",
+        user=ALL_IN_A), MANAGED)
+    r.refused("changes the default ServiceAccount", patch(A, "serviceaccount", "default",
+              {"automountServiceAccountToken": True}, ALL_IN_A), MANAGED)
+    apply = lambda name, obj: kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", user=ALL_IN_A,
+                                      stdin={**obj, "metadata": {**obj["metadata"], "name": name}})
+    r.refused("applies over ours", apply("ours", plain["configmaps"]), MANAGED)
+    r.allowed("applies over its own", apply("theirs", plain["configmaps"]))
+
+
+def owners(r):
+    scale = lambda name, who: kubectl("scale", "deployment", name, "-n", A, "--replicas=2", "--dry-run=server", user=who)
+    scale_raw = lambda name, who: patch(A, "deployment", name, {"spec": {"replicas": 0}}, who, "--subresource=scale")
+    for who in (ADMIN, EDITOR):
+        r.allowed(f"{who} scales theirs", scale_raw("theirs", who))
+        r.refused(f"{who} scales ours", scale_raw("ours", who), MANAGED)
+        r.refused(f"{who} changes our Deployment", patch(A, "deployment", "ours", {"spec": {"replicas": 0}}, who), MANAGED)
+        r.allowed(f"{who} changes their Deployment", patch(A, "deployment", "theirs", {"spec": {"replicas": 0}}, who))
+        r.allowed(f"{who} creates a Secret", create({"apiVersion": "v1", "kind": "Secret", "metadata": meta("s", A)}, who))
+        r.refused(f"{who} deletes our Service", delete(A, "service", "ours", who), MANAGED)
+        r.refused(f"{who} changes the quota", patch(A, "resourcequota", "ours", {"spec": {"hard": {"pods": "99"}}}, who), RBAC)
+        r.refused(f"{who} adds a network policy", create(kinds("p", A)["networkpolicies"], who), RBAC)
+    r.allowed("the admin's scale passes", scale_raw("ours", None))
+    r.refused("a viewer scales theirs", scale_raw("theirs", VIEWER), RBAC)
+    r.refused("an owner's admin deletes our binding", delete(A, "rolebinding", "owner-admin", ADMIN), MANAGED)
+    r.refused("an owner's admin adds to our binding", patch(A, "rolebinding", "owner-viewer", {
+        "subjects": [user("x")]}, ADMIN), MANAGED)
+    r.allowed("an owner's admin lends what it has", create(
+        role_binding("p", A, "tenant-operator-tenant-viewer", [user("x")]), ADMIN))
+    for role in ("tenant-operator-namespace", "cluster-admin", "admin"):
+        r.refused(f"an owner's admin binds {role}", create(role_binding("p", A, role, [user("x")]), ADMIN), "not currently held")
+    r.refused("an owner's editor lends", create(role_binding("p", A, "tenant-operator-tenant-viewer", [user("x")]), EDITOR), RBAC)
+    service = lambda **spec: {"apiVersion": "v1", "kind": "Service", "metadata": meta("p", A),
+                              "spec": {"ports": [{"port": 80}], **spec}}
+    r.allowed("an owner's admin makes a Service", create(service(), ADMIN))
+    r.refused("with external IPs", create(service(externalIPs=["192.0.2.1"]), ADMIN), "tenant-operator-services")
+
+
+def pods(r):
+    key = "tenant-operator.io/tenant"
+    affinity = lambda op, values: {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+        {"matchExpressions": [{"key": key, "operator": op, **({"values": values} if values else {})}]}]}}}
+    new = lambda ns=A, who=ADMIN, **spec: create(pod(ns, **spec), who)
+    r.allowed("a pod", new())
+    r.refused("a pod with nodeName", new(nodeName="some-node"), PODS)
+    r.refused("the admin's pod with nodeName", new(who=None, nodeName="some-node"), PODS)
+    r.allowed("nodeName elsewhere", new(FOREIGN, None, nodeName="some-node"))
+    r.allowed("a toleration of something else", new(tolerations=[{"key": "spot", "operator": "Exists"}]))
+    r.allowed("a toleration of its own", new(tolerations=[{"key": key, "operator": "Equal", "value": A}]))
+    for name, t in {"another's": {"key": key, "operator": "Equal", "value": B}, "everyone's": {"key": key, "operator": "Exists"},
+                    "everything": {"operator": "Exists"}, "everything's NoExecute": {"operator": "Exists", "effect": "NoExecute"},
+                    "another's by default": {"key": key, "value": B}}.items():
+        r.refused(f"a toleration of {name}", new(tolerations=[{"key": "spot", "operator": "Exists"}, t]), PODS)
+    r.allowed("a selector of its own", new(nodeSelector={key: A}))
+    r.refused("a selector of another", new(nodeSelector={key: B}), PODS)
+    r.allowed("an affinity to its own", new(affinity=affinity("In", [A])))
+    r.allowed("an affinity to something else", new(affinity={"nodeAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {"weight": 1, "preference": {"matchExpressions": [{"key": "zone", "operator": "Exists"}]}}]}}))
+    r.refused("an affinity to another", new(affinity=affinity("In", [A, B])), PODS)
+    r.refused("an affinity to any", new(affinity=affinity("Exists", None)), PODS)
+    r.refused("a system priority", new(priorityClassName="system-node-critical"), PODS)
+    must("create", "-f", "-", stdin=pod(A))
+    tolerate = lambda t: kubectl("patch", "pod", "probe", "-n", A, "--type=json", "--dry-run=server", "-p", json.dumps(
+        [{"op": "add", "path": "/spec/tolerations/-", "value": t}]), user=ADMIN)
+    r.allowed("a later toleration", tolerate({"key": "spot", "operator": "Exists"}))
+    r.refused("a later toleration of another's", tolerate({"key": key, "operator": "Equal", "value": B}), PODS)
+    r.refused("a later toleration of everything", tolerate({"operator": "Exists"}), PODS)
+    r.allowed("a pod's label", patch(A, "pod", "probe", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
+    must("delete", "pod", "probe", "-n", A, "--wait=false")
+
+
+def dedicated(r):
+    key = "tenant-operator.io/tenant"
+    served = "mutatingadmissionpolicies" in must("api-resources", "--api-group=admissionregistration.k8s.io", "-o", "name")
+    if not served:
+        r.refused("a pod without selector, nothing mutating", create(pod(DEDICATED), ADMIN), PODS)
+        return print("note: MutatingAdmissionPolicy is not served, so its cases are left out")
+    toleration = {"key": key, "operator": "Equal", "value": DEDICATED, "effect": "NoSchedule"}
+
+    def lead(name, **spec):
+        out = r.allowed(name, create(pod(DEDICATED, **spec), ADMIN))
+        got = json.loads(out)["spec"] if out else {}
+        r.check(f"led to its nodes: {name}", got.get("nodeSelector", {}).get(key) == DEDICATED
+                and got.get("tolerations", []).count(toleration) == 1, json.dumps(got))
+        return got
+    lead("an empty pod")
+    got = lead("with its own placement", nodeSelector={"zone": "x"}, tolerations=[{"key": "spot", "operator": "Exists"}])
+    r.check("its own placement stays", got.get("nodeSelector", {}).get("zone") == "x"
+            and {"key": "spot", "operator": "Exists"} in got.get("tolerations", []), json.dumps(got))
+    got = lead("that has it all", nodeSelector={key: DEDICATED}, tolerations=[toleration])
+    lead("with an empty selector and list", nodeSelector={}, tolerations=[])
+    lead("with only the NoExecute toleration", tolerations=[{**toleration, "effect": "NoExecute"}])
+    r.refused("a selector of another", create(pod(DEDICATED, nodeSelector={key: A}), ADMIN), PODS)
+    plain = json.loads(r.allowed("elsewhere", create(pod(A), ADMIN)))["spec"]
+    r.check("is not led", key not in plain.get("nodeSelector", {}), json.dumps(plain))
+
+
+def system(r):
+    """The cluster's own controllers, really running, are not in the policies' way."""
+    deployment = lambda name: get("deployment", name, "-n", A)
+    r.check("the deployment controller writes on ours", until("revision", lambda: deployment("ours")["metadata"].get(
+        "annotations", {}).get("deployment.kubernetes.io/revision")))
+    r.check("the quota controller fills status.hard", until("quota", lambda: get(
+        "resourcequota", "ours", "-n", A).get("status", {}).get("hard", {}).get("pods")))
+    r.check("the autoscaler scales ours", until("scale", lambda: deployment("ours")["spec"]["replicas"] == 2))
+    must("create", "-f", "-", stdin=listed([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("parent", A)}]))
+    uid = get("configmap", "parent", "-n", A)["metadata"]["uid"]
+    must("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("child", A, marks(A),
+         ownerReferences=[{"apiVersion": "v1", "kind": "ConfigMap", "name": "parent", "uid": uid}])})
+    must("delete", "configmap", "parent", "-n", A)
+    r.check("the garbage collector deletes ours", until("gc", lambda: not kubectl("get", "configmap", "child", "-n", A)[0]))
+    must("create", "-f", "-", user=ADMIN, stdin=copy.deepcopy(deployment_of(DEDICATED)))
+    selected = until("pods", lambda: get("pods", "-n", DEDICATED)["items"])
+    r.check("a ReplicaSet's pods are led to the tenant's nodes", selected and selected[0]["spec"].get(
+        "nodeSelector", {}).get("tenant-operator.io/tenant") == DEDICATED)
+    must("delete", "namespace", B, "--wait=false")
+    r.allowed("operator deletes a namespace", kubectl("delete", "namespace", A, "--wait=false", user=OPERATOR))
+    for ns in (A, B):
+        r.check(f"the namespace {ns} goes, with what it held", until("gone", lambda: not kubectl("get", "namespace", ns)[0], 120))
+
+
+def deployment_of(ns):
+    return deployment("theirs", ns, {"app": "theirs"})

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Proves the chart's policies and roles on a real API server.
+
+The chart must be installed; the operator need not run. KUBECONFIG names the
+cluster, and target/cluster/kubeconfig is taken where it is unset.
+"""
+
+import json
+import sys
+import time
+
+import access
+import cases
+from cluster import Report, get, kubectl, must
+from fixtures import set_up, tear_down
+
+CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest, cases.operator_tenants,
+         cases.namespaces, cases.managed, cases.owners, cases.pods, cases.dedicated, cases.operator_elevated, cases.system)
+
+
+def type_checks(report):
+    names = [f"tenant-operator-{n}" for n in ("confinement", "managed", "namespaces", "pods", "services")]
+    for name in names:
+        policy = get("validatingadmissionpolicy", name)
+        report.check(f"{name} has no type warnings", not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"),
+                     json.dumps(policy.get("status")))
+        report.check(f"{name} fails closed", policy["spec"]["failurePolicy"] == "Fail")
+        binding = get("validatingadmissionpolicybinding", name)
+        report.check(f"{name} denies", binding["spec"]["validationActions"] == ["Deny"])
+
+
+def main():
+    if not kubectl("get", "validatingadmissionpolicy", "tenant-operator-confinement")[0]:
+        sys.exit("the chart is not installed in this cluster (no policy tenant-operator-confinement)")
+    report = Report()
+    type_checks(report)
+    try:
+        set_up()
+        for case in CASES:
+            start, before = time.time(), report.passed
+            case(report)
+            print(f"{case.__name__}: {report.passed - before} passed, {time.time() - start:.1f} s", flush=True)
+    finally:
+        tear_down()
+    return report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
