@@ -4,6 +4,7 @@
 
 # shellcheck source=SCRIPTDIR/cluster/settings.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster/settings.sh"
+# shellcheck disable=SC2034
 KIND_NAME=tenant-operator
 KIND_KUBECONFIG=$REPO/target/kind/kubeconfig
 PATH=$BIN:$PATH

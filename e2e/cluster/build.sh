@@ -42,7 +42,7 @@ EOF
 version_of() {
   local dir=$1 module=$2 package=$3
   if [ "$module" = - ]; then
-    (cd "$CLUSTER_SRC/$dir" && { cat "$package"/*.go; grep 'k8s.io/kubernetes ' go.mod; } | sha256sum | cut -c1-12)
+    (cd "$CLUSTER_SRC/$dir" && { find "$package" -name '*.go' ! -name '*_test.go' | sort | xargs cat; grep 'k8s.io/kubernetes ' go.mod; } | sha256sum | cut -c1-12)
   else
     awk -v m="$module" '$1 == "require" { $1 = $2; $2 = $3 } $1 == m { print $2; exit }' "$CLUSTER_SRC/$dir/go.mod"
   fi
@@ -50,7 +50,7 @@ version_of() {
 
 build() {
   local name=$1 dir=$2 package=$3 flags=$4 what=$5 began=$SECONDS job next=15
-  local command=(go build -trimpath -ldflags "-s -w $flags" -o "$BIN/.$name" "$package")
+  local command=(go build -trimpath -ldflags "-s -w $flags" -o "$BIN/.$name.$$" "$package")
   if [ "$name" = e2e.test ]; then command=(go test -c -vet=off "${command[@]:2}"); fi
   say "$what"
   (cd "$CLUSTER_SRC/$dir" && exec "${command[@]}") >"$LOGS/build-$name.log" 2>&1 9>&- &
@@ -63,7 +63,7 @@ build() {
     fi
   done
   wait "$job" || { tail -n 20 "$LOGS/build-$name.log" >&2; die "building $name failed (all of it: $LOGS/build-$name.log)"; }
-  mv "$BIN/.$name" "$BIN/$name"
+  mv "$BIN/.$name.$$" "$BIN/$name"
   say "$what: built in $((SECONDS - began)) s"
 }
 
@@ -88,7 +88,7 @@ while IFS='|' read -r group name dir module package flags; do
   [ -n "$version" ] || die "no version of $module in $dir/go.mod"
   if [ -x "$BIN/$name" ] && [ "$(cat "$BIN/.versions/$name" 2>/dev/null)" = "$version" ]; then continue; fi
   # shellcheck disable=SC2059
-  todo+=("$name|$dir|$package|$(printf "$flags" "$version")|$version")
+  todo+=("$name|$dir|$package|$(printf -- "$flags" "$version")|$version")
 done < <(table)
 
 [ "${#todo[@]}" -eq 0 ] || command -v go >/dev/null || die "Go 1.26 or newer is needed to build the cluster's binaries"
