@@ -9,6 +9,8 @@ import json
 import sys
 import time
 
+sys.dont_write_bytecode = True
+
 import access
 import cases
 from cluster import Report, get, kubectl, must
