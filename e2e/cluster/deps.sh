@@ -13,7 +13,7 @@ for pair in $WANTED; do
   command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
 # busybox is taken into an image, where nothing is that a dynamic one could load.
-if ! command -v busybox >/dev/null || ! busybox 2>/dev/null | grep -q . || ldd "$(command -v busybox)" >/dev/null 2>&1; then
+if ! command -v busybox >/dev/null || ! busybox true || ldd "$(command -v busybox)" >/dev/null 2>&1; then
   missing+=(busybox-static)
 fi
 [ "${#missing[@]}" -gt 0 ] || exit 0

@@ -33,7 +33,7 @@ wait_for() {
 }
 
 # A process is known by pid and start time: after a reboot, or when the pid went to another, it is not ours.
-start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'; }
 
 pid_of() {
   local pid started
