@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What runs in the cluster, or beside it, once there is a node: DNS, storage, and a stand-in for the outside world.
+# What runs in the cluster, or beside it, once there is a node: DNS, and a stand-in for the outside world.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -29,7 +29,7 @@ outside() {
   must_run outside 20 "the stand-in for the outside" ip netns exec "$OUTSIDE_NETNS" curl -sf "http://$OUTSIDE_LISTED_IP:$OUTSIDE_PORT/"
 }
 
-kubectl apply -f "$CLUSTER_SRC/addons/storage.yaml" -f "$CLUSTER_SRC/addons/dns.yaml" >/dev/null
+kubectl apply -f "$CLUSTER_SRC/addons/dns.yaml" >/dev/null
 outside
 wait_for 120 "cluster DNS" kubectl -n kube-system rollout status deployment/coredns --timeout=2s || {
   kubectl -n kube-system get pods -o wide >&2

@@ -23,6 +23,7 @@ control-plane|kube-controller-manager|.|$K8S|$K8S/cmd/kube-controller-manager|$K
 control-plane|kube-scheduler|.|$K8S|$K8S/cmd/kube-scheduler|$K8S_VERSION_FLAGS
 control-plane|kwok|.|sigs.k8s.io/kwok|sigs.k8s.io/kwok/cmd/kwok|
 clients|helm|.|helm.sh/helm/v3|helm.sh/helm/v3/cmd/helm|-X helm.sh/helm/v3/internal/version.version=%s
+control-plane|volumes|.|-|./volumes|
 node|kubelet|.|$K8S|$K8S/cmd/kubelet|$K8S_VERSION_FLAGS
 node|kube-proxy|.|$K8S|$K8S/cmd/kube-proxy|$K8S_VERSION_FLAGS
 node|network-policy-enforcer|.|-|./enforcer|

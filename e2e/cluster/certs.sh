@@ -65,5 +65,6 @@ client scheduler "" system:kube-scheduler
 client kubelet system:nodes "system:node:$NODE_NAME"
 client kube-proxy "" system:kube-proxy
 client kwok system:masters
+client volumes system:masters
 client network-policy-enforcer
 install -m 0600 kubernetes-admin.kubeconfig "$ADMIN_KUBECONFIG"

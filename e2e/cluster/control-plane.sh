@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts etcd, the API server, the controller manager, the scheduler, and KWOK for fake nodes.
+# Starts etcd, the API server, the controller manager, the scheduler, KWOK for fake nodes, and what makes volumes.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -42,7 +42,7 @@ controllers() {
     --service-account-private-key-file="$PKI/service-accounts.key" --root-ca-file="$PKI/ca.crt" \
     --cluster-signing-cert-file="$PKI/ca.crt" --cluster-signing-key-file="$PKI/ca.key" \
     --kube-api-qps=400 --kube-api-burst=800 --concurrent-resource-quota-syncs=10 --concurrent-namespace-syncs=20 \
-    --enable-hostpath-provisioner --profiling=false --v=1
+    --profiling=false --v=1
   start kube-scheduler "$BIN/kube-scheduler" --kubeconfig="$PKI/scheduler.kubeconfig" --bind-address=127.0.0.1 \
     --leader-elect=false --kube-api-qps=400 --kube-api-burst=800 --profiling=false --v=1
   start kwok "$BIN/kwok" --kubeconfig="$PKI/kwok.kubeconfig" --config="$CLUSTER_DIR/kwok-stages.yaml" --cidr="$FAKE_POD_CIDR" \
@@ -53,7 +53,13 @@ controllers() {
   wait_for 60 "the default ServiceAccount" kubectl get serviceaccount default
 }
 
+storage() {
+  kubectl apply -f "$CLUSTER_SRC/addons/storage.yaml" >/dev/null
+  start volumes "$BIN/volumes" --kubeconfig="$PKI/volumes.kubeconfig" --root="$STATE/volumes"
+}
+
 node_bridge
 etcd
 apiserver
 controllers
+storage

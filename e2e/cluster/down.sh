@@ -78,7 +78,7 @@ remove_files() {
   local left
   left=$(grep -cE " ($RUN|$STATE)/" /proc/self/mounts) || true
   [ "$left" -eq 0 ] || die "$left mounts under $RUN or $STATE do not go: see /proc/self/mounts"
-  rm -rf --one-file-system "$STATE" /tmp/hostpath_pv
+  rm -rf --one-file-system "$STATE"
   # What containerd, its shims, CNI and the kubelet write at places of their own.
   find /var/log/containers -maxdepth 1 -type l -lname "$STATE/*" -delete 2>/dev/null || true
   find /var/lib/cni/results -maxdepth 1 -name 'tenant-cluster-*' -delete 2>/dev/null || true
@@ -90,7 +90,7 @@ remove_files() {
 }
 
 say "stopping"
-stop 5 network-policy-enforcer kubelet kube-proxy kwok kube-scheduler kube-controller-manager outside
+stop 5 network-policy-enforcer kubelet kube-proxy kwok volumes kube-scheduler kube-controller-manager outside
 end_containers
 stop 5 containerd kube-apiserver
 stop 5 etcd

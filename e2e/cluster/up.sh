@@ -4,7 +4,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-CONTROL_PLANE=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok)
+CONTROL_PLANE=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok volumes)
 NODE=(containerd kubelet kube-proxy network-policy-enforcer outside)
 
 case ${1:-} in
