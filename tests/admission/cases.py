@@ -125,8 +125,9 @@ def operator_tenants(r):
     try:
         r.allowed("operator sets a finalizer", patch("default", "tenant", RUN, {"metadata": {
             "finalizers": ["tenant-operator.io/cleanup"]}}, OPERATOR))
-        r.allowed("operator writes a status", patch("default", "tenant", RUN, {"status": {"observedGeneration": 1}},
-                                                    OPERATOR, "--subresource=status"))
+        r.allowed("operator writes a status", kubectl(
+            "replace", "--raw", f"/apis/tenant-operator.io/v1alpha1/tenants/{RUN}/status?dryRun=All", "-f", "-",
+            user=OPERATOR, stdin={**get("tenant", RUN), "status": {"observedGeneration": 1}}))
         r.refused("operator changes a spec", patch("default", "tenant", RUN, {"spec": {"displayName": "y"}}, OPERATOR), CONFINED)
         r.allowed("the admin changes a spec", patch("default", "tenant", RUN, {"spec": {"displayName": "y"}}, None))
         r.refused("operator deletes a Tenant", delete("default", "tenant", RUN, OPERATOR), RBAC)
@@ -256,6 +257,20 @@ def pods(r):
     r.refused("a later toleration of everything", tolerate({"operator": "Exists"}), PODS)
     r.allowed("a pod's label", patch(A, "pod", "probe", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
     must("delete", "pod", "probe", "-n", A, "--wait=false")
+
+    # A pod from before the policy must not be stuck with its finalizers and labels.
+    early = f"{RUN}-n"
+    must("create", "-f", "-", stdin=namespace(early))
+    until("service account", lambda: kubectl("get", "serviceaccount", "default", "-n", early)[0])
+    must("create", "-f", "-", stdin=pod(early, tolerations=[{"operator": "Exists"}]))
+    must("label", "namespace", early, *[f"{k}={v}" for k, v in marks(A).items()])
+    until("policy", lambda: not create(pod(early, tolerations=[{"operator": "Exists"}]))[0])
+    r.allowed("a label of an older pod that tolerates everything", patch(early, "pod", "probe", {
+        "metadata": {"labels": {"x": "y"}}}, None))
+    r.refused("a further toleration of that pod", kubectl(
+        "patch", "pod", "probe", "-n", early, "--type=json", "--dry-run=server", "-p",
+        json.dumps([{"op": "add", "path": "/spec/tolerations/-", "value": {"key": "spot", "operator": "Exists"}}])), PODS)
+    must("delete", "namespace", early, "--wait=false")
 
 
 def dedicated(r):

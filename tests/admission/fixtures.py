@@ -16,6 +16,8 @@ ADMIN, EDITOR, VIEWER, ALL_IN_A = (f"{RUN}-{n}" for n in ("alice", "erin", "vict
 # Edits all namespaces, without and with the break-glass right.
 LABELLER, BREAK_GLASS = f"{RUN}-nora", f"{RUN}-bella"
 
+# The CRDs may not be there yet.
+VIEWS = kubectl("get", "crd", "tenantviews.tenant-operator.io")[0]
 RESTRICTED = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
@@ -86,8 +88,11 @@ def scaler(name, namespace, target, labels=None):
 def kinds(name, namespace, labels=None):
     """One object of each kind that the operator manages, by resource name."""
     m = meta(name, namespace, labels)
+    view = {"tenantviews": {"apiVersion": "tenant-operator.io/v1alpha1", "kind": "TenantView", "metadata": m,
+                            "spec": {"tier": "x"}}} if VIEWS else {}
     workload = {"tenant-operator.io/tenant": namespace, "tenant-operator.io/workload": name} if labels else {"app": name}
     return {
+        **view,
         "resourcequotas": {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": m, "spec": {"hard": {"pods": "20"}}},
         "limitranges": {"apiVersion": "v1", "kind": "LimitRange", "metadata": m, "spec": {"limits": [
             {"type": "Container", "max": {"cpu": "1"}}]}},
