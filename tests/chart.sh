@@ -54,6 +54,10 @@ for values in "$chart"/ci/*-values.yaml; do
   fi
 done
 
+if [ "$cluster" ] && kubectl get crd tenants.tenant-operator.io >/dev/null 2>&1; then
+  check "the tenant of the notes is taken" kubectl apply --server-side --dry-run=server -f "$chart/examples/tenant.yaml"
+fi
+
 check "an empty tag is the appVersion" has 'image: "tenant-operator:0\.1\.0"$'
 check "a tag" has 'image: "tenant-operator:1\.2\.3"$' --set image.tag=1.2.3
 check "a digest takes the tag's place" has 'image: "tenant-operator@sha256:abc"$' --set image.digest=sha256:abc,image.tag=v1
