@@ -2,7 +2,6 @@
 # Which cluster is meant: CLUSTER=local|kind|current, or what fits this machine. Sets CLUSTER, says why, and leads kubectl and
 # helm there.
 
-# shellcheck source=SCRIPTDIR/cluster/settings.sh
 . "$(dirname "${BASH_SOURCE[0]}")/cluster/settings.sh"
 # shellcheck disable=SC2034
 KIND_NAME=tenant-operator

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # Helpers of the scripts beside this: messages, bounded waits, and processes that outlive the shell and are known again.
 
-# shellcheck source=SCRIPTDIR/settings.sh
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 say() { printf '%s\n' "cluster: $*" >&2; }
