@@ -1,0 +1,226 @@
+//! The client of the Kubernetes API: every call is counted, has a deadline, and is retried within narrow bounds.
+
+use crate::telemetry::metrics::{Metrics, Outcome};
+use crate::telemetry::request::Kind;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::header::{HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Either, Full};
+use kube::client::{Body, ClientBuilder};
+use kube::{Client, Config};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+use tower::{BoxError, Layer, Service, ServiceExt};
+
+/// How long a call may take, retries and the reading of its answer included.
+const DEADLINE: Duration = Duration::from_secs(15);
+/// How long a watch may take until the server begins to answer; from there on kube's watcher has its own idle timeout.
+const WATCH_START: Duration = Duration::from_secs(30);
+/// How often a call is tried again.
+const RETRIES: u32 = 3;
+/// The wait before the first retry, where the server does not ask for a longer one; doubled for each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// A call to the Kubernetes API was not answered in time; inside of [`kube::Error::Service`].
+#[derive(thiserror::Error, Debug)]
+#[error("the Kubernetes API did not answer in time")]
+pub struct DeadlineExceeded;
+
+/// The configuration of the cluster this process runs in, else that of the kubeconfig file.
+///
+/// kube's own order is the other way round: a stray kubeconfig in the image would win over the ServiceAccount.
+pub async fn infer() -> Result<Config, kube::Error> {
+    if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+        && let Ok(config) = Config::incluster_env()
+    {
+        return Ok(config);
+    }
+    Config::infer().await.map_err(kube::Error::InferConfig)
+}
+
+/// A client whose attempts are counted in `metrics`. Calls fail with [`DeadlineExceeded`] after 15 s; watches have no
+/// deadline once they began.
+///
+/// Retried, at most three times and after what `Retry-After` says: 429, where nothing was done; 503 and 504 only of
+/// reads, because a write may have been done, and whoever asked for it has to look. Fails when the configuration's
+/// certificates or credentials cannot be used.
+pub fn client(mut config: Config, metrics: Metrics) -> Result<Client, kube::Error> {
+    // kube would retry 15 times, writes too, and wait as long as the server says.
+    config.default_retry = false;
+    let agent = concat!("tenant-operator/", env!("CARGO_PKG_VERSION"));
+    config.headers.push((USER_AGENT, HeaderValue::from_static(agent)));
+    Ok(ClientBuilder::try_from(config)?
+        .with_layer(&CallLayer { metrics })
+        .build())
+}
+
+#[derive(Clone)]
+struct CallLayer {
+    metrics: Metrics,
+}
+
+impl<S> Layer<S> for CallLayer {
+    type Service = Calls<S>;
+
+    fn layer(&self, inner: S) -> Calls<S> {
+        Calls {
+            inner: Arc::new(Mutex::new(inner)),
+            metrics: self.metrics.clone(),
+        }
+    }
+}
+
+/// The service behind [`client`].
+struct Calls<S> {
+    /// Held only while an attempt is started, not while it runs. kube's service cannot be cloned.
+    inner: Arc<Mutex<S>>,
+    metrics: Metrics,
+}
+
+impl<S, B> Service<Request<Body>> for Calls<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError> + Send + 'static,
+    S::Future: Send,
+    B: BodyExt<Data = Bytes> + Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Either<Full<Bytes>, B>>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // Asked of the inner service at each attempt.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let kind = Kind::of(request.method(), request.uri());
+        let attempts = Attempts {
+            inner: self.inner.clone(),
+            metrics: self.metrics.clone(),
+            kind,
+        };
+        Box::pin(async move {
+            if attempts.kind.verb == "watch" {
+                attempts.watch(request).await
+            } else {
+                attempts.call(request).await
+            }
+        })
+    }
+}
+
+/// The attempts of one call.
+struct Attempts<S> {
+    inner: Arc<Mutex<S>>,
+    metrics: Metrics,
+    kind: Kind,
+}
+
+impl<S, B> Attempts<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
+    B: BodyExt<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    async fn watch(self, request: Request<Body>) -> Result<Response<Either<Full<Bytes>, B>>, BoxError> {
+        let begin = async { Ok(self.send(request).await?.map(Either::Right)) };
+        self.counted(WATCH_START, begin).await
+    }
+
+    async fn call(self, mut request: Request<Body>) -> Result<Response<Either<Full<Bytes>, B>>, BoxError> {
+        let end = Instant::now() + DEADLINE;
+        let mut retries = 0;
+        loop {
+            let copy = copy(&request);
+            let answer = self.whole(request, end).await?;
+            match copy.zip(self.wait(&answer, retries)) {
+                Some((copy, wait)) if Instant::now() + wait < end => {
+                    sleep(wait).await;
+                    request = copy;
+                    retries += 1;
+                }
+                _ => return Ok(answer),
+            }
+        }
+    }
+
+    /// One attempt with the whole answer: a body that stops half-way must not hang either.
+    async fn whole(&self, request: Request<Body>, end: Instant) -> Result<Response<Either<Full<Bytes>, B>>, BoxError> {
+        let attempt = async {
+            let (head, body) = self.send(request).await?.into_parts();
+            let bytes = body.collect().await.map_err(Into::into)?.to_bytes();
+            Ok(Response::from_parts(head, Either::Left(Full::new(bytes))))
+        };
+        self.counted(end.saturating_duration_since(Instant::now()), attempt)
+            .await
+    }
+
+    /// How long to wait before the next attempt after this answer; nothing when there is to be none.
+    fn wait<T>(&self, answer: &Response<T>, retries: u32) -> Option<Duration> {
+        if retries >= RETRIES || !is_retried(self.kind.verb, answer.status()) {
+            return None;
+        }
+        let jitter = 0.5 + fastrand::f64() / 2.0;
+        let ours = FIRST_WAIT.saturating_mul(2u32.saturating_pow(retries)).mul_f64(jitter);
+        Some(ours.max(retry_after(answer)))
+    }
+
+    async fn send(&self, request: Request<Body>) -> Result<Response<B>, BoxError> {
+        let started = self.inner.lock().await.ready().await?.call(request);
+        started.await
+    }
+
+    /// The attempt, ended after `limit`, counted.
+    async fn counted<T>(
+        &self,
+        limit: Duration,
+        attempt: impl Future<Output = Result<Response<T>, BoxError>>,
+    ) -> Result<Response<T>, BoxError> {
+        let start = Instant::now();
+        let result = timeout(limit, attempt).await;
+        let outcome = match &result {
+            Ok(Ok(answer)) => Outcome::Status(answer.status()),
+            Ok(Err(_)) => Outcome::Error,
+            Err(_) => Outcome::Timeout,
+        };
+        self.metrics.requested(&self.kind, outcome, start.elapsed());
+        result.unwrap_or_else(|_| Err(DeadlineExceeded.into()))
+    }
+}
+
+fn is_retried(verb: &str, status: StatusCode) -> bool {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => matches!(verb, "get" | "list"),
+        _ => false,
+    }
+}
+
+/// What the server asks to wait; its other form, a date, is not used by the API server.
+fn retry_after<T>(answer: &Response<T>) -> Duration {
+    let seconds = answer
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
+}
+
+/// The same request once more; none when its body is a stream.
+fn copy(request: &Request<Body>) -> Option<Request<Body>> {
+    let mut copy = Request::new(request.body().try_clone()?);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    Some(copy)
+}
+
+#[cfg(test)]
+#[path = "client_test.rs"]
+mod tests;

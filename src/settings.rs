@@ -1,0 +1,224 @@
+//! What the operator is told when it starts: flags, each also an environment variable, read once.
+
+use crate::names;
+use clap::{ArgAction, Args, ValueEnum};
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How log lines are written.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The settings of the running operator.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Namespace the operator runs in; its lease and Secrets are there.
+    #[arg(long, env = "OPERATOR_NAMESPACE", default_value = "tenant-operator-system")]
+    pub namespace: String,
+
+    /// Name of the operator's pod: its identity in the leader election. By default the host's name and a random suffix.
+    #[arg(long, env = "OPERATOR_POD_NAME", default_value_t = own_name(), hide_default_value = true)]
+    pub pod_name: String,
+
+    /// ServiceAccount the operator runs as.
+    #[arg(long, env = "OPERATOR_SERVICE_ACCOUNT", default_value = names::MANAGER)]
+    pub service_account: String,
+
+    /// The cluster's own address ranges (nodes, pods, services), comma separated: no tenant's egress reaches them.
+    // A plain `Vec` would make clap split by itself, and refuse the empty string that an unset chart value gives.
+    #[arg(long, env = "CLUSTER_CIDRS", default_value = "", value_parser = cidrs, hide_default_value = true)]
+    pub cluster_cidrs: std::vec::Vec<IpNet>,
+
+    /// Namespace of the gateway that tenants may let in; empty means that there is none.
+    #[arg(long, env = "GATEWAY_NAMESPACE", default_value = "", value_parser = optional, hide_default_value = true)]
+    pub gateway_namespace: std::option::Option<String>,
+
+    /// Namespace of the cluster's DNS.
+    #[arg(long, env = "DNS_NAMESPACE", default_value = "kube-system")]
+    pub dns_namespace: String,
+
+    /// Labels of the cluster's DNS pods, `key=value`, comma separated.
+    #[arg(long, env = "DNS_POD_LABELS", default_value = "k8s-app=kube-dns", value_parser = labels)]
+    pub dns_pod_labels: BTreeMap<String, String>,
+
+    /// How log lines are written.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level, or directives such as `info,tenant_operator=debug`.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+
+    /// How many tenants are reconciled at the same time.
+    #[arg(long, env = "CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+
+    /// Whether only the holder of the lease works; needed with more than one replica.
+    #[arg(long, env = "LEADER_ELECT", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub leader_elect: bool,
+
+    /// Where `/metrics` is served.
+    #[arg(long, env = "METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub metrics_address: SocketAddr,
+
+    /// Where `/healthz` and `/readyz` are served.
+    #[arg(long, env = "HEALTH_ADDRESS", default_value = "0.0.0.0:8081")]
+    pub health_address: SocketAddr,
+
+    /// How long a lease holds without being renewed; whole seconds.
+    #[arg(long, env = "LEASE_DURATION", default_value = "15s", value_parser = duration)]
+    pub lease_duration: Duration,
+
+    /// After how long without a successful renewal the leader gives up; less than the lease's duration.
+    #[arg(long, env = "RENEW_DEADLINE", default_value = "10s", value_parser = duration)]
+    pub renew_deadline: Duration,
+
+    /// How often the lease is renewed or tried for.
+    #[arg(long, env = "RETRY_PERIOD", default_value = "2s", value_parser = duration)]
+    pub retry_period: Duration,
+
+    /// Start without proof that the admission policies confine the operator: for development outside of a cluster only.
+    #[arg(long, env = "SKIP_ADMISSION_PROOF", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub skip_admission_proof: bool,
+}
+
+/// Two processes on one machine must not have the same identity: both would lead.
+fn own_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = match host.trim() {
+        "" => names::MANAGER,
+        host => host,
+    };
+    format!("{host}-{:08x}", fastrand::u32(..))
+}
+
+/// The non-empty items of a comma-separated list.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn cidrs(text: &str) -> Result<Vec<IpNet>, String> {
+    items(text)
+        .map(|item| {
+            item.parse()
+                .map_err(|_| format!("{item} is not a CIDR such as 10.0.0.0/8"))
+        })
+        .collect()
+}
+
+fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let labels: BTreeMap<_, _> = items(text)
+        .map(|item| match item.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            _ => Err(format!("{item} is not of the form key=value")),
+        })
+        .collect::<Result<_, _>>()?;
+    if labels.is_empty() {
+        Err("at least one label is needed, or every pod would be meant".to_owned())
+    } else {
+        Ok(labels)
+    }
+}
+
+fn optional(text: &str) -> Result<Option<String>, Infallible> {
+    Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match text.parse::<kube::core::Duration>() {
+        Ok(duration) if !duration.is_negative() => Ok(duration.into()),
+        Ok(_) => Err("must not be negative".to_owned()),
+        Err(error) => Err(format!("not a duration such as 15s or 1m30s: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Settings, clap::Error> {
+        Command::try_parse_from([&["test"], arguments].concat()).map(|command| command.settings)
+    }
+
+    #[test]
+    fn defaults() {
+        let settings = parse(&[]).expect("defaults are valid");
+        assert_eq!(settings.namespace, "tenant-operator-system");
+        assert_eq!(settings.cluster_cidrs, []);
+        assert_eq!(settings.gateway_namespace, None);
+        assert_eq!(
+            settings.dns_pod_labels,
+            BTreeMap::from([("k8s-app".into(), "kube-dns".into())])
+        );
+        assert_eq!(
+            (settings.log_format, settings.log_level.as_str()),
+            (LogFormat::Text, "info")
+        );
+        assert_eq!(
+            (
+                settings.concurrency,
+                settings.leader_elect,
+                settings.skip_admission_proof
+            ),
+            (32, true, false)
+        );
+        assert_eq!(settings.metrics_address.to_string(), "0.0.0.0:8080");
+        assert_eq!(
+            [settings.lease_duration, settings.renew_deadline, settings.retry_period].map(|d| d.as_secs()),
+            [15, 10, 2]
+        );
+    }
+
+    #[test]
+    fn what_a_chart_may_pass() {
+        let settings = parse(&[
+            "--cluster-cidrs=10.244.0.0/16, fd00::/48,",
+            "--gateway-namespace=apisix",
+            "--dns-pod-labels=a=b,c=d=e",
+            "--leader-elect=false",
+            "--log-format=json",
+            "--skip-admission-proof",
+            "--lease-duration=1m30s",
+        ])
+        .expect("valid");
+        let cidrs: Vec<String> = settings.cluster_cidrs.iter().map(ToString::to_string).collect();
+        assert_eq!(cidrs, ["10.244.0.0/16", "fd00::/48"]);
+        assert_eq!(settings.gateway_namespace.as_deref(), Some("apisix"));
+        assert_eq!(settings.dns_pod_labels["c"], "d=e");
+        assert_eq!((settings.leader_elect, settings.skip_admission_proof), (false, true));
+        assert_eq!(settings.lease_duration.as_secs(), 90);
+        assert_eq!(parse(&["--gateway-namespace="]).expect("valid").gateway_namespace, None);
+    }
+
+    #[test]
+    fn refused_with_a_reason() {
+        let table = [
+            ("--cluster-cidrs=10.0.0.0", "not a CIDR"),
+            ("--dns-pod-labels=kube-dns", "key=value"),
+            ("--dns-pod-labels=", "at least one label"),
+            ("--concurrency=0", "1.."),
+            ("--lease-duration=15", "not a duration"),
+            ("--retry-period=-1s", "negative"),
+            ("--metrics-address=8080", "invalid socket address"),
+        ];
+        for (argument, reason) in table {
+            let error = parse(&[argument]).map(|_| ()).expect_err(argument).to_string();
+            assert!(error.contains(reason), "{argument}: {error}");
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The operator's metrics. Labels are bounded: never a tenant's or an object's name.
+
+use super::process::Process;
+use super::request;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The media type of [`Metrics::encode`]'s text.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds in seconds; a reconcile that waits for the cluster takes some seconds, one that finds nothing to do none.
+const RECONCILE_BUCKETS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+/// Upper bounds in seconds; calls end after 15 s.
+const REQUEST_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 15.0];
+
+/// What was done to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// It was made.
+    Create,
+    /// It was changed.
+    Update,
+    /// It was removed.
+    Delete,
+}
+
+/// How an API request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server answered with this status code.
+    Status(http::StatusCode),
+    /// There was no answer in time.
+    Timeout,
+    /// There was no answer: the connection failed.
+    Error,
+}
+
+/// All metrics of the process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    reconciles: Family<ResultLabel, Counter>,
+    reconcile_errors: Family<ReasonLabel, Counter>,
+    reconcile_duration: Histogram,
+    queue_depth: Gauge,
+    requests: Family<RequestLabels, Counter>,
+    request_duration: Family<VerbLabel, Histogram, fn() -> Histogram>,
+    tenants: Family<TenantLabels, Gauge>,
+    /// The label sets of `tenants` that were set last.
+    shown: Mutex<BTreeSet<TenantLabels>>,
+    leader: Gauge,
+    objects_written: Family<WriteLabels, Counter>,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct VerbLabel {
+    verb: &'static str,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct RequestLabels {
+    verb: &'static str,
+    resource: String,
+    code: &'static str,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct TenantLabels {
+    condition: String,
+    status: String,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct WriteLabels {
+    kind: &'static str,
+    operation: &'static str,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct BuildLabels {
+    version: &'static str,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut inner = Inner {
+            registry: Registry::default(),
+            reconciles: Family::default(),
+            reconcile_errors: Family::default(),
+            reconcile_duration: Histogram::new(RECONCILE_BUCKETS),
+            queue_depth: Gauge::default(),
+            requests: Family::default(),
+            request_duration: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
+            tenants: Family::default(),
+            shown: Mutex::default(),
+            leader: Gauge::default(),
+            objects_written: Family::default(),
+        };
+        inner.register();
+        Self(Arc::new(inner))
+    }
+
+    /// One reconcile ended after `duration`: well, or with an error of this [reason](crate::error::Error::reason).
+    pub fn reconciled(&self, duration: Duration, result: Result<(), &'static str>) {
+        let label = if result.is_ok() { "ok" } else { "error" };
+        self.0.reconciles.get_or_create(&ResultLabel { result: label }).inc();
+        self.0.reconcile_duration.observe(duration.as_secs_f64());
+        if let Err(reason) = result {
+            self.0.reconcile_errors.get_or_create(&ReasonLabel { reason }).inc();
+        }
+    }
+
+    /// How many objects wait to be reconciled.
+    pub fn set_queue_depth(&self, depth: i64) {
+        self.0.queue_depth.set(depth);
+    }
+
+    /// One attempt of an API request ended; of a watch: it began.
+    pub fn requested(&self, request: &request::Kind, outcome: Outcome, duration: Duration) {
+        let labels = RequestLabels {
+            verb: request.verb,
+            resource: request.resource.clone(),
+            code: code_class(outcome),
+        };
+        self.0.requests.get_or_create(&labels).inc();
+        self.0
+            .request_duration
+            .get_or_create(&VerbLabel { verb: request.verb })
+            .observe(duration.as_secs_f64());
+    }
+
+    /// How many tenants have each condition in each status: the whole truth, what is not named is no longer shown.
+    pub fn set_tenants(&self, counts: &[(String, String, i64)]) {
+        let mut shown = self.0.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = BTreeSet::new();
+        for (condition, status, count) in counts {
+            let labels = TenantLabels {
+                condition: condition.clone(),
+                status: status.clone(),
+            };
+            self.0.tenants.get_or_create(&labels).set(*count);
+            now.insert(labels);
+        }
+        for gone in shown.difference(&now) {
+            self.0.tenants.remove(gone);
+        }
+        *shown = now;
+    }
+
+    /// Whether this process leads.
+    pub fn set_leader(&self, leader: bool) {
+        self.0.leader.set(i64::from(leader));
+    }
+
+    /// An object of this kind was written.
+    pub fn wrote(&self, kind: &'static str, operation: Operation) {
+        let operation = match operation {
+            Operation::Create => "create",
+            Operation::Update => "update",
+            Operation::Delete => "delete",
+        };
+        self.0
+            .objects_written
+            .get_or_create(&WriteLabels { kind, operation })
+            .inc();
+    }
+
+    /// All metrics as OpenMetrics text.
+    pub fn encode(&self) -> String {
+        let mut encoded = String::new();
+        if let Err(error) = text::encode(&mut encoded, &self.0.registry) {
+            // Writing to a String cannot fail; a metric of ours that cannot be written is a bug.
+            tracing::error!(%error, "metrics cannot be encoded");
+        }
+        encoded
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Inner {
+    fn register(&mut self) {
+        self.registry.register_collector(Box::new(Process));
+        let ours = self.registry.sub_registry_with_prefix("tenant_operator");
+        ours.register(
+            "build",
+            "The version that runs",
+            Info::new(BuildLabels {
+                version: env!("CARGO_PKG_VERSION"),
+            }),
+        );
+        ours.register("reconciles", "Reconciles by result", self.reconciles.clone());
+        ours.register(
+            "reconcile_errors",
+            "Failed reconciles by reason",
+            self.reconcile_errors.clone(),
+        );
+        ours.register(
+            "reconcile_duration_seconds",
+            "Duration of reconciles",
+            self.reconcile_duration.clone(),
+        );
+        ours.register(
+            "queue_depth",
+            "Objects that wait to be reconciled",
+            self.queue_depth.clone(),
+        );
+        ours.register(
+            "api_requests",
+            "Attempts of Kubernetes API requests by verb, resource and class of answer",
+            self.requests.clone(),
+        );
+        ours.register(
+            "api_request_duration_seconds",
+            "Duration of attempts of Kubernetes API requests; of watches until they begin",
+            self.request_duration.clone(),
+        );
+        ours.register("tenants", "Tenants by condition and its status", self.tenants.clone());
+        ours.register("leader", "1 in the process that leads, else 0", self.leader.clone());
+        ours.register(
+            "objects_written",
+            "Kubernetes objects written",
+            self.objects_written.clone(),
+        );
+    }
+}
+
+fn code_class(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Timeout => "timeout",
+        Outcome::Error => "error",
+        Outcome::Status(status) => match status.as_u16() / 100 {
+            1 => "1xx",
+            2 => "2xx",
+            3 => "3xx",
+            4 => "4xx",
+            5 => "5xx",
+            _ => "error",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+
+    #[track_caller]
+    fn assert_line(metrics: &Metrics, line: &str) {
+        let text = metrics.encode();
+        assert!(text.lines().any(|each| each == line), "{line} is not in:\n{text}");
+    }
+
+    #[test]
+    fn what_is_counted_is_shown() {
+        let metrics = Metrics::new();
+        metrics.reconciled(Duration::from_millis(20), Ok(()));
+        metrics.clone().reconciled(Duration::from_secs(1), Err("ApiConflict"));
+        metrics.set_queue_depth(7);
+        let request = request::Kind {
+            verb: "create",
+            resource: "pods/eviction".into(),
+        };
+        metrics.requested(
+            &request,
+            Outcome::Status(StatusCode::TOO_MANY_REQUESTS),
+            Duration::from_millis(3),
+        );
+        metrics.requested(&request, Outcome::Timeout, Duration::from_secs(15));
+        metrics.wrote("Namespace", Operation::Create);
+        metrics.set_leader(true);
+        for line in [
+            "tenant_operator_reconciles_total{result=\"ok\"} 1",
+            "tenant_operator_reconciles_total{result=\"error\"} 1",
+            "tenant_operator_reconcile_errors_total{reason=\"ApiConflict\"} 1",
+            "tenant_operator_reconcile_duration_seconds_count 2",
+            "tenant_operator_queue_depth 7",
+            "tenant_operator_api_requests_total{verb=\"create\",resource=\"pods/eviction\",code=\"4xx\"} 1",
+            "tenant_operator_api_requests_total{verb=\"create\",resource=\"pods/eviction\",code=\"timeout\"} 1",
+            "tenant_operator_api_request_duration_seconds_count{verb=\"create\"} 2",
+            "tenant_operator_objects_written_total{kind=\"Namespace\",operation=\"create\"} 1",
+            "tenant_operator_leader 1",
+            concat!(
+                "tenant_operator_build_info{version=\"",
+                env!("CARGO_PKG_VERSION"),
+                "\"} 1"
+            ),
+            "# EOF",
+        ] {
+            assert_line(&metrics, line);
+        }
+    }
+
+    #[test]
+    fn tenants_that_are_gone_are_not_shown() {
+        let metrics = Metrics::new();
+        metrics.set_tenants(&[("Ready".into(), "True".into(), 2), ("Ready".into(), "False".into(), 1)]);
+        assert_line(
+            &metrics,
+            "tenant_operator_tenants{condition=\"Ready\",status=\"False\"} 1",
+        );
+        metrics.set_tenants(&[("Ready".into(), "True".into(), 3)]);
+        assert_line(
+            &metrics,
+            "tenant_operator_tenants{condition=\"Ready\",status=\"True\"} 3",
+        );
+        assert!(!metrics.encode().contains("status=\"False\""));
+    }
+
+    #[test]
+    fn the_process_is_measured() {
+        let text = Metrics::new().encode();
+        for name in [
+            "process_cpu_seconds_total ",
+            "process_resident_memory_bytes ",
+            "process_resident_memory_peak_bytes ",
+        ] {
+            assert!(
+                text.lines().any(|line| line.starts_with(name)),
+                "{name} is not in:\n{text}"
+            );
+        }
+    }
+}
