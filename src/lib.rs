@@ -1,4 +1,12 @@
 //! tenant-operator: a `Tenant` is the whole description of a customer's environment; the operator makes it real.
 
 pub mod api;
+pub mod cli;
+pub mod cluster;
+pub mod controller;
+pub mod error;
 pub mod names;
+pub mod quantity;
+pub mod settings;
+pub mod telemetry;
+pub mod tenant;

@@ -22,7 +22,7 @@ pub const RETAINED: &str = "tenant-operator.io/retained";
 pub const WORKLOAD: &str = "tenant-operator.io/workload";
 /// Label on a claim: what kind of value it claims.
 pub const CLAIM: &str = "tenant-operator.io/claim";
-/// Annotation: repeats the tenant's id, so that an object whose labels were stripped is still known as ours.
+/// Annotation: `<tenant>/<id>`, so that an object whose labels were stripped is still known as ours.
 pub const OWNED_BY: &str = "tenant-operator.io/owned-by";
 /// Annotation of a retained namespace: how to reclaim it.
 pub const RECLAIM: &str = "tenant-operator.io/reclaim";

@@ -1,0 +1,66 @@
+//! `tenant-operator render`: what a Tenant becomes, without a cluster.
+
+use super::input;
+use crate::api::{Tenant, yaml};
+use crate::settings::Settings;
+use crate::tenant::observe::named_peers;
+use crate::tenant::validate::PeerTenant;
+use crate::tenant::{World, namespaces, plan, validate};
+use crate::controller::run::platform;
+use anyhow::{anyhow, bail};
+use clap::Args;
+
+/// Stands in for the id of a Tenant that names none: the real one is drawn by the API server.
+const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// Options of `render`.
+#[derive(Args, Debug)]
+pub struct Render {
+    /// A file with Tenants and TenantTiers as YAML; `-` is standard input. May be given several times.
+    #[arg(short, long = "filename", required = true)]
+    filenames: Vec<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Render {
+    /// The objects of every Tenant that was given, as YAML.
+    ///
+    /// # Errors
+    /// What is wrong with the input, naming the fields.
+    pub fn run(&self) -> anyhow::Result<String> {
+        let mut resources = input::read(&self.filenames)?;
+        if resources.tenants.is_empty() {
+            bail!("there is no Tenant in the input");
+        }
+        for tenant in &mut resources.tenants {
+            if crate::tenant::id(tenant).is_none() {
+                tenant.metadata.uid = Some(NO_ID.into());
+                let name = tenant.metadata.name.as_deref().unwrap_or_default();
+                eprintln!("Tenant {name} names no spec.id: shown with {NO_ID}, in a cluster it is the Tenant's UID");
+            }
+        }
+        let mut documents = Vec::new();
+        for tenant in &resources.tenants {
+            let name = tenant.metadata.name.as_deref().unwrap_or_default();
+            let wanted = &tenant.spec.tier;
+            let tier = resources.tiers.iter().find(|tier| tier.metadata.name.as_ref() == Some(wanted));
+            let tier = tier.ok_or_else(|| anyhow!("Tenant {name}: spec.tier: there is no TenantTier {wanted} in the input"))?;
+            let valid = validate(tenant, tier, &self.world(&resources.tenants)).map_err(|reasons| {
+                let reasons: Vec<String> = reasons.iter().map(|reason| format!("  {reason}")).collect();
+                anyhow!("Tenant {name} is invalid:\n{}", reasons.join("\n"))
+            })?;
+            documents.extend(plan(&valid, &platform(&self.settings)).objects().map(|object| object.value.clone()));
+        }
+        Ok(yaml(&documents)?)
+    }
+
+    /// Every other tenant of the input is taken to have its namespaces.
+    fn world(&self, tenants: &[Tenant]) -> World {
+        let peers = tenants.iter().map(|tenant| {
+            let name = tenant.metadata.name.clone().unwrap_or_default();
+            (name, PeerTenant { names: named_peers(tenant), namespaces: namespaces(tenant) })
+        });
+        World { cluster_cidrs: self.settings.cluster_cidrs.clone(), peers: peers.collect(), ..World::default() }
+    }
+}

@@ -1,0 +1,215 @@
+//! Whether an object is as it should be, decided here and not by a request.
+//!
+//! Everything outside of `metadata` and `status` must be exactly as desired: what others added is a difference too.
+//! What the API server fills in by itself is not; it is known by name and value in [`is_default`].
+
+use super::{Desired, Live};
+use crate::names;
+use crate::quantity::Amount;
+use serde_json::{Map, Value, json};
+
+/// The path of the first difference, or nothing where the object is as desired.
+pub fn difference(desired: &Desired, live: &Live) -> Option<String> {
+    metadata(&desired.value, &live.value).or_else(|| {
+        let mut wanted = desired.value.clone();
+        let mut found = live.value.clone();
+        for path in desired.unmanaged() {
+            remove(&mut wanted, path);
+            remove(&mut found, path);
+        }
+        for value in [&mut wanted, &mut found] {
+            for field in ["/metadata", "/status", "/apiVersion", "/kind"] {
+                remove(value, field);
+            }
+        }
+        compare(&wanted, &found, &mut String::new())
+    })
+}
+
+/// The object to PUT in the place of `live`: as desired, with what belongs to others kept.
+pub fn replacement(desired: &Desired, live: &Live) -> Value {
+    let mut value = desired.value.clone();
+    for path in desired.unmanaged() {
+        match live.value.pointer(path) {
+            Some(kept) => insert(&mut value, path, kept.clone()),
+            None => remove(&mut value, path),
+        }
+    }
+    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return value };
+    for section in ["labels", "annotations"] {
+        let theirs = live.value.pointer(&format!("/metadata/{section}")).and_then(Value::as_object);
+        let foreign = theirs.into_iter().flatten().filter(|(key, _)| !key.starts_with(names::PREFIX));
+        let mut merged: Map<String, Value> = foreign.map(|(k, v)| (k.clone(), v.clone())).collect();
+        if let Some(Value::Object(ours)) = metadata.remove(section) {
+            merged.extend(ours);
+        }
+        if !merged.is_empty() {
+            metadata.insert(section.into(), Value::Object(merged));
+        }
+    }
+    for field in ["finalizers", "ownerReferences"] {
+        if let Some(kept) = live.value.pointer(&format!("/metadata/{field}")) {
+            metadata.insert(field.into(), kept.clone());
+        }
+    }
+    metadata.insert("uid".into(), json!(live.uid));
+    metadata.insert("resourceVersion".into(), json!(live.resource_version));
+    value
+}
+
+/// Labels and annotations: ours must be there with our values, and none under our prefix besides.
+fn metadata(desired: &Value, live: &Value) -> Option<String> {
+    for section in ["labels", "annotations"] {
+        let pointer = format!("/metadata/{section}");
+        let wanted = desired.pointer(&pointer).and_then(Value::as_object);
+        let found = live.pointer(&pointer).and_then(Value::as_object);
+        for (key, value) in wanted.into_iter().flatten() {
+            if found.and_then(|f| f.get(key)) != Some(value) {
+                return Some(format!("metadata.{section}.{key}"));
+            }
+        }
+        for key in found.into_iter().flat_map(Map::keys).filter(|key| key.starts_with(names::PREFIX)) {
+            if wanted.is_none_or(|w| !w.contains_key(key)) {
+                return Some(format!("metadata.{section}.{key}"));
+            }
+        }
+    }
+    None
+}
+
+fn compare(desired: &Value, live: &Value, path: &mut String) -> Option<String> {
+    match (desired, live) {
+        (Value::Object(wanted), Value::Object(found)) => {
+            for (key, value) in wanted {
+                let result = match found.get(key) {
+                    Some(live) => within(path, key, |path| compare(value, live, path)),
+                    None if is_empty(value) => None,
+                    None => Some(join(path, key)),
+                };
+                if result.is_some() {
+                    return result;
+                }
+            }
+            found
+                .iter()
+                .find(|(key, value)| {
+                    !wanted.contains_key(*key) && !is_empty(value) && !is_default(path, key, value, wanted)
+                })
+                .map(|(key, _)| join(path, key))
+        }
+        (Value::Array(wanted), Value::Array(found)) => {
+            if wanted.len() != found.len() {
+                return Some(path.clone());
+            }
+            wanted.iter().zip(found).enumerate().find_map(|(i, (wanted, found))| {
+                within(path, &format!("[{i}]"), |path| compare(wanted, found, path))
+            })
+        }
+        _ if desired == live || same_quantity(desired, live, path) || (is_empty(desired) && is_empty(live)) => None,
+        _ => Some(path.clone()),
+    }
+}
+
+/// Runs `f` with `key` appended to the path, which is restored afterwards.
+fn within<T>(path: &mut String, key: &str, f: impl FnOnce(&mut String) -> T) -> T {
+    let length = path.len();
+    *path = join(path, key);
+    let result = f(path);
+    path.truncate(length);
+    result
+}
+
+fn join(path: &str, key: &str) -> String {
+    match path {
+        "" => key.to_string(),
+        _ if key.starts_with('[') => format!("{path}{key}"),
+        _ => format!("{path}.{key}"),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+/// Quantities are equal when their amounts are; only where a quantity stands, since `1k` and `1000` differ elsewhere.
+fn same_quantity(desired: &Value, live: &Value, path: &str) -> bool {
+    const MAPS: [&str; 8] = ["hard.", "limits.", "requests.", "default.", "defaultRequest.", "max.", "min.", "capacity."];
+    let stands_here = MAPS.iter().any(|map| path.rsplit_once(map).is_some_and(|(before, _)| before.is_empty() || before.ends_with('.')))
+        || path.ends_with("sizeLimit")
+        || path.ends_with("divisor");
+    let amount = |value: &Value| match value {
+        Value::String(text) => Amount::parse(text).ok(),
+        Value::Number(number) => Amount::parse(&number.to_string()).ok(),
+        _ => None,
+    };
+    stands_here && amount(desired).is_some_and(|wanted| amount(live) == Some(wanted))
+}
+
+/// Whether the API server sets `key` to `value` by itself where it is left out (Kubernetes 1.33 to 1.36).
+fn is_default(path: &str, key: &str, value: &Value, siblings: &Map<String, Value>) -> bool {
+    let parent = path.rsplit('.').next().unwrap_or(path);
+    let is = |expected: Value| *value == expected;
+    match key {
+        "protocol" => is(json!("TCP")),
+        "terminationMessagePath" => is(json!("/dev/termination-log")),
+        "terminationMessagePolicy" => is(json!("File")),
+        "imagePullPolicy" => is(json!("IfNotPresent")) || is(json!("Always")),
+        "dnsPolicy" => is(json!("ClusterFirst")),
+        "restartPolicy" => is(json!("Always")),
+        "schedulerName" => is(json!("default-scheduler")),
+        "terminationGracePeriodSeconds" => is(json!(30)),
+        "serviceAccount" => Some(value) == siblings.get("serviceAccountName"),
+        "successThreshold" => is(json!(1)),
+        "failureThreshold" => is(json!(3)),
+        "periodSeconds" => is(json!(10)),
+        "timeoutSeconds" => is(json!(1)),
+        "scheme" => is(json!("HTTP")),
+        "service" if parent == "grpc" => is(json!("")),
+        "apiVersion" if parent == "fieldRef" => is(json!("v1")),
+        "divisor" => is(json!("0")),
+        "defaultMode" => is(json!(420)),
+        "expirationSeconds" => is(json!(3600)),
+        "recursiveReadOnly" => is(json!("Disabled")),
+        "progressDeadlineSeconds" => is(json!(600)),
+        "revisionHistoryLimit" => is(json!(10)),
+        "replicas" => is(json!(1)),
+        "strategy" => is(json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}})),
+        "type" if path == "spec" => is(json!("ClusterIP")),
+        "internalTrafficPolicy" => is(json!("Cluster")),
+        "sessionAffinity" => is(json!("None")),
+        "targetPort" => Some(value) == siblings.get("port"),
+        "storageClassName" | "volumeMode" => path == "spec" || path.ends_with("volumeClaimTemplate.spec"),
+        "resources" => false,
+        // A limit stands in for a request that is left out.
+        "requests" => siblings.get("limits").is_some_and(|limits| limits == value),
+        // The name of the API group that a subject of a RoleBinding has.
+        "apiGroup" => is(json!("rbac.authorization.k8s.io")) || is(json!("")),
+        "unhealthyPodEvictionPolicy" => is(json!("IfHealthyBudget")),
+        "selectPolicy" => is(json!("Max")),
+        "creationTimestamp" => value.is_null(),
+        _ => false,
+    }
+}
+
+fn split(pointer: &str) -> (&str, &str) {
+    pointer.rsplit_once('/').unwrap_or(("", pointer))
+}
+
+fn remove(value: &mut Value, pointer: &str) {
+    let (parent, field) = split(pointer);
+    if let Some(Value::Object(map)) = value.pointer_mut(parent) {
+        map.remove(field);
+    }
+}
+
+fn insert(value: &mut Value, pointer: &str, inserted: Value) {
+    let (parent, field) = split(pointer);
+    if let Some(Value::Object(map)) = value.pointer_mut(parent) {
+        map.insert(field.into(), inserted);
+    }
+}

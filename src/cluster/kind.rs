@@ -1,0 +1,104 @@
+//! The kinds of object that a tenant's environment is made of.
+
+use crate::api::TenantView;
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    autoscaling::v2::HorizontalPodAutoscaler,
+    core::v1::{ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
+    policy::v1::PodDisruptionBudget,
+    rbac::v1::RoleBinding,
+};
+use kube::api::ApiResource;
+
+/// A kind that the operator writes. The order is that of application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    Namespace,
+    RoleBinding,
+    ResourceQuota,
+    LimitRange,
+    NetworkPolicy,
+    ServiceAccount,
+    ConfigMap,
+    PersistentVolumeClaim,
+    Service,
+    PodDisruptionBudget,
+    Deployment,
+    HorizontalPodAutoscaler,
+    TenantView,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 13] = [
+        Self::Namespace,
+        Self::RoleBinding,
+        Self::ResourceQuota,
+        Self::LimitRange,
+        Self::NetworkPolicy,
+        Self::ServiceAccount,
+        Self::ConfigMap,
+        Self::PersistentVolumeClaim,
+        Self::Service,
+        Self::PodDisruptionBudget,
+        Self::Deployment,
+        Self::HorizontalPodAutoscaler,
+        Self::TenantView,
+    ];
+
+    /// How the API server calls it.
+    pub fn resource(self) -> ApiResource {
+        match self {
+            Self::Namespace => ApiResource::erase::<Namespace>(&()),
+            Self::RoleBinding => ApiResource::erase::<RoleBinding>(&()),
+            Self::ResourceQuota => ApiResource::erase::<ResourceQuota>(&()),
+            Self::LimitRange => ApiResource::erase::<LimitRange>(&()),
+            Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
+            Self::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
+            Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+            Self::PersistentVolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
+            Self::Service => ApiResource::erase::<Service>(&()),
+            Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
+            Self::Deployment => ApiResource::erase::<Deployment>(&()),
+            Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+            Self::TenantView => ApiResource::erase::<TenantView>(&()),
+        }
+    }
+
+    /// The kind's name, for messages and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Namespace => "Namespace",
+            Self::RoleBinding => "RoleBinding",
+            Self::ResourceQuota => "ResourceQuota",
+            Self::LimitRange => "LimitRange",
+            Self::NetworkPolicy => "NetworkPolicy",
+            Self::ServiceAccount => "ServiceAccount",
+            Self::ConfigMap => "ConfigMap",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::Service => "Service",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::Deployment => "Deployment",
+            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
+            Self::TenantView => "TenantView",
+        }
+    }
+
+    /// Paths that others fill in after creation: never compared, and kept when the object is replaced.
+    pub fn filled_in_by_others(self) -> &'static [&'static str] {
+        match self {
+            Self::Namespace => &["/spec"],
+            Self::ServiceAccount => &["/secrets", "/imagePullSecrets"],
+            Self::Service => &["/spec/clusterIP", "/spec/clusterIPs", "/spec/ipFamilies", "/spec/ipFamilyPolicy"],
+            Self::PersistentVolumeClaim => &["/spec/volumeName", "/spec/volumeMode"],
+            _ => &[],
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

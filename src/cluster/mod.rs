@@ -1,0 +1,24 @@
+//! The cluster: what is known of it, whether it is as it should be, and the writes that make it so.
+
+pub mod client;
+pub mod diff;
+pub mod kind;
+pub mod leader;
+pub mod object;
+pub mod store;
+pub mod write;
+
+pub use kind::Kind;
+pub use object::{Desired, Identity, Key, Live};
+pub use store::Store;
+pub use write::Writer;
+
+use serde_json::Value;
+use std::hash::{DefaultHasher, Hasher};
+
+/// A digest for comparison within one process only.
+fn digest(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(value.to_string().as_bytes());
+    hasher.finish()
+}

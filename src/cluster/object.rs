@@ -1,0 +1,127 @@
+//! An object as it should be, and one as it is.
+
+use super::Kind;
+use crate::names;
+use serde_json::Value;
+
+/// Whose an object is: a name, and the id that tells it from an earlier tenant of that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub tenant: String,
+    pub id: String,
+}
+
+impl Identity {
+    /// The value of the annotation that repeats the marks, so that an object whose labels were stripped is still known.
+    pub fn annotation(&self) -> String {
+        format!("{}/{}", self.tenant, self.id)
+    }
+}
+
+/// Where an object is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    pub kind: Kind,
+    /// Empty for what is cluster-scoped.
+    pub namespace: String,
+    pub name: String,
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.namespace.as_str() {
+            "" => write!(f, "{} {}", self.kind, self.name),
+            namespace => write!(f, "{} {namespace}/{}", self.kind, self.name),
+        }
+    }
+}
+
+/// An object as it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    pub key: Key,
+    /// The whole object as JSON, without status.
+    pub value: Value,
+    /// Paths (JSON pointers) that are somebody else's in this one object, such as `/spec/replicas` under an autoscaler.
+    pub others: Vec<&'static str>,
+    /// Whether an object that Kubernetes itself made under this name may be taken over; only ever the `default`
+    /// ServiceAccount of a namespace that is ours.
+    pub takes_over: bool,
+}
+
+impl Desired {
+    /// Paths that are not compared, and kept when the object is replaced.
+    pub fn unmanaged(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.key.kind.filled_in_by_others().iter().chain(&self.others).copied()
+    }
+}
+
+/// An object as it was last seen, without what nobody here reads.
+#[derive(Clone, Debug)]
+pub struct Live {
+    pub key: Key,
+    pub uid: String,
+    pub resource_version: String,
+    pub value: Value,
+}
+
+impl Live {
+    /// A label's value.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.value.pointer("/metadata/labels")?.get(name)?.as_str()
+    }
+
+    /// An annotation's value.
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.value.pointer("/metadata/annotations")?.get(name)?.as_str()
+    }
+
+    /// Whether it is marked for this tenant: by its labels, or by its annotation where labels were changed.
+    pub fn belongs_to(&self, owner: &Identity) -> bool {
+        let labelled =
+            self.label(names::TENANT) == Some(&owner.tenant) && self.label(names::TENANT_ID) == Some(&owner.id);
+        labelled || self.annotation(names::OWNED_BY) == Some(&owner.annotation())
+    }
+
+    /// Whether it is marked for nobody.
+    pub fn is_unmarked(&self) -> bool {
+        self.label(names::TENANT_ID).is_none() && self.annotation(names::OWNED_BY).is_none()
+    }
+
+    /// Whether its deletion has begun.
+    pub fn is_terminating(&self) -> bool {
+        self.value.pointer("/metadata/deletionTimestamp").is_some()
+    }
+}
+
+/// Removes from an object what nobody here reads, so that a thousand tenants fit in little memory.
+pub fn trim(kind: Kind, value: &mut Value) {
+    if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
+        for field in ["managedFields", "creationTimestamp", "generateName", "selfLink"] {
+            metadata.remove(field);
+        }
+    }
+    let keep: &[&str] = match kind {
+        Kind::ResourceQuota => &["hard", "used"],
+        Kind::Deployment => &["observedGeneration", "replicas", "updatedReplicas", "availableReplicas", "conditions"],
+        Kind::Namespace => &["phase", "conditions"],
+        Kind::PersistentVolumeClaim => &["phase"],
+        _ => &[],
+    };
+    match value.get_mut("status") {
+        Some(Value::Object(status)) if !keep.is_empty() => {
+            status.retain(|field, _| keep.contains(&field.as_str()));
+            if let Some(Value::Array(conditions)) = status.get_mut("conditions") {
+                for condition in conditions.iter_mut().filter_map(Value::as_object_mut) {
+                    condition.retain(|field, _| matches!(field.as_str(), "type" | "status" | "reason" | "message"));
+                }
+            }
+        }
+        Some(_) => {
+            if let Some(object) = value.as_object_mut() {
+                object.remove("status");
+            }
+        }
+        None => {}
+    }
+}

@@ -1,0 +1,222 @@
+//! What is known of the cluster: every object of ours, trimmed and kept as text, found by tenant.
+//!
+//! A thousand tenants have some twenty thousand objects; as parsed values they would not fit the memory that this
+//! operator allows itself, as text they do.
+
+use super::object::{Key, Live, trim};
+use super::{Kind, digest};
+use crate::names;
+use kube::api::DynamicObject;
+use kube::runtime::watcher::Event;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// One object, as small as it can be kept.
+struct Stored {
+    uid: Box<str>,
+    resource_version: u64,
+    /// A digest of what reconciliation depends on; a change of anything else wakes nobody.
+    relevant: u64,
+    json: Box<str>,
+}
+
+#[derive(Default)]
+struct Inner {
+    tenants: HashMap<String, HashMap<Key, Stored>>,
+    /// The tenant under which a key is stored, since an event may come after the label was stripped.
+    holders: HashMap<Key, String>,
+    /// Keys seen since a kind's list began anew.
+    relisting: HashMap<Kind, HashSet<Key>>,
+}
+
+/// Every object of ours in the cluster.
+pub struct Store {
+    inner: Mutex<Inner>,
+    synced: watch::Sender<HashSet<Kind>>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), synced: watch::Sender::new(HashSet::new()) }
+    }
+}
+
+impl Store {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while the lock was held cannot leave a map half-changed.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves when every kind was listed once.
+    pub async fn synced(&self) {
+        let mut synced = self.synced.subscribe();
+        // The sender lives as long as self.
+        let _ = synced.wait_for(|kinds| kinds.len() == Kind::ALL.len()).await;
+    }
+
+    /// Takes in what the API server said. Returns the tenants that this concerns.
+    pub fn observe(&self, kind: Kind, event: Event<DynamicObject>) -> Vec<String> {
+        match event {
+            Event::Init => {
+                self.lock().relisting.insert(kind, HashSet::new());
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                let (key, concerned) = self.put_object(kind, object);
+                if let Some(seen) = self.lock().relisting.get_mut(&kind) {
+                    seen.insert(key);
+                }
+                concerned
+            }
+            Event::InitDone => {
+                let concerned = self.forget_unseen(kind);
+                self.synced.send_modify(|kinds| {
+                    kinds.insert(kind);
+                });
+                concerned
+            }
+            Event::Apply(object) => self.put_object(kind, object).1,
+            Event::Delete(object) => {
+                let key = key_of(kind, &object);
+                let version = object.metadata.resource_version.as_deref().map_or(u64::MAX, version);
+                self.remove_if(&key, |stored| {
+                    stored.resource_version <= version && object.metadata.uid.as_deref() == Some(&stored.uid)
+                })
+                .into_iter()
+                .collect()
+            }
+        }
+    }
+
+    /// Takes in the answer to a write, so that the next look sees it although its event is still under way.
+    pub fn put(&self, kind: Kind, object: DynamicObject) {
+        self.put_object(kind, object);
+    }
+
+    /// Forgets an object that was seen to be gone.
+    pub fn forget(&self, key: &Key) {
+        self.remove_if(key, |_| true);
+    }
+
+    /// Everything of one tenant.
+    pub fn of(&self, tenant: &str) -> HashMap<Key, Live> {
+        let inner = self.lock();
+        let objects = inner.tenants.get(tenant).into_iter().flatten();
+        objects.filter_map(|(key, stored)| Some((key.clone(), live(key, stored)?))).collect()
+    }
+
+    /// One object of a tenant.
+    pub fn get(&self, tenant: &str, key: &Key) -> Option<Live> {
+        let inner = self.lock();
+        live(key, inner.tenants.get(tenant)?.get(key)?)
+    }
+
+    /// The tenants that anything is known of.
+    pub fn tenants(&self) -> Vec<String> {
+        self.lock().tenants.keys().cloned().collect()
+    }
+
+    /// The tenant whose namespace this is, if any.
+    pub fn holder_of_namespace(&self, namespace: &str) -> Option<String> {
+        let key = Key { kind: Kind::Namespace, namespace: String::new(), name: namespace.into() };
+        self.lock().holders.get(&key).cloned()
+    }
+
+    fn put_object(&self, kind: Kind, object: DynamicObject) -> (Key, Vec<String>) {
+        let key = key_of(kind, &object);
+        let resource_version = object.metadata.resource_version.as_deref().map_or(0, version);
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let tenant = object.metadata.labels.as_ref().and_then(|labels| labels.get(names::TENANT)).cloned();
+        let mut value = serde_json::to_value(object).unwrap_or_default();
+        trim(kind, &mut value);
+        let relevant = relevant(kind, &value);
+        if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
+            metadata.remove("uid");
+            metadata.remove("resourceVersion");
+        }
+        let json = value.to_string().into_boxed_str();
+
+        let mut inner = self.lock();
+        let Some(tenant) = tenant.or_else(|| inner.holders.get(&key).cloned()) else { return (key, Vec::new()) };
+        let mut concerned = Vec::new();
+        if let Some(before) = inner.holders.insert(key.clone(), tenant.clone()).filter(|before| *before != tenant) {
+            if let Some(objects) = inner.tenants.get_mut(&before) {
+                objects.remove(&key);
+            }
+            concerned.push(before);
+        }
+        let objects = inner.tenants.entry(tenant.clone()).or_default();
+        match objects.get(&key) {
+            Some(old) if old.resource_version >= resource_version && *old.uid == *uid => {}
+            old => {
+                if old.is_none_or(|old| old.relevant != relevant || *old.uid != *uid) {
+                    concerned.push(tenant);
+                }
+                objects.insert(key.clone(), Stored { uid: uid.into(), resource_version, relevant, json });
+            }
+        }
+        (key, concerned)
+    }
+
+    fn remove_if(&self, key: &Key, condition: impl Fn(&Stored) -> bool) -> Option<String> {
+        let mut inner = self.lock();
+        let tenant = inner.holders.get(key)?.clone();
+        let objects = inner.tenants.get_mut(&tenant)?;
+        if !objects.get(key).is_some_and(condition) {
+            return None;
+        }
+        objects.remove(key);
+        if objects.is_empty() {
+            inner.tenants.remove(&tenant);
+        }
+        inner.holders.remove(key);
+        Some(tenant)
+    }
+
+    fn forget_unseen(&self, kind: Kind) -> Vec<String> {
+        let gone: Vec<Key> = {
+            let mut inner = self.lock();
+            let seen = inner.relisting.remove(&kind).unwrap_or_default();
+            inner.holders.keys().filter(|key| key.kind == kind && !seen.contains(key)).cloned().collect()
+        };
+        gone.iter().filter_map(|key| self.remove_if(key, |_| true)).collect()
+    }
+}
+
+fn key_of(kind: Kind, object: &DynamicObject) -> Key {
+    Key {
+        kind,
+        namespace: object.metadata.namespace.clone().unwrap_or_default(),
+        name: object.metadata.name.clone().unwrap_or_default(),
+    }
+}
+
+fn live(key: &Key, stored: &Stored) -> Option<Live> {
+    Some(Live {
+        key: key.clone(),
+        uid: stored.uid.to_string(),
+        resource_version: stored.resource_version.to_string(),
+        value: serde_json::from_str(&stored.json).ok()?,
+    })
+}
+
+/// Resource versions of one resource are comparable numbers (KEP-5504).
+fn version(text: &str) -> u64 {
+    text.parse().unwrap_or(0)
+}
+
+/// What reconciliation depends on: all that is kept but a quota's use, which moves with every pod, and versions.
+fn relevant(kind: Kind, value: &Value) -> u64 {
+    let mut value = value.clone();
+    if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
+        metadata.remove("resourceVersion");
+    }
+    if kind == Kind::ResourceQuota
+        && let Some(Value::Object(status)) = value.get_mut("status")
+    {
+        status.remove("used");
+    }
+    digest(&value)
+}

@@ -1,0 +1,220 @@
+//! The writes: an object is created by POST, so that nothing foreign is ever taken over, and replaced by PUT with the
+//! version that was compared, so that nothing is overwritten unseen and what others added goes away.
+
+use super::object::{Desired, Identity, Key, Live};
+use super::{Kind, Store, diff};
+use crate::error::Error;
+use crate::names;
+use crate::telemetry::metrics::{Metrics, Operation};
+use kube::api::{Api, DeleteParams, DynamicObject, PostParams, Preconditions, PropagationPolicy};
+use kube::{Client, ResourceExt};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often a write is tried again after another's write came between.
+const CONFLICTS: usize = 4;
+/// How long a right that was just given may take to be known everywhere (tried: under 2 s).
+const RIGHTS_DELAYS: [Duration; 8] = [
+    Duration::from_millis(15),
+    Duration::from_millis(30),
+    Duration::from_millis(60),
+    Duration::from_millis(125),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_millis(1000),
+    Duration::from_millis(1000),
+];
+
+/// What a write came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Unchanged,
+    Created,
+    /// Replaced because of a difference at this path.
+    Updated(String),
+}
+
+/// Writes objects of tenants.
+pub struct Writer {
+    client: Client,
+    store: Arc<Store>,
+    metrics: Metrics,
+    /// Differences that a replacement did not remove: the API server's own doing, learned so as not to ask again.
+    learned: Mutex<HashSet<(Kind, String)>>,
+}
+
+impl Writer {
+    pub fn new(client: Client, store: Arc<Store>, metrics: Metrics) -> Self {
+        Self { client, store, metrics, learned: Mutex::default() }
+    }
+
+    /// The client that writes, for what is no object of a tenant.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The kind's API in a namespace; cluster-wide where that is empty.
+    pub fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+        match namespace {
+            "" => Api::all_with(self.client.clone(), &kind.resource()),
+            namespace => Api::namespaced_with(self.client.clone(), namespace, &kind.resource()),
+        }
+    }
+
+    /// Makes one object as it should be.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] where the name is taken by what is not this tenant's; else the API server's refusal.
+    pub async fn ensure(&self, owner: &Identity, desired: &Desired) -> Result<Outcome, Error> {
+        let mut live = self.store.get(&owner.tenant, &desired.key);
+        for _ in 0..CONFLICTS {
+            let Some(found) = live else {
+                match self.with_new_rights(|| self.create(desired)).await {
+                    Ok(()) => return Ok(Outcome::Created),
+                    Err(error) if has_code(&error, 409) => {
+                        live = self.fetch(&desired.key).await?;
+                        continue;
+                    }
+                    Err(error) => return Err(Error::write(&desired.key, error)),
+                }
+            };
+            if !(found.belongs_to(owner) || (desired.takes_over && found.is_unmarked())) {
+                return Err(Error::foreign(&found));
+            }
+            if found.is_terminating() {
+                return Err(Error::Terminating(found.key));
+            }
+            let Some(path) = diff::difference(desired, &found).filter(|path| !self.is_learned(desired.key.kind, path))
+            else {
+                return Ok(Outcome::Unchanged);
+            };
+            match self.with_new_rights(|| self.replace(desired, &found)).await {
+                Ok(version) => {
+                    if version == found.resource_version {
+                        self.learn(desired.key.kind, &path);
+                    }
+                    return Ok(Outcome::Updated(path));
+                }
+                Err(error) if has_code(&error, 409) || has_code(&error, 404) => {
+                    live = self.fetch(&desired.key).await?;
+                }
+                Err(error) => return Err(Error::write(&desired.key, error)),
+            }
+        }
+        Err(Error::Contended(desired.key.clone()))
+    }
+
+    /// Deletes one object, and no other that may have taken its name. One that is gone already is no error.
+    pub async fn delete(&self, live: &Live) -> Result<(), Error> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: Some(live.uid.clone()), resource_version: None }),
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..DeleteParams::default()
+        };
+        let api = self.api(live.key.kind, &live.key.namespace);
+        match self.with_new_rights(|| async { api.delete(&live.key.name, &params).await.map(|_| ()) }).await {
+            Ok(()) => {
+                self.metrics.wrote(live.key.kind.as_str(), Operation::Delete);
+                Ok(())
+            }
+            Err(error) if has_code(&error, 404) => {
+                self.store.forget(&live.key);
+                Ok(())
+            }
+            // The precondition failed: what has the name now is another object, and none of our business.
+            Err(error) if has_code(&error, 409) => {
+                self.fetch(&live.key).await?;
+                Ok(())
+            }
+            Err(error) => Err(Error::write(&live.key, error)),
+        }
+    }
+
+    /// Reads an object anew into the store.
+    pub async fn fetch(&self, key: &Key) -> Result<Option<Live>, Error> {
+        let api = self.api(key.kind, &key.namespace);
+        let object = match self.with_new_rights(|| api.get_opt(&key.name)).await {
+            Ok(object) => object,
+            Err(error) => return Err(Error::write(key, error)),
+        };
+        let Some(object) = object else {
+            self.store.forget(key);
+            return Ok(None);
+        };
+        if object.labels().contains_key(names::TENANT) {
+            self.store.put(key.kind, object.clone());
+        }
+        let mut value = serde_json::to_value(&object).unwrap_or_default();
+        super::object::trim(key.kind, &mut value);
+        Ok(Some(Live {
+            key: key.clone(),
+            uid: object.uid().unwrap_or_default(),
+            resource_version: object.resource_version().unwrap_or_default(),
+            value,
+        }))
+    }
+
+    async fn create(&self, desired: &Desired) -> Result<(), kube::Error> {
+        let object: DynamicObject = parse(&desired.value)?;
+        let api = self.api(desired.key.kind, &desired.key.namespace);
+        let created = api.create(&PostParams { field_manager: Some(names::MANAGER.into()), ..PostParams::default() }, &object).await?;
+        self.metrics.wrote(desired.key.kind.as_str(), Operation::Create);
+        self.store.put(desired.key.kind, created);
+        Ok(())
+    }
+
+    /// Returns the new resource version.
+    async fn replace(&self, desired: &Desired, live: &Live) -> Result<String, kube::Error> {
+        let object: DynamicObject = parse(&diff::replacement(desired, live))?;
+        let api = self.api(desired.key.kind, &desired.key.namespace);
+        let params = PostParams { field_manager: Some(names::MANAGER.into()), ..PostParams::default() };
+        let updated = api.replace(&desired.key.name, &params, &object).await?;
+        self.metrics.wrote(desired.key.kind.as_str(), Operation::Update);
+        let version = updated.resource_version().unwrap_or_default();
+        self.store.put(desired.key.kind, updated);
+        Ok(version)
+    }
+
+    /// Tries again, for two seconds, what is forbidden only because the authorizer has not yet seen our RoleBinding.
+    pub async fn with_new_rights<T, F: Future<Output = Result<T, kube::Error>>>(
+        &self,
+        request: impl Fn() -> F,
+    ) -> Result<T, kube::Error> {
+        for delay in RIGHTS_DELAYS {
+            match request().await {
+                Err(error) if lacks_rights(&error) => tokio::time::sleep(delay).await,
+                result => return result,
+            }
+        }
+        request().await
+    }
+
+    fn is_learned(&self, kind: Kind, path: &str) -> bool {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner).contains(&(kind, without_indices(path)))
+    }
+
+    fn learn(&self, kind: Kind, path: &str) {
+        tracing::warn!(%kind, path, "the API server keeps a value of its own here: no longer compared");
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner).insert((kind, without_indices(path)));
+    }
+}
+
+fn parse(value: &serde_json::Value) -> Result<DynamicObject, kube::Error> {
+    serde_json::from_value(value.clone()).map_err(kube::Error::SerdeError)
+}
+
+/// `spec.ports[3].name` → `spec.ports[].name`.
+fn without_indices(path: &str) -> String {
+    path.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// Whether the API server answered with this status code.
+pub fn has_code(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}
+
+/// Whether the authorizer refused, as opposed to an admission policy or a quota, which answer 403 too.
+fn lacks_rights(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403 && status.message.contains(" cannot "))
+}

@@ -1,0 +1,41 @@
+//! What every reconcile shares.
+
+use super::backoff::Backoff;
+use super::events::Events;
+use crate::cluster::Writer;
+use crate::tenant::Platform;
+use crate::tenant::observe::Known;
+use crate::telemetry::metrics::Metrics;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Instant;
+
+/// What every reconcile shares.
+pub struct Context {
+    pub known: Known,
+    pub writer: Writer,
+    pub platform: RwLock<Platform>,
+    pub metrics: Metrics,
+    pub backoff: Backoff,
+    pub events: Events,
+    /// Since when a tenant has been on its way; a passing state is not reported at once.
+    pub underway: Mutex<HashMap<String, Instant>>,
+}
+
+impl Context {
+    /// What is the same for all tenants, as known now.
+    pub fn platform(&self) -> Platform {
+        self.platform.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Since when this tenant has been on its way.
+    pub fn underway_since(&self, tenant: &str) -> Instant {
+        let mut all = self.underway.lock().unwrap_or_else(PoisonError::into_inner);
+        *all.entry(tenant.to_string()).or_insert_with(Instant::now)
+    }
+
+    /// The tenant has arrived somewhere.
+    pub fn arrived(&self, tenant: &str) {
+        self.underway.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+    }
+}

@@ -1,0 +1,39 @@
+//! Events that a person can act on: one when a tenant's readiness changes, not one per pass.
+
+use crate::api::Tenant;
+use crate::names;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource};
+
+/// An Event's note may have 1,024 bytes.
+const MAX_NOTE: usize = 1000;
+
+/// Publishes events.
+pub struct Events {
+    recorder: Recorder,
+}
+
+impl Events {
+    pub fn new(client: Client, instance: &str) -> Self {
+        let reporter = Reporter { controller: names::MANAGER.into(), instance: Some(instance.into()) };
+        Self { recorder: Recorder::new(client, reporter) }
+    }
+
+    /// Tells that a tenant's readiness changed. A failure to tell is no failure of the tenant.
+    pub async fn readiness(&self, tenant: &Tenant, ready: &Condition) {
+        let mut note = ready.message.clone();
+        note.truncate(note.floor_char_boundary(MAX_NOTE));
+        let calm = ready.status == "True" || matches!(ready.reason.as_str(), "Progressing" | "Terminating");
+        let event = Event {
+            type_: if calm { EventType::Normal } else { EventType::Warning },
+            reason: ready.reason.clone(),
+            note: Some(note),
+            action: "Reconcile".into(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &tenant.object_ref(&())).await {
+            tracing::warn!(%error, "an event could not be published");
+        }
+    }
+}

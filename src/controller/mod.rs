@@ -1,0 +1,13 @@
+//! The run loop: what is watched, what a change wakes, and what is done with each result.
+
+pub mod admission_proof;
+pub mod api_server;
+pub mod backoff;
+pub mod context;
+pub mod events;
+pub mod reconcile;
+pub mod report;
+pub mod run;
+pub mod watches;
+
+pub use context::Context;

@@ -1,0 +1,163 @@
+//! One reconcile of one Tenant: observe, validate, plan, apply, report.
+
+use super::{Context, report};
+use crate::api::Tenant;
+use crate::cluster::Identity;
+use crate::error::Error;
+use crate::names;
+use crate::tenant::drain::Mode;
+use crate::tenant::provision::{self, Progress};
+use crate::tenant::status::{Verdict, reason};
+use crate::tenant::{self, ValidTenant, cleanup, diagnosis};
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::controller::Action;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// When usage is looked at again although nothing happened.
+const CALM: Duration = Duration::from_secs(300);
+/// When a passing state is looked at again although nothing happened.
+const UNDERWAY: Duration = Duration::from_secs(2);
+/// How long a passing state is kept to ourselves.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// When what does not come right by itself is looked at again.
+const STUCK: Duration = Duration::from_secs(30);
+/// From when on a deletion that makes no headway is called blocked.
+const BLOCKED: Duration = Duration::from_secs(60);
+
+/// Reconciles one Tenant; its own errors are reported in its status, and returned for backoff and metrics.
+///
+/// # Errors
+/// Whatever kept the environment from being as asked.
+pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let started = Instant::now();
+    ctx.known.objects.synced().await;
+    let result = one(&tenant, &ctx).await;
+    ctx.metrics.reconciled(started.elapsed(), result.as_ref().map(|_| ()).map_err(Error::reason));
+    if result.is_ok() {
+        ctx.backoff.succeeded(tenant.metadata.name.as_deref().unwrap_or_default());
+    }
+    result
+}
+
+async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
+    if tenant.metadata.deletion_timestamp.is_some() {
+        return delete(tenant, ctx).await;
+    }
+    let Some(tier) = ctx.known.tier(tenant) else {
+        let message = format!("spec.tier: there is no TenantTier {}; what runs is left as it is", tenant.spec.tier);
+        let verdict = Verdict::Stalled { reason: reason::TIER_NOT_FOUND, message };
+        return settle(tenant, ctx, verdict, None).await;
+    };
+    let valid = match tenant::validate(tenant, &tier, &ctx.known.world(tenant)) {
+        Ok(valid) => valid,
+        Err(reasons) => {
+            let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let verdict = Verdict::Stalled { reason: reason::INVALID_SPEC, message };
+            return settle(tenant, ctx, verdict, None).await;
+        }
+    };
+    add_finalizer(tenant, ctx).await?;
+    let policy = tenant.spec.deletion_policy.unwrap_or_default();
+    match provision::provision(&ctx.writer, &ctx.known.objects, &valid, &ctx.platform(), policy).await {
+        Ok(progress) => settle(tenant, ctx, Verdict::Planned(progress), Some(&valid)).await,
+        Err(error) => fail(tenant, ctx, error, &valid).await,
+    }
+}
+
+/// Reports what was found and says when to look again.
+async fn settle(tenant: &Tenant, ctx: &Context, verdict: Verdict, valid: Option<&ValidTenant>) -> Result<Action, Error> {
+    let name = tenant.metadata.name.as_deref().unwrap_or_default();
+    if !verdict.is_passing() {
+        ctx.arrived(name);
+    } else if ctx.underway_since(name).elapsed() < PATIENCE {
+        return Ok(Action::requeue(PATIENCE));
+    }
+    let (verdict, again) = match verdict {
+        Verdict::Planned(Progress::Workloads(unavailable)) => {
+            let unavailable = diagnosis::diagnose(&ctx.writer, name, unavailable).await;
+            let again = if unavailable.stuck { STUCK } else { UNDERWAY * 2 };
+            (Verdict::Planned(Progress::Workloads(unavailable)), again)
+        }
+        Verdict::Planned(Progress::Complete) | Verdict::Stalled { .. } => (verdict, CALM),
+        Verdict::Planned(Progress::Namespaces(_)) | Verdict::Waiting { .. } => (verdict, UNDERWAY),
+    };
+    report::report(ctx, tenant, &verdict, valid).await?;
+    Ok(Action::requeue(again))
+}
+
+/// Reports an error where somebody can act on it, and passes it on for backoff.
+async fn fail(tenant: &Tenant, ctx: &Context, error: Error, valid: &ValidTenant) -> Result<Action, Error> {
+    let verdict = match &error {
+        Error::Terminating(_) => {
+            let verdict = Verdict::Waiting { reason: reason::PROGRESSING, message: error.to_string() };
+            return settle(tenant, ctx, verdict, Some(valid)).await;
+        }
+        error if error.is_stalled() => Verdict::Stalled { reason: error.reason(), message: error.chain() },
+        error => Verdict::Waiting { reason: error.reason(), message: error.chain() },
+    };
+    // A conflict in passing, or an API server that is away for a moment, is not worth a write.
+    let name = tenant.metadata.name.as_deref().unwrap_or_default();
+    if !verdict.is_passing() || ctx.underway_since(name).elapsed() >= BLOCKED {
+        report::report(ctx, tenant, &verdict, Some(valid)).await?;
+    }
+    Err(error)
+}
+
+async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
+    let name = tenant.metadata.name.clone().unwrap_or_default();
+    if !has_finalizer(tenant) {
+        return Ok(Action::await_change());
+    }
+    let id = tenant::id(tenant).unwrap_or_default().to_string();
+    let owner = Identity { tenant: name.clone(), id };
+    let mode = Mode::from(tenant.spec.deletion_policy.unwrap_or_default());
+    let waiting = cleanup::cleanup(&ctx.writer, &ctx.known.objects, &owner, &ctx.platform(), mode).await?;
+    let Some(message) = waiting else {
+        ctx.arrived(&name);
+        remove_finalizer(tenant, ctx).await?;
+        return Ok(Action::await_change());
+    };
+    let since = ctx.underway_since(&name).elapsed();
+    if since >= PATIENCE {
+        let reason = if since >= BLOCKED { reason::DRAIN_BLOCKED } else { reason::TERMINATING };
+        report::report(ctx, tenant, &Verdict::Waiting { reason, message }, None).await?;
+    }
+    Ok(Action::requeue(if since >= BLOCKED { STUCK } else { PATIENCE }))
+}
+
+fn has_finalizer(tenant: &Tenant) -> bool {
+    tenant.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == names::FINALIZER)
+}
+
+async fn add_finalizer(tenant: &Tenant, ctx: &Context) -> Result<(), Error> {
+    if has_finalizer(tenant) {
+        return Ok(());
+    }
+    let mut finalizers = tenant.metadata.finalizers.clone().unwrap_or_default();
+    finalizers.push(names::FINALIZER.into());
+    set_finalizers(tenant, ctx, &finalizers).await
+}
+
+async fn remove_finalizer(tenant: &Tenant, ctx: &Context) -> Result<(), Error> {
+    let mut finalizers = tenant.metadata.finalizers.clone().unwrap_or_default();
+    finalizers.retain(|finalizer| finalizer != names::FINALIZER);
+    match set_finalizers(tenant, ctx, &finalizers).await {
+        Err(Error::Api(error)) if crate::cluster::write::has_code(&error, 404) => Ok(()),
+        result => result,
+    }
+}
+
+/// Metadata only: a spec is never written. The version is the one that was read, so that nobody's finalizer is lost.
+async fn set_finalizers(tenant: &Tenant, ctx: &Context, finalizers: &[String]) -> Result<(), Error> {
+    let api: Api<Tenant> = Api::all(ctx.writer.client().clone());
+    let patch = json!({"metadata": {
+        "resourceVersion": tenant.metadata.resource_version,
+        "uid": tenant.metadata.uid,
+        "finalizers": finalizers,
+    }});
+    let name = tenant.metadata.name.as_deref().unwrap_or_default();
+    api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Writes what was found out: the status, the tenant's own view, an event. Only when it changed.
+
+use super::Context;
+use crate::api::{Tenant, TenantStatus};
+use crate::cluster::Kind;
+use crate::error::Error;
+use crate::tenant::status::{self, Verdict, kind};
+use crate::tenant::{ValidTenant, plan};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+
+/// Reports a verdict. Returns the status as it now stands.
+pub async fn report(
+    ctx: &Context,
+    tenant: &Tenant,
+    verdict: &Verdict,
+    valid: Option<&ValidTenant>,
+) -> Result<(), Error> {
+    let name = tenant.metadata.name.clone().unwrap_or_default();
+    let now = Timestamp::now();
+    let objects = ctx.known.objects.of(&name);
+    let id = crate::tenant::id(tenant).unwrap_or_default().to_string();
+    let owner = crate::cluster::Identity { tenant: name.clone(), id };
+    let ours = || objects.values().filter(|live| live.belongs_to(&owner));
+    let namespaces = status::existing_namespaces(&name, ours());
+    let new = status::status(tenant, verdict, valid, namespaces, status::usage(ours(), now), now);
+    let old = tenant.status.as_ref();
+    let current = if status::is_worth_writing(old, &new, now) {
+        write(ctx, &name, tenant.metadata.uid.as_deref(), &new).await?;
+        tell(ctx, tenant, &new).await;
+        &new
+    } else {
+        old.unwrap_or(&new)
+    };
+    if let Some(valid) = valid.filter(|_| current.namespaces.contains(&name)) {
+        let view = status::view_object(valid, status::view(tenant, current));
+        let desired = plan::desired(Kind::TenantView, &view.metadata, &view);
+        ctx.writer.ensure(&owner, &desired).await?;
+    }
+    Ok(())
+}
+
+async fn write(ctx: &Context, name: &str, uid: Option<&str>, status: &TenantStatus) -> Result<(), Error> {
+    let api: Api<Tenant> = Api::all(ctx.writer.client().clone());
+    // A replacement whole, for this very Tenant and no later one of its name.
+    let patch: json_patch::Patch = serde_json::from_value(json!([
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "add", "path": "/status", "value": status},
+    ]))
+    .map_err(kube::Error::SerdeError)?;
+    api.patch_status(name, &PatchParams::default(), &Patch::<Tenant>::Json(patch)).await?;
+    Ok(())
+}
+
+/// An event when readiness changed its reason.
+async fn tell(ctx: &Context, tenant: &Tenant, new: &TenantStatus) {
+    let before = status::condition(tenant, kind::READY);
+    if let Some(ready) = new.conditions.iter().find(|condition| condition.type_ == kind::READY)
+        && before.is_none_or(|before| (&before.status, &before.reason) != (&ready.status, &ready.reason))
+    {
+        ctx.events.readiness(tenant, ready).await;
+    }
+}

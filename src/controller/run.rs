@@ -1,0 +1,233 @@
+//! The operator's life: prove, be elected, watch, reconcile, stop.
+
+use super::backoff::Backoff;
+use super::events::Events;
+use super::{Context, admission_proof, api_server, reconcile, watches};
+use crate::api::Tenant;
+use crate::cluster::leader::{Candidate, Leadership, Timing};
+use crate::cluster::{Kind, Store, Writer, client};
+use crate::error::Error;
+use crate::names;
+use crate::settings::Settings;
+use crate::telemetry::Listeners;
+use crate::telemetry::health::Readiness;
+use crate::telemetry::metrics::Metrics;
+use crate::tenant::Platform;
+use crate::tenant::observe::Known;
+use anyhow::Context as _;
+use futures::StreamExt;
+use kube::Client;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::Controller;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// What `/readyz` waits for.
+const PROOF: &str = "the proof that admission policies confine the operator";
+/// Policies take about a second from their installation to take hold.
+const PROOF_RETRY: Duration = Duration::from_secs(2);
+/// How often gauges are set and the API server's addresses are looked up.
+const HOUSEKEEPING: Duration = Duration::from_secs(15);
+/// How long reconciles under way may take to finish when the operator stops.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// Whatever keeps the operator from its work for good; loss of leadership among it.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    let (metrics, readiness) = (Metrics::new(), Readiness::default());
+    readiness.wait_for(PROOF);
+    let listeners = Listeners::bind(settings.metrics_address, settings.health_address).await?;
+    // The probes are answered until the very end.
+    let ended = CancellationToken::new();
+    let serving = tokio::spawn(listeners.serve(metrics.clone(), readiness.clone(), ended.clone()));
+    let client = client::client(client::infer().await.context("no cluster is configured")?, metrics.clone())?;
+
+    let result = tokio::select! {
+        result = work(&settings, client, metrics, readiness, stop.clone()) => result,
+        result = serving => Err(anyhow::anyhow!("metrics and health are no longer served: {result:?}")),
+    };
+    ended.cancel();
+    result
+}
+
+async fn work(
+    settings: &Settings,
+    client: Client,
+    metrics: Metrics,
+    readiness: Readiness,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        () = prove(settings, &client) => readiness.done(PROOF),
+        () = stop.cancelled() => return Ok(()),
+    }
+    if !settings.leader_elect {
+        metrics.set_leader(true);
+        lead(settings, client, metrics, stop, std::future::pending()).await;
+        return Ok(());
+    }
+    let timing = Timing {
+        lease_duration: settings.lease_duration,
+        renew_deadline: settings.renew_deadline,
+        retry_period: settings.retry_period,
+    };
+    let candidate = Candidate::new(client.clone(), &settings.namespace, names::MANAGER, &settings.pod_name, timing)?;
+    tracing::info!(identity = settings.pod_name, "waiting to lead");
+    let leadership: Leadership = tokio::select! {
+        leadership = candidate.acquire() => leadership,
+        () = stop.cancelled() => return Ok(()),
+    };
+    tracing::info!("leading");
+    metrics.set_leader(true);
+    let lost = lead(settings, client, metrics.clone(), stop, leadership.lost()).await;
+    metrics.set_leader(false);
+    if lost {
+        // Whoever leads now must not find us writing: the process ends here.
+        anyhow::bail!("leadership was lost");
+    }
+    leadership.release().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Returns when the policies were seen to hold.
+async fn prove(settings: &Settings, client: &Client) {
+    if settings.skip_admission_proof {
+        tracing::warn!("started without proof that admission policies confine the operator");
+        return;
+    }
+    loop {
+        match admission_proof::prove(client).await {
+            Ok(()) => return tracing::info!("admission policies confine the operator"),
+            Err(error) => tracing::warn!(%error, "not ready: the operator is not confined"),
+        }
+        tokio::time::sleep(PROOF_RETRY).await;
+    }
+}
+
+/// Reconciles until told to stop, or until leadership is lost, which it returns.
+async fn lead(
+    settings: &Settings,
+    client: Client,
+    metrics: Metrics,
+    stop: CancellationToken,
+    lost: impl Future<Output = ()> + Send + 'static,
+) -> bool {
+    let store = Arc::new(Store::default());
+    let (wakeups, woken) = tokio::sync::mpsc::unbounded_channel::<ObjectRef<Tenant>>();
+    let (tenants, tenants_writer) = reflector::store::<Tenant>();
+    let (tiers, tiers_writer) = reflector::store();
+    let mut watching: Vec<AbortOnDropHandle<()>> = Kind::ALL
+        .into_iter()
+        .map(|kind| watches::objects(client.clone(), kind, store.clone(), wakeups.clone()))
+        .map(|watch| AbortOnDropHandle::new(tokio::spawn(watch)))
+        .collect();
+    let tiers_watch = watches::tiers(client.clone(), tiers_writer, tenants.clone(), wakeups.clone());
+    watching.push(AbortOnDropHandle::new(tokio::spawn(tiers_watch)));
+
+    let known =
+        Known { tenants: tenants.clone(), tiers: tiers.clone(), objects: store.clone(), cluster_cidrs: settings.cluster_cidrs.clone() };
+    let ctx = Arc::new(Context {
+        known,
+        writer: Writer::new(client.clone(), store, metrics.clone()),
+        platform: RwLock::new(platform(settings)),
+        metrics,
+        backoff: Backoff::default(),
+        events: Events::new(client.clone(), &settings.pod_name),
+        underway: Mutex::new(HashMap::new()),
+    });
+    api_server::refresh(&ctx).await;
+    watching.push(AbortOnDropHandle::new(tokio::spawn(keep_house(ctx.clone(), wakeups.clone()))));
+    if tiers.wait_until_ready().await.is_err() {
+        return false;
+    }
+
+    let trigger = watches::tenants(client, tenants_writer, wakeups);
+    let woken = futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|next| (next, woken)) });
+    let halt = stop.clone();
+    let controller = Controller::for_stream(trigger, tenants)
+        .with_config(Config::default().concurrency(settings.concurrency))
+        .reconcile_on(woken)
+        .graceful_shutdown_on(async move { halt.cancelled().await })
+        .run(reconcile::reconcile, retry, ctx)
+        .for_each(|result| async {
+            match result {
+                Ok((tenant, _)) => tracing::debug!(tenant = tenant.name, "reconciled"),
+                Err(kube::runtime::controller::Error::ObjectNotFound(_)) => {}
+                Err(kube::runtime::controller::Error::ReconcilerFailed(error, tenant)) => {
+                    tracing::warn!(tenant = tenant.name, reason = error.reason(), "{}", error.chain());
+                }
+                Err(error) => tracing::warn!(%error, "the controller's queue failed"),
+            }
+        });
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = controller => false,
+        () = overdue => false,
+        () = lost => true,
+    }
+}
+
+/// When a tenant that failed is tried again; each has its own patience.
+fn retry(tenant: Arc<Tenant>, error: &Error, ctx: Arc<Context>) -> Action {
+    let delay = ctx.backoff.failed(tenant.metadata.name.as_deref().unwrap_or_default());
+    tracing::debug!(reason = error.reason(), ?delay, "tried again later");
+    Action::requeue(delay)
+}
+
+/// Sets gauges, and follows the API server when it moves.
+async fn keep_house(ctx: Arc<Context>, wakeups: watches::Wakeups) {
+    loop {
+        ctx.metrics.set_tenants(&watches::count(&ctx));
+        tokio::time::sleep(HOUSEKEEPING).await;
+        if api_server::refresh(&ctx).await {
+            for tenant in ctx.known.tenants.state() {
+                let _ = wakeups.send(ObjectRef::from_obj(&*tenant));
+            }
+        }
+    }
+}
+
+/// What the settings say that is the same for all tenants.
+pub fn platform(settings: &Settings) -> Platform {
+    Platform {
+        namespace: settings.namespace.clone(),
+        service_account: settings.service_account.clone(),
+        dns_namespace: settings.dns_namespace.clone(),
+        dns_pod_labels: settings.dns_pod_labels.clone(),
+        gateway_namespace: settings.gateway_namespace.clone(),
+        api_server: Vec::new(),
+    }
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "signals cannot be received");
+                std::future::pending().await
+            }
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+    tracing::info!("stopping");
+    stop.cancel();
+}

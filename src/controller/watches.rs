@@ -1,0 +1,109 @@
+//! What is watched, and whom a change wakes.
+
+use super::Context;
+use crate::api::{Tenant, TenantTier};
+use crate::cluster::{Kind, Store};
+use crate::names;
+use crate::tenant::observe::named_peers;
+use futures::{Stream, StreamExt, TryStreamExt};
+use kube::api::{Api, DynamicObject};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Whom to reconcile.
+pub type Wakeups = UnboundedSender<ObjectRef<Tenant>>;
+
+/// A list that comes object by object, so that a large one never stands in memory whole.
+fn config() -> watcher::Config {
+    watcher::Config::default().streaming_lists()
+}
+
+/// Watches one kind of object of ours into the store, for ever.
+pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, wakeups: Wakeups) {
+    let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
+    let ours = config().labels(names::TENANT);
+    let mut stream = std::pin::pin!(watch(api, ours).default_backoff());
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(event) => {
+                for tenant in store.observe(kind, event) {
+                    // The receiver ends only when the program does.
+                    let _ = wakeups.send(ObjectRef::new(&tenant));
+                }
+            }
+            Err(error) => tracing::warn!(%kind, %error, "a watch failed and is begun anew"),
+        }
+    }
+}
+
+/// Watches the tiers into their store, for ever; a change wakes the tenants of the tier.
+pub async fn tiers(
+    client: Client,
+    writer: reflector::store::Writer<TenantTier>,
+    tenants: reflector::Store<Tenant>,
+    wakeups: Wakeups,
+) {
+    let mut stream = std::pin::pin!(reflected(Api::all(client), writer));
+    while let Some(event) = stream.next().await {
+        let tier = match event {
+            Ok(Event::Apply(tier) | Event::Delete(tier) | Event::InitApply(tier)) => tier,
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "the watch of tiers failed and is begun anew");
+                continue;
+            }
+        };
+        let name = tier.metadata.name.unwrap_or_default();
+        for tenant in tenants.state().into_iter().filter(|tenant| tenant.spec.tier == name) {
+            let _ = wakeups.send(ObjectRef::from_obj(&*tenant));
+        }
+    }
+}
+
+/// The tenants themselves. A change of one wakes those that it names as peers too: both sides must agree.
+pub fn tenants(
+    client: Client,
+    writer: reflector::store::Writer<Tenant>,
+    wakeups: Wakeups,
+) -> impl Stream<Item = Result<Tenant, watcher::Error>> {
+    reflected(Api::all(client), writer)
+        .inspect_ok(move |event| {
+            if let Event::Apply(tenant) | Event::Delete(tenant) = event {
+                for peer in named_peers(tenant) {
+                    let _ = wakeups.send(ObjectRef::new(&peer));
+                }
+            }
+        })
+        .touched_objects()
+}
+
+/// A watch into a store, without what nobody reads.
+fn reflected<K>(api: Api<K>, writer: reflector::store::Writer<K>) -> impl Stream<Item = watcher::Result<Event<K>>>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    watch(api, config())
+        .default_backoff()
+        .modify(|object| {
+            object.managed_fields_mut().clear();
+            object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+        })
+        .reflect(writer)
+}
+
+/// Counts tenants by condition, for the metrics.
+pub fn count(ctx: &Context) -> Vec<(String, String, i64)> {
+    let mut counts = std::collections::BTreeMap::new();
+    for tenant in ctx.known.tenants.state() {
+        for condition in tenant.status.iter().flat_map(|status| &status.conditions) {
+            *counts.entry((condition.type_.clone(), condition.status.clone())).or_insert(0) += 1;
+        }
+    }
+    counts.into_iter().map(|((kind, status), count)| (kind, status, count)).collect()
+}

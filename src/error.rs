@@ -1,0 +1,290 @@
+//! What can go wrong in a reconcile, and what to tell about it.
+
+use crate::cluster::client::DeadlineExceeded;
+use crate::cluster::{Key, Kind, Live};
+use crate::names;
+use std::error::Error as StdError;
+
+/// The longest text that [`Error::chain`] returns, in bytes; an Event's message may have 1,024 characters.
+pub const MAX_CHAIN: usize = 1024;
+
+/// The result of a step of a reconcile.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a reconcile failed.
+#[derive(thiserror::Error, Debug)]
+pub enum Error {
+    /// A call to the Kubernetes API failed.
+    #[error("{}", api_text(.0))]
+    Api(#[from] kube::Error),
+    /// A write of this object was refused or failed.
+    #[error("{key}: {}", api_text(source))]
+    Write {
+        /// What was to be written.
+        key: Key,
+        /// What the API server said.
+        source: kube::Error,
+    },
+    /// An object of the wanted name exists and does not carry our mark: it is left as it is.
+    #[error("{key} exists and {}; it is left as it is{}", belongs(.tenant), reclaim(.key, .tenant, .id))]
+    Foreign {
+        /// What was to be made.
+        key: Key,
+        /// The tenant it is marked for, if any.
+        tenant: Option<String>,
+        /// That tenant's id.
+        id: Option<String>,
+    },
+    /// What must be unique is another tenant's.
+    #[error("{field}: {value} is held by tenant {holder}")]
+    Claimed {
+        /// The field that names it.
+        field: &'static str,
+        /// What is claimed.
+        value: String,
+        /// Who has it.
+        holder: String,
+    },
+    /// An object of the wanted name is being deleted, and must be gone before it can be made anew.
+    #[error("{0} is being deleted; it is made anew when it is gone")]
+    Terminating(Key),
+    /// Others wrote the object each time we tried.
+    #[error("{0} was changed by others at each attempt to write it")]
+    Contended(Key),
+    /// Something that this program holds to be impossible.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// Whose a foreign object is, in words.
+fn belongs(tenant: &Option<String>) -> String {
+    match tenant {
+        Some(tenant) => format!("belongs to another tenant ({tenant})"),
+        None => "does not belong to a tenant".to_string(),
+    }
+}
+
+/// How to take over what an earlier tenant of the same name left.
+fn reclaim(key: &Key, tenant: &Option<String>, id: &Option<String>) -> String {
+    match (tenant, id) {
+        (Some(tenant), Some(id)) if key.kind == Kind::Namespace && *tenant == key.name => {
+            format!(". If it is what a deleted tenant of this name left, reclaim it by spec.id: {id}")
+        }
+        _ => String::new(),
+    }
+}
+
+impl Error {
+    /// A failed write of `key`.
+    pub fn write(key: &Key, source: kube::Error) -> Self {
+        Self::Write { key: key.clone(), source }
+    }
+
+    /// A name that is taken by `live`.
+    pub fn foreign(live: &Live) -> Self {
+        let label = |name| live.label(name).map(String::from);
+        Self::Foreign { key: live.key.clone(), tenant: label(names::TENANT), id: label(names::TENANT_ID) }
+    }
+
+    /// Whether trying again is pointless until somebody changes something.
+    pub fn is_stalled(&self) -> bool {
+        matches!(self.reason(), "Conflict" | "ApiInvalid" | "ApiForbidden")
+    }
+
+    /// The category, for the metric and the Event: one of a fixed set.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Api(error) => api_reason(error),
+            Self::Write { source, .. } => api_reason(source),
+            Self::Foreign { .. } | Self::Claimed { .. } => "Conflict",
+            Self::Terminating(_) => "Terminating",
+            Self::Contended(_) => "ApiConflict",
+            Self::Internal(_) => "Internal",
+        }
+    }
+
+    /// Whether the same attempt may succeed soon although nobody changes anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.reason(),
+            "ApiConflict" | "ApiThrottled" | "ApiTimeout" | "ApiUnavailable"
+        )
+    }
+
+    /// The error and all its causes, from the outermost, cut at [`MAX_CHAIN`] bytes. Carries no content of Secrets.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let next = cause_text(error);
+            // Many libraries repeat their cause in their own text.
+            if !text.contains(&next) {
+                text.push_str(": ");
+                text.push_str(&next);
+            }
+            cause = error.source();
+        }
+        let cut = (0..=text.len().min(MAX_CHAIN)).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(cut.unwrap_or(0));
+        text
+    }
+}
+
+fn api_reason(error: &kube::Error) -> &'static str {
+    match error {
+        kube::Error::Api(status) => match status.code {
+            409 => "ApiConflict",
+            401 | 403 => "ApiForbidden",
+            429 => "ApiThrottled",
+            408 | 504 => "ApiTimeout",
+            400 | 422 => "ApiInvalid",
+            500..=599 => "ApiUnavailable",
+            _ => "ApiOther",
+        },
+        kube::Error::Service(error) if error.is::<DeadlineExceeded>() => "ApiTimeout",
+        kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => "ApiUnavailable",
+        _ => "ApiOther",
+    }
+}
+
+/// kube's own texts repeat a Status in Rust's debug format, and may quote what the server sent.
+fn api_text(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status_text(status),
+        kube::Error::SerdeError(error) => {
+            format!("the API server's answer was not understood: {}", json_text(error))
+        }
+        kube::Error::Service(error) => error.to_string(),
+        kube::Error::HyperError(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn status_text(status: &kube::core::Status) -> String {
+    let details = status.details.as_ref();
+    let secret = details.is_some_and(|details| matches!(details.kind.as_str(), "Secret" | "secrets"));
+    match details {
+        // A validation message may quote the value that it refuses.
+        Some(details) if secret => {
+            let fields: Vec<&str> = details.causes.iter().map(|cause| cause.field.as_str()).collect();
+            format!(
+                "Secret {}: {} ({}) {}",
+                details.name,
+                status.reason,
+                status.code,
+                fields.join(", ")
+            )
+        }
+        _ => format!("{} ({} {})", status.message, status.reason, status.code),
+    }
+}
+
+fn cause_text(error: &(dyn StdError + 'static)) -> String {
+    if let Some(error) = error.downcast_ref::<kube::Error>() {
+        api_text(error)
+    } else if let Some(status) = error.downcast_ref::<kube::core::Status>() {
+        status_text(status)
+    } else if let Some(status) = error.downcast_ref::<Box<kube::core::Status>>() {
+        status_text(status)
+    } else if let Some(error) = error.downcast_ref::<serde_json::Error>() {
+        json_text(error)
+    } else {
+        error.to_string()
+    }
+}
+
+/// Where JSON was wrong; serde_json's own text may quote the value.
+fn json_text(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Io => "I/O error",
+        serde_json::error::Category::Syntax => "invalid JSON",
+        serde_json::error::Category::Data => "unexpected JSON",
+        serde_json::error::Category::Eof => "JSON ends too early",
+    };
+    format!("{what} at line {} column {}", error.line(), error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    fn key() -> Key {
+        Key { kind: Kind::Namespace, namespace: String::new(), name: "a".into() }
+    }
+
+    fn api(code: u16, message: &str) -> Error {
+        kube::Error::Api(Status::failure(message, "SomeReason").with_code(code).boxed()).into()
+    }
+
+    #[test]
+    fn every_kind_of_failure_has_its_reason() {
+        let table = [
+            (api(409, ""), "ApiConflict", true),
+            (api(401, ""), "ApiForbidden", false),
+            (api(403, ""), "ApiForbidden", false),
+            (api(429, ""), "ApiThrottled", true),
+            (api(504, ""), "ApiTimeout", true),
+            (api(422, ""), "ApiInvalid", false),
+            (api(400, ""), "ApiInvalid", false),
+            (api(500, ""), "ApiUnavailable", true),
+            (api(503, ""), "ApiUnavailable", true),
+            (api(404, ""), "ApiOther", false),
+            (
+                kube::Error::Service(Box::new(DeadlineExceeded)).into(),
+                "ApiTimeout",
+                true,
+            ),
+            (
+                kube::Error::Service("connection refused".into()).into(),
+                "ApiUnavailable",
+                true,
+            ),
+            (
+                Error::Foreign {
+                    key: key(),
+                    tenant: None,
+                    id: None,
+                },
+                "Conflict",
+                false,
+            ),
+            (Error::Internal("x".into()), "Internal", false),
+        ];
+        for (error, reason, transient) in table {
+            assert_eq!((error.reason(), error.is_transient()), (reason, transient), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_chain_names_each_cause_once() {
+        assert_eq!(api(403, "not allowed").chain(), "not allowed (SomeReason 403)");
+        let io = std::io::Error::other(std::io::Error::other("reset by peer"));
+        let error = Error::from(kube::Error::Service(Box::new(io)));
+        assert_eq!(error.chain(), "reset by peer");
+    }
+
+    #[test]
+    fn a_chain_is_cut_between_characters() {
+        let chain = api(400, &format!("a{}", "ü".repeat(2000))).chain();
+        assert_eq!(chain.len(), MAX_CHAIN - 1);
+        assert!(chain.ends_with('ü'));
+    }
+
+    #[test]
+    fn a_chain_does_not_quote_secrets() {
+        let parse = serde_json::from_str::<u32>("\"hunter2\"").expect_err("not a number");
+        let chain = Error::from(kube::Error::SerdeError(parse)).chain();
+        assert!(!chain.contains("hunter2"), "{chain}");
+
+        let status: Status = serde_json::from_value(serde_json::json!({
+            "code": 422,
+            "reason": "Invalid",
+            "message": "data[password]: Invalid value: \"hunter2\"",
+            "details": {"name": "database", "kind": "Secret", "causes": [{"field": "data[password]"}]},
+        }))
+        .expect("a Status");
+        let chain = Error::from(kube::Error::Api(status.boxed())).chain();
+        assert_eq!(chain, "Secret database: Invalid (422) data[password]");
+    }
+}

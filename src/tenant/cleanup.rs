@@ -1,0 +1,53 @@
+//! What a Tenant's deletion does.
+
+use super::drain::{self, Mode};
+use super::plan::{self, Platform};
+use crate::cluster::{Identity, Kind, Live, Store, Writer};
+use crate::error::Error;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+
+/// The CRD whose loss must not delete customers.
+const CRD: &str = "tenants.tenant-operator.io";
+
+/// Brings a deleted Tenant nearer to its end. Returns what is waited for, or nothing when the finalizer may go.
+pub async fn cleanup(
+    writer: &Writer,
+    store: &Store,
+    owner: &Identity,
+    platform: &Platform,
+    mode: Mode,
+) -> Result<Option<String>, Error> {
+    if crd_is_going(writer).await? {
+        tracing::warn!("the Tenant's definition is being removed: its namespaces are left as they are");
+        return Ok(None);
+    }
+    let mut namespaces: Vec<Live> = store
+        .of(&owner.tenant)
+        .into_values()
+        .filter(|live| live.key.kind == Kind::Namespace && live.belongs_to(owner))
+        .collect();
+    namespaces.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut waiting = Vec::new();
+    for namespace in &namespaces {
+        waiting.extend(drain::drain(writer, store, owner, platform, namespace, mode).await?);
+    }
+    if !waiting.is_empty() {
+        return Ok(Some(waiting.join("; ")));
+    }
+    // What is retained keeps its id: nobody else may take it. Where nothing was ever made, nothing is kept.
+    if mode == Mode::Delete || namespaces.is_empty() {
+        let claim = plan::claim(owner, platform);
+        if let Some(live) = store.get(&owner.tenant, &claim.key).filter(|live| live.belongs_to(owner)) {
+            writer.delete(&live).await?;
+        }
+    }
+    Ok(None)
+}
+
+/// When the definition of Tenants is deleted, so is every Tenant; that is nobody's wish for their customers.
+async fn crd_is_going(writer: &Writer) -> Result<bool, Error> {
+    let api: Api<CustomResourceDefinition> = Api::all(writer.client().clone());
+    let crd = api.get_opt(CRD).await?;
+    Ok(crd.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some()))
+}

@@ -1,0 +1,178 @@
+//! Lets go of a namespace: closes it, stops what runs in it, and deletes or retains it.
+//!
+//! Every step can be repeated and none is remembered: where a namespace stands is seen from the namespace itself.
+
+use super::plan::{self, Platform};
+use super::provision::is_enforced;
+use crate::api::{DeletionPolicy, ResourceList};
+use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
+use crate::error::Error;
+use crate::names;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{Pod, ReplicationController};
+use kube::ResourceExt;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams};
+use serde_json::{Value, json};
+
+/// What becomes of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Retain,
+    Delete,
+}
+
+impl From<DeletionPolicy> for Mode {
+    fn from(policy: DeletionPolicy) -> Self {
+        match policy {
+            DeletionPolicy::Retain => Self::Retain,
+            DeletionPolicy::Delete => Self::Delete,
+        }
+    }
+}
+
+/// How many blocking things are named in a message.
+const NAMED: usize = 3;
+
+/// Brings a namespace nearer to its end. Returns what is waited for, or nothing when it is over.
+pub async fn drain(
+    writer: &Writer,
+    store: &Store,
+    owner: &Identity,
+    platform: &Platform,
+    namespace: &Live,
+    mode: Mode,
+) -> Result<Option<String>, Error> {
+    let name = &namespace.key.name;
+    if namespace.is_terminating() {
+        return Ok(Some(ending(namespace)));
+    }
+    if mode == Mode::Retain && namespace.label(names::RETAINED).is_some() {
+        return Ok(None);
+    }
+    writer.ensure(owner, &plan::operator_binding(owner, name, platform)).await?;
+    if let Some(waiting) = close(writer, store, owner, name).await? {
+        return Ok(Some(waiting));
+    }
+    match mode {
+        Mode::Delete => delete_controllers(writer, name).await?,
+        Mode::Retain => withdraw(writer, store, owner, name).await?,
+    }
+    if let Some(waiting) = stop_pods(writer, std::slice::from_ref(name)).await? {
+        return Ok(Some(waiting));
+    }
+    match mode {
+        Mode::Delete => {
+            writer.delete(namespace).await?;
+            Ok(Some(format!("namespace {name} is being deleted")))
+        }
+        Mode::Retain => {
+            writer.ensure(owner, &retained(owner, namespace)).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// Lets no further pod in, and waits until that is enforced.
+async fn close(writer: &Writer, store: &Store, owner: &Identity, namespace: &str) -> Result<Option<String>, Error> {
+    let closed = plan::closed_quota(owner, namespace, ResourceList::new());
+    let hard = store.get(&owner.tenant, &closed.key).and_then(|live| live.value.pointer("/spec/hard").cloned());
+    let hard = hard.and_then(|hard| serde_json::from_value(hard).ok()).unwrap_or_default();
+    let closed = plan::closed_quota(owner, namespace, hard);
+    writer.ensure(owner, &closed).await?;
+    let enforced = store.get(&owner.tenant, &closed.key).is_some_and(|live| is_enforced(&live));
+    Ok((!enforced).then(|| format!("namespace {namespace} is being closed to new pods")))
+}
+
+/// Deletes everything that would make pods anew, the tenant's own included.
+async fn delete_controllers(writer: &Writer, namespace: &str) -> Result<(), Error> {
+    let kinds = [
+        ApiResource::erase::<CronJob>(&()),
+        ApiResource::erase::<Job>(&()),
+        ApiResource::erase::<Deployment>(&()),
+        ApiResource::erase::<StatefulSet>(&()),
+        ApiResource::erase::<DaemonSet>(&()),
+        ApiResource::erase::<ReplicaSet>(&()),
+        ApiResource::erase::<ReplicationController>(&()),
+    ];
+    for kind in kinds {
+        let api: Api<DynamicObject> = Api::namespaced_with(writer.client().clone(), namespace, &kind);
+        let (params, all) = (DeleteParams::background(), ListParams::default());
+        writer.with_new_rights(|| api.delete_collection(&params, &all)).await?;
+    }
+    Ok(())
+}
+
+/// Takes back what the operator itself gave: workloads, access, network allowances. Data and bounds stay.
+async fn withdraw(writer: &Writer, store: &Store, owner: &Identity, namespace: &str) -> Result<(), Error> {
+    let stays = |key: &Key| match key.kind {
+        Kind::Namespace | Kind::ResourceQuota | Kind::LimitRange | Kind::PersistentVolumeClaim => true,
+        Kind::RoleBinding => key.name == names::NAMESPACE_BINDING,
+        Kind::NetworkPolicy => key.name.ends_with("-deny-all"),
+        Kind::ServiceAccount => key.name == "default",
+        _ => false,
+    };
+    for live in store.of(&owner.tenant).into_values() {
+        if live.key.namespace == namespace && live.belongs_to(owner) && !live.is_terminating() && !stays(&live.key) {
+            writer.delete(&live).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes every pod of these namespaces. Returns what is still there, or nothing.
+pub async fn stop_pods(writer: &Writer, namespaces: &[String]) -> Result<Option<String>, Error> {
+    for namespace in namespaces {
+        let api: Api<Pod> = Api::namespaced(writer.client().clone(), namespace);
+        let all = ListParams::default();
+        let pods = writer.with_new_rights(|| api.list_metadata(&all)).await?.items;
+        if pods.is_empty() {
+            continue;
+        }
+        if pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_none()) {
+            api.delete_collection(&DeleteParams::default(), &all).await?;
+        }
+        let named: Vec<String> = pods
+            .iter()
+            .take(NAMED)
+            .map(|pod| match pod.finalizers() {
+                [] => pod.name_any(),
+                finalizers => format!("{} (held by finalizer {})", pod.name_any(), finalizers.join(", ")),
+            })
+            .collect();
+        return Ok(Some(format!("{} pods have to end in namespace {namespace}: {}", pods.len(), named.join(", "))));
+    }
+    Ok(None)
+}
+
+/// What a terminating namespace itself says of what is left in it.
+fn ending(namespace: &Live) -> String {
+    let conditions = namespace.value.pointer("/status/conditions").and_then(Value::as_array);
+    let messages: Vec<&str> = conditions
+        .into_iter()
+        .flatten()
+        .filter(|condition| condition.get("status").and_then(Value::as_str) == Some("True"))
+        .filter_map(|condition| condition.get("message")?.as_str())
+        .collect();
+    let name = &namespace.key.name;
+    match messages.is_empty() {
+        true => format!("namespace {name} is being deleted"),
+        false => format!("namespace {name} is being deleted: {:.600}", messages.join("; ")),
+    }
+}
+
+/// The namespace as it stays behind.
+fn retained(owner: &Identity, namespace: &Live) -> Desired {
+    let mut value = namespace.value.clone();
+    let how = format!("to reclaim it, create a Tenant named {} with spec.id: {}", owner.tenant, owner.id);
+    for (section, key, text) in
+        [("labels", names::RETAINED, "true".to_string()), ("annotations", names::RECLAIM, how)]
+    {
+        if let Some(Value::Object(metadata)) = value.get_mut("metadata")
+            && let Some(map) = metadata.entry(section).or_insert_with(|| json!({})).as_object_mut()
+        {
+            map.insert(key.into(), json!(text));
+        }
+    }
+    Desired { key: namespace.key.clone(), value, others: Vec::new(), takes_over: false }
+}

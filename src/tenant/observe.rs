@@ -1,0 +1,54 @@
+//! Reads what a Tenant's validity depends on out of what is known, and decides nothing.
+
+use super::validate::{PeerTenant, World};
+use crate::api::{OwnerKind, Tenant, TenantTier};
+use crate::cluster::Store;
+use ipnet::IpNet;
+use kube::runtime::reflector::{self, ObjectRef};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Everything that is known of all tenants.
+#[derive(Clone)]
+pub struct Known {
+    pub tenants: reflector::Store<Tenant>,
+    pub tiers: reflector::Store<TenantTier>,
+    pub objects: Arc<Store>,
+    /// The addresses of the cluster itself.
+    pub cluster_cidrs: Vec<IpNet>,
+}
+
+impl Known {
+    /// The tier that a Tenant names, if it exists.
+    pub fn tier(&self, tenant: &Tenant) -> Option<Arc<TenantTier>> {
+        self.tiers.get(&ObjectRef::new(&tenant.spec.tier))
+    }
+
+    /// The rest of the world, as far as this Tenant's validity depends on it.
+    pub fn world(&self, tenant: &Tenant) -> World {
+        let peers = named_peers(tenant).into_iter().filter_map(|name| {
+            let peer = self.tenants.get(&ObjectRef::new(&name)).filter(|t| t.metadata.deletion_timestamp.is_none())?;
+            let namespaces = peer.status.as_ref().map(|status| status.namespaces.clone()).unwrap_or_default();
+            Some((name, PeerTenant { names: named_peers(&peer), namespaces }))
+        });
+        let name = tenant.metadata.name.as_deref().unwrap_or_default();
+        let held_namespaces = tenant
+            .spec
+            .owners
+            .iter()
+            .filter(|owner| owner.kind == OwnerKind::ServiceAccount)
+            .filter_map(|owner| {
+                let namespace = owner.namespace.clone()?;
+                let holder = self.objects.holder_of_namespace(&namespace).filter(|holder| holder != name)?;
+                Some((namespace, holder))
+            })
+            .collect::<BTreeMap<_, _>>();
+        World { cluster_cidrs: self.cluster_cidrs.clone(), peers: peers.collect(), held_namespaces }
+    }
+}
+
+/// The tenants that a Tenant names as peers.
+pub fn named_peers(tenant: &Tenant) -> BTreeSet<String> {
+    let ingress = tenant.spec.network.as_ref().and_then(|network| network.ingress.as_ref());
+    ingress.into_iter().flat_map(|ingress| &ingress.tenants).map(|peer| peer.name.clone()).collect()
+}

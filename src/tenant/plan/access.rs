@@ -1,0 +1,40 @@
+//! RoleBindings: the operator's own, and one for each role that has owners. The roles are the chart's.
+
+use super::{Platform, meta};
+use crate::cluster::{Desired, Identity, Kind};
+use crate::names;
+use crate::tenant::ValidTenant;
+use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
+
+/// The operator's right to work in a namespace that it made.
+pub fn operator(owner: &Identity, namespace: &str, platform: &Platform) -> Desired {
+    let subject = Subject {
+        kind: "ServiceAccount".into(),
+        name: platform.service_account.clone(),
+        namespace: Some(platform.namespace.clone()),
+        api_group: None,
+    };
+    binding(owner, namespace, names::NAMESPACE_BINDING, names::NAMESPACE_ROLE, vec![subject])
+}
+
+/// The owners' rights; none while there are no owners of a role.
+pub fn owners<'a>(tenant: &'a ValidTenant, namespace: &'a str) -> impl Iterator<Item = Desired> + 'a {
+    tenant
+        .owners
+        .iter()
+        .map(|(role, subjects)| binding(&tenant.owner, namespace, role.cluster_role(), role.cluster_role(), subjects.clone()))
+}
+
+fn binding(owner: &Identity, namespace: &str, name: &str, role: &str, subjects: Vec<Subject>) -> Desired {
+    let meta = meta::meta(owner, namespace, name);
+    let object = RoleBinding {
+        metadata: meta.clone(),
+        role_ref: RoleRef {
+            api_group: "rbac.authorization.k8s.io".into(),
+            kind: "ClusterRole".into(),
+            name: role.into(),
+        },
+        subjects: Some(subjects),
+    };
+    meta::desired(Kind::RoleBinding, &meta, &object)
+}

@@ -1,0 +1,94 @@
+//! `ValidTenant → Environment`: every object that should exist, in the order of application. Pure: no clock, no
+//! randomness, no I/O; the same tenant gives the same bytes.
+
+mod access;
+mod autoscaler;
+mod claim;
+mod configuration;
+mod deployment;
+mod disruption_budget;
+mod limits;
+mod meta;
+mod namespace;
+mod network_policy;
+mod pod;
+mod quota;
+mod service;
+mod service_account;
+mod volume_claim;
+
+pub use access::operator as operator_binding;
+pub use claim::{claim, holder};
+pub use meta::{desired, meta};
+pub use quota::closed as closed_quota;
+
+use super::ValidTenant;
+use crate::cluster::Desired;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// What is the same for all tenants of a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Platform {
+    /// The operator's own namespace.
+    pub namespace: String,
+    /// The operator's ServiceAccount there.
+    pub service_account: String,
+    /// Where the cluster's DNS runs.
+    pub dns_namespace: String,
+    /// What its pods are labelled with.
+    pub dns_pod_labels: BTreeMap<String, String>,
+    /// Where the gateway runs, if there is one.
+    pub gateway_namespace: Option<String>,
+    /// Addresses and ports of the API server: its Service and what stands behind it.
+    pub api_server: Vec<(IpAddr, u16)>,
+}
+
+/// Everything that should exist for one tenant, each stage complete before the next begins.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// What must be the tenant's alone.
+    pub claims: Vec<Desired>,
+    pub namespaces: Vec<Desired>,
+    /// The operator's own right to go on.
+    pub bindings: Vec<Desired>,
+    /// Quota, limits, network policies, the default ServiceAccount: what must hold before anyone or anything comes in.
+    pub bounds: Vec<Desired>,
+    /// Who is let in.
+    pub access: Vec<Desired>,
+    /// What workloads need.
+    pub configuration: Vec<Desired>,
+    pub workloads: Vec<Desired>,
+}
+
+impl Environment {
+    /// Every object in the order of application.
+    pub fn objects(&self) -> impl Iterator<Item = &Desired> {
+        let Self { claims, namespaces, bindings, bounds, access, configuration, workloads } = self;
+        [claims, namespaces, bindings, bounds, access, configuration, workloads].into_iter().flatten()
+    }
+}
+
+/// Plans a tenant's environment.
+pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
+    let mut environment = Environment { claims: vec![claim(&tenant.owner, platform)], ..Environment::default() };
+    for namespace in &tenant.namespaces {
+        environment.namespaces.push(namespace::namespace(tenant, &namespace.name));
+        environment.bindings.push(access::operator(&tenant.owner, &namespace.name, platform));
+        environment.bounds.push(quota::quota(tenant, namespace));
+        environment.bounds.push(limits::limits(tenant, &namespace.name));
+        environment.bounds.extend(network_policy::policies(tenant, &namespace.name, platform));
+        environment.bounds.push(service_account::default(tenant, &namespace.name));
+        environment.access.extend(access::owners(tenant, &namespace.name));
+    }
+    environment.configuration.extend(configuration::config_map(tenant));
+    for workload in &tenant.workloads {
+        environment.workloads.push(service_account::of_workload(tenant, workload));
+        environment.workloads.extend(volume_claim::claims(tenant, workload));
+        environment.workloads.extend(service::service(tenant, workload));
+        environment.workloads.extend(disruption_budget::disruption_budget(tenant, workload));
+        environment.workloads.push(deployment::deployment(tenant, workload));
+        environment.workloads.extend(autoscaler::autoscaler(tenant, workload));
+    }
+    environment
+}

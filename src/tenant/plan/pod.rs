@@ -1,0 +1,216 @@
+//! The pods of a workload: hardened, told whose they are, and placed where their tenant's pods belong.
+
+use super::{configuration, meta};
+use crate::api::{ConfigurationUpdate, ContainerResources, IsolationModel, ResourceList, Workload, WorkloadVolume};
+use crate::names;
+use crate::quantity::Amount;
+use crate::tenant::ValidTenant;
+use k8s_openapi::api::core::v1::{
+    Affinity, Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, NodeAffinity, NodeSelector,
+    NodeSelectorRequirement, NodeSelectorTerm, PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec,
+    PodTemplateSpec, ResourceRequirements, SeccompProfile, SecurityContext, Toleration, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::BTreeMap;
+
+/// The name of the volume that carries the tenant's configuration.
+const CONFIGURATION_VOLUME: &str = "tenant-configuration";
+
+pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
+    let restarts = workload.configuration_update != Some(ConfigurationUpdate::Reload);
+    let annotations = tenant
+        .configuration
+        .as_ref()
+        .filter(|_| restarts)
+        .map(|text| BTreeMap::from([(names::CONFIGURATION_DIGEST.to_string(), names::digest(text.as_bytes()))]));
+    let mut labels = meta::selector(tenant, workload);
+    labels.insert(names::TENANT_ID.into(), tenant.owner.id.clone());
+    let scheduling = &tenant.scheduling;
+    let dedicated = tenant.isolation == IsolationModel::DedicatedNodes;
+    let mut node_selector = scheduling.node_selector.clone();
+    let mut tolerations = scheduling.tolerations.clone();
+    if dedicated {
+        node_selector.insert(names::TENANT.into(), tenant.owner.tenant.clone());
+        tolerations.push(own_nodes(tenant));
+    }
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta { labels: Some(labels), annotations, ..ObjectMeta::default() }),
+        spec: Some(PodSpec {
+            service_account_name: Some(workload.name.clone()),
+            automount_service_account_token: Some(workload.automount_service_account_token.unwrap_or_default()),
+            enable_service_links: Some(false),
+            security_context: Some(pod_security(workload)),
+            priority_class_name: scheduling.priority_class_name.clone(),
+            runtime_class_name: scheduling.runtime_class_name.clone(),
+            node_selector: (!node_selector.is_empty()).then_some(node_selector),
+            tolerations: (!tolerations.is_empty()).then_some(tolerations),
+            affinity: dedicated.then(|| affinity(tenant)),
+            volumes: some(volumes(tenant, workload)),
+            containers: vec![container(tenant, workload)],
+            ..PodSpec::default()
+        }),
+    }
+}
+
+fn container(tenant: &ValidTenant, workload: &Workload) -> Container {
+    let told = [("TENANT_ID", &tenant.owner.id), ("TENANT_NAME", &tenant.owner.tenant)];
+    let told = told.map(|(name, value)| EnvVar {
+        name: name.into(),
+        value: Some(value.clone()),
+        ..EnvVar::default()
+    });
+    let ports = workload.ports.iter().flatten().map(|port| ContainerPort {
+        name: Some(port.name.clone()),
+        container_port: port.container_port,
+        protocol: Some(port.protocol.unwrap_or_default().as_str().into()),
+        ..ContainerPort::default()
+    });
+    Container {
+        name: workload.name.clone(),
+        image: workload.image.clone(),
+        image_pull_policy: workload.image_pull_policy.map(|policy| format!("{policy:?}")),
+        command: workload.command.clone().filter(|command| !command.is_empty()),
+        args: workload.args.clone().filter(|args| !args.is_empty()),
+        env: Some(told.into_iter().chain(workload.env.clone().unwrap_or_default()).collect()),
+        env_from: workload.env_from.clone().and_then(some),
+        ports: some(ports.collect()),
+        resources: Some(resources(workload.resources.as_ref(), &tenant.container_defaults)),
+        liveness_probe: workload.liveness_probe.clone(),
+        readiness_probe: workload.readiness_probe.clone(),
+        startup_probe: workload.startup_probe.clone(),
+        security_context: Some(container_security(workload)),
+        volume_mounts: some(mounts(tenant, workload)),
+        ..Container::default()
+    }
+}
+
+/// The workload's own figures, and the tier's where it has none; never a request above its limit.
+fn resources(own: Option<&ContainerResources>, defaults: &ContainerResources) -> ResourceRequirements {
+    let own = own.cloned().unwrap_or_default();
+    let amount = |list: &ResourceList, key: &str| list.get(key).and_then(|quantity| Amount::parse(&quantity.0).ok());
+    let mut requests = defaults.requests.clone();
+    requests.retain(|key, _| match (amount(&own.limits, key), amount(&defaults.requests, key)) {
+        // Left out, Kubernetes sets a request to the limit.
+        (Some(limit), Some(request)) => request <= limit,
+        _ => true,
+    });
+    let mut limits = defaults.limits.clone();
+    limits.retain(|key, _| match (amount(&own.requests, key), amount(&defaults.limits, key)) {
+        (Some(request), Some(limit)) => request <= limit,
+        _ => true,
+    });
+    for (key, quantity) in own.requests.iter().filter(|(key, _)| defaults.limits.contains_key(*key)) {
+        limits.entry(key.clone()).or_insert_with(|| quantity.clone());
+    }
+    for (key, quantity) in own.limits.iter().filter(|(key, _)| defaults.requests.contains_key(*key)) {
+        requests.entry(key.clone()).or_insert_with(|| quantity.clone());
+    }
+    requests.extend(own.requests);
+    limits.extend(own.limits);
+    ResourceRequirements { requests: Some(requests), limits: Some(limits), claims: None }
+}
+
+fn pod_security(workload: &Workload) -> PodSecurityContext {
+    let own = workload.pod_security_context.clone().unwrap_or_default();
+    PodSecurityContext {
+        run_as_non_root: own.run_as_non_root.or(Some(true)),
+        seccomp_profile: own.seccomp_profile.clone().or_else(runtime_default),
+        ..own
+    }
+}
+
+fn container_security(workload: &Workload) -> SecurityContext {
+    let own = workload.security_context.clone().unwrap_or_default();
+    SecurityContext {
+        allow_privilege_escalation: own.allow_privilege_escalation.or(Some(false)),
+        capabilities: own
+            .capabilities
+            .clone()
+            .or_else(|| Some(Capabilities { drop: Some(vec!["ALL".into()]), add: None })),
+        ..own
+    }
+}
+
+fn runtime_default() -> Option<SeccompProfile> {
+    Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None })
+}
+
+fn own_nodes(tenant: &ValidTenant) -> Toleration {
+    Toleration {
+        key: Some(names::TENANT.into()),
+        operator: Some("Equal".into()),
+        value: Some(tenant.owner.tenant.clone()),
+        effect: Some("NoSchedule".into()),
+        toleration_seconds: None,
+    }
+}
+
+fn affinity(tenant: &ValidTenant) -> Affinity {
+    let requirement = NodeSelectorRequirement {
+        key: names::TENANT.into(),
+        operator: "In".into(),
+        values: Some(vec![tenant.owner.tenant.clone()]),
+    };
+    let term = NodeSelectorTerm { match_expressions: Some(vec![requirement]), match_fields: None };
+    Affinity {
+        node_affinity: Some(NodeAffinity {
+            required_during_scheduling_ignored_during_execution: Some(NodeSelector { node_selector_terms: vec![term] }),
+            preferred_during_scheduling_ignored_during_execution: None,
+        }),
+        ..Affinity::default()
+    }
+}
+
+fn volumes(tenant: &ValidTenant, workload: &Workload) -> Vec<Volume> {
+    let configuration = tenant.configuration.as_ref().map(|_| Volume {
+        name: CONFIGURATION_VOLUME.into(),
+        config_map: Some(ConfigMapVolumeSource { name: names::CONFIGURATION.into(), ..ConfigMapVolumeSource::default() }),
+        ..Volume::default()
+    });
+    let claims = workload.volume_claims.iter().flatten().map(|claim| Volume {
+        name: claim.name.clone(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: format!("{}-{}", workload.name, claim.name),
+            read_only: None,
+        }),
+        ..Volume::default()
+    });
+    let own = workload.volumes.iter().flatten().cloned().map(volume);
+    configuration.into_iter().chain(claims).chain(own).collect()
+}
+
+fn volume(volume: WorkloadVolume) -> Volume {
+    let WorkloadVolume { name, config_map, secret, empty_dir, projected, downward_api, persistent_volume_claim, ephemeral } =
+        volume;
+    Volume {
+        name,
+        config_map,
+        secret,
+        empty_dir,
+        projected,
+        downward_api,
+        persistent_volume_claim,
+        ephemeral,
+        ..Volume::default()
+    }
+}
+
+fn mounts(tenant: &ValidTenant, workload: &Workload) -> Vec<VolumeMount> {
+    let configuration = tenant.configuration.as_ref().map(|_| VolumeMount {
+        name: CONFIGURATION_VOLUME.into(),
+        mount_path: configuration::MOUNT.into(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    });
+    let claims = workload.volume_claims.iter().flatten().map(|claim| VolumeMount {
+        name: claim.name.clone(),
+        mount_path: claim.mount_path.clone(),
+        ..VolumeMount::default()
+    });
+    configuration.into_iter().chain(claims).chain(workload.volume_mounts.clone().unwrap_or_default()).collect()
+}
+
+/// An empty list is left out, as the API server would.
+fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
+    (!items.is_empty()).then_some(items)
+}

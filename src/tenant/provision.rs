@@ -1,0 +1,207 @@
+//! Makes a planned environment real, stage by stage: nothing of a stage is written before the one before it holds.
+
+use super::drain::{self, Mode};
+use super::plan::{self, Environment, Platform};
+use super::{ValidTenant, workload};
+use crate::api::DeletionPolicy;
+use crate::cluster::write::Outcome;
+use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
+use crate::error::Error;
+use crate::quantity::Amount;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// How many objects of one tenant are written at once.
+const WRITES_AT_ONCE: usize = 6;
+/// How long a pass waits by itself for the quota controller, before it leaves the rest to the next pass.
+const QUOTA_PATIENCE: Duration = Duration::from_millis(800);
+const QUOTA_GLANCE: Duration = Duration::from_millis(10);
+
+/// How far an environment has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Something is under way that ends by itself; what it is.
+    Namespaces(String),
+    /// The namespaces are as they should be; the workloads are not, and why.
+    Workloads(workload::Unavailable),
+    /// Everything was observed as asked.
+    Complete,
+}
+
+/// Brings the environment one step, or all the way, nearer to what was planned.
+///
+/// # Errors
+/// The first write that was refused; later stages are not begun.
+pub async fn provision(
+    writer: &Writer,
+    store: &Store,
+    tenant: &ValidTenant,
+    platform: &Platform,
+    policy: DeletionPolicy,
+) -> Result<Progress, Error> {
+    let Environment { claims, namespaces, bindings, bounds, access, configuration, workloads } =
+        plan::plan(tenant, platform);
+    let owner = &tenant.owner;
+    let planned: HashSet<Key> =
+        [&claims, &namespaces, &bindings, &bounds, &access, &configuration, &workloads]
+            .into_iter()
+            .flatten()
+            .map(|desired| desired.key.clone())
+            .collect();
+
+    claim_all(writer, owner, &claims).await?;
+    apply(writer, owner, &namespaces).await?;
+    apply(writer, owner, &bindings).await?;
+    let (quotas, others): (Vec<_>, Vec<_>) = bounds.into_iter().partition(|d| d.key.kind == Kind::ResourceQuota);
+    let (lowered, raised) = lowered_first(store, owner, &quotas);
+    apply(writer, owner, &others).await?;
+    apply(writer, owner, &lowered).await?;
+    apply(writer, owner, &raised).await?;
+    prune(writer, store, owner, &planned).await?;
+    if let Some(waiting) = wait_for_quota(store, owner, &quotas).await {
+        return Ok(Progress::Namespaces(waiting));
+    }
+    apply(writer, owner, &access).await?;
+    apply(writer, owner, &configuration).await?;
+    let workloads = wake(store, owner, workloads, tenant.suspend);
+    apply(writer, owner, &workloads).await?;
+    if let Some(waiting) = leave_namespaces(writer, store, owner, platform, &planned, policy).await? {
+        return Ok(Progress::Namespaces(waiting));
+    }
+    if tenant.suspend
+        && let Some(waiting) = drain::stop_pods(writer, &tenant.namespaces.iter().map(|n| n.name.clone()).collect::<Vec<_>>()).await?
+    {
+        return Ok(Progress::Namespaces(waiting));
+    }
+    let deployments = workloads.iter().filter(|desired| desired.key.kind == Kind::Deployment);
+    let live = deployments.map(|desired| (desired.key.name.clone(), store.get(&owner.tenant, &desired.key)));
+    match workload::judge(live) {
+        None => Ok(Progress::Complete),
+        Some(unavailable) => Ok(Progress::Workloads(unavailable)),
+    }
+}
+
+/// Writes what differs, several objects at once.
+async fn apply(writer: &Writer, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
+    let writes: Vec<_> = objects.iter().map(|desired| ensure(writer, owner, desired).boxed()).collect();
+    stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).try_collect().await
+}
+
+async fn ensure(writer: &Writer, owner: &Identity, desired: &Desired) -> Result<(), Error> {
+    if let Outcome::Updated(path) = writer.ensure(owner, desired).await? {
+        tracing::info!(object = %desired.key, path, "mended");
+    }
+    Ok(())
+}
+
+/// Takes what must be this tenant's alone; whoever has it already is named.
+async fn claim_all(writer: &Writer, owner: &Identity, claims: &[Desired]) -> Result<(), Error> {
+    for desired in claims {
+        match writer.ensure(owner, desired).await {
+            Err(Error::Foreign { key, tenant, .. }) => {
+                let held = writer.fetch(&key).await?;
+                let holder = held.as_ref().and_then(plan::holder).map(String::from).or(tenant);
+                return Err(Error::Claimed {
+                    field: "spec.id",
+                    value: owner.id.clone(),
+                    holder: holder.unwrap_or_else(|| "unknown".into()),
+                });
+            }
+            result => result?,
+        };
+    }
+    Ok(())
+}
+
+/// Quotas that shrink go before those that grow, so that their sum is never above the tenant's.
+fn lowered_first(store: &Store, owner: &Identity, quotas: &[Desired]) -> (Vec<Desired>, Vec<Desired>) {
+    quotas.iter().cloned().partition(|desired| {
+        let Some(live) = store.get(&owner.tenant, &desired.key) else { return false };
+        let (wanted, found) = (hard(&desired.value, "/spec/hard"), hard(&live.value, "/spec/hard"));
+        wanted.iter().any(|(key, amount)| found.get(key).is_none_or(|before| amount < before))
+    })
+}
+
+fn hard(value: &Value, pointer: &str) -> HashMap<String, Amount> {
+    let amount = |value: &Value| match value {
+        Value::String(text) => Amount::parse(text).ok(),
+        other => Amount::parse(&other.to_string()).ok(),
+    };
+    let entries = value.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+    entries.filter_map(|(key, value)| Some((key.clone(), amount(value)?))).collect()
+}
+
+/// Whether the quota controller has taken a quota up: until then, quota admission lets everything through.
+pub fn is_enforced(quota: &Live) -> bool {
+    let (spec, status) = (hard(&quota.value, "/spec/hard"), hard(&quota.value, "/status/hard"));
+    !spec.is_empty() && spec == status
+}
+
+async fn wait_for_quota(store: &Store, owner: &Identity, quotas: &[Desired]) -> Option<String> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let open = quotas.iter().find(|desired| {
+            !store.get(&owner.tenant, &desired.key).is_some_and(|live| is_enforced(&live))
+        })?;
+        if waited >= QUOTA_PATIENCE {
+            return Some(format!("the quota of namespace {} is not enforced yet", open.key.namespace));
+        }
+        tokio::time::sleep(QUOTA_GLANCE).await;
+        waited += QUOTA_GLANCE;
+    }
+}
+
+/// Under an autoscaler a Deployment's replicas are its own, but it never touches one that stands at zero: what a
+/// suspension put to sleep has to be woken.
+fn wake(store: &Store, owner: &Identity, workloads: Vec<Desired>, suspended: bool) -> Vec<Desired> {
+    let asleep = |desired: &Desired| {
+        let live = store.get(&owner.tenant, &desired.key);
+        live.is_some_and(|live| live.value.pointer("/spec/replicas").and_then(Value::as_i64) == Some(0))
+    };
+    workloads
+        .into_iter()
+        .map(|desired| match !desired.others.is_empty() && desired.key.kind == Kind::Deployment {
+            true if suspended || asleep(&desired) => Desired { others: Vec::new(), ..desired },
+            _ => desired,
+        })
+        .collect()
+}
+
+/// Deletes what is ours and no longer asked for. Namespaces are drained instead; claims on volumes are data.
+async fn prune(writer: &Writer, store: &Store, owner: &Identity, planned: &HashSet<Key>) -> Result<(), Error> {
+    let stale = store.of(&owner.tenant).into_values().filter(|live| {
+        live.belongs_to(owner)
+            && !planned.contains(&live.key)
+            && !live.is_terminating()
+            && !matches!(live.key.kind, Kind::Namespace | Kind::PersistentVolumeClaim | Kind::TenantView)
+            && planned.iter().any(|key| key.namespace == live.key.namespace)
+    });
+    for live in stale {
+        tracing::info!(object = %live.key, "no longer asked for: deleted");
+        writer.delete(&live).await?;
+    }
+    Ok(())
+}
+
+/// Lets go of namespaces that the spec no longer names.
+async fn leave_namespaces(
+    writer: &Writer,
+    store: &Store,
+    owner: &Identity,
+    platform: &Platform,
+    planned: &HashSet<Key>,
+    policy: DeletionPolicy,
+) -> Result<Option<String>, Error> {
+    let mode = Mode::from(policy);
+    let left = store.of(&owner.tenant).into_values().filter(|live| {
+        live.key.kind == Kind::Namespace && live.belongs_to(owner) && !planned.contains(&live.key)
+    });
+    for namespace in left {
+        if let Some(waiting) = drain::drain(writer, store, owner, platform, &namespace, mode).await? {
+            return Ok(Some(waiting));
+        }
+    }
+    Ok(None)
+}

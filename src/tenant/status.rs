@@ -1,0 +1,292 @@
+//! What to say of a tenant: conditions by kstatus' rules, and figures. Pure; the clock is an argument.
+
+use super::ValidTenant;
+use super::provision::Progress;
+use crate::api::{
+    Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
+};
+use crate::cluster::{Kind, Live};
+use crate::names;
+use crate::quantity::Amount;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// The types of conditions.
+pub mod kind {
+    pub const READY: &str = "Ready";
+    pub const RECONCILING: &str = "Reconciling";
+    pub const STALLED: &str = "Stalled";
+    pub const NAMESPACES_READY: &str = "NamespacesReady";
+    pub const WORKLOADS_AVAILABLE: &str = "WorkloadsAvailable";
+}
+
+/// The reasons of conditions.
+pub mod reason {
+    pub const READY: &str = "Ready";
+    pub const SUSPENDED: &str = "Suspended";
+    pub const PROGRESSING: &str = "Progressing";
+    pub const WORKLOADS_UNAVAILABLE: &str = "WorkloadsUnavailable";
+    pub const TIER_NOT_FOUND: &str = "TierNotFound";
+    pub const INVALID_SPEC: &str = "InvalidSpec";
+    pub const TERMINATING: &str = "Terminating";
+    pub const DRAIN_BLOCKED: &str = "DrainBlocked";
+    pub const IDLE: &str = "Idle";
+    pub const NONE: &str = "NoWorkloads";
+}
+
+/// A condition's message is cut here, in bytes: a status must stay small.
+const MAX_MESSAGE: usize = 1024;
+/// Usage alone is no reason to write more often than this.
+const USAGE_PERIOD: SignedDuration = SignedDuration::from_mins(5);
+/// Nor when it moved by less than this.
+const USAGE_STEP: f64 = 0.05;
+
+/// What a reconcile found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The environment was planned and came this far.
+    Planned(Progress),
+    /// It cannot go on until somebody changes something.
+    Stalled { reason: &'static str, message: String },
+    /// It goes on by itself.
+    Waiting { reason: &'static str, message: String },
+}
+
+impl Verdict {
+    /// Whether it ends by itself soon, so that saying so at once would only be noise.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Planned(Progress::Complete) | Self::Stalled { .. } => false,
+            Self::Planned(Progress::Workloads(unavailable)) => !unavailable.stuck,
+            Self::Planned(Progress::Namespaces(_)) | Self::Waiting { .. } => true,
+        }
+    }
+}
+
+/// The status to write.
+pub fn status(
+    tenant: &Tenant,
+    verdict: &Verdict,
+    valid: Option<&ValidTenant>,
+    namespaces: Vec<String>,
+    usage: Usage,
+    now: Timestamp,
+) -> TenantStatus {
+    let old = tenant.status.clone().unwrap_or_default();
+    let generation = tenant.metadata.generation;
+    let id = valid.filter(|_| !namespaces.is_empty()).map(|valid| valid.owner.id.clone()).or(old.id);
+    let conditions = conditions(verdict, valid)
+        .into_iter()
+        .map(|new| merge(new, &old.conditions, generation, now))
+        .collect();
+    TenantStatus {
+        observed_generation: generation,
+        id,
+        conditions,
+        namespace_count: i32::try_from(namespaces.len()).ok(),
+        namespaces,
+        // Where the spec makes no sense, what it last amounted to still stands.
+        effective: valid.map(effective).or(old.effective),
+        usage: Some(usage),
+    }
+}
+
+/// Whether a status is worth a write: anything but its figures differs, or these are old and have moved.
+pub fn is_worth_writing(old: Option<&TenantStatus>, new: &TenantStatus, now: Timestamp) -> bool {
+    let Some(old) = old else { return true };
+    let without_usage = |status: &TenantStatus| TenantStatus { usage: None, ..status.clone() };
+    without_usage(old) != without_usage(new) || usage_moved(old.usage.as_ref(), new.usage.as_ref(), now)
+}
+
+fn usage_moved(old: Option<&Usage>, new: Option<&Usage>, now: Timestamp) -> bool {
+    let (Some(old), Some(new)) = (old, new) else { return old.is_none() && new.is_some() };
+    let age = old.observed_at.as_ref().and_then(|at| at.parse::<Timestamp>().ok()).map(|at| now.duration_since(at));
+    if age.is_some_and(|age| age < USAGE_PERIOD) {
+        return false;
+    }
+    let amount = |text: &Option<String>| text.as_ref().and_then(|t| Amount::parse(t).ok()).map_or(0.0, Amount::as_f64);
+    let moved = |old: f64, new: f64| (new - old).abs() > USAGE_STEP * old.abs().max(new.abs());
+    moved(amount(&old.cpu), amount(&new.cpu))
+        || moved(amount(&old.memory), amount(&new.memory))
+        || moved(amount(&old.storage), amount(&new.storage))
+        || moved(old.pods.unwrap_or(0) as f64, new.pods.unwrap_or(0) as f64)
+}
+
+/// The same, as the tenant's owners may see it.
+pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
+    TenantViewSpec {
+        id: status.id.clone(),
+        display_name: tenant.spec.display_name.clone(),
+        tier: tenant.spec.tier.clone(),
+        conditions: status.conditions.clone(),
+        namespaces: status.namespaces.clone(),
+        effective: status.effective.clone(),
+        usage: status.usage.clone(),
+    }
+}
+
+/// The view as an object.
+pub fn view_object(valid: &ValidTenant, spec: TenantViewSpec) -> TenantView {
+    let mut view = TenantView::new(valid.name(), spec);
+    view.metadata = super::plan::meta(&valid.owner, valid.name(), valid.name());
+    view
+}
+
+/// What the tenant's quotas say is used, over all namespaces.
+pub fn usage<'a>(quotas: impl Iterator<Item = &'a Live>, now: Timestamp) -> Usage {
+    let mut sums: [Option<Amount>; 4] = [None; 4];
+    for quota in quotas.filter(|live| live.key.kind == Kind::ResourceQuota) {
+        let keys = ["requests.cpu", "requests.memory", "pods", "requests.storage"];
+        for (sum, key) in sums.iter_mut().zip(keys) {
+            let used = quota.value.pointer("/status/used").and_then(|used| used.get(key)).and_then(Value::as_str);
+            if let Some(amount) = used.and_then(|text| Amount::parse(text).ok()) {
+                *sum = Some(sum.map_or(amount, |sum| sum.plus(amount)));
+            }
+        }
+    }
+    let [cpu, memory, pods, storage] = sums;
+    Usage {
+        cpu: cpu.map(|amount| amount.to_string()),
+        memory: memory.map(|amount| amount.to_string()),
+        pods: pods.map(Amount::ceil),
+        storage: storage.map(|amount| amount.to_string()),
+        observed_at: Some(seconds(now).to_string()),
+    }
+}
+
+fn effective(valid: &ValidTenant) -> Effective {
+    let network = &valid.network;
+    Effective {
+        isolation: valid.isolation,
+        pod_security: valid.pod_security,
+        quota: valid.quota.clone(),
+        network: EffectiveNetwork {
+            gateway: network.gateway,
+            internet: network.internet,
+            api_server: network.api_server,
+            peers: network
+                .peers
+                .iter()
+                .map(|peer| PeerStatus { name: peer.name.clone(), state: peer.state })
+                .collect(),
+        },
+        workloads: valid.workloads.iter().map(|workload| workload.name.clone()).collect(),
+    }
+}
+
+/// What each condition says, before times and generations.
+struct Said {
+    kind: &'static str,
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
+    let say = |kind, status, reason, message: &str| Said { kind, status, reason, message: message.to_string() };
+    let suspended = valid.is_some_and(|valid| valid.suspend);
+    let workloads = valid.map_or(0, |valid| valid.workloads.len());
+    let ready = |status, reason, message: &str| say(kind::READY, status, reason, message);
+    let (first, moving, stalled, namespaces, running) = match verdict {
+        Verdict::Planned(Progress::Complete) if suspended => (
+            ready("True", reason::SUSPENDED, "suspended as asked: nothing runs, all data is kept"),
+            None,
+            None,
+            ("True", reason::READY, "bounds and access are in place".to_string()),
+            ("False", reason::SUSPENDED, "suspended as asked".to_string()),
+        ),
+        Verdict::Planned(Progress::Complete) => (
+            ready("True", reason::READY, "everything that was asked for was observed"),
+            None,
+            None,
+            ("True", reason::READY, "bounds and access are in place".to_string()),
+            match workloads {
+                0 => ("True", reason::NONE, "no workloads are asked for".to_string()),
+                n => ("True", reason::READY, format!("{n} workloads are available")),
+            },
+        ),
+        Verdict::Planned(Progress::Namespaces(message)) => (
+            ready("False", reason::PROGRESSING, message),
+            Some((reason::PROGRESSING, message.clone())),
+            None,
+            ("False", reason::PROGRESSING, message.clone()),
+            ("Unknown", reason::PROGRESSING, "the namespaces come first".to_string()),
+        ),
+        Verdict::Planned(Progress::Workloads(unavailable)) => {
+            let message = format!("workload {}: {}", unavailable.workload, unavailable.message);
+            (
+                ready("False", reason::WORKLOADS_UNAVAILABLE, &message),
+                (!unavailable.stuck).then(|| (reason::PROGRESSING, message.clone())),
+                unavailable.stuck.then(|| (reason::WORKLOADS_UNAVAILABLE, message.clone())),
+                ("True", reason::READY, "bounds and access are in place".to_string()),
+                ("False", reason::WORKLOADS_UNAVAILABLE, message),
+            )
+        }
+        Verdict::Stalled { reason, message } => (
+            ready("False", reason, message),
+            None,
+            Some((*reason, message.clone())),
+            ("Unknown", *reason, "what was there before is left as it is".to_string()),
+            ("Unknown", *reason, "what was there before is left as it is".to_string()),
+        ),
+        Verdict::Waiting { reason, message } => (
+            ready("False", reason, message),
+            Some((*reason, message.clone())),
+            None,
+            ("Unknown", *reason, message.clone()),
+            ("Unknown", *reason, message.clone()),
+        ),
+    };
+    let flag = |kind, said: Option<(&'static str, String)>, otherwise: &str| match said {
+        Some((reason, message)) => Said { kind, status: "True", reason, message },
+        None => say(kind, "False", reason::IDLE, otherwise),
+    };
+    let (status, reason, message) = namespaces;
+    let namespaces = Said { kind: kind::NAMESPACES_READY, status, reason, message };
+    let (status, reason, message) = running;
+    let running = Said { kind: kind::WORKLOADS_AVAILABLE, status, reason, message };
+    vec![
+        first,
+        flag(kind::RECONCILING, moving, "nothing is under way"),
+        flag(kind::STALLED, stalled, "nothing is in the way"),
+        namespaces,
+        running,
+    ]
+}
+
+/// The time of a transition is kept while the status is.
+fn merge(said: Said, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
+    let before = old.iter().find(|condition| condition.type_ == said.kind);
+    let since = before.filter(|condition| condition.status == said.status);
+    let mut message = said.message;
+    message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+    Condition {
+        type_: said.kind.into(),
+        status: said.status.into(),
+        reason: said.reason.into(),
+        message,
+        observed_generation: generation,
+        last_transition_time: since.map_or(Time(seconds(now)), |condition| condition.last_transition_time.clone()),
+    }
+}
+
+/// Kubernetes keeps whole seconds.
+fn seconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// Whether a Tenant's own record says it is in this state; for metrics.
+pub fn condition<'a>(tenant: &'a Tenant, kind: &str) -> Option<&'a Condition> {
+    tenant.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// The namespaces of a tenant that exist, the first one first, then by name.
+pub fn existing_namespaces<'a>(tenant: &str, objects: impl Iterator<Item = &'a Live>) -> Vec<String> {
+    let mut found: Vec<String> = objects
+        .filter(|live| live.key.kind == Kind::Namespace && live.label(names::RETAINED).is_none())
+        .map(|live| live.key.name.clone())
+        .collect();
+    found.sort_by_key(|name| (name != tenant, name.clone()));
+    found
+}

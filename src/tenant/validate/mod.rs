@@ -1,0 +1,194 @@
+//! `Tenant + TenantTier + World → ValidTenant`, or every reason why not. Pure; what is planned is planned from a
+//! [`ValidTenant`] alone.
+
+mod configuration;
+mod network;
+mod owners;
+mod quota;
+mod workloads;
+
+pub use network::{Destination, Peering, ValidNetwork};
+
+use crate::api::{ContainerResources, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling, Tenant, TenantTier, Workload};
+use crate::cluster::Identity;
+use crate::names;
+use ipnet::IpNet;
+use k8s_openapi::api::rbac::v1::Subject;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One reason why a Tenant cannot be made real.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct Invalid {
+    /// The path of the field, such as `spec.quota.pods`.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl Invalid {
+    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// What of the rest of the cluster a Tenant's validity depends on.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// The addresses of the cluster itself (pods, services, nodes), which no egress rule may open.
+    pub cluster_cidrs: Vec<IpNet>,
+    /// The tenants named as peers, by name, as far as they exist.
+    pub peers: BTreeMap<String, PeerTenant>,
+    /// Namespaces of other tenants, as far as this Tenant names them.
+    pub held_namespaces: BTreeMap<String, String>,
+}
+
+/// What is known of another tenant.
+#[derive(Clone, Debug, Default)]
+pub struct PeerTenant {
+    /// The tenants it names itself.
+    pub names: BTreeSet<String>,
+    /// The namespaces it was seen to own.
+    pub namespaces: Vec<String>,
+}
+
+/// A namespace and its share of the quota.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidNamespace {
+    pub name: String,
+    pub quota: ResourceList,
+}
+
+/// A tenant of which everything is known to make sense.
+#[derive(Clone, Debug)]
+pub struct ValidTenant {
+    pub owner: Identity,
+    pub isolation: IsolationModel,
+    pub pod_security: PodSecurity,
+    /// The first one has the tenant's name.
+    pub namespaces: Vec<ValidNamespace>,
+    /// Over all namespaces.
+    pub quota: ResourceList,
+    pub container_defaults: ContainerResources,
+    pub network: ValidNetwork,
+    pub owners: BTreeMap<OwnerRole, Vec<Subject>>,
+    pub scheduling: Scheduling,
+    pub workloads: Vec<Workload>,
+    /// As written by serde_json: keys in order, so that the same configuration has the same digest.
+    pub configuration: Option<String>,
+    pub suspend: bool,
+}
+
+impl ValidTenant {
+    /// The tenant's name, which is its first namespace's too.
+    pub fn name(&self) -> &str {
+        &self.owner.tenant
+    }
+}
+
+/// Judges a Tenant.
+///
+/// # Errors
+/// Every reason at once.
+pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<ValidTenant, Vec<Invalid>> {
+    let mut errors = Vec::new();
+    let name = tenant.metadata.name.clone().unwrap_or_default();
+    let (spec, plan) = (&tenant.spec, &tier.spec);
+
+    name_is_valid(&name, &mut errors);
+    let id = super::id(tenant).unwrap_or_default().to_string();
+    if !is_uuid(&id) {
+        errors.push(Invalid::new("spec.id", "is not a UUID in lower case"));
+    }
+    let isolation = isolation(tenant, tier, &mut errors);
+    let namespaces = namespace_names(tenant, tier, &mut errors);
+    let (quota, shares) = quota::divide(spec, plan, &mut errors);
+    let container_defaults = quota::container_defaults(plan, &mut errors);
+    let network = network::resolve(&name, spec, plan, world, &mut errors);
+    let owners = owners::subjects(&spec.owners, &namespaces, world, &mut errors);
+    let workloads = workloads::merge(spec, plan, isolation, &mut errors);
+    let configuration = configuration::check(spec.configuration.as_ref(), plan.configuration_schema.as_ref(), &mut errors);
+
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(ValidTenant {
+        owner: Identity { tenant: name, id },
+        isolation,
+        pod_security: plan.pod_security.unwrap_or_default(),
+        namespaces: namespaces.into_iter().zip(shares).map(|(name, quota)| ValidNamespace { name, quota }).collect(),
+        quota,
+        container_defaults,
+        network,
+        owners,
+        scheduling: plan.scheduling.clone().unwrap_or_default(),
+        workloads,
+        configuration,
+        suspend: spec.suspend.unwrap_or_default(),
+    })
+}
+
+fn name_is_valid(name: &str, errors: &mut Vec<Invalid>) {
+    if !names::is_dns_label(name) || name.len() > names::MAX_TENANT_NAME {
+        errors.push(Invalid::new("metadata.name", "is not a DNS label of at most 53 characters"));
+    }
+    if name.starts_with("kube-") {
+        errors.push(Invalid::new("metadata.name", "starts with kube-: such namespaces are Kubernetes' own"));
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(i, byte)| match i {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
+fn isolation(tenant: &Tenant, tier: &TenantTier, errors: &mut Vec<Invalid>) -> IsolationModel {
+    let bounds = tier.spec.isolation.clone().unwrap_or_default();
+    let default = bounds.default.or(bounds.allowed.first().copied()).unwrap_or(IsolationModel::DedicatedApplication);
+    let model = tenant.spec.isolation.as_ref().map_or(default, |isolation| isolation.model);
+    if !bounds.allowed.is_empty() && !bounds.allowed.contains(&model) {
+        let allowed: Vec<String> = bounds.allowed.iter().map(ToString::to_string).collect();
+        errors.push(Invalid::new(
+            "spec.isolation.model",
+            format!("{model} is not allowed by tier {}, which allows {}", tenant.spec.tier, allowed.join(", ")),
+        ));
+    }
+    model
+}
+
+fn namespace_names(tenant: &Tenant, tier: &TenantTier, errors: &mut Vec<Invalid>) -> Vec<String> {
+    let all = super::namespaces(tenant);
+    for (i, name) in all.iter().enumerate().skip(1) {
+        if !names::is_dns_label(name) {
+            let message = format!("{name:.80} is not a DNS label of at most 63 characters");
+            errors.push(Invalid::new(format!("spec.namespaces[{}].name", i - 1), message));
+        }
+        if all[..i].contains(name) {
+            errors.push(Invalid::new(format!("spec.namespaces[{}].name", i - 1), "is there twice"));
+        }
+    }
+    let most = tier.spec.max_namespaces.unwrap_or(33);
+    if i32::try_from(all.len()).unwrap_or(i32::MAX) > most {
+        let message = format!("{} namespaces with the first one, more than the {most} of tier {}", all.len(), tenant.spec.tier);
+        errors.push(Invalid::new("spec.namespaces", message));
+    }
+    all
+}
+
+/// The value as compact JSON with its keys in order.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+            let fields: Vec<String> =
+                sorted.iter().map(|(k, v)| format!("{}:{}", Value::String((*k).clone()), canonical(v))).collect();
+            format!("{{{}}}", fields.join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,115 @@
+//! How much a tenant may use, and how that is shared among its namespaces.
+
+use super::Invalid;
+use crate::api::{ContainerResources, ResourceList, TenantSpec, TenantTierSpec};
+use crate::quantity::{Amount, Unit};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use std::collections::BTreeMap;
+
+type Amounts = BTreeMap<String, Amount>;
+
+/// Object counts that every tenant has a bound for: a LoadBalancer costs money and a node port is the cluster's.
+const COUNTS: [(&str, i64); 2] = [("services.loadbalancers", 0), ("services.nodeports", 0)];
+
+/// What a container gets where neither it nor its tier says anything.
+const CONTAINER_REQUESTS: [(&str, &str); 3] = [("cpu", "100m"), ("memory", "128Mi"), ("ephemeral-storage", "64Mi")];
+const CONTAINER_LIMITS: [(&str, &str); 3] = [("cpu", "1"), ("memory", "512Mi"), ("ephemeral-storage", "1Gi")];
+
+/// The tenant's quota, and each namespace's share, the first namespace's first. Every share has every key, and no key's
+/// shares add up to more than the tenant's.
+pub fn divide(spec: &TenantSpec, tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> (ResourceList, Vec<ResourceList>) {
+    let bounds = amounts(&tier.quota, "spec.tier: the tier's quota", errors);
+    let own = amounts(&spec.quota, "spec.quota", errors);
+    for (key, asked) in &own {
+        if let Some(bound) = bounds.get(key).filter(|bound| asked > bound) {
+            let message = format!("{asked} is more than the {bound} of tier {}", spec.tier);
+            errors.push(Invalid::new(format!("spec.quota.{key}"), message));
+        }
+    }
+    let mut total: Amounts = COUNTS.iter().map(|(key, count)| (key.to_string(), Amount::whole(*count))).collect();
+    total.extend(bounds);
+    total.extend(own);
+
+    let named: Vec<Amounts> = std::iter::once(Amounts::new())
+        .chain(spec.namespaces.iter().enumerate().map(|(i, namespace)| {
+            let field = format!("spec.namespaces[{i}].quota");
+            let amounts = amounts(&namespace.quota, &field, errors);
+            for key in amounts.keys().filter(|key| !total.contains_key(*key)) {
+                let message = "the tenant's quota has no such key, so there is nothing to share";
+                errors.push(Invalid::new(format!("{field}.{key}"), message));
+            }
+            amounts
+        }))
+        .collect();
+
+    let mut shares = vec![Amounts::new(); named.len()];
+    for (key, whole) in &total {
+        let taken = named.iter().filter_map(|share| share.get(key)).fold(Amount::ZERO, |sum, share| sum.plus(*share));
+        if taken > *whole {
+            for (i, share) in named.iter().enumerate().skip(1) {
+                if share.contains_key(key) {
+                    let message = format!("the namespaces name {taken} together, more than the tenant's {whole}");
+                    errors.push(Invalid::new(format!("spec.namespaces[{}].quota.{key}", i - 1), message));
+                }
+            }
+        }
+        let heirs = named.iter().filter(|share| !share.contains_key(key)).count();
+        let mut rest = whole.minus(taken).divide(heirs, Unit::of(key)).into_iter();
+        for (share, named) in shares.iter_mut().zip(&named) {
+            if let Some(amount) = named.get(key).copied().or_else(|| rest.next()) {
+                share.insert(key.clone(), amount);
+            }
+        }
+    }
+    (list(&total), shares.iter().map(list).collect())
+}
+
+/// What a container gets that says nothing itself; requests never above limits.
+pub fn container_defaults(tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> ContainerResources {
+    let own = tier.container_defaults.clone().unwrap_or_default();
+    let fill = |own: &ResourceList, defaults: &[(&str, &str)]| {
+        let mut filled: ResourceList = defaults.iter().map(|(k, v)| (k.to_string(), Quantity(v.to_string()))).collect();
+        filled.extend(own.clone());
+        filled
+    };
+    let mut limits = amounts(&fill(&own.limits, &CONTAINER_LIMITS), "spec.tier: the tier's containerDefaults.limits", errors);
+    let mut requests =
+        amounts(&fill(&own.requests, &CONTAINER_REQUESTS), "spec.tier: the tier's containerDefaults.requests", errors);
+    for (key, request) in &mut requests {
+        let Some(limit) = limits.get_mut(key) else { continue };
+        match (own.requests.contains_key(key), own.limits.contains_key(key)) {
+            // Whichever side the tier left out gives way to the side that it names.
+            (true, false) => *limit = (*limit).max(*request),
+            (false, true) => *request = (*request).min(*limit),
+            _ if request > limit => errors.push(Invalid::new(
+                "spec.tier",
+                format!("the tier's containerDefaults request more {key} ({request}) than they allow ({limit})"),
+            )),
+            _ => {}
+        }
+    }
+    ContainerResources { requests: list(&requests), limits: list(&limits) }
+}
+
+/// Parses a map of quantities; what is wrong with one is said at its own field.
+pub fn amounts(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> Amounts {
+    let mut amounts = Amounts::new();
+    for (key, quantity) in list {
+        let at = format!("{field}.{key:.100}");
+        match Amount::parse(&quantity.0) {
+            Err(reason) => errors.push(Invalid::new(at, format!("{:.40} {reason}", quantity.0))),
+            Ok(amount) if amount.is_negative() => errors.push(Invalid::new(at, "must not be below zero")),
+            Ok(_) if matches!(key.as_str(), "cpu" | "memory" | "storage" | "ephemeral-storage") && field.contains("quota") => {
+                errors.push(Invalid::new(at, format!("is ambiguous: write requests.{key} or limits.{key}")));
+            }
+            Ok(amount) => {
+                amounts.insert(key.clone(), amount);
+            }
+        }
+    }
+    amounts
+}
+
+fn list(amounts: &Amounts) -> ResourceList {
+    amounts.iter().map(|(key, amount)| (key.clone(), Quantity(amount.to_string()))).collect()
+}

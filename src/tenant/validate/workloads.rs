@@ -1,0 +1,100 @@
+//! The tier's workloads and the tenant's, merged.
+
+use super::{Invalid, quota::amounts};
+use crate::api::{IsolationModel, TenantSpec, TenantTierSpec, Workload};
+use crate::names;
+
+/// Variables that a workload is told by the operator alone.
+const RESERVED: [&str; 2] = ["TENANT_ID", "TENANT_NAME"];
+
+pub fn merge(spec: &TenantSpec, tier: &TenantTierSpec, isolation: IsolationModel, errors: &mut Vec<Invalid>) -> Vec<Workload> {
+    if !isolation.has_workloads() {
+        if !spec.workloads.is_empty() {
+            let message = format!(
+                "the isolation model {isolation} has no workloads of its own: choose DedicatedApplication or DedicatedNodes"
+            );
+            errors.push(Invalid::new("spec.workloads", message));
+        }
+        return Vec::new();
+    }
+    let mut merged: Vec<(String, Workload)> =
+        tier.workloads.iter().map(|workload| (format!("spec.tier: the tier's workload {}", workload.name), workload.clone())).collect();
+    for (i, workload) in spec.workloads.iter().enumerate() {
+        let field = format!("spec.workloads[{i}]");
+        match merged.iter_mut().find(|(_, other)| other.name == workload.name) {
+            Some((at, base)) => {
+                *at = field;
+                *base = overlay(base, workload);
+            }
+            None => merged.push((field, workload.clone())),
+        }
+    }
+    merged.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+    for (field, workload) in &merged {
+        check(field, workload, errors);
+    }
+    merged.into_iter().map(|(_, workload)| workload).collect()
+}
+
+/// The base with every field that `over` sets in its place.
+fn overlay(base: &Workload, over: &Workload) -> Workload {
+    let (base, over) = (base.clone(), over.clone());
+    // Naming one way to scale takes the other way back.
+    let scaling = over.replicas.is_some() || over.autoscaling.is_some();
+    Workload {
+        name: over.name,
+        image: over.image.or(base.image),
+        image_pull_policy: over.image_pull_policy.or(base.image_pull_policy),
+        command: over.command.or(base.command),
+        args: over.args.or(base.args),
+        replicas: if scaling { over.replicas } else { base.replicas },
+        autoscaling: if scaling { over.autoscaling } else { base.autoscaling },
+        ports: over.ports.or(base.ports),
+        resources: over.resources.or(base.resources),
+        env: over.env.or(base.env),
+        env_from: over.env_from.or(base.env_from),
+        liveness_probe: over.liveness_probe.or(base.liveness_probe),
+        readiness_probe: over.readiness_probe.or(base.readiness_probe),
+        startup_probe: over.startup_probe.or(base.startup_probe),
+        volumes: over.volumes.or(base.volumes),
+        volume_mounts: over.volume_mounts.or(base.volume_mounts),
+        volume_claims: over.volume_claims.or(base.volume_claims),
+        pod_security_context: over.pod_security_context.or(base.pod_security_context),
+        security_context: over.security_context.or(base.security_context),
+        automount_service_account_token: over.automount_service_account_token.or(base.automount_service_account_token),
+        configuration_update: over.configuration_update.or(base.configuration_update),
+    }
+}
+
+fn check(field: &str, workload: &Workload, errors: &mut Vec<Invalid>) {
+    let mut say = |part: &str, message: String| errors.push(Invalid::new(format!("{field}{part}"), message));
+    if workload.image.is_none() {
+        say(".image", "is missing, and the tier has no workload of this name to take it from".into());
+    }
+    if workload.name == "default" {
+        say(".name", "is the name of the namespace's own ServiceAccount".into());
+    }
+    for variable in workload.env.iter().flatten() {
+        if RESERVED.contains(&variable.name.as_str()) {
+            say(".env", format!("{} is set by the operator", variable.name));
+        }
+    }
+    for claim in workload.volume_claims.iter().flatten() {
+        if format!("{}-{}", workload.name, claim.name).len() > names::MAX_LABEL {
+            say(".volumeClaims", format!("the name {}-{} is longer than 63 characters", workload.name, claim.name));
+        }
+        if workload.volumes.iter().flatten().any(|volume| volume.name == claim.name) {
+            say(".volumeClaims", format!("{} is the name of a volume too", claim.name));
+        }
+    }
+    if let Some(resources) = &workload.resources {
+        let requests = amounts(&resources.requests, &format!("{field}.resources.requests"), errors);
+        let limits = amounts(&resources.limits, &format!("{field}.resources.limits"), errors);
+        for (key, request) in &requests {
+            if let Some(limit) = limits.get(key).filter(|limit| request > limit) {
+                let message = format!("{request} is more than the limit of {limit}");
+                errors.push(Invalid::new(format!("{field}.resources.requests.{key}"), message));
+            }
+        }
+    }
+}
