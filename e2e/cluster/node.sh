@@ -96,7 +96,7 @@ images() {
   "$image" "$busybox" "$BUSYBOX_IMAGE" --as /bin/busybox --entrypoint /bin/sh "${applets[@]}"
   "$image" "$BIN/agnhost" "$AGNHOST_IMAGE" --cmd pause
   # The workload that the samples name.
-  "$image" "$BIN/agnhost" executive-service:1.0.0 --cmd "netexec --http-port=8080 --udp-port=-1"
+  "$image" "$BIN/agnhost" executive-service:1.0.0 --cmd "netexec --http-port=8080"
   "$image" "$BIN/coredns" "$COREDNS_IMAGE"
 }
 
