@@ -1,0 +1,98 @@
+//! The API server's audit log: who wrote what, and when.
+
+use super::cluster::{self, text};
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::PathBuf;
+
+/// A place in the log, from which on it is read.
+pub struct Audit {
+    file: PathBuf,
+    from: u64,
+}
+
+/// One request that changed something, or tried to.
+#[derive(Clone, Debug)]
+pub struct Write {
+    pub user: String,
+    /// The pod whose token was used, when it was a pod's.
+    pub pod: String,
+    pub verb: String,
+    pub resource: String,
+    pub subresource: String,
+    pub namespace: String,
+    pub name: String,
+    pub code: u64,
+    /// When it was answered.
+    pub at: String,
+}
+
+impl Audit {
+    /// The log from now on. An error where the cluster has none, such as one that was not brought up by `make up`.
+    pub fn now() -> Result<Self> {
+        let file = match std::env::var_os("AUDIT_LOG") {
+            Some(file) => PathBuf::from(file),
+            None => cluster::folder().join("logs/audit.log"),
+        };
+        let from = std::fs::metadata(&file)
+            .with_context(|| format!("no audit log {}", file.display()))?
+            .len();
+        Ok(Self { file, from })
+    }
+
+    /// Every write since, dry runs left out.
+    pub fn writes(&self) -> Result<Vec<Write>> {
+        let mut file = File::open(&self.file)?;
+        // The API server starts a new file when this one is large.
+        let start = if file.metadata()?.len() < self.from {
+            0
+        } else {
+            self.from
+        };
+        file.seek(SeekFrom::Start(start))?;
+        let mut writes = Vec::new();
+        for line in BufReader::new(file).lines() {
+            let Ok(event) = serde_json::from_str::<Value>(&line?) else {
+                continue;
+            };
+            let verb = text(&event["verb"]);
+            let dry = text(&event["requestURI"]).contains("dryRun");
+            if matches!(
+                verb.as_str(),
+                "create" | "update" | "patch" | "delete" | "deletecollection"
+            ) && !dry
+            {
+                writes.push(read(&event, verb));
+            }
+        }
+        Ok(writes)
+    }
+
+    /// What the operator wrote since; leases and events do not count, nor do questions about rights.
+    pub fn operator_writes(&self) -> Result<Vec<Write>> {
+        let counted = |w: &Write| {
+            w.user == super::operator::USER
+                && !matches!(w.resource.as_str(), "leases" | "events")
+                && !w.resource.ends_with("reviews")
+        };
+        Ok(self.writes()?.into_iter().filter(counted).collect())
+    }
+}
+
+fn read(event: &Value, verb: String) -> Write {
+    let object = &event["objectRef"];
+    let pod = &event["user"]["extra"]["authentication.kubernetes.io/pod-name"][0];
+    Write {
+        user: text(&event["user"]["username"]),
+        pod: text(pod),
+        verb,
+        resource: text(&object["resource"]),
+        subresource: text(&object["subresource"]),
+        namespace: text(&object["namespace"]),
+        name: text(&object["name"]),
+        code: event["responseStatus"]["code"].as_u64().unwrap_or_default(),
+        at: text(&event["stageTimestamp"]),
+    }
+}

@@ -1,0 +1,37 @@
+//! What the tests on a real cluster share. Each test binary includes it and uses its own part.
+#![allow(dead_code, unused_imports)]
+
+pub mod audit;
+pub mod cluster;
+pub mod kubectl;
+pub mod operator;
+pub mod pods;
+pub mod probe;
+pub mod quantity;
+pub mod rights;
+pub mod scene;
+pub mod tenant;
+pub mod wait;
+
+pub use cluster::{Cluster, admin, path, refused, text};
+pub use scene::Scene;
+pub use tenant::{TestTenant, condition, summary};
+pub use wait::{eventually, secs, steadily};
+
+/// The image of the samples: an HTTP server on port 8080 which can also probe other addresses (`/agnhost connect`).
+pub const SERVER_IMAGE: &str = "executive-service:1.0.0";
+/// An image with a shell.
+pub const SHELL_IMAGE: &str = "localhost/busybox:e2e";
+
+/// A workload of one small server, with a Service.
+pub fn server_workload(name: &str) -> serde_json::Value {
+    serde_json::json!({"name": name, "image": SERVER_IMAGE, "imagePullPolicy": "IfNotPresent",
+        "ports": [{"name": "http", "containerPort": 8080}], "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}}})
+}
+
+/// A workload in which commands can be run.
+pub fn shell_workload(name: &str) -> serde_json::Value {
+    serde_json::json!({"name": name, "image": SHELL_IMAGE, "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait"],
+        "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}}})
+}

@@ -1,0 +1,70 @@
+//! The operator that the tests find installed.
+
+use super::{Cluster, cluster::text, eventually, path, secs};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+pub const NAMESPACE: &str = "tenant-operator-system";
+pub const NAME: &str = "tenant-operator";
+pub const USER: &str = "system:serviceaccount:tenant-operator-system:tenant-operator";
+/// What the chart is told when the test cluster is brought up.
+pub const GATEWAY_NAMESPACE: &str = "gateway-system";
+
+/// Waits for the operator's Deployment; says how to install it when there is none.
+pub async fn available(cluster: &Cluster) -> Result<Value> {
+    let at = path("deployments", NAMESPACE, NAME);
+    ensure!(
+        cluster.exists(&at).await?,
+        "there is no operator in {NAMESPACE}: install it first (make up)"
+    );
+    eventually("the operator to be available", secs(60), async || {
+        let deployment = cluster.get(&at).await?;
+        let wanted = deployment["spec"]["replicas"].as_u64().unwrap_or(1);
+        let status = &deployment["status"];
+        let available = status["availableReplicas"].as_u64().unwrap_or(0);
+        let observed = status["observedGeneration"] == deployment["metadata"]["generation"];
+        let count = status["replicas"].as_u64().unwrap_or(0);
+        ensure!(
+            observed && wanted > 0 && available == wanted && count == wanted,
+            "its status is {status}"
+        );
+        Ok(deployment)
+    })
+    .await
+}
+
+/// The names of its pods that are not going away.
+pub async fn pods(cluster: &Cluster) -> Result<Vec<String>> {
+    let list = path("pods", NAMESPACE, "") + "?labelSelector=app.kubernetes.io/name%3Dtenant-operator";
+    let pods = cluster.list(&list).await?;
+    let alive = pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+    Ok(alive.map(|pod| text(&pod["metadata"]["name"])).collect())
+}
+
+/// How many replicas there should be.
+pub async fn scale(cluster: &Cluster, replicas: u64) -> Result<()> {
+    let at = path("deployments", NAMESPACE, NAME);
+    cluster
+        .patch(&at, &json!({"spec": {"replicas": replicas}}))
+        .await
+        .context("scale the operator")?;
+    if replicas > 0 {
+        available(cluster).await?;
+    }
+    eventually(&format!("{replicas} pods of the operator"), secs(60), async || {
+        let list = path("pods", NAMESPACE, "") + "?labelSelector=app.kubernetes.io/name%3Dtenant-operator";
+        let count = cluster.list(&list).await?.len() as u64;
+        ensure!(count == replicas, "there are {count}");
+        Ok(())
+    })
+    .await
+}
+
+/// Who holds the lease.
+pub async fn leader(cluster: &Cluster) -> Result<String> {
+    let lease = cluster
+        .get(&path("leases", NAMESPACE, NAME))
+        .await
+        .context("the lease")?;
+    Ok(text(&lease["spec"]["holderIdentity"]))
+}

@@ -1,0 +1,39 @@
+//! Waits that end, and say what they waited for.
+
+use anyhow::{Result, anyhow};
+use std::time::{Duration, Instant};
+
+pub fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Asks until the answer is Ok. The error names what was awaited and the last reason why it was not so.
+pub async fn eventually<T>(what: &str, limit: Duration, ask: impl AsyncFn() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        let reason = match tokio::time::timeout(limit.max(secs(5)), ask()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_) => "no answer".to_owned(),
+        };
+        if start.elapsed() >= limit {
+            return Err(anyhow!("waited {limit:?} for {what}, but: {reason}"));
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// Asks for the whole duration: every answer must be Ok.
+pub async fn steadily(what: &str, duration: Duration, ask: impl AsyncFn() -> Result<()>) -> Result<()> {
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        ask().await.map_err(|e| {
+            anyhow!(
+                "{what} should have held for {duration:?}, but after {:?}: {e:#}",
+                start.elapsed()
+            )
+        })?;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    Ok(())
+}

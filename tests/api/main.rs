@@ -1,0 +1,23 @@
+//! The custom resources on a real API server: what it takes, what it refuses and with which words.
+//!
+//! `cargo test --test api`, with a cluster that `KUBECONFIG` names or `make up` brought up. Almost all requests are dry
+//! runs, so the tests do not mind an operator at work.
+
+#[path = "../../e2e/support/mod.rs"]
+mod support;
+
+mod crds;
+mod explain;
+mod harness;
+mod identity;
+mod namespaces;
+mod network;
+mod owners;
+mod quantities;
+mod samples;
+mod shown;
+mod sizes;
+mod tenant;
+mod tier;
+mod view;
+mod workload;
