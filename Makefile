@@ -1,7 +1,7 @@
 # `make up` is all that is needed to see the operator work; everything else is for those who change it.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down cluster-up cluster-down netpol-conformance
+.PHONY: help up down test lint manifests cluster-up cluster-down netpol-conformance
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,17 @@ up: ## A cluster with the operator and the sample tenants in it (CLUSTER=local|k
 
 down: ## Remove what `make up` made
 	@e2e/down.sh
+
+test: ## All tests, on the cluster of `make up` or on one brought up for them (FILTER=NAME for a part)
+	@e2e/test.sh
+
+lint: ## Formatting and lints
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+manifests: ## Write crds/ from the Rust types, and what follows from them and the chart
+	cargo run --quiet -- crds --output-dir crds
+	charts/tenant-operator/hack/generate.py
 
 cluster-up: ## Only the local one-node cluster
 	@e2e/cluster/up.sh

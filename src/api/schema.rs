@@ -22,7 +22,7 @@ pub fn quantity(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn quantity_schema() -> Schema {
-    json_schema!({"x-kubernetes-int-or-string": true, "pattern": QUANTITY, "maxLength": 32})
+    json_schema!({"x-kubernetes-int-or-string": true, "pattern": QUANTITY, "maxLength": 32, "minimum": 0})
 }
 
 /// Any JSON object.

@@ -1,5 +1,6 @@
 //! What every reconcile shares.
 
+use super::Queue;
 use super::backoff::Backoff;
 use super::events::Events;
 use crate::cluster::Writer;
@@ -16,6 +17,7 @@ pub struct Context {
     pub writer: Writer,
     pub platform: RwLock<Platform>,
     pub metrics: Metrics,
+    pub queue: Queue,
     pub backoff: Backoff,
     pub events: Events,
     /// Since when a tenant has been on its way; a passing state is not reported at once.

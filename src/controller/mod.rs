@@ -5,9 +5,11 @@ pub mod api_server;
 pub mod backoff;
 pub mod context;
 pub mod events;
+pub mod queue;
 pub mod reconcile;
 pub mod report;
 pub mod run;
 pub mod watches;
 
 pub use context::Context;
+pub use queue::Queue;

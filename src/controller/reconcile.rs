@@ -14,6 +14,7 @@ use kube::runtime::controller::Action;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tracing::Instrument;
 
 /// When usage is looked at again although nothing happened.
 const CALM: Duration = Duration::from_secs(300);
@@ -33,10 +34,13 @@ const BLOCKED: Duration = Duration::from_secs(60);
 pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action, Error> {
     let started = Instant::now();
     ctx.known.objects.synced().await;
-    let result = one(&tenant, &ctx).await;
+    let name = tenant.metadata.name.as_deref().unwrap_or_default();
+    ctx.queue.begun(name);
+    let span = tracing::info_span!("reconcile", tenant = name, id = format!("{:08x}", fastrand::u32(..)));
+    let result = one(&tenant, &ctx).instrument(span).await;
     ctx.metrics.reconciled(started.elapsed(), result.as_ref().map(|_| ()).map_err(Error::reason));
     if result.is_ok() {
-        ctx.backoff.succeeded(tenant.metadata.name.as_deref().unwrap_or_default());
+        ctx.backoff.succeeded(name);
     }
     result
 }

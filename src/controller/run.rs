@@ -2,7 +2,7 @@
 
 use super::backoff::Backoff;
 use super::events::Events;
-use super::{Context, admission_proof, api_server, reconcile, watches};
+use super::{Context, Queue, admission_proof, api_server, reconcile, watches};
 use crate::api::Tenant;
 use crate::cluster::leader::{Candidate, Leadership, Timing};
 use crate::cluster::{Kind, Store, Writer, client};
@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use futures::StreamExt;
 use kube::Client;
 use kube::runtime::controller::{Action, Config};
-use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::reflector;
 use kube::runtime::Controller;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
@@ -81,12 +81,10 @@ async fn work(
         retry_period: settings.retry_period,
     };
     let candidate = Candidate::new(client.clone(), &settings.namespace, names::MANAGER, &settings.pod_name, timing)?;
-    tracing::info!(identity = settings.pod_name, "waiting to lead");
     let leadership: Leadership = tokio::select! {
         leadership = candidate.acquire() => leadership,
         () = stop.cancelled() => return Ok(()),
     };
-    tracing::info!("leading");
     metrics.set_leader(true);
     let lost = lead(settings, client, metrics.clone(), stop, leadership.lost()).await;
     metrics.set_leader(false);
@@ -123,15 +121,15 @@ async fn lead(
     lost: impl Future<Output = ()> + Send + 'static,
 ) -> bool {
     let store = Arc::new(Store::default());
-    let (wakeups, woken) = tokio::sync::mpsc::unbounded_channel::<ObjectRef<Tenant>>();
+    let (queue, woken) = Queue::new(metrics.clone());
     let (tenants, tenants_writer) = reflector::store::<Tenant>();
     let (tiers, tiers_writer) = reflector::store();
     let mut watching: Vec<AbortOnDropHandle<()>> = Kind::ALL
         .into_iter()
-        .map(|kind| watches::objects(client.clone(), kind, store.clone(), wakeups.clone()))
+        .map(|kind| watches::objects(client.clone(), kind, store.clone(), queue.clone()))
         .map(|watch| AbortOnDropHandle::new(tokio::spawn(watch)))
         .collect();
-    let tiers_watch = watches::tiers(client.clone(), tiers_writer, tenants.clone(), wakeups.clone());
+    let tiers_watch = watches::tiers(client.clone(), tiers_writer, tenants.clone(), queue.clone());
     watching.push(AbortOnDropHandle::new(tokio::spawn(tiers_watch)));
 
     let known =
@@ -141,19 +139,20 @@ async fn lead(
         writer: Writer::new(client.clone(), store, metrics.clone()),
         platform: RwLock::new(platform(settings)),
         metrics,
+        queue: queue.clone(),
         backoff: Backoff::default(),
         events: Events::new(client.clone(), &settings.pod_name),
         underway: Mutex::new(HashMap::new()),
     });
     api_server::refresh(&ctx).await;
-    watching.push(AbortOnDropHandle::new(tokio::spawn(keep_house(ctx.clone(), wakeups.clone()))));
+    watching.push(AbortOnDropHandle::new(tokio::spawn(keep_house(ctx.clone()))));
     if tiers.wait_until_ready().await.is_err() {
         return false;
     }
 
-    let trigger = watches::tenants(client, tenants_writer, wakeups);
+    let trigger = watches::tenants(client, tenants_writer, queue.clone());
     let woken = futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|next| (next, woken)) });
-    let halt = stop.clone();
+    let (halt, forget) = (stop.clone(), queue.clone());
     let controller = Controller::for_stream(trigger, tenants)
         .with_config(Config::default().concurrency(settings.concurrency))
         .reconcile_on(woken)
@@ -162,7 +161,8 @@ async fn lead(
         .for_each(|result| async {
             match result {
                 Ok((tenant, _)) => tracing::debug!(tenant = tenant.name, "reconciled"),
-                Err(kube::runtime::controller::Error::ObjectNotFound(_)) => {}
+                // Woken by something that is marked for a tenant which does not exist.
+                Err(kube::runtime::controller::Error::ObjectNotFound(tenant)) => forget.begun(&tenant.name),
                 Err(kube::runtime::controller::Error::ReconcilerFailed(error, tenant)) => {
                     tracing::warn!(tenant = tenant.name, reason = error.reason(), "{}", error.chain());
                 }
@@ -188,13 +188,13 @@ fn retry(tenant: Arc<Tenant>, error: &Error, ctx: Arc<Context>) -> Action {
 }
 
 /// Sets gauges, and follows the API server when it moves.
-async fn keep_house(ctx: Arc<Context>, wakeups: watches::Wakeups) {
+async fn keep_house(ctx: Arc<Context>) {
     loop {
         ctx.metrics.set_tenants(&watches::count(&ctx));
         tokio::time::sleep(HOUSEKEEPING).await;
         if api_server::refresh(&ctx).await {
             for tenant in ctx.known.tenants.state() {
-                let _ = wakeups.send(ObjectRef::from_obj(&*tenant));
+                ctx.queue.wake(tenant.metadata.name.as_deref().unwrap_or_default());
             }
         }
     }

@@ -1,23 +1,19 @@
 //! What is watched, and whom a change wakes.
 
-use super::Context;
+use super::{Context, Queue};
 use crate::api::{Tenant, TenantTier};
 use crate::cluster::{Kind, Store};
 use crate::names;
 use crate::tenant::observe::named_peers;
 use futures::{Stream, StreamExt, TryStreamExt};
 use kube::api::{Api, DynamicObject};
-use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::reflector;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedSender;
-
-/// Whom to reconcile.
-pub type Wakeups = UnboundedSender<ObjectRef<Tenant>>;
 
 /// A list that comes object by object, so that a large one never stands in memory whole.
 fn config() -> watcher::Config {
@@ -25,7 +21,7 @@ fn config() -> watcher::Config {
 }
 
 /// Watches one kind of object of ours into the store, for ever.
-pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, wakeups: Wakeups) {
+pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, queue: Queue) {
     let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
     let ours = config().labels(names::TENANT);
     let mut stream = std::pin::pin!(watch(api, ours).default_backoff());
@@ -33,8 +29,7 @@ pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, wakeups: Wak
         match event {
             Ok(event) => {
                 for tenant in store.observe(kind, event) {
-                    // The receiver ends only when the program does.
-                    let _ = wakeups.send(ObjectRef::new(&tenant));
+                    queue.wake(&tenant);
                 }
             }
             Err(error) => tracing::warn!(%kind, %error, "a watch failed and is begun anew"),
@@ -47,7 +42,7 @@ pub async fn tiers(
     client: Client,
     writer: reflector::store::Writer<TenantTier>,
     tenants: reflector::Store<Tenant>,
-    wakeups: Wakeups,
+    queue: Queue,
 ) {
     let mut stream = std::pin::pin!(reflected(Api::all(client), writer));
     while let Some(event) = stream.next().await {
@@ -61,7 +56,7 @@ pub async fn tiers(
         };
         let name = tier.metadata.name.unwrap_or_default();
         for tenant in tenants.state().into_iter().filter(|tenant| tenant.spec.tier == name) {
-            let _ = wakeups.send(ObjectRef::from_obj(&*tenant));
+            queue.wake(tenant.metadata.name.as_deref().unwrap_or_default());
         }
     }
 }
@@ -70,13 +65,13 @@ pub async fn tiers(
 pub fn tenants(
     client: Client,
     writer: reflector::store::Writer<Tenant>,
-    wakeups: Wakeups,
+    queue: Queue,
 ) -> impl Stream<Item = Result<Tenant, watcher::Error>> {
     reflected(Api::all(client), writer)
         .inspect_ok(move |event| {
             if let Event::Apply(tenant) | Event::Delete(tenant) = event {
                 for peer in named_peers(tenant) {
-                    let _ = wakeups.send(ObjectRef::new(&peer));
+                    queue.wake(&peer);
                 }
             }
         })

@@ -48,7 +48,13 @@ fn complaint(pod: &Pod) -> Option<(String, bool)> {
             }
         }
     }
-    status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False").map(|condition| {
-        (format!("pod {name} is not scheduled: {:.300}", condition.message.as_deref().unwrap_or_default()), false)
-    })
+    let lacks = |kind: &str| {
+        let condition = status.conditions.iter().flatten().find(|c| c.type_ == kind && c.status == "False")?;
+        Some(condition.message.clone().unwrap_or_default())
+    };
+    let starting = status.phase.as_deref() == Some("Pending");
+    lacks("PodScheduled")
+        .map(|why| format!("pod {name} is not scheduled: {why:.300}"))
+        .or_else(|| lacks("Ready").filter(|_| !starting).map(|why| format!("pod {name} is not ready: {why:.300}")))
+        .map(|why| (why, false))
 }
