@@ -8,7 +8,7 @@ use crate::cluster::write::Outcome;
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
 use crate::error::Error;
 use crate::quantity::Amount;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -54,12 +54,13 @@ pub async fn provision(
     claim_all(writer, owner, &claims).await?;
     apply(writer, owner, &namespaces).await?;
     apply(writer, owner, &bindings).await?;
+    // What is no longer asked for goes first: a refusal further on must not keep anyone's former rights alive.
+    prune(writer, store, owner, &planned).await?;
     let (quotas, others): (Vec<_>, Vec<_>) = bounds.into_iter().partition(|d| d.key.kind == Kind::ResourceQuota);
     let (lowered, raised) = lowered_first(store, owner, &quotas);
     apply(writer, owner, &others).await?;
     apply(writer, owner, &lowered).await?;
     apply(writer, owner, &raised).await?;
-    prune(writer, store, owner, &planned).await?;
     if let Some(waiting) = wait_for_quota(store, owner, &quotas).await {
         return Ok(Progress::Namespaces(waiting));
     }
@@ -83,10 +84,11 @@ pub async fn provision(
     }
 }
 
-/// Writes what differs, several objects at once.
+/// Writes what differs, several objects at once. One that is refused keeps none of the others back.
 async fn apply(writer: &Writer, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
     let writes: Vec<_> = objects.iter().map(|desired| ensure(writer, owner, desired).boxed()).collect();
-    stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).try_collect().await
+    let results: Vec<Result<(), Error>> = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
+    results.into_iter().collect()
 }
 
 async fn ensure(writer: &Writer, owner: &Identity, desired: &Desired) -> Result<(), Error> {
