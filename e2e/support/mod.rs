@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cluster;
 pub mod kubectl;
 pub mod operator;
+pub mod outside;
 pub mod pods;
 pub mod probe;
 pub mod quantity;

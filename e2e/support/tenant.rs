@@ -88,6 +88,18 @@ impl TestTenant {
         .await
     }
 
+    /// Waits until Ready is True, or False for a reason that needs a change of the spec.
+    pub async fn settled(&self) -> Result<Value> {
+        eventually(&format!("Tenant {} to be judged", self.name), READY, async || {
+            let tenant = self.get().await?;
+            let ready = condition(&tenant, "Ready").cloned().unwrap_or_default();
+            let invalid = condition(&tenant, "Stalled").is_some_and(|c| c["status"] == "True");
+            ensure!(ready["status"] == "True" || invalid, "{}", summary(&tenant));
+            Ok(tenant)
+        })
+        .await
+    }
+
     /// Waits until the Tenant object is gone.
     pub async fn gone(&self) -> Result<()> {
         eventually(&format!("Tenant {} to be gone", self.name), READY, async || {

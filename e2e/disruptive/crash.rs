@@ -1,0 +1,56 @@
+//! Killed before, during or after any write, the operator comes to the same end.
+
+use crate::leadership::kill;
+use crate::support::{Scene, eventually, operator, path, secs, server_workload};
+use anyhow::{Result, ensure};
+use serde_json::json;
+use std::time::Duration;
+
+async fn kill_again_and_again(scene: &Scene, times: u64) -> Result<()> {
+    for round in 0..times {
+        // Moments that differ, so that the blow falls between other writes.
+        tokio::time::sleep(Duration::from_millis(150 + 370 * round)).await;
+        eventually("a pod of the operator to kill", secs(90), async || {
+            let pods = operator::pods(&scene.cluster).await?;
+            ensure!(!pods.is_empty(), "there is none");
+            let pod = scene.cluster.get(&path("pods", operator::NAMESPACE, &pods[0])).await?;
+            let running = !pod["status"]["containerStatuses"][0]["state"]["running"].is_null();
+            ensure!(running, "it is not running: {}", pod["status"]["containerStatuses"]);
+            kill(&scene.cluster, &pods[0]).await
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn provisioning_and_deletion_survive_kills() -> Result<()> {
+    let scene = Scene::new("crash").await?;
+    let tier = scene.tier(json!({})).await?;
+    let spec = json!({"namespaces": [{"name": "more"}], "workloads": [server_workload("web")],
+                      "owners": [{"kind": "User", "name": scene.name, "role": "Admin"}]});
+    let mut tenants = Vec::new();
+    for number in 0..5 {
+        tenants.push(scene.tenant(&number.to_string(), &tier, spec.clone()).await?);
+    }
+    kill_again_and_again(&scene, 3).await?;
+    operator::available(&scene.cluster).await?;
+    for tenant in &tenants {
+        tenant.ready().await?;
+        tenant.pods("web", 1).await?;
+    }
+    for tenant in &tenants {
+        tenant.delete().await?;
+    }
+    kill_again_and_again(&scene, 2).await?;
+    for tenant in &tenants {
+        tenant.gone().await?;
+        for namespace in [tenant.name.clone(), format!("{}-more", tenant.name)] {
+            ensure!(
+                !scene.cluster.exists(&path("namespaces", "", &namespace)).await?,
+                "{namespace} is left"
+            );
+        }
+    }
+    Ok(())
+}

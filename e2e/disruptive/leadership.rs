@@ -1,0 +1,138 @@
+//! Two replicas: one writes.
+
+use crate::settled_tenants;
+use crate::support::audit::Audit;
+use crate::support::{Cluster, Scene, cluster, eventually, operator, path, secs, text};
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+/// Scales back to one also when the test fails.
+async fn with_two(test: impl AsyncFnOnce(&Scene) -> Result<()>) -> Result<()> {
+    let scene = Scene::new("leader").await?;
+    operator::scale(&scene.cluster, 2).await?;
+    let outcome = test(&scene).await;
+    operator::scale(&scene.cluster, 1).await?;
+    outcome
+}
+
+/// The pod that holds the lease.
+async fn leader(cluster: &Cluster) -> Result<String> {
+    let holder = operator::leader(cluster).await?;
+    let pods = operator::pods(cluster).await?;
+    pods.into_iter()
+        .find(|pod| holder.contains(pod.as_str()))
+        .with_context(|| format!("{holder:?} is no pod"))
+}
+
+async fn another_leader(cluster: &Cluster, old: &str, limit: u64) -> Result<String> {
+    eventually(&format!("another leader than {old}"), secs(limit), async || {
+        let now = leader(cluster).await?;
+        ensure!(now != old, "it is still {now}");
+        Ok(now)
+    })
+    .await
+}
+
+fn writers(log: &Audit) -> Result<BTreeSet<String>> {
+    Ok(log.operator_writes()?.into_iter().map(|w| w.pod).collect())
+}
+
+#[tokio::test]
+async fn both_are_ready_and_only_the_leader_writes() -> Result<()> {
+    with_two(async |scene| {
+        let first = eventually("a leader", secs(30), async || leader(&scene.cluster).await).await?;
+        let log = Audit::now()?;
+        settled_tenants(scene).await?;
+        let writers = writers(&log)?;
+        ensure!(
+            writers == BTreeSet::from([first.clone()]),
+            "{first} leads, but there wrote {writers:?}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+/// `SIGTERM` gives the lease up, so that the other need not wait for its end.
+#[tokio::test]
+async fn a_leader_that_is_asked_to_go_hands_over_at_once() -> Result<()> {
+    with_two(async |scene| {
+        let first = eventually("a leader", secs(30), async || leader(&scene.cluster).await).await?;
+        let log = Audit::now()?;
+        let start = Instant::now();
+        scene
+            .cluster
+            .delete(&path("pods", operator::NAMESPACE, &first))
+            .await
+            .context("delete the leader")?;
+        let second = another_leader(&scene.cluster, &first, 10).await?;
+        println!("handed over after {:?}", start.elapsed());
+        settled_tenants(scene).await?;
+        let writers = writers(&log)?;
+        ensure!(
+            writers == BTreeSet::from([second.clone()]),
+            "{second} leads, but there wrote {writers:?}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_leader_that_is_killed_is_replaced() -> Result<()> {
+    with_two(async |scene| {
+        let first = eventually("a leader", secs(30), async || leader(&scene.cluster).await).await?;
+        let tenants = settled_tenants(scene).await?;
+        let start = Instant::now();
+        kill(&scene.cluster, &first).await?;
+        let second = another_leader(&scene.cluster, &first, 40).await?;
+        println!("replaced after {:?}", start.elapsed());
+        let log = Audit::now()?;
+        tenants[0].patch(json!({"quota": {"pods": 9}})).await?;
+        tenants[0].ready().await?;
+        let writers = writers(&log)?;
+        ensure!(
+            writers == BTreeSet::from([second.clone()]),
+            "{second} leads, but there wrote {writers:?}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+/// `SIGKILL` from the node, where the container runtime of the local cluster can be asked; else the least grace.
+pub async fn kill(cluster: &Cluster, pod: &str) -> Result<()> {
+    let at = path("pods", operator::NAMESPACE, pod);
+    let object = cluster.get(&at).await?;
+    let container = text(&object["status"]["containerStatuses"][0]["containerID"]);
+    let id = container.trim_start_matches("containerd://").to_owned();
+    let killed = tokio::task::spawn_blocking(move || {
+        let ctr = cluster::folder().join("bin/ctr");
+        let socket = "/run/tenant-cluster/containerd.sock";
+        let words = [
+            "--address",
+            socket,
+            "-n",
+            "k8s.io",
+            "tasks",
+            "kill",
+            "-s",
+            "SIGKILL",
+            &id,
+        ];
+        std::process::Command::new(ctr)
+            .args(words)
+            .status()
+            .is_ok_and(|s| s.success())
+    })
+    .await?;
+    if !killed {
+        cluster
+            .delete(&format!("{at}?gracePeriodSeconds=0"))
+            .await
+            .context("kill the pod")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! What disturbs the operator, or needs it undisturbed: restarts, two replicas, a leader that is killed, quiet.
+//!
+//! `cargo test --test e2e_disruptive -- --test-threads 1`, after `make up` and with nothing else at work.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crash;
+mod down;
+mod leadership;
+mod quiet;
+
+use anyhow::Result;
+use serde_json::json;
+use support::{Scene, TestTenant, server_workload};
+
+/// Some tenants with something of everything, Ready.
+async fn settled_tenants(scene: &Scene) -> Result<Vec<TestTenant>> {
+    let tier = scene.tier(json!({})).await?;
+    let spec = json!({
+        "owners": [{"kind": "User", "name": scene.name, "role": "Admin"}], "namespaces": [{"name": "more"}],
+        "configuration": {"a": 1}, "workloads": [server_workload("web")], "network": {"ingress": {"gateway": "Allow"}}
+    });
+    let mut tenants = Vec::new();
+    for suffix in ["a", "b", "c"] {
+        tenants.push(scene.tenant(suffix, &tier, spec.clone()).await?);
+    }
+    for tenant in &tenants {
+        tenant.ready().await?;
+        tenant.pods("web", 1).await?;
+    }
+    Ok(tenants)
+}

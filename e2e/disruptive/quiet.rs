@@ -1,0 +1,71 @@
+//! An unchanged tenant costs no write.
+
+use crate::settled_tenants;
+use crate::support::audit::{Audit, Write};
+use crate::support::{Scene, eventually, operator, path, secs};
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+/// Use is counted for a while after the pods have started.
+const SETTLE: u64 = 15;
+
+pub fn none(what: &str, writes: &[Write]) -> Result<()> {
+    let line = |w: &Write| {
+        format!(
+            "\n  {} {} {}/{} {}/{}",
+            w.at, w.verb, w.resource, w.subresource, w.namespace, w.name
+        )
+    };
+    ensure!(
+        writes.is_empty(),
+        "{what}: {} writes:{}",
+        writes.len(),
+        writes.iter().map(line).collect::<String>()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn in_quiet_nothing_is_written() -> Result<()> {
+    let scene = Scene::new("quiet").await?;
+    settled_tenants(&scene).await?;
+    tokio::time::sleep(secs(SETTLE)).await;
+    let log = Audit::now()?;
+    tokio::time::sleep(secs(20)).await;
+    none("20 seconds of quiet", &log.operator_writes()?)
+}
+
+#[tokio::test]
+async fn a_restart_writes_nothing() -> Result<()> {
+    let scene = Scene::new("restart").await?;
+    let tenants = settled_tenants(&scene).await?;
+    tokio::time::sleep(secs(SETTLE)).await;
+    let before = operator::pods(&scene.cluster).await?;
+    let log = Audit::now()?;
+    for pod in &before {
+        scene
+            .cluster
+            .delete(&path("pods", operator::NAMESPACE, pod))
+            .await
+            .context("delete the operator's pod")?;
+    }
+    eventually("another pod of the operator", secs(60), async || {
+        let now = operator::pods(&scene.cluster).await?;
+        ensure!(
+            !now.is_empty() && now.iter().all(|p| !before.contains(p)),
+            "there are {now:?}"
+        );
+        operator::available(&scene.cluster).await
+    })
+    .await?;
+    // It has seen every tenant when it answers to a change of one.
+    tokio::time::sleep(secs(10)).await;
+    none("a restart", &log.operator_writes()?)?;
+    tenants[0].patch(json!({"quota": {"pods": 9}})).await?;
+    tenants[0].ready().await?;
+    ensure!(
+        !log.operator_writes()?.is_empty(),
+        "the log does not show the operator's writes: this test proves nothing"
+    );
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! End to end: the operator installed in a real cluster, tenants whose pods run in a real kubelet, traffic between them.
+//!
+//! `cargo test --test e2e`, after `make up`. Every test makes tenants of its own under random names, so that all run
+//! side by side; `E2E_KEEP=1` leaves what they made. What disturbs the operator is in `e2e/disruptive`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod admission;
+mod configuration;
+mod conflicts;
+mod dedicated_nodes;
+mod deletion;
+mod drift;
+mod drift_of_bounds;
+mod egress;
+mod gateway;
+mod identity;
+mod invalid;
+mod invalid_workloads;
+mod order;
+mod owners;
+mod owners_acts;
+mod peering;
+mod provisioning;
+mod quota;
+mod retention;
+mod seeds;
+mod suspension;
+mod tiers;
+mod traffic;
+mod view;
+mod workloads;
