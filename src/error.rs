@@ -26,7 +26,7 @@ pub enum Error {
         source: kube::Error,
     },
     /// An object of the wanted name exists and does not carry our mark: it is left as it is.
-    #[error("{key} exists and {}; it is left as it is{}", belongs(.tenant), reclaim(.key, .tenant, .id))]
+    #[error("{key} exists and {}; it is left as it is{}", belongs(.key, .tenant), reclaim(.key, .tenant, .id))]
     Foreign {
         /// What was to be made.
         key: Key,
@@ -57,8 +57,9 @@ pub enum Error {
 }
 
 /// Whose a foreign object is, in words.
-fn belongs(tenant: &Option<String>) -> String {
+fn belongs(key: &Key, tenant: &Option<String>) -> String {
     match tenant {
+        Some(tenant) if *tenant == key.name => "belongs to an earlier tenant of that name".to_string(),
         Some(tenant) => format!("belongs to another tenant ({tenant})"),
         None => "does not belong to a tenant".to_string(),
     }
@@ -68,7 +69,7 @@ fn belongs(tenant: &Option<String>) -> String {
 fn reclaim(key: &Key, tenant: &Option<String>, id: &Option<String>) -> String {
     match (tenant, id) {
         (Some(tenant), Some(id)) if key.kind == Kind::Namespace && *tenant == key.name => {
-            format!(". If it is what a deleted tenant of this name left, reclaim it by spec.id: {id}")
+            format!(". To reclaim what it left, set spec.id: {id}")
         }
         _ => String::new(),
     }

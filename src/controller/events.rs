@@ -21,12 +21,11 @@ impl Events {
     }
 
     /// Tells that a tenant's readiness changed. A failure to tell is no failure of the tenant.
-    pub async fn readiness(&self, tenant: &Tenant, ready: &Condition) {
+    pub async fn readiness(&self, tenant: &Tenant, ready: &Condition, warning: bool) {
         let mut note = ready.message.clone();
         note.truncate(note.floor_char_boundary(MAX_NOTE));
-        let calm = ready.status == "True" || matches!(ready.reason.as_str(), "Progressing" | "Terminating");
         let event = Event {
-            type_: if calm { EventType::Normal } else { EventType::Warning },
+            type_: if warning { EventType::Warning } else { EventType::Normal },
             reason: ready.reason.clone(),
             note: Some(note),
             action: "Reconcile".into(),

@@ -4,7 +4,7 @@ use super::Context;
 use crate::api::{Tenant, TenantStatus};
 use crate::cluster::Kind;
 use crate::error::Error;
-use crate::tenant::status::{self, Verdict, kind};
+use crate::tenant::status::{self, Verdict, kind, reason};
 use crate::tenant::{ValidTenant, plan};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
@@ -53,12 +53,16 @@ async fn write(ctx: &Context, name: &str, uid: Option<&str>, status: &TenantStat
     Ok(())
 }
 
-/// An event when readiness changed its reason.
+/// An event when readiness changed its reason, unless it only passes through on its way.
 async fn tell(ctx: &Context, tenant: &Tenant, new: &TenantStatus) {
+    let find = |kind| new.conditions.iter().find(|condition| condition.type_ == kind);
     let before = status::condition(tenant, kind::READY);
-    if let Some(ready) = new.conditions.iter().find(|condition| condition.type_ == kind::READY)
-        && before.is_none_or(|before| (&before.status, &before.reason) != (&ready.status, &ready.reason))
-    {
-        ctx.events.readiness(tenant, ready).await;
+    let Some(ready) = find(kind::READY) else { return };
+    let changed = before.is_none_or(|before| (&before.status, &before.reason) != (&ready.status, &ready.reason));
+    let blocked = ready.reason == reason::DRAIN_BLOCKED;
+    let warning = blocked || find(kind::STALLED).is_some_and(|stalled| stalled.status == "True");
+    let arrived = ready.status == "True" || ready.reason == reason::TERMINATING;
+    if changed && (warning || arrived) {
+        ctx.events.readiness(tenant, ready, warning).await;
     }
 }
