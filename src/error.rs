@@ -78,13 +78,28 @@ fn reclaim(key: &Key, tenant: &Option<String>, id: &Option<String>) -> String {
 impl Error {
     /// A failed write of `key`.
     pub fn write(key: &Key, source: kube::Error) -> Self {
-        Self::Write { key: key.clone(), source }
+        Self::Write {
+            key: key.clone(),
+            source,
+        }
     }
 
     /// A name that is taken by `live`.
     pub fn foreign(live: &Live) -> Self {
-        let label = |name| live.label(name).map(String::from);
-        Self::Foreign { key: live.key.clone(), tenant: label(names::TENANT), id: label(names::TENANT_ID) }
+        // The annotation repeats the labels, which may have been stripped.
+        let (tenant, id) = match live.annotation(names::OWNED_BY).and_then(|text| text.split_once('/')) {
+            Some(marks) => marks,
+            None => (
+                live.label(names::TENANT).unwrap_or_default(),
+                live.label(names::TENANT_ID).unwrap_or_default(),
+            ),
+        };
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_string());
+        Self::Foreign {
+            key: live.key.clone(),
+            tenant: some(tenant),
+            id: some(id),
+        }
     }
 
     /// Whether trying again is pointless until somebody changes something.
@@ -125,7 +140,9 @@ impl Error {
             }
             cause = error.source();
         }
-        let cut = (0..=text.len().min(MAX_CHAIN)).rev().find(|at| text.is_char_boundary(*at));
+        let cut = (0..=text.len().min(MAX_CHAIN))
+            .rev()
+            .find(|at| text.is_char_boundary(*at));
         text.truncate(cut.unwrap_or(0));
         text
     }
@@ -211,7 +228,11 @@ mod tests {
     use kube::core::Status;
 
     fn key() -> Key {
-        Key { kind: Kind::Namespace, namespace: String::new(), name: "a".into() }
+        Key {
+            kind: Kind::Namespace,
+            namespace: String::new(),
+            name: "a".into(),
+        }
     }
 
     fn api(code: u16, message: &str) -> Error {

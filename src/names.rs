@@ -52,7 +52,7 @@ pub fn namespace(tenant: &str, name: &str) -> String {
     format!("{tenant}-{name}")
 }
 
-/// The ConfigMap that carries a tenant's configuration into its workloads.
+/// The ConfigMap that carries a tenant's configuration into its workloads, and its volume there.
 pub const CONFIGURATION: &str = "tenant-configuration";
 
 /// The name of the claim on `value`, which must be normalised: the same value has the same name whoever asks.
@@ -62,7 +62,11 @@ pub fn claim(kind: &str, value: &str) -> String {
 
 /// The first 160 bits of SHA-256, in hexadecimal.
 pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(20).map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .take(20)
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// Whether `name` is a DNS label (RFC 1123).

@@ -39,8 +39,14 @@ impl Ord for Amount {
     }
 }
 
-const BINARY: [(&str, i128); 6] =
-    [("Ki", 1 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30), ("Ti", 1 << 40), ("Pi", 1 << 50), ("Ei", 1 << 60)];
+const BINARY: [(&str, i128); 6] = [
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
+    ("Pi", 1 << 50),
+    ("Ei", 1 << 60),
+];
 const DECIMAL: [(&str, i128); 6] = [
     ("k", 1_000),
     ("M", 1_000_000),
@@ -52,11 +58,17 @@ const DECIMAL: [(&str, i128); 6] = [
 
 impl Amount {
     /// Nothing.
-    pub const ZERO: Self = Self { nanos: 0, format: Format::Decimal };
+    pub const ZERO: Self = Self {
+        nanos: 0,
+        format: Format::Decimal,
+    };
 
     /// A whole number of units.
     pub fn whole(units: i64) -> Self {
-        Self { nanos: i128::from(units) * NANO, format: Format::Decimal }
+        Self {
+            nanos: i128::from(units) * NANO,
+            format: Format::Decimal,
+        }
     }
 
     /// Parses a quantity such as `500m`, `1.5Gi`, `2e3` or `20`.
@@ -105,18 +117,29 @@ impl Amount {
         // Digits beyond the 18th cannot matter: a unit has at most 10^18 * 10^9 parts.
         let fraction = &fraction[..fraction.len().min(18)];
         let scale = 10_i128.pow(fraction.len() as u32);
-        let part = value(fraction).map_err(|_| "is out of range")?.checked_mul(numerator).ok_or("is out of range")?;
+        let part = value(fraction)
+            .map_err(|_| "is out of range")?
+            .checked_mul(numerator)
+            .ok_or("is out of range")?;
         // Kubernetes rounds up what is finer than it can represent.
         nanos = nanos.checked_add((part + scale - 1) / scale).ok_or("is out of range")?;
         if nanos > MAX * NANO {
             return Err("is out of range");
         }
-        Ok(Self { nanos: if negative { -nanos } else { nanos }, format })
+        Ok(Self {
+            nanos: if negative { -nanos } else { nanos },
+            format,
+        })
     }
 
     /// Whether it is below zero.
     pub fn is_negative(self) -> bool {
         self.nanos < 0
+    }
+
+    /// Whether it has no fraction.
+    pub fn is_whole(self) -> bool {
+        self.nanos % NANO == 0
     }
 
     /// The whole units, rounded up; for counts.
@@ -129,15 +152,21 @@ impl Amount {
         self.nanos as f64 / NANO as f64
     }
 
-    /// The sum; capped at what Kubernetes can represent.
+    /// The sum, exact although it may be more than Kubernetes can represent.
     pub fn plus(self, other: Self) -> Self {
         let format = if self.nanos == 0 { other.format } else { self.format };
-        Self { nanos: (self.nanos + other.nanos).min(MAX * NANO), format }
+        Self {
+            nanos: self.nanos + other.nanos,
+            format,
+        }
     }
 
     /// What is left, never below zero.
     pub fn minus(self, other: Self) -> Self {
-        Self { nanos: (self.nanos - other.nanos).max(0), format: self.format }
+        Self {
+            nanos: (self.nanos - other.nanos).max(0),
+            format: self.format,
+        }
     }
 
     /// Divides into `parts` shares that add up to exactly this amount, in units of `unit`; the rest of the division
@@ -147,7 +176,12 @@ impl Amount {
         let unit = unit.nanos();
         let share = self.nanos / parts_wide / unit * unit;
         let first = self.nanos - share * (parts_wide - 1);
-        (0..parts).map(|i| Self { nanos: if i == 0 { first } else { share }, format: self.format }).collect()
+        (0..parts)
+            .map(|i| Self {
+                nanos: if i == 0 { first } else { share },
+                format: self.format,
+            })
+            .collect()
     }
 }
 
@@ -170,14 +204,22 @@ impl Unit {
 
     /// The unit of a ResourceQuota key.
     pub fn of(resource: &str) -> Self {
-        if matches!(resource, "cpu" | "requests.cpu" | "limits.cpu") { Self::Milli } else { Self::One }
+        if matches!(resource, "cpu" | "requests.cpu" | "limits.cpu") {
+            Self::Milli
+        } else {
+            Self::One
+        }
     }
 }
 
 impl fmt::Display for Amount {
     /// The canonical form: the largest suffix that loses nothing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, nanos) = if self.nanos < 0 { ("-", -self.nanos) } else { ("", self.nanos) };
+        let (sign, nanos) = if self.nanos < 0 {
+            ("-", -self.nanos)
+        } else {
+            ("", self.nanos)
+        };
         if nanos % NANO != 0 {
             let (value, suffix) = if nanos % 1_000_000 == 0 {
                 (nanos / 1_000_000, "m")
@@ -189,7 +231,11 @@ impl fmt::Display for Amount {
             return write!(f, "{sign}{value}{suffix}");
         }
         let units = nanos / NANO;
-        let table = if self.format == Format::Binary { &BINARY } else { &DECIMAL };
+        let table = if self.format == Format::Binary {
+            &BINARY
+        } else {
+            &DECIMAL
+        };
         match table.iter().rev().find(|(_, factor)| units != 0 && units % factor == 0) {
             Some((suffix, factor)) => write!(f, "{sign}{}{suffix}", units / factor),
             None => write!(f, "{sign}{units}"),
@@ -228,7 +274,18 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_quantity() {
-        for text in ["", "x", "1Zi", "1.2.3", "Gi", "1 Gi", "--1", "1e", "99999999999999999999Ei", "1e99"] {
+        for text in [
+            "",
+            "x",
+            "1Zi",
+            "1.2.3",
+            "Gi",
+            "1 Gi",
+            "--1",
+            "1e",
+            "99999999999999999999Ei",
+            "1e99",
+        ] {
             assert!(Amount::parse(text).is_err(), "{text}");
         }
     }
@@ -236,9 +293,15 @@ mod tests {
     #[test]
     fn the_rest_of_a_division_goes_to_the_first() {
         let cpu = Amount::parse("20").unwrap().divide(3, Unit::Milli);
-        assert_eq!(cpu.iter().map(ToString::to_string).collect::<Vec<_>>(), ["6668m", "6666m", "6666m"]);
+        assert_eq!(
+            cpu.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["6668m", "6666m", "6666m"]
+        );
         let pods = Amount::parse("10").unwrap().divide(3, Unit::One);
-        assert_eq!(pods.iter().map(ToString::to_string).collect::<Vec<_>>(), ["4", "3", "3"]);
+        assert_eq!(
+            pods.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["4", "3", "3"]
+        );
     }
 
     proptest! {

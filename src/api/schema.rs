@@ -4,8 +4,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 /// Kubernetes' own syntax of a quantity, without a sign.
-const QUANTITY: &str =
-    r"^\+?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]+))?$";
+const QUANTITY: &str = r"^\+?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]+))?$";
 
 /// A map of resource names to quantities, bounded so that the API server's CEL budget holds.
 pub fn resource_list(_: &mut SchemaGenerator) -> Schema {
@@ -39,7 +38,11 @@ pub fn clean(value: &mut Value) {
             if map.get("default").is_some_and(|d| !looks_like_schema(d)) {
                 map.remove("default");
             }
-            if map.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint")) {
+            if map
+                .get("format")
+                .and_then(Value::as_str)
+                .is_some_and(|f| f.starts_with("uint"))
+            {
                 map.remove("format");
             }
             map.values_mut().for_each(clean);
@@ -50,5 +53,7 @@ pub fn clean(value: &mut Value) {
 }
 
 fn looks_like_schema(value: &Value) -> bool {
-    ["type", "properties", "x-kubernetes-int-or-string", "enum"].iter().any(|key| value.get(key).is_some())
+    ["type", "properties", "x-kubernetes-int-or-string", "enum"]
+        .iter()
+        .any(|key| value.get(key).is_some())
 }

@@ -1,5 +1,7 @@
 //! `Tenant`: one customer, described whole.
 
+#![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
+
 use super::{IsolationModel, Network, ResourceList, TenantStatus, Workload, schema};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -38,7 +40,10 @@ pub struct TenantSpec {
     /// The tenant's identity for good: a UUID in lower case. Absent: the UID of the Tenant, shown in `status.id`.
     /// Naming the id of a retained tenant reclaims its namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 36), regex(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"))]
+    #[schemars(
+        length(max = 36),
+        regex(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+    )]
     pub id: Option<String>,
     /// The tenant's name as people write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,7 @@
 //! `TenantTier`: a plan.
 
+#![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
+
 use super::{ContainerResources, IsolationModel, Network, ResourceList, Workload, schema};
 use k8s_openapi::api::core::v1::Toleration;
 use kube::{CustomResource, KubeSchema};
@@ -20,7 +22,12 @@ use std::collections::BTreeMap;
     derive = "PartialEq",
     doc = "A plan: the defaults and bounds of its tenants.",
     printcolumn(name = "Display Name", type_ = "string", json_path = ".spec.displayName"),
-    printcolumn(name = "Isolation", type_ = "string", json_path = ".spec.isolation.default", description = "The model of tenants that name none"),
+    printcolumn(
+        name = "Isolation",
+        type_ = "string",
+        json_path = ".spec.isolation.default",
+        description = "The model of tenants that name none"
+    ),
     printcolumn(name = "Pod Security", type_ = "string", json_path = ".spec.podSecurity"),
     printcolumn(name = "CPU", type_ = "string", json_path = ".spec.quota.requests\\.cpu"),
     printcolumn(name = "Memory", type_ = "string", json_path = ".spec.quota.requests\\.memory"),

@@ -1,5 +1,7 @@
 //! `TenantView`: the tenant's own window on itself.
 
+#![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
+
 use super::{Effective, Usage};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
@@ -18,8 +20,16 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     doc = "A tenant's read-only window on its own Tenant: tier, conditions, usage. Written by tenant-operator alone.",
     printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".spec.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".spec.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".spec.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".spec.conditions[?(@.type=='Ready')].reason"
+    ),
     printcolumn(name = "CPU", type_ = "string", json_path = ".spec.usage.cpu"),
     printcolumn(name = "Memory", type_ = "string", json_path = ".spec.usage.memory"),
     printcolumn(name = "Pods", type_ = "integer", json_path = ".spec.usage.pods"),

@@ -2,9 +2,9 @@
 
 use super::{ContainerResources, Protocol, schema};
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, DownwardAPIVolumeSource, EmptyDirVolumeSource, EnvFromSource, EnvVar,
-    EphemeralVolumeSource, PersistentVolumeClaimVolumeSource, PodSecurityContext, Probe, ProjectedVolumeSource,
-    SecretVolumeSource, SecurityContext, VolumeMount,
+    ConfigMapVolumeSource, DownwardAPIVolumeSource, EmptyDirVolumeSource, EnvFromSource, EnvVar, EphemeralVolumeSource,
+    PersistentVolumeClaimVolumeSource, PodSecurityContext, Probe, ProjectedVolumeSource, SecretVolumeSource,
+    SecurityContext, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::KubeSchema;
@@ -128,7 +128,11 @@ pub struct Autoscaling {
     #[schemars(range(min = 1, max = 10000))]
     pub max_replicas: i32,
     /// The mean CPU use aimed at, in percent of the request. Absent means 80.
-    #[serde(default, rename = "targetCPUUtilizationPercentage", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "targetCPUUtilizationPercentage",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(range(min = 1, max = 1000))]
     pub target_cpu_utilization_percentage: Option<i32>,
     /// How long load must have fallen before pods are taken away, in seconds. Absent means 300.

@@ -23,7 +23,9 @@ pub fn read(files: &[String]) -> anyhow::Result<Resources> {
         let text = match file.as_str() {
             "-" => {
                 let mut text = String::new();
-                std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .context("standard input cannot be read")?;
                 text
             }
             path => std::fs::read_to_string(path).with_context(|| format!("{path} cannot be read"))?,
@@ -41,7 +43,9 @@ fn parse(text: &str, resources: &mut Resources) -> anyhow::Result<()> {
             ("tenant-operator.io/v1alpha1", "Tenant") => resources.tenants.push(typed(value)?),
             ("tenant-operator.io/v1alpha1", "TenantTier") => resources.tiers.push(typed(value)?),
             _ if value.is_null() => {}
-            (version, kind) => bail!("{version} {kind} is neither a Tenant nor a TenantTier of tenant-operator.io/v1alpha1"),
+            (version, kind) => {
+                bail!("{version} {kind} is neither a Tenant nor a TenantTier of tenant-operator.io/v1alpha1")
+            }
         }
     }
     Ok(())
@@ -60,7 +64,11 @@ fn typed<T: serde::de::DeserializeOwned + serde::Serialize>(value: Value) -> any
 fn unknown(given: &Value, known: &Value, path: String) -> Option<String> {
     match (given, known) {
         (Value::Object(given), Value::Object(known)) => given.iter().find_map(|(key, value)| {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let path = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
             match known.get(key) {
                 Some(known) => unknown(value, known, path),
                 None if matches!(value, Value::Null) || is_empty(value) => None,

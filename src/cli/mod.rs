@@ -23,7 +23,7 @@ enum Command {
     /// Run the operator against the cluster it is in, or the one KUBECONFIG names.
     Run(Box<Settings>),
     /// Print every object that a Tenant becomes, in the order of application, without a cluster.
-    Render(render::Render),
+    Render(Box<render::Render>),
     /// Print the CustomResourceDefinitions.
     Crds {
         /// Write one file for each into this folder instead.
@@ -44,7 +44,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Render(render) => print(&render.run()?),
         Command::Crds { output_dir: None } => print(&api::yaml(&api::crds())?),
-        Command::Crds { output_dir: Some(folder) } => write_crds(&folder),
+        Command::Crds {
+            output_dir: Some(folder),
+        } => write_crds(&folder),
     }
 }
 

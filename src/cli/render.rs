@@ -1,12 +1,12 @@
 //! `tenant-operator render`: what a Tenant becomes, without a cluster.
 
 use super::input;
-use crate::api::{Tenant, yaml};
+use crate::api::{Access, Tenant, yaml};
+use crate::controller::run::platform;
 use crate::settings::Settings;
 use crate::tenant::observe::named_peers;
 use crate::tenant::validate::PeerTenant;
 use crate::tenant::{World, namespaces, plan, validate};
-use crate::controller::run::platform;
 use anyhow::{anyhow, bail};
 use clap::Args;
 
@@ -44,13 +44,24 @@ impl Render {
         for tenant in &resources.tenants {
             let name = tenant.metadata.name.as_deref().unwrap_or_default();
             let wanted = &tenant.spec.tier;
-            let tier = resources.tiers.iter().find(|tier| tier.metadata.name.as_ref() == Some(wanted));
-            let tier = tier.ok_or_else(|| anyhow!("Tenant {name}: spec.tier: there is no TenantTier {wanted} in the input"))?;
+            let tier = resources
+                .tiers
+                .iter()
+                .find(|tier| tier.metadata.name.as_ref() == Some(wanted));
+            let tier =
+                tier.ok_or_else(|| anyhow!("Tenant {name}: spec.tier: there is no TenantTier {wanted} in the input"))?;
             let valid = validate(tenant, tier, &self.world(&resources.tenants)).map_err(|reasons| {
                 let reasons: Vec<String> = reasons.iter().map(|reason| format!("  {reason}")).collect();
                 anyhow!("Tenant {name} is invalid:\n{}", reasons.join("\n"))
             })?;
-            documents.extend(plan(&valid, &platform(&self.settings)).objects().map(|object| object.value.clone()));
+            if valid.network.api_server == Access::Allow {
+                eprintln!("Tenant {name}: the NetworkPolicy for the API server is not shown, only a cluster knows it");
+            }
+            documents.extend(
+                plan(&valid, &platform(&self.settings))
+                    .objects()
+                    .map(|object| object.value.clone()),
+            );
         }
         Ok(yaml(&documents)?)
     }
@@ -59,8 +70,24 @@ impl Render {
     fn world(&self, tenants: &[Tenant]) -> World {
         let peers = tenants.iter().map(|tenant| {
             let name = tenant.metadata.name.clone().unwrap_or_default();
-            (name, PeerTenant { names: named_peers(tenant), namespaces: namespaces(tenant) })
+            (
+                name,
+                PeerTenant {
+                    names: named_peers(tenant),
+                    namespaces: namespaces(tenant),
+                },
+            )
         });
-        World { cluster_cidrs: self.settings.cluster_cidrs.clone(), peers: peers.collect(), ..World::default() }
+        let held = tenants.iter().flat_map(|tenant| {
+            let name = tenant.metadata.name.clone().unwrap_or_default();
+            namespaces(tenant)
+                .into_iter()
+                .map(move |namespace| (namespace, name.clone()))
+        });
+        World {
+            cluster_cidrs: self.settings.cluster_cidrs.clone(),
+            peers: peers.collect(),
+            held_namespaces: held.collect(),
+        }
     }
 }

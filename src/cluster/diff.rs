@@ -35,10 +35,18 @@ pub fn replacement(desired: &Desired, live: &Live) -> Value {
             None => remove(&mut value, path),
         }
     }
-    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return value };
+    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return value;
+    };
     for section in ["labels", "annotations"] {
-        let theirs = live.value.pointer(&format!("/metadata/{section}")).and_then(Value::as_object);
-        let foreign = theirs.into_iter().flatten().filter(|(key, _)| !key.starts_with(names::PREFIX));
+        let theirs = live
+            .value
+            .pointer(&format!("/metadata/{section}"))
+            .and_then(Value::as_object);
+        let foreign = theirs
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| !key.starts_with(names::PREFIX));
         let mut merged: Map<String, Value> = foreign.map(|(k, v)| (k.clone(), v.clone())).collect();
         if let Some(Value::Object(ours)) = metadata.remove(section) {
             merged.extend(ours);
@@ -68,7 +76,11 @@ fn metadata(desired: &Value, live: &Value) -> Option<String> {
                 return Some(format!("metadata.{section}.{key}"));
             }
         }
-        for key in found.into_iter().flat_map(Map::keys).filter(|key| key.starts_with(names::PREFIX)) {
+        for key in found
+            .into_iter()
+            .flat_map(Map::keys)
+            .filter(|key| key.starts_with(names::PREFIX))
+        {
             if wanted.is_none_or(|w| !w.contains_key(key)) {
                 return Some(format!("metadata.{section}.{key}"));
             }
@@ -83,7 +95,7 @@ fn compare(desired: &Value, live: &Value, path: &mut String) -> Option<String> {
             for (key, value) in wanted {
                 let result = match found.get(key) {
                     Some(live) => within(path, key, |path| compare(value, live, path)),
-                    None if is_empty(value) => None,
+                    None if is_empty(value) || is_zero(key, value) => None,
                     None => Some(join(path, key)),
                 };
                 if result.is_some() {
@@ -101,9 +113,11 @@ fn compare(desired: &Value, live: &Value, path: &mut String) -> Option<String> {
             if wanted.len() != found.len() {
                 return Some(path.clone());
             }
-            wanted.iter().zip(found).enumerate().find_map(|(i, (wanted, found))| {
-                within(path, &format!("[{i}]"), |path| compare(wanted, found, path))
-            })
+            wanted
+                .iter()
+                .zip(found)
+                .enumerate()
+                .find_map(|(i, (wanted, found))| within(path, &format!("[{i}]"), |path| compare(wanted, found, path)))
         }
         _ if desired == live || same_quantity(desired, live, path) || (is_empty(desired) && is_empty(live)) => None,
         _ => Some(path.clone()),
@@ -136,11 +150,33 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// Whether the API server leaves `key` out where it is `value`: Go's `omitempty`. Elsewhere a zero means something, such
+/// as `automountServiceAccountToken: false`.
+fn is_zero(key: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty(),
+        Value::Bool(false) => key == "readOnly",
+        Value::Number(number) => key == "initialDelaySeconds" && number.as_i64() == Some(0),
+        _ => false,
+    }
+}
+
 /// Quantities are equal when their amounts are; only where a quantity stands, since `1k` and `1000` differ elsewhere.
 fn same_quantity(desired: &Value, live: &Value, path: &str) -> bool {
-    const MAPS: [&str; 8] = ["hard.", "limits.", "requests.", "default.", "defaultRequest.", "max.", "min.", "capacity."];
-    let stands_here = MAPS.iter().any(|map| path.rsplit_once(map).is_some_and(|(before, _)| before.is_empty() || before.ends_with('.')))
-        || path.ends_with("sizeLimit")
+    const MAPS: [&str; 8] = [
+        "hard.",
+        "limits.",
+        "requests.",
+        "default.",
+        "defaultRequest.",
+        "max.",
+        "min.",
+        "capacity.",
+    ];
+    let stands_here = MAPS.iter().any(|map| {
+        path.rsplit_once(map)
+            .is_some_and(|(before, _)| before.is_empty() || before.ends_with('.'))
+    }) || path.ends_with("sizeLimit")
         || path.ends_with("divisor");
     let amount = |value: &Value| match value {
         Value::String(text) => Amount::parse(text).ok(),
@@ -169,6 +205,7 @@ fn is_default(path: &str, key: &str, value: &Value, siblings: &Map<String, Value
         "periodSeconds" => is(json!(10)),
         "timeoutSeconds" => is(json!(1)),
         "scheme" => is(json!("HTTP")),
+        "path" if parent == "httpGet" => is(json!("/")),
         "service" if parent == "grpc" => is(json!("")),
         "apiVersion" if parent == "fieldRef" => is(json!("v1")),
         "divisor" => is(json!("0")),
@@ -178,7 +215,9 @@ fn is_default(path: &str, key: &str, value: &Value, siblings: &Map<String, Value
         "progressDeadlineSeconds" => is(json!(600)),
         "revisionHistoryLimit" => is(json!(10)),
         "replicas" => is(json!(1)),
-        "strategy" => is(json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}})),
+        "strategy" => {
+            is(json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}))
+        }
         "type" if path == "spec" => is(json!("ClusterIP")),
         "internalTrafficPolicy" => is(json!("Cluster")),
         "sessionAffinity" => is(json!("None")),

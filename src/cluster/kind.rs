@@ -90,7 +90,12 @@ impl Kind {
         match self {
             Self::Namespace => &["/spec"],
             Self::ServiceAccount => &["/secrets", "/imagePullSecrets"],
-            Self::Service => &["/spec/clusterIP", "/spec/clusterIPs", "/spec/ipFamilies", "/spec/ipFamilyPolicy"],
+            Self::Service => &[
+                "/spec/clusterIP",
+                "/spec/clusterIPs",
+                "/spec/ipFamilies",
+                "/spec/ipFamilyPolicy",
+            ],
             Self::PersistentVolumeClaim => &["/spec/volumeName", "/spec/volumeMode"],
             _ => &[],
         }

@@ -103,7 +103,13 @@ pub fn trim(kind: Kind, value: &mut Value) {
     }
     let keep: &[&str] = match kind {
         Kind::ResourceQuota => &["hard", "used"],
-        Kind::Deployment => &["observedGeneration", "replicas", "updatedReplicas", "availableReplicas", "conditions"],
+        Kind::Deployment => &[
+            "observedGeneration",
+            "replicas",
+            "updatedReplicas",
+            "availableReplicas",
+            "conditions",
+        ],
         Kind::Namespace => &["phase", "conditions"],
         Kind::PersistentVolumeClaim => &["phase"],
         _ => &[],

@@ -31,6 +31,18 @@ struct Inner {
     relisting: HashMap<Kind, HashSet<Key>>,
 }
 
+impl Inner {
+    /// Takes an object from a tenant; a tenant with nothing left is none.
+    fn take(&mut self, tenant: &str, key: &Key) {
+        if let Some(objects) = self.tenants.get_mut(tenant) {
+            objects.remove(key);
+            if objects.is_empty() {
+                self.tenants.remove(tenant);
+            }
+        }
+    }
+}
+
 /// Every object of ours in the cluster.
 pub struct Store {
     inner: Mutex<Inner>,
@@ -39,7 +51,10 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { inner: Mutex::default(), synced: watch::Sender::new(HashSet::new()) }
+        Self {
+            inner: Mutex::default(),
+            synced: watch::Sender::new(HashSet::new()),
+        }
     }
 }
 
@@ -104,7 +119,9 @@ impl Store {
     pub fn of(&self, tenant: &str) -> HashMap<Key, Live> {
         let inner = self.lock();
         let objects = inner.tenants.get(tenant).into_iter().flatten();
-        objects.filter_map(|(key, stored)| Some((key.clone(), live(key, stored)?))).collect()
+        objects
+            .filter_map(|(key, stored)| Some((key.clone(), live(key, stored)?)))
+            .collect()
     }
 
     /// One object of a tenant.
@@ -120,7 +137,11 @@ impl Store {
 
     /// The tenant whose namespace this is, if any.
     pub fn holder_of_namespace(&self, namespace: &str) -> Option<String> {
-        let key = Key { kind: Kind::Namespace, namespace: String::new(), name: namespace.into() };
+        let key = Key {
+            kind: Kind::Namespace,
+            namespace: String::new(),
+            name: namespace.into(),
+        };
         self.lock().holders.get(&key).cloned()
     }
 
@@ -128,7 +149,12 @@ impl Store {
         let key = key_of(kind, &object);
         let resource_version = object.metadata.resource_version.as_deref().map_or(0, version);
         let uid = object.metadata.uid.clone().unwrap_or_default();
-        let tenant = object.metadata.labels.as_ref().and_then(|labels| labels.get(names::TENANT)).cloned();
+        let tenant = object
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(names::TENANT))
+            .cloned();
         let mut value = serde_json::to_value(object).unwrap_or_default();
         trim(kind, &mut value);
         let relevant = relevant(kind, &value);
@@ -139,38 +165,42 @@ impl Store {
         let json = value.to_string().into_boxed_str();
 
         let mut inner = self.lock();
-        let Some(tenant) = tenant.or_else(|| inner.holders.get(&key).cloned()) else { return (key, Vec::new()) };
+        let before = inner.holders.get(&key).cloned();
+        let Some(tenant) = tenant.or_else(|| before.clone()) else {
+            return (key, Vec::new());
+        };
+        let old = before.as_ref().and_then(|before| inner.tenants.get(before)?.get(&key));
+        // Versions of one resource only ever grow, from an object to its successor of the same name too.
+        if old.is_some_and(|old| old.resource_version >= resource_version) {
+            return (key, Vec::new());
+        }
+        let changed = old.is_none_or(|old| old.relevant != relevant || *old.uid != *uid);
         let mut concerned = Vec::new();
-        if let Some(before) = inner.holders.insert(key.clone(), tenant.clone()).filter(|before| *before != tenant) {
-            if let Some(objects) = inner.tenants.get_mut(&before) {
-                objects.remove(&key);
-            }
+        if let Some(before) = before.filter(|before| *before != tenant) {
+            inner.take(&before, &key);
             concerned.push(before);
         }
-        let objects = inner.tenants.entry(tenant.clone()).or_default();
-        match objects.get(&key) {
-            Some(old) if old.resource_version >= resource_version && *old.uid == *uid => {}
-            old => {
-                if old.is_none_or(|old| old.relevant != relevant || *old.uid != *uid) {
-                    concerned.push(tenant);
-                }
-                objects.insert(key.clone(), Stored { uid: uid.into(), resource_version, relevant, json });
-            }
+        if changed {
+            concerned.push(tenant.clone());
         }
+        inner.holders.insert(key.clone(), tenant.clone());
+        let stored = Stored {
+            uid: uid.into(),
+            resource_version,
+            relevant,
+            json,
+        };
+        inner.tenants.entry(tenant).or_default().insert(key.clone(), stored);
         (key, concerned)
     }
 
     fn remove_if(&self, key: &Key, condition: impl Fn(&Stored) -> bool) -> Option<String> {
         let mut inner = self.lock();
         let tenant = inner.holders.get(key)?.clone();
-        let objects = inner.tenants.get_mut(&tenant)?;
-        if !objects.get(key).is_some_and(condition) {
+        if !inner.tenants.get(&tenant)?.get(key).is_some_and(condition) {
             return None;
         }
-        objects.remove(key);
-        if objects.is_empty() {
-            inner.tenants.remove(&tenant);
-        }
+        inner.take(&tenant, key);
         inner.holders.remove(key);
         Some(tenant)
     }
@@ -179,7 +209,12 @@ impl Store {
         let gone: Vec<Key> = {
             let mut inner = self.lock();
             let seen = inner.relisting.remove(&kind).unwrap_or_default();
-            inner.holders.keys().filter(|key| key.kind == kind && !seen.contains(key)).cloned().collect()
+            inner
+                .holders
+                .keys()
+                .filter(|key| key.kind == kind && !seen.contains(key))
+                .cloned()
+                .collect()
         };
         gone.iter().filter_map(|key| self.remove_if(key, |_| true)).collect()
     }

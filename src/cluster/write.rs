@@ -2,13 +2,13 @@
 //! version that was compared, so that nothing is overwritten unseen and what others added goes away.
 
 use super::object::{Desired, Identity, Key, Live};
-use super::{Kind, Store, diff};
+use super::{Kind, Store, diff, digest};
 use crate::error::Error;
 use crate::names;
 use crate::telemetry::metrics::{Metrics, Operation};
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams, Preconditions, PropagationPolicy};
 use kube::{Client, ResourceExt};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,13 +40,18 @@ pub struct Writer {
     client: Client,
     store: Arc<Store>,
     metrics: Metrics,
-    /// Differences that a replacement did not remove: the API server's own doing, learned so as not to ask again.
-    learned: Mutex<HashSet<(Kind, String)>>,
+    /// Replacements that changed nothing: what was asked for and what stood there, so as not to ask again.
+    idle: Mutex<HashMap<Key, (u64, u64)>>,
 }
 
 impl Writer {
     pub fn new(client: Client, store: Arc<Store>, metrics: Metrics) -> Self {
-        Self { client, store, metrics, learned: Mutex::default() }
+        Self {
+            client,
+            store,
+            metrics,
+            idle: Mutex::default(),
+        }
     }
 
     /// The client that writes, for what is no object of a tenant.
@@ -85,14 +90,13 @@ impl Writer {
             if found.is_terminating() {
                 return Err(Error::Terminating(found.key));
             }
-            let Some(path) = diff::difference(desired, &found).filter(|path| !self.is_learned(desired.key.kind, path))
-            else {
+            let Some(path) = diff::difference(desired, &found).filter(|_| !self.is_idle(desired, &found)) else {
                 return Ok(Outcome::Unchanged);
             };
             match self.with_new_rights(|| self.replace(desired, &found)).await {
                 Ok(version) => {
                     if version == found.resource_version {
-                        self.learn(desired.key.kind, &path);
+                        self.note_idle(desired, &found, &path);
                     }
                     return Ok(Outcome::Updated(path));
                 }
@@ -108,12 +112,18 @@ impl Writer {
     /// Deletes one object, and no other that may have taken its name. One that is gone already is no error.
     pub async fn delete(&self, live: &Live) -> Result<(), Error> {
         let params = DeleteParams {
-            preconditions: Some(Preconditions { uid: Some(live.uid.clone()), resource_version: None }),
+            preconditions: Some(Preconditions {
+                uid: Some(live.uid.clone()),
+                resource_version: None,
+            }),
             propagation_policy: Some(PropagationPolicy::Background),
             ..DeleteParams::default()
         };
         let api = self.api(live.key.kind, &live.key.namespace);
-        match self.with_new_rights(|| async { api.delete(&live.key.name, &params).await.map(|_| ()) }).await {
+        match self
+            .with_new_rights(|| async { api.delete(&live.key.name, &params).await.map(|_| ()) })
+            .await
+        {
             Ok(()) => {
                 self.metrics.wrote(live.key.kind.as_str(), Operation::Delete);
                 Ok(())
@@ -158,7 +168,15 @@ impl Writer {
     async fn create(&self, desired: &Desired) -> Result<(), kube::Error> {
         let object: DynamicObject = parse(&desired.value)?;
         let api = self.api(desired.key.kind, &desired.key.namespace);
-        let created = api.create(&PostParams { field_manager: Some(names::MANAGER.into()), ..PostParams::default() }, &object).await?;
+        let created = api
+            .create(
+                &PostParams {
+                    field_manager: Some(names::MANAGER.into()),
+                    ..PostParams::default()
+                },
+                &object,
+            )
+            .await?;
         self.metrics.wrote(desired.key.kind.as_str(), Operation::Create);
         self.store.put(desired.key.kind, created);
         Ok(())
@@ -168,7 +186,10 @@ impl Writer {
     async fn replace(&self, desired: &Desired, live: &Live) -> Result<String, kube::Error> {
         let object: DynamicObject = parse(&diff::replacement(desired, live))?;
         let api = self.api(desired.key.kind, &desired.key.namespace);
-        let params = PostParams { field_manager: Some(names::MANAGER.into()), ..PostParams::default() };
+        let params = PostParams {
+            field_manager: Some(names::MANAGER.into()),
+            ..PostParams::default()
+        };
         let updated = api.replace(&desired.key.name, &params, &object).await?;
         self.metrics.wrote(desired.key.kind.as_str(), Operation::Update);
         let version = updated.resource_version().unwrap_or_default();
@@ -176,7 +197,7 @@ impl Writer {
         Ok(version)
     }
 
-    /// Tries again, for two seconds, what is forbidden only because the authorizer has not yet seen our RoleBinding.
+    /// Tries again, for three seconds, what is forbidden only because the authorizer has not yet seen our RoleBinding.
     pub async fn with_new_rights<T, F: Future<Output = Result<T, kube::Error>>>(
         &self,
         request: impl Fn() -> F,
@@ -190,13 +211,16 @@ impl Writer {
         request().await
     }
 
-    fn is_learned(&self, kind: Kind, path: &str) -> bool {
-        self.learned.lock().unwrap_or_else(PoisonError::into_inner).contains(&(kind, without_indices(path)))
+    /// Whether this very object was asked for before where this very object stood, and nothing came of it.
+    fn is_idle(&self, desired: &Desired, live: &Live) -> bool {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.get(&desired.key) == Some(&attempt(desired, live))
     }
 
-    fn learn(&self, kind: Kind, path: &str) {
-        tracing::warn!(%kind, path, "the API server keeps a value of its own here: no longer compared");
-        self.learned.lock().unwrap_or_else(PoisonError::into_inner).insert((kind, without_indices(path)));
+    fn note_idle(&self, desired: &Desired, live: &Live, path: &str) {
+        tracing::warn!(object = %desired.key, path, "the API server keeps a value of its own here");
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.insert(desired.key.clone(), attempt(desired, live));
     }
 }
 
@@ -204,9 +228,18 @@ fn parse(value: &serde_json::Value) -> Result<DynamicObject, kube::Error> {
     serde_json::from_value(value.clone()).map_err(kube::Error::SerdeError)
 }
 
-/// `spec.ports[3].name` → `spec.ports[].name`.
-fn without_indices(path: &str) -> String {
-    path.chars().filter(|c| !c.is_ascii_digit()).collect()
+/// Digests of what is asked for and of what stands there, its status and version aside.
+fn attempt(desired: &Desired, live: &Live) -> (u64, u64) {
+    let mut found = live.value.clone();
+    if let Some(object) = found.as_object_mut() {
+        object.remove("status");
+    }
+    if let Some(metadata) = found.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+        for field in ["uid", "resourceVersion"] {
+            metadata.remove(field);
+        }
+    }
+    (digest(&desired.value), digest(&found))
 }
 
 /// Whether the API server answered with this status code.
@@ -216,5 +249,6 @@ pub fn has_code(error: &kube::Error, code: u16) -> bool {
 
 /// Whether the authorizer refused, as opposed to an admission policy or a quota, which answer 403 too.
 fn lacks_rights(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 403 && status.message.contains(" cannot "))
+    let by_authorizer = |message: &str| message.contains("is forbidden: User \"") && message.contains("\" cannot ");
+    matches!(error, kube::Error::Api(status) if status.code == 403 && by_authorizer(&status.message))
 }

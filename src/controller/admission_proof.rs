@@ -29,7 +29,10 @@ const NAMESPACES: &str = "tenant-operator-namespaces";
 /// # Errors
 /// What was not refused, or not as it must be.
 pub async fn prove(client: &Client) -> Result<(), Unproven> {
-    let dry_run = PostParams { dry_run: true, field_manager: Some(names::MANAGER.into()) };
+    let dry_run = PostParams {
+        dry_run: true,
+        field_manager: Some(names::MANAGER.into()),
+    };
 
     let binding: Result<RoleBinding, _> = serde_json::from_value(json!({
         "metadata": {"name": "tenant-operator-proof"},

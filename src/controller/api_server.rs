@@ -12,13 +12,23 @@ use std::sync::PoisonError;
 /// The API server's refusal.
 pub async fn addresses(client: kube::Client) -> Result<Vec<(IpAddr, u16)>, kube::Error> {
     let api: Api<EndpointSlice> = Api::namespaced(client, "default");
-    let slices = api.list(&ListParams::default().labels("kubernetes.io/service-name=kubernetes")).await?;
+    let slices = api
+        .list(&ListParams::default().labels("kubernetes.io/service-name=kubernetes"))
+        .await?;
     let mut found: Vec<(IpAddr, u16)> = service().into_iter().collect();
     for slice in slices {
-        let ports = slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok());
+        let ports = slice
+            .ports
+            .iter()
+            .flatten()
+            .filter_map(|port| u16::try_from(port.port?).ok());
         for port in ports {
             let addresses = slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
-            found.extend(addresses.filter_map(|address| address.parse().ok()).map(|address| (address, port)));
+            found.extend(
+                addresses
+                    .filter_map(|address| address.parse().ok())
+                    .map(|address| (address, port)),
+            );
         }
     }
     found.sort();

@@ -4,9 +4,9 @@ use super::Queue;
 use super::backoff::Backoff;
 use super::events::Events;
 use crate::cluster::Writer;
+use crate::telemetry::metrics::Metrics;
 use crate::tenant::Platform;
 use crate::tenant::observe::Known;
-use crate::telemetry::metrics::Metrics;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Instant;
@@ -38,6 +38,9 @@ impl Context {
 
     /// The tenant has arrived somewhere.
     pub fn arrived(&self, tenant: &str) {
-        self.underway.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+        self.underway
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(tenant);
     }
 }

@@ -16,8 +16,13 @@ pub struct Events {
 
 impl Events {
     pub fn new(client: Client, instance: &str) -> Self {
-        let reporter = Reporter { controller: names::MANAGER.into(), instance: Some(instance.into()) };
-        Self { recorder: Recorder::new(client, reporter) }
+        let reporter = Reporter {
+            controller: names::MANAGER.into(),
+            instance: Some(instance.into()),
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+        }
     }
 
     /// Tells that a tenant's readiness changed. A failure to tell is no failure of the tenant.

@@ -19,7 +19,14 @@ impl Queue {
     /// A queue, and where the woken come out.
     pub fn new(metrics: Metrics) -> (Self, UnboundedReceiver<ObjectRef<Tenant>>) {
         let (sender, receiver) = unbounded_channel();
-        (Self { sender, waiting: Arc::default(), metrics }, receiver)
+        (
+            Self {
+                sender,
+                waiting: Arc::default(),
+                metrics,
+            },
+            receiver,
+        )
     }
 
     /// Has a tenant reconciled.

@@ -38,7 +38,8 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
     ctx.queue.begun(name);
     let span = tracing::info_span!("reconcile", tenant = name, id = format!("{:08x}", fastrand::u32(..)));
     let result = one(&tenant, &ctx).instrument(span).await;
-    ctx.metrics.reconciled(started.elapsed(), result.as_ref().map(|_| ()).map_err(Error::reason));
+    ctx.metrics
+        .reconciled(started.elapsed(), result.as_ref().map(|_| ()).map_err(Error::reason));
     if result.is_ok() {
         ctx.backoff.succeeded(name);
     }
@@ -50,15 +51,24 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         return delete(tenant, ctx).await;
     }
     let Some(tier) = ctx.known.tier(tenant) else {
-        let message = format!("spec.tier: there is no TenantTier {}; what runs is left as it is", tenant.spec.tier);
-        let verdict = Verdict::Stalled { reason: reason::TIER_NOT_FOUND, message };
+        let message = format!(
+            "spec.tier: there is no TenantTier {}; what runs is left as it is",
+            tenant.spec.tier
+        );
+        let verdict = Verdict::Stalled {
+            reason: reason::TIER_NOT_FOUND,
+            message,
+        };
         return settle(tenant, ctx, verdict, None).await;
     };
     let valid = match tenant::validate(tenant, &tier, &ctx.known.world(tenant)) {
         Ok(valid) => valid,
         Err(reasons) => {
             let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            let verdict = Verdict::Stalled { reason: reason::INVALID_SPEC, message };
+            let verdict = Verdict::Stalled {
+                reason: reason::INVALID_SPEC,
+                message,
+            };
             return settle(tenant, ctx, verdict, None).await;
         }
     };
@@ -71,7 +81,12 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
 }
 
 /// Reports what was found and says when to look again.
-async fn settle(tenant: &Tenant, ctx: &Context, verdict: Verdict, valid: Option<&ValidTenant>) -> Result<Action, Error> {
+async fn settle(
+    tenant: &Tenant,
+    ctx: &Context,
+    verdict: Verdict,
+    valid: Option<&ValidTenant>,
+) -> Result<Action, Error> {
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     if !verdict.is_passing() {
         ctx.arrived(name);
@@ -95,11 +110,20 @@ async fn settle(tenant: &Tenant, ctx: &Context, verdict: Verdict, valid: Option<
 async fn fail(tenant: &Tenant, ctx: &Context, error: Error, valid: &ValidTenant) -> Result<Action, Error> {
     let verdict = match &error {
         Error::Terminating(_) => {
-            let verdict = Verdict::Waiting { reason: reason::PROGRESSING, message: error.to_string() };
+            let verdict = Verdict::Waiting {
+                reason: reason::PROGRESSING,
+                message: error.to_string(),
+            };
             return settle(tenant, ctx, verdict, Some(valid)).await;
         }
-        error if error.is_stalled() => Verdict::Stalled { reason: error.reason(), message: error.chain() },
-        error => Verdict::Waiting { reason: error.reason(), message: error.chain() },
+        error if error.is_stalled() => Verdict::Stalled {
+            reason: error.reason(),
+            message: error.chain(),
+        },
+        error => Verdict::Waiting {
+            reason: error.reason(),
+            message: error.chain(),
+        },
     };
     // A conflict in passing, or an API server that is away for a moment, is not worth a write.
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
@@ -115,7 +139,10 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         return Ok(Action::await_change());
     }
     let id = tenant::id(tenant).unwrap_or_default().to_string();
-    let owner = Identity { tenant: name.clone(), id };
+    let owner = Identity {
+        tenant: name.clone(),
+        id,
+    };
     let mode = Mode::from(tenant.spec.deletion_policy.unwrap_or_default());
     let waiting = cleanup::cleanup(&ctx.writer, &ctx.known.objects, &owner, &ctx.platform(), mode).await?;
     let Some(message) = waiting else {
@@ -125,14 +152,23 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     };
     let since = ctx.underway_since(&name).elapsed();
     if since >= PATIENCE {
-        let reason = if since >= BLOCKED { reason::DRAIN_BLOCKED } else { reason::TERMINATING };
+        let reason = if since >= BLOCKED {
+            reason::DRAIN_BLOCKED
+        } else {
+            reason::TERMINATING
+        };
         report::report(ctx, tenant, &Verdict::Waiting { reason, message }, None).await?;
     }
     Ok(Action::requeue(if since >= BLOCKED { STUCK } else { PATIENCE }))
 }
 
 fn has_finalizer(tenant: &Tenant) -> bool {
-    tenant.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == names::FINALIZER)
+    tenant
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == names::FINALIZER)
 }
 
 async fn add_finalizer(tenant: &Tenant, ctx: &Context) -> Result<(), Error> {
@@ -162,6 +198,7 @@ async fn set_finalizers(tenant: &Tenant, ctx: &Context, finalizers: &[String]) -
         "finalizers": finalizers,
     }});
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
     Ok(())
 }

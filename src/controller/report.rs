@@ -21,7 +21,10 @@ pub async fn report(
     let now = Timestamp::now();
     let objects = ctx.known.objects.of(&name);
     let id = crate::tenant::id(tenant).unwrap_or_default().to_string();
-    let owner = crate::cluster::Identity { tenant: name.clone(), id };
+    let owner = crate::cluster::Identity {
+        tenant: name.clone(),
+        id,
+    };
     let ours = || objects.values().filter(|live| live.belongs_to(&owner));
     let namespaces = status::existing_namespaces(&name, ours());
     let new = status::status(tenant, verdict, valid, namespaces, status::usage(ours(), now), now);
@@ -49,7 +52,8 @@ async fn write(ctx: &Context, name: &str, uid: Option<&str>, status: &TenantStat
         {"op": "add", "path": "/status", "value": status},
     ]))
     .map_err(kube::Error::SerdeError)?;
-    api.patch_status(name, &PatchParams::default(), &Patch::<Tenant>::Json(patch)).await?;
+    api.patch_status(name, &PatchParams::default(), &Patch::<Tenant>::Json(patch))
+        .await?;
     Ok(())
 }
 

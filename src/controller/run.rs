@@ -17,9 +17,9 @@ use crate::tenant::observe::Known;
 use anyhow::Context as _;
 use futures::StreamExt;
 use kube::Client;
+use kube::runtime::Controller;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector;
-use kube::runtime::Controller;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -49,7 +49,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     // The probes are answered until the very end.
     let ended = CancellationToken::new();
     let serving = tokio::spawn(listeners.serve(metrics.clone(), readiness.clone(), ended.clone()));
-    let client = client::client(client::infer().await.context("no cluster is configured")?, metrics.clone())?;
+    let client = client::client(
+        client::infer().await.context("no cluster is configured")?,
+        metrics.clone(),
+    )?;
 
     let result = tokio::select! {
         result = work(&settings, client, metrics, readiness, stop.clone()) => result,
@@ -80,7 +83,13 @@ async fn work(
         renew_deadline: settings.renew_deadline,
         retry_period: settings.retry_period,
     };
-    let candidate = Candidate::new(client.clone(), &settings.namespace, names::MANAGER, &settings.pod_name, timing)?;
+    let candidate = Candidate::new(
+        client.clone(),
+        &settings.namespace,
+        names::MANAGER,
+        &settings.pod_name,
+        timing,
+    )?;
     let leadership: Leadership = tokio::select! {
         leadership = candidate.acquire() => leadership,
         () = stop.cancelled() => return Ok(()),
@@ -132,8 +141,12 @@ async fn lead(
     let tiers_watch = watches::tiers(client.clone(), tiers_writer, tenants.clone(), queue.clone());
     watching.push(AbortOnDropHandle::new(tokio::spawn(tiers_watch)));
 
-    let known =
-        Known { tenants: tenants.clone(), tiers: tiers.clone(), objects: store.clone(), cluster_cidrs: settings.cluster_cidrs.clone() };
+    let known = Known {
+        tenants: tenants.clone(),
+        tiers: tiers.clone(),
+        objects: store.clone(),
+        cluster_cidrs: settings.cluster_cidrs.clone(),
+    };
     let ctx = Arc::new(Context {
         known,
         writer: Writer::new(client.clone(), store, metrics.clone()),
@@ -151,7 +164,9 @@ async fn lead(
     }
 
     let trigger = watches::tenants(client, tenants_writer, queue.clone());
-    let woken = futures::stream::unfold(woken, |mut woken| async { woken.recv().await.map(|next| (next, woken)) });
+    let woken = futures::stream::unfold(woken, |mut woken| async {
+        woken.recv().await.map(|next| (next, woken))
+    });
     let (halt, forget) = (stop.clone(), queue.clone());
     let controller = Controller::for_stream(trigger, tenants)
         .with_config(Config::default().concurrency(settings.concurrency))

@@ -87,7 +87,9 @@ where
         .default_backoff()
         .modify(|object| {
             object.managed_fields_mut().clear();
-            object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+            object
+                .annotations_mut()
+                .remove("kubectl.kubernetes.io/last-applied-configuration");
         })
         .reflect(writer)
 }
@@ -97,8 +99,13 @@ pub fn count(ctx: &Context) -> Vec<(String, String, i64)> {
     let mut counts = std::collections::BTreeMap::new();
     for tenant in ctx.known.tenants.state() {
         for condition in tenant.status.iter().flat_map(|status| &status.conditions) {
-            *counts.entry((condition.type_.clone(), condition.status.clone())).or_insert(0) += 1;
+            *counts
+                .entry((condition.type_.clone(), condition.status.clone()))
+                .or_insert(0) += 1;
         }
     }
-    counts.into_iter().map(|((kind, status), count)| (kind, status, count)).collect()
+    counts
+        .into_iter()
+        .map(|((kind, status), count)| (kind, status, count))
+        .collect()
 }

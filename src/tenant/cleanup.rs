@@ -38,7 +38,10 @@ pub async fn cleanup(
     // What is retained keeps its id: nobody else may take it. Where nothing was ever made, nothing is kept.
     if mode == Mode::Delete || namespaces.is_empty() {
         let claim = plan::claim(owner, platform);
-        if let Some(live) = store.get(&owner.tenant, &claim.key).filter(|live| live.belongs_to(owner)) {
+        if let Some(live) = store
+            .get(&owner.tenant, &claim.key)
+            .filter(|live| live.belongs_to(owner))
+        {
             writer.delete(&live).await?;
         }
     }

@@ -27,7 +27,9 @@ pub async fn diagnose(writer: &Writer, namespace: &str, unavailable: Unavailable
 }
 
 fn explain(unavailable: Unavailable, pods: &[Pod]) -> Unavailable {
-    let Some((why, hopeless)) = pods.iter().find_map(complaint) else { return unavailable };
+    let Some((why, hopeless)) = pods.iter().find_map(complaint) else {
+        return unavailable;
+    };
     Unavailable {
         message: format!("{}; {why}", unavailable.message),
         stuck: unavailable.stuck || hopeless,
@@ -44,17 +46,28 @@ fn complaint(pod: &Pod) -> Option<(String, bool)> {
             let reason = waiting.reason.as_deref().unwrap_or_default();
             if !matches!(reason, "ContainerCreating" | "PodInitializing" | "") {
                 let message = waiting.message.as_deref().unwrap_or_default();
-                return Some((format!("pod {name}: {reason}: {message:.300}"), HOPELESS.contains(&reason)));
+                return Some((
+                    format!("pod {name}: {reason}: {message:.300}"),
+                    HOPELESS.contains(&reason),
+                ));
             }
         }
     }
     let lacks = |kind: &str| {
-        let condition = status.conditions.iter().flatten().find(|c| c.type_ == kind && c.status == "False")?;
+        let condition = status
+            .conditions
+            .iter()
+            .flatten()
+            .find(|c| c.type_ == kind && c.status == "False")?;
         Some(condition.message.clone().unwrap_or_default())
     };
     let starting = status.phase.as_deref() == Some("Pending");
     lacks("PodScheduled")
         .map(|why| format!("pod {name} is not scheduled: {why:.300}"))
-        .or_else(|| lacks("Ready").filter(|_| !starting).map(|why| format!("pod {name} is not ready: {why:.300}")))
+        .or_else(|| {
+            lacks("Ready")
+                .filter(|_| !starting)
+                .map(|why| format!("pod {name} is not ready: {why:.300}"))
+        })
         .map(|why| (why, false))
 }

@@ -50,7 +50,9 @@ pub async fn drain(
     if mode == Mode::Retain && namespace.label(names::RETAINED).is_some() {
         return Ok(None);
     }
-    writer.ensure(owner, &plan::operator_binding(owner, name, platform)).await?;
+    writer
+        .ensure(owner, &plan::operator_binding(owner, name, platform))
+        .await?;
     if let Some(waiting) = close(writer, store, owner, name).await? {
         return Ok(Some(waiting));
     }
@@ -76,11 +78,17 @@ pub async fn drain(
 /// Lets no further pod in, and waits until that is enforced.
 async fn close(writer: &Writer, store: &Store, owner: &Identity, namespace: &str) -> Result<Option<String>, Error> {
     let closed = plan::closed_quota(owner, namespace, ResourceList::new());
-    let hard = store.get(&owner.tenant, &closed.key).and_then(|live| live.value.pointer("/spec/hard").cloned());
-    let hard = hard.and_then(|hard| serde_json::from_value(hard).ok()).unwrap_or_default();
+    let hard = store
+        .get(&owner.tenant, &closed.key)
+        .and_then(|live| live.value.pointer("/spec/hard").cloned());
+    let hard = hard
+        .and_then(|hard| serde_json::from_value(hard).ok())
+        .unwrap_or_default();
     let closed = plan::closed_quota(owner, namespace, hard);
     writer.ensure(owner, &closed).await?;
-    let enforced = store.get(&owner.tenant, &closed.key).is_some_and(|live| is_enforced(&live));
+    let enforced = store
+        .get(&owner.tenant, &closed.key)
+        .is_some_and(|live| is_enforced(&live));
     Ok((!enforced).then(|| format!("namespace {namespace} is being closed to new pods")))
 }
 
@@ -140,7 +148,11 @@ pub async fn stop_pods(writer: &Writer, namespaces: &[String]) -> Result<Option<
                 finalizers => format!("{} (held by finalizer {})", pod.name_any(), finalizers.join(", ")),
             })
             .collect();
-        return Ok(Some(format!("{} pods have to end in namespace {namespace}: {}", pods.len(), named.join(", "))));
+        return Ok(Some(format!(
+            "{} pods have to end in namespace {namespace}: {}",
+            pods.len(),
+            named.join(", ")
+        )));
     }
     Ok(None)
 }
@@ -164,15 +176,24 @@ fn ending(namespace: &Live) -> String {
 /// The namespace as it stays behind.
 fn retained(owner: &Identity, namespace: &Live) -> Desired {
     let mut value = namespace.value.clone();
-    let how = format!("to reclaim it, create a Tenant named {} with spec.id: {}", owner.tenant, owner.id);
-    for (section, key, text) in
-        [("labels", names::RETAINED, "true".to_string()), ("annotations", names::RECLAIM, how)]
-    {
+    let how = format!(
+        "to reclaim it, create a Tenant named {} with spec.id: {}",
+        owner.tenant, owner.id
+    );
+    for (section, key, text) in [
+        ("labels", names::RETAINED, "true".to_string()),
+        ("annotations", names::RECLAIM, how),
+    ] {
         if let Some(Value::Object(metadata)) = value.get_mut("metadata")
             && let Some(map) = metadata.entry(section).or_insert_with(|| json!({})).as_object_mut()
         {
             map.insert(key.into(), json!(text));
         }
     }
-    Desired { key: namespace.key.clone(), value, others: Vec::new(), takes_over: false }
+    Desired {
+        key: namespace.key.clone(),
+        value,
+        others: Vec::new(),
+        takes_over: false,
+    }
 }

@@ -27,9 +27,22 @@ impl Known {
     /// The rest of the world, as far as this Tenant's validity depends on it.
     pub fn world(&self, tenant: &Tenant) -> World {
         let peers = named_peers(tenant).into_iter().filter_map(|name| {
-            let peer = self.tenants.get(&ObjectRef::new(&name)).filter(|t| t.metadata.deletion_timestamp.is_none())?;
-            let namespaces = peer.status.as_ref().map(|status| status.namespaces.clone()).unwrap_or_default();
-            Some((name, PeerTenant { names: named_peers(&peer), namespaces }))
+            let peer = self
+                .tenants
+                .get(&ObjectRef::new(&name))
+                .filter(|t| t.metadata.deletion_timestamp.is_none())?;
+            let namespaces = peer
+                .status
+                .as_ref()
+                .map(|status| status.namespaces.clone())
+                .unwrap_or_default();
+            Some((
+                name,
+                PeerTenant {
+                    names: named_peers(&peer),
+                    namespaces,
+                },
+            ))
         });
         let name = tenant.metadata.name.as_deref().unwrap_or_default();
         let held_namespaces = tenant
@@ -39,16 +52,31 @@ impl Known {
             .filter(|owner| owner.kind == OwnerKind::ServiceAccount)
             .filter_map(|owner| {
                 let namespace = owner.namespace.clone()?;
-                let holder = self.objects.holder_of_namespace(&namespace).filter(|holder| holder != name)?;
+                let holder = self
+                    .objects
+                    .holder_of_namespace(&namespace)
+                    .filter(|holder| holder != name)?;
                 Some((namespace, holder))
             })
             .collect::<BTreeMap<_, _>>();
-        World { cluster_cidrs: self.cluster_cidrs.clone(), peers: peers.collect(), held_namespaces }
+        World {
+            cluster_cidrs: self.cluster_cidrs.clone(),
+            peers: peers.collect(),
+            held_namespaces,
+        }
     }
 }
 
 /// The tenants that a Tenant names as peers.
 pub fn named_peers(tenant: &Tenant) -> BTreeSet<String> {
-    let ingress = tenant.spec.network.as_ref().and_then(|network| network.ingress.as_ref());
-    ingress.into_iter().flat_map(|ingress| &ingress.tenants).map(|peer| peer.name.clone()).collect()
+    let ingress = tenant
+        .spec
+        .network
+        .as_ref()
+        .and_then(|network| network.ingress.as_ref());
+    ingress
+        .into_iter()
+        .flat_map(|ingress| &ingress.tenants)
+        .map(|peer| peer.name.clone())
+        .collect()
 }

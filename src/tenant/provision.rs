@@ -41,15 +41,29 @@ pub async fn provision(
     platform: &Platform,
     policy: DeletionPolicy,
 ) -> Result<Progress, Error> {
-    let Environment { claims, namespaces, bindings, bounds, access, configuration, workloads } =
-        plan::plan(tenant, platform);
+    let Environment {
+        claims,
+        namespaces,
+        bindings,
+        bounds,
+        access,
+        configuration,
+        workloads,
+    } = plan::plan(tenant, platform);
     let owner = &tenant.owner;
-    let planned: HashSet<Key> =
-        [&claims, &namespaces, &bindings, &bounds, &access, &configuration, &workloads]
-            .into_iter()
-            .flatten()
-            .map(|desired| desired.key.clone())
-            .collect();
+    let planned: HashSet<Key> = [
+        &claims,
+        &namespaces,
+        &bindings,
+        &bounds,
+        &access,
+        &configuration,
+        &workloads,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|desired| desired.key.clone())
+    .collect();
 
     claim_all(writer, owner, &claims).await?;
     apply(writer, owner, &namespaces).await?;
@@ -72,7 +86,11 @@ pub async fn provision(
         return Ok(Progress::Namespaces(waiting));
     }
     if tenant.suspend
-        && let Some(waiting) = drain::stop_pods(writer, &tenant.namespaces.iter().map(|n| n.name.clone()).collect::<Vec<_>>()).await?
+        && let Some(waiting) = drain::stop_pods(
+            writer,
+            &tenant.namespaces.iter().map(|n| n.name.clone()).collect::<Vec<_>>(),
+        )
+        .await?
     {
         return Ok(Progress::Namespaces(waiting));
     }
@@ -86,7 +104,10 @@ pub async fn provision(
 
 /// Writes what differs, several objects at once. One that is refused keeps none of the others back.
 async fn apply(writer: &Writer, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
-    let writes: Vec<_> = objects.iter().map(|desired| ensure(writer, owner, desired).boxed()).collect();
+    let writes: Vec<_> = objects
+        .iter()
+        .map(|desired| ensure(writer, owner, desired).boxed())
+        .collect();
     let results: Vec<Result<(), Error>> = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
     results.into_iter().collect()
 }
@@ -120,9 +141,13 @@ async fn claim_all(writer: &Writer, owner: &Identity, claims: &[Desired]) -> Res
 /// Quotas that shrink go before those that grow, so that their sum is never above the tenant's.
 fn lowered_first(store: &Store, owner: &Identity, quotas: &[Desired]) -> (Vec<Desired>, Vec<Desired>) {
     quotas.iter().cloned().partition(|desired| {
-        let Some(live) = store.get(&owner.tenant, &desired.key) else { return false };
+        let Some(live) = store.get(&owner.tenant, &desired.key) else {
+            return false;
+        };
         let (wanted, found) = (hard(&desired.value, "/spec/hard"), hard(&live.value, "/spec/hard"));
-        wanted.iter().any(|(key, amount)| found.get(key).is_none_or(|before| amount < before))
+        wanted
+            .iter()
+            .any(|(key, amount)| found.get(key).is_none_or(|before| amount < before))
     })
 }
 
@@ -132,7 +157,9 @@ fn hard(value: &Value, pointer: &str) -> HashMap<String, Amount> {
         other => Amount::parse(&other.to_string()).ok(),
     };
     let entries = value.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
-    entries.filter_map(|(key, value)| Some((key.clone(), amount(value)?))).collect()
+    entries
+        .filter_map(|(key, value)| Some((key.clone(), amount(value)?)))
+        .collect()
 }
 
 /// Whether the quota controller has taken a quota up: until then, quota admission lets everything through.
@@ -145,10 +172,15 @@ async fn wait_for_quota(store: &Store, owner: &Identity, quotas: &[Desired]) -> 
     let mut waited = Duration::ZERO;
     loop {
         let open = quotas.iter().find(|desired| {
-            !store.get(&owner.tenant, &desired.key).is_some_and(|live| is_enforced(&live))
+            !store
+                .get(&owner.tenant, &desired.key)
+                .is_some_and(|live| is_enforced(&live))
         })?;
         if waited >= QUOTA_PATIENCE {
-            return Some(format!("the quota of namespace {} is not enforced yet", open.key.namespace));
+            return Some(format!(
+                "the quota of namespace {} is not enforced yet",
+                open.key.namespace
+            ));
         }
         tokio::time::sleep(QUOTA_GLANCE).await;
         waited += QUOTA_GLANCE;
@@ -164,10 +196,15 @@ fn wake(store: &Store, owner: &Identity, workloads: Vec<Desired>, suspended: boo
     };
     workloads
         .into_iter()
-        .map(|desired| match !desired.others.is_empty() && desired.key.kind == Kind::Deployment {
-            true if suspended || asleep(&desired) => Desired { others: Vec::new(), ..desired },
-            _ => desired,
-        })
+        .map(
+            |desired| match !desired.others.is_empty() && desired.key.kind == Kind::Deployment {
+                true if suspended || asleep(&desired) => Desired {
+                    others: Vec::new(),
+                    ..desired
+                },
+                _ => desired,
+            },
+        )
         .collect()
 }
 
@@ -177,7 +214,10 @@ async fn prune(writer: &Writer, store: &Store, owner: &Identity, planned: &HashS
         live.belongs_to(owner)
             && !planned.contains(&live.key)
             && !live.is_terminating()
-            && !matches!(live.key.kind, Kind::Namespace | Kind::PersistentVolumeClaim | Kind::TenantView)
+            && !matches!(
+                live.key.kind,
+                Kind::Namespace | Kind::PersistentVolumeClaim | Kind::TenantView
+            )
             && planned.iter().any(|key| key.namespace == live.key.namespace)
     });
     for live in stale {
@@ -197,9 +237,10 @@ async fn leave_namespaces(
     policy: DeletionPolicy,
 ) -> Result<Option<String>, Error> {
     let mode = Mode::from(policy);
-    let left = store.of(&owner.tenant).into_values().filter(|live| {
-        live.key.kind == Kind::Namespace && live.belongs_to(owner) && !planned.contains(&live.key)
-    });
+    let left = store
+        .of(&owner.tenant)
+        .into_values()
+        .filter(|live| live.key.kind == Kind::Namespace && live.belongs_to(owner) && !planned.contains(&live.key));
     for namespace in left {
         if let Some(waiting) = drain::drain(writer, store, owner, platform, &namespace, mode).await? {
             return Ok(Some(waiting));

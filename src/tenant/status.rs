@@ -2,9 +2,7 @@
 
 use super::ValidTenant;
 use super::provision::Progress;
-use crate::api::{
-    Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
-};
+use crate::api::{Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage};
 use crate::cluster::{Kind, Live};
 use crate::names;
 use crate::quantity::Amount;
@@ -75,7 +73,10 @@ pub fn status(
 ) -> TenantStatus {
     let old = tenant.status.clone().unwrap_or_default();
     let generation = tenant.metadata.generation;
-    let id = valid.filter(|_| !namespaces.is_empty()).map(|valid| valid.owner.id.clone()).or(old.id);
+    let id = valid
+        .filter(|_| !namespaces.is_empty())
+        .map(|valid| valid.owner.id.clone())
+        .or(old.id);
     let conditions = conditions(verdict, valid)
         .into_iter()
         .map(|new| merge(new, &old.conditions, generation, now))
@@ -95,17 +96,31 @@ pub fn status(
 /// Whether a status is worth a write: anything but its figures differs, or these are old and have moved.
 pub fn is_worth_writing(old: Option<&TenantStatus>, new: &TenantStatus, now: Timestamp) -> bool {
     let Some(old) = old else { return true };
-    let without_usage = |status: &TenantStatus| TenantStatus { usage: None, ..status.clone() };
+    let without_usage = |status: &TenantStatus| TenantStatus {
+        usage: None,
+        ..status.clone()
+    };
     without_usage(old) != without_usage(new) || usage_moved(old.usage.as_ref(), new.usage.as_ref(), now)
 }
 
 fn usage_moved(old: Option<&Usage>, new: Option<&Usage>, now: Timestamp) -> bool {
-    let (Some(old), Some(new)) = (old, new) else { return old.is_none() && new.is_some() };
-    let age = old.observed_at.as_ref().and_then(|at| at.parse::<Timestamp>().ok()).map(|at| now.duration_since(at));
-    if age.is_some_and(|age| age < USAGE_PERIOD) {
+    let (Some(old), Some(new)) = (old, new) else {
+        return old.is_none() && new.is_some();
+    };
+    let age = old
+        .observed_at
+        .as_ref()
+        .and_then(|at| at.parse::<Timestamp>().ok())
+        .map(|at| now.duration_since(at));
+    // A time in the future was written by a clock that was wrong.
+    if age.is_some_and(|age| (SignedDuration::ZERO..USAGE_PERIOD).contains(&age)) {
         return false;
     }
-    let amount = |text: &Option<String>| text.as_ref().and_then(|t| Amount::parse(t).ok()).map_or(0.0, Amount::as_f64);
+    let amount = |text: &Option<String>| {
+        text.as_ref()
+            .and_then(|t| Amount::parse(t).ok())
+            .map_or(0.0, Amount::as_f64)
+    };
     let moved = |old: f64, new: f64| (new - old).abs() > USAGE_STEP * old.abs().max(new.abs());
     moved(amount(&old.cpu), amount(&new.cpu))
         || moved(amount(&old.memory), amount(&new.memory))
@@ -139,7 +154,11 @@ pub fn usage<'a>(quotas: impl Iterator<Item = &'a Live>, now: Timestamp) -> Usag
     for quota in quotas.filter(|live| live.key.kind == Kind::ResourceQuota) {
         let keys = ["requests.cpu", "requests.memory", "pods", "requests.storage"];
         for (sum, key) in sums.iter_mut().zip(keys) {
-            let used = quota.value.pointer("/status/used").and_then(|used| used.get(key)).and_then(Value::as_str);
+            let used = quota
+                .value
+                .pointer("/status/used")
+                .and_then(|used| used.get(key))
+                .and_then(Value::as_str);
             if let Some(amount) = used.and_then(|text| Amount::parse(text).ok()) {
                 *sum = Some(sum.map_or(amount, |sum| sum.plus(amount)));
             }
@@ -168,7 +187,10 @@ fn effective(valid: &ValidTenant) -> Effective {
             peers: network
                 .peers
                 .iter()
-                .map(|peer| PeerStatus { name: peer.name.clone(), state: peer.state })
+                .map(|peer| PeerStatus {
+                    name: peer.name.clone(),
+                    state: peer.state,
+                })
                 .collect(),
         },
         workloads: valid.workloads.iter().map(|workload| workload.name.clone()).collect(),
@@ -184,13 +206,22 @@ struct Said {
 }
 
 fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
-    let say = |kind, status, reason, message: &str| Said { kind, status, reason, message: message.to_string() };
+    let say = |kind, status, reason, message: &str| Said {
+        kind,
+        status,
+        reason,
+        message: message.to_string(),
+    };
     let suspended = valid.is_some_and(|valid| valid.suspend);
     let workloads = valid.map_or(0, |valid| valid.workloads.len());
     let ready = |status, reason, message: &str| say(kind::READY, status, reason, message);
     let (first, moving, stalled, namespaces, running) = match verdict {
         Verdict::Planned(Progress::Complete) if suspended => (
-            ready("True", reason::SUSPENDED, "suspended as asked: nothing runs, all data is kept"),
+            ready(
+                "True",
+                reason::SUSPENDED,
+                "suspended as asked: nothing runs, all data is kept",
+            ),
             None,
             None,
             ("True", reason::READY, "bounds and access are in place".to_string()),
@@ -218,7 +249,9 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
             (
                 ready("False", reason::WORKLOADS_UNAVAILABLE, &message),
                 (!unavailable.stuck).then(|| (reason::PROGRESSING, message.clone())),
-                unavailable.stuck.then(|| (reason::WORKLOADS_UNAVAILABLE, message.clone())),
+                unavailable
+                    .stuck
+                    .then(|| (reason::WORKLOADS_UNAVAILABLE, message.clone())),
                 ("True", reason::READY, "bounds and access are in place".to_string()),
                 ("False", reason::WORKLOADS_UNAVAILABLE, message),
             )
@@ -239,13 +272,28 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
         ),
     };
     let flag = |kind, said: Option<(&'static str, String)>, otherwise: &str| match said {
-        Some((reason, message)) => Said { kind, status: "True", reason, message },
+        Some((reason, message)) => Said {
+            kind,
+            status: "True",
+            reason,
+            message,
+        },
         None => say(kind, "False", reason::IDLE, otherwise),
     };
     let (status, reason, message) = namespaces;
-    let namespaces = Said { kind: kind::NAMESPACES_READY, status, reason, message };
+    let namespaces = Said {
+        kind: kind::NAMESPACES_READY,
+        status,
+        reason,
+        message,
+    };
     let (status, reason, message) = running;
-    let running = Said { kind: kind::WORKLOADS_AVAILABLE, status, reason, message };
+    let running = Said {
+        kind: kind::WORKLOADS_AVAILABLE,
+        status,
+        reason,
+        message,
+    };
     vec![
         first,
         flag(kind::RECONCILING, moving, "nothing is under way"),
@@ -278,7 +326,12 @@ fn seconds(now: Timestamp) -> Timestamp {
 
 /// Whether a Tenant's own record says it is in this state; for metrics.
 pub fn condition<'a>(tenant: &'a Tenant, kind: &str) -> Option<&'a Condition> {
-    tenant.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind)
+    tenant
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind)
 }
 
 /// The namespaces of a tenant that exist, the first one first, then by name.

@@ -21,7 +21,11 @@ pub fn judge(deployments: impl Iterator<Item = (String, Option<Live>)>) -> Optio
             None => ("its Deployment was not seen yet".to_string(), false),
             Some(live) => problem(&live.value)?,
         };
-        Some(Unavailable { workload, message, stuck })
+        Some(Unavailable {
+            workload,
+            message,
+            stuck,
+        })
     })
 }
 
@@ -44,7 +48,12 @@ fn problem(deployment: &Value) -> Option<(String, bool)> {
         };
         conditions.iter().find(is)?.get("message")?.as_str()
     };
-    let figures = format!("{available} of {wanted} pods are available");
+    let figures = match () {
+        () if !current => "its Deployment was not taken up yet".to_string(),
+        () if available < wanted => format!("{available} of {wanted} pods are available"),
+        () if updated < wanted => format!("{updated} of {wanted} pods are up to date"),
+        () => format!("{} pods have yet to end", total - wanted),
+    };
     let (message, stuck) = match (condition("ReplicaFailure", "True"), condition("Progressing", "False")) {
         (Some(reason), _) | (None, Some(reason)) if current => (format!("{figures}: {reason:.400}"), true),
         _ => (figures, false),

@@ -14,15 +14,26 @@ pub fn operator(owner: &Identity, namespace: &str, platform: &Platform) -> Desir
         namespace: Some(platform.namespace.clone()),
         api_group: None,
     };
-    binding(owner, namespace, names::NAMESPACE_BINDING, names::NAMESPACE_ROLE, vec![subject])
+    binding(
+        owner,
+        namespace,
+        names::NAMESPACE_BINDING,
+        names::NAMESPACE_ROLE,
+        vec![subject],
+    )
 }
 
 /// The owners' rights; none while there are no owners of a role.
 pub fn owners<'a>(tenant: &'a ValidTenant, namespace: &'a str) -> impl Iterator<Item = Desired> + 'a {
-    tenant
-        .owners
-        .iter()
-        .map(|(role, subjects)| binding(&tenant.owner, namespace, role.cluster_role(), role.cluster_role(), subjects.clone()))
+    tenant.owners.iter().map(|(role, subjects)| {
+        binding(
+            &tenant.owner,
+            namespace,
+            role.cluster_role(),
+            role.cluster_role(),
+            subjects.clone(),
+        )
+    })
 }
 
 fn binding(owner: &Identity, namespace: &str, name: &str, role: &str, subjects: Vec<Subject>) -> Desired {

@@ -24,17 +24,31 @@ pub fn autoscaler(tenant: &ValidTenant, workload: &Workload) -> Option<Desired> 
     };
     // Written out as the API server would fill it in, so that nothing of it is left to chance.
     let scale_down = HPAScalingRules {
-        policies: Some(vec![HPAScalingPolicy { type_: "Percent".into(), value: 100, period_seconds: 15 }]),
+        policies: Some(vec![HPAScalingPolicy {
+            type_: "Percent".into(),
+            value: 100,
+            period_seconds: 15,
+        }]),
         select_policy: Some("Max".into()),
         stabilization_window_seconds: Some(
-            autoscaling.scale_down_stabilization_window_seconds.unwrap_or(SCALE_DOWN_SECONDS),
+            autoscaling
+                .scale_down_stabilization_window_seconds
+                .unwrap_or(SCALE_DOWN_SECONDS),
         ),
         ..HPAScalingRules::default()
     };
     let scale_up = HPAScalingRules {
         policies: Some(vec![
-            HPAScalingPolicy { type_: "Pods".into(), value: 4, period_seconds: 15 },
-            HPAScalingPolicy { type_: "Percent".into(), value: 100, period_seconds: 15 },
+            HPAScalingPolicy {
+                type_: "Pods".into(),
+                value: 4,
+                period_seconds: 15,
+            },
+            HPAScalingPolicy {
+                type_: "Percent".into(),
+                value: 100,
+                period_seconds: 15,
+            },
         ]),
         select_policy: Some("Max".into()),
         stabilization_window_seconds: Some(0),
@@ -52,10 +66,16 @@ pub fn autoscaler(tenant: &ValidTenant, workload: &Workload) -> Option<Desired> 
             max_replicas: autoscaling.max_replicas,
             metrics: Some(vec![MetricSpec {
                 type_: "Resource".into(),
-                resource: Some(ResourceMetricSource { name: "cpu".into(), target }),
+                resource: Some(ResourceMetricSource {
+                    name: "cpu".into(),
+                    target,
+                }),
                 ..MetricSpec::default()
             }]),
-            behavior: Some(HorizontalPodAutoscalerBehavior { scale_down: Some(scale_down), scale_up: Some(scale_up) }),
+            behavior: Some(HorizontalPodAutoscalerBehavior {
+                scale_down: Some(scale_down),
+                scale_up: Some(scale_up),
+            }),
         }),
         ..HorizontalPodAutoscaler::default()
     };

@@ -9,9 +9,18 @@ use std::collections::BTreeMap;
 /// The claim of a tenant on its id, in the operator's namespace.
 pub fn claim(owner: &Identity, platform: &Platform) -> Desired {
     let mut meta = meta::meta(owner, &platform.namespace, &names::claim("id", &owner.id));
-    meta.labels.get_or_insert_default().insert(names::CLAIM.into(), "id".into());
-    let data = BTreeMap::from([("value".to_string(), owner.id.clone()), ("tenant".to_string(), owner.tenant.clone())]);
-    let object = ConfigMap { metadata: meta.clone(), data: Some(data), ..ConfigMap::default() };
+    meta.labels
+        .get_or_insert_default()
+        .insert(names::CLAIM.into(), "id".into());
+    let data = BTreeMap::from([
+        ("value".to_string(), owner.id.clone()),
+        ("tenant".to_string(), owner.tenant.clone()),
+    ]);
+    let object = ConfigMap {
+        metadata: meta.clone(),
+        data: Some(data),
+        ..ConfigMap::default()
+    };
     meta::desired(Kind::ConfigMap, &meta, &object)
 }
 

@@ -30,5 +30,8 @@ pub fn deployment(tenant: &ValidTenant, workload: &Workload) -> Desired {
     let desired = meta::desired(Kind::Deployment, &meta, &object);
     // Under an autoscaler the number of replicas is its own, once the Deployment exists.
     let autoscaled = workload.autoscaling.is_some() && !tenant.suspend;
-    Desired { others: if autoscaled { vec!["/spec/replicas"] } else { Vec::new() }, ..desired }
+    Desired {
+        others: if autoscaled { vec!["/spec/replicas"] } else { Vec::new() },
+        ..desired
+    }
 }

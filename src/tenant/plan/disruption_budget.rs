@@ -17,7 +17,10 @@ pub fn disruption_budget(tenant: &ValidTenant, workload: &Workload) -> Option<De
         return None;
     }
     let meta = meta::workload_meta(tenant, workload, &workload.name);
-    let selector = LabelSelector { match_labels: Some(meta::selector(tenant, workload)), match_expressions: None };
+    let selector = LabelSelector {
+        match_labels: Some(meta::selector(tenant, workload)),
+        match_expressions: None,
+    };
     let object = PodDisruptionBudget {
         metadata: meta.clone(),
         spec: Some(PodDisruptionBudgetSpec {

@@ -13,6 +13,9 @@ pub fn limits(tenant: &ValidTenant, namespace: &str) -> Desired {
         default_request: Some(tenant.container_defaults.requests.clone()),
         ..LimitRangeItem::default()
     };
-    let object = LimitRange { metadata: meta.clone(), spec: Some(LimitRangeSpec { limits: vec![item] }) };
+    let object = LimitRange {
+        metadata: meta.clone(),
+        spec: Some(LimitRangeSpec { limits: vec![item] }),
+    };
     meta::desired(Kind::LimitRange, &meta, &object)
 }

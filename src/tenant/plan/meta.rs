@@ -22,7 +22,9 @@ pub fn meta(owner: &Identity, namespace: &str, name: &str) -> ObjectMeta {
 /// Metadata of an object of a workload, in the tenant's first namespace.
 pub fn workload_meta(tenant: &ValidTenant, workload: &Workload, name: &str) -> ObjectMeta {
     let mut meta = meta(&tenant.owner, tenant.name(), name);
-    meta.labels.get_or_insert_default().insert(names::WORKLOAD.into(), workload.name.clone());
+    meta.labels
+        .get_or_insert_default()
+        .insert(names::WORKLOAD.into(), workload.name.clone());
     meta
 }
 

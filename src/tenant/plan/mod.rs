@@ -64,29 +64,54 @@ pub struct Environment {
 impl Environment {
     /// Every object in the order of application.
     pub fn objects(&self) -> impl Iterator<Item = &Desired> {
-        let Self { claims, namespaces, bindings, bounds, access, configuration, workloads } = self;
-        [claims, namespaces, bindings, bounds, access, configuration, workloads].into_iter().flatten()
+        let Self {
+            claims,
+            namespaces,
+            bindings,
+            bounds,
+            access,
+            configuration,
+            workloads,
+        } = self;
+        [claims, namespaces, bindings, bounds, access, configuration, workloads]
+            .into_iter()
+            .flatten()
     }
 }
 
 /// Plans a tenant's environment.
 pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
-    let mut environment = Environment { claims: vec![claim(&tenant.owner, platform)], ..Environment::default() };
+    let mut environment = Environment {
+        claims: vec![claim(&tenant.owner, platform)],
+        ..Environment::default()
+    };
     for namespace in &tenant.namespaces {
-        environment.namespaces.push(namespace::namespace(tenant, &namespace.name));
-        environment.bindings.push(access::operator(&tenant.owner, &namespace.name, platform));
+        environment
+            .namespaces
+            .push(namespace::namespace(tenant, &namespace.name));
+        environment
+            .bindings
+            .push(access::operator(&tenant.owner, &namespace.name, platform));
         environment.bounds.push(quota::quota(tenant, namespace));
         environment.bounds.push(limits::limits(tenant, &namespace.name));
-        environment.bounds.extend(network_policy::policies(tenant, &namespace.name, platform));
-        environment.bounds.push(service_account::default(tenant, &namespace.name));
+        environment
+            .bounds
+            .extend(network_policy::policies(tenant, &namespace.name, platform));
+        environment
+            .bounds
+            .push(service_account::default(tenant, &namespace.name));
         environment.access.extend(access::owners(tenant, &namespace.name));
     }
     environment.configuration.extend(configuration::config_map(tenant));
     for workload in &tenant.workloads {
-        environment.workloads.push(service_account::of_workload(tenant, workload));
+        environment
+            .workloads
+            .push(service_account::of_workload(tenant, workload));
         environment.workloads.extend(volume_claim::claims(tenant, workload));
         environment.workloads.extend(service::service(tenant, workload));
-        environment.workloads.extend(disruption_budget::disruption_budget(tenant, workload));
+        environment
+            .workloads
+            .extend(disruption_budget::disruption_budget(tenant, workload));
         environment.workloads.push(deployment::deployment(tenant, workload));
         environment.workloads.extend(autoscaler::autoscaler(tenant, workload));
     }

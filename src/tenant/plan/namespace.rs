@@ -11,8 +11,18 @@ pub fn namespace(tenant: &ValidTenant, name: &str) -> Desired {
     let labels = meta.labels.get_or_insert_default();
     labels.insert(names::ISOLATION.into(), tenant.isolation.to_string());
     for mode in ["enforce", "audit", "warn"] {
-        labels.insert(format!("pod-security.kubernetes.io/{mode}"), tenant.pod_security.as_str().into());
+        labels.insert(
+            format!("pod-security.kubernetes.io/{mode}"),
+            tenant.pod_security.as_str().into(),
+        );
     }
     labels.insert("pod-security.kubernetes.io/enforce-version".into(), "latest".into());
-    meta::desired(Kind::Namespace, &meta, &Namespace { metadata: meta.clone(), ..Namespace::default() })
+    meta::desired(
+        Kind::Namespace,
+        &meta,
+        &Namespace {
+            metadata: meta.clone(),
+            ..Namespace::default()
+        },
+    )
 }

@@ -27,32 +27,72 @@ struct Rules {
 /// The policies of one namespace.
 pub fn policies(tenant: &ValidTenant, namespace: &str, platform: &Platform) -> Vec<Desired> {
     let network = &tenant.network;
-    let own: Vec<String> = tenant.namespaces.iter().map(|namespace| namespace.name.clone()).collect();
+    let own: Vec<String> = tenant
+        .namespaces
+        .iter()
+        .map(|namespace| namespace.name.clone())
+        .collect();
     let agreed: Vec<String> = network.peers.iter().flat_map(|peer| peer.namespaces.clone()).collect();
     let mut policies = vec![
-        ("deny-all", Rules { ingress: Some(Vec::new()), egress: Some(Vec::new()) }),
+        (
+            "deny-all",
+            Rules {
+                ingress: Some(Vec::new()),
+                egress: Some(Vec::new()),
+            },
+        ),
         ("allow-same-tenant", both_ways(&own)),
-        ("allow-dns", Rules { egress: Some(vec![dns(platform)]), ..Rules::default() }),
+        (
+            "allow-dns",
+            Rules {
+                egress: Some(vec![dns(platform)]),
+                ..Rules::default()
+            },
+        ),
     ];
     if !agreed.is_empty() {
         policies.push(("allow-peers", both_ways(&agreed)));
     }
     if let (Access::Allow, Some(gateway)) = (network.gateway, &platform.gateway_namespace) {
-        policies.push(("allow-gateway", Rules { ingress: Some(vec![from(&[gateway.clone()])]), ..Rules::default() }));
+        policies.push((
+            "allow-gateway",
+            Rules {
+                ingress: Some(vec![from(std::slice::from_ref(gateway))]),
+                ..Rules::default()
+            },
+        ));
     }
     if network.api_server == Access::Allow && !platform.api_server.is_empty() {
-        policies.push(("allow-api-server", Rules { egress: Some(api_server(platform)), ..Rules::default() }));
+        policies.push((
+            "allow-api-server",
+            Rules {
+                egress: Some(api_server(platform)),
+                ..Rules::default()
+            },
+        ));
     }
     if !network.to.is_empty() {
         let egress = network.to.iter().map(destination).collect();
-        policies.push(("allow-egress", Rules { egress: Some(egress), ..Rules::default() }));
+        policies.push((
+            "allow-egress",
+            Rules {
+                egress: Some(egress),
+                ..Rules::default()
+            },
+        ));
     }
-    policies.into_iter().map(|(name, rules)| policy(tenant, namespace, name, rules)).collect()
+    policies
+        .into_iter()
+        .map(|(name, rules)| policy(tenant, namespace, name, rules))
+        .collect()
 }
 
 fn policy(tenant: &ValidTenant, namespace: &str, name: &str, rules: Rules) -> Desired {
     let meta = meta::meta(&tenant.owner, namespace, &format!("{}-{name}", names::MANAGER));
-    let types = [rules.ingress.as_ref().map(|_| "Ingress"), rules.egress.as_ref().map(|_| "Egress")];
+    let types = [
+        rules.ingress.as_ref().map(|_| "Ingress"),
+        rules.egress.as_ref().map(|_| "Egress"),
+    ];
     let object = NetworkPolicy {
         metadata: meta.clone(),
         spec: Some(NetworkPolicySpec {
@@ -66,31 +106,55 @@ fn policy(tenant: &ValidTenant, namespace: &str, name: &str, rules: Rules) -> De
 }
 
 fn both_ways(namespaces: &[String]) -> Rules {
-    let egress = NetworkPolicyEgressRule { to: Some(vec![by_name(namespaces)]), ports: None };
-    Rules { ingress: Some(vec![from(namespaces)]), egress: Some(vec![egress]) }
+    let egress = NetworkPolicyEgressRule {
+        to: Some(vec![by_name(namespaces)]),
+        ports: None,
+    };
+    Rules {
+        ingress: Some(vec![from(namespaces)]),
+        egress: Some(vec![egress]),
+    }
 }
 
 fn from(namespaces: &[String]) -> NetworkPolicyIngressRule {
-    NetworkPolicyIngressRule { from: Some(vec![by_name(namespaces)]), ports: None }
+    NetworkPolicyIngressRule {
+        from: Some(vec![by_name(namespaces)]),
+        ports: None,
+    }
 }
 
 fn by_name(namespaces: &[String]) -> NetworkPolicyPeer {
     let mut names = namespaces.to_vec();
     names.sort();
     names.dedup();
-    let requirement =
-        LabelSelectorRequirement { key: names::NAMESPACE_NAME.into(), operator: "In".into(), values: Some(names) };
+    let requirement = LabelSelectorRequirement {
+        key: names::NAMESPACE_NAME.into(),
+        operator: "In".into(),
+        values: Some(names),
+    };
     NetworkPolicyPeer {
-        namespace_selector: Some(LabelSelector { match_expressions: Some(vec![requirement]), match_labels: None }),
+        namespace_selector: Some(LabelSelector {
+            match_expressions: Some(vec![requirement]),
+            match_labels: None,
+        }),
         ..NetworkPolicyPeer::default()
     }
 }
 
 fn dns(platform: &Platform) -> NetworkPolicyEgressRule {
-    let pods = LabelSelector { match_labels: Some(platform.dns_pod_labels.clone()), match_expressions: None };
-    let peer = NetworkPolicyPeer { pod_selector: Some(pods), ..by_name(&[platform.dns_namespace.clone()]) };
+    let pods = LabelSelector {
+        match_labels: Some(platform.dns_pod_labels.clone()),
+        match_expressions: None,
+    };
+    let peer = NetworkPolicyPeer {
+        pod_selector: Some(pods),
+        ..by_name(std::slice::from_ref(&platform.dns_namespace))
+    };
     let ports = ["UDP", "TCP"].map(|protocol| port(DNS_PORT, None, protocol)).to_vec();
-    NetworkPolicyEgressRule { to: Some(vec![peer]), ports: Some(ports) }
+    NetworkPolicyEgressRule {
+        to: Some(vec![peer]),
+        ports: Some(ports),
+    }
 }
 
 fn api_server(platform: &Platform) -> Vec<NetworkPolicyEgressRule> {
@@ -99,9 +163,15 @@ fn api_server(platform: &Platform) -> Vec<NetworkPolicyEgressRule> {
         .iter()
         .map(|(address, number)| {
             let bits = if address.is_ipv4() { 32 } else { 128 };
-            let block = IPBlock { cidr: format!("{address}/{bits}"), except: None };
+            let block = IPBlock {
+                cidr: format!("{address}/{bits}"),
+                except: None,
+            };
             NetworkPolicyEgressRule {
-                to: Some(vec![NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() }]),
+                to: Some(vec![NetworkPolicyPeer {
+                    ip_block: Some(block),
+                    ..NetworkPolicyPeer::default()
+                }]),
                 ports: Some(vec![port(i32::from(*number), None, "TCP")]),
             }
         })
@@ -110,18 +180,28 @@ fn api_server(platform: &Platform) -> Vec<NetworkPolicyEgressRule> {
 
 fn destination(destination: &Destination) -> NetworkPolicyEgressRule {
     let except: Vec<String> = destination.except.iter().map(ToString::to_string).collect();
-    let block = IPBlock { cidr: destination.cidr.to_string(), except: (!except.is_empty()).then_some(except) };
+    let block = IPBlock {
+        cidr: destination.cidr.to_string(),
+        except: (!except.is_empty()).then_some(except),
+    };
     let ports: Vec<NetworkPolicyPort> = destination
         .ports
         .iter()
         .map(|rule| port(rule.port, rule.end_port, rule.protocol.unwrap_or_default().as_str()))
         .collect();
     NetworkPolicyEgressRule {
-        to: Some(vec![NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() }]),
+        to: Some(vec![NetworkPolicyPeer {
+            ip_block: Some(block),
+            ..NetworkPolicyPeer::default()
+        }]),
         ports: (!ports.is_empty()).then_some(ports),
     }
 }
 
 fn port(number: i32, end_port: Option<i32>, protocol: &str) -> NetworkPolicyPort {
-    NetworkPolicyPort { port: Some(IntOrString::Int(number)), end_port, protocol: Some(protocol.into()) }
+    NetworkPolicyPort {
+        port: Some(IntOrString::Int(number)),
+        end_port,
+        protocol: Some(protocol.into()),
+    }
 }

@@ -13,9 +13,6 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-/// The name of the volume that carries the tenant's configuration.
-const CONFIGURATION_VOLUME: &str = "tenant-configuration";
-
 pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
     let restarts = workload.configuration_update != Some(ConfigurationUpdate::Reload);
     let annotations = tenant
@@ -34,7 +31,11 @@ pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
         tolerations.push(own_nodes(tenant));
     }
     PodTemplateSpec {
-        metadata: Some(ObjectMeta { labels: Some(labels), annotations, ..ObjectMeta::default() }),
+        metadata: Some(ObjectMeta {
+            labels: Some(labels),
+            annotations,
+            ..ObjectMeta::default()
+        }),
         spec: Some(PodSpec {
             service_account_name: Some(workload.name.clone()),
             automount_service_account_token: Some(workload.automount_service_account_token.unwrap_or_default()),
@@ -71,7 +72,11 @@ fn container(tenant: &ValidTenant, workload: &Workload) -> Container {
         image_pull_policy: workload.image_pull_policy.map(|policy| format!("{policy:?}")),
         command: workload.command.clone().filter(|command| !command.is_empty()),
         args: workload.args.clone().filter(|args| !args.is_empty()),
-        env: Some(told.into_iter().chain(workload.env.clone().unwrap_or_default()).collect()),
+        env: Some(
+            told.into_iter()
+                .chain(workload.env.clone().unwrap_or_default())
+                .collect(),
+        ),
         env_from: workload.env_from.clone().and_then(some),
         ports: some(ports.collect()),
         resources: Some(resources(workload.resources.as_ref(), &tenant.container_defaults)),
@@ -89,25 +94,41 @@ fn resources(own: Option<&ContainerResources>, defaults: &ContainerResources) ->
     let own = own.cloned().unwrap_or_default();
     let amount = |list: &ResourceList, key: &str| list.get(key).and_then(|quantity| Amount::parse(&quantity.0).ok());
     let mut requests = defaults.requests.clone();
-    requests.retain(|key, _| match (amount(&own.limits, key), amount(&defaults.requests, key)) {
-        // Left out, Kubernetes sets a request to the limit.
-        (Some(limit), Some(request)) => request <= limit,
-        _ => true,
-    });
+    requests.retain(
+        |key, _| match (amount(&own.limits, key), amount(&defaults.requests, key)) {
+            // Left out, Kubernetes sets a request to the limit.
+            (Some(limit), Some(request)) => request <= limit,
+            _ => true,
+        },
+    );
     let mut limits = defaults.limits.clone();
-    limits.retain(|key, _| match (amount(&own.requests, key), amount(&defaults.limits, key)) {
-        (Some(request), Some(limit)) => request <= limit,
-        _ => true,
-    });
-    for (key, quantity) in own.requests.iter().filter(|(key, _)| defaults.limits.contains_key(*key)) {
+    limits.retain(
+        |key, _| match (amount(&own.requests, key), amount(&defaults.limits, key)) {
+            (Some(request), Some(limit)) => request <= limit,
+            _ => true,
+        },
+    );
+    for (key, quantity) in own
+        .requests
+        .iter()
+        .filter(|(key, _)| defaults.limits.contains_key(*key))
+    {
         limits.entry(key.clone()).or_insert_with(|| quantity.clone());
     }
-    for (key, quantity) in own.limits.iter().filter(|(key, _)| defaults.requests.contains_key(*key)) {
+    for (key, quantity) in own
+        .limits
+        .iter()
+        .filter(|(key, _)| defaults.requests.contains_key(*key))
+    {
         requests.entry(key.clone()).or_insert_with(|| quantity.clone());
     }
     requests.extend(own.requests);
     limits.extend(own.limits);
-    ResourceRequirements { requests: Some(requests), limits: Some(limits), claims: None }
+    ResourceRequirements {
+        requests: Some(requests),
+        limits: Some(limits),
+        claims: None,
+    }
 }
 
 fn pod_security(workload: &Workload) -> PodSecurityContext {
@@ -123,16 +144,21 @@ fn container_security(workload: &Workload) -> SecurityContext {
     let own = workload.security_context.clone().unwrap_or_default();
     SecurityContext {
         allow_privilege_escalation: own.allow_privilege_escalation.or(Some(false)),
-        capabilities: own
-            .capabilities
-            .clone()
-            .or_else(|| Some(Capabilities { drop: Some(vec!["ALL".into()]), add: None })),
+        capabilities: own.capabilities.clone().or_else(|| {
+            Some(Capabilities {
+                drop: Some(vec!["ALL".into()]),
+                add: None,
+            })
+        }),
         ..own
     }
 }
 
 fn runtime_default() -> Option<SeccompProfile> {
-    Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None })
+    Some(SeccompProfile {
+        type_: "RuntimeDefault".into(),
+        localhost_profile: None,
+    })
 }
 
 fn own_nodes(tenant: &ValidTenant) -> Toleration {
@@ -151,10 +177,15 @@ fn affinity(tenant: &ValidTenant) -> Affinity {
         operator: "In".into(),
         values: Some(vec![tenant.owner.tenant.clone()]),
     };
-    let term = NodeSelectorTerm { match_expressions: Some(vec![requirement]), match_fields: None };
+    let term = NodeSelectorTerm {
+        match_expressions: Some(vec![requirement]),
+        match_fields: None,
+    };
     Affinity {
         node_affinity: Some(NodeAffinity {
-            required_during_scheduling_ignored_during_execution: Some(NodeSelector { node_selector_terms: vec![term] }),
+            required_during_scheduling_ignored_during_execution: Some(NodeSelector {
+                node_selector_terms: vec![term],
+            }),
             preferred_during_scheduling_ignored_during_execution: None,
         }),
         ..Affinity::default()
@@ -163,8 +194,11 @@ fn affinity(tenant: &ValidTenant) -> Affinity {
 
 fn volumes(tenant: &ValidTenant, workload: &Workload) -> Vec<Volume> {
     let configuration = tenant.configuration.as_ref().map(|_| Volume {
-        name: CONFIGURATION_VOLUME.into(),
-        config_map: Some(ConfigMapVolumeSource { name: names::CONFIGURATION.into(), ..ConfigMapVolumeSource::default() }),
+        name: names::CONFIGURATION.into(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: names::CONFIGURATION.into(),
+            ..ConfigMapVolumeSource::default()
+        }),
         ..Volume::default()
     });
     let claims = workload.volume_claims.iter().flatten().map(|claim| Volume {
@@ -180,8 +214,16 @@ fn volumes(tenant: &ValidTenant, workload: &Workload) -> Vec<Volume> {
 }
 
 fn volume(volume: WorkloadVolume) -> Volume {
-    let WorkloadVolume { name, config_map, secret, empty_dir, projected, downward_api, persistent_volume_claim, ephemeral } =
-        volume;
+    let WorkloadVolume {
+        name,
+        config_map,
+        secret,
+        empty_dir,
+        projected,
+        downward_api,
+        persistent_volume_claim,
+        ephemeral,
+    } = volume;
     Volume {
         name,
         config_map,
@@ -197,7 +239,7 @@ fn volume(volume: WorkloadVolume) -> Volume {
 
 fn mounts(tenant: &ValidTenant, workload: &Workload) -> Vec<VolumeMount> {
     let configuration = tenant.configuration.as_ref().map(|_| VolumeMount {
-        name: CONFIGURATION_VOLUME.into(),
+        name: names::CONFIGURATION.into(),
         mount_path: configuration::MOUNT.into(),
         read_only: Some(true),
         ..VolumeMount::default()
@@ -207,7 +249,11 @@ fn mounts(tenant: &ValidTenant, workload: &Workload) -> Vec<VolumeMount> {
         mount_path: claim.mount_path.clone(),
         ..VolumeMount::default()
     });
-    configuration.into_iter().chain(claims).chain(workload.volume_mounts.clone().unwrap_or_default()).collect()
+    configuration
+        .into_iter()
+        .chain(claims)
+        .chain(workload.volume_mounts.clone().unwrap_or_default())
+        .collect()
 }
 
 /// An empty list is left out, as the API server would.

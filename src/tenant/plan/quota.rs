@@ -34,7 +34,10 @@ fn build(owner: &Identity, namespace: &str, hard: ResourceList) -> Desired {
     let meta = meta::meta(owner, namespace, QUOTA);
     let object = ResourceQuota {
         metadata: meta.clone(),
-        spec: Some(ResourceQuotaSpec { hard: Some(hard), ..ResourceQuotaSpec::default() }),
+        spec: Some(ResourceQuotaSpec {
+            hard: Some(hard),
+            ..ResourceQuotaSpec::default()
+        }),
         ..ResourceQuota::default()
     };
     meta::desired(Kind::ResourceQuota, &meta, &object)

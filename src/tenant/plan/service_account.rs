@@ -9,7 +9,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// The one that Kubernetes gives to pods that name none. Whoever creates it first, it ends up like this.
 pub fn default(tenant: &ValidTenant, namespace: &str) -> Desired {
-    Desired { takes_over: true, ..service_account(meta::meta(&tenant.owner, namespace, "default"), false) }
+    Desired {
+        takes_over: true,
+        ..service_account(meta::meta(&tenant.owner, namespace, "default"), false)
+    }
 }
 
 /// A workload's own.

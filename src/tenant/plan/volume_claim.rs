@@ -30,6 +30,13 @@ pub fn claims<'a>(tenant: &'a ValidTenant, workload: &'a Workload) -> impl Itera
         let desired = meta::desired(Kind::PersistentVolumeClaim, &meta, &object);
         // Left out, the class is the cluster's choice.
         let chosen = claim.storage_class_name.is_none();
-        Desired { others: if chosen { vec!["/spec/storageClassName"] } else { Vec::new() }, ..desired }
+        Desired {
+            others: if chosen {
+                vec!["/spec/storageClassName"]
+            } else {
+                Vec::new()
+            },
+            ..desired
+        }
     })
 }

@@ -5,17 +5,23 @@ mod configuration;
 mod network;
 mod owners;
 mod quota;
+mod scheduling;
 mod workloads;
 
 pub use network::{Destination, Peering, ValidNetwork};
 
-use crate::api::{ContainerResources, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling, Tenant, TenantTier, Workload};
+use crate::api::{
+    ContainerResources, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling, Tenant, TenantTier, Workload,
+};
 use crate::cluster::Identity;
 use crate::names;
 use ipnet::IpNet;
 use k8s_openapi::api::rbac::v1::Subject;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The longest field or message of a reason, in bytes.
+const MAX_REASON: usize = 400;
 
 /// One reason why a Tenant cannot be made real.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,8 +34,16 @@ pub struct Invalid {
 }
 
 impl Invalid {
+    /// Texts are cut, so that one reason cannot crowd out the others.
     pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        let cut = |mut text: String| {
+            text.truncate(text.floor_char_boundary(MAX_REASON));
+            text
+        };
+        Self {
+            field: cut(field.into()),
+            message: cut(message.into()),
+        }
     }
 }
 
@@ -108,8 +122,13 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
     let network = network::resolve(&name, spec, plan, world, &mut errors);
     let owners = owners::subjects(&spec.owners, &namespaces, world, &mut errors);
     let workloads = workloads::merge(spec, plan, isolation, &mut errors);
-    let configuration = configuration::check(spec.configuration.as_ref(), plan.configuration_schema.as_ref(), &mut errors);
+    let configuration = configuration::check(
+        spec.configuration.as_ref(),
+        plan.configuration_schema.as_ref(),
+        &mut errors,
+    );
 
+    let scheduling = scheduling::check(plan, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -117,12 +136,16 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         owner: Identity { tenant: name, id },
         isolation,
         pod_security: plan.pod_security.unwrap_or_default(),
-        namespaces: namespaces.into_iter().zip(shares).map(|(name, quota)| ValidNamespace { name, quota }).collect(),
+        namespaces: namespaces
+            .into_iter()
+            .zip(shares)
+            .map(|(name, quota)| ValidNamespace { name, quota })
+            .collect(),
         quota,
         container_defaults,
         network,
         owners,
-        scheduling: plan.scheduling.clone().unwrap_or_default(),
+        scheduling,
         workloads,
         configuration,
         suspend: spec.suspend.unwrap_or_default(),
@@ -131,10 +154,16 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
 
 fn name_is_valid(name: &str, errors: &mut Vec<Invalid>) {
     if !names::is_dns_label(name) || name.len() > names::MAX_TENANT_NAME {
-        errors.push(Invalid::new("metadata.name", "is not a DNS label of at most 53 characters"));
+        errors.push(Invalid::new(
+            "metadata.name",
+            "is not a DNS label of at most 53 characters",
+        ));
     }
     if name.starts_with("kube-") {
-        errors.push(Invalid::new("metadata.name", "starts with kube-: such namespaces are Kubernetes' own"));
+        errors.push(Invalid::new(
+            "metadata.name",
+            "starts with kube-: such namespaces are Kubernetes' own",
+        ));
     }
 }
 
@@ -148,13 +177,24 @@ fn is_uuid(text: &str) -> bool {
 
 fn isolation(tenant: &Tenant, tier: &TenantTier, errors: &mut Vec<Invalid>) -> IsolationModel {
     let bounds = tier.spec.isolation.clone().unwrap_or_default();
-    let default = bounds.default.or(bounds.allowed.first().copied()).unwrap_or(IsolationModel::DedicatedApplication);
-    let model = tenant.spec.isolation.as_ref().map_or(default, |isolation| isolation.model);
+    let default = bounds
+        .default
+        .or(bounds.allowed.first().copied())
+        .unwrap_or(IsolationModel::DedicatedApplication);
+    let model = tenant
+        .spec
+        .isolation
+        .as_ref()
+        .map_or(default, |isolation| isolation.model);
     if !bounds.allowed.is_empty() && !bounds.allowed.contains(&model) {
         let allowed: Vec<String> = bounds.allowed.iter().map(ToString::to_string).collect();
         errors.push(Invalid::new(
             "spec.isolation.model",
-            format!("{model} is not allowed by tier {}, which allows {}", tenant.spec.tier, allowed.join(", ")),
+            format!(
+                "{model} is not allowed by tier {}, which allows {}",
+                tenant.spec.tier,
+                allowed.join(", ")
+            ),
         ));
     }
     model
@@ -168,12 +208,19 @@ fn namespace_names(tenant: &Tenant, tier: &TenantTier, errors: &mut Vec<Invalid>
             errors.push(Invalid::new(format!("spec.namespaces[{}].name", i - 1), message));
         }
         if all[..i].contains(name) {
-            errors.push(Invalid::new(format!("spec.namespaces[{}].name", i - 1), "is there twice"));
+            errors.push(Invalid::new(
+                format!("spec.namespaces[{}].name", i - 1),
+                "is there twice",
+            ));
         }
     }
     let most = tier.spec.max_namespaces.unwrap_or(33);
     if i32::try_from(all.len()).unwrap_or(i32::MAX) > most {
-        let message = format!("{} namespaces with the first one, more than the {most} of tier {}", all.len(), tenant.spec.tier);
+        let message = format!(
+            "{} namespaces with the first one, more than the {most} of tier {}",
+            all.len(),
+            tenant.spec.tier
+        );
         errors.push(Invalid::new("spec.namespaces", message));
     }
     all
@@ -184,8 +231,10 @@ fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let sorted: BTreeMap<&String, &Value> = map.iter().collect();
-            let fields: Vec<String> =
-                sorted.iter().map(|(k, v)| format!("{}:{}", Value::String((*k).clone()), canonical(v))).collect();
+            let fields: Vec<String> = sorted
+                .iter()
+                .map(|(k, v)| format!("{}:{}", Value::String((*k).clone()), canonical(v)))
+                .collect();
             format!("{{{}}}", fields.join(","))
         }
         Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),

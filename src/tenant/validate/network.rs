@@ -4,10 +4,26 @@ use super::{Invalid, World};
 use crate::api::{Access, Egress, Ingress, NetworkPort, PeerState, TenantSpec, TenantTierSpec};
 use ipnet::IpNet;
 
-/// Addresses that no egress rule opens: every cloud's instance metadata, and link-local addresses altogether.
-const NEVER: [&str; 3] = ["169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128"];
+/// Addresses that no egress rule opens: link-local addresses, where most clouds serve an instance's metadata, and those
+/// where Azure (WireServer), Alibaba, and AWS and Google by IPv6 do.
+const NEVER: [&str; 6] = [
+    "169.254.0.0/16",
+    "168.63.129.16/32",
+    "100.100.100.200/32",
+    "fe80::/10",
+    "fd00:ec2::254/128",
+    "fd20:ce::254/128",
+];
+/// IPv4 written as IPv6: some enforcers match the IPv4 address by it, past every exception.
+const MAPPED: &str = "::ffff:0.0.0.0/96";
 /// What counts as the cluster's own where nobody said which addresses it has (RFC 1918, 6598, 4193).
-const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+const PRIVATE: [&str; 5] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "fc00::/7",
+];
 
 /// What may come in and go out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +68,10 @@ pub fn resolve(
     let (tier_in, tier_out) = split(&tier.network);
     let mut bounded = |field: &str, own: Option<Access>, tier: Option<Access>| {
         if own == Some(Access::Allow) && tier == Some(Access::Deny) {
-            errors.push(Invalid::new(format!("spec.network.{field}"), "the tier says Deny, which a tenant cannot override"));
+            errors.push(Invalid::new(
+                format!("spec.network.{field}"),
+                "the tier says Deny, which a tenant cannot override",
+            ));
         }
         own.or(tier).unwrap_or(Access::Deny)
     };
@@ -64,13 +83,23 @@ pub fn resolve(
     peers.sort();
     peers.dedup();
     if peers.iter().any(|peer| peer == name) {
-        errors.push(Invalid::new("spec.network.ingress.tenants", "names the tenant itself, which is always let in"));
+        errors.push(Invalid::new(
+            "spec.network.ingress.tenants",
+            "names the tenant itself, which is always let in",
+        ));
     }
     let mut to = Vec::new();
-    for (origin, rules) in [("spec.network.egress.to", &own_out.to), ("spec.tier: the tier's network.egress.to", &tier_out.to)] {
+    for (origin, rules) in [
+        ("spec.network.egress.to", &own_out.to),
+        ("spec.tier: the tier's network.egress.to", &tier_out.to),
+    ] {
         for (i, rule) in rules.iter().enumerate() {
             match destination(&rule.cidr, &world.cluster_cidrs) {
-                Ok((cidr, except)) => to.push(Destination { cidr, except, ports: rule.ports.clone() }),
+                Ok((cidr, except)) => to.push(Destination {
+                    cidr,
+                    except,
+                    ports: rule.ports.clone(),
+                }),
                 Err(reason) => errors.push(Invalid::new(format!("{origin}[{i}].cidr"), reason)),
             }
         }
@@ -78,42 +107,82 @@ pub fn resolve(
     if internet == Access::Allow {
         to.extend(public_addresses(&world.cluster_cidrs));
     }
-    ValidNetwork { gateway, internet, api_server, to, peers: peers.into_iter().map(|peer| peering(name, peer, world)).collect() }
+    ValidNetwork {
+        gateway,
+        internet,
+        api_server,
+        to,
+        peers: peers.into_iter().map(|peer| peering(name, peer, world)).collect(),
+    }
 }
 
 /// Traffic flows only while both name each other.
 fn peering(name: &str, peer: String, world: &World) -> Peering {
     match world.peers.get(&peer).filter(|other| other.names.contains(name)) {
-        Some(other) => Peering { name: peer, state: PeerState::Agreed, namespaces: other.namespaces.clone() },
-        None => Peering { name: peer, state: PeerState::Pending, namespaces: Vec::new() },
+        Some(other) => Peering {
+            name: peer,
+            state: PeerState::Agreed,
+            namespaces: other.namespaces.clone(),
+        },
+        None => Peering {
+            name: peer,
+            state: PeerState::Pending,
+            namespaces: Vec::new(),
+        },
     }
 }
 
 /// A destination and what must be left out of it; an error where nothing would remain.
 fn destination(text: &str, cluster: &[IpNet]) -> Result<(IpNet, Vec<IpNet>), String> {
-    let cidr: IpNet = text.parse().map_err(|_| "is not a CIDR such as 203.0.113.0/24".to_string())?;
+    let cidr: IpNet = text
+        .parse()
+        .map_err(|_| "is not a CIDR such as 203.0.113.0/24".to_string())?;
     let cidr = cidr.trunc();
+    if constants(&[MAPPED]).any(|mapped| mapped.contains(&cidr)) {
+        return Err("is an IPv4 address written as IPv6: write it as IPv4".into());
+    }
     if let Some(forbidden) = constants(&NEVER).find(|net| net.contains(&cidr)) {
-        return Err(format!("lies within {forbidden}, where nodes find their metadata: never opened to a tenant"));
+        return Err(format!(
+            "lies within {forbidden}, where nodes find their metadata: never opened to a tenant"
+        ));
     }
     let unknown = cluster.is_empty();
-    let own: Vec<IpNet> = if unknown { constants(&PRIVATE).collect() } else { cluster.to_vec() };
+    let own: Vec<IpNet> = if unknown {
+        constants(&PRIVATE).collect()
+    } else {
+        cluster.to_vec()
+    };
     if let Some(own) = own.iter().find(|net| net.contains(&cidr)) {
         return Err(if unknown {
-            format!("lies within {own}, and which private addresses are the cluster's own is not known: set network.clusterCIDRs in the chart")
+            format!(
+                "lies within {own}, and which private addresses are the cluster's own is not known: set network.clusterCIDRs in the chart"
+            )
         } else {
             format!("lies within the cluster's own {own}: name tenants in spec.network.ingress.tenants instead")
         });
     }
-    Ok((cidr, within(&cidr, own.into_iter().chain(constants(&NEVER)))))
+    let except = within(&cidr, own.into_iter().chain(constants(&NEVER)));
+    if except.contains(&cidr) {
+        return Err("is made up of the cluster's own addresses and of those that are never opened to a tenant".into());
+    }
+    Ok((cidr, except))
 }
 
 /// Everything but private, link-local and the cluster's addresses.
 fn public_addresses(cluster: &[IpNet]) -> Vec<Destination> {
     constants(&["0.0.0.0/0", "::/0"])
         .map(|cidr| {
-            let except = within(&cidr, constants(&PRIVATE).chain(constants(&NEVER)).chain(cluster.iter().copied()));
-            Destination { cidr, except, ports: Vec::new() }
+            let except = within(
+                &cidr,
+                constants(&PRIVATE)
+                    .chain(constants(&NEVER))
+                    .chain(cluster.iter().copied()),
+            );
+            Destination {
+                cidr,
+                except,
+                ports: Vec::new(),
+            }
         })
         .collect()
 }

@@ -15,21 +15,36 @@ pub fn subjects(
     errors: &mut Vec<Invalid>,
 ) -> BTreeMap<OwnerRole, Vec<Subject>> {
     let mut sorted: Vec<(usize, &Owner)> = owners.iter().enumerate().collect();
-    sorted.sort_by_key(|(_, owner)| *owner);
-    sorted.dedup_by(|(_, a), (_, b)| (a.kind, &a.name, &a.namespace, a.role) == (b.kind, &b.name, &b.namespace, b.role));
+    // An apiGroup may be left out or written, and says nothing either way.
+    let identity = |owner: &Owner| (owner.kind, owner.name.clone(), owner.namespace.clone(), owner.role);
+    sorted.sort_by_key(|(_, owner)| identity(owner));
+    sorted.dedup_by_key(|(_, owner)| identity(owner));
     let mut by_role: BTreeMap<OwnerRole, Vec<Subject>> = BTreeMap::new();
     for (i, owner) in sorted {
         let at = |field: &str| format!("spec.owners[{i}].{field}");
         if owner.name.starts_with("system:") {
-            errors.push(Invalid::new(at("name"), "a user or group of the system cannot own a tenant"));
+            errors.push(Invalid::new(
+                at("name"),
+                "a user or group of the system cannot own a tenant",
+            ));
         }
         let service_account = owner.kind == OwnerKind::ServiceAccount;
         if let Some(namespace) = owner.namespace.as_ref().filter(|_| service_account) {
             if namespace.starts_with("kube-") {
-                errors.push(Invalid::new(at("namespace"), "a ServiceAccount of the system cannot own a tenant"));
+                errors.push(Invalid::new(
+                    at("namespace"),
+                    "a ServiceAccount of the system cannot own a tenant",
+                ));
             }
-            if let Some(holder) = world.held_namespaces.get(namespace).filter(|_| !namespaces.contains(namespace)) {
-                errors.push(Invalid::new(at("namespace"), format!("belongs to another tenant, {holder}")));
+            if let Some(holder) = world
+                .held_namespaces
+                .get(namespace)
+                .filter(|_| !namespaces.contains(namespace))
+            {
+                errors.push(Invalid::new(
+                    at("namespace"),
+                    format!("belongs to another tenant, {holder}"),
+                ));
             }
         } else if service_account {
             errors.push(Invalid::new(at("namespace"), "a ServiceAccount has a namespace"));

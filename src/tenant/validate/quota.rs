@@ -17,7 +17,11 @@ const CONTAINER_LIMITS: [(&str, &str); 3] = [("cpu", "1"), ("memory", "512Mi"), 
 
 /// The tenant's quota, and each namespace's share, the first namespace's first. Every share has every key, and no key's
 /// shares add up to more than the tenant's.
-pub fn divide(spec: &TenantSpec, tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> (ResourceList, Vec<ResourceList>) {
+pub fn divide(
+    spec: &TenantSpec,
+    tier: &TenantTierSpec,
+    errors: &mut Vec<Invalid>,
+) -> (ResourceList, Vec<ResourceList>) {
     let bounds = amounts(&tier.quota, "spec.tier: the tier's quota", errors);
     let own = amounts(&spec.quota, "spec.quota", errors);
     for (key, asked) in &own {
@@ -26,7 +30,10 @@ pub fn divide(spec: &TenantSpec, tier: &TenantTierSpec, errors: &mut Vec<Invalid
             errors.push(Invalid::new(format!("spec.quota.{key}"), message));
         }
     }
-    let mut total: Amounts = COUNTS.iter().map(|(key, count)| (key.to_string(), Amount::whole(*count))).collect();
+    let mut total: Amounts = COUNTS
+        .iter()
+        .map(|(key, count)| (key.to_string(), Amount::whole(*count)))
+        .collect();
     total.extend(bounds);
     total.extend(own);
 
@@ -44,7 +51,10 @@ pub fn divide(spec: &TenantSpec, tier: &TenantTierSpec, errors: &mut Vec<Invalid
 
     let mut shares = vec![Amounts::new(); named.len()];
     for (key, whole) in &total {
-        let taken = named.iter().filter_map(|share| share.get(key)).fold(Amount::ZERO, |sum, share| sum.plus(*share));
+        let taken = named
+            .iter()
+            .filter_map(|share| share.get(key))
+            .fold(Amount::ZERO, |sum, share| sum.plus(*share));
         if taken > *whole {
             for (i, share) in named.iter().enumerate().skip(1) {
                 if share.contains_key(key) {
@@ -68,13 +78,27 @@ pub fn divide(spec: &TenantSpec, tier: &TenantTierSpec, errors: &mut Vec<Invalid
 pub fn container_defaults(tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> ContainerResources {
     let own = tier.container_defaults.clone().unwrap_or_default();
     let fill = |own: &ResourceList, defaults: &[(&str, &str)]| {
-        let mut filled: ResourceList = defaults.iter().map(|(k, v)| (k.to_string(), Quantity(v.to_string()))).collect();
+        let mut filled: ResourceList = defaults
+            .iter()
+            .map(|(k, v)| (k.to_string(), Quantity(v.to_string())))
+            .collect();
         filled.extend(own.clone());
         filled
     };
-    let mut limits = amounts(&fill(&own.limits, &CONTAINER_LIMITS), "spec.tier: the tier's containerDefaults.limits", errors);
-    let mut requests =
-        amounts(&fill(&own.requests, &CONTAINER_REQUESTS), "spec.tier: the tier's containerDefaults.requests", errors);
+    let mut limits = amounts(
+        &fill(&own.limits, &CONTAINER_LIMITS),
+        "spec.tier: the tier's containerDefaults.limits",
+        errors,
+    );
+    let mut requests = amounts(
+        &fill(&own.requests, &CONTAINER_REQUESTS),
+        "spec.tier: the tier's containerDefaults.requests",
+        errors,
+    );
+    // As the API server does in a LimitRange: what is limited and not requested is requested whole.
+    for (key, limit) in &limits {
+        requests.entry(key.clone()).or_insert(*limit);
+    }
     for (key, request) in &mut requests {
         let Some(limit) = limits.get_mut(key) else { continue };
         match (own.requests.contains_key(key), own.limits.contains_key(key)) {
@@ -88,7 +112,10 @@ pub fn container_defaults(tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> C
             _ => {}
         }
     }
-    ContainerResources { requests: list(&requests), limits: list(&limits) }
+    ContainerResources {
+        requests: list(&requests),
+        limits: list(&limits),
+    }
 }
 
 /// Parses a map of quantities; what is wrong with one is said at its own field.
@@ -99,8 +126,17 @@ pub fn amounts(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> A
         match Amount::parse(&quantity.0) {
             Err(reason) => errors.push(Invalid::new(at, format!("{:.40} {reason}", quantity.0))),
             Ok(amount) if amount.is_negative() => errors.push(Invalid::new(at, "must not be below zero")),
-            Ok(_) if matches!(key.as_str(), "cpu" | "memory" | "storage" | "ephemeral-storage") && field.contains("quota") => {
-                errors.push(Invalid::new(at, format!("is ambiguous: write requests.{key} or limits.{key}")));
+            Ok(amount) if !amount.is_whole() && Unit::of(key) == Unit::One => {
+                errors.push(Invalid::new(at, "must be a whole number"));
+            }
+            Ok(_)
+                if matches!(key.as_str(), "cpu" | "memory" | "storage" | "ephemeral-storage")
+                    && field.contains("quota") =>
+            {
+                errors.push(Invalid::new(
+                    at,
+                    format!("is ambiguous: write requests.{key} or limits.{key}"),
+                ));
             }
             Ok(amount) => {
                 amounts.insert(key.clone(), amount);
@@ -111,5 +147,8 @@ pub fn amounts(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> A
 }
 
 fn list(amounts: &Amounts) -> ResourceList {
-    amounts.iter().map(|(key, amount)| (key.clone(), Quantity(amount.to_string()))).collect()
+    amounts
+        .iter()
+        .map(|(key, amount)| (key.clone(), Quantity(amount.to_string())))
+        .collect()
 }
