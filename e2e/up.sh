@@ -64,11 +64,12 @@ cluster_cidrs() {
   } | grep -v : | sort -u | tr '\n' ' '
 }
 
+# Definitions that were applied by hand before are taken over.
 install() {
   local cidrs
   cidrs=${CLUSTER_CIDRS:-$(cluster_cidrs)}
   say "installing the operator ($IMAGE)"
-  if ! helm upgrade --install tenant-operator charts/tenant-operator --namespace "$NAMESPACE" --create-namespace \
+  if ! helm upgrade --install --take-ownership tenant-operator charts/tenant-operator --namespace "$NAMESPACE" --create-namespace \
     --set image.repository="${IMAGE%:*}" --set-string image.tag="${IMAGE##*:}" --set image.pullPolicy=IfNotPresent \
     --set "network.clusterCIDRs={$(xargs <<<"$cidrs" | tr ' ' ',')}" --wait --timeout 3m >/dev/null; then
     why_not
@@ -76,7 +77,12 @@ install() {
   fi
 }
 
-tenants() { kubectl get tenants --no-headers -o custom-columns="NAME:.metadata.name,READY:.status.conditions[?(@.type=='Ready')].status" 2>/dev/null; }
+# Only the samples: others may have tenants there too.
+tenants() {
+  kubectl get -k config/samples --ignore-not-found --no-headers \
+    -o custom-columns="KIND:.kind,NAME:.metadata.name,READY:.status.conditions[?(@.type=='Ready')].status" 2>/dev/null |
+    awk '$1 == "Tenant" { print $2, $3 }'
+}
 not_ready() { tenants | awk '$2 != "True" { print $1 }' | xargs; }
 
 wait_ready() {
