@@ -68,13 +68,13 @@ async fn the_tenants_name_and_id_cannot_be_replaced() -> Result<()> {
     let pod = &tenant.pods("shell", 1).await?[0];
     let id = text(&settled["status"]["id"]);
     ensure!(
-        kubectl::exec(&tenant.name, pod, &["printenv", "TENANT_ID"])
+        kubectl::exec(&tenant.name, pod, &["sh", "-c", "echo $TENANT_ID"])
             .await?
             .trim()
             == id,
         "TENANT_ID is forged"
     );
-    let name = kubectl::exec(&tenant.name, pod, &["printenv", "TENANT_NAME"]).await?;
+    let name = kubectl::exec(&tenant.name, pod, &["sh", "-c", "echo $TENANT_NAME"]).await?;
     ensure!(name.trim() == tenant.name, "TENANT_NAME is forged");
     Ok(())
 }
