@@ -19,7 +19,7 @@ bring_up() {
       kind create cluster --name "$KIND_NAME" --kubeconfig "$KIND_KUBECONFIG" --wait 120s
     fi
     kind export kubeconfig --name "$KIND_NAME" --kubeconfig "$KIND_KUBECONFIG"
-    e2e/cluster/build.sh clients
+    e2e/cluster/build.sh clients samples
     ;;
   current)
     e2e/cluster/build.sh clients
@@ -44,9 +44,12 @@ load_image() {
     IMAGE=tenant-operator:$(docker image inspect --format '{{.Id}}' tenant-operator:e2e | cut -d: -f2 | cut -c1-12)
     docker tag tenant-operator:e2e "$IMAGE"
     kind load docker-image --name "$KIND_NAME" "$IMAGE"
+    e2e/cluster/sample-image.sh --output target/kind/sample-image.tar
+    kind load image-archive --name "$KIND_NAME" target/kind/sample-image.tar
     ;;
   current)
     [ -n "${IMAGE:-}" ] || die "IMAGE=NAME:TAG must say which image of the operator that cluster can pull"
+    say "the samples' image, executive-service:1.0.0, must be there too (e2e/cluster/sample-image.sh --output FILE makes it)"
     ;;
   esac
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # build.sh [SET...]: builds what the cluster runs into target/cluster/bin, at the versions pinned in go.mod.
-# Sets: clients, control-plane, node, conformance; none named: all but the last. What is there at its version is left alone.
+# Sets: clients, control-plane, samples, node, conformance; none named: all but the last. What is there at its version is left alone.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -27,7 +27,7 @@ control-plane|volumes|.|-|./volumes|
 node|kubelet|.|$K8S|$K8S/cmd/kubelet|$K8S_VERSION_FLAGS
 node|kube-proxy|.|$K8S|$K8S/cmd/kube-proxy|$K8S_VERSION_FLAGS
 node|network-policy-enforcer|.|-|./enforcer|
-node|agnhost|.|$K8S|$K8S/test/images/agnhost|
+samples|agnhost|.|$K8S|$K8S/test/images/agnhost|
 node|containerd|containerd|$CONTAINERD|$CONTAINERD/cmd/containerd|-X $CONTAINERD/version.Version=%s
 node|containerd-shim-runc-v2|containerd|$CONTAINERD|$CONTAINERD/cmd/containerd-shim-runc-v2|-X $CONTAINERD/version.Version=%s
 node|ctr|containerd|$CONTAINERD|$CONTAINERD/cmd/ctr|-X $CONTAINERD/version.Version=%s
@@ -80,7 +80,7 @@ kwok_stages() {
   echo "$version" >"$BIN/.versions/kwok-stages"
 }
 
-sets=" ${*:-clients control-plane node} "
+sets=" ${*:-clients control-plane samples node} "
 mkdir -p "$BIN/.versions" "$LOGS"
 todo=()
 while IFS='|' read -r group name dir module package flags; do

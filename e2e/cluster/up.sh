@@ -68,7 +68,7 @@ fi
 if [ "${#wanted[@]}" -eq "${#CONTROL_PLANE[@]}" ]; then
   "$CLUSTER_SRC/build.sh" clients control-plane
 else
-  "$CLUSTER_SRC/build.sh" clients control-plane node
+  "$CLUSTER_SRC/build.sh" clients control-plane samples node
 fi
 
 began=$SECONDS
