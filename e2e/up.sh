@@ -2,6 +2,7 @@
 # make up: a cluster, the operator in it, the sample tenants Ready. May be run again at any time.
 #   CLUSTER=local|kind|current   which cluster (chosen unless told)
 #   IMAGE=NAME:TAG               with CLUSTER=current: the operator's image, which that cluster can pull
+#   GATEWAY_NAMESPACE=NAME       where the gateway runs (gateway-system)
 #   READY_TIMEOUT=SECONDS        how long the samples may take (300)
 set -euo pipefail
 . "$(dirname "$0")/choose.sh"
@@ -74,6 +75,7 @@ install() {
   say "installing the operator ($IMAGE)"
   if ! helm upgrade --install --take-ownership tenant-operator charts/tenant-operator --namespace "$NAMESPACE" --create-namespace \
     --set image.repository="${IMAGE%:*}" --set-string image.tag="${IMAGE##*:}" --set image.pullPolicy=IfNotPresent \
+    --set network.gatewayNamespace="${GATEWAY_NAMESPACE:-gateway-system}" \
     --set "network.clusterCIDRs={$(xargs <<<"$cidrs" | tr ' ' ',')}" --wait --timeout 3m >/dev/null; then
     why_not
     die "the operator does not come up"

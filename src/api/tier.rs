@@ -34,6 +34,9 @@ use std::collections::BTreeMap;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.network) || !has(self.network.ingress) || !has(self.network.ingress.tenants) || size(self.network.ingress.tenants) == 0").message("a tier cannot name peers: two tenants agree on it themselves"),
+)]
 pub struct TenantTierSpec {
     /// The plan's name as people write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -163,7 +163,7 @@ async fn lead(
         return false;
     }
 
-    let trigger = watches::tenants(client, tenants_writer, queue.clone());
+    let trigger = watches::tenants(client, tenants.clone(), tenants_writer, queue.clone());
     let woken = futures::stream::unfold(woken, |mut woken| async {
         woken.recv().await.map(|next| (next, woken))
     });

@@ -4,7 +4,7 @@ use super::{Context, Queue};
 use crate::api::{Tenant, TenantTier};
 use crate::cluster::{Kind, Store};
 use crate::names;
-use crate::tenant::observe::named_peers;
+use crate::tenant::observe::names_peer;
 use futures::{Stream, StreamExt, TryStreamExt};
 use kube::api::{Api, DynamicObject};
 use kube::runtime::reflector;
@@ -61,17 +61,19 @@ pub async fn tiers(
     }
 }
 
-/// The tenants themselves. A change of one wakes those that it names as peers too: both sides must agree.
+/// The tenants themselves. A change of one wakes those that name it as a peer too: both sides must agree.
 pub fn tenants(
     client: Client,
+    tenants: reflector::Store<Tenant>,
     writer: reflector::store::Writer<Tenant>,
     queue: Queue,
 ) -> impl Stream<Item = Result<Tenant, watcher::Error>> {
     reflected(Api::all(client), writer)
         .inspect_ok(move |event| {
-            if let Event::Apply(tenant) | Event::Delete(tenant) = event {
-                for peer in named_peers(tenant) {
-                    queue.wake(&peer);
+            if let Event::Apply(changed) | Event::Delete(changed) = event {
+                let changed = changed.metadata.name.as_deref().unwrap_or_default();
+                for tenant in tenants.state().iter().filter(|tenant| names_peer(tenant, changed)) {
+                    queue.wake(tenant.metadata.name.as_deref().unwrap_or_default());
                 }
             }
         })

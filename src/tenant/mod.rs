@@ -3,6 +3,8 @@
 pub mod cleanup;
 pub mod diagnosis;
 pub mod drain;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod observe;
 pub mod plan;
 pub mod provision;

@@ -1,7 +1,7 @@
 //! Reads what a Tenant's validity depends on out of what is known, and decides nothing.
 
 use super::validate::{PeerTenant, World};
-use crate::api::{OwnerKind, Tenant, TenantTier};
+use crate::api::{OwnerKind, Peer, Tenant, TenantTier};
 use crate::cluster::Store;
 use ipnet::IpNet;
 use kube::runtime::reflector::{self, ObjectRef};
@@ -69,14 +69,15 @@ impl Known {
 
 /// The tenants that a Tenant names as peers.
 pub fn named_peers(tenant: &Tenant) -> BTreeSet<String> {
-    let ingress = tenant
-        .spec
-        .network
-        .as_ref()
-        .and_then(|network| network.ingress.as_ref());
-    ingress
-        .into_iter()
-        .flat_map(|ingress| &ingress.tenants)
-        .map(|peer| peer.name.clone())
-        .collect()
+    peers(tenant).map(|peer| peer.name.clone()).collect()
+}
+
+/// Whether a Tenant names another as a peer.
+pub fn names_peer(tenant: &Tenant, other: &str) -> bool {
+    peers(tenant).any(|peer| peer.name == other)
+}
+
+fn peers(tenant: &Tenant) -> impl Iterator<Item = &Peer> {
+    let ingress = tenant.spec.network.as_ref().and_then(|network| network.ingress.as_ref());
+    ingress.into_iter().flat_map(|ingress| &ingress.tenants)
 }

@@ -117,3 +117,11 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
     }
     environment
 }
+
+#[cfg(test)]
+#[path = "plan_test.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "property_test.rs"]
+mod properties;

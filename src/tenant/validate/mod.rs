@@ -241,3 +241,7 @@ fn canonical(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+#[path = "validate_test.rs"]
+mod tests;

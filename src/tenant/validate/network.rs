@@ -95,6 +95,10 @@ pub fn resolve(
     ] {
         for (i, rule) in rules.iter().enumerate() {
             match destination(&rule.cidr, &world.cluster_cidrs) {
+                Ok((cidr, _)) if tier_out.internet == Some(Access::Deny) && is_internet(&cidr) => {
+                    let message = "is as wide as the internet, which the tier denies";
+                    errors.push(Invalid::new(format!("{origin}[{i}].cidr"), message));
+                }
                 Ok((cidr, except)) => to.push(Destination {
                     cidr,
                     except,
@@ -166,6 +170,11 @@ fn destination(text: &str, cluster: &[IpNet]) -> Result<(IpNet, Vec<IpNet>), Str
         return Err("is made up of the cluster's own addresses and of those that are never opened to a tenant".into());
     }
     Ok((cidr, except))
+}
+
+/// Whether a range is too wide to be a list of destinations: no single network is larger than a /8 (IPv6: /16).
+fn is_internet(cidr: &IpNet) -> bool {
+    cidr.prefix_len() < if cidr.addr().is_ipv4() { 8 } else { 16 }
 }
 
 /// Everything but private, link-local and the cluster's addresses.
