@@ -106,7 +106,7 @@ def operator_elevated(r):
     r.refused("elevated operator scales", kubectl("scale", "deployment", "theirs", "-n", A, "--replicas=2", user=OPERATOR), CONFINED)
     must("create", "-f", "-", stdin=pod(A))
     r.refused("elevated operator runs a command in a pod", kubectl("exec", "-n", A, "probe", "--", "true", user=OPERATOR), CONFINED)
-    must("delete", "pod", "probe", "-n", A, "--wait=false")
+    must("delete", "pod", "probe", "-n", A, "--force", "--grace-period=0")
     must("delete", "clusterrole,clusterrolebinding", f"{RUN}-elevated")
 
 
@@ -258,7 +258,7 @@ def pods(r):
     r.refused("a later toleration of another's", tolerate({"key": key, "operator": "Equal", "value": B}), PODS)
     r.refused("a later toleration of everything", tolerate({"operator": "Exists"}), PODS)
     r.allowed("a pod's label", patch(A, "pod", "probe", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
-    must("delete", "pod", "probe", "-n", A, "--wait=false")
+    must("delete", "pod", "probe", "-n", A, "--force", "--grace-period=0")
 
     # A pod from before the policy must not be stuck with its finalizers and labels.
     early = f"{RUN}-n"
