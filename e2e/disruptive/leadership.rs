@@ -87,6 +87,9 @@ async fn a_leader_that_is_killed_is_replaced() -> Result<()> {
         let tenants = settled_tenants(scene).await?;
         let start = Instant::now();
         kill(&scene.cluster, &first).await?;
+        // Or the kubelet would start it again, under the name that holds the lease.
+        let at = path("pods", operator::NAMESPACE, &first) + "?gracePeriodSeconds=0";
+        scene.cluster.delete(&at).await.context("remove the killed pod")?;
         let second = another_leader(&scene.cluster, &first, 40).await?;
         println!("replaced after {:?}", start.elapsed());
         let log = Audit::now()?;
@@ -124,8 +127,8 @@ pub async fn kill(cluster: &Cluster, pod: &str) -> Result<()> {
         ];
         std::process::Command::new(ctr)
             .args(words)
-            .status()
-            .is_ok_and(|s| s.success())
+            .output()
+            .is_ok_and(|o| o.status.success())
     })
     .await?;
     if !killed {

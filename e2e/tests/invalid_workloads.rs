@@ -38,10 +38,7 @@ async fn what_kubernetes_refuses_is_told_and_what_runs_goes_on() -> Result<()> {
         ),
     ] {
         tenant.patch(spec).await?;
-        tenant
-            .not_ready(&[], &["web", word])
-            .await
-            .map_err(|e| e.context(what))?;
+        tenant.not_ready(&[], &[word]).await.map_err(|e| e.context(what))?;
         ensure!(
             tenant.pods("web", 1).await? == running,
             "{what}: what ran was disturbed"

@@ -77,7 +77,8 @@ async fn everything_stops_and_the_data_stays() -> Result<()> {
         scene.cluster.get(&claim).await?["metadata"]["uid"] == uid,
         "the claim is another one"
     );
-    eventually("the tenant's own pods to come back", secs(60), async || {
+    // Kubernetes' own controllers try again after ever longer pauses.
+    eventually("the tenant's own pods to come back", secs(150), async || {
         let own = scene.cluster.get(&path("deployments", &tenant.name, "own")).await?;
         ensure!(own["status"]["readyReplicas"] == 1, "{}", own["status"]);
         Ok(())
