@@ -22,6 +22,8 @@ const CALM: Duration = Duration::from_secs(300);
 const UNDERWAY: Duration = Duration::from_secs(2);
 /// How long a passing state is kept to ourselves.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a workload that is refused its pods may still come right: caches lag behind what was just made.
+const HOPE: Duration = Duration::from_secs(5);
 /// When what does not come right by itself is looked at again.
 const STUCK: Duration = Duration::from_secs(30);
 /// From when on a deletion that makes no headway is called blocked.
@@ -88,14 +90,21 @@ async fn settle(
     valid: Option<&ValidTenant>,
 ) -> Result<Action, Error> {
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    if !verdict.is_passing() {
+    let underway = if verdict.is_passing() {
+        ctx.underway_since(name).elapsed()
+    } else {
         ctx.arrived(name);
-    } else if ctx.underway_since(name).elapsed() < PATIENCE {
+        Duration::MAX
+    };
+    if underway < PATIENCE {
         return Ok(Action::requeue(PATIENCE));
     }
     let (verdict, again) = match verdict {
         Verdict::Planned(Progress::Workloads(unavailable)) => {
             let unavailable = diagnosis::diagnose(&ctx.writer, name, unavailable).await;
+            if unavailable.stuck && underway < HOPE {
+                return Ok(Action::requeue(HOPE));
+            }
             let again = if unavailable.stuck { STUCK } else { UNDERWAY * 2 };
             (Verdict::Planned(Progress::Workloads(unavailable)), again)
         }
