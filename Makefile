@@ -1,7 +1,7 @@
 # `make up` is all that is needed to see the operator work; everything else is for those who change it.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint manifests cluster-up cluster-down netpol-conformance
+.PHONY: help up down test bench lint manifests cluster-up cluster-down netpol-conformance
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ down: ## Remove what `make up` made
 
 test: ## All tests, on the cluster of `make up` or on one brought up for them (FILTER=NAME for a part)
 	@e2e/test.sh
+
+bench: ## N tenants (200) on the real control plane, beside the floor, into docs/benchmarks.md
+	@e2e/bench/run.sh
 
 lint: ## Formatting and lints
 	cargo fmt --check

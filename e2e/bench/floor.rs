@@ -1,0 +1,323 @@
+//! The floor: what a plain client needs that knows beforehand what to write, and reads nothing.
+//!
+//! Sixteen workers write the operator's own plan for each tenant in its order (law 2). Nobody waits idly: while a
+//! tenant's quota is not yet in force, or its Deployment not available, its worker goes on with another tenant.
+
+use crate::cluster::{Cluster, WORKERS, has_code};
+use crate::spec::{self, FLOOR};
+use crate::{timing, watches};
+use anyhow::{Context, Result, anyhow};
+use futures::future::try_join_all;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use serde_json::json;
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tenant_operator::api::{Tenant, TenantTier};
+use tenant_operator::cluster::{Desired, Key, Kind, Live};
+use tenant_operator::names;
+use tenant_operator::tenant::provision::{Progress, is_enforced};
+use tenant_operator::tenant::status::{self, Verdict};
+use tenant_operator::tenant::workload::judge;
+use tenant_operator::tenant::{self, Environment, Platform, ValidTenant, World, plan};
+use tokio::sync::Notify;
+
+/// What the floor came to.
+#[derive(Clone, Debug)]
+pub struct Floor {
+    /// Until the last tenant's status and view were written.
+    pub total: Duration,
+    /// Until the last object of the plans was written.
+    pub written: Duration,
+    pub writes: u64,
+}
+
+/// What all tenants have in common.
+pub struct Common {
+    pub tier: TenantTier,
+    pub platform: Platform,
+    pub world: World,
+}
+
+/// What of a tenant is written next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The Tenant with its finalizer, and everything up to its quota.
+    Bounds,
+    /// Access, configuration, workloads; once the quota is in force.
+    Workloads,
+    /// The status, and the tenant's own view of it; once the workloads are available.
+    Report,
+}
+
+/// One tenant on its way.
+struct Course {
+    /// The stage that was written, and whose consequence is waited for.
+    written: Option<Stage>,
+    planned: Option<Arc<Planned>>,
+    /// Namespaces whose quota was seen in force.
+    enforced: HashSet<String>,
+    available: bool,
+}
+
+struct Planned {
+    tenant: Tenant,
+    valid: ValidTenant,
+    environment: Environment,
+}
+
+struct Run {
+    cluster: Cluster,
+    common: Common,
+    courses: Vec<Mutex<Course>>,
+    /// The first tenant that nobody has begun.
+    next: AtomicUsize,
+    /// What can go on; comes before anything new.
+    later: Mutex<VecDeque<(usize, Stage)>>,
+    wake: Notify,
+    done: AtomicUsize,
+    writes: AtomicU64,
+    /// When the last object of a plan was written.
+    last_object: Mutex<Instant>,
+}
+
+/// Writes `count` tenants.
+pub async fn run(cluster: &Cluster, common: Common, count: usize) -> Result<Floor> {
+    let course = || Course {
+        written: None,
+        planned: None,
+        enforced: HashSet::new(),
+        available: false,
+    };
+    let run = Arc::new(Run {
+        cluster: cluster.clone(),
+        common,
+        courses: (0..count).map(|_| Mutex::new(course())).collect(),
+        next: AtomicUsize::new(0),
+        later: Mutex::default(),
+        wake: Notify::new(),
+        done: AtomicUsize::new(0),
+        writes: AtomicU64::new(0),
+        last_object: Mutex::new(Instant::now()),
+    });
+    let mut watching = Vec::new();
+    for kind in [Kind::ResourceQuota, Kind::Deployment] {
+        let seen = run.clone();
+        watching.push(
+            watches::each(cluster.api(kind, ""), names::TENANT, move |object| {
+                seen.see(kind, &object)
+            })
+            .await?,
+        );
+    }
+    let started = Instant::now();
+    let workers = (0..WORKERS).map(|_| {
+        let run = run.clone();
+        async move { tokio::spawn(run.work()).await? }
+    });
+    let limit = timing::patience(count);
+    let ended = tokio::time::timeout(limit, try_join_all(workers)).await;
+    ended.map_err(|_| {
+        anyhow!(
+            "the floor was not done after {} s: {} of {count}",
+            limit.as_secs(),
+            run.done.load(Ordering::Relaxed)
+        )
+    })??;
+    let last_object = *locked(&run.last_object);
+    Ok(Floor {
+        total: started.elapsed(),
+        written: last_object.duration_since(started),
+        writes: run.writes.load(Ordering::Relaxed),
+    })
+}
+
+impl Run {
+    async fn work(self: Arc<Self>) -> Result<()> {
+        while let Some((index, stage)) = self.job().await {
+            self.write(index, stage)
+                .await
+                .with_context(|| format!("floor: {stage:?} of {}", spec::name(FLOOR, index)))?;
+            locked(&self.courses[index]).written = Some(stage);
+            match stage {
+                Stage::Report => {
+                    if self.done.fetch_add(1, Ordering::SeqCst) + 1 == self.courses.len() {
+                        self.wake.notify_waiters();
+                    }
+                }
+                _ => self.go_on(index),
+            }
+        }
+        Ok(())
+    }
+
+    /// What to write now; nothing when all is done.
+    async fn job(&self) -> Option<(usize, Stage)> {
+        loop {
+            let mut woken = std::pin::pin!(self.wake.notified());
+            woken.as_mut().enable();
+            if let Some(job) = locked(&self.later).pop_front() {
+                return Some(job);
+            }
+            let next = self.next.fetch_add(1, Ordering::SeqCst);
+            if next < self.courses.len() {
+                return Some((next, Stage::Bounds));
+            }
+            if self.done.load(Ordering::SeqCst) == self.courses.len() {
+                return None;
+            }
+            woken.await;
+        }
+    }
+
+    /// Queues a tenant's next stage when what it waits for is there.
+    fn go_on(&self, index: usize) {
+        let mut course = locked(&self.courses[index]);
+        let namespaces = course
+            .planned
+            .as_ref()
+            .map_or(usize::MAX, |planned| planned.valid.namespaces.len());
+        let next = match course.written {
+            Some(Stage::Bounds) if course.enforced.len() >= namespaces => Stage::Workloads,
+            Some(Stage::Workloads) if course.available => Stage::Report,
+            _ => return,
+        };
+        course.written = None;
+        locked(&self.later).push_back((index, next));
+        self.wake.notify_one();
+    }
+
+    /// Takes in what a watch said.
+    fn see(&self, kind: Kind, object: &DynamicObject) {
+        let tenant = object
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(names::TENANT));
+        let number = tenant.and_then(|name| name.strip_prefix(FLOOR)?.strip_prefix('-')?.parse::<usize>().ok());
+        let Some((index, course)) = number.and_then(|index| Some((index, self.courses.get(index)?))) else {
+            return;
+        };
+        let namespace = object.metadata.namespace.clone().unwrap_or_default();
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let live = Live {
+            key: Key {
+                kind,
+                namespace: namespace.clone(),
+                name: name.clone(),
+            },
+            uid: String::new(),
+            resource_version: String::new(),
+            value: serde_json::to_value(object).unwrap_or_default(),
+        };
+        match kind {
+            Kind::ResourceQuota if is_enforced(&live) => {
+                locked(course).enforced.insert(namespace);
+            }
+            Kind::Deployment => locked(course).available = judge(std::iter::once((name, Some(live)))).is_none(),
+            _ => return,
+        }
+        self.go_on(index);
+    }
+
+    async fn write(&self, index: usize, stage: Stage) -> Result<()> {
+        if stage == Stage::Bounds {
+            let planned = Arc::new(self.begin(index).await?);
+            locked(&self.courses[index]).planned = Some(planned.clone());
+            let Environment {
+                claims,
+                namespaces,
+                bindings,
+                bounds,
+                ..
+            } = &planned.environment;
+            return self.post([claims, namespaces, bindings, bounds]).await;
+        }
+        let planned = locked(&self.courses[index]).planned.clone().context("not planned")?;
+        if stage == Stage::Report {
+            return self.report(&planned).await;
+        }
+        let Environment {
+            access,
+            configuration,
+            workloads,
+            ..
+        } = &planned.environment;
+        self.post([access, configuration, workloads]).await?;
+        *locked(&self.last_object) = Instant::now();
+        Ok(())
+    }
+
+    /// The Tenant itself, and its finalizer.
+    async fn begin(&self, index: usize) -> Result<Planned> {
+        let tenant = self
+            .cluster
+            .tenants()
+            .create(&PostParams::default(), &spec::tenant(FLOOR, index)?)
+            .await?;
+        let name = spec::name(FLOOR, index);
+        let patch = Patch::Merge(json!({"metadata": {"finalizers": [names::FINALIZER]}}));
+        self.cluster
+            .tenants()
+            .patch_metadata(&name, &PatchParams::default(), &patch)
+            .await?;
+        self.writes.fetch_add(2, Ordering::Relaxed);
+        let Common { tier, platform, world } = &self.common;
+        let valid = tenant::validate(&tenant, tier, world).map_err(|reasons| anyhow!("{reasons:?}"))?;
+        let environment = plan::plan(&valid, platform);
+        Ok(Planned {
+            tenant,
+            valid,
+            environment,
+        })
+    }
+
+    async fn post<const N: usize>(&self, groups: [&Vec<Desired>; N]) -> Result<()> {
+        for desired in groups.into_iter().flatten() {
+            let (key, api) = (&desired.key, self.cluster.api(desired.key.kind, &desired.key.namespace));
+            let object: DynamicObject = serde_json::from_value(desired.value.clone())?;
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            match api.create(&PostParams::default(), &object).await {
+                // The `default` ServiceAccount, which Kubernetes makes too.
+                Err(error) if desired.takes_over && has_code(&error, 409) => {
+                    self.writes.fetch_add(1, Ordering::Relaxed);
+                    let patch = Patch::Merge(&desired.value);
+                    api.patch(&key.name, &PatchParams::default(), &patch)
+                        .await
+                        .with_context(|| key.to_string())?;
+                }
+                result => {
+                    result.with_context(|| key.to_string())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn report(&self, planned: &Planned) -> Result<()> {
+        let Planned { tenant, valid, .. } = planned;
+        let (verdict, now) = (Verdict::Planned(Progress::Complete), Timestamp::now());
+        let namespaces = valid
+            .namespaces
+            .iter()
+            .map(|namespace| namespace.name.clone())
+            .collect();
+        let usage = status::usage(std::iter::empty(), now);
+        let status = status::status(tenant, &verdict, Some(valid), namespaces, usage, now);
+        let patch = Patch::Merge(json!({"status": status}));
+        self.cluster
+            .tenants()
+            .patch_status(valid.name(), &PatchParams::default(), &patch)
+            .await?;
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        let view = status::view_object(valid, status::view(tenant, &status));
+        self.post([&vec![plan::desired(Kind::TenantView, &view.metadata, &view)]])
+            .await
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

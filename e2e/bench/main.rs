@@ -1,0 +1,99 @@
+//! `make bench`: how long N tenants take on a real control plane, beside a plain client that writes the same objects.
+//!
+//! One run, in this order: the floor, the operator's turn, a minute of quiet, a restart, removal. What it made is removed
+//! whatever happens.
+
+mod audit;
+mod cleanup;
+mod cluster;
+mod fleet;
+mod floor;
+mod machine;
+mod operator;
+mod phases;
+mod report;
+mod spec;
+mod timing;
+mod watches;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use cluster::Cluster;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Measures the operator that is installed in the cluster of KUBECONFIG.
+#[derive(Parser)]
+struct Arguments {
+    /// How many tenants.
+    #[arg(long, env = "N", default_value_t = 200)]
+    tenants: usize,
+    /// The API server's audit log.
+    #[arg(long, env = "AUDIT_LOG")]
+    audit_log: PathBuf,
+    /// How many seconds nothing may be written.
+    #[arg(long, default_value_t = 60)]
+    quiet: u64,
+    /// What was built, for the record.
+    #[arg(long, default_value = "unknown")]
+    revision: String,
+    /// The file that the table is put into, the newest first.
+    #[arg(long)]
+    record: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let cluster = Cluster::connect().await?;
+    let replicas = operator::replicas(&cluster).await?.max(1);
+    let measured = tokio::select! {
+        measured = phases::all(&cluster, arguments, replicas) => measured,
+        () = interrupted() => Err(anyhow::anyhow!("interrupted")),
+    };
+    let cleaned = cleanup::everything(&cluster, replicas)
+        .await
+        .context("what the bench made could not all be removed");
+    let figures = measured?;
+    cleaned?;
+    let table = report::table(&figures);
+    println!("{table}");
+    if let Some(file) = &arguments.record {
+        report::record(file, &table)?;
+    }
+    let missed = figures.missed();
+    if !missed.is_empty() {
+        bail!("not reached: {}", missed.join("; "));
+    }
+    Ok(())
+}
+
+async fn interrupted() {
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => {}
+        () = wait(SignalKind::terminate()) => {}
+    }
+}
+
+/// Says how far it is.
+fn say(message: impl std::fmt::Display) {
+    eprintln!("bench: {message}");
+}

@@ -1,0 +1,81 @@
+//! The tenants that are measured: a small, ordinary customer.
+
+use anyhow::Result;
+use serde_json::json;
+use tenant_operator::api::{Tenant, TenantTier};
+
+/// What marks a Tenant as the bench's.
+pub const LABEL: &str = "bench.tenant-operator.io/run";
+pub const TIER: &str = "bench";
+/// The two runs' names begin so.
+pub const FLOOR: &str = "floor";
+pub const FLEET: &str = "fleet";
+
+/// Every how many tenants one has a second namespace.
+const STAGING_EVERY: usize = 4;
+
+/// The plan of all of them. Their pods go to the nodes that KWOK plays.
+pub fn tier() -> Result<TenantTier> {
+    Ok(serde_json::from_value(json!({
+        "apiVersion": "tenant-operator.io/v1alpha1",
+        "kind": "TenantTier",
+        "metadata": {"name": TIER},
+        "spec": {
+            "displayName": "Bench",
+            "isolation": {"default": "DedicatedApplication"},
+            "quota": {
+                "requests.cpu": "4", "requests.memory": "8Gi", "limits.cpu": "8", "limits.memory": "16Gi",
+                "pods": "50", "persistentvolumeclaims": "10", "requests.storage": "100Gi",
+            },
+            "containerDefaults": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}},
+            "maxNamespaces": 3,
+            "scheduling": {
+                "nodeSelector": {"type": "kwok"},
+                "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Equal", "value": "fake", "effect": "NoSchedule"}],
+            },
+            "network": {"egress": {"internet": "Deny"}},
+        },
+    }))?)
+}
+
+/// The name of the tenant of a run.
+pub fn name(run: &str, index: usize) -> String {
+    format!("{run}-{index:04}")
+}
+
+/// One tenant: two roles with owners, a web service with its configuration, here and there a second namespace.
+pub fn tenant(run: &str, index: usize) -> Result<Tenant> {
+    let name = name(run, index);
+    let namespaces = match index % STAGING_EVERY {
+        0 => json!([{"name": "staging", "quota": {"requests.cpu": "1", "requests.memory": "2Gi", "pods": "10"}}]),
+        _ => json!([]),
+    };
+    Ok(serde_json::from_value(json!({
+        "apiVersion": "tenant-operator.io/v1alpha1",
+        "kind": "Tenant",
+        "metadata": {"name": name, "labels": {LABEL: run}},
+        "spec": {
+            "displayName": format!("Customer {index}"),
+            "tier": TIER,
+            "owners": [
+                {"kind": "Group", "name": format!("{name}-admins"), "role": "Admin"},
+                {"kind": "Group", "name": format!("{name}-support"), "role": "Viewer"},
+            ],
+            "namespaces": namespaces,
+            "network": {
+                "ingress": {"gateway": "Allow"},
+                "egress": {"to": [{"cidr": "203.0.113.0/24", "ports": [{"port": 443, "protocol": "TCP"}]}]},
+            },
+            "workloads": [{
+                "name": "api",
+                "image": "executive-service:1.0.0",
+                "replicas": 1,
+                "ports": [{"name": "http", "containerPort": 8080}],
+                "env": [{"name": "LOG_LEVEL", "value": "info"}],
+                "readinessProbe": {"httpGet": {"path": "/", "port": 8080}},
+            }],
+            "configuration": {"branding": {"primaryColor": "#0a5"}, "features": {"callRecording": index.is_multiple_of(2)}},
+            "deletionPolicy": "Delete",
+        },
+    }))?)
+}
