@@ -304,11 +304,38 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_is_finer_than_kubernetes_keeps_is_rounded_up() {
+        for (text, expected) in [
+            ("0.1n", "1n"),
+            ("1.0000000001", "1000000001n"),
+            ("0.0000000001Ki", "103n"),
+        ] {
+            assert_eq!(canonical(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_equal_however_they_are_written() {
+        for (a, b) in [
+            ("1Gi", "1073741824"),
+            ("1000m", "1"),
+            ("1k", "1e3"),
+            ("0.5", "500m"),
+            ("2E3", "2000"),
+        ] {
+            assert_eq!(Amount::parse(a).unwrap(), Amount::parse(b).unwrap(), "{a} {b}");
+        }
+        assert!(Amount::parse("1G").unwrap() < Amount::parse("1Gi").unwrap());
+    }
+
     proptest! {
         #[test]
-        fn parsing_the_canonical_form_gives_the_amount(units in 0i64..i64::MAX, suffix in "(|m|k|Mi)") {
-            if let Ok(amount) = Amount::parse(&format!("{units}{suffix}")) {
-                prop_assert_eq!(Amount::parse(&amount.to_string()).unwrap(), amount);
+        fn parsing_the_canonical_form_gives_the_amount(units in 0i64..i64::MAX, fraction in "(|\\.[0-9]{1,9})", suffix in "(|n|u|m|k|M|G|Ki|Mi|Gi|e3|E-2)") {
+            if let Ok(amount) = Amount::parse(&format!("{units}{fraction}{suffix}")) {
+                let canonical = amount.to_string();
+                prop_assert_eq!(Amount::parse(&canonical).unwrap(), amount);
+                prop_assert_eq!(Amount::parse(&canonical).unwrap().to_string(), canonical);
             }
         }
 

@@ -197,3 +197,7 @@ fn retained(owner: &Identity, namespace: &Live) -> Desired {
         takes_over: false,
     }
 }
+
+#[cfg(test)]
+#[path = "drain_test.rs"]
+mod tests;

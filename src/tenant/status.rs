@@ -343,3 +343,7 @@ pub fn existing_namespaces<'a>(tenant: &str, objects: impl Iterator<Item = &'a L
     found.sort_by_key(|name| (name != tenant, name.clone()));
     found
 }
+
+#[cfg(test)]
+#[path = "status_test.rs"]
+mod tests;

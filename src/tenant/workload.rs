@@ -60,3 +60,7 @@ fn problem(deployment: &Value) -> Option<(String, bool)> {
     };
     Some((message, stuck))
 }
+
+#[cfg(test)]
+#[path = "workload_test.rs"]
+mod tests;

@@ -136,11 +136,15 @@ fn peering(name: &str, peer: String, world: &World) -> Peering {
     }
 }
 
+/// Stricter than [`IpNet`] itself, which takes `010.0.0.0/8`: eight to some, ten to others.
+fn parse(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()
+}
+
 /// A destination and what must be left out of it; an error where nothing would remain.
 fn destination(text: &str, cluster: &[IpNet]) -> Result<(IpNet, Vec<IpNet>), String> {
-    let cidr: IpNet = text
-        .parse()
-        .map_err(|_| "is not a CIDR such as 203.0.113.0/24".to_string())?;
+    let cidr = parse(text).ok_or("is not a CIDR such as 203.0.113.0/24")?;
     let cidr = cidr.trunc();
     if constants(&[MAPPED]).any(|mapped| mapped.contains(&cidr)) {
         return Err("is an IPv4 address written as IPv6: write it as IPv4".into());

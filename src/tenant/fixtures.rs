@@ -1,0 +1,91 @@
+//! Tenants and tiers for tests.
+
+use super::validate::PeerTenant;
+use super::{Platform, ValidTenant, World, namespaces, observe, validate};
+use crate::api::{Tenant, TenantSpec, TenantTier, TenantTierSpec};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+pub const ID: &str = "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11";
+
+/// A Tenant called `acme` of tier `plan`, with what is given besides.
+pub fn tenant(spec: Value) -> Tenant {
+    let mut whole = json!({"tier": "plan", "id": ID});
+    lay_over(&mut whole, spec);
+    let spec: TenantSpec = serde_json::from_value(whole).expect("a Tenant's spec");
+    Tenant::new("acme", spec)
+}
+
+/// A tier called `plan`.
+pub fn tier(spec: Value) -> TenantTier {
+    let spec: TenantTierSpec = serde_json::from_value(spec).expect("a TenantTier's spec");
+    TenantTier::new("plan", spec)
+}
+
+/// One resource of `tests/fixtures`, the one of this name where a file has several.
+pub fn fixture<K: DeserializeOwned>(path: &str, name: &str) -> K {
+    let path = format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect(&path);
+    serde_yaml::Deserializer::from_str(&text)
+        .map(|document| <Value as serde::Deserialize>::deserialize(document).expect("YAML"))
+        .find(|value| value["metadata"]["name"] == name)
+        .map(|value| serde_json::from_value(value).expect(name))
+        .expect(name)
+}
+
+/// What the chart would tell the operator.
+pub fn platform() -> Platform {
+    Platform {
+        namespace: "tenant-operator-system".into(),
+        service_account: "tenant-operator".into(),
+        dns_namespace: "kube-system".into(),
+        dns_pod_labels: BTreeMap::from([("k8s-app".into(), "kube-dns".into())]),
+        gateway_namespace: Some("gateway".into()),
+        api_server: vec![
+            ("10.96.0.1".parse().expect("an address"), 443),
+            ("2001:db8::1".parse().expect("an address"), 6443),
+        ],
+    }
+}
+
+/// A world with these other tenants, each with the namespaces of its spec, in a cluster that knows its addresses.
+pub fn world(others: &[&Tenant]) -> World {
+    let peers = others.iter().map(|tenant| {
+        let name = tenant.metadata.name.clone().unwrap_or_default();
+        let peer = PeerTenant {
+            names: observe::named_peers(tenant),
+            namespaces: namespaces(tenant),
+        };
+        (name, peer)
+    });
+    World {
+        cluster_cidrs: ["10.244.0.0/16", "10.96.0.0/12", "192.168.0.0/24", "fd00:10::/48"]
+            .map(|cidr| cidr.parse().expect("a CIDR"))
+            .to_vec(),
+        peers: peers.collect(),
+        held_namespaces: BTreeMap::new(),
+    }
+}
+
+/// Judged to be valid, in [`world`] alone.
+pub fn valid(tenant: &Tenant, tier: &TenantTier) -> ValidTenant {
+    validate(tenant, tier, &world(&[])).expect("a valid Tenant")
+}
+
+/// `acme` with this spec, of a tier with that one.
+pub fn acme(spec: Value, plan: Value) -> ValidTenant {
+    valid(&tenant(spec), &tier(plan))
+}
+
+/// Sets what `over` has in `base`; only objects are merged.
+pub fn lay_over(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                lay_over(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
