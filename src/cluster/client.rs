@@ -59,8 +59,8 @@ pub fn client(mut config: Config, metrics: Metrics) -> Result<Client, kube::Erro
 }
 
 #[derive(Clone)]
-struct CallLayer {
-    metrics: Metrics,
+pub(super) struct CallLayer {
+    pub(super) metrics: Metrics,
 }
 
 impl<S> Layer<S> for CallLayer {
@@ -75,7 +75,7 @@ impl<S> Layer<S> for CallLayer {
 }
 
 /// The service behind [`client`].
-struct Calls<S> {
+pub(super) struct Calls<S> {
     /// Held only while an attempt is started, not while it runs. kube's service cannot be cloned.
     inner: Arc<Mutex<S>>,
     metrics: Metrics,

@@ -252,3 +252,7 @@ fn insert(value: &mut Value, pointer: &str, inserted: Value) {
         map.insert(field.into(), inserted);
     }
 }
+
+#[cfg(test)]
+#[path = "diff_test.rs"]
+mod tests;

@@ -255,3 +255,7 @@ fn relevant(kind: Kind, value: &Value) -> u64 {
     }
     digest(&value)
 }
+
+#[cfg(test)]
+#[path = "store_test.rs"]
+mod tests;

@@ -252,3 +252,7 @@ fn lacks_rights(error: &kube::Error) -> bool {
     let by_authorizer = |message: &str| message.contains("is forbidden: User \"") && message.contains("\" cannot ");
     matches!(error, kube::Error::Api(status) if status.code == 403 && by_authorizer(&status.message))
 }
+
+#[cfg(test)]
+#[path = "write_test.rs"]
+mod tests;
