@@ -1,5 +1,6 @@
 //! The command line.
 
+mod documents;
 mod input;
 mod render;
 

@@ -1,7 +1,7 @@
 //! `tenant-operator render`: what a Tenant becomes, without a cluster.
 
-use super::input;
-use crate::api::{Access, Tenant, yaml};
+use super::{documents, input};
+use crate::api::{Access, Tenant};
 use crate::controller::run::platform;
 use crate::settings::Settings;
 use crate::tenant::observe::named_peers;
@@ -63,7 +63,7 @@ impl Render {
                     .map(|object| object.value.clone()),
             );
         }
-        Ok(yaml(&documents)?)
+        Ok(documents::yaml(&documents))
     }
 
     /// Every other tenant of the input is taken to have its namespaces.
