@@ -81,6 +81,14 @@ impl Writer {
                         live = self.fetch(&desired.key).await?;
                         continue;
                     }
+                    // Quota and policies are asked before the name is: what exists already may be refused by them.
+                    Err(error) if has_code(&error, 403) && !lacks_rights(&error) => {
+                        match self.fetch(&desired.key).await {
+                            Ok(Some(found)) => live = Some(found),
+                            _ => return Err(Error::write(&desired.key, error)),
+                        }
+                        continue;
+                    }
                     Err(error) => return Err(Error::write(&desired.key, error)),
                 }
             };

@@ -362,12 +362,30 @@ async fn a_refusal_by_quota_policy_or_namespace_is_final() {
         "configmaps \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: a tenant cannot have this",
         "configmaps \"a\" is forbidden: unable to create new content in namespace acme because it is being terminated",
     ] {
-        let scene = scene([status(403, "Forbidden", message)]);
+        let scene = scene([status(403, "Forbidden", message), gone()]);
         let error = scene.ensure().await.expect_err(message);
         assert!(error.to_string().contains(message), "{error}");
-        assert_eq!(scene.verbs(), ["POST"], "{message}");
+        assert_eq!(scene.verbs(), ["POST", "GET"], "{message}");
         assert_eq!(scene.start.elapsed(), Duration::ZERO);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_exists_is_found_although_a_full_quota_is_asked_first() {
+    let full = || {
+        status(
+            403,
+            "Forbidden",
+            "configmaps \"a\" is forbidden: exceeded quota: tenant",
+        )
+    };
+    let same = scene([full(), (200, stored("u1", 4, json!({})))]);
+    assert_eq!(same.ensure().await.expect("unchanged"), Outcome::Unchanged);
+    let other = scene([full(), (200, drifted("u1", 4)), (200, stored("u1", 5, json!({})))]);
+    assert_eq!(other.ensure().await.expect("mended"), updated());
+    let theirs = scene([full(), (200, foreign(json!({})))]);
+    assert!(matches!(theirs.ensure().await, Err(Error::Foreign { .. })));
+    assert_eq!(theirs.verbs(), ["POST", "GET"]);
 }
 
 #[tokio::test(start_paused = true)]
