@@ -1,0 +1,301 @@
+//! The program's `render` and `crds`, as a person calls them.
+
+use serde::Deserialize;
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const TIER: &str = "
+apiVersion: tenant-operator.io/v1alpha1
+kind: TenantTier
+metadata: {name: plan}
+spec: {quota: {pods: 10}}
+";
+const TENANT: &str = "
+apiVersion: tenant-operator.io/v1alpha1
+kind: Tenant
+metadata: {name: acme}
+spec: {tier: plan, id: 3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11}
+";
+
+fn fixture(path: &str) -> String {
+    format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs the program with this standard input.
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tenant-operator"))
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // One that does not read it may have ended already.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().expect("an end")
+}
+
+fn render(input: &str) -> Output {
+    run(&["render", "-f", "-"], input)
+}
+
+fn succeeded(output: Output) -> String {
+    let errors = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// What is said of a failure, with nothing printed.
+fn failed(output: Output) -> String {
+    assert!(!output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    serde_yaml::Deserializer::from_str(text)
+        .map(|document| Value::deserialize(document).expect("YAML"))
+        .collect()
+}
+
+fn kinds(text: &str) -> Vec<String> {
+    documents(text)
+        .iter()
+        .map(|document| document["kind"].as_str().expect("a kind").to_string())
+        .collect()
+}
+
+#[test]
+fn from_files_in_the_order_of_application() {
+    let files = [
+        fixture("agentic-apisix/tenant-a.yaml"),
+        fixture("agentic-apisix/tier.yaml"),
+    ];
+    let text = succeeded(run(&["render", "-f", &files[0], "-f", &files[1]], ""));
+    let mut kinds = kinds(&text);
+    kinds.dedup();
+    assert_eq!(
+        kinds,
+        [
+            "ConfigMap",
+            "Namespace",
+            "RoleBinding",
+            "ResourceQuota",
+            "LimitRange",
+            "NetworkPolicy",
+            "ServiceAccount",
+            "RoleBinding",
+            "ServiceAccount",
+            "Service",
+            "PodDisruptionBudget",
+            "Deployment"
+        ]
+    );
+    let swapped = succeeded(run(&["render", "--filename", &files[1], "--filename", &files[0]], ""));
+    assert_eq!(text, swapped, "the order of the files does not matter");
+}
+
+#[test]
+fn from_standard_input_and_files_together() {
+    let both = succeeded(render(&format!("{TENANT}---{TIER}---\n")));
+    assert_eq!(kinds(&both)[..2], ["ConfigMap", "Namespace"]);
+    let file = fixture("agentic-apisix/tier.yaml");
+    let tenant = TENANT.replace("plan", "complete-isolation");
+    assert!(kinds(&succeeded(run(&["render", "-f", &file, "-f", "-"], &tenant))).len() > 5);
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let files = ["tenant", "partner", "tier"].map(|name| fixture(&format!("everything/{name}.yaml")));
+    let arguments = ["render", "-f", &files[0], "-f", &files[1], "-f", &files[2]];
+    let first = succeeded(run(&arguments, ""));
+    for _ in 0..3 {
+        assert_eq!(succeeded(run(&arguments, "")), first);
+    }
+    let agreed = documents(&first)
+        .iter()
+        .filter(|document| document["metadata"]["name"] == "tenant-operator-allow-peers")
+        .count();
+    assert_eq!(agreed, 6, "tenants of one input are each other's peers");
+    assert!(first.contains("value: \"yes\""), "what YAML 1.1 would read as true");
+}
+
+#[test]
+fn settings_are_those_of_the_operator() {
+    let tenant = TENANT
+        .replace("}\n", ", network: {ingress: {gateway: Allow}}}\n")
+        .replace("{name: acme, network: {ingress: {gateway: Allow}}}", "{name: acme}");
+    let input = format!("{tenant}---{TIER}");
+    let names = |arguments: &[&str]| -> Vec<String> {
+        let text = succeeded(run(&[&["render", "-f", "-"], arguments].concat(), &input));
+        documents(&text)
+            .iter()
+            .map(|document| document["metadata"]["name"].as_str().unwrap_or_default().to_string())
+            .collect()
+    };
+    let gateway = "tenant-operator-allow-gateway".to_string();
+    assert!(!names(&[]).contains(&gateway));
+    assert!(names(&["--gateway-namespace=apisix"]).contains(&gateway));
+}
+
+#[test]
+fn an_id_that_is_not_known_yet_is_said_to_be_so() {
+    let output = render(&format!(
+        "{}---{TIER}",
+        TENANT.replace(", id: 3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11", "")
+    ));
+    let notes = String::from_utf8(output.stderr.clone()).expect("text");
+    assert!(notes.contains("acme names no spec.id"), "{notes}");
+    assert!(succeeded(output).contains("00000000-0000-0000-0000-000000000000"));
+}
+
+#[test]
+fn what_cannot_be_rendered_is_refused_with_a_reason() {
+    let with = |tenant: &str| format!("{tenant}---{TIER}");
+    for (case, input, words) in [
+        ("nothing", String::new(), vec!["no Tenant"]),
+        ("only a tier", TIER.to_string(), vec!["no Tenant"]),
+        ("no tier", TENANT.to_string(), vec!["acme", "spec.tier", "plan"]),
+        (
+            "another kind",
+            with("apiVersion: v1\nkind: Secret\n"),
+            vec!["v1 Secret", "neither"],
+        ),
+        (
+            "another version",
+            with(&TENANT.replace("v1alpha1", "v9")),
+            vec!["tenant-operator.io/v9 Tenant"],
+        ),
+        ("no kind", with("spec: {}\n"), vec!["neither"]),
+        ("no YAML", "a: [".to_string(), vec!["-:"]),
+        (
+            "twice the same key",
+            with(&TENANT.replace("tier: plan", "tier: plan, tier: other")),
+            vec!["tier"],
+        ),
+        (
+            "an unknown field",
+            with(&TENANT.replace("tier: plan", "tier: plan, tierr: x")),
+            vec!["spec.tierr: there is no such field"],
+        ),
+        (
+            "an unknown field deep inside",
+            with(&TENANT.replace(
+                "tier: plan",
+                "tier: plan, workloads: [{name: a, image: b, env: [{name: X, valu: y}]}]",
+            )),
+            vec!["spec.workloads[0].env[0].valu: there is no such field"],
+        ),
+        (
+            "an unknown value",
+            with(&TENANT.replace("tier: plan", "tier: plan, isolation: {model: None}")),
+            vec!["None", "DedicatedNodes"],
+        ),
+        ("no tier named", with(&TENANT.replace("tier: plan, ", "")), vec!["tier"]),
+    ] {
+        let said = failed(render(&input));
+        for word in words {
+            assert!(said.contains(word), "{case}: {said} lacks {word:?}");
+        }
+    }
+    let said = failed(run(&["render", "-f", "/nowhere/at/all.yaml"], ""));
+    assert!(said.contains("/nowhere/at/all.yaml cannot be read"), "{said}");
+    assert!(failed(run(&["render"], "")).contains("--filename"));
+}
+
+#[test]
+fn an_invalid_tenant_is_told_every_reason() {
+    let tenant = TENANT.replace(
+        "tier: plan",
+        "tier: plan, quota: {pods: 11, cpu: 1}, owners: [{kind: User, name: 'system:x', role: Admin}], namespaces: [{name: A}]",
+    );
+    let said = failed(render(&format!("{tenant}---{TIER}")));
+    for reason in [
+        "spec.quota.pods: ",
+        "spec.quota.cpu: ",
+        "spec.owners[0].name: ",
+        "spec.namespaces[0].name: ",
+    ] {
+        assert!(
+            said.lines().any(|line| line.trim_start().starts_with(reason)),
+            "{said} lacks {reason}"
+        );
+    }
+}
+
+#[test]
+fn a_tenant_that_names_anothers_service_account_is_refused() {
+    let other = TENANT.replace("acme", "globex").replace("3f0c", "4f0c");
+    let owner = "tier: plan, owners: [{kind: ServiceAccount, name: ci, namespace: globex, role: Admin}]";
+    let said = failed(render(&format!(
+        "{}---{other}---{TIER}",
+        TENANT.replace("tier: plan", owner)
+    )));
+    assert!(
+        said.contains("spec.owners[0].namespace") && said.contains("globex"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_a_tenant_becomes_in_a_cluster_alone_is_named() {
+    let tenant = TENANT.replace("tier: plan", "tier: plan, network: {egress: {apiServer: Allow}}");
+    let output = render(&format!("{tenant}---{TIER}"));
+    let notes = String::from_utf8(output.stderr.clone()).expect("text");
+    assert!(notes.contains("API server"), "{notes}");
+    succeeded(output);
+}
+
+#[test]
+fn every_sample_and_fixture_renders() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let yaml = |folder: &str| -> Vec<PathBuf> {
+        let files = std::fs::read_dir(root.join(folder))
+            .expect(folder)
+            .map(|entry| entry.expect("an entry").path());
+        files
+            .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+            .collect()
+    };
+    for folders in [
+        ["config/samples/tenants", "config/samples/tiers"],
+        ["tests/fixtures/riscura", "tests/fixtures/agentic-apisix"],
+    ] {
+        let mut arguments = vec!["render".to_string()];
+        for path in folders.iter().flat_map(|folder| yaml(folder)) {
+            arguments.extend(["-f".to_string(), path.display().to_string()]);
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        assert!(arguments.len() > 4);
+        succeeded(run(&arguments, ""));
+    }
+}
+
+#[test]
+fn the_definitions_are_those_of_the_repository() {
+    let printed = succeeded(run(&["crds"], ""));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crds");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    succeeded(run(&["crds", "--output-dir", &folder.display().to_string()], ""));
+    let mut names: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(&folder).expect("the folder") {
+        let name = entry.expect("a file").file_name().into_string().expect("a name");
+        let written = std::fs::read_to_string(folder.join(&name)).expect("a file");
+        assert!(printed.contains(&written), "{name} is not what is printed");
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").join(&name);
+        assert_eq!(
+            written,
+            std::fs::read_to_string(kept).expect("the repository's"),
+            "{name}: run `make manifests`"
+        );
+        names.push(name);
+    }
+    names.sort();
+    let expected = ["tenants", "tenanttiers", "tenantviews"].map(|plural| format!("tenant-operator.io_{plural}.yaml"));
+    assert_eq!(names, expected);
+}
