@@ -309,4 +309,46 @@ mod tests {
         let chain = Error::from(kube::Error::Api(status.boxed())).chain();
         assert_eq!(chain, "Secret database: Invalid (422) data[password]");
     }
+
+    #[test]
+    fn a_name_that_is_taken_says_by_whom_and_how_to_go_on() {
+        let live = |kind: Kind, name: &str, labels: serde_json::Value, annotations: serde_json::Value| Live {
+            key: Key {
+                kind,
+                namespace: String::new(),
+                name: name.into(),
+            },
+            uid: "u".into(),
+            resource_version: "1".into(),
+            value: serde_json::json!({"metadata": {"labels": labels, "annotations": annotations}}),
+        };
+        let said = |live: Live| Error::foreign(&live).to_string();
+        let none = || serde_json::json!({});
+        let marks = |tenant: &str| serde_json::json!({names::TENANT: tenant, names::TENANT_ID: "id-1"});
+
+        let nobodys = said(live(Kind::Namespace, "kube-public", none(), none()));
+        assert_eq!(
+            nobodys,
+            "Namespace kube-public exists and does not belong to a tenant; it is left as it is"
+        );
+        let left = said(live(Kind::Namespace, "acme", marks("acme"), none()));
+        assert!(left.ends_with("spec.id: id-1"), "{left}");
+        let others = said(live(Kind::Namespace, "acme-b", marks("acme"), none()));
+        assert!(
+            others.contains("another tenant (acme)") && !others.contains("spec.id"),
+            "{others}"
+        );
+        let other_kind = said(live(Kind::ConfigMap, "acme", marks("acme"), none()));
+        assert!(!other_kind.contains("spec.id"), "{other_kind}");
+        let stripped = serde_json::json!({names::OWNED_BY: "acme/id-1"});
+        assert_eq!(said(live(Kind::Namespace, "acme", none(), stripped)), left);
+
+        let claimed = Error::Claimed {
+            field: "spec.id",
+            value: "id-1".into(),
+            holder: "globex".into(),
+        };
+        assert_eq!(claimed.to_string(), "spec.id: id-1 is held by tenant globex");
+        assert_eq!((claimed.reason(), claimed.is_stalled()), ("Conflict", true));
+    }
 }
