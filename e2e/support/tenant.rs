@@ -52,19 +52,22 @@ impl TestTenant {
         self.condition("Ready", "True", &[]).await
     }
 
-    /// Waits until Ready is False for a reason that contains one of `reasons`, and the message contains every word.
+    /// Waits until Ready is False for a reason that contains one of `reasons`, with a message of all these words.
     pub async fn not_ready(&self, reasons: &[&str], words: &[&str]) -> Result<Value> {
-        let tenant = self.condition("Ready", "False", reasons).await?;
-        let ready = condition(&tenant, "Ready").cloned().unwrap_or_default();
-        let message = text(&ready["message"]).to_lowercase();
-        for word in words {
-            ensure!(
-                message.contains(&word.to_lowercase()),
-                "{}: no {word:?} in: {ready}",
-                self.name
-            );
-        }
-        Ok(tenant)
+        eventually(&format!("the message to say {words:?}"), READY, async || {
+            let tenant = self.condition("Ready", "False", reasons).await?;
+            let ready = condition(&tenant, "Ready").cloned().unwrap_or_default();
+            let message = text(&ready["message"]).to_lowercase();
+            for word in words {
+                ensure!(
+                    message.contains(&word.to_lowercase()),
+                    "{}: no {word:?} in: {ready}",
+                    self.name
+                );
+            }
+            Ok(tenant)
+        })
+        .await
     }
 
     /// Waits until a condition of the present generation has this status and, if any are given, one of the reasons.

@@ -55,7 +55,11 @@ async fn the_operators_objects_are_out_of_reach() -> Result<()> {
         &["managed by"],
     )?;
     let all = path("configmaps", &tenant.name, "");
-    refused("delete all ConfigMaps", owner.delete(&all).await, &["managed by"])?;
+    refused(
+        "delete all ConfigMaps",
+        owner.delete(&all).await,
+        &["tenant-operator-managed"],
+    )?;
     for label in [
         "pod-security.kubernetes.io/enforce",
         "tenant-operator.io/tenant-id",

@@ -2,7 +2,7 @@
 
 use crate::support::{Scene, eventually, path, pods, secs, server_workload, shell_workload, text};
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[tokio::test]
 async fn everything_stops_and_the_data_stays() -> Result<()> {
@@ -62,12 +62,12 @@ async fn everything_stops_and_the_data_stays() -> Result<()> {
             .await?,
         "no configuration"
     );
-    let ready: Value = tenant.get().await?;
-    ensure!(
-        ready["status"]["usage"]["pods"].as_i64().unwrap_or(0) == 0,
-        "{}",
-        ready["status"]["usage"]
-    );
+    eventually("no pod to be counted", secs(60), async || {
+        let usage = tenant.get().await?["status"]["usage"].clone();
+        ensure!(usage["pods"].as_i64().unwrap_or(0) == 0, "usage is {usage}");
+        Ok(())
+    })
+    .await?;
 
     tenant.patch(json!({"suspend": null})).await?;
     tenant.condition("Ready", "True", &["Ready"]).await?;
