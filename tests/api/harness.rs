@@ -30,7 +30,7 @@ async fn install(cluster: &Cluster) -> Result<()> {
                 .iter()
                 .any(|c| c["type"] == "Established" && c["status"] == "True");
             ensure!(established, "its conditions are {conditions:?}");
-            Ok(cluster.list(&path(&plural, "", "")).await?)
+            cluster.list(&path(&plural, "", "")).await
         })
         .await?;
     }
