@@ -52,6 +52,15 @@ pub fn namespace(tenant: &str, name: &str) -> String {
     format!("{tenant}-{name}")
 }
 
+/// Whether an object of this tenant can be in this namespace at all: in one that is named after it, or as a claim. What
+/// others mark elsewhere is none of ours, and must not fill our memory.
+pub fn may_hold(tenant: &str, namespace: &str, name: &str) -> bool {
+    let after = namespace.strip_prefix(tenant);
+    namespace.is_empty()
+        || name.starts_with("claim-")
+        || after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
 /// The ConfigMap that carries a tenant's configuration into its workloads, and its volume there.
 pub const CONFIGURATION: &str = "tenant-configuration";
 
@@ -75,4 +84,23 @@ pub fn is_dns_label(name: &str) -> bool {
     let outer = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let bytes = name.as_bytes();
     bytes.len() <= MAX_LABEL && bytes.iter().all(|c| inner(*c)) && outer(bytes.first()) && outer(bytes.last())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_holds_what_is_in_namespaces_of_its_name_and_its_claims() {
+        for (namespace, name, holds) in [
+            ("", "acme", true),
+            ("acme", "web", true),
+            ("acme-staging", "web", true),
+            ("operator", "claim-id-0123", true),
+            ("acmes", "web", false),
+            ("other", "web", false),
+        ] {
+            assert_eq!(may_hold("acme", namespace, name), holds, "{namespace}/{name}");
+        }
+    }
 }

@@ -88,6 +88,7 @@ impl Render {
             cluster_cidrs: self.settings.cluster_cidrs.clone(),
             peers: peers.collect(),
             held_namespaces: held.collect(),
+            ..World::default()
         }
     }
 }

@@ -12,7 +12,7 @@ use kube::{Client, Config};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tower::{BoxError, Layer, Service, ServiceExt};
 
@@ -22,6 +22,11 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const WATCH_START: Duration = Duration::from_secs(30);
 /// How often a call is tried again.
 const RETRIES: u32 = 3;
+/// How many calls are under way at once: an API server that is busy answers no sooner when asked more, and each call has a
+/// connection of its own, whose buffers stay. Leases and watches do not wait in this line.
+const CALLS_AT_ONCE: usize = 16;
+/// A call that takes longer makes room for another: one tenant's slow answers must not hold up the others.
+const TURN: Duration = Duration::from_secs(1);
 /// The wait before the first retry, where the server does not ask for a longer one; doubled for each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
@@ -70,6 +75,7 @@ impl<S> Layer<S> for CallLayer {
         Calls {
             inner: Arc::new(Mutex::new(inner)),
             metrics: self.metrics.clone(),
+            line: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
         }
     }
 }
@@ -79,6 +85,7 @@ pub(super) struct Calls<S> {
     /// Held only while an attempt is started, not while it runs. kube's service cannot be cloned.
     inner: Arc<Mutex<S>>,
     metrics: Metrics,
+    line: Arc<Semaphore>,
 }
 
 impl<S, B> Service<Request<Body>> for Calls<S>
@@ -104,11 +111,23 @@ where
             metrics: self.metrics.clone(),
             kind,
         };
+        let line = self.line.clone();
         Box::pin(async move {
             if attempts.kind.verb == "watch" {
-                attempts.watch(request).await
-            } else {
-                attempts.call(request).await
+                return attempts.watch(request).await;
+            }
+            // Whoever leads must not lose the lease to its own work.
+            if attempts.kind.resource == "leases" {
+                return attempts.call(request).await;
+            }
+            let turn = line.acquire_owned().await?;
+            let mut call = std::pin::pin!(attempts.call(request));
+            match timeout(TURN, &mut call).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    drop(turn);
+                    call.await
+                }
             }
         })
     }

@@ -5,6 +5,7 @@ pub mod diff;
 pub mod kind;
 pub mod leader;
 pub mod object;
+mod packed;
 pub mod store;
 pub mod write;
 

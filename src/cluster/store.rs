@@ -1,9 +1,10 @@
-//! What is known of the cluster: every object of ours, trimmed and kept as text, found by tenant.
+//! What is known of the cluster: every object of ours, trimmed and kept as compressed text, found by tenant.
 //!
-//! A thousand tenants have some twenty thousand objects; as parsed values they would not fit the memory that this
-//! operator allows itself, as text they do.
+//! A thousand tenants have some twenty thousand objects; as parsed values, or as plain text, they would not fit the memory
+//! that this operator allows itself.
 
 use super::object::{Key, Live, trim};
+use super::packed::{Packed, Samples};
 use super::{Kind, digest};
 use crate::names;
 use kube::api::DynamicObject;
@@ -19,12 +20,13 @@ struct Stored {
     resource_version: u64,
     /// A digest of what reconciliation depends on; a change of anything else wakes nobody.
     relevant: u64,
-    json: Box<str>,
+    json: Packed,
 }
 
 #[derive(Default)]
 struct Inner {
     tenants: HashMap<String, HashMap<Key, Stored>>,
+    samples: Samples,
     /// The tenant under which a key is stored, since an event may come after the label was stripped.
     holders: HashMap<Key, String>,
     /// Keys seen since a kind's list began anew.
@@ -120,14 +122,14 @@ impl Store {
         let inner = self.lock();
         let objects = inner.tenants.get(tenant).into_iter().flatten();
         objects
-            .filter_map(|(key, stored)| Some((key.clone(), live(key, stored)?)))
+            .filter_map(|(key, stored)| Some((key.clone(), live(&inner.samples, key, stored)?)))
             .collect()
     }
 
     /// One object of a tenant.
     pub fn get(&self, tenant: &str, key: &Key) -> Option<Live> {
         let inner = self.lock();
-        live(key, inner.tenants.get(tenant)?.get(key)?)
+        live(&inner.samples, key, inner.tenants.get(tenant)?.get(key)?)
     }
 
     /// The tenants that anything is known of.
@@ -155,6 +157,7 @@ impl Store {
             .as_ref()
             .and_then(|labels| labels.get(names::TENANT))
             .cloned();
+        let tenant = tenant.filter(|tenant| names::may_hold(tenant, &key.namespace, &key.name));
         let mut value = serde_json::to_value(object).unwrap_or_default();
         trim(kind, &mut value);
         let relevant = relevant(kind, &value);
@@ -162,7 +165,7 @@ impl Store {
             metadata.remove("uid");
             metadata.remove("resourceVersion");
         }
-        let json = value.to_string().into_boxed_str();
+        let json = value.to_string();
 
         let mut inner = self.lock();
         let before = inner.holders.get(&key).cloned();
@@ -188,7 +191,7 @@ impl Store {
             uid: uid.into(),
             resource_version,
             relevant,
-            json,
+            json: inner.samples.pack(kind, &json),
         };
         inner.tenants.entry(tenant).or_default().insert(key.clone(), stored);
         (key, concerned)
@@ -228,12 +231,12 @@ fn key_of(kind: Kind, object: &DynamicObject) -> Key {
     }
 }
 
-fn live(key: &Key, stored: &Stored) -> Option<Live> {
+fn live(samples: &Samples, key: &Key, stored: &Stored) -> Option<Live> {
     Some(Live {
         key: key.clone(),
         uid: stored.uid.to_string(),
         resource_version: stored.resource_version.to_string(),
-        value: serde_json::from_str(&stored.json).ok()?,
+        value: serde_json::from_str(&samples.unpack(key.kind, &stored.json)?).ok()?,
     })
 }
 

@@ -6,8 +6,7 @@ use serde_json::json;
 
 /// An object of a tenant (of nobody's where that is empty) at a version.
 fn object(tenant: &str, name: &str, uid: &str, version: u64, rest: Value) -> DynamicObject {
-    let mut value =
-        json!({"metadata": {"name": name, "namespace": "ns", "uid": uid, "resourceVersion": version.to_string()}});
+    let mut value = json!({"metadata": {"name": name, "namespace": "acme-globex-ns", "uid": uid, "resourceVersion": version.to_string()}});
     if !tenant.is_empty() {
         value["metadata"]["labels"] = json!({names::TENANT: tenant});
     }
@@ -22,7 +21,7 @@ fn config_map(tenant: &str, uid: &str, version: u64, data: &str) -> DynamicObjec
 fn key(kind: Kind, name: &str) -> Key {
     Key {
         kind,
-        namespace: "ns".into(),
+        namespace: "acme-globex-ns".into(),
         name: name.into(),
     }
 }
@@ -100,11 +99,14 @@ fn what_was_overtaken_changes_nothing() {
         config_map("acme", "u2", 9, "old"),
         config_map("acme", "u2", 10, "other"),
         config_map("acme", "u1", 8, "a predecessor"),
-        config_map("globex", "u2", 9, "when it was another tenant's"),
+        config_map("acme-globex", "u2", 9, "when it was another tenant's"),
         config_map("", "u2", 9, "when it was nobody's"),
     ] {
         assert_eq!(seen.apply(late), NOBODY);
-        assert_eq!((seen.of("acme"), seen.of("globex")), (found("u2", 10, "new"), None));
+        assert_eq!(
+            (seen.of("acme"), seen.of("acme-globex")),
+            (found("u2", 10, "new"), None)
+        );
     }
     for late in [
         config_map("acme", "u2", 9, "old"),
@@ -133,9 +135,12 @@ fn a_successor_takes_the_place_of_its_predecessor() {
 fn an_object_that_moves_wakes_both_tenants() {
     let seen = Seen::new();
     seen.apply(config_map("acme", "u1", 1, "x"));
-    assert_eq!(seen.apply(config_map("globex", "u1", 2, "x")), ["acme", "globex"]);
-    assert_eq!((seen.of("acme"), seen.of("globex")), (None, found("u1", 2, "x")));
-    assert_eq!(seen.store.tenants(), ["globex"]);
+    assert_eq!(
+        seen.apply(config_map("acme-globex", "u1", 2, "x")),
+        ["acme", "acme-globex"]
+    );
+    assert_eq!((seen.of("acme"), seen.of("acme-globex")), (None, found("u1", 2, "x")));
+    assert_eq!(seen.store.tenants(), ["acme-globex"]);
 }
 
 #[test]
@@ -177,8 +182,8 @@ fn a_list_forgets_what_it_does_not_have() {
     assert_eq!(observe(Event::Init), NOBODY);
     assert_eq!(observe(Event::InitApply(named("stays", 1))), NOBODY);
     assert_eq!(
-        observe(Event::InitApply(object("globex", "new", "n", 2, json!({})))),
-        ["globex"]
+        observe(Event::InitApply(object("acme-globex", "new", "n", 2, json!({})))),
+        ["acme-globex"]
     );
     assert_eq!(
         store.of("acme").len(),
@@ -191,7 +196,7 @@ fn a_list_forgets_what_it_does_not_have() {
     let woken = observe(Event::InitDone);
     assert_eq!(
         woken.iter().collect::<HashSet<_>>(),
-        HashSet::from([&"acme".to_string(), &"globex".to_string()])
+        HashSet::from([&"acme".to_string(), &"acme-globex".to_string()])
     );
     let mut left: Vec<String> = store.of("acme").into_keys().map(|key| key.name).collect();
     left.sort();
@@ -304,4 +309,14 @@ fn a_namespace_has_a_holder_while_it_exists() {
     assert_eq!(store.holder_of_namespace("acme"), None);
     store.observe(Kind::Namespace, Event::Delete(namespace));
     assert_eq!(store.holder_of_namespace("acme-b"), None);
+}
+
+#[test]
+fn what_is_marked_where_its_tenant_cannot_be_is_nobodys() {
+    let seen = Seen::new();
+    assert_eq!(seen.apply(config_map("elsewhere", "u1", 1, "x")), NOBODY);
+    assert!(seen.store.of("elsewhere").is_empty());
+    // An object of ours that is pointed elsewhere stays known, and is looked at.
+    seen.apply(config_map("acme", "u1", 2, "x"));
+    assert_eq!(seen.apply(config_map("elsewhere", "u1", 3, "x")), ["acme"]);
 }

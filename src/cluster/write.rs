@@ -102,10 +102,11 @@ impl Writer {
                 return Ok(Outcome::Unchanged);
             };
             match self.with_new_rights(|| self.replace(desired, &found)).await {
-                Ok(version) => {
-                    if version == found.resource_version {
-                        self.note_idle(desired, &found, &path);
-                    }
+                Ok(version) if version == found.resource_version => {
+                    self.note_idle(desired, &found, &path);
+                    return Ok(Outcome::Unchanged);
+                }
+                Ok(_) => {
                     return Ok(Outcome::Updated(path));
                 }
                 Err(error) if has_code(&error, 409) || has_code(&error, 404) => {

@@ -36,6 +36,12 @@ impl Context {
         *all.entry(tenant.to_string()).or_insert_with(Instant::now)
     }
 
+    /// The tenant does not exist any more.
+    pub fn forget(&self, tenant: &str) {
+        self.arrived(tenant);
+        self.backoff.forget(tenant);
+    }
+
     /// The tenant has arrived somewhere.
     pub fn arrived(&self, tenant: &str) {
         self.underway

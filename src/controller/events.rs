@@ -33,7 +33,8 @@ impl Events {
             type_: if warning { EventType::Warning } else { EventType::Normal },
             reason: ready.reason.clone(),
             note: Some(note),
-            action: "Reconcile".into(),
+            // Events of one action are counted together under the first one's words; other words are another action.
+            action: format!("Reconcile-{:.8}", names::digest(ready.message.as_bytes())),
             secondary: None,
         };
         if let Err(error) = self.recorder.publish(&event, &tenant.object_ref(&())).await {

@@ -8,7 +8,7 @@ use crate::names;
 use crate::tenant::drain::Mode;
 use crate::tenant::provision::{self, Progress};
 use crate::tenant::status::{Verdict, reason};
-use crate::tenant::{self, ValidTenant, cleanup, diagnosis};
+use crate::tenant::{self, ValidTenant, cleanup, diagnosis, withhold};
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use serde_json::json;
@@ -20,10 +20,12 @@ use tracing::Instrument;
 const CALM: Duration = Duration::from_secs(300);
 /// When a passing state is looked at again although nothing happened.
 const UNDERWAY: Duration = Duration::from_secs(2);
-/// How long a passing state is kept to ourselves.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a passing state is kept to ourselves: most tenants are Ready by then, and one write says it all.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a workload that is refused its pods may still come right: caches lag behind what was just made.
 const HOPE: Duration = Duration::from_secs(5);
+/// When a deletion is looked at again, and from when on it is reported.
+const ENDING: Duration = Duration::from_secs(1);
 /// When what does not come right by itself is looked at again.
 const STUCK: Duration = Duration::from_secs(30);
 /// From when on a deletion that makes no headway is called blocked.
@@ -52,6 +54,8 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     if tenant.metadata.deletion_timestamp.is_some() {
         return delete(tenant, ctx).await;
     }
+    let (objects, world) = (&ctx.known.objects, ctx.known.world(tenant));
+    let withheld = withhold::withhold(&ctx.writer, objects, tenant, &identity(tenant), &world).await;
     let Some(tier) = ctx.known.tier(tenant) else {
         let message = format!(
             "spec.tier: there is no TenantTier {}; what runs is left as it is",
@@ -61,9 +65,10 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             reason: reason::TIER_NOT_FOUND,
             message,
         };
-        return settle(tenant, ctx, verdict, None).await;
+        let action = settle(tenant, ctx, verdict, None).await?;
+        return withheld.map(|_| action);
     };
-    let valid = match tenant::validate(tenant, &tier, &ctx.known.world(tenant)) {
+    let valid = match tenant::validate(tenant, &tier, &world) {
         Ok(valid) => valid,
         Err(reasons) => {
             let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -71,14 +76,33 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
                 reason: reason::INVALID_SPEC,
                 message,
             };
-            return settle(tenant, ctx, verdict, None).await;
+            let action = settle(tenant, ctx, verdict, None).await?;
+            return withheld.map(|_| action);
         }
     };
     add_finalizer(tenant, ctx).await?;
     let policy = tenant.spec.deletion_policy.unwrap_or_default();
-    match provision::provision(&ctx.writer, &ctx.known.objects, &valid, &ctx.platform(), policy).await {
-        Ok(progress) => settle(tenant, ctx, Verdict::Planned(progress), Some(&valid)).await,
-        Err(error) => fail(tenant, ctx, error, &valid).await,
+    let provisioned = provision::provision(&ctx.writer, objects, &valid, &ctx.platform(), policy).await;
+    match (provisioned, withheld) {
+        (Ok(Progress::Complete), Ok(Some(waiting))) => {
+            settle(
+                tenant,
+                ctx,
+                Verdict::Planned(Progress::Namespaces(waiting)),
+                Some(&valid),
+            )
+            .await
+        }
+        (Ok(progress), Ok(_)) => settle(tenant, ctx, Verdict::Planned(progress), Some(&valid)).await,
+        (Err(error), _) | (_, Err(error)) => fail(tenant, ctx, error, Some(&valid)).await,
+    }
+}
+
+/// Whose the tenant's objects are.
+fn identity(tenant: &Tenant) -> Identity {
+    Identity {
+        tenant: tenant.metadata.name.clone().unwrap_or_default(),
+        id: tenant::id(tenant).unwrap_or_default().to_string(),
     }
 }
 
@@ -96,8 +120,9 @@ async fn settle(
         ctx.arrived(name);
         Duration::MAX
     };
-    if underway < PATIENCE {
-        return Ok(Action::requeue(PATIENCE));
+    let patience = if is_new_spec(tenant) { PATIENCE / 4 } else { PATIENCE };
+    if underway < patience {
+        return Ok(Action::requeue(patience - underway));
     }
     let (verdict, again) = match verdict {
         Verdict::Planned(Progress::Workloads(unavailable)) => {
@@ -115,15 +140,21 @@ async fn settle(
     Ok(Action::requeue(again))
 }
 
+/// Whether the status still speaks of an earlier spec, on which somebody may rely.
+fn is_new_spec(tenant: &Tenant) -> bool {
+    let observed = tenant.status.as_ref().and_then(|status| status.observed_generation);
+    observed.is_some() && observed != tenant.metadata.generation
+}
+
 /// Reports an error where somebody can act on it, and passes it on for backoff.
-async fn fail(tenant: &Tenant, ctx: &Context, error: Error, valid: &ValidTenant) -> Result<Action, Error> {
+async fn fail(tenant: &Tenant, ctx: &Context, error: Error, valid: Option<&ValidTenant>) -> Result<Action, Error> {
     let verdict = match &error {
         Error::Terminating(_) => {
             let verdict = Verdict::Waiting {
                 reason: reason::PROGRESSING,
                 message: error.to_string(),
             };
-            return settle(tenant, ctx, verdict, Some(valid)).await;
+            return settle(tenant, ctx, verdict, valid).await;
         }
         error if error.is_stalled() => Verdict::Stalled {
             reason: error.reason(),
@@ -137,7 +168,7 @@ async fn fail(tenant: &Tenant, ctx: &Context, error: Error, valid: &ValidTenant)
     // A conflict in passing, or an API server that is away for a moment, is not worth a write.
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     if !verdict.is_passing() || ctx.underway_since(name).elapsed() >= BLOCKED {
-        report::report(ctx, tenant, &verdict, Some(valid)).await?;
+        report::report(ctx, tenant, &verdict, valid).await?;
     }
     Err(error)
 }
@@ -147,20 +178,22 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     if !has_finalizer(tenant) {
         return Ok(Action::await_change());
     }
-    let id = tenant::id(tenant).unwrap_or_default().to_string();
-    let owner = Identity {
-        tenant: name.clone(),
-        id,
-    };
+    // Counted apart from what went on before the deletion.
+    let ending = format!("{name}/ending");
     let mode = Mode::from(tenant.spec.deletion_policy.unwrap_or_default());
-    let waiting = cleanup::cleanup(&ctx.writer, &ctx.known.objects, &owner, &ctx.platform(), mode).await?;
+    let (objects, owner) = (&ctx.known.objects, identity(tenant));
+    let waiting = match cleanup::cleanup(&ctx.writer, objects, &owner, &ctx.platform(), mode).await {
+        Ok(waiting) => waiting,
+        Err(error) => return fail(tenant, ctx, error, None).await,
+    };
     let Some(message) = waiting else {
         ctx.arrived(&name);
+        ctx.arrived(&ending);
         remove_finalizer(tenant, ctx).await?;
         return Ok(Action::await_change());
     };
-    let since = ctx.underway_since(&name).elapsed();
-    if since >= PATIENCE {
+    let since = ctx.underway_since(&ending).elapsed();
+    if since >= ENDING {
         let reason = if since >= BLOCKED {
             reason::DRAIN_BLOCKED
         } else {
@@ -168,7 +201,7 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         };
         report::report(ctx, tenant, &Verdict::Waiting { reason, message }, None).await?;
     }
-    Ok(Action::requeue(if since >= BLOCKED { STUCK } else { PATIENCE }))
+    Ok(Action::requeue(if since >= BLOCKED { ENDING * 5 } else { ENDING }))
 }
 
 fn has_finalizer(tenant: &Tenant) -> bool {

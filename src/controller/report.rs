@@ -2,13 +2,15 @@
 
 use super::Context;
 use crate::api::{Tenant, TenantStatus};
-use crate::cluster::Kind;
+use crate::cluster::{Key, Kind, Live};
 use crate::error::Error;
+use crate::names;
 use crate::tenant::status::{self, Verdict, kind, reason};
 use crate::tenant::{ValidTenant, plan};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
+use std::collections::HashMap;
 
 /// Reports a verdict. Returns the status as it now stands.
 pub async fn report(
@@ -36,12 +38,28 @@ pub async fn report(
     } else {
         old.unwrap_or(&new)
     };
-    if let Some(valid) = valid.filter(|_| current.namespaces.contains(&name)) {
-        let view = status::view_object(valid, status::view(tenant, current));
+    // Where the operator's own right is not there yet, or no more, there is nowhere to write it.
+    let binding = Key {
+        kind: Kind::RoleBinding,
+        namespace: name.clone(),
+        name: names::NAMESPACE_BINDING.into(),
+    };
+    if current.namespaces.contains(&name) && objects.contains_key(&binding) && !is_ending(&objects, &name) {
+        let view = status::view_object(&owner, status::view(tenant, current));
         let desired = plan::desired(Kind::TenantView, &view.metadata, &view);
         ctx.writer.ensure(&owner, &desired).await?;
     }
     Ok(())
+}
+
+/// Whether the namespace is terminating, and takes nothing any more.
+fn is_ending(objects: &HashMap<Key, Live>, namespace: &str) -> bool {
+    let key = Key {
+        kind: Kind::Namespace,
+        namespace: String::new(),
+        name: namespace.into(),
+    };
+    objects.get(&key).is_none_or(Live::is_terminating)
 }
 
 async fn write(ctx: &Context, name: &str, uid: Option<&str>, status: &TenantStatus) -> Result<(), Error> {

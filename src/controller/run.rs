@@ -20,7 +20,7 @@ use kube::Client;
 use kube::runtime::Controller;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -146,6 +146,8 @@ async fn lead(
         tiers: tiers.clone(),
         objects: store.clone(),
         cluster_cidrs: settings.cluster_cidrs.clone(),
+        reserved: reserved(settings),
+        lacks_gateway: settings.gateway_namespace.is_none(),
     };
     let ctx = Arc::new(Context {
         known,
@@ -167,7 +169,7 @@ async fn lead(
     let woken = futures::stream::unfold(woken, |mut woken| async {
         woken.recv().await.map(|next| (next, woken))
     });
-    let (halt, forget) = (stop.clone(), queue.clone());
+    let (halt, forget, gone) = (stop.clone(), queue.clone(), ctx.clone());
     let controller = Controller::for_stream(trigger, tenants)
         .with_config(Config::default().concurrency(settings.concurrency))
         .reconcile_on(woken)
@@ -177,7 +179,10 @@ async fn lead(
             match result {
                 Ok((tenant, _)) => tracing::debug!(tenant = tenant.name, "reconciled"),
                 // Woken by something that is marked for a tenant which does not exist.
-                Err(kube::runtime::controller::Error::ObjectNotFound(tenant)) => forget.begun(&tenant.name),
+                Err(kube::runtime::controller::Error::ObjectNotFound(tenant)) => {
+                    forget.begun(&tenant.name);
+                    gone.forget(&tenant.name);
+                }
                 Err(kube::runtime::controller::Error::ReconcilerFailed(error, tenant)) => {
                     tracing::warn!(tenant = tenant.name, reason = error.reason(), "{}", error.chain());
                 }
@@ -225,6 +230,19 @@ pub fn platform(settings: &Settings) -> Platform {
         gateway_namespace: settings.gateway_namespace.clone(),
         api_server: Vec::new(),
     }
+}
+
+/// Whose namespace a tenant must not have.
+fn reserved(settings: &Settings) -> BTreeMap<String, &'static str> {
+    let gateway = settings
+        .gateway_namespace
+        .clone()
+        .map(|namespace| (namespace, "the gateway"));
+    let others = [
+        (settings.namespace.clone(), "the operator"),
+        (settings.dns_namespace.clone(), "the cluster's DNS"),
+    ];
+    others.into_iter().chain(gateway).collect()
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

@@ -23,7 +23,12 @@ fn config() -> watcher::Config {
 /// Watches one kind of object of ours into the store, for ever.
 pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, queue: Queue) {
     let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
-    let ours = config().labels(names::TENANT);
+    let ours = config().labels(&format!(
+        "{},{}={}",
+        names::TENANT_ID,
+        names::MANAGED_BY,
+        names::MANAGER
+    ));
     let mut stream = std::pin::pin!(watch(api, ours).default_backoff());
     while let Some(event) = stream.next().await {
         match event {

@@ -5,14 +5,16 @@
 use super::plan::{self, Platform};
 use super::provision::is_enforced;
 use crate::api::{DeletionPolicy, ResourceList};
+use crate::cluster::write::has_code;
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
 use crate::error::Error;
 use crate::names;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, ReplicationController};
+use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::ResourceExt;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, PartialObjectMeta};
 use serde_json::{Value, json};
 
 /// What becomes of a namespace.
@@ -31,6 +33,8 @@ impl From<DeletionPolicy> for Mode {
     }
 }
 
+/// How long a pod may take to end, in seconds, whatever it asks for itself: a tenant must not outstay its suspension.
+const GRACE: u32 = 30;
 /// How many blocking things are named in a message.
 const NAMED: usize = 3;
 
@@ -76,7 +80,7 @@ pub async fn drain(
 }
 
 /// Lets no further pod in, and waits until that is enforced.
-async fn close(writer: &Writer, store: &Store, owner: &Identity, namespace: &str) -> Result<Option<String>, Error> {
+pub async fn close(writer: &Writer, store: &Store, owner: &Identity, namespace: &str) -> Result<Option<String>, Error> {
     let closed = plan::closed_quota(owner, namespace, ResourceList::new());
     let hard = store
         .get(&owner.tenant, &closed.key)
@@ -125,11 +129,23 @@ async fn withdraw(writer: &Writer, store: &Store, owner: &Identity, namespace: &
             writer.delete(&live).await?;
         }
     }
+    // Owners may have let others in, or themselves by another way.
+    let bindings: Api<RoleBinding> = Api::namespaced(writer.client().clone(), namespace);
+    let all = ListParams::default();
+    for binding in writer.with_new_rights(|| bindings.list_metadata(&all)).await? {
+        if binding.name_any() != names::NAMESPACE_BINDING {
+            match bindings.delete(&binding.name_any(), &DeleteParams::default()).await {
+                Err(error) if !has_code(&error, 404) => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
     Ok(())
 }
 
 /// Deletes every pod of these namespaces. Returns what is still there, or nothing.
 pub async fn stop_pods(writer: &Writer, namespaces: &[String]) -> Result<Option<String>, Error> {
+    let mut waiting = Vec::new();
     for namespace in namespaces {
         let api: Api<Pod> = Api::namespaced(writer.client().clone(), namespace);
         let all = ListParams::default();
@@ -137,24 +153,36 @@ pub async fn stop_pods(writer: &Writer, namespaces: &[String]) -> Result<Option<
         if pods.is_empty() {
             continue;
         }
-        if pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_none()) {
-            api.delete_collection(&DeleteParams::default(), &all).await?;
+        if pods.iter().any(|pod| !is_ending(&pod.metadata)) {
+            let params = DeleteParams::default().grace_period(GRACE);
+            api.delete_collection(&params, &all).await?;
         }
-        let named: Vec<String> = pods
-            .iter()
-            .take(NAMED)
-            .map(|pod| match pod.finalizers() {
-                [] => pod.name_any(),
-                finalizers => format!("{} (held by finalizer {})", pod.name_any(), finalizers.join(", ")),
-            })
-            .collect();
-        return Ok(Some(format!(
-            "{} pods have to end in namespace {namespace}: {}",
-            pods.len(),
-            named.join(", ")
-        )));
+        waiting.push(still_there(namespace, &pods));
     }
-    Ok(None)
+    Ok((!waiting.is_empty()).then(|| waiting.join("; ")))
+}
+
+/// Whether a pod was told to end, and within the time that it may take.
+fn is_ending(pod: &ObjectMeta) -> bool {
+    let grace = pod.deletion_grace_period_seconds.unwrap_or(0);
+    pod.deletion_timestamp.is_some() && grace <= i64::from(GRACE)
+}
+
+fn still_there(namespace: &str, pods: &[PartialObjectMeta<Pod>]) -> String {
+    let named: Vec<String> = pods
+        .iter()
+        .take(NAMED)
+        .map(|pod| match pod.finalizers() {
+            [] => pod.name_any(),
+            finalizers => format!("{} (held by finalizer {})", pod.name_any(), finalizers.join(", ")),
+        })
+        .collect();
+    let verb = if pods.len() == 1 { "pod has" } else { "pods have" };
+    format!(
+        "{} {verb} to end in namespace {namespace}: {}",
+        pods.len(),
+        named.join(", ")
+    )
 }
 
 /// What a terminating namespace itself says of what is left in it.
@@ -177,7 +205,7 @@ fn ending(namespace: &Live) -> String {
 fn retained(owner: &Identity, namespace: &Live) -> Desired {
     let mut value = namespace.value.clone();
     let how = format!(
-        "to reclaim it, create a Tenant named {} with spec.id: {}",
+        "to reclaim it, have a Tenant named {} with spec.id: {} name it",
         owner.tenant, owner.id
     );
     for (section, key, text) in [

@@ -64,7 +64,7 @@ pub fn world(others: &[&Tenant]) -> World {
             .map(|cidr| cidr.parse().expect("a CIDR"))
             .to_vec(),
         peers: peers.collect(),
-        held_namespaces: BTreeMap::new(),
+        ..World::default()
     }
 }
 

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod provision;
 pub mod status;
 pub mod validate;
+pub mod withhold;
 pub mod workload;
 
 pub use plan::{Environment, Platform, plan};

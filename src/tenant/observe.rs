@@ -16,6 +16,10 @@ pub struct Known {
     pub objects: Arc<Store>,
     /// The addresses of the cluster itself.
     pub cluster_cidrs: Vec<IpNet>,
+    /// Namespaces that are the platform's own, and whose.
+    pub reserved: BTreeMap<String, &'static str>,
+    /// Whether no gateway is known that tenants could let in.
+    pub lacks_gateway: bool,
 }
 
 impl Known {
@@ -63,6 +67,8 @@ impl Known {
             cluster_cidrs: self.cluster_cidrs.clone(),
             peers: peers.collect(),
             held_namespaces,
+            reserved: self.reserved.clone(),
+            lacks_gateway: self.lacks_gateway,
         }
     }
 }
@@ -78,6 +84,10 @@ pub fn names_peer(tenant: &Tenant, other: &str) -> bool {
 }
 
 fn peers(tenant: &Tenant) -> impl Iterator<Item = &Peer> {
-    let ingress = tenant.spec.network.as_ref().and_then(|network| network.ingress.as_ref());
+    let ingress = tenant
+        .spec
+        .network
+        .as_ref()
+        .and_then(|network| network.ingress.as_ref());
     ingress.into_iter().flat_map(|ingress| &ingress.tenants)
 }

@@ -7,6 +7,7 @@ use crate::api::DeletionPolicy;
 use crate::cluster::write::Outcome;
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
 use crate::error::Error;
+use crate::names;
 use crate::quantity::Amount;
 use futures::{FutureExt, StreamExt, stream};
 use serde_json::Value;
@@ -68,12 +69,22 @@ pub async fn provision(
     claim_all(writer, owner, &claims).await?;
     apply(writer, owner, &namespaces).await?;
     apply(writer, owner, &bindings).await?;
-    // What is no longer asked for goes first: a refusal further on must not keep anyone's former rights alive.
-    prune(writer, store, owner, &planned).await?;
+    // What is no longer asked for goes first: a refusal further on must not keep anyone's former rights alive, and what a
+    // namespace gives back must be free before another gets it.
+    let stale = stale(store, owner, &planned);
+    let (permissive, stale): (Vec<_>, Vec<_>) = stale
+        .into_iter()
+        .partition(|live| matches!(live.key.kind, Kind::RoleBinding | Kind::NetworkPolicy));
+    prune(writer, permissive).await?;
+    let leaving = leave_namespaces(writer, store, owner, platform, &planned, policy).await?;
     let (quotas, others): (Vec<_>, Vec<_>) = bounds.into_iter().partition(|d| d.key.kind == Kind::ResourceQuota);
-    let (lowered, raised) = lowered_first(store, owner, &quotas);
-    apply(writer, owner, &others).await?;
-    apply(writer, owner, &lowered).await?;
+    let (mut first, raised) = lowered_first(store, owner, &quotas);
+    // The `default` ServiceAccount first, before Kubernetes makes it itself; and when this one write found our new right to
+    // be known, no other is refused.
+    let (scouts, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|desired| desired.takes_over);
+    apply(writer, owner, &scouts).await?;
+    first.extend(others);
+    apply(writer, owner, &first).await?;
     apply(writer, owner, &raised).await?;
     if let Some(waiting) = wait_for_quota(store, owner, &quotas).await {
         return Ok(Progress::Namespaces(waiting));
@@ -82,16 +93,9 @@ pub async fn provision(
     apply(writer, owner, &configuration).await?;
     let workloads = wake(store, owner, workloads, tenant.suspend);
     apply(writer, owner, &workloads).await?;
-    if let Some(waiting) = leave_namespaces(writer, store, owner, platform, &planned, policy).await? {
-        return Ok(Progress::Namespaces(waiting));
-    }
-    if tenant.suspend
-        && let Some(waiting) = drain::stop_pods(
-            writer,
-            &tenant.namespaces.iter().map(|n| n.name.clone()).collect::<Vec<_>>(),
-        )
-        .await?
-    {
+    // Last what the former workloads stood on, now that none of them needs it.
+    prune(writer, stale).await?;
+    if let Some(waiting) = leaving {
         return Ok(Progress::Namespaces(waiting));
     }
     let deployments = workloads.iter().filter(|desired| desired.key.kind == Kind::Deployment);
@@ -138,9 +142,10 @@ async fn claim_all(writer: &Writer, owner: &Identity, claims: &[Desired]) -> Res
     Ok(())
 }
 
-/// Quotas that shrink go before those that grow, so that their sum is never above the tenant's.
+/// Quotas that shrink go before those that grow, so that their sum is never above the tenant's; where none shrinks, all go
+/// at once.
 fn lowered_first(store: &Store, owner: &Identity, quotas: &[Desired]) -> (Vec<Desired>, Vec<Desired>) {
-    quotas.iter().cloned().partition(|desired| {
+    let (lowered, others): (Vec<_>, Vec<_>) = quotas.iter().cloned().partition(|desired| {
         let Some(live) = store.get(&owner.tenant, &desired.key) else {
             return false;
         };
@@ -148,7 +153,12 @@ fn lowered_first(store: &Store, owner: &Identity, quotas: &[Desired]) -> (Vec<De
         wanted
             .iter()
             .any(|(key, amount)| found.get(key).is_none_or(|before| amount < before))
-    })
+    });
+    if lowered.is_empty() {
+        (others, lowered)
+    } else {
+        (lowered, others)
+    }
 }
 
 fn hard(value: &Value, pointer: &str) -> HashMap<String, Amount> {
@@ -208,10 +218,19 @@ fn wake(store: &Store, owner: &Identity, workloads: Vec<Desired>, suspended: boo
         .collect()
 }
 
-/// Deletes what is ours and no longer asked for. Namespaces are drained instead; claims on volumes are data.
-async fn prune(writer: &Writer, store: &Store, owner: &Identity, planned: &HashSet<Key>) -> Result<(), Error> {
-    let stale = store.of(&owner.tenant).into_values().filter(|live| {
-        live.belongs_to(owner)
+/// What is ours and no longer asked for. Namespaces are drained instead; claims on volumes are data.
+fn stale(store: &Store, owner: &Identity, planned: &HashSet<Key>) -> Vec<Live> {
+    let objects = store.of(&owner.tenant);
+    let holds_data = |id: Option<&str>| {
+        let mut namespaces = objects.values().filter(|live| live.key.kind == Kind::Namespace);
+        namespaces.any(|namespace| namespace.label(names::TENANT_ID) == id)
+    };
+    let is_stale = |live: &Live| {
+        // A claim on an id that this tenant gave up, and under which nothing is kept.
+        let former = plan::holder(live) == Some(&owner.tenant)
+            && live.label(names::CLAIM).is_some()
+            && !holds_data(live.label(names::TENANT_ID));
+        (live.belongs_to(owner) || former)
             && !planned.contains(&live.key)
             && !live.is_terminating()
             && !matches!(
@@ -219,7 +238,11 @@ async fn prune(writer: &Writer, store: &Store, owner: &Identity, planned: &HashS
                 Kind::Namespace | Kind::PersistentVolumeClaim | Kind::TenantView
             )
             && planned.iter().any(|key| key.namespace == live.key.namespace)
-    });
+    };
+    objects.values().filter(|live| is_stale(live)).cloned().collect()
+}
+
+async fn prune(writer: &Writer, stale: Vec<Live>) -> Result<(), Error> {
     for live in stale {
         tracing::info!(object = %live.key, "no longer asked for: deleted");
         writer.delete(&live).await?;
@@ -237,14 +260,16 @@ async fn leave_namespaces(
     policy: DeletionPolicy,
 ) -> Result<Option<String>, Error> {
     let mode = Mode::from(policy);
-    let left = store
-        .of(&owner.tenant)
-        .into_values()
-        .filter(|live| live.key.kind == Kind::Namespace && live.belongs_to(owner) && !planned.contains(&live.key));
-    for namespace in left {
-        if let Some(waiting) = drain::drain(writer, store, owner, platform, &namespace, mode).await? {
-            return Ok(Some(waiting));
+    let mut waiting = Vec::new();
+    for namespace in store.of(&owner.tenant).into_values() {
+        // What was retained once stays retained: only its Tenant's deletion may end it.
+        let leaves = namespace.key.kind == Kind::Namespace
+            && namespace.belongs_to(owner)
+            && !planned.contains(&namespace.key)
+            && namespace.label(names::RETAINED).is_none();
+        if leaves {
+            waiting.extend(drain::drain(writer, store, owner, platform, &namespace, mode).await?);
         }
     }
-    Ok(None)
+    Ok((!waiting.is_empty()).then(|| waiting.join("; ")))
 }

@@ -3,7 +3,7 @@
 use super::ValidTenant;
 use super::provision::Progress;
 use crate::api::{Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage};
-use crate::cluster::{Kind, Live};
+use crate::cluster::{Identity, Kind, Live};
 use crate::names;
 use crate::quantity::Amount;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -142,9 +142,9 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
 }
 
 /// The view as an object.
-pub fn view_object(valid: &ValidTenant, spec: TenantViewSpec) -> TenantView {
-    let mut view = TenantView::new(valid.name(), spec);
-    view.metadata = super::plan::meta(&valid.owner, valid.name(), valid.name());
+pub fn view_object(owner: &Identity, spec: TenantViewSpec) -> TenantView {
+    let mut view = TenantView::new(&owner.tenant, spec);
+    view.metadata = super::plan::meta(owner, &owner.tenant, &owner.tenant);
     view
 }
 

@@ -513,7 +513,7 @@ fn the_largest_status_fits_many_times_over() {
 fn the_view_is_marked_and_shows_no_more_than_the_status() {
     let (valid, tenant) = (valid(), tenant(json!({"displayName": "Acme"})));
     let status = reported(&Verdict::Planned(Progress::Complete), Some(&valid));
-    let view = view_object(&valid, view(&tenant, &status));
+    let view = view_object(&valid.owner, view(&tenant, &status));
     assert_eq!(
         (view.metadata.name.as_deref(), view.metadata.namespace.as_deref()),
         (Some("acme"), Some("acme"))

@@ -225,6 +225,7 @@ def owners(r):
                               "spec": {"ports": [{"port": 80}], **spec}}
     r.allowed("an owner's admin makes a Service", create(service(), ADMIN))
     r.refused("with external IPs", create(service(externalIPs=["192.0.2.1"]), ADMIN), "tenant-operator-services")
+    r.refused("of another's name", create(service(type="ExternalName", externalName="web.acme.svc"), ADMIN), "tenant-operator-services")
 
 
 def pods(r):

@@ -9,6 +9,7 @@ mod scheduling;
 mod workloads;
 
 pub use network::{Destination, Peering, ValidNetwork};
+pub use owners::subjects;
 
 use crate::api::{
     ContainerResources, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling, Tenant, TenantTier, Workload,
@@ -54,6 +55,10 @@ pub struct World {
     pub cluster_cidrs: Vec<IpNet>,
     /// The tenants named as peers, by name, as far as they exist.
     pub peers: BTreeMap<String, PeerTenant>,
+    /// Namespaces that are the platform's own, and whose: no tenant may have one of these names.
+    pub reserved: BTreeMap<String, &'static str>,
+    /// Whether no gateway is known that tenants could let in.
+    pub lacks_gateway: bool,
     /// Namespaces of other tenants, as far as this Tenant names them.
     pub held_namespaces: BTreeMap<String, String>,
 }
@@ -116,7 +121,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         errors.push(Invalid::new("spec.id", "is not a UUID in lower case"));
     }
     let isolation = isolation(tenant, tier, &mut errors);
-    let namespaces = namespace_names(tenant, tier, &mut errors);
+    let namespaces = namespace_names(tenant, tier, world, &mut errors);
     let (quota, shares) = quota::divide(spec, plan, &mut errors);
     let container_defaults = quota::container_defaults(plan, &mut errors);
     let network = network::resolve(&name, spec, plan, world, &mut errors);
@@ -200,8 +205,23 @@ fn isolation(tenant: &Tenant, tier: &TenantTier, errors: &mut Vec<Invalid>) -> I
     model
 }
 
-fn namespace_names(tenant: &Tenant, tier: &TenantTier, errors: &mut Vec<Invalid>) -> Vec<String> {
+fn namespace_names(tenant: &Tenant, tier: &TenantTier, world: &World, errors: &mut Vec<Invalid>) -> Vec<String> {
     let all = super::namespaces(tenant);
+    for (i, name) in all.iter().enumerate() {
+        let field = match i {
+            0 => "metadata.name".to_string(),
+            _ => format!("spec.namespaces[{}].name", i - 1),
+        };
+        if i > 0 && name.starts_with("kube-") {
+            errors.push(Invalid::new(
+                &field,
+                format!("{name} would be one of Kubernetes' own namespaces"),
+            ));
+        }
+        if let Some(whose) = world.reserved.get(name) {
+            errors.push(Invalid::new(&field, format!("{name} is the namespace of {whose}")));
+        }
+    }
     for (i, name) in all.iter().enumerate().skip(1) {
         if !names::is_dns_label(name) {
             let message = format!("{name:.80} is not a DNS label of at most 63 characters");

@@ -76,8 +76,13 @@ pub fn resolve(
         own.or(tier).unwrap_or(Access::Deny)
     };
     let gateway = bounded("ingress.gateway", own_in.gateway, tier_in.gateway);
+
     let internet = bounded("egress.internet", own_out.internet, tier_out.internet);
     let api_server = bounded("egress.apiServer", own_out.api_server, tier_out.api_server);
+    if gateway == Access::Allow && world.lacks_gateway {
+        let message = "no gateway is known: set network.gatewayNamespace in the chart";
+        errors.push(Invalid::new("spec.network.ingress.gateway", message));
+    }
 
     let mut peers: Vec<String> = own_in.tenants.iter().map(|peer| peer.name.clone()).collect();
     peers.sort();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// The subjects of each role, in a fixed order and without repetition.
+/// The subjects of each role, in a fixed order and without repetition; those that are refused are left out.
 pub fn subjects(
     owners: &[Owner],
     namespaces: &[String],
@@ -22,6 +22,7 @@ pub fn subjects(
     let mut by_role: BTreeMap<OwnerRole, Vec<Subject>> = BTreeMap::new();
     for (i, owner) in sorted {
         let at = |field: &str| format!("spec.owners[{i}].{field}");
+        let before = errors.len();
         if owner.name.starts_with("system:") {
             errors.push(Invalid::new(
                 at("name"),
@@ -48,6 +49,9 @@ pub fn subjects(
             }
         } else if service_account {
             errors.push(Invalid::new(at("namespace"), "a ServiceAccount has a namespace"));
+        }
+        if errors.len() > before {
+            continue;
         }
         by_role.entry(owner.role).or_default().push(Subject {
             api_group: (!service_account).then(|| RBAC.to_string()),

@@ -1,0 +1,117 @@
+//! What the spec takes away is taken away first, and whatever else the spec says: a mistake in another field, a tier that
+//! is gone, or an object that is refused must keep nobody's former rights alive and let nothing run that is suspended.
+
+use super::drain;
+use super::validate::{self, World};
+use crate::api::{OwnerRole, Tenant};
+use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
+use crate::error::Error;
+use crate::names;
+use k8s_openapi::api::rbac::v1::Subject;
+use serde_json::{Value, json};
+
+/// Takes away what the spec no longer gives. Returns what is waited for, if anything.
+///
+/// # Errors
+/// The first write that was refused; the others are tried all the same.
+pub async fn withhold(
+    writer: &Writer,
+    store: &Store,
+    tenant: &Tenant,
+    owner: &Identity,
+    world: &World,
+) -> Result<Option<String>, Error> {
+    let revoked = revoke(writer, store, tenant, owner, world).await;
+    let suspended = if tenant.spec.suspend == Some(true) {
+        suspend(writer, store, owner).await
+    } else {
+        Ok(None)
+    };
+    revoked?;
+    suspended
+}
+
+/// Removes from the owners' bindings whom the spec does not name, or may not name.
+async fn revoke(writer: &Writer, store: &Store, tenant: &Tenant, owner: &Identity, world: &World) -> Result<(), Error> {
+    let namespaces = super::namespaces(tenant);
+    let allowed = validate::subjects(&tenant.spec.owners, &namespaces, world, &mut Vec::new());
+    let mut result = Ok(());
+    for namespace in namespaces {
+        for role in OwnerRole::ALL {
+            let key = Key {
+                kind: Kind::RoleBinding,
+                namespace: namespace.clone(),
+                name: role.cluster_role().into(),
+            };
+            let Some(live) = store.get(&owner.tenant, &key).filter(|live| live.belongs_to(owner)) else {
+                continue;
+            };
+            let kept = kept(&live, allowed.get(&role).map_or(&[], Vec::as_slice));
+            let written = match kept {
+                None => Ok(()),
+                Some(kept) if kept.is_empty() => writer.delete(&live).await,
+                Some(kept) => change(writer, owner, &live, "subjects", json!(kept)).await,
+            };
+            result = result.and(written);
+        }
+    }
+    result
+}
+
+/// The subjects of a binding that may stay, or nothing where all may.
+fn kept(binding: &Live, allowed: &[Subject]) -> Option<Vec<Subject>> {
+    let found = binding.value.get("subjects").cloned().unwrap_or_default();
+    let found: Vec<Subject> = serde_json::from_value(found).unwrap_or_default();
+    let same = |a: &Subject, b: &Subject| (&a.kind, &a.name, &a.namespace) == (&b.kind, &b.name, &b.namespace);
+    let kept: Vec<Subject> = found
+        .iter()
+        .filter(|subject| allowed.iter().any(|allowed| same(allowed, subject)))
+        .cloned()
+        .collect();
+    (kept.len() < found.len()).then_some(kept)
+}
+
+/// Closes the tenant's namespaces to pods and ends those that run.
+async fn suspend(writer: &Writer, store: &Store, owner: &Identity) -> Result<Option<String>, Error> {
+    let objects = store.of(&owner.tenant);
+    let ours = |kind: Kind| {
+        objects.values().filter(move |live| {
+            live.key.kind == kind
+                && live.belongs_to(owner)
+                && !live.is_terminating()
+                && live.label(names::RETAINED).is_none()
+        })
+    };
+    let mut waiting = None;
+    let mut closed = Vec::new();
+    for namespace in ours(Kind::Namespace) {
+        match drain::close(writer, store, owner, &namespace.key.name).await? {
+            None => closed.push(namespace.key.name.clone()),
+            Some(message) => waiting = Some(message),
+        }
+    }
+    for deployment in ours(Kind::Deployment) {
+        let replicas = deployment.value.pointer("/spec/replicas").and_then(Value::as_i64);
+        if replicas != Some(0) {
+            let mut spec = deployment.value.get("spec").cloned().unwrap_or_default();
+            spec["replicas"] = json!(0);
+            change(writer, owner, deployment, "spec", spec).await?;
+        }
+    }
+    closed.sort();
+    Ok(drain::stop_pods(writer, &closed).await?.or(waiting))
+}
+
+/// Writes an object as it is, but for one field.
+async fn change(writer: &Writer, owner: &Identity, live: &Live, field: &str, value: Value) -> Result<(), Error> {
+    let mut object = live.value.clone();
+    object[field] = value;
+    let desired = Desired {
+        key: live.key.clone(),
+        value: object,
+        others: Vec::new(),
+        takes_over: false,
+    };
+    tracing::info!(object = %live.key, field, "withheld");
+    writer.ensure(owner, &desired).await.map(|_| ())
+}
