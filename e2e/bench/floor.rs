@@ -312,7 +312,7 @@ impl Run {
             .patch_status(valid.name(), &PatchParams::default(), &patch)
             .await?;
         self.writes.fetch_add(1, Ordering::Relaxed);
-        let view = status::view_object(valid, status::view(tenant, &status));
+        let view = status::view_object(&valid.owner, status::view(tenant, &status));
         self.post([&vec![plan::desired(Kind::TenantView, &view.metadata, &view)]])
             .await
     }

@@ -49,7 +49,11 @@ mod tests {
         let mut samples = Samples::default();
         let first = samples.pack(Kind::NetworkPolicy, &policy("tenant-a"));
         let second = samples.pack(Kind::NetworkPolicy, &policy("another"));
-        assert!(second.bytes.len() < policy("another").len() / 3, "{} bytes", second.bytes.len());
+        assert!(
+            second.bytes.len() < policy("another").len() / 3,
+            "{} bytes",
+            second.bytes.len()
+        );
         assert_eq!(samples.unpack(Kind::NetworkPolicy, &first), Some(policy("tenant-a")));
         assert_eq!(samples.unpack(Kind::NetworkPolicy, &second), Some(policy("another")));
     }
