@@ -82,10 +82,11 @@ pub async fn provision(
     // The `default` ServiceAccount first, before Kubernetes makes it itself; and when this one write found our new right to
     // be known, no other is refused.
     let (scouts, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|desired| desired.takes_over);
-    apply(writer, owner, &scouts).await?;
+    let scouted = apply(writer, owner, &scouts).await;
     first.extend(others);
     apply(writer, owner, &first).await?;
     apply(writer, owner, &raised).await?;
+    scouted?;
     if let Some(waiting) = wait_for_quota(store, owner, &quotas).await {
         return Ok(Progress::Namespaces(waiting));
     }
