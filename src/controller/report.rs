@@ -31,25 +31,26 @@ pub async fn report(
     let namespaces = status::existing_namespaces(&name, ours());
     let new = status::status(tenant, verdict, valid, namespaces, status::usage(ours(), now), now);
     let old = tenant.status.as_ref();
-    let current = if status::is_worth_writing(old, &new, now) {
-        write(ctx, &name, tenant.metadata.uid.as_deref(), &new).await?;
-        tell(ctx, tenant, &new).await;
-        &new
-    } else {
-        old.unwrap_or(&new)
-    };
-    // Where the operator's own right is not there yet, or no more, there is nowhere to write it.
+    let worth_writing = status::is_worth_writing(old, &new, now);
+    let current = old.filter(|_| !worth_writing).unwrap_or(&new);
+    // Before the status, so that whoever sees Ready finds the view. Where the operator's own right is not there yet, or no
+    // more, there is nowhere to write it.
     let binding = Key {
         kind: Kind::RoleBinding,
         namespace: name.clone(),
         name: names::NAMESPACE_BINDING.into(),
     };
+    let mut viewed = Ok(());
     if current.namespaces.contains(&name) && objects.contains_key(&binding) && !is_ending(&objects, &name) {
         let view = status::view_object(&owner, status::view(tenant, current));
         let desired = plan::desired(Kind::TenantView, &view.metadata, &view);
-        ctx.writer.ensure(&owner, &desired).await?;
+        viewed = ctx.writer.ensure(&owner, &desired).await.map(|_| ());
     }
-    Ok(())
+    if worth_writing {
+        write(ctx, &name, tenant.metadata.uid.as_deref(), &new).await?;
+        tell(ctx, tenant, &new).await;
+    }
+    viewed
 }
 
 /// Whether the namespace is terminating, and takes nothing any more.
