@@ -159,7 +159,9 @@ pub async fn metrics(cluster: &Cluster, pod: &str) -> Result<Metrics> {
         let lines = text
             .lines()
             .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        lines.filter_map(|value| value.trim().parse::<f64>().ok()).sum()
+        lines
+            .filter_map(|value| value.trim().parse::<f64>().ok())
+            .fold(0.0, f64::max)
     };
     let metrics = Metrics {
         cpu_seconds: read("process_cpu_seconds_total"),

@@ -67,6 +67,7 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     ));
     cleanup::by_force(cluster, FLOOR).await?;
 
+    say("the operator's turn");
     operator::scale(cluster, replicas).await?;
     let pod = operator::leader(cluster).await?;
     settle(log).await?;
