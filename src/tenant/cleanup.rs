@@ -18,16 +18,18 @@ pub async fn cleanup(
     platform: &Platform,
     mode: Mode,
 ) -> Result<Option<String>, Error> {
-    if crd_is_going(writer).await? {
-        tracing::warn!("the Tenant's definition is being removed: its namespaces are left as they are");
-        return Ok(None);
-    }
     let mut namespaces: Vec<Live> = store
         .of(&owner.tenant)
         .into_values()
         .filter(|live| live.key.kind == Kind::Namespace && live.belongs_to(owner))
         .collect();
     namespaces.sort_by(|a, b| a.key.cmp(&b.key));
+    // What is being deleted already cannot be saved any more.
+    let all_end = !namespaces.is_empty() && namespaces.iter().all(Live::is_terminating);
+    if !all_end && crd_is_going(writer).await? {
+        tracing::warn!("the Tenant's definition is being removed: its namespaces are left as they are");
+        return Ok(None);
+    }
     let mut waiting = Vec::new();
     for namespace in &namespaces {
         waiting.extend(drain::drain(writer, store, owner, platform, namespace, mode).await?);
@@ -51,6 +53,7 @@ pub async fn cleanup(
 /// When the definition of Tenants is deleted, so is every Tenant; that is nobody's wish for their customers.
 async fn crd_is_going(writer: &Writer) -> Result<bool, Error> {
     let api: Api<CustomResourceDefinition> = Api::all(writer.client().clone());
-    let crd = api.get_opt(CRD).await?;
+    // Without its schema, which is large.
+    let crd = api.get_metadata_opt(CRD).await?;
     Ok(crd.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some()))
 }
