@@ -26,6 +26,13 @@ async fn an_id_can_be_named_later_only_as_it_is() -> Result<()> {
     harness::cluster().await?;
     let scene = Scene::without_operator("id").await?;
     let tenant = scene.tenant("", "no-such-tier", json!({})).await?;
+    // An operator at work says first that there is no such tier, and would write over what is recorded below.
+    for _ in 0..25 {
+        if !tenant.get().await?["status"]["observedGeneration"].is_null() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
     // What the operator does first; with an operator at work it has done so already.
     let status = format!("{}/status", tenant.path());
     let id = match tenant.get().await?["status"]["id"].as_str() {
