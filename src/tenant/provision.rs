@@ -42,6 +42,8 @@ pub async fn provision(
     platform: &Platform,
     policy: DeletionPolicy,
 ) -> Result<Progress, Error> {
+    let environment = plan::plan(tenant, platform);
+    let planned: HashSet<Key> = environment.objects().map(|desired| desired.key.clone()).collect();
     let Environment {
         claims,
         namespaces,
@@ -50,21 +52,8 @@ pub async fn provision(
         access,
         configuration,
         workloads,
-    } = plan::plan(tenant, platform);
+    } = environment;
     let owner = &tenant.owner;
-    let planned: HashSet<Key> = [
-        &claims,
-        &namespaces,
-        &bindings,
-        &bounds,
-        &access,
-        &configuration,
-        &workloads,
-    ]
-    .into_iter()
-    .flatten()
-    .map(|desired| desired.key.clone())
-    .collect();
 
     claim_all(writer, owner, &claims).await?;
     apply(writer, owner, &namespaces).await?;
