@@ -1,19 +1,24 @@
 //! The CustomResourceDefinitions, as the chart installs them.
 
-use super::{Tenant, TenantTier, TenantView, schema};
+use super::{DatabaseServer, Tenant, TenantTier, TenantView, schema};
 use kube::CustomResourceExt;
 use serde_json::Value;
 
 /// Every CRD, in the order of installation.
 pub fn crds() -> Vec<Value> {
-    [Tenant::crd(), TenantTier::crd(), TenantView::crd()]
-        .iter()
-        .map(|crd| {
-            let mut value = serde_json::to_value(crd).unwrap_or_default();
-            schema::clean(&mut value);
-            value
-        })
-        .collect()
+    [
+        Tenant::crd(),
+        TenantTier::crd(),
+        DatabaseServer::crd(),
+        TenantView::crd(),
+    ]
+    .iter()
+    .map(|crd| {
+        let mut value = serde_json::to_value(crd).unwrap_or_default();
+        schema::clean(&mut value);
+        value
+    })
+    .collect()
 }
 
 /// A multi-document YAML stream.

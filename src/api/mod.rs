@@ -2,6 +2,8 @@
 
 pub mod common;
 mod crds;
+pub mod database;
+pub mod database_server;
 mod schema;
 pub mod status;
 pub mod tenant;
@@ -11,6 +13,8 @@ pub mod workload;
 
 pub use common::*;
 pub use crds::{crds, yaml};
+pub use database::*;
+pub use database_server::*;
 pub use status::*;
 pub use tenant::*;
 pub use tier::*;

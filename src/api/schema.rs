@@ -24,6 +24,11 @@ fn quantity_schema() -> Schema {
     json_schema!({"x-kubernetes-int-or-string": true, "pattern": QUANTITY, "maxLength": 32, "minimum": 0})
 }
 
+/// A duration such as `24h` or `1m30s`. Kubernetes' own `format: duration` would take `30d`, which Go cannot read.
+pub fn duration(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "pattern": r"^([0-9]{1,5}(h|m|s|ms)){1,4}$", "maxLength": 32})
+}
+
 /// Any JSON object.
 pub fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})

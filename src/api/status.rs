@@ -1,6 +1,6 @@
 //! What was observed of a tenant. Bounded in size, and written only when it changed.
 
-use super::{Access, IsolationModel, PodSecurity, ResourceList, schema};
+use super::{Access, DatabaseStatus, DatabaseUsage, IsolationModel, PodSecurity, ResourceList, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ pub struct TenantStatus {
     /// The tenant's identity: what marks everything it owns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady and WorkloadsAvailable for the parts.
+    /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady, DatabaseReady and WorkloadsAvailable for the parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -30,6 +30,9 @@ pub struct TenantStatus {
     /// What tier and spec together amount to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,
+    /// Where the tenant's data is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseStatus>,
     /// What the tenant uses, at most five minutes old when it moves by more than 5 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -104,6 +107,9 @@ pub struct Usage {
     /// Storage requested by PersistentVolumeClaims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
+    /// What its database uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseUsage>,
     /// When this was measured (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]

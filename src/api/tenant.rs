@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
-use super::{IsolationModel, Network, ResourceList, TenantStatus, Workload, schema};
+use super::{Credentials, IsolationModel, Network, ResourceList, TenantDatabase, TenantStatus, Workload, schema};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,10 @@ use std::collections::BTreeMap;
     printcolumn(name = "Isolation", type_ = "string", json_path = ".status.effective.isolation", description = "How far the tenant is kept apart"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status", description = "Whether everything asked for was seen working"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", description = "Why, or why not"),
+    printcolumn(name = "Database", type_ = "string", json_path = ".status.conditions[?(@.type=='DatabaseReady')].status", description = "Whether the tenant's database was seen working"),
     printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.namespaceCount", description = "How many namespaces the tenant has"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Server", type_ = "string", json_path = ".status.database.server", description = "The DatabaseServer that has the tenant's data", priority = 1),
     printcolumn(name = "Id", type_ = "string", json_path = ".status.id", description = "The mark of ownership", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
@@ -76,6 +78,12 @@ pub struct TenantSpec {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub workloads: Vec<Workload>,
+    /// The tenant's PostgreSQL database. Absent: as the tier says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<TenantDatabase>,
+    /// How long the tenant's credentials live. What is left out is as the tier says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
     /// Any JSON, handed to the workloads as `/etc/tenant/configuration.json`. At most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]

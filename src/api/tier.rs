@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
-use super::{ContainerResources, IsolationModel, Network, ResourceList, Workload, schema};
+use super::{ContainerResources, Credentials, IsolationModel, Network, ResourceList, TierDatabase, Workload, schema};
 use k8s_openapi::api::core::v1::Toleration;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -71,6 +71,12 @@ pub struct TenantTierSpec {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub workloads: Vec<Workload>,
+    /// The tenants' databases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<TierDatabase>,
+    /// How long the tenants' credentials live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
     /// A JSON Schema that the tenants' configuration must satisfy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
-use super::{Effective, Usage};
+use super::{DatabaseStatus, Effective, Usage};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,9 @@ pub struct TenantViewSpec {
     /// What tier and spec together amount to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,
+    /// Where the tenant's data is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseStatus>,
     /// What the tenant uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

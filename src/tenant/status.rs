@@ -89,6 +89,7 @@ pub fn status(
         namespaces,
         // Where the spec makes no sense, what it last amounted to still stands.
         effective: valid.map(effective).or(old.effective),
+        database: old.database,
         usage: Some(usage),
     }
 }
@@ -137,6 +138,7 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
         conditions: status.conditions.clone(),
         namespaces: status.namespaces.clone(),
         effective: status.effective.clone(),
+        database: status.database.clone(),
         usage: status.usage.clone(),
     }
 }
@@ -170,6 +172,7 @@ pub fn usage<'a>(quotas: impl Iterator<Item = &'a Live>, now: Timestamp) -> Usag
         memory: memory.map(|amount| amount.to_string()),
         pods: pods.map(Amount::ceil),
         storage: storage.map(|amount| amount.to_string()),
+        database: None,
         observed_at: Some(seconds(now).to_string()),
     }
 }

@@ -443,6 +443,7 @@ fn usage_is_what_the_quotas_say() {
         memory: Some("2Gi".into()),
         pods: Some(7),
         storage: None,
+        database: None,
         observed_at: Some("2026-01-01T10:00:00Z".into()),
     };
     assert_eq!(usage, expected);

@@ -1,0 +1,216 @@
+//! `DatabaseServer`: one PostgreSQL server that tenants can be placed on.
+
+#![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
+
+use super::{SecretReference, schema};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a PostgreSQL server is reached, what it may hold, and what is shared on it.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "tenant-operator.io",
+    version = "v1alpha1",
+    kind = "DatabaseServer",
+    plural = "databaseservers",
+    shortname = "dbs",
+    category = "tenancy",
+    status = "DatabaseServerStatus",
+    derive = "PartialEq",
+    doc = "One PostgreSQL server that tenants can be placed on; a shard.",
+    printcolumn(name = "Host", type_ = "string", json_path = ".spec.host"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status",
+        description = "Whether tenants can be placed on it"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(
+        name = "Hardened",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Hardened')].status",
+        description = "Whether everything that keeps tenants apart could be closed"
+    ),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.serverVersion"),
+    printcolumn(name = "TLS", type_ = "string", json_path = ".status.tls"),
+    printcolumn(name = "Tenants", type_ = "integer", json_path = ".status.tenants"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseServerSpec {
+    /// The server's name or address, as tenants' pods reach it too.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._:]*[A-Za-z0-9.])?$")
+    )]
+    pub host: String,
+    /// Absent means 5432.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
+    /// Absent means VerifyFull against the machine's well-known authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<DatabaseTls>,
+    /// The Secret in the operator's namespace with `username` and `password` of a role with CREATEROLE and CREATEDB, or a
+    /// superuser.
+    pub admin_secret_ref: SecretReference,
+    /// The database that holds tenants of the Schema model, and the operator's own records. Made where there is none.
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("!(self in ['postgres', 'template0', 'template1'])").message("must be a database of the tenants' own: postgres, template0 and template1 are everybody's"),
+        validation = Rule::new("self == oldSelf").message("is immutable: the operator's records are in it"))]
+    pub database: String,
+    /// How much the server may hold. Absent means that it is never full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<DatabaseCapacity>,
+    /// Extensions that tenants may ask for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub extensions: Vec<String>,
+    /// Addresses in CIDR notation under which tenants' pods reach the server. Absent: the host where it is an address, or the
+    /// namespace of a Service named `<service>.<namespace>.svc`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 64)))]
+    pub addresses: Vec<String>,
+    /// How many connections the operator itself may have at once. Absent means 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 64))]
+    pub operator_connections: Option<i32>,
+    /// The platform's own tables that tenants of the SharedTable model share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub shared_tables: Vec<SharedTables>,
+}
+
+/// How the connection is protected.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseTls {
+    /// Absent means VerifyFull.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<TlsMode>,
+    /// The Secret in the operator's namespace whose `ca.crt` signs the server's certificate. Absent: the machine's
+    /// well-known authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretReference>,
+}
+
+/// What of the server's certificate is verified; libpq's `sslmode`.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// No TLS at all.
+    Disable,
+    /// Encrypted; whoever answers is believed.
+    Require,
+    /// The certificate is signed by the authority.
+    VerifyCA,
+    /// It is also made out to the host.
+    #[default]
+    VerifyFull,
+}
+
+impl TlsMode {
+    /// libpq's name of it.
+    pub fn sslmode(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Require => "require",
+            Self::VerifyCA => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
+/// How much a server may hold.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseCapacity {
+    /// How many tenants are placed on it at most. Absent means any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub max_tenants: Option<i32>,
+    /// From how many bytes on, such as `1Ti`, it takes no new tenants. Absent means never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::quantity")]
+    pub max_storage: Option<Quantity>,
+}
+
+/// Tables of the platform that carry a tenant column.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SharedTables {
+    /// The database they are in.
+    #[schemars(length(min = 1, max = 63))]
+    pub database: String,
+    /// The schema they are in.
+    #[schemars(length(min = 1, max = 63))]
+    pub schema: String,
+    /// The tables, by name, or with `*` for any characters: `*` is every table of the schema, those made later included.
+    #[schemars(length(min = 1, max = 256), inner(length(min = 1, max = 63)))]
+    pub tables: Vec<String>,
+    /// The column that says whose a row is. Absent means `tenant_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub column: Option<String>,
+    /// That column's type. Absent means Uuid.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<TenantColumnType>,
+    /// Roles of the platform's application, which serves all tenants and sets `app.current_tenant_id` in each transaction.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 63)))]
+    pub application_roles: Vec<String>,
+    /// The role that changes the tables' structure and sees every row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub migration_role: Option<String>,
+}
+
+/// The type of a tenant column, and what of a tenant stands in it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TenantColumnType {
+    /// The tenant's id.
+    #[default]
+    Uuid,
+    /// The tenant's id, as text.
+    Text,
+    /// The tenant's number in the registry table.
+    Integer,
+}
+
+/// What was observed of a server.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseServerStatus {
+    /// The generation of the spec that the conditions speak of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready: new tenants can be placed on it. Reachable: it answers. Hardened: everything that keeps tenants apart could be
+    /// closed. SharedTablesProtected: row-level security holds on every shared table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The server's version, such as `16.10`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_version: Option<String>,
+    /// The protocol of the operator's connection, such as `TLSv1.3`; `none` where it is not encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
+    /// Tenants placed on it, retained ones included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<i32>,
+    /// Bytes of all databases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+    /// When it was last looked at (RFC 3339), at most five minutes old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub last_checked_at: Option<String>,
+}
