@@ -59,6 +59,7 @@ certificate apiserver /CN=kube-apiserver \
   "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,DNS:localhost,IP:127.0.0.1,IP:$NODE_IP,IP:$API_SERVICE_IP"
 certificate apiserver-kubelet-client /O=system:masters/CN=kube-apiserver-kubelet-client
 certificate kubelet-server "/O=system:nodes/CN=system:node:$NODE_NAME" "DNS:$NODE_NAME,IP:$NODE_IP"
+certificate postgres /CN=postgres "DNS:$DATABASE_HOST,IP:$DATABASE_IP"
 client kubernetes-admin system:masters
 client controller-manager "" system:kube-controller-manager
 client scheduler "" system:kube-scheduler

@@ -5,7 +5,7 @@ set -euo pipefail
 
 # program:package
 WANTED="runc:runc iptables:iptables ipset:ipset conntrack:conntrack ip:iproute2 sysctl:procps findmnt:mount flock:util-linux
-  curl:curl openssl:openssl python3:python3"
+  curl:curl openssl:openssl python3:python3 setpriv:util-linux /usr/lib/postgresql/15/bin/postgres:postgresql-15"
 PATH=$PATH:/usr/sbin:/sbin
 
 missing=()
@@ -20,6 +20,12 @@ fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   die "missing: ${missing[*]} (Debian's package names). As root: apt-get update && apt-get install ${missing[*]}"
+fi
+# Debian would make a PostgreSQL of its own and start it. A machine that has one, or has said what it wants, keeps that.
+if [[ " ${missing[*]} " == *" postgresql-15 "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+  mkdir -p /etc/postgresql-common
+  echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+  export UCF_FORCE_CONFFOLD=1
 fi
 say "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive

@@ -67,8 +67,9 @@ remove_rules() {
 }
 
 remove_links() {
-  for name in "$POD_BRIDGE" "$NODE_BRIDGE" tc-out; do ip link del "$name" 2>/dev/null || true; done
+  for name in "$POD_BRIDGE" "$NODE_BRIDGE" tc-out tc-db; do ip link del "$name" 2>/dev/null || true; done
   ip netns del "$OUTSIDE_NETNS" 2>/dev/null || true
+  ip netns del "$DATABASE_NETNS" 2>/dev/null || true
   while ip rule del from "$POD_CIDR" table 977 2>/dev/null; do :; done
   ip route flush table 977 2>/dev/null || true
   if [ -e "$RUN/sysctl" ]; then sysctl -q -p "$RUN/sysctl" || true; fi
@@ -90,6 +91,7 @@ remove_files() {
 }
 
 say "stopping"
+"$CLUSTER_SRC/postgres.sh" stop
 stop 5 network-policy-enforcer kubelet kube-proxy kwok volumes kube-scheduler kube-controller-manager outside
 end_containers
 stop 5 containerd kube-apiserver

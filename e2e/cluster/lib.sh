@@ -42,12 +42,12 @@ pid_of() {
 
 running() { pid_of "$1" >/dev/null; }
 
-# start NAME COMMAND...
+# start NAME COMMAND...: with KEEP_LOG its log goes on where it ended.
 start() {
   local name=$1 pid
   shift
   mkdir -p "$RUN/pids" "$LOGS"
-  : >"$LOGS/$name.log"
+  if [ -z "${KEEP_LOG:-}" ]; then : >"$LOGS/$name.log"; fi
   (
     cd /
     exec setsid nohup env -i PATH="$BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" HOME=/root LANG=C \

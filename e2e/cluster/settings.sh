@@ -38,6 +38,21 @@ OUTSIDE_OTHER_IP=198.51.100.10
 METADATA_IP=169.254.169.254
 OUTSIDE_PORT=8080
 
+# PostgreSQL beside the cluster (postgres.sh).
+DATABASE_NETNS=tc-database
+DATABASE_CIDR=10.98.0.4/30
+DATABASE_GATEWAY=10.98.0.5
+DATABASE_IP=10.98.0.6
+DATABASE_PORT=5432
+DATABASE_HOST=database.tenant-cluster.test
+DATABASE_ADMIN=tenant_operator
+DATABASE_ADMIN_PASSWORD_FILE=$RUN/postgres-admin-password
+DATABASE_CA_FILE=$STATE/postgres/ca.crt
+DATABASE_SOCKET=$RUN/postgres
+DATABASE_LOG=$LOGS/postgres.log
+DATABASE_PID_FILE=$STATE/postgres/data/postmaster.pid
+DATABASE_CONTROL=$CLUSTER_SRC/postgres.sh
+
 PAUSE_IMAGE=localhost/pause:e2e
 AGNHOST_IMAGE=localhost/agnhost:e2e
 BUSYBOX_IMAGE=localhost/busybox:e2e

@@ -46,12 +46,22 @@ OUTSIDE_LISTED_IP='$OUTSIDE_LISTED_IP'
 OUTSIDE_OTHER_IP='$OUTSIDE_OTHER_IP'
 OUTSIDE_PORT='$OUTSIDE_PORT'
 METADATA_IP='$METADATA_IP'
+DATABASE_IP='$DATABASE_IP'
+DATABASE_PORT='$DATABASE_PORT'
+DATABASE_HOST='$DATABASE_HOST'
+DATABASE_ADMIN='$DATABASE_ADMIN'
+DATABASE_ADMIN_PASSWORD_FILE='$DATABASE_ADMIN_PASSWORD_FILE'
+DATABASE_CA_FILE='$DATABASE_CA_FILE'
+DATABASE_SOCKET='$DATABASE_SOCKET'
+DATABASE_LOG='$DATABASE_LOG'
+DATABASE_PID_FILE='$DATABASE_PID_FILE'
+DATABASE_CONTROL='$DATABASE_CONTROL'
 EOF
 }
 
 addresses_free() {
   local cidr
-  for cidr in "$POD_CIDR" "$SERVICE_CIDR" "$NODE_IP/32"; do
+  for cidr in "$POD_CIDR" "$SERVICE_CIDR" "$NODE_IP/32" "$DATABASE_CIDR"; do
     if [ -n "$(ip -4 route show root "$cidr" table main)" ]; then
       die "$cidr, which this cluster uses, is routed on this machine already: $(ip -4 route show root "$cidr" table main | head -n 1)"
     fi
@@ -59,6 +69,8 @@ addresses_free() {
 }
 
 if alive "${wanted[@]}" && { [ "${#wanted[@]}" -eq "${#CONTROL_PLANE[@]}" ] || node_ready; }; then
+  # Nothing stands on the database: when a test left it stopped or frozen, it alone is started again.
+  if [ "${#wanted[@]}" -gt "${#CONTROL_PLANE[@]}" ]; then "$CLUSTER_SRC/postgres.sh" start; fi
   write_env
   say "already up (KUBECONFIG=$ADMIN_KUBECONFIG)"
   exit 0
@@ -80,14 +92,16 @@ if ! alive "${CONTROL_PLANE[@]}" || [ -e "$STATE/containerd" ]; then
   fi
   addresses_free
   mkdir -p "$RUN" "$STATE" "$LOGS"
-  chmod 700 "$RUN"
+  # To be passed through: the user postgres has its socket in it.
+  chmod 711 "$RUN"
   identity >"$RUN/identity"
   say "starting the control plane"
   "$CLUSTER_SRC/certs.sh"
   "$CLUSTER_SRC/control-plane.sh"
 fi
 if [ "${#wanted[@]}" -gt "${#CONTROL_PLANE[@]}" ]; then
-  say "starting the node"
+  say "starting PostgreSQL and the node"
+  "$CLUSTER_SRC/postgres.sh" start
   "$CLUSTER_SRC/node.sh"
   "$CLUSTER_SRC/addons.sh"
 fi
