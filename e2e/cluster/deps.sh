@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Programs that the cluster takes from Debian: installs what is missing (as root), or says what to install.
+# deps.sh [PROGRAM:PACKAGE...]: what the cluster takes from Debian, or what is named: installs what is missing (as root), or says
+# what to install.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-# program:package
 WANTED="runc:runc iptables:iptables ipset:ipset conntrack:conntrack ip:iproute2 sysctl:procps findmnt:mount flock:util-linux
   curl:curl openssl:openssl python3:python3 setpriv:util-linux /usr/lib/postgresql/15/bin/postgres:postgresql-15"
 PATH=$PATH:/usr/sbin:/sbin
+if [ $# -gt 0 ]; then WANTED=$*; fi
 
 missing=()
 for pair in $WANTED; do
   command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
 # busybox is taken into an image, where nothing is that a dynamic one could load.
-if ! command -v busybox >/dev/null || ! busybox true || ldd "$(command -v busybox)" >/dev/null 2>&1; then
+if [ $# -eq 0 ] && { ! command -v busybox >/dev/null || ! busybox true || ldd "$(command -v busybox)" >/dev/null 2>&1; }; then
   missing+=(busybox-static)
 fi
 [ "${#missing[@]}" -gt 0 ] || exit 0
