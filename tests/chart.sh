@@ -35,8 +35,20 @@ refuse() { # what, command...
   fi
 }
 render() { helm template tenant-operator "$chart" --namespace "$namespace" --kube-version 1.36.0 "$@"; }
-has() { render "${@:2}" | grep -Eq -- "$1"; }
-lacks() { ! has "$@"; }
+has() { render "${@:2}" >"$work/rendered" && grep -Eq -- "$1" "$work/rendered"; }
+lacks() { render "${@:2}" >"$work/rendered" && ! grep -Eq -- "$1" "$work/rendered"; }
+# The verbs of each rule on Secrets in a role's file are these, in this order.
+verbs_on_secrets() { # file, verbs...
+  local found
+  found=$(render --show-only "templates/rbac/$1.yaml" | awk '/resources:/ { on = /secrets/ } on && /verbs:/ { sub(/.*verbs: /, ""); print }')
+  shift
+  [ "$found" = "$(printf '%s\n' "$@")" ]
+}
+# The ports that the operator may reach besides the DNS and the API server.
+egress() {
+  render --show-only templates/network-policy/networkpolicy.yaml "$@" | sed -n '/^  egress:/,$p' | awk '/ - port: / { print $3 }' |
+    grep -vxE '443|6443' | xargs
+}
 
 check "generated files are fresh" "$chart/hack/generate.py" --check
 
@@ -65,9 +77,19 @@ check "CRDs can be left out" lacks 'kind: CustomResourceDefinition' --set crds.i
 check "the mutating policy where it is served" has 'kind: MutatingAdmissionPolicyBinding' --api-versions "$mutating"
 check "no mutating policy where it is not" lacks 'kind: MutatingAdmissionPolicy'
 check "the namespace is taken over everywhere" lacks 'tenant-operator-system' --namespace elsewhere
-check "no wildcard and no Secret among the operator's rights" lacks '\*|secrets|escalate|impersonate' \
+check "no wildcard among the operator's rights" lacks '\*|escalate|impersonate' \
   --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml \
   --show-only templates/rbac/release-namespace.yaml --show-only templates/rbac/default-namespace.yaml
+check "no Secret among the operator's rights everywhere and in default" lacks 'secrets' \
+  --show-only templates/rbac/operator.yaml --show-only templates/rbac/default-namespace.yaml
+check "in its own namespace the operator reads Secrets" verbs_on_secrets release-namespace '[get]'
+check "in a tenant's namespace it makes Secrets, and has its own by name" verbs_on_secrets namespace '[create]' '[get, update, patch, delete]'
+check "only tenant-database is that Secret" test \
+  "$(render --show-only templates/rbac/namespace.yaml | grep -A2 'resources: .*secrets' | grep -c 'resourceNames: \[tenant-database\]$')" = 1
+check "the operator reaches database servers" test "$(egress)" = 5432
+check "the operator reaches database servers at other ports" test "$(egress --set 'networkPolicy.databases.ports={5433,5434}')" = "5433 5434"
+check "the operator reaches no database server" test "$(egress --set 'networkPolicy.databases.ports=null')" = ""
+check "the operator reaches database servers where they are" has 'ipBlock: \{cidr: "10\.1\.0\.0/24"\}$' --set 'networkPolicy.databases.cidrs={10.1.0.0/24}'
 check "no wildcard, bind, escalate or impersonate among the owners'" lacks '\*|bind$|escalate|impersonate|bind[],]' \
   --show-only templates/rbac/tenant-admin.yaml --show-only templates/rbac/tenant-editor.yaml --show-only templates/rbac/tenant-viewer.yaml
 check "each policy has its binding" test \
@@ -77,7 +99,8 @@ crds=$(find crds -name 'tenant-operator.io_*.yaml' | wc -l)
 check "every CRD stays when the chart goes" test "$(render | grep -c 'helm.sh/resource-policy: keep')" = "$crds"
 
 for bad in image.pullPolicy=Sometimes log.format=xml replicas=-1 concurrency=0 replica=2 network.clusterCIDRs=10.0.0.0/8 \
-  networkPolicy.apiServer.ports='{https}' metrics.serviceMonitor.enable=true; do
+  networkPolicy.apiServer.ports='{https}' networkPolicy.databases.ports='{postgresql}' networkPolicy.databases.port=5432 \
+  metrics.serviceMonitor.enable=true; do
   refuse "the value $bad" render --set "$bad"
 done
 

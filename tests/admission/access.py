@@ -33,7 +33,8 @@ def expectations():
         yield from each(("create",), ("serviceaccounts/token", "pods/binding", "bindings"), False)
         yield from each(("impersonate",), ("serviceaccounts", "users", "groups"), False)
         yield from each(("escalate", "bind"), RBAC + ("rbac.authorization.k8s.io/clusterroles",), False)
-        yield from each(("get", "create"), ("tenant-operator.io/tenants", "tenant-operator.io/tenanttiers", "nodes"), False)
+        yield from each(("get", "create"), ("tenant-operator.io/tenants", "tenant-operator.io/tenanttiers",
+                                          "tenant-operator.io/databaseservers", "nodes"), False)
         yield from each(("get", "list", "create"), ("pods", "secrets"), False, B)
     allowed = [("get", "tenant-operator.io/tenants", ""), ("patch", "tenant-operator.io/tenants", ""),
                ("patch", "tenant-operator.io/tenants/status", ""), ("watch", "tenant-operator.io/tenanttiers", ""),
@@ -43,11 +44,21 @@ def expectations():
                ("deletecollection", "apps/statefulsets", A), ("delete", "batch/cronjobs", A),
                ("patch", "tenant-operator.io/tenantviews", A), ("create", "events.k8s.io/events", "default"),
                ("list", "discovery.k8s.io/endpointslices", "default"), ("create", "coordination.k8s.io/leases", RELEASE_NAMESPACE),
-               ("delete", "configmaps", RELEASE_NAMESPACE)]
+               ("delete", "configmaps", RELEASE_NAMESPACE), ("watch", "tenant-operator.io/databaseservers", ""),
+               ("update", "tenant-operator.io/databaseservers", ""), ("patch", "tenant-operator.io/databaseservers/status", ""),
+               ("create", "secrets", A), ("get", "secrets=pg-admin", RELEASE_NAMESPACE),
+               *[(verb, "secrets=tenant-database", A) for verb in ("get", "update", "patch", "delete")]]
     refused = [("delete", "tenant-operator.io/tenants", ""), ("create", "tenant-operator.io/tenants", ""),
                ("patch", "tenant-operator.io/tenanttiers", ""), ("patch", "namespaces", ""), ("delete", "namespaces", ""),
-               ("delete", "namespaces", FOREIGN), ("get", "secrets", A), ("list", "secrets", ""), ("create", "secrets", A),
-               ("get", "secrets", RELEASE_NAMESPACE), ("patch", "rbac.authorization.k8s.io/rolebindings", FOREIGN),
+               ("delete", "namespaces", FOREIGN), ("create", "secrets", B), ("create", "secrets", FOREIGN),
+               *[(verb, "secrets", ns) for verb in (*READ, *WRITE, "deletecollection") for ns in ("", "kube-system")],
+               *[(verb, "secrets=tenant-database", ns) for verb in (*READ, *WRITE) for ns in (B, FOREIGN)],
+               *[(verb, "secrets", A) for verb in (*READ, "update", "patch", "delete", "deletecollection")],
+               *[(verb, "secrets=other", A) for verb in ("get", "update", "patch", "delete")],
+               *[(verb, "secrets=tenant-database", A) for verb in ("list", "watch", "deletecollection")],
+               *[(verb, "secrets", RELEASE_NAMESPACE) for verb in ("list", "watch", *WRITE, "deletecollection")],
+               ("create", "tenant-operator.io/databaseservers", ""), ("delete", "tenant-operator.io/databaseservers", ""),
+               ("deletecollection", "tenant-operator.io/databaseservers", ""), ("patch", "rbac.authorization.k8s.io/rolebindings", FOREIGN),
                ("create", "rbac.authorization.k8s.io/clusterroles", ""), ("escalate", "rbac.authorization.k8s.io/clusterroles", ""),
                ("create", "rbac.authorization.k8s.io/clusterrolebindings", ""), ("create", "rbac.authorization.k8s.io/roles", A),
                ("bind", "rbac.authorization.k8s.io/clusterroles", ""), ("impersonate", "users", ""),
@@ -61,11 +72,15 @@ def expectations():
 
 
 def review(who, ns, verb, resource):
+    """A resource may be followed by =name."""
+    resource, _, name = resource.partition("=")
     parts = resource.split("/")
     group = parts.pop(0) if "." in parts[0] or parts[0] in ("apps", "batch", "autoscaling", "policy") else ""
     attributes = {"verb": verb, "group": group, "resource": parts[0], "namespace": ns}
     if parts[1:]:
         attributes["subresource"] = parts[1]
+    if name:
+        attributes["name"] = name
     # RBAC asks for a namespace's own rights in that namespace, by its name.
     if resource == "namespaces" and ns:
         attributes["name"] = ns

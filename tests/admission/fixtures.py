@@ -27,7 +27,7 @@ def marks(tenant):
 
 
 def meta(name, namespace=None, labels=None, **more):
-    return {"name": name, **({"namespace": namespace} if namespace else {}),
+    return {**({"name": name} if name else {}), **({"namespace": namespace} if namespace else {}),
             **({"labels": labels} if labels else {}), **more}
 
 
@@ -98,6 +98,7 @@ def kinds(name, namespace, labels=None):
             {"type": "Container", "max": {"cpu": "1"}}]}},
         "serviceaccounts": {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": m},
         "configmaps": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": m, "data": {"a": "1"}},
+        "secrets": {"apiVersion": "v1", "kind": "Secret", "metadata": m, "stringData": {"a": "1"}},
         "services": {"apiVersion": "v1", "kind": "Service", "metadata": m,
                      "spec": {"selector": workload, "ports": [{"port": 80}]}},
         "persistentvolumeclaims": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": m, "spec": {
@@ -110,6 +111,12 @@ def kinds(name, namespace, labels=None):
                                  "spec": {"maxUnavailable": 1, "selector": {"matchLabels": workload}}},
         "rolebindings": role_binding(name, namespace, "tenant-operator-tenant-viewer", [user("somebody")], labels),
     }
+
+
+def secret(namespace, name="tenant-database", labels=None, type="servicebinding.io/postgresql", **more):
+    """As the operator makes it, where nothing else is said."""
+    return {"apiVersion": "v1", "kind": "Secret", "type": type, "stringData": {"username": "u", "password": "p"},
+            "metadata": meta(name, namespace, marks(namespace) if labels is None else labels, **more)}
 
 
 def cluster_role(name, rules, subject):
@@ -135,7 +142,8 @@ def set_up():
     for name in (A, B, DEDICATED):
         until("service account", lambda: kubectl("get", "serviceaccount", "default", "-n", name)[0])
     managed = kinds("ours", A, marks(A))
-    objects = [*managed.values(), *kinds("theirs", A).values()]
+    # B has one that is not ours, from before it was a tenant's.
+    objects = [*managed.values(), *kinds("theirs", A).values(), secret(A), secret(B, labels={})]
     for ns in (A, DEDICATED):
         objects += [
             role_binding("tenant-operator", ns, "tenant-operator-namespace",

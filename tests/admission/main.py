@@ -16,8 +16,9 @@ import cases
 from cluster import Report, get, kubectl, must
 from fixtures import set_up, tear_down
 
-CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest, cases.operator_tenants,
-         cases.namespaces, cases.managed, cases.owners, cases.pods, cases.dedicated, cases.operator_elevated, cases.system)
+CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
+         cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.owners,
+         cases.pods, cases.dedicated, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):
