@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod controller;
 pub mod error;
 pub mod names;
+pub mod postgres;
 pub mod quantity;
 pub mod settings;
 pub mod telemetry;

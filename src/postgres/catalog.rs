@@ -1,0 +1,181 @@
+//! What a server says of itself: roles, schemas, databases, and which of them the operator marked as its own.
+
+use super::Names;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+/// Reads everything in one statement; see the file.
+pub const QUERY: &str = include_str!("catalog.sql");
+
+/// A server as it was observed.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Catalog {
+    /// `server_version_num`, such as 160010.
+    pub version: i32,
+    /// `server_version`, such as `16.10`.
+    pub version_text: String,
+    /// Whether it refuses writes: a standby, or told so.
+    pub read_only: bool,
+    /// The database that holds the operator's records and the Schema tenants.
+    pub database: String,
+    pub admin: Admin,
+    /// By name.
+    pub roles: HashMap<String, Role>,
+    pub schemas: HashMap<String, Place>,
+    pub databases: HashMap<String, Place>,
+    /// Installed in [`Catalog::database`].
+    pub extensions: Vec<String>,
+    /// Whether anyone may make large objects in [`Catalog::database`].
+    pub large_objects_open: bool,
+    /// By `kind:name`.
+    pub marks: HashMap<String, Mark>,
+    /// By the name that the database will have.
+    pub intents: HashMap<String, Intent>,
+}
+
+/// The role that the operator works as.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Admin {
+    pub name: String,
+    pub superuser: bool,
+    pub create_role: bool,
+    pub create_database: bool,
+}
+
+/// A role.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Role {
+    pub oid: i64,
+    pub login: bool,
+    pub inherit: bool,
+    pub superuser: bool,
+    pub create_role: bool,
+    pub create_database: bool,
+    pub replication: bool,
+    pub bypass_rls: bool,
+    pub connection_limit: i32,
+    /// Whether its password has an end.
+    pub expires: bool,
+    /// Sessions that it has now.
+    pub sessions: i64,
+    pub settings: Vec<Setting>,
+    /// What it is a member of.
+    pub member_of: Vec<Membership>,
+    /// What is a member of it.
+    pub members: Vec<Membership>,
+    /// Its default privileges in [`Catalog::database`]: by type of object, whether they name PUBLIC.
+    pub defaults: HashMap<String, bool>,
+}
+
+/// A setting of a role, `name=value` as the catalog keeps it.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Setting {
+    /// In which database only; none: in all.
+    pub database: Option<String>,
+    pub setting: String,
+}
+
+/// One role in another.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Membership {
+    /// The other one.
+    pub role: String,
+    pub admin: bool,
+    pub inherit: bool,
+    pub set: bool,
+}
+
+/// A schema or a database.
+#[derive(Deserialize, Clone, Debug, Default)]
+pub struct Place {
+    pub oid: i64,
+    pub owner: String,
+    /// Whether connections are allowed; of databases only.
+    #[serde(default)]
+    pub open: bool,
+    /// To others than its owner.
+    pub grants: Vec<Grant>,
+}
+
+/// A privilege that was granted.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// None is PUBLIC.
+    pub grantee: Option<String>,
+    pub privilege: String,
+    pub grantable: bool,
+}
+
+/// The record that something is the operator's own, for a tenant.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Mark {
+    /// Of the very object: another of the same name is not ours.
+    pub oid: i64,
+    pub name: String,
+    pub tenant_id: String,
+    /// Of a database: what its inside was last made like.
+    pub revision: Option<String>,
+}
+
+/// A database that is about to be made, under a name that nobody can guess.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    pub nonce: String,
+    pub tenant_id: String,
+}
+
+impl Place {
+    /// Whether this role, or PUBLIC where there is none, was granted a privilege directly.
+    pub fn grants(&self, grantee: Option<&str>, privilege: &str) -> bool {
+        self.grants
+            .iter()
+            .any(|grant| grant.grantee.as_deref() == grantee && grant.privilege == privilege)
+    }
+}
+
+impl Catalog {
+    /// Whether the mark of this very object names this tenant.
+    pub fn is_ours(&self, kind: &str, name: &str, oid: i64, tenant_id: &str) -> bool {
+        self.mark(kind, name)
+            .is_some_and(|mark| mark.oid == oid && mark.tenant_id == tenant_id)
+    }
+
+    /// The mark on a name.
+    pub fn mark(&self, kind: &str, name: &str) -> Option<&Mark> {
+        self.marks.get(&format!("{kind}:{name}"))
+    }
+
+    /// Whether anything is recorded for this tenant.
+    pub fn knows(&self, tenant_id: &str) -> bool {
+        self.marks.values().any(|mark| mark.tenant_id == tenant_id)
+            || self.intents.values().any(|intent| intent.tenant_id == tenant_id)
+    }
+
+    /// Replaces what is known of one tenant by what was just observed of it.
+    pub fn take(&mut self, names: &Names, seen: Self) {
+        let ours = |name: &str| names.roles().iter().any(|role| role.as_str() == name);
+        self.roles.retain(|name, _| !ours(name));
+        self.schemas.retain(|name, _| !ours(name));
+        self.databases.retain(|name, _| !ours(name));
+        self.marks.retain(|_, mark| !ours(&mark.name));
+        self.intents.retain(|name, _| !ours(name));
+        let main = seen.databases.get(&seen.database).cloned();
+        if let (Some(known), Some(main)) = (self.databases.get_mut(&seen.database), main) {
+            known.grants.retain(|grant| !grant.grantee.as_deref().is_none_or(ours));
+            known.grants.extend(main.grants);
+        }
+        self.extensions = seen.extensions;
+        self.roles.extend(seen.roles);
+        self.marks.extend(seen.marks);
+        self.intents.extend(seen.intents);
+        self.schemas.extend(seen.schemas);
+        for (name, place) in seen.databases {
+            self.databases.entry(name).or_insert(place);
+        }
+    }
+}

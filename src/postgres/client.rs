@@ -1,0 +1,406 @@
+//! Connections to one server: bounded in number, each call bounded in time.
+
+use super::catalog::{self, Catalog};
+use super::plan::{Step, Venue};
+use super::secret::Password;
+use super::tls::{self, TlsError, Trust};
+use super::{Identifier, Names, Statement};
+use crate::sql;
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use futures::future::join_all;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{Json, ToSql};
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a call waits for a connection to be free.
+const WAIT: Duration = Duration::from_secs(20);
+/// How long everything that is done in one call may take.
+const CALL: Duration = Duration::from_secs(60);
+/// Connections besides the pool's: to other databases, and as tenants.
+const BESIDES: usize = 2;
+/// Nothing of a tenant's is ever on the path; a statement that hangs is the server's to end.
+const OPTIONS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=30s -c lock_timeout=5s \
+                       -c idle_in_transaction_session_timeout=30s -c client_min_messages=warning";
+
+/// How a server is reached, and as whom.
+#[derive(Clone, Debug)]
+pub struct Address {
+    pub host: String,
+    pub port: u16,
+    /// None: without TLS.
+    pub trust: Option<Trust>,
+    pub user: String,
+    pub password: Password,
+    /// The database of the operator's records.
+    pub database: String,
+    /// How many connections at once, at least two.
+    pub connections: usize,
+}
+
+/// What went wrong between the operator and a server. Carries no password.
+#[derive(thiserror::Error, Clone, Debug)]
+pub enum Error {
+    /// It does not answer, or not in PostgreSQL's protocol, or its certificate is not believed.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    /// It took too long.
+    #[error("the server did not answer in time")]
+    Timeout,
+    /// It does not let this role in.
+    #[error("{0}")]
+    Authentication(String),
+    /// It has no connection left, or starts or stops.
+    #[error("the server takes no connection: {0}")]
+    Busy(String),
+    /// It refused a statement.
+    #[error("{message} ({code}) in: {statement}")]
+    Refused {
+        /// The statement without its secrets.
+        statement: String,
+        /// SQLSTATE.
+        code: String,
+        message: String,
+    },
+    /// The connection cannot even be tried.
+    #[error("{0}")]
+    Settings(String),
+}
+
+impl Error {
+    /// The category, for conditions and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "ServerUnreachable",
+            Self::Timeout => "ServerTimeout",
+            Self::Authentication(_) => "AuthenticationFailed",
+            Self::Busy(_) => "ServerBusy",
+            Self::Refused { code, .. } if code == SqlState::READ_ONLY_SQL_TRANSACTION.code() => "ServerReadOnly",
+            Self::Refused { .. } => "ServerRefused",
+            Self::Settings(_) => "InvalidServer",
+        }
+    }
+
+    /// Whether the server as a whole is in trouble, as opposed to one statement.
+    pub fn concerns_server(&self) -> bool {
+        !matches!(self.reason(), "ServerRefused")
+    }
+
+    /// The SQLSTATE of a refusal.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    fn of(statement: &str, error: &tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            return Self::Unreachable(chain(error));
+        };
+        let message = db.message().to_string();
+        match db.code() {
+            code if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                Self::Authentication(message)
+            }
+            code if *code == SqlState::TOO_MANY_CONNECTIONS
+                || *code == SqlState::CANNOT_CONNECT_NOW
+                || *code == SqlState::ADMIN_SHUTDOWN
+                || *code == SqlState::CRASH_SHUTDOWN =>
+            {
+                Self::Busy(message)
+            }
+            code => Self::Refused {
+                statement: statement.to_string(),
+                code: code.code().to_string(),
+                message,
+            },
+        }
+    }
+}
+
+/// An error and its causes; the driver's own text says only of what kind it is.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<TlsError> for Error {
+    fn from(error: TlsError) -> Self {
+        Self::Settings(error.to_string())
+    }
+}
+
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::of("connect", &error),
+            PoolError::Timeout(_) => Self::Timeout,
+            other => Self::Unreachable(other.to_string()),
+        }
+    }
+}
+
+/// The operator's connections to one server.
+pub struct Server {
+    address: Address,
+    tls: Option<MakeRustlsConnect>,
+    pool: Pool,
+    besides: Semaphore,
+    /// One writer at a time: PostgreSQL itself refuses two changes of one database's privileges.
+    writing: Mutex<()>,
+    statements: Arc<AtomicU64>,
+}
+
+impl Server {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// Settings that no connection can be tried with.
+    pub fn new(address: Address) -> Result<Self, Error> {
+        let tls = match &address.trust {
+            Some(trust) => Some(MakeRustlsConnect::new(tls::config(trust)?)),
+            None => None,
+        };
+        let config = config(&address, &address.user, &address.password, &address.database);
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = match &tls {
+            Some(tls) => Manager::from_config(config, tls.clone(), recycling),
+            None => Manager::from_config(config, NoTls, recycling),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(address.connections.saturating_sub(BESIDES).max(1))
+            .timeouts(Timeouts {
+                wait: Some(WAIT),
+                create: Some(CONNECT),
+                recycle: Some(CONNECT),
+            })
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::Settings(error.to_string()))?;
+        Ok(Self {
+            address,
+            tls,
+            pool,
+            besides: Semaphore::new(BESIDES),
+            writing: Mutex::new(()),
+            statements: Arc::default(),
+        })
+    }
+
+    /// How many statements were sent so far.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.pool.status().size + BESIDES.saturating_sub(self.besides.available_permits())
+    }
+
+    /// What the catalog says of all tenants, or of one.
+    ///
+    /// # Errors
+    /// As [`Error`] says.
+    pub async fn observe(&self, names: Option<&Names>) -> Result<Catalog, Error> {
+        let wanted: Option<Vec<&str>> = names.map(|names| names.roles().map(Identifier::as_str).to_vec());
+        self.query(catalog::QUERY, &[&wanted]).await
+    }
+
+    /// One statement of this program's own whose one row has one JSON column.
+    ///
+    /// # Errors
+    /// As [`Error`] says; [`Error::Refused`] too where the answer is not understood.
+    pub async fn query<T>(&self, query: &'static str, arguments: &[&(dyn ToSql + Sync)]) -> Result<T, Error>
+    where
+        T: serde::de::DeserializeOwned + std::fmt::Debug,
+    {
+        let work = async {
+            let connection = self.pool.get().await?;
+            self.count(1);
+            let first = query.lines().find(|line| !line.starts_with("--")).unwrap_or_default();
+            let refused = |error: tokio_postgres::Error| Error::of(first, &error);
+            let statement = connection.prepare_cached(query).await.map_err(refused)?;
+            let row = connection.query_one(&statement, arguments).await.map_err(refused)?;
+            let Json(value) = row.try_get::<_, Json<T>>(0).map_err(refused)?;
+            Ok(value)
+        };
+        within(work).await
+    }
+
+    /// Executes steps in their order: neighbours of one transaction together, others by themselves.
+    ///
+    /// # Errors
+    /// The first step that was refused; its transaction left nothing behind, earlier ones hold.
+    pub async fn execute(&self, steps: &[Step]) -> Result<(), Error> {
+        let _writing = self.writing.lock().await;
+        for group in steps.chunk_by(|a, b| a.venue == b.venue && a.venue != Venue::Alone) {
+            let statements: Vec<&Statement> = group.iter().map(|step| &step.statement).collect();
+            match &group[0].venue {
+                Venue::Records => within(self.in_records(&statements)).await?,
+                Venue::Alone => within(self.alone(statements[0])).await?,
+                Venue::Inside(database) => within(self.inside(database, &statements)).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn in_records(&self, statements: &[&Statement]) -> Result<(), Error> {
+        let connection = self.pool.get().await?;
+        // Another operator that still writes, or writes again, is waited for.
+        let lock = sql!["LOCK TABLE tenant_operator.object IN SHARE ROW EXCLUSIVE MODE"];
+        let all: Vec<&Statement> = std::iter::once(&lock).chain(statements.iter().copied()).collect();
+        let result = self.transaction(&connection, &all).await;
+        if result.is_err() {
+            // Whatever state it is in.
+            drop(Object::take(connection));
+        }
+        result
+    }
+
+    async fn alone(&self, statement: &Statement) -> Result<(), Error> {
+        let connection = self.pool.get().await?;
+        let result = self.send(&connection, statement).await;
+        if result.is_err() {
+            drop(Object::take(connection));
+        }
+        result
+    }
+
+    async fn inside(&self, database: &Identifier, statements: &[&Statement]) -> Result<(), Error> {
+        let (_permit, client) = self.connect_to(database.as_str()).await?;
+        self.transaction(&client, statements).await
+    }
+
+    /// A connection of the operator's to another database of the server.
+    ///
+    /// # Errors
+    /// As [`Error`] says.
+    pub async fn connect_to(&self, database: &str) -> Result<(tokio::sync::SemaphorePermit<'_>, Client), Error> {
+        let permit = self.permit().await?;
+        let address = &self.address;
+        let client = self.open(&address.user, &address.password, database).await?;
+        Ok((permit, client))
+    }
+
+    /// Logs in as a tenant would. Returns who and where it then is: session user, current user, database, schema.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] where the server does not let it in.
+    pub async fn log_in(&self, user: &str, password: &Password, database: &str) -> Result<[String; 4], Error> {
+        let work = async {
+            let _permit = self.permit().await?;
+            let client = self.open(user, password, database).await?;
+            self.count(1);
+            let query = "SELECT session_user::text, current_user::text, current_database()::text, \
+                         coalesce(current_schema()::text, '')";
+            let row = client
+                .query_one(query, &[])
+                .await
+                .map_err(|error| Error::of(query, &error))?;
+            Ok([row.get(0), row.get(1), row.get(2), row.get(3)])
+        };
+        within(work).await
+    }
+
+    /// Sends statements through a connection to another database, in one transaction.
+    ///
+    /// # Errors
+    /// The first that was refused.
+    pub async fn transaction(&self, client: &Client, statements: &[&Statement]) -> Result<(), Error> {
+        let begin = sql!["BEGIN"];
+        let all: Vec<&Statement> = std::iter::once(&begin).chain(statements.iter().copied()).collect();
+        // All are sent before the first is answered; after a refusal the others are refused for its sake.
+        let results = join_all(all.iter().map(|statement| self.send(client, statement))).await;
+        let end = match results.into_iter().find(Result::is_err) {
+            None => return self.send(client, &sql!["COMMIT"]).await,
+            Some(error) => error,
+        };
+        self.send(client, &sql!["ROLLBACK"]).await.and(end)
+    }
+
+    async fn send(&self, client: &Client, statement: &Statement) -> Result<(), Error> {
+        self.count(1);
+        client
+            .batch_execute(&statement.reveal())
+            .await
+            .map_err(|error| Error::of(&statement.to_string(), &error))
+    }
+
+    async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Error> {
+        let permit = timeout(WAIT, self.besides.acquire())
+            .await
+            .map_err(|_| Error::Timeout)?;
+        // Never closed.
+        permit.map_err(|error| Error::Settings(error.to_string()))
+    }
+
+    async fn open(&self, user: &str, password: &Password, database: &str) -> Result<Client, Error> {
+        let config = config(&self.address, user, password, database);
+        let failed = |error: tokio_postgres::Error| Error::of("connect", &error);
+        let connecting = async {
+            match &self.tls {
+                Some(tls) => {
+                    let (client, connection) = config.connect(tls.clone()).await.map_err(failed)?;
+                    // Ends with its client.
+                    tokio::spawn(connection);
+                    Ok(client)
+                }
+                None => {
+                    let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+                    tokio::spawn(connection);
+                    Ok(client)
+                }
+            }
+        };
+        timeout(CONNECT, connecting).await.map_err(|_| Error::Timeout)?
+    }
+
+    fn count(&self, statements: u64) {
+        self.statements.fetch_add(statements, Ordering::Relaxed);
+    }
+}
+
+async fn within<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(CALL, work).await.map_err(|_| Error::Timeout)?
+}
+
+fn config(address: &Address, user: &str, password: &Password, database: &str) -> Config {
+    let mut config = Config::new();
+    config
+        .host(&address.host)
+        .port(address.port)
+        .user(user)
+        .password(password.reveal())
+        .dbname(database)
+        .application_name(crate::names::MANAGER)
+        .connect_timeout(CONNECT)
+        .keepalives_idle(Duration::from_secs(30))
+        .tcp_user_timeout(CALL)
+        .ssl_mode(match address.trust {
+            Some(_) => tokio_postgres::config::SslMode::Require,
+            None => tokio_postgres::config::SslMode::Disable,
+        });
+    // As a tenant, what the tenant would have.
+    if user == address.user {
+        config.options(OPTIONS);
+    }
+    config
+}

@@ -1,0 +1,16 @@
+//! PostgreSQL: what a server's catalog says, what it should say, the statements between the two, and the connections that
+//! carry them. Knows tenants by their id only, and nothing of Kubernetes.
+
+pub mod catalog;
+pub mod client;
+pub mod identifier;
+pub mod names;
+pub mod plan;
+pub mod secret;
+pub mod server;
+pub mod sql;
+pub mod tls;
+
+pub use identifier::Identifier;
+pub use names::Names;
+pub use sql::Statement;

@@ -1,0 +1,44 @@
+//! What a tenant's things are called on a server. Any tenant can list every role, schema and database of its server, so
+//! their names are digests and tell nothing of whose they are.
+
+use super::Identifier;
+use crate::names;
+
+/// How many hexadecimal digits of the digest a name has: 80 bits.
+const DIGITS: usize = 20;
+
+/// The names of one tenant's roles and places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// Owns what the tenant makes; cannot log in.
+    pub owner: Identifier,
+    /// Take turns as the tenant's login.
+    pub logins: [Identifier; 2],
+    /// The tenant's schema (Schema model) or database (Database and Server models).
+    pub place: Identifier,
+    /// The logins act as this role while they may not write.
+    pub reader: Identifier,
+}
+
+impl Names {
+    /// The names that follow from a tenant's id.
+    pub fn of(tenant_id: &str) -> Self {
+        let mut digest = names::digest(tenant_id.as_bytes());
+        digest.truncate(DIGITS);
+        let name = |suffix: &str| {
+            // Well below 63 bytes, and never empty.
+            Identifier::new(format!("t_{digest}{suffix}")).unwrap_or_else(|_| unreachable!())
+        };
+        Self {
+            owner: name(""),
+            logins: [name("_a"), name("_b")],
+            place: name(""),
+            reader: name("_r"),
+        }
+    }
+
+    /// Every role.
+    pub fn roles(&self) -> [&Identifier; 4] {
+        [&self.owner, &self.reader, &self.logins[0], &self.logins[1]]
+    }
+}

@@ -1,0 +1,155 @@
+//! What concerns a server as a whole: the operator's records, and what is closed to everyone.
+
+use super::catalog::Catalog;
+use super::client::{Address, Error, Server};
+use super::plan::{Step, Venue};
+use super::{Identifier, Statement};
+use crate::sql;
+use tokio_postgres::error::SqlState;
+
+/// The schema of the operator's records, unreadable to tenants.
+pub const RECORDS: &str = "tenant_operator";
+/// Databases that every server has and everyone may connect to.
+const EVERYBODYS: [&str; 2] = ["postgres", "template1"];
+
+/// The operator's records. Marks are bound to an object's OID: another object of the same name is not ours.
+const SETUP: [&str; 4] = [
+    "CREATE SCHEMA tenant_operator",
+    "CREATE TABLE tenant_operator.object (kind text NOT NULL CHECK (kind IN ('role', 'schema', 'database')), \
+     oid oid NOT NULL, name text NOT NULL, tenant_id text NOT NULL, revision text, \
+     created_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (kind, name))",
+    "CREATE INDEX ON tenant_operator.object (tenant_id)",
+    "CREATE TABLE tenant_operator.intent (name text PRIMARY KEY, tenant_id text NOT NULL, \
+     nonce text NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', ''), created_at timestamptz NOT NULL DEFAULT now())",
+];
+
+/// Something on a server that keeps tenants less apart than it could.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weakness {
+    /// What is so, and what it weakens.
+    pub what: String,
+    /// What a superuser would execute, and in which database.
+    pub remedy: Step,
+}
+
+/// Sees to it that the database and the operator's records in it exist.
+///
+/// # Errors
+/// What the server refuses; a schema of that name that is somebody else's.
+pub async fn prepare(server: &Server, address: &Address) -> Result<(), Error> {
+    let (_permit, client) = match server.connect_to(&address.database).await {
+        Err(error) if error.code() == Some(SqlState::INVALID_CATALOG_NAME.code()) => {
+            let name =
+                Identifier::new(address.database.as_str()).map_err(|error| Error::Settings(error.to_string()))?;
+            let (_permit, client) = server.connect_to("postgres").await?;
+            let create = sql!["CREATE DATABASE ", &name, " TEMPLATE template0"];
+            let sent = client.batch_execute(&create.reveal()).await;
+            sent.map_err(|error| Error::Unreachable(format!("database {name} cannot be made: {error}")))?;
+            drop((_permit, client));
+            server.connect_to(&address.database).await?
+        }
+        result => result?,
+    };
+    let query =
+        "SELECT pg_get_userbyid(nspowner)::text, pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = $1";
+    let found = client.query_opt(query, &[&RECORDS]).await;
+    match found.map_err(|error| Error::Unreachable(error.to_string()))? {
+        Some(row) if row.get::<_, bool>(1) => Ok(()),
+        Some(row) => Err(Error::Settings(format!(
+            "database {} has a schema {RECORDS} of role {}, which the operator did not make",
+            address.database,
+            row.get::<_, String>(0)
+        ))),
+        None => {
+            let setup: Vec<Statement> = SETUP.iter().map(|text| sql![*text]).collect();
+            let setup: Vec<&Statement> = setup.iter().collect();
+            server.transaction(&client, &setup).await
+        }
+    }
+}
+
+/// What keeps tenants less apart than it could, by what the catalog says.
+pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
+    let mut found = Vec::new();
+    let mut note = |what: String, venue: Venue, statement: Statement| {
+        found.push(Weakness {
+            what,
+            remedy: Step { venue, statement },
+        });
+    };
+    let mut databases: Vec<_> = catalog.databases.iter().collect();
+    databases.sort_by_key(|(name, _)| *name);
+    for (name, database) in databases {
+        // What has no name that can be written is nobody's to close.
+        let Ok(identifier) = Identifier::new(name.as_str()) else {
+            continue;
+        };
+        let open = |privilege: &str| database.open && database.grants(None, privilege);
+        if open("CONNECT") || (name == &catalog.database && open("TEMPORARY")) {
+            note(
+                format!(
+                    "database {name} is open to PUBLIC: every tenant can connect to it and see what it shows to all"
+                ),
+                Venue::Alone,
+                sql!["REVOKE ALL ON DATABASE ", &identifier, " FROM PUBLIC"],
+            );
+        }
+    }
+    if let Some(public) = catalog.schemas.get("public")
+        && (public.grants(None, "CREATE") || public.grants(None, "USAGE"))
+    {
+        note(
+            "schema public is open to PUBLIC: tenants can leave things there for each other".into(),
+            Venue::Records,
+            sql!["REVOKE ALL ON SCHEMA public FROM PUBLIC"],
+        );
+    }
+    if catalog.large_objects_open {
+        note(
+            "large objects can be made by every tenant: they count for nobody's storage".into(),
+            Venue::Records,
+            sql![
+                "REVOKE EXECUTE ON FUNCTION pg_catalog.lo_create(oid), pg_catalog.lo_creat(integer), \
+                 pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC"
+            ],
+        );
+    }
+    found
+}
+
+/// Which of them the operator may remove by itself: another's database is not its to close.
+pub fn is_ours_to_mend(weakness: &Weakness, catalog: &Catalog) -> bool {
+    let databases = EVERYBODYS.iter().copied().chain([catalog.database.as_str()]);
+    let close = |name: &str| Identifier::new(name).map(|name| sql!["REVOKE ALL ON DATABASE ", &name, " FROM PUBLIC"]);
+    weakness.remedy.venue != Venue::Alone
+        || databases
+            .filter_map(|name| close(name).ok())
+            .any(|statement| statement == weakness.remedy.statement)
+}
+
+/// Why the operator's own role can do more than it should, if it can.
+pub fn excess(catalog: &Catalog) -> Option<&'static str> {
+    if catalog.admin.superuser {
+        Some("the operator works as a superuser: a role with CREATEROLE and CREATEDB is enough")
+    } else if catalog.version < 160_000 {
+        Some(
+            "before PostgreSQL 16 a role with CREATEROLE can grant itself every other one, pg_execute_server_program among them, \
+             and so is as good as a superuser",
+        )
+    } else {
+        None
+    }
+}
+
+/// What the operator's role lacks, if anything.
+pub fn lack(catalog: &Catalog) -> Option<&'static str> {
+    let admin = &catalog.admin;
+    match (
+        admin.superuser || admin.create_role,
+        admin.superuser || admin.create_database,
+    ) {
+        (true, true) => None,
+        (false, _) => Some("the operator's role has no CREATEROLE: it can make no tenant's roles"),
+        (true, false) => Some("the operator's role has no CREATEDB: it can make no tenant's database"),
+    }
+}
