@@ -66,6 +66,7 @@ pub struct TenantDatabase {
 /// The databases of a plan's tenants.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.model) || !has(self.allowed) || size(self.allowed) == 0 || self.model in self.allowed").message("model must be one of allowed"))]
 pub struct TierDatabase {
     /// The model of tenants that name none; with it every tenant of the plan has a database. Absent: only those that ask
     /// for one.
@@ -85,14 +86,17 @@ pub struct TierDatabase {
     /// After how long a statement is cancelled, as a duration such as `30s`. A default that a session can change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
+    #[x_kube(validation = Rule::new("duration(self) <= duration('596h')").message("must be at most 596h: PostgreSQL counts milliseconds in 32 bits"))]
     pub statement_timeout: Option<String>,
     /// How long a statement waits for a lock. A default that a session can change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
+    #[x_kube(validation = Rule::new("duration(self) <= duration('596h')").message("must be at most 596h: PostgreSQL counts milliseconds in 32 bits"))]
     pub lock_timeout: Option<String>,
     /// After how long a session that idles within a transaction is ended. A default that a session can change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
+    #[x_kube(validation = Rule::new("duration(self) <= duration('596h')").message("must be at most 596h: PostgreSQL counts milliseconds in 32 bits"))]
     pub idle_in_transaction_session_timeout: Option<String>,
     /// Memory of one sort or hash, such as `16Mi`. A default that a session can change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,10 +124,12 @@ pub enum StorageLimitAction {
 /// How long credentials live. What is left out is as the tier says.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.rotationInterval) || !has(self.overlap) || duration(self.overlap) <= duration(self.rotationInterval)").message("overlap must not exceed rotationInterval"))]
 pub struct Credentials {
     /// How often credentials are renewed, as a duration such as `2160h`. Absent everywhere means 2160h, 90 days; at least 1m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m')").message("must be at least 1m"))]
     pub rotation_interval: Option<String>,
     /// How long the former credentials go on working. Absent everywhere means 24h; at most the rotation interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,7 +168,7 @@ pub struct DatabaseStatus {
 #[serde(rename_all = "camelCase")]
 pub struct SecretReference {
     /// The Secret's name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
 }
 

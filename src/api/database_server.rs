@@ -49,8 +49,9 @@ pub struct DatabaseServerSpec {
     /// The server's name or address, as tenants' pods reach it too.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._:]*[A-Za-z0-9.])?$")
+        regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._:]*[A-Za-z0-9.:])?$")
     )]
+    #[x_kube(validation = Rule::new("!self.contains(':') || isIP(self)").message("must be a name or an address; the port has a field of its own"))]
     pub host: String,
     /// Absent means 5432.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +66,8 @@ pub struct DatabaseServerSpec {
     /// The database that holds tenants of the Schema model, and the operator's own records. Made where there is none.
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("!(self in ['postgres', 'template0', 'template1'])").message("must be a database of the tenants' own: postgres, template0 and template1 are everybody's"),
-        validation = Rule::new("self == oldSelf").message("is immutable: the operator's records are in it"))]
+        validation = Rule::new("self == oldSelf").message("is immutable: the operator's records are in it"),
+        validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
     pub database: String,
     /// How much the server may hold. Absent means that it is never full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +81,7 @@ pub struct DatabaseServerSpec {
     /// namespace of a Service named `<service>.<namespace>.svc`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(a, isCIDR(a))").message("must be CIDRs such as 203.0.113.0/24"))]
     pub addresses: Vec<String>,
     /// How many connections the operator itself may have at once. Absent means 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,16 +152,22 @@ pub struct DatabaseCapacity {
 pub struct SharedTables {
     /// The database they are in.
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("!(self in ['postgres', 'template0', 'template1'])").message("must be a database of the platform's own: postgres, template0 and template1 are closed to tenants"),
+        validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
     pub database: String,
     /// The schema they are in.
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("!self.startsWith('pg_') && self != 'information_schema'").message("must not be one of PostgreSQL's own"),
+        validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
     pub schema: String,
     /// The tables, by name, or with `*` for any characters: `*` is every table of the schema, those made later included.
     #[schemars(length(min = 1, max = 256), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(t, size(bytes(t)) <= 63)").message("must be at most 63 bytes long each, as every name in PostgreSQL"))]
     pub tables: Vec<String>,
     /// The column that says whose a row is. Absent means `tenant_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
     pub column: Option<String>,
     /// That column's type. Absent means Uuid.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
@@ -166,10 +175,12 @@ pub struct SharedTables {
     /// Roles of the platform's application, which serves all tenants and sets `app.current_tenant_id` in each transaction.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(r, size(bytes(r)) <= 63 && !r.startsWith('pg_') && r != 'public' && r != 'none')").message("must be roles: not public, none, or PostgreSQL's own, and at most 63 bytes long"))]
     pub application_roles: Vec<String>,
     /// The role that changes the tables' structure and sees every row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("size(bytes(self)) <= 63 && !self.startsWith('pg_') && self != 'public' && self != 'none'").message("must be a role: not public, none, or PostgreSQL's own, and at most 63 bytes long"))]
     pub migration_role: Option<String>,
 }
 
