@@ -173,6 +173,9 @@ impl Drop for Scene {
                 kubectl::quietly(&arguments);
             }
         }
+        for path in &made.paths {
+            kubectl::quietly(&["delete", "--raw", path]);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Dry runs of one Tenant or TenantTier after another.
+//! Dry runs of one Tenant, TenantTier or DatabaseServer after another.
 
 use crate::support::scene::{Scene, lay_over};
 use crate::support::{Cluster, admin, cluster::text, eventually, path, refused, secs};
@@ -63,6 +63,15 @@ impl Dry {
             resource: "tenanttiers",
             kind: "TenantTier",
             base: json!({}),
+        })
+    }
+
+    pub async fn server() -> Result<Self> {
+        Ok(Self {
+            cluster: cluster().await?,
+            resource: "databaseservers",
+            kind: "DatabaseServer",
+            base: json!({"host": "pg.example.com", "database": "tenants", "adminSecretRef": {"name": "pg-admin"}}),
         })
     }
 

@@ -7,6 +7,8 @@
 mod support;
 
 mod crds;
+mod database;
+mod database_server;
 mod explain;
 mod harness;
 mod identity;

@@ -51,6 +51,7 @@ async fn they_are_stored_as_written() -> Result<()> {
         let resource = match text(&body["kind"]).as_str() {
             "Tenant" => "tenants",
             "TenantTier" => "tenanttiers",
+            "DatabaseServer" => "databaseservers",
             other => anyhow::bail!("{}: a {other}", file.display()),
         };
         // A name of its own: the sample may be in the cluster.

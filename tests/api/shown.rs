@@ -1,7 +1,8 @@
 //! What `kubectl get` shows, and under which names.
 
+use crate::database_server::stored_server;
 use crate::harness;
-use crate::support::{Scene, kubectl, path};
+use crate::support::{Scene, eventually, kubectl, path, secs};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ async fn short_names_and_the_category_work() -> Result<()> {
         );
     }
     kubectl::run(&["get", "tnt"]).await?;
+    kubectl::run(&["get", "dbs"]).await?;
     kubectl::run(&["get", "tv", "-A"]).await?;
     let all = kubectl::run(&["get", "tenancy", "-A", "-o", "name"]).await?;
     ensure!(all.contains(&tier), "kubectl get tenancy does not show {tier}:\n{all}");
@@ -38,8 +40,10 @@ async fn tenants_have_their_columns() -> Result<()> {
                 "Isolation",
                 "Ready",
                 "Reason",
+                "Database",
                 "Namespaces",
                 "Age",
+                "Server",
                 "Id"
             ],
         "{columns:?}"
@@ -82,4 +86,40 @@ async fn tiers_show_what_they_give() -> Result<()> {
     ];
     ensure!(cells[..6] == expected, "{cells:?}");
     Ok(())
+}
+
+#[tokio::test]
+async fn servers_show_how_they_are() -> Result<()> {
+    harness::cluster().await?;
+    let scene = Scene::without_operator("shown").await?;
+    let server = stored_server(&scene).await?;
+    let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": kind, "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let status = json!({"conditions": [condition("Ready", "True"), condition("Hardened", "False")],
+                        "serverVersion": "16.10", "tls": "TLSv1.3", "tenants": 7});
+    let expected = [
+        json!(server),
+        json!("192.0.2.1"),
+        json!("True"),
+        json!("Ready"),
+        json!("False"),
+        json!("16.10"),
+        json!("TLSv1.3"),
+        json!(7),
+    ];
+    let at = path("databaseservers", "", &server) + "/status";
+    // An operator at work has its own view of this server, where nothing answers.
+    eventually("the columns to show the status", secs(30), async || {
+        scene.cluster.patch(&at, &json!({"status": status})).await?;
+        let (columns, cells) = scene.cluster.table(&path("databaseservers", "", ""), &server).await?;
+        ensure!(
+            columns
+                == [
+                    "Name", "Host", "Ready", "Reason", "Hardened", "Version", "TLS", "Tenants", "Age"
+                ],
+            "{columns:?}"
+        );
+        ensure!(cells[..8] == expected, "{cells:?}");
+        Ok(())
+    })
+    .await
 }
