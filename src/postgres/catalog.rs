@@ -8,7 +8,7 @@ use std::collections::HashMap;
 pub const QUERY: &str = include_str!("catalog.sql");
 
 /// A server as it was observed.
-#[derive(Deserialize, Clone, Debug, Default)]
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Catalog {
     /// `server_version_num`, such as 160010.
@@ -35,7 +35,7 @@ pub struct Catalog {
 }
 
 /// The role that the operator works as.
-#[derive(Deserialize, Clone, Debug, Default)]
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Admin {
     pub name: String,
@@ -45,7 +45,7 @@ pub struct Admin {
 }
 
 /// A role.
-#[derive(Deserialize, Clone, Debug, Default)]
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Role {
     pub oid: i64,
@@ -71,7 +71,7 @@ pub struct Role {
 }
 
 /// A setting of a role, `name=value` as the catalog keeps it.
-#[derive(Deserialize, Clone, Debug)]
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// In which database only; none: in all.
     pub database: Option<String>,
@@ -79,7 +79,7 @@ pub struct Setting {
 }
 
 /// One role in another.
-#[derive(Deserialize, Clone, Debug)]
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
     /// The other one.
     pub role: String,
@@ -89,7 +89,7 @@ pub struct Membership {
 }
 
 /// A schema or a database.
-#[derive(Deserialize, Clone, Debug, Default)]
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub oid: i64,
     pub owner: String,
@@ -110,7 +110,7 @@ pub struct Grant {
 }
 
 /// The record that something is the operator's own, for a tenant.
-#[derive(Deserialize, Clone, Debug)]
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Mark {
     /// Of the very object: another of the same name is not ours.
@@ -122,7 +122,7 @@ pub struct Mark {
 }
 
 /// A database that is about to be made, under a name that nobody can guess.
-#[derive(Deserialize, Clone, Debug)]
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
     pub nonce: String,

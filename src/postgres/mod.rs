@@ -8,8 +8,10 @@ pub mod names;
 pub mod plan;
 pub mod secret;
 pub mod server;
+mod slice;
 pub mod sql;
 pub mod tls;
+pub mod usage;
 
 pub use identifier::Identifier;
 pub use names::Names;

@@ -1,0 +1,73 @@
+//! One tenant's part of what was observed.
+
+use super::Names;
+use super::catalog::{Catalog, Grant, Place, Role};
+
+impl Catalog {
+    /// What concerns one tenant, and the server as a whole.
+    pub fn of(&self, names: &Names) -> Self {
+        let mut part = Self {
+            version: self.version,
+            version_text: self.version_text.clone(),
+            read_only: self.read_only,
+            database: self.database.clone(),
+            admin: self.admin.clone(),
+            extensions: self.extensions.clone(),
+            large_objects_open: self.large_objects_open,
+            ..Self::default()
+        };
+        for role in names.roles() {
+            let name = role.as_str();
+            if let Some(role) = self.roles.get(name) {
+                part.roles.insert(name.into(), role.clone());
+            }
+        }
+        let place = names.place.as_str();
+        for name in [place, super::plan::EXTENSIONS, super::plan::PUBLIC] {
+            if let Some(schema) = self.schemas.get(name) {
+                part.schemas.insert(name.into(), schema.clone());
+            }
+        }
+        if let Some(intent) = self.intents.get(place) {
+            part.intents.insert(place.into(), intent.clone());
+            let begun = format!("new_{}", intent.nonce);
+            if let Some(database) = self.databases.get(&begun) {
+                part.databases.insert(begun, database.clone());
+            }
+        }
+        let is_ours = |grant: &&Grant| names.roles().iter().any(|role| grant.grantee.as_deref() == Some(role.as_str()));
+        for (name, database) in &self.databases {
+            if name == place {
+                part.databases.insert(name.clone(), database.clone());
+            } else {
+                let grants: Vec<Grant> = database.grants.iter().filter(is_ours).cloned().collect();
+                if *name == self.database || !grants.is_empty() {
+                    let database = Place {
+                        grants,
+                        ..database.clone()
+                    };
+                    part.databases.insert(name.clone(), database);
+                }
+            }
+        }
+        let names: Vec<&str> = names.roles().iter().map(|role| role.as_str()).collect();
+        let marks = self.marks.iter().filter(|(_, mark)| names.contains(&mark.name.as_str()));
+        part.marks = marks.map(|(key, mark)| (key.clone(), mark.clone())).collect();
+        part
+    }
+
+    /// Whether anything but the number of sessions differs between two looks at one tenant.
+    pub fn differs(&self, other: &Self) -> bool {
+        let quiet = |catalog: &Self| {
+            let mut catalog = catalog.clone();
+            for role in catalog.roles.values_mut() {
+                *role = Role {
+                    sessions: 0,
+                    ..role.clone()
+                };
+            }
+            catalog
+        };
+        quiet(self) != quiet(other)
+    }
+}
