@@ -42,6 +42,9 @@ pub struct Admin {
     pub superuser: bool,
     pub create_role: bool,
     pub create_database: bool,
+    /// Whether it has the rights of what it is a member of.
+    #[serde(default)]
+    pub inherit: bool,
 }
 
 /// A role.
@@ -68,6 +71,32 @@ pub struct Role {
     pub members: Vec<Membership>,
     /// Its default privileges in [`Catalog::database`]: by type of object, whether they name PUBLIC.
     pub defaults: HashMap<String, bool>,
+    /// What its default privileges in [`Catalog::database`] give to others.
+    #[serde(default)]
+    pub given: Vec<DefaultGrant>,
+    /// The databases in which something is its own, or was granted to it. Of other roles than logins only where one tenant
+    /// was looked at.
+    #[serde(default)]
+    pub holdings: Vec<Holding>,
+}
+
+/// What everything that a role makes from now on is granted to somebody else.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct DefaultGrant {
+    /// In which schema only; none: in all.
+    pub schema: Option<String>,
+    /// The type of object, as `pg_default_acl` has it.
+    pub kind: String,
+    /// None is PUBLIC.
+    pub grantee: Option<String>,
+}
+
+/// A database in which something hangs on a role.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    pub database: String,
+    /// Whether it owns something there, as opposed to being granted it.
+    pub owns: bool,
 }
 
 /// A setting of a role, `name=value` as the catalog keeps it.
@@ -83,6 +112,9 @@ pub struct Setting {
 pub struct Membership {
     /// The other one.
     pub role: String,
+    /// Who granted it; from 16 on only that role's grant is revoked.
+    #[serde(default)]
+    pub grantor: Option<String>,
     pub admin: bool,
     pub inherit: bool,
     pub set: bool,
@@ -96,6 +128,9 @@ pub struct Place {
     /// Whether connections are allowed; of databases only.
     #[serde(default)]
     pub open: bool,
+    /// How many relations and functions are in it; of schemas, where only one tenant was looked at.
+    #[serde(default)]
+    pub objects: Option<i64>,
     /// To others than its owner.
     pub grants: Vec<Grant>,
 }
@@ -117,7 +152,7 @@ pub struct Mark {
     pub oid: i64,
     pub name: String,
     pub tenant_id: String,
-    /// Of a database: what its inside was last made like.
+    /// Of a database: what its inside was last made like. Of an owner role: what is still to be done.
     pub revision: Option<String>,
 }
 
@@ -127,6 +162,13 @@ pub struct Mark {
 pub struct Intent {
     pub nonce: String,
     pub tenant_id: String,
+}
+
+impl Intent {
+    /// What the database is called until it is marked.
+    pub fn database(&self) -> String {
+        format!("new_{}", self.nonce)
+    }
 }
 
 impl Place {
@@ -162,6 +204,9 @@ impl Catalog {
         self.roles.retain(|name, _| !ours(name));
         self.schemas.retain(|name, _| !ours(name));
         self.databases.retain(|name, _| !ours(name));
+        for intent in self.intents.iter().filter(|(name, _)| ours(name)) {
+            self.databases.remove(&intent.1.database());
+        }
         self.marks.retain(|_, mark| !ours(&mark.name));
         self.intents.retain(|name, _| !ours(name));
         let main = seen.databases.get(&seen.database).cloned();

@@ -1,18 +1,67 @@
 -- Everything that is observed of a server, for all tenants (no argument) or for those whose names are given, in one statement.
 -- Run in the database that holds the operator's records. $1: names of roles and places, or NULL.
-WITH ours AS (
-  SELECT r.oid, r.*
+WITH ours AS MATERIALIZED (
+  SELECT r.*
   FROM pg_catalog.pg_roles r
   WHERE CASE WHEN $1::text[] IS NULL THEN r.rolname ~ '^t_[0-9a-f]{20}(_[abr])?$' ELSE r.rolname::text = ANY ($1) END
-), links AS (
-  SELECT m.roleid, m.member, o.rolname AS role, e.rolname AS member_name, m.admin_option AS admin,
+), links AS MATERIALIZED (
+  SELECT m.roleid, m.member, o.rolname AS role, e.rolname AS member_name, g.rolname AS grantor, m.admin_option AS admin,
          -- Options of a single grant exist from 16 on; before, they follow from the member.
          coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, e.rolinherit) AS inherit,
          coalesce((to_jsonb(m) ->> 'set_option')::boolean, true) AS set
   FROM pg_catalog.pg_auth_members m
   JOIN pg_catalog.pg_roles o ON o.oid = m.roleid
   JOIN pg_catalog.pg_roles e ON e.oid = m.member
+  LEFT JOIN pg_catalog.pg_roles g ON g.oid = m.grantor
   WHERE m.roleid IN (SELECT oid FROM ours) OR m.member IN (SELECT oid FROM ours)
+), member_of AS (
+  SELECT l.member AS oid, json_agg(json_build_object('role', l.role, 'grantor', l.grantor, 'admin', l.admin,
+                                                     'inherit', l.inherit, 'set', l.set) ORDER BY l.role, l.grantor) AS list
+  FROM links l GROUP BY l.member
+), members AS (
+  SELECT l.roleid AS oid, json_agg(json_build_object('role', l.member_name, 'grantor', l.grantor, 'admin', l.admin,
+                                                     'inherit', l.inherit, 'set', l.set) ORDER BY l.member_name, l.grantor) AS list
+  FROM links l GROUP BY l.roleid
+), sessions AS (
+  SELECT a.usesysid AS oid, count(*) AS number FROM pg_catalog.pg_stat_activity a GROUP BY a.usesysid
+), settings AS (
+  SELECT s.setrole AS oid, json_agg(json_build_object('database', d.datname, 'setting', c) ORDER BY d.datname, c) AS list
+  FROM pg_catalog.pg_db_role_setting s
+  CROSS JOIN LATERAL unnest(s.setconfig) c
+  LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+  WHERE s.setrole IN (SELECT oid FROM ours)
+  GROUP BY s.setrole
+), defaults AS (
+  SELECT a.defaclrole AS oid, json_object_agg(a.defaclobjtype,
+           EXISTS (SELECT FROM aclexplode(a.defaclacl) e WHERE e.grantee = 0)) AS list
+  FROM pg_catalog.pg_default_acl a
+  WHERE a.defaclnamespace = 0 AND a.defaclrole IN (SELECT oid FROM ours)
+  GROUP BY a.defaclrole
+), default_grants AS (
+  SELECT DISTINCT a.defaclrole AS oid, n.nspname, a.defaclobjtype, g.rolname
+  FROM pg_catalog.pg_default_acl a
+  CROSS JOIN LATERAL aclexplode(a.defaclacl) e
+  LEFT JOIN pg_catalog.pg_namespace n ON n.oid = a.defaclnamespace
+  LEFT JOIN pg_catalog.pg_roles g ON g.oid = e.grantee
+  WHERE a.defaclrole IN (SELECT oid FROM ours) AND e.grantee <> a.defaclrole
+), given AS (
+  SELECT g.oid, json_agg(json_build_object('schema', g.nspname, 'kind', g.defaclobjtype, 'grantee', g.rolname)
+                         ORDER BY g.nspname, g.defaclobjtype, g.rolname) AS list
+  FROM default_grants g GROUP BY g.oid
+), holdings AS (
+  -- What hangs on a login; and on the other roles too where only one tenant is looked at.
+  SELECT h.refobjid AS oid, json_agg(json_build_object('database', d.datname, 'owns', h.owns) ORDER BY d.datname) AS list
+  FROM (SELECT s.refobjid, s.dbid, 
+                 -- Default privileges count as owned, and cannot be given to another.
+                 bool_or(s.deptype = 'o' AND s.classid <> 'pg_catalog.pg_default_acl'::pg_catalog.regclass) AS owns
+        FROM ours r JOIN pg_catalog.pg_shdepend s ON s.refobjid = r.oid
+        WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.dbid <> 0
+          AND ($1::text[] IS NOT NULL OR right(r.rolname::text, 2) IN ('_a', '_b'))
+        GROUP BY s.refobjid, s.dbid) h
+  JOIN pg_catalog.pg_database d ON d.oid = h.dbid
+  GROUP BY h.refobjid
+), begun AS (
+  SELECT 'new_' || i.nonce AS name FROM tenant_operator.intent i WHERE $1::text[] IS NULL OR i.name = ANY ($1)
 )
 SELECT json_build_object(
   'version', current_setting('server_version_num')::int,
@@ -20,28 +69,34 @@ SELECT json_build_object(
   'readOnly', pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on',
   'database', current_database(),
   'admin', (SELECT json_build_object('name', rolname, 'superuser', rolsuper, 'createRole', rolcreaterole,
-                                     'createDatabase', rolcreatedb)
+                                     'createDatabase', rolcreatedb, 'inherit', rolinherit)
             FROM pg_catalog.pg_roles WHERE rolname = current_user),
   'roles', (SELECT coalesce(json_object_agg(r.rolname, json_build_object(
       'oid', r.oid::int8, 'login', r.rolcanlogin, 'inherit', r.rolinherit, 'superuser', r.rolsuper,
       'createRole', r.rolcreaterole, 'createDatabase', r.rolcreatedb, 'replication', r.rolreplication,
       'bypassRls', r.rolbypassrls, 'connectionLimit', r.rolconnlimit,
       'expires', coalesce(r.rolvaliduntil < 'infinity', false),
-      'sessions', (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid),
-      'settings', (SELECT coalesce(json_agg(json_build_object('database', d.datname, 'setting', c)), '[]')
-                   FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) c
-                   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
-                   WHERE s.setrole = r.oid),
-      'memberOf', (SELECT coalesce(json_agg(json_build_object('role', l.role, 'admin', l.admin, 'inherit', l.inherit,
-                                                              'set', l.set)), '[]') FROM links l WHERE l.member = r.oid),
-      'members', (SELECT coalesce(json_agg(json_build_object('role', l.member_name, 'admin', l.admin, 'inherit', l.inherit,
-                                                             'set', l.set)), '[]') FROM links l WHERE l.roleid = r.oid),
-      'defaults', (SELECT coalesce(json_object_agg(a.defaclobjtype,
-                       EXISTS (SELECT FROM aclexplode(a.defaclacl) e WHERE e.grantee = 0)), '{}')
-                   FROM pg_catalog.pg_default_acl a WHERE a.defaclrole = r.oid AND a.defaclnamespace = 0)
-    )), '{}') FROM ours r),
+      'sessions', coalesce(sessions.number, 0),
+      'settings', coalesce(settings.list, '[]'),
+      'memberOf', coalesce(member_of.list, '[]'),
+      'members', coalesce(members.list, '[]'),
+      'defaults', coalesce(defaults.list, '{}'),
+      'given', coalesce(given.list, '[]'),
+      'holdings', coalesce(holdings.list, '[]')
+    )), '{}')
+    FROM ours r
+    LEFT JOIN sessions ON sessions.oid = r.oid
+    LEFT JOIN settings ON settings.oid = r.oid
+    LEFT JOIN member_of ON member_of.oid = r.oid
+    LEFT JOIN members ON members.oid = r.oid
+    LEFT JOIN defaults ON defaults.oid = r.oid
+    LEFT JOIN given ON given.oid = r.oid
+    LEFT JOIN holdings ON holdings.oid = r.oid),
   'schemas', (SELECT coalesce(json_object_agg(n.nspname, json_build_object(
       'oid', n.oid::int8, 'owner', pg_get_userbyid(n.nspowner),
+      'objects', CASE WHEN $1::text[] IS NOT NULL THEN
+                   (SELECT count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid)
+                   + (SELECT count(*) FROM pg_catalog.pg_proc f WHERE f.pronamespace = n.oid) END,
       'grants', (SELECT coalesce(json_agg(json_build_object('grantee', g.rolname, 'privilege', e.privilege_type,
                                                             'grantable', e.is_grantable)), '[]')
                  FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) e
@@ -56,13 +111,17 @@ SELECT json_build_object(
                                                             'grantable', e.is_grantable)), '[]')
                  FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) e
                  LEFT JOIN pg_catalog.pg_roles g ON g.oid = e.grantee
-                 WHERE e.grantee <> d.datdba AND ($1::text[] IS NULL OR e.grantee = 0 OR g.rolname::text = ANY ($1)))
+                 -- Of the database that all share, one tenant's part.
+                 WHERE e.grantee <> d.datdba
+                   AND ($1::text[] IS NULL OR d.datname::text = ANY ($1) OR e.grantee = 0 OR g.rolname::text = ANY ($1)))
     )), '{}')
     FROM pg_catalog.pg_database d
     WHERE $1::text[] IS NULL OR d.datname::text = ANY ($1) OR d.datname = current_database()
-       OR d.datname IN (SELECT 'new_' || i.nonce FROM tenant_operator.intent i)),
-  'extensions', (SELECT coalesce(json_agg(extname), '[]') FROM pg_catalog.pg_extension),
-  'largeObjectsOpen', has_function_privilege('public', 'pg_catalog.lo_create(oid)', 'EXECUTE'),
+       OR d.datname IN (SELECT name FROM begun)),
+  'extensions', (SELECT coalesce(json_agg(extname ORDER BY extname), '[]') FROM pg_catalog.pg_extension),
+  'largeObjectsOpen', has_function_privilege('public', 'pg_catalog.lo_create(oid)', 'EXECUTE')
+                      OR has_function_privilege('public', 'pg_catalog.lo_creat(integer)', 'EXECUTE')
+                      OR has_function_privilege('public', 'pg_catalog.lo_from_bytea(oid, bytea)', 'EXECUTE'),
   'marks', (SELECT coalesce(json_object_agg(o.kind || ':' || o.name, json_build_object(
                 'oid', o.oid::int8, 'name', o.name, 'tenantId', o.tenant_id, 'revision', o.revision)), '{}')
             FROM tenant_operator.object o

@@ -7,9 +7,14 @@ use super::tls::{self, TlsError, Trust};
 use super::{Identifier, Names, Statement};
 use crate::sql;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::future::{Either, ready};
+use futures::poll;
+use futures::stream::FuturesOrdered;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
@@ -24,7 +29,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const WAIT: Duration = Duration::from_secs(20);
 /// How long everything that is done in one call may take.
 const CALL: Duration = Duration::from_secs(60);
-/// Connections besides the pool's: to other databases, and as tenants.
+/// Connections besides the pool's: to other databases, and as tenants. Of very few only one.
 const BESIDES: usize = 2;
 /// Nothing of a tenant's is ever on the path; a statement that hangs is the server's to end.
 const OPTIONS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=30s -c lock_timeout=5s \
@@ -101,7 +106,7 @@ impl Error {
         }
     }
 
-    fn of(statement: &str, error: &tokio_postgres::Error) -> Self {
+    pub(super) fn of(statement: &str, error: &tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
             return Self::Unreachable(chain(error));
         };
@@ -156,12 +161,40 @@ impl From<PoolError> for Error {
     }
 }
 
+/// A connection of the pool. It goes back only when all went well: whatever state it is in after an error, or after it was
+/// given up in the middle, nobody else may meet it.
+struct Borrowed(Option<Object>);
+
+impl Borrowed {
+    fn keep(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Deref for Borrowed {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        // Taken only where it ends.
+        self.0.as_ref().unwrap_or_else(|| unreachable!())
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(Object::take(connection));
+        }
+    }
+}
+
 /// The operator's connections to one server.
 pub struct Server {
     address: Address,
     tls: Option<MakeRustlsConnect>,
     pool: Pool,
     besides: Semaphore,
+    most_besides: usize,
     /// One writer at a time: PostgreSQL itself refuses two changes of one database's privileges.
     writing: Mutex<()>,
     statements: Arc<AtomicU64>,
@@ -185,8 +218,9 @@ impl Server {
             Some(tls) => Manager::from_config(config, tls.clone(), recycling),
             None => Manager::from_config(config, NoTls, recycling),
         };
+        let besides = if address.connections > BESIDES { BESIDES } else { 1 };
         let pool = Pool::builder(manager)
-            .max_size(address.connections.saturating_sub(BESIDES).max(1))
+            .max_size(address.connections.saturating_sub(besides).max(1))
             .timeouts(Timeouts {
                 wait: Some(WAIT),
                 create: Some(CONNECT),
@@ -199,7 +233,8 @@ impl Server {
             address,
             tls,
             pool,
-            besides: Semaphore::new(BESIDES),
+            besides: Semaphore::new(besides),
+            most_besides: besides,
             writing: Mutex::new(()),
             statements: Arc::default(),
         })
@@ -212,7 +247,7 @@ impl Server {
 
     /// How many connections are open.
     pub fn connections(&self) -> usize {
-        self.pool.status().size + BESIDES.saturating_sub(self.besides.available_permits())
+        self.pool.status().size + self.most_besides.saturating_sub(self.besides.available_permits())
     }
 
     /// What the catalog says of all tenants, or of one.
@@ -233,13 +268,14 @@ impl Server {
         T: serde::de::DeserializeOwned + std::fmt::Debug,
     {
         let work = async {
-            let connection = self.pool.get().await?;
+            let connection = self.connection().await?;
             self.count(1);
             let first = query.lines().find(|line| !line.starts_with("--")).unwrap_or_default();
             let refused = |error: tokio_postgres::Error| Error::of(first, &error);
             let statement = connection.prepare_cached(query).await.map_err(refused)?;
             let row = connection.query_one(&statement, arguments).await.map_err(refused)?;
             let Json(value) = row.try_get::<_, Json<T>>(0).map_err(refused)?;
+            connection.keep();
             Ok(value)
         };
         within(work).await
@@ -250,9 +286,14 @@ impl Server {
     /// # Errors
     /// The first step that was refused; its transaction left nothing behind, earlier ones hold.
     pub async fn execute(&self, steps: &[Step]) -> Result<(), Error> {
-        let _writing = self.writing.lock().await;
         for group in steps.chunk_by(|a, b| a.venue == b.venue && a.venue != Venue::Alone) {
             let statements: Vec<&Statement> = group.iter().map(|step| &step.statement).collect();
+            // A database that takes long to make or to remove keeps nobody waiting.
+            let _writing = match &group[0].venue {
+                Venue::Inside(_) => None,
+                Venue::Alone if takes_long(statements[0]) => None,
+                _ => Some(self.writing.lock().await),
+            };
             match &group[0].venue {
                 Venue::Records => within(self.in_records(&statements)).await?,
                 Venue::Alone => within(self.alone(statements[0])).await?,
@@ -263,25 +304,24 @@ impl Server {
     }
 
     async fn in_records(&self, statements: &[&Statement]) -> Result<(), Error> {
-        let connection = self.pool.get().await?;
+        let connection = self.connection().await?;
         // Another operator that still writes, or writes again, is waited for.
         let lock = sql!["LOCK TABLE tenant_operator.object IN SHARE ROW EXCLUSIVE MODE"];
         let all: Vec<&Statement> = std::iter::once(&lock).chain(statements.iter().copied()).collect();
-        let result = self.transaction(&connection, &all).await;
-        if result.is_err() {
-            // Whatever state it is in.
-            drop(Object::take(connection));
-        }
-        result
+        self.transaction(&connection, &all).await?;
+        connection.keep();
+        Ok(())
     }
 
     async fn alone(&self, statement: &Statement) -> Result<(), Error> {
-        let connection = self.pool.get().await?;
-        let result = self.send(&connection, statement).await;
-        if result.is_err() {
-            drop(Object::take(connection));
-        }
-        result
+        let connection = self.connection().await?;
+        self.send(&connection, statement).await?;
+        connection.keep();
+        Ok(())
+    }
+
+    async fn connection(&self) -> Result<Borrowed, Error> {
+        Ok(Borrowed(Some(self.pool.get().await?)))
     }
 
     async fn inside(&self, database: &Identifier, statements: &[&Statement]) -> Result<(), Error> {
@@ -326,14 +366,25 @@ impl Server {
     /// The first that was refused.
     pub async fn transaction(&self, client: &Client, statements: &[&Statement]) -> Result<(), Error> {
         let begin = sql!["BEGIN"];
-        let all: Vec<&Statement> = std::iter::once(&begin).chain(statements.iter().copied()).collect();
+        let all = std::iter::once(&begin).chain(statements.iter().copied());
         // All are sent before the first is answered; after a refusal the others are refused for its sake.
-        let results = join_all(all.iter().map(|statement| self.send(client, statement))).await;
-        let end = match results.into_iter().find(Result::is_err) {
-            None => return self.send(client, &sql!["COMMIT"]).await,
-            Some(error) => error,
-        };
-        self.send(client, &sql!["ROLLBACK"]).await.and(end)
+        let mut answers = FuturesOrdered::new();
+        for statement in all {
+            let mut answer = Box::pin(self.send(client, statement));
+            // A statement is on its way once its future was asked; so they go in this order.
+            match poll!(&mut answer) {
+                Poll::Ready(result) => answers.push_back(Either::Left(ready(result))),
+                Poll::Pending => answers.push_back(Either::Right(answer)),
+            }
+        }
+        let mut first = Ok(());
+        while let Some(result) = answers.next().await {
+            first = first.and(result);
+        }
+        match first {
+            Ok(()) => self.send(client, &sql!["COMMIT"]).await,
+            Err(error) => self.send(client, &sql!["ROLLBACK"]).await.and(Err(error)),
+        }
     }
 
     async fn send(&self, client: &Client, statement: &Statement) -> Result<(), Error> {
@@ -376,6 +427,14 @@ impl Server {
     fn count(&self, statements: u64) {
         self.statements.fetch_add(statements, Ordering::Relaxed);
     }
+}
+
+/// Whether a statement touches nothing that another tenant's would, and may take its time.
+fn takes_long(statement: &Statement) -> bool {
+    let text = statement.to_string();
+    ["CREATE DATABASE", "DROP DATABASE", "DO ", "SELECT "]
+        .iter()
+        .any(|start| text.starts_with(start))
 }
 
 async fn within<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

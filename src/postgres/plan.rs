@@ -1,11 +1,14 @@
 //! Observed catalog + wanted state → the statements between the two. Pure; every call looks at the whole truth, so that what
 //! was left half done, or undone by others, comes out of it like what is new.
 
-use super::catalog::{Catalog, Grant, Membership, Role};
+use super::catalog::{Catalog, DefaultGrant, Grant, Intent, Membership, Role};
 use super::secret::Verifier;
 use super::sql::Literal;
-use super::{Identifier, Names, Statement};
+use super::{Identifier, Names, Statement, catalog};
 use crate::sql;
+
+mod ending;
+pub use ending::{closing, removal};
 
 /// The schema that shared extensions are installed in; nobody but the operator can make anything there.
 pub const EXTENSIONS: &str = "extensions";
@@ -97,8 +100,10 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
         wanted,
         catalog,
         steps: Vec::new(),
+        last: Vec::new(),
     };
     plan.owner();
+    plan.announce();
     plan.reader();
     for login in 0..2 {
         plan.login(login);
@@ -108,96 +113,12 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
         Place::Database => plan.database(),
         Place::Shared(shared) => plan.shared(shared),
     }
+    plan.hand_over();
     for login in 0..2 {
         plan.end_sessions(login);
     }
+    plan.steps.append(&mut plan.last);
     Ok(plan.steps)
-}
-
-/// The statements that remove all that is marked as a tenant's; none when nothing is left. To be called again, as [`plan`].
-///
-/// # Errors
-/// What is not ours is left as it is.
-pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
-    ours(names, tenant_id, catalog)?;
-    let mut steps = Vec::new();
-    let records = |statement| Step {
-        venue: Venue::Records,
-        statement,
-    };
-    let alone = |statement| Step {
-        venue: Venue::Alone,
-        statement,
-    };
-    let exists = |role: &&Identifier| catalog.roles.contains_key(role.as_str());
-    let place = &names.place;
-    // Nobody comes in any more, and whoever is in goes, before anything is dropped.
-    for login in names.logins.iter().filter(exists) {
-        let role = &catalog.roles[login.as_str()];
-        if role.login {
-            steps.push(records(sql!["ALTER ROLE ", login, " NOLOGIN"]));
-        }
-        if role.login || role.sessions > 0 {
-            steps.push(alone(terminate(login)));
-        }
-    }
-    if catalog.databases.contains_key(place.as_str()) {
-        steps.push(alone(sql!["DROP DATABASE ", place, " WITH (FORCE)"]));
-    }
-    if let Some(intent) = catalog.intents.get(place.as_str()) {
-        if let Some(begun) = begun(catalog, &intent.nonce) {
-            steps.push(alone(sql!["DROP DATABASE ", &begun, " WITH (FORCE)"]));
-        }
-        steps.push(records(sql![
-            "DELETE FROM tenant_operator.intent WHERE name = ",
-            Literal(place.as_str())
-        ]));
-    }
-    if catalog.schemas.contains_key(place.as_str()) {
-        steps.push(records(sql!["DROP SCHEMA ", place, " CASCADE"]));
-    }
-    for role in names.roles().into_iter().filter(exists) {
-        steps.extend(as_member(catalog, role).map(records));
-        steps.push(records(sql!["DROP OWNED BY ", role, " CASCADE"]));
-    }
-    // Logins first: they are members of the owner.
-    for role in names.roles().into_iter().rev().filter(exists) {
-        steps.push(records(sql!["DROP ROLE ", role]));
-    }
-    if catalog.knows(tenant_id) {
-        steps.push(records(sql![
-            "DELETE FROM tenant_operator.object WHERE tenant_id = ",
-            Literal(tenant_id)
-        ]));
-    }
-    Ok(steps)
-}
-
-/// The statements that let nobody in and keep everything: for a tenant that is gone and whose data stays.
-///
-/// # Errors
-/// What is not ours is left as it is.
-pub fn closing(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
-    ours(names, tenant_id, catalog)?;
-    let mut steps = Vec::new();
-    for login in &names.logins {
-        let Some(role) = catalog.roles.get(login.as_str()) else {
-            continue;
-        };
-        if role.login {
-            steps.push(Step {
-                venue: Venue::Records,
-                statement: sql!["ALTER ROLE ", login, " NOLOGIN PASSWORD NULL"],
-            });
-        }
-        if role.login || role.sessions > 0 {
-            steps.push(Step {
-                venue: Venue::Alone,
-                statement: terminate(login),
-            });
-        }
-    }
-    Ok(steps)
 }
 
 /// Whether everything that bears the tenant's names bears its mark too.
@@ -223,9 +144,9 @@ fn ours(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<(), Conflic
     Ok(())
 }
 
-/// The database that was begun under this nonce.
-fn begun(catalog: &Catalog, nonce: &str) -> Option<Identifier> {
-    let name = format!("new_{nonce}");
+/// The database that was begun under this intent.
+fn begun(catalog: &Catalog, intent: &Intent) -> Option<Identifier> {
+    let name = intent.database();
     catalog
         .databases
         .contains_key(&name)
@@ -233,10 +154,10 @@ fn begun(catalog: &Catalog, nonce: &str) -> Option<Identifier> {
         .flatten()
 }
 
-/// Ends every session of a role.
+/// Ends every session of a role, and gives them a moment to be gone.
 fn terminate(role: &Identifier) -> Statement {
     sql![
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = ",
+        "SELECT count(pg_terminate_backend(pid)), pg_sleep(0.05) FROM pg_stat_activity WHERE usename = ",
         Literal(role.as_str())
     ]
 }
@@ -254,10 +175,13 @@ fn as_member(catalog: &Catalog, role: &Identifier) -> Option<Statement> {
     (!holds).then(|| grant_role(catalog, role, sql!["CURRENT_USER"], true))
 }
 
+/// Options of a single membership, and grants that only their grantor's name revokes.
+const GRANT_OPTIONS: i32 = 160_000;
+
 /// `GRANT role TO …`, whose options are a single grant's from 16 on, and the member's before.
 fn grant_role(catalog: &Catalog, role: &Identifier, member: Statement, inherit: bool) -> Statement {
     let grant = sql!["GRANT ", role, " TO "].join(member);
-    match (catalog.version >= 160_000, inherit) {
+    match (catalog.version >= GRANT_OPTIONS, inherit) {
         (false, _) => grant,
         (true, true) => grant.and([" WITH INHERIT TRUE, SET TRUE".into()]),
         (true, false) => grant.and([" WITH INHERIT FALSE, SET TRUE".into()]),
@@ -268,7 +192,12 @@ struct Plan<'a> {
     wanted: &'a Wanted,
     catalog: &'a Catalog,
     steps: Vec<Step>,
+    /// What the server may well refuse, and nothing else waits for.
+    last: Vec<Step>,
 }
+
+/// The revision of an owner role while the logins' sessions still may act as another role than they should.
+const CHANGING: &str = "changing";
 
 impl Plan<'_> {
     fn records(&mut self, statement: Statement) {
@@ -299,8 +228,19 @@ impl Plan<'_> {
             Literal(kind),
             ", ",
             from,
-            Literal(name.as_str())
+            Literal(name.as_str()),
+            // What bore this mark is gone: it was dropped by somebody else.
+            " ON CONFLICT (kind, name) DO UPDATE SET oid = excluded.oid, revision = NULL, created_at = now() \
+             WHERE object.tenant_id = excluded.tenant_id"
         ]);
+    }
+
+    /// A step that the server may refuse: it comes after all others, and by itself.
+    fn try_last(&mut self, statement: Statement) {
+        self.last.push(Step {
+            venue: Venue::Alone,
+            statement,
+        });
     }
 
     /// The role that owns what the tenant makes.
@@ -325,23 +265,58 @@ impl Plan<'_> {
         };
         self.only_member_of(&owner, group.as_ref());
         self.only_members(&owner);
-        // Left as they are, PUBLIC may call every function and use every type that is made.
-        let defaults = self.catalog.roles.get(owner.as_str()).map(|role| &role.defaults);
-        let closed = |kind: &str| defaults.is_some_and(|defaults| defaults.get(kind) == Some(&false));
-        let (functions, types) = (closed("f"), closed("T"));
-        if !functions {
-            self.records(sql![
-                "ALTER DEFAULT PRIVILEGES FOR ROLE ",
-                &owner,
-                " REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"
-            ]);
+        if self.wanted.place == Place::Schema {
+            self.default_privileges();
         }
-        if !types {
-            self.records(sql![
-                "ALTER DEFAULT PRIVILEGES FOR ROLE ",
-                &owner,
-                " REVOKE USAGE ON TYPES FROM PUBLIC"
-            ]);
+    }
+
+    /// What the tenant makes is open to nobody else: left as they are, PUBLIC may call every function and use every type.
+    fn default_privileges(&mut self) {
+        let (names, catalog) = (&self.wanted.names, self.catalog);
+        let owner = &names.owner;
+        let defaults = catalog.roles.get(owner.as_str()).map(|role| &role.defaults);
+        for (kind, revoke) in [
+            ("f", " REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"),
+            ("T", " REVOKE USAGE ON TYPES FROM PUBLIC"),
+        ] {
+            if defaults.is_none_or(|defaults| defaults.get(kind) != Some(&false)) {
+                self.records(sql!["ALTER DEFAULT PRIVILEGES FOR ROLE ", owner, revoke]);
+            }
+        }
+        let ours = |name: &str| names.roles().iter().any(|role| role.as_str() == name);
+        for role in names.roles() {
+            let given = catalog.roles.get(role.as_str()).map(|found| found.given.as_slice());
+            for given in given.into_iter().flatten() {
+                let closed_above = role == owner
+                    && given.schema.is_none()
+                    && given.grantee.is_none()
+                    && matches!(given.kind.as_str(), "f" | "T");
+                if !closed_above && !given.grantee.as_deref().is_some_and(ours) {
+                    self.take_back(role, given);
+                }
+            }
+        }
+    }
+
+    fn take_back(&mut self, role: &Identifier, given: &DefaultGrant) {
+        let kind = match given.kind.as_str() {
+            "r" => "TABLES",
+            "S" => "SEQUENCES",
+            "f" => "FUNCTIONS",
+            "T" => "TYPES",
+            "n" => "SCHEMAS",
+            "L" => "LARGE OBJECTS",
+            _ => return,
+        };
+        let mut statement = sql!["ALTER DEFAULT PRIVILEGES FOR ROLE ", role];
+        if let Some(schema) = &given.schema {
+            let Ok(schema) = Identifier::new(schema.as_str()) else {
+                return;
+            };
+            statement = statement.join(sql![" IN SCHEMA ", &schema]);
+        }
+        if let Some(whom) = whom(given.grantee.as_deref()) {
+            self.records(statement.join(sql![" REVOKE ALL ON ", kind, " FROM "]).join(whom));
         }
     }
 
@@ -374,26 +349,77 @@ impl Plan<'_> {
         }
     }
 
+    /// Whether sessions of the logins may act as another role than new ones will.
+    fn changing(&self) -> bool {
+        let names = &self.wanted.names;
+        let mark = self.catalog.mark("role", names.owner.as_str());
+        self.changes_hands() || mark.is_some_and(|mark| mark.revision.as_deref() == Some(CHANGING))
+    }
+
     /// Whether some login acted as another role until now.
     fn changes_hands(&self) -> bool {
+        let names = &self.wanted.names;
         let acting = format!("role={}", self.acting().as_str());
         let acts_otherwise = |role: &Role| {
             let mut settings = role.settings.iter().filter(|setting| setting.database.is_none());
             settings.any(|setting| setting.setting.starts_with("role=") && setting.setting != acting)
         };
-        let logins = self.wanted.names.logins.iter();
-        logins
-            .filter_map(|login| self.catalog.roles.get(login.as_str()))
-            .any(acts_otherwise)
+        let mut logins = names.logins.iter();
+        let reads_first = !self.wanted.writable && !self.catalog.roles.contains_key(names.reader.as_str());
+        reads_first || logins.any(|login| self.catalog.roles.get(login.as_str()).is_some_and(acts_otherwise))
+    }
+
+    /// Written down in the transaction in which the logins change hands, so that what follows is not forgotten.
+    fn announce(&mut self) {
+        let owner = &self.wanted.names.owner;
+        if self.changes_hands() {
+            self.records(sql![
+                "UPDATE tenant_operator.object SET revision = ",
+                Literal(CHANGING),
+                " WHERE kind = 'role' AND name = ",
+                Literal(owner.as_str())
+            ]);
+        }
+    }
+
+    /// Whoever is in acts as before, and goes. Then there is nobody left who makes what the reader could not read.
+    fn hand_over(&mut self) {
+        let (names, catalog) = (&self.wanted.names, self.catalog);
+        if !self.changing() {
+            return;
+        }
+        for login in &names.logins {
+            if catalog.roles.contains_key(login.as_str()) {
+                self.alone(terminate(login));
+            }
+        }
+        if !self.wanted.writable {
+            match &self.wanted.place {
+                Place::Schema => {
+                    for statement in self.reading(&names.place) {
+                        self.records(statement);
+                    }
+                }
+                Place::Database if catalog.databases.contains_key(names.place.as_str()) => {
+                    for statement in self.reading(&well_known(PUBLIC)) {
+                        self.inside(&names.place, statement);
+                    }
+                }
+                // Once it is there.
+                Place::Database => return,
+                Place::Shared(_) => {}
+            }
+        }
+        self.records(sql![
+            "UPDATE tenant_operator.object SET revision = NULL WHERE kind = 'role' AND name = ",
+            Literal(names.owner.as_str())
+        ]);
     }
 
     /// What the reader may do with the tables of a schema as they are now; there will be no others while it acts.
     fn reading(&self, schema: &Identifier) -> Vec<Statement> {
         let reader = &self.wanted.names.reader;
-        if self.wanted.writable || !self.changes_hands() {
-            return Vec::new();
-        }
-        vec![
+        let mut statements = vec![
             sql!["GRANT USAGE ON SCHEMA ", schema, " TO ", reader],
             sql![
                 "GRANT SELECT, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA ",
@@ -401,7 +427,12 @@ impl Plan<'_> {
                 " TO ",
                 reader
             ],
-        ]
+        ];
+        if !self.wanted.extensions.is_empty() {
+            let extensions = well_known(EXTENSIONS);
+            statements.push(sql!["GRANT USAGE ON SCHEMA ", &extensions, " TO ", reader]);
+        }
+        statements
     }
 
     /// One of the roles that log in. By itself it may do nothing but become the owner.
@@ -424,6 +455,13 @@ impl Plan<'_> {
                 self.mark("role", login);
             }
             Some(role) => {
+                if role.login && !state.open {
+                    // A session that has changed its own role, and not said whether it means it, keeps others from it.
+                    if let Some(membership) = as_member(catalog, login) {
+                        self.records(membership);
+                    }
+                    self.records(terminate(login));
+                }
                 self.attributes(login, role, false);
                 if role.connection_limit != wanted.connection_limit {
                     self.records(sql!["ALTER ROLE ", login, " CONNECTION LIMIT ", limit]);
@@ -434,14 +472,15 @@ impl Plan<'_> {
             }
         }
         self.admin_membership(login);
-        let becomes = |member: &Membership| member.role == acting.as_str() && !member.inherit && member.set;
+        self.only_member_of(login, Some(&acting));
+        let becomes = |member: &Membership| member.role == acting.as_str() && self.becomes(member);
         if !found.is_some_and(|role| role.member_of.iter().any(becomes)) {
             self.records(grant_role(catalog, &acting, sql![login], false));
         }
-        self.only_member_of(login, Some(&acting));
         self.only_members(login);
         self.settings(login, found);
         self.connect(login);
+        self.reassign(login, found);
         if let Some(verifier) = &state.password {
             self.records(sql!["ALTER ROLE ", login, " PASSWORD ", verifier]);
         }
@@ -463,8 +502,33 @@ impl Plan<'_> {
             (role.inherit && !inherit, " NOINHERIT"),
             (!role.inherit && inherit, " INHERIT"),
         ];
-        for (_, attribute) in table.into_iter().filter(|(wrong, _)| *wrong) {
-            self.records(sql!["ALTER ROLE ", name, attribute]);
+        for (i, (_, attribute)) in table.into_iter().enumerate().filter(|(_, (wrong, _))| *wrong) {
+            let statement = sql!["ALTER ROLE ", name, attribute];
+            match self.catalog.admin.superuser || i >= 5 {
+                true => self.records(statement),
+                // What CREATEROLE alone cannot take away differs between versions.
+                false => self.try_last(statement),
+            }
+        }
+    }
+
+    /// Whether a membership lets a login become a role, and nothing else.
+    fn becomes(&self, member: &Membership) -> bool {
+        let inherits = self.catalog.version >= GRANT_OPTIONS && member.inherit;
+        member.set && !member.admin && !inherits
+    }
+
+    /// What a login owns, by having been itself instead of the owner, is the owner's.
+    fn reassign(&mut self, login: &Identifier, found: Option<&Role>) {
+        let (names, catalog) = (&self.wanted.names, self.catalog);
+        let holdings = found.map(|role| role.holdings.as_slice());
+        for holding in holdings.into_iter().flatten().filter(|holding| holding.owns) {
+            let statement = sql!["REASSIGN OWNED BY ", login, " TO ", &names.owner];
+            if holding.database == catalog.database {
+                self.records(statement);
+            } else if holding.database == names.place.as_str() {
+                self.inside(&names.place, statement);
+            }
         }
     }
 
@@ -476,33 +540,57 @@ impl Plan<'_> {
 
     /// Takes the role out of every other one.
     fn only_member_of(&mut self, role: &Identifier, allowed: Option<&Identifier>) {
-        let found = self.catalog.roles.get(role.as_str()).map(|role| role.member_of.clone());
+        let catalog = self.catalog;
+        let found = catalog.roles.get(role.as_str()).map(|role| role.member_of.as_slice());
         for membership in found.into_iter().flatten() {
-            if allowed.is_some_and(|allowed| allowed.as_str() == membership.role) {
+            let Ok(other) = Identifier::new(membership.role.as_str()) else {
                 continue;
-            }
-            if let Ok(other) = Identifier::new(membership.role) {
-                self.records(sql!["REVOKE ", &other, " FROM ", role]);
+            };
+            let is_login = self.wanted.names.logins.contains(role);
+            if allowed != Some(&other) {
+                self.revoke(&other, role, membership);
+            } else if catalog.version < GRANT_OPTIONS {
+                if membership.admin {
+                    self.records(sql!["REVOKE ADMIN OPTION FOR ", &other, " FROM ", role, " CASCADE"]);
+                }
+            } else if membership.admin || (is_login && !self.becomes(membership)) {
+                self.revoke(&other, role, membership);
             }
         }
     }
 
     /// Takes everyone else out of the role.
     fn only_members(&mut self, role: &Identifier) {
-        let (names, admin) = (&self.wanted.names, &self.catalog.admin.name);
-        let is_login = |name: &str| names.logins.iter().any(|login| login.as_str() == name);
-        let found = self.catalog.roles.get(role.as_str()).map(|role| role.members.clone());
-        let strangers = found
-            .into_iter()
-            .flatten()
-            .filter(|member| {
-                let acts = *role == names.owner || *role == names.reader;
-                member.role != *admin && !(acts && is_login(&member.role))
-            })
-            .filter_map(|member| Identifier::new(member.role).ok())
-            .collect::<Vec<_>>();
-        for stranger in strangers {
-            self.records(sql!["REVOKE ", role, " FROM ", &stranger]);
+        let (names, catalog) = (&self.wanted.names, self.catalog);
+        let acts = *role == names.owner || *role == names.reader;
+        let found = catalog.roles.get(role.as_str()).map(|role| role.members.as_slice());
+        for member in found.into_iter().flatten() {
+            let Ok(stranger) = Identifier::new(member.role.as_str()) else {
+                continue;
+            };
+            if member.role != catalog.admin.name && !(acts && names.logins.contains(&stranger)) {
+                self.revoke(role, &stranger, member);
+            }
+        }
+    }
+
+    /// Ends a membership, whoever granted it.
+    fn revoke(&mut self, role: &Identifier, member: &Identifier, membership: &Membership) {
+        let admin = &self.catalog.admin;
+        let mut statement = sql!["REVOKE ", role, " FROM ", member];
+        let grantor = membership.grantor.as_deref();
+        let grantor = grantor.filter(|_| self.catalog.version >= GRANT_OPTIONS);
+        if let Some(grantor) = grantor.and_then(|grantor| Identifier::new(grantor).ok()) {
+            statement = statement.join(sql![" GRANTED BY ", &grantor]);
+        }
+        statement = statement.and([" CASCADE".into()]);
+        // Another's grant is not its to revoke.
+        if admin.superuser || grantor.is_none_or(|grantor| grantor == admin.name) {
+            if !self.steps.iter().any(|step| step.statement == statement) {
+                self.records(statement);
+            }
+        } else if !self.last.iter().any(|step| step.statement == statement) {
+            self.try_last(statement);
         }
     }
 
@@ -542,31 +630,26 @@ impl Plan<'_> {
             }
         }
         // One that holds in a single database outdoes the general one.
-        let mut databases: Vec<&String> = settings
-            .iter()
-            .filter(|setting| {
-                let name = setting.setting.split_once('=').map(|(name, _)| name);
-                name.is_some_and(|name| MANAGED.contains(&name))
-            })
-            .filter_map(|setting| setting.database.as_ref())
-            .collect();
-        databases.dedup();
-        for database in databases {
-            if let Ok(database) = Identifier::new(database.as_str()) {
-                self.records(sql!["ALTER ROLE ", login, " IN DATABASE ", &database, " RESET ALL"]);
+        for setting in settings {
+            let (Some(database), Some((found, _))) = (&setting.database, setting.setting.split_once('=')) else {
+                continue;
+            };
+            let name = MANAGED.iter().find(|name| **name == found);
+            if let (Some(name), Ok(database)) = (name, Identifier::new(database.as_str())) {
+                self.records(sql!["ALTER ROLE ", login, " IN DATABASE ", &database, " RESET ", *name]);
             }
         }
     }
 
     fn search_path(&self) -> Vec<Identifier> {
         let place = &self.wanted.names.place;
-        let shared = |name| Identifier::new(name).into_iter();
-        match &self.wanted.place {
-            Place::Schema if self.wanted.extensions.is_empty() => vec![place.clone()],
-            Place::Schema => std::iter::once(place.clone()).chain(shared(EXTENSIONS)).collect(),
-            Place::Database => shared(PUBLIC).collect(),
-            Place::Shared(shared) => shared.search_path.clone(),
-        }
+        let own = match &self.wanted.place {
+            Place::Schema => place.clone(),
+            Place::Database => well_known(PUBLIC),
+            Place::Shared(shared) => return shared.search_path.clone(),
+        };
+        let extensions = (!self.wanted.extensions.is_empty()).then(|| well_known(EXTENSIONS));
+        std::iter::once(own).chain(extensions).collect()
     }
 
     /// Each login has its own right to connect: it inherits nothing.
@@ -599,35 +682,82 @@ impl Plan<'_> {
             self.mark("schema", schema);
         }
         let grants = found.map_or(&[][..], |found| &found.grants);
+        self.own(sql!["ALTER SCHEMA ", schema], found);
         self.grants_of_schema(schema, owner, grants);
-        for statement in self.reading(schema) {
-            self.records(statement);
-        }
-        self.temporary();
+        self.of_database(&catalog.database);
+        let shared = catalog.schemas.get(EXTENSIONS);
+        let uses = shared.is_some_and(|shared| shared.grants(Some(owner.as_str()), "USAGE"));
+        let extensions = well_known(EXTENSIONS);
         if wanted.extensions.is_empty() {
+            if uses {
+                self.records(sql!["REVOKE ALL ON SCHEMA ", &extensions, " FROM ", owner]);
+            }
             return;
         }
-        let extensions = Identifier::new(EXTENSIONS).unwrap_or_else(|_| unreachable!());
-        let shared = catalog.schemas.get(EXTENSIONS);
         if shared.is_none() {
             self.records(sql!["CREATE SCHEMA IF NOT EXISTS ", &extensions]);
         }
+        if !uses {
+            self.records(sql!["GRANT USAGE ON SCHEMA ", &extensions, " TO ", owner]);
+        }
         for extension in &wanted.extensions {
-            if !catalog
-                .extensions
-                .iter()
-                .any(|installed| installed == extension.as_str())
-            {
-                self.records(sql![
-                    "CREATE EXTENSION IF NOT EXISTS ",
-                    extension,
-                    " SCHEMA ",
-                    &extensions
-                ]);
+            let is = |installed: &String| installed == extension.as_str();
+            if !catalog.extensions.iter().any(is) {
+                self.try_last(create_extension(extension));
             }
         }
-        if !shared.is_some_and(|shared| shared.grants(Some(owner.as_str()), "USAGE")) {
-            self.records(sql!["GRANT USAGE ON SCHEMA ", &extensions, " TO ", owner]);
+    }
+
+    /// The place is the operator's own, so that its tenant can let nobody else in.
+    fn own(&mut self, alter: Statement, found: Option<&catalog::Place>) {
+        let admin = &self.catalog.admin;
+        let Some(found) = found.filter(|found| found.owner != admin.name) else {
+            return;
+        };
+        let statement = alter.join(sql![" OWNER TO CURRENT_USER"]);
+        let ours = self
+            .wanted
+            .names
+            .roles()
+            .iter()
+            .any(|role| role.as_str() == found.owner);
+        match admin.superuser || ours {
+            true => self.records(statement),
+            false => self.try_last(statement),
+        }
+    }
+
+    /// In the database that the tenant works in its logins may connect, its owner may make temporary tables, and no more.
+    fn of_database(&mut self, name: &str) {
+        let (names, catalog) = (&self.wanted.names, self.catalog);
+        let Ok(database) = Identifier::new(name) else {
+            return;
+        };
+        let owner = &names.owner;
+        let found = catalog.databases.get(name);
+        if !found.is_some_and(|found| found.grants(Some(owner.as_str()), "TEMPORARY")) {
+            self.records(sql!["GRANT TEMPORARY ON DATABASE ", &database, " TO ", owner]);
+        }
+        for grant in found.into_iter().flat_map(|found| &found.grants) {
+            let Some(role) = names
+                .roles()
+                .into_iter()
+                .find(|role| grant.grantee.as_deref() == Some(role.as_str()))
+            else {
+                continue;
+            };
+            let (wanted, privilege) = match grant.privilege.as_str() {
+                "CONNECT" => (names.logins.contains(role), "CONNECT"),
+                "TEMPORARY" => (role == owner, "TEMPORARY"),
+                "CREATE" => (false, "CREATE"),
+                _ => continue,
+            };
+            let what = sql![privilege, " ON DATABASE ", &database, " FROM ", role, " CASCADE"];
+            if !wanted {
+                self.records(sql!["REVOKE "].join(what));
+            } else if grant.grantable {
+                self.records(sql!["REVOKE GRANT OPTION FOR "].join(what));
+            }
         }
     }
 
@@ -651,6 +781,11 @@ impl Plan<'_> {
         if !(has("USAGE") && has("CREATE")) {
             self.records(sql!["GRANT USAGE, CREATE ON SCHEMA ", schema, " TO ", owner]);
         }
+        let reader = &self.wanted.names.reader;
+        let makes = |grant: &Grant| grant.grantee.as_deref() == Some(reader.as_str()) && grant.privilege == "CREATE";
+        if grants.iter().any(makes) {
+            self.records(sql!["REVOKE CREATE ON SCHEMA ", schema, " FROM ", reader, " CASCADE"]);
+        }
         self.revoke_others(sql![" ON SCHEMA ", schema], owner, grants);
     }
 
@@ -664,12 +799,8 @@ impl Plan<'_> {
         others.sort();
         others.dedup();
         for other in others {
-            let whom = match other {
-                None => sql!["PUBLIC"],
-                Some(name) => match Identifier::new(name.as_str()) {
-                    Ok(name) => sql![&name],
-                    Err(_) => continue,
-                },
+            let Some(whom) = whom(other.as_deref()) else {
+                continue;
             };
             self.records(
                 sql!["REVOKE ALL"]
@@ -678,17 +809,6 @@ impl Plan<'_> {
                     .join(whom)
                     .and([" CASCADE".into()]),
             );
-        }
-    }
-
-    /// Temporary tables are the session's own.
-    fn temporary(&mut self) {
-        let (database, owner) = (&self.catalog.database, &self.wanted.names.owner);
-        let found = self.catalog.databases.get(database);
-        if !found.is_some_and(|found| found.grants(Some(owner.as_str()), "TEMPORARY"))
-            && let Ok(database) = Identifier::new(database.as_str())
-        {
-            self.records(sql!["GRANT TEMPORARY ON DATABASE ", &database, " TO ", owner]);
         }
     }
 
@@ -706,10 +826,10 @@ impl Plan<'_> {
                     ")"
                 ]);
             };
-            let Ok(new) = Identifier::new(format!("new_{}", intent.nonce)) else {
+            let Ok(new) = Identifier::new(intent.database()) else {
                 return;
             };
-            if begun(catalog, &intent.nonce).is_none() {
+            if begun(catalog, intent).is_none() {
                 return self.alone(sql![
                     "CREATE DATABASE ",
                     &new,
@@ -728,9 +848,8 @@ impl Plan<'_> {
         if !found.open {
             self.records(sql!["ALTER DATABASE ", name, " ALLOW_CONNECTIONS true"]);
         }
-        if !found.grants(Some(owner.as_str()), "TEMPORARY") {
-            self.records(sql!["GRANT TEMPORARY ON DATABASE ", name, " TO ", owner]);
-        }
+        self.own(sql!["ALTER DATABASE ", name], Some(found));
+        self.of_database(name.as_str());
         let strangers: Vec<Grant> = found
             .grants
             .iter()
@@ -741,29 +860,39 @@ impl Plan<'_> {
             .cloned()
             .collect();
         self.revoke_others(sql![" ON DATABASE ", name], owner, &strangers);
-        let public = Identifier::new(PUBLIC).unwrap_or_else(|_| unreachable!());
-        for statement in self.reading(&public) {
-            self.inside(name, statement);
-        }
+        let public = well_known(PUBLIC);
         let revision = self.revision();
         let mark = catalog.mark("database", name.as_str());
-        if mark.is_some_and(|mark| mark.revision.as_deref() != Some(&revision)) {
-            // Up to 14 this schema is the superuser's and open to all who may connect: then both change nothing.
-            self.inside(name, sql!["REVOKE ALL ON SCHEMA ", &public, " FROM PUBLIC"]);
-            self.inside(name, sql!["GRANT USAGE, CREATE ON SCHEMA ", &public, " TO ", owner]);
-            for extension in &wanted.extensions {
-                self.inside(
-                    name,
-                    sql!["CREATE EXTENSION IF NOT EXISTS ", extension, " SCHEMA ", &public],
-                );
-            }
-            self.records(sql![
+        if mark.is_none_or(|mark| mark.revision.as_deref() == Some(&revision)) {
+            return;
+        }
+        // Up to 14 this schema is the superuser's and open to all who may connect: then both change nothing.
+        self.inside(name, sql!["REVOKE ALL ON SCHEMA ", &public, " FROM PUBLIC"]);
+        self.inside(name, sql!["GRANT USAGE, CREATE ON SCHEMA ", &public, " TO ", owner]);
+        let inside = |statement| Step {
+            venue: Venue::Inside(name.clone()),
+            statement,
+        };
+        if !wanted.extensions.is_empty() {
+            // Where the tenant can make nothing that an extension's script would take for something else.
+            let extensions = well_known(EXTENSIONS);
+            self.last
+                .push(inside(sql!["CREATE SCHEMA IF NOT EXISTS ", &extensions]));
+            self.last
+                .push(inside(sql!["GRANT USAGE ON SCHEMA ", &extensions, " TO ", owner]));
+        }
+        for extension in &wanted.extensions {
+            self.last.push(inside(create_extension(extension)));
+        }
+        self.last.push(Step {
+            venue: Venue::Records,
+            statement: sql![
                 "UPDATE tenant_operator.object SET revision = ",
                 Literal(&revision),
                 " WHERE kind = 'database' AND name = ",
                 Literal(name.as_str())
-            ]);
-        }
+            ],
+        });
     }
 
     /// What the inside of the database was last made like.
@@ -796,19 +925,34 @@ impl Plan<'_> {
             return;
         };
         let closes = !self.wanted.logins[which].open && (role.login || role.sessions > 0);
-        if self.changes_hands() {
-            // Whoever is in acts as before. Should the statement after this transaction get lost, this one did it.
-            self.records(terminate(login));
-        }
-        if closes || self.changes_hands() {
+        if closes && !self.changing() {
             self.alone(terminate(login));
         }
     }
 }
 
+/// A name of this program's own.
+fn well_known(name: &'static str) -> Identifier {
+    Identifier::new(name).unwrap_or_else(|_| unreachable!())
+}
+
+/// To whom something was granted; nobody where no statement could name it.
+fn whom(grantee: Option<&str>) -> Option<Statement> {
+    match grantee {
+        None => Some(sql!["PUBLIC"]),
+        Some(name) => Identifier::new(name).ok().map(|name| sql![&name]),
+    }
+}
+
+fn create_extension(extension: &Identifier) -> Statement {
+    let extensions = well_known(EXTENSIONS);
+    sql!["CREATE EXTENSION IF NOT EXISTS ", extension, " SCHEMA ", &extensions]
+}
+
 /// Settings that are the operator's to set, or to leave unset.
 const MANAGED: &[&str] = &[
     "role",
+    "session_authorization",
     "search_path",
     "statement_timeout",
     "lock_timeout",

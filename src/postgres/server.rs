@@ -44,8 +44,8 @@ pub async fn prepare(server: &Server, address: &Address) -> Result<(), Error> {
             let (_permit, client) = server.connect_to("postgres").await?;
             let create = sql!["CREATE DATABASE ", &name, " TEMPLATE template0"];
             let sent = client.batch_execute(&create.reveal()).await;
-            sent.map_err(|error| Error::Unreachable(format!("database {name} cannot be made: {error}")))?;
-            drop((_permit, client));
+            sent.map_err(|error| Error::of(&create.to_string(), &error))?;
+            drop((client, _permit));
             server.connect_to(&address.database).await?
         }
         result => result?,
@@ -53,7 +53,7 @@ pub async fn prepare(server: &Server, address: &Address) -> Result<(), Error> {
     let query =
         "SELECT pg_get_userbyid(nspowner)::text, pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = $1";
     let found = client.query_opt(query, &[&RECORDS]).await;
-    match found.map_err(|error| Error::Unreachable(error.to_string()))? {
+    match found.map_err(|error| Error::of(query, &error))? {
         Some(row) if row.get::<_, bool>(1) => Ok(()),
         Some(row) => Err(Error::Settings(format!(
             "database {} has a schema {RECORDS} of role {}, which the operator did not make",
@@ -117,14 +117,29 @@ pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
     found
 }
 
-/// Which of them the operator may remove by itself: another's database is not its to close.
+/// Which of them the operator may remove by itself, and can: another's database is not its to close.
 pub fn is_ours_to_mend(weakness: &Weakness, catalog: &Catalog) -> bool {
-    let databases = EVERYBODYS.iter().copied().chain([catalog.database.as_str()]);
-    let close = |name: &str| Identifier::new(name).map(|name| sql!["REVOKE ALL ON DATABASE ", &name, " FROM PUBLIC"]);
-    weakness.remedy.venue != Venue::Alone
-        || databases
-            .filter_map(|name| close(name).ok())
-            .any(|statement| statement == weakness.remedy.statement)
+    let admin = &catalog.admin;
+    let owned = |owner: &str| admin.superuser || owner == admin.name;
+    let statement = weakness.remedy.statement.to_string();
+    match weakness.remedy.venue {
+        Venue::Alone => EVERYBODYS
+            .iter()
+            .copied()
+            .chain([catalog.database.as_str()])
+            .any(|name| {
+                let close = Identifier::new(name).map(|name| sql!["REVOKE ALL ON DATABASE ", &name, " FROM PUBLIC"]);
+                let owner = catalog.databases.get(name).map(|database| database.owner.as_str());
+                close.is_ok_and(|close| close == weakness.remedy.statement) && owner.is_some_and(owned)
+            }),
+        _ if statement.starts_with("REVOKE ALL ON SCHEMA public ") => {
+            let owner = catalog.schemas.get("public").map_or("", |schema| schema.owner.as_str());
+            // From 15 on it is the database owner's, whoever that is.
+            let database = catalog.databases.get(&catalog.database);
+            owned(owner) || (owner == "pg_database_owner" && database.is_some_and(|database| owned(&database.owner)))
+        }
+        _ => admin.superuser,
+    }
 }
 
 /// Why the operator's own role can do more than it should, if it can.
@@ -148,8 +163,20 @@ pub fn lack(catalog: &Catalog) -> Option<&'static str> {
         admin.superuser || admin.create_role,
         admin.superuser || admin.create_database,
     ) {
+        (true, true) if !admin.superuser && !admin.inherit => {
+            Some("the operator's role has NOINHERIT: it cannot act for its tenants' roles")
+        }
+        (true, true) if !admin.superuser && !owns_records(catalog) => Some(
+            "the operator's role does not own the database of its records: it can let no tenant connect to it; \
+             make it the owner (ALTER DATABASE … OWNER TO …)",
+        ),
         (true, true) => None,
         (false, _) => Some("the operator's role has no CREATEROLE: it can make no tenant's roles"),
         (true, false) => Some("the operator's role has no CREATEDB: it can make no tenant's database"),
     }
+}
+
+fn owns_records(catalog: &Catalog) -> bool {
+    let database = catalog.databases.get(&catalog.database);
+    database.is_none_or(|database| database.owner == catalog.admin.name)
 }

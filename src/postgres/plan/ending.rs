@@ -1,0 +1,152 @@
+//! The end of a tenant on a server: nobody comes in any more, and then nothing is left.
+
+use super::{Conflict, Step, Venue, as_member, begun, ours, terminate};
+use crate::postgres::catalog::Catalog;
+use crate::postgres::sql::Literal;
+use crate::postgres::{Identifier, Names, Statement};
+use crate::sql;
+
+/// Up to so many relations and functions are dropped at once; each is locked until all are.
+const AT_ONCE: i64 = 300;
+
+/// The statements that remove all that is marked as a tenant's; none when nothing is left. To be called again, as
+/// [`plan`](super::plan).
+///
+/// # Errors
+/// What is not ours is left as it is.
+pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
+    ours(names, tenant_id, catalog)?;
+    let exists = |role: &&Identifier| catalog.roles.contains_key(role.as_str());
+    let place = &names.place;
+    // Nobody comes in any more, and whoever is in goes, before anything is dropped.
+    let mut steps: Vec<Step> = names
+        .roles()
+        .into_iter()
+        .filter(exists)
+        .filter_map(|role| as_member(catalog, role))
+        .map(records)
+        .collect();
+    steps.extend(close(names, catalog, " NOLOGIN"));
+    if catalog.databases.contains_key(place.as_str()) {
+        steps.push(alone(sql!["DROP DATABASE ", place, " WITH (FORCE)"]));
+    }
+    if let Some(intent) = catalog.intents.get(place.as_str()) {
+        if let Some(begun) = begun(catalog, intent) {
+            steps.push(alone(sql!["DROP DATABASE ", &begun, " WITH (FORCE)"]));
+        }
+        steps.push(records(sql![
+            "DELETE FROM tenant_operator.intent WHERE name = ",
+            Literal(place.as_str())
+        ]));
+    }
+    if let Some(schema) = catalog.schemas.get(place.as_str()) {
+        if schema.objects.is_none_or(|objects| objects > AT_ONCE) {
+            steps.push(alone(empty(place)));
+        }
+        steps.push(records(sql!["DROP SCHEMA ", place, " CASCADE"]));
+    }
+    // What the roles have in other databases, while those were open to them, is gone only from within.
+    for role in names.roles().into_iter().filter(exists) {
+        let holdings = catalog.roles.get(role.as_str()).map(|role| role.holdings.as_slice());
+        for holding in holdings.into_iter().flatten() {
+            if holding.database != catalog.database
+                && holding.database != place.as_str()
+                && let Ok(database) = Identifier::new(holding.database.as_str())
+            {
+                steps.push(Step {
+                    venue: Venue::Inside(database),
+                    statement: sql!["DROP OWNED BY ", role, " CASCADE"],
+                });
+            }
+        }
+    }
+    for role in names.roles().into_iter().filter(exists) {
+        steps.push(records(sql!["DROP OWNED BY ", role, " CASCADE"]));
+    }
+    // Logins first: they are members of the owner.
+    for role in names.roles().into_iter().rev().filter(exists) {
+        steps.push(records(sql!["DROP ROLE ", role]));
+    }
+    if catalog.knows(tenant_id) {
+        steps.push(records(sql![
+            "DELETE FROM tenant_operator.object WHERE tenant_id = ",
+            Literal(tenant_id)
+        ]));
+    }
+    Ok(steps)
+}
+
+/// The statements that let nobody in and keep everything: for a tenant that is gone and whose data stays.
+///
+/// # Errors
+/// What is not ours is left as it is.
+pub fn closing(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
+    ours(names, tenant_id, catalog)?;
+    let steps = close(names, catalog, " NOLOGIN PASSWORD NULL");
+    if steps.is_empty() {
+        return Ok(steps);
+    }
+    let logins = names.logins.iter();
+    let memberships = logins
+        .filter(|login| catalog.roles.contains_key(login.as_str()))
+        .filter_map(|login| as_member(catalog, login))
+        .map(records);
+    Ok(memberships.chain(steps).collect())
+}
+
+fn close(names: &Names, catalog: &Catalog, attributes: &'static str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut sessions = Vec::new();
+    for login in &names.logins {
+        let Some(role) = catalog.roles.get(login.as_str()) else {
+            continue;
+        };
+        if role.login {
+            // A session that has changed its own role, and not said whether it means it, would keep others from it.
+            steps.push(records(terminate(login)));
+            steps.push(records(sql!["ALTER ROLE ", login, attributes]));
+        }
+        if role.login || role.sessions > 0 {
+            sessions.push(alone(terminate(login)));
+        }
+    }
+    steps.extend(sessions);
+    steps
+}
+
+fn records(statement: Statement) -> Step {
+    Step {
+        venue: Venue::Records,
+        statement,
+    }
+}
+
+fn alone(statement: Statement) -> Step {
+    Step {
+        venue: Venue::Alone,
+        statement,
+    }
+}
+
+/// Drops what is in a schema little by little: the server has room for so many locks. What resists is left.
+fn empty(schema: &Identifier) -> Statement {
+    let body = sql![
+        "DECLARE found record; dropped int; BEGIN LOOP dropped := 0; FOR found IN \
+         SELECT c.oid, c.relname, CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' \
+         WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS kind, n.nspname \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname = ",
+        Literal(schema.as_str()),
+        " ORDER BY c.relkind = 'S', c.relkind = 'p', c.relispartition DESC LIMIT 100 LOOP BEGIN \
+         IF EXISTS (SELECT FROM pg_class c WHERE c.oid = found.oid) THEN \
+         EXECUTE format('DROP %s %I.%I CASCADE', found.kind, found.nspname, found.relname); dropped := dropped + 1; END IF; \
+         EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; COMMIT; EXIT WHEN dropped = 0; END LOOP; \
+         LOOP dropped := 0; FOR found IN SELECT f.oid FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace \
+         WHERE n.nspname = ",
+        Literal(schema.as_str()),
+        " LIMIT 100 LOOP BEGIN IF EXISTS (SELECT FROM pg_proc f WHERE f.oid = found.oid) THEN \
+         EXECUTE format('DROP ROUTINE %s CASCADE', found.oid::regprocedure); dropped := dropped + 1; END IF; \
+         EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; COMMIT; EXIT WHEN dropped = 0; END LOOP; END"
+    ];
+    sql!["DO ", Literal(body.reveal())]
+}
