@@ -1,0 +1,127 @@
+//! The SQL layer against real servers: `cargo test --test postgres [NAME]`, of the versions in `PG_VERSIONS` (all: "13 15 16 17
+//! 18"), each with a superuser and with a role that has CREATEROLE and CREATEDB only.
+
+mod servers;
+mod site;
+
+mod lifecycle;
+
+use servers::Pg;
+use site::{Admin, Site};
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tenant_operator::postgres::plan::Place;
+
+/// No single test takes longer.
+const LIMIT: Duration = Duration::from_secs(100);
+/// How many run at once.
+const AT_ONCE: usize = 4;
+
+type Run = fn(Site, Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One subject, and where it is tried.
+struct Subject {
+    name: &'static str,
+    models: &'static [Place],
+    versions: &'static [u32],
+    /// With nothing else on the server.
+    alone: bool,
+    run: Run,
+}
+
+const BOTH: &[Place] = &[Place::Schema, Place::Database];
+const EVERY: &[u32] = &[13, 15, 16, 17, 18];
+
+macro_rules! subject {
+    ($module:ident::$name:ident, $models:expr $(, $field:ident: $value:expr)*) => {
+        #[allow(clippy::needless_update)]
+        Subject {
+            $($field: $value,)*
+            ..Subject {
+                name: concat!(stringify!($module), "::", stringify!($name)),
+                models: $models,
+                versions: EVERY,
+                alone: false,
+                run: |site, place| Box::pin($module::$name(site, place)),
+            }
+        }
+    };
+}
+
+fn subjects() -> Vec<Subject> {
+    vec![subject!(lifecycle::comes_stays_and_goes, BOTH)]
+}
+
+fn main() -> ExitCode {
+    let filter = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'))
+        .unwrap_or_default();
+    let versions = std::env::var("PG_VERSIONS").unwrap_or_else(|_| "13 15 16 17 18".into());
+    let versions: Vec<u32> = versions
+        .split_whitespace()
+        .map(|text| text.parse().expect("PG_VERSIONS"))
+        .collect();
+    let runtime = tokio::runtime::Runtime::new().expect("runtime");
+    let servers: Vec<Arc<Pg>> = versions.iter().map(|major| Arc::new(Pg::start(*major, ""))).collect();
+    let failed = runtime.block_on(async {
+        tokio::select! {
+            failed = all(&servers, &filter) => failed,
+            _ = tokio::signal::ctrl_c() => vec!["interrupted".into()],
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    drop(servers);
+    for failure in &failed {
+        println!("FAILED {failure}");
+    }
+    if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn all(servers: &[Arc<Pg>], filter: &str) -> Vec<String> {
+    let mut failed = Vec::new();
+    for pg in servers {
+        site::harden(pg).await;
+    }
+    for alone in [true, false] {
+        let room = Arc::new(tokio::sync::Semaphore::new(if alone { 1 } else { AT_ONCE }));
+        let mut running = Vec::new();
+        for subject in subjects().into_iter().filter(|s| s.alone == alone) {
+            for pg in servers.iter().filter(|pg| subject.versions.contains(&pg.major)) {
+                for admin in [Admin::Superuser, Admin::CreateRole] {
+                    for place in subject.models {
+                        let name = format!("{} {} {admin:?} {place:?}", subject.name, pg.major);
+                        if !name.contains(filter) {
+                            continue;
+                        }
+                        let (pg, place, room, run) = (pg.clone(), place.clone(), room.clone(), subject.run);
+                        running.push((
+                            name.clone(),
+                            tokio::spawn(async move {
+                                let _room = room.acquire().await;
+                                let begun = Instant::now();
+                                let site = Site::new(&pg, admin).await;
+                                let done = tokio::time::timeout(LIMIT, run(site, place)).await;
+                                assert!(done.is_ok(), "took longer than {LIMIT:?}");
+                                println!("ok {name} ({:.1} s)", begun.elapsed().as_secs_f32());
+                            }),
+                        ));
+                    }
+                }
+            }
+        }
+        for (name, task) in running {
+            if task.await.is_err() {
+                failed.push(name);
+            }
+        }
+    }
+    failed
+}
