@@ -387,6 +387,34 @@ impl Server {
         }
     }
 
+    /// One statement through a connection to another database, whose one row has one JSON column.
+    ///
+    /// # Errors
+    /// As [`Server::query`].
+    pub async fn query_through<T>(
+        &self,
+        client: &Client,
+        statement: &Statement,
+        arguments: &[&(dyn ToSql + Sync)],
+    ) -> Result<T, Error>
+    where
+        T: serde::de::DeserializeOwned + std::fmt::Debug,
+    {
+        let work = async {
+            self.count(1);
+            let shown = statement.to_string();
+            let first = shown.lines().find(|line| !line.starts_with("--")).unwrap_or_default();
+            let refused = |error: tokio_postgres::Error| Error::of(first, &error);
+            let row = client
+                .query_one(&statement.reveal(), arguments)
+                .await
+                .map_err(refused)?;
+            let Json(value) = row.try_get::<_, Json<T>>(0).map_err(refused)?;
+            Ok(value)
+        };
+        within(work).await
+    }
+
     async fn send(&self, client: &Client, statement: &Statement) -> Result<(), Error> {
         self.count(1);
         client

@@ -8,6 +8,7 @@ pub mod names;
 pub mod plan;
 pub mod secret;
 pub mod server;
+pub mod shared;
 mod slice;
 pub mod sql;
 pub mod tls;

@@ -1,0 +1,264 @@
+//! What one database says of its shared tables and of who can reach them.
+
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+
+/// Reads everything in one statement, the registry's rows included; see the files.
+pub const QUERY: &str = concat!(include_str!("catalog.sql"), include_str!("rows.sql"));
+/// The same where there is no registry yet, or another's.
+pub const BARE: &str = concat!(include_str!("catalog.sql"), include_str!("bare.sql"));
+
+/// A database as it was observed.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Observed {
+    /// `server_version_num`.
+    pub version: i32,
+    pub read_only: bool,
+    /// The operator's role.
+    pub admin: String,
+    pub superuser: bool,
+    /// Whether the operator may make schemas.
+    pub can_create: bool,
+    /// Whether the operator may let roles connect.
+    pub can_admit: bool,
+    /// The group, application and migration roles.
+    pub roles: BTreeMap<String, Role>,
+    /// The shared ones, and the registry's.
+    pub schemas: HashMap<String, Schema>,
+    /// Of these schemas, with their partitions and children elsewhere.
+    pub tables: Vec<Table>,
+    /// Views over the tables, directly or through other views.
+    pub views: Vec<View>,
+    /// SECURITY DEFINER functions whose owners can read some of the tables.
+    pub functions: Vec<Function>,
+    /// Default privileges that concern tables made later.
+    pub defaults: Vec<DefaultPrivilege>,
+    /// Whatever in this database is granted to the group.
+    pub holdings: Vec<Holding>,
+    /// The registry's rows, by id.
+    pub tenants: HashMap<String, Tenant>,
+    /// Tenants' ids by role.
+    pub logins: HashMap<String, String>,
+    /// What policies were made from, and how PostgreSQL printed them then.
+    pub records: Vec<Record>,
+}
+
+/// A role of interest.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Role {
+    pub oid: i64,
+    pub login: bool,
+    pub inherit: bool,
+    pub superuser: bool,
+    pub bypass_rls: bool,
+    pub create_role: bool,
+    pub member_of: Vec<String>,
+    /// Of the group only.
+    pub members: Vec<String>,
+    /// Roles of interest that it can act as, through whatever others.
+    pub reaches: Vec<String>,
+}
+
+/// A privilege on something.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Grant {
+    /// None is PUBLIC.
+    pub grantee: Option<String>,
+    pub privilege: String,
+    #[serde(default)]
+    pub grantable: bool,
+    /// Of a grant on a single column.
+    #[serde(default)]
+    pub column: Option<String>,
+}
+
+/// A schema.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Schema {
+    pub owner: String,
+    /// Whether the operator has its owner's rights.
+    pub ours: bool,
+    pub owner_superuser: bool,
+    pub grants: Vec<Grant>,
+}
+
+/// A table, or a part of one.
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Table {
+    pub oid: i64,
+    pub schema: String,
+    pub name: String,
+    /// `relkind`: r, p or f.
+    pub kind: String,
+    pub owner: String,
+    /// Whether the operator has its owner's rights.
+    pub ours: bool,
+    pub owner_superuser: bool,
+    pub enabled: bool,
+    pub forced: bool,
+    pub partition: bool,
+    pub parents: Vec<i64>,
+    /// Those of interest; of the registry all.
+    pub columns: BTreeMap<String, Column>,
+    pub grants: Vec<Grant>,
+    pub column_grants: Vec<Grant>,
+    pub policies: Vec<Policy>,
+    pub indexes: Vec<Index>,
+    pub references: Vec<Reference>,
+    /// That belong to its columns.
+    pub sequences: Vec<Sequence>,
+}
+
+/// A column.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Column {
+    #[serde(rename = "type")]
+    pub type_: String,
+    pub not_null: bool,
+}
+
+/// A policy.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Policy {
+    pub name: String,
+    pub permissive: bool,
+    /// `polcmd`: `*` is all.
+    pub command: String,
+    /// Sorted; None is PUBLIC.
+    pub roles: Vec<Option<String>>,
+    pub qual: Option<String>,
+    pub check: Option<String>,
+}
+
+/// An index.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Index {
+    pub name: String,
+    pub unique: bool,
+    pub primary: bool,
+    pub exclusion: bool,
+    /// Valid, and of all rows.
+    pub usable: bool,
+    /// None is an expression.
+    pub columns: Vec<Option<String>>,
+}
+
+/// A foreign key.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Reference {
+    pub name: String,
+    /// The table that is referenced.
+    pub target: i64,
+    /// Its columns and theirs.
+    pub pairs: Vec<(String, String)>,
+}
+
+/// A sequence.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Sequence {
+    pub oid: i64,
+    pub schema: String,
+    pub name: String,
+    /// To the group.
+    pub grants: Vec<String>,
+}
+
+/// A view.
+#[derive(Deserialize, Clone, Debug)]
+pub struct View {
+    pub schema: String,
+    pub name: String,
+    /// `relkind`: v or m.
+    pub kind: String,
+    pub owner: String,
+    /// The tables it shows.
+    pub bases: Vec<i64>,
+    /// Whether it asks with the rights of who uses it.
+    pub invoker: bool,
+    /// Roles of interest that can use it.
+    pub users: Vec<String>,
+}
+
+/// A function that has its owner's rights.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Function {
+    pub schema: String,
+    pub name: String,
+    pub arguments: String,
+    pub owner: String,
+    pub users: Vec<String>,
+}
+
+/// A default privilege.
+#[derive(Deserialize, Clone, Debug)]
+pub struct DefaultPrivilege {
+    /// Whose tables.
+    pub role: String,
+    /// None: in every schema.
+    pub schema: Option<String>,
+    pub grantee: Option<String>,
+    pub privilege: String,
+}
+
+/// Something that is granted to the group.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Holding {
+    pub oid: i64,
+    /// The catalog it is in.
+    pub class: String,
+    pub kind: String,
+    pub identity: String,
+    pub schema: Option<String>,
+    pub name: Option<String>,
+}
+
+/// A row of `tenant_registry.tenant`.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    pub name: String,
+    pub parent: Option<String>,
+    pub tier: Option<String>,
+}
+
+/// What is remembered of a policy.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Record {
+    pub relation: i64,
+    pub name: String,
+    pub source: String,
+    pub qual: Option<String>,
+    pub check: Option<String>,
+    /// The table is no more.
+    pub gone: bool,
+}
+
+impl Observed {
+    /// The role of this name, if there is one.
+    pub fn role(&self, name: &str) -> Option<&Role> {
+        self.roles.get(name)
+    }
+
+    /// The table of this OID.
+    pub fn table(&self, oid: i64) -> Option<&Table> {
+        self.tables.iter().find(|table| table.oid == oid)
+    }
+}
+
+impl Table {
+    /// For people.
+    pub fn title(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    /// What a role, or PUBLIC, was granted directly.
+    pub fn granted<'a>(&'a self, grantee: Option<&'a str>) -> impl Iterator<Item = &'a Grant> {
+        self.grants
+            .iter()
+            .filter(move |grant| grant.grantee.as_deref() == grantee)
+    }
+}

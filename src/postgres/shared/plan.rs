@@ -1,0 +1,489 @@
+//! One database as observed and as the spec wants it → what is to be done, and what cannot be. Pure.
+
+use super::catalog::{Observed, Table};
+use super::policy::{self, Ways, qualified, relation};
+use super::registry::{self, whom};
+use super::report::{Finding, Severity};
+use super::select::{Chosen, Entry, choose};
+use super::{GROUP, REGISTRY, RegistryRow, findings};
+use crate::postgres::catalog::Catalog;
+use crate::postgres::plan::{Step, Venue};
+use crate::postgres::sql::Literal;
+use crate::postgres::{Identifier, Statement};
+use crate::sql;
+
+/// What a tenant may do with its rows.
+const PRIVILEGES: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+
+/// What is wanted of one database.
+pub struct Wanted<'a> {
+    pub database: &'a Identifier,
+    pub entries: &'a [Entry],
+    pub rows: &'a [RegistryRow],
+    pub group: &'a Identifier,
+    /// The OID of the role that the operator made as the group.
+    pub mark: Option<i64>,
+    /// Whether it was tried to mend it in this call.
+    pub stuck: bool,
+}
+
+/// Statements that belong together: one transaction.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// What they concern, as findings name it.
+    pub object: String,
+    pub statements: Vec<Statement>,
+    /// What is done where they are refused: it closes what cannot be protected.
+    pub otherwise: Vec<Statement>,
+}
+
+/// What is to be done in one database, and what is to be said.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Concerns the server as a whole, and comes first.
+    pub group: Vec<Step>,
+    pub works: Vec<Work>,
+    pub findings: Vec<Finding>,
+    pub protected: usize,
+    pub closed: usize,
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    pub fn is_quiet(&self) -> bool {
+        self.group.is_empty() && self.works.is_empty()
+    }
+
+    fn work(&mut self, object: String, statements: Vec<Statement>) {
+        if !statements.is_empty() {
+            self.works.push(Work {
+                object,
+                statements,
+                otherwise: Vec::new(),
+            });
+        }
+    }
+}
+
+/// What brings the database nearer to what is wanted. To be called again with what is then observed, until nothing is left: the
+/// group comes before the registry, the registry before the tables.
+pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
+    let mut plan = Plan::default();
+    let database = wanted.database.as_str();
+    let chosen = choose(database, wanted.entries, observed, &mut plan.findings);
+    findings::roles(database, wanted.entries, observed, &mut plan.findings);
+    findings::around(wanted.database, &chosen, wanted.entries, observed, &mut plan.findings);
+    let grouped = group(wanted, catalog, observed, &mut plan);
+    if grouped && observed.read_only {
+        // Nothing can be written; what there is, is judged.
+        tables(wanted, observed, &chosen, &mut plan);
+        plan.works.clear();
+        return plan;
+    }
+    if !grouped {
+        plan.closed = chosen.len();
+        return plan;
+    }
+    if wanted.stuck && !std::mem::take(&mut plan.group).is_empty() {
+        let what = "is not as it should be, and the operator could not change it";
+        plan.findings
+            .push(Finding::new(Severity::Violation, wanted.group.as_str(), what));
+        if is_dangerous(wanted, observed) {
+            plan.closed = chosen.len();
+            close(&chosen, wanted, &mut plan);
+            return plan;
+        }
+    }
+    let object = format!("{database}/{REGISTRY}");
+    if let registry::State::Foreign(why) = registry::state(observed) {
+        plan.findings.push(Finding::new(
+            Severity::Violation,
+            object,
+            format!(
+                "{why}: no table can be protected without it, and the operator leaves what it did not make as it is"
+            ),
+        ));
+        plan.closed = chosen.len();
+        close(&chosen, wanted, &mut plan);
+        return plan;
+    }
+    if registry::state(observed) == registry::State::Absent && wanted.entries.is_empty() {
+        leave(wanted, observed, &[], &mut plan);
+        return plan;
+    }
+    if !observed.schemas.contains_key(REGISTRY) && !observed.can_create {
+        let admin = Identifier::new(observed.admin.as_str());
+        plan.findings.push(
+            Finding::new(
+                Severity::Violation,
+                object,
+                format!(
+                    "cannot be made: the operator's role {} has no CREATE on the database",
+                    observed.admin
+                ),
+            )
+            .with(admin.ok().map(|admin| Step {
+                venue: Venue::Alone,
+                statement: sql!["GRANT CONNECT, CREATE ON DATABASE ", wanted.database, " TO ", &admin],
+            })),
+        );
+        plan.closed = chosen.len();
+        return plan;
+    }
+    let settled = registry::settle(observed, &all_ways(wanted, observed));
+    if !settled.is_empty() {
+        plan.closed = chosen.len();
+        plan.work(object, settled);
+        return plan;
+    }
+    let rows = registry::rows(database, observed, wanted.rows, catalog, &mut plan.findings);
+    plan.work(format!("{database}/{REGISTRY}.tenant"), rows);
+    if observed.records.iter().any(|record| record.gone) {
+        let statement = sql![
+            "DELETE FROM tenant_registry.policy p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.relation)"
+        ];
+        plan.work(format!("{database}/{REGISTRY}.policy"), vec![statement]);
+    }
+    let granted = tables(wanted, observed, &chosen, &mut plan);
+    leave(wanted, observed, &granted, &mut plan);
+    plan
+}
+
+/// The ways into the tables of one part of the spec.
+fn ways<'a>(wanted: &Wanted<'a>, entry: &Entry, observed: &Observed) -> Ways<'a> {
+    let usable = |role: &&Identifier| observed.role(role.as_str()).is_some() && !findings::is_reserved(role.as_str());
+    let migration = entry
+        .migration
+        .iter()
+        .filter(usable)
+        .find(|role| !entry.applications.contains(role));
+    Ways {
+        group: wanted.group,
+        applications: entry
+            .applications
+            .iter()
+            .filter(usable)
+            .filter(|role| role.as_str() != observed.admin)
+            .cloned()
+            .collect(),
+        migration: migration.cloned(),
+        operator: (!observed.superuser)
+            .then(|| Identifier::new(observed.admin.as_str()).ok())
+            .flatten(),
+    }
+}
+
+/// Those of all parts, for the registry. It has one migration role's worth of keys: the first.
+fn all_ways<'a>(wanted: &Wanted<'a>, observed: &Observed) -> Ways<'a> {
+    let mut all = Ways {
+        group: wanted.group,
+        applications: Vec::new(),
+        migration: None,
+        operator: (!observed.superuser)
+            .then(|| Identifier::new(observed.admin.as_str()).ok())
+            .flatten(),
+    };
+    for entry in wanted.entries {
+        let ways = ways(wanted, entry, observed);
+        all.applications.extend(ways.applications);
+        all.migration = all.migration.or(ways.migration);
+    }
+    let migration = all.migration.clone();
+    all.applications.retain(|role| Some(role) != migration.as_ref());
+    all.applications.sort();
+    all.applications.dedup();
+    all
+}
+
+/// The role that the tables are granted to. False: it is not there, or not as it must be.
+fn group(wanted: &Wanted, catalog: &Catalog, observed: &Observed, plan: &mut Plan) -> bool {
+    let name = wanted.group;
+    let records = |statement| Step {
+        venue: Venue::Records,
+        statement,
+    };
+    let Some(role) = observed.role(name.as_str()) else {
+        plan.group.push(records(sql!["CREATE ROLE ", name, " NOLOGIN"]));
+        plan.group.push(records(sql![
+            "INSERT INTO tenant_operator.object (tenant_id, kind, oid, name) SELECT '', 'role', oid, rolname FROM pg_roles \
+             WHERE rolname = ",
+            Literal(name.as_str()),
+            " ON CONFLICT (kind, name) DO UPDATE SET oid = excluded.oid, tenant_id = excluded.tenant_id"
+        ]));
+        return false;
+    };
+    if wanted.mark != Some(role.oid) {
+        plan.findings.push(Finding::new(
+            Severity::Violation,
+            name.as_str(),
+            "exists on the server and is not the role that the operator made: no table is granted to it",
+        ));
+        return false;
+    }
+    let excess = [
+        (role.superuser, " NOSUPERUSER"),
+        (role.bypass_rls, " NOBYPASSRLS"),
+        (role.create_role, " NOCREATEROLE"),
+        (role.login, " NOLOGIN"),
+    ];
+    for (_, attribute) in excess.into_iter().filter(|(wrong, _)| *wrong) {
+        plan.group.push(records(sql!["ALTER ROLE ", name, attribute]));
+    }
+    for other in &role.member_of {
+        if let Ok(other) = Identifier::new(other.as_str()) {
+            plan.group.push(records(sql!["REVOKE ", &other, " FROM ", name]));
+        }
+    }
+    let is_stranger = |member: &&String| !findings::is_tenants(member) && **member != catalog.admin.name;
+    for member in role.members.iter().filter(is_stranger) {
+        if let Ok(member) = Identifier::new(member.as_str()) {
+            plan.group.push(records(sql!["REVOKE ", name, " FROM ", &member]));
+        }
+    }
+    true
+}
+
+/// Whether tenants are more through the group than they should be.
+fn is_dangerous(wanted: &Wanted, observed: &Observed) -> bool {
+    observed
+        .role(wanted.group.as_str())
+        .is_some_and(|role| role.superuser || role.bypass_rls || role.create_role || !role.member_of.is_empty())
+}
+
+/// Takes from the group what it holds on the tables, where the operator may.
+fn close(chosen: &[Chosen], wanted: &Wanted, plan: &mut Plan) {
+    for chosen in chosen {
+        let statements = revocation(chosen.table, wanted.group);
+        plan.work(
+            format!("{}/{}", wanted.database.as_str(), chosen.table.title()),
+            statements,
+        );
+    }
+}
+
+/// What takes every privilege on a table from the group; none where it has none, or the operator may not.
+fn revocation(table: &Table, group: &Identifier) -> Vec<Statement> {
+    let holds = table.granted(Some(group.as_str())).next().is_some()
+        || table
+            .column_grants
+            .iter()
+            .any(|grant| grant.grantee.as_deref() == Some(group.as_str()));
+    relation(table)
+        .filter(|_| holds && table.ours)
+        .map(|relation| sql!["REVOKE ALL ON TABLE "].join(relation).join(sql![" FROM ", group]))
+        .into_iter()
+        .collect()
+}
+
+/// What the group holds and should not.
+fn leave(wanted: &Wanted, observed: &Observed, granted: &[i64], plan: &mut Plan) {
+    let database = wanted.database.as_str();
+    let schemas: Vec<&str> = wanted.entries.iter().map(|entry| entry.schema.as_str()).collect();
+    for (what, statement) in registry::excess(observed, granted, &schemas) {
+        let object = format!("{database}/{what}");
+        match statement {
+            Some(statement) => plan.work(object, vec![statement]),
+            None => plan.findings.push(Finding::new(
+                Severity::Weakness,
+                object,
+                format!("is granted to {GROUP}, and so to every tenant"),
+            )),
+        }
+    }
+}
+
+/// Protects the tables and grants them. Returns what was looked at here: the tables, and sequences that may be granted.
+fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], plan: &mut Plan) -> Vec<i64> {
+    let mut granted = Vec::new();
+    let mut schemas: Vec<&Identifier> = chosen.iter().map(|chosen| &chosen.entry.schema).collect();
+    schemas.sort();
+    schemas.dedup();
+    for name in schemas {
+        schema(wanted, observed, name, plan);
+    }
+    for chosen in chosen {
+        let table = chosen.table;
+        let object = format!("{}/{}", wanted.database.as_str(), table.title());
+        let ways = ways(wanted, chosen.entry, observed);
+        let mut obstacles = findings::obstacles(wanted.database, chosen);
+        granted.push(table.oid);
+        // Where the column is not what the spec says no policy can be made; a table that is not shared at all may be meant.
+        let can_settle = table.kind != "f" && findings::column(chosen).is_ok();
+        let settle = match can_settle {
+            true => policy::settle(table, &policy::of_table(chosen.entry, &ways), observed),
+            false => Vec::new(),
+        };
+        if !settle.is_empty() && !table.ours {
+            obstacles.push(findings::not_ours(wanted.database, chosen, observed));
+        }
+        let is_settled = can_settle && settle.is_empty();
+        let revoke = revocation(table, wanted.group);
+        if !obstacles.is_empty() {
+            let is_open = table.granted(Some(wanted.group.as_str())).next().is_some();
+            if is_open && revoke.is_empty() {
+                obstacles.push(Finding::new(
+                    Severity::Violation,
+                    &object,
+                    format!(
+                        "is granted to {GROUP} by role {}, and the operator cannot take it back",
+                        table.owner
+                    ),
+                ));
+            }
+            plan.findings.extend(obstacles);
+            plan.closed += 1;
+            // What can be done is done; it narrows, and never opens.
+            plan.work(object.clone(), revoke);
+            if table.ours {
+                plan.work(object, settle);
+            }
+            continue;
+        }
+        let grants = match chosen.part {
+            true => revoke.clone(),
+            false => {
+                granted.extend(table.sequences.iter().map(|sequence| sequence.oid));
+                grants(table, wanted.group)
+            }
+        };
+        let strangers = strangers(table);
+        if is_settled && grants.is_empty() && strangers.is_empty() {
+            plan.protected += 1;
+            continue;
+        }
+        if !table.ours {
+            plan.closed += 1;
+            plan.findings
+                .push(findings::not_ours(wanted.database, chosen, observed));
+            continue;
+        }
+        plan.closed += 1;
+        let mut statements = settle;
+        statements.extend(strangers);
+        statements.extend(grants);
+        plan.works.push(Work {
+            object,
+            statements,
+            otherwise: if is_settled { Vec::new() } else { revoke },
+        });
+    }
+    granted
+}
+
+/// The group may look into a shared schema, and make nothing in it.
+fn schema(wanted: &Wanted, observed: &Observed, name: &Identifier, plan: &mut Plan) {
+    let Some(schema) = observed.schemas.get(name.as_str()) else {
+        return;
+    };
+    let object = format!("{}/{}", wanted.database.as_str(), name.as_str());
+    let held = |privilege: &str| {
+        schema
+            .grants
+            .iter()
+            .any(|grant| grant.grantee.as_deref() == Some(wanted.group.as_str()) && grant.privilege == privilege)
+    };
+    let mut statements = Vec::new();
+    if held("CREATE") {
+        statements.push(sql!["REVOKE CREATE ON SCHEMA ", name, " FROM ", wanted.group]);
+    }
+    let usage = sql!["GRANT USAGE ON SCHEMA ", name, " TO ", wanted.group];
+    if !held("USAGE") {
+        statements.push(usage.clone());
+    }
+    if statements.is_empty() || schema.ours {
+        return plan.work(object, statements);
+    }
+    plan.findings.push(
+        Finding::new(
+            Severity::Violation,
+            object,
+            format!(
+                "belongs to role {}, in which the operator's role {} is no member: it cannot be opened to tenants",
+                schema.owner, observed.admin
+            ),
+        )
+        .with(statements.into_iter().map(|statement| Step {
+            venue: Venue::Inside(wanted.database.clone()),
+            statement,
+        })),
+    );
+}
+
+/// The last steps to a table: the group may do these four things with it and no other, and use its columns' sequences.
+fn grants(table: &Table, group: &Identifier) -> Vec<Statement> {
+    let Some(relation) = relation(table) else {
+        return Vec::new();
+    };
+    let wanted = [(group.as_str(), PRIVILEGES.to_vec())].into_iter().collect();
+    let held: Vec<_> = table.granted(Some(group.as_str())).cloned().collect();
+    let mut statements = Vec::new();
+    let of_columns = |grant: &super::catalog::Grant| grant.grantee.as_deref() == Some(group.as_str());
+    let mut grants = registry::grants(&sql!["TABLE "].join(relation.clone()), &held, &wanted);
+    if table.column_grants.iter().any(of_columns) {
+        grants = revocation(table, group);
+        grants.extend(registry::grants(&sql!["TABLE "].join(relation.clone()), &[], &wanted));
+    }
+    for sequence in &table.sequences {
+        let Some(name) = qualified(&sequence.schema, &sequence.name) else {
+            continue;
+        };
+        if sequence.grants.iter().any(|privilege| privilege != "USAGE") {
+            grants.push(
+                sql!["REVOKE SELECT, UPDATE ON SEQUENCE "]
+                    .join(name.clone())
+                    .join(sql![" FROM ", group]),
+            );
+        }
+        if !sequence.grants.iter().any(|privilege| privilege == "USAGE") {
+            grants.push(sql!["GRANT USAGE ON SEQUENCE "].join(name).join(sql![" TO ", group]));
+        }
+    }
+    if !grants.is_empty() {
+        statements.push(guard(table, &relation));
+    }
+    statements.extend(grants);
+    statements
+}
+
+/// Refuses what comes after it in the transaction where the table of this name is another by now, or is not protected.
+fn guard(table: &Table, relation: &Statement) -> Statement {
+    sql![
+        "SELECT 1 / (SELECT count(*) FROM pg_class WHERE relrowsecurity AND relforcerowsecurity AND oid = ",
+        table.oid,
+        " AND oid = ",
+        Literal(relation.to_string()),
+        "::regclass)"
+    ]
+}
+
+/// Takes back what single tenants were granted by hand.
+fn strangers(table: &Table) -> Vec<Statement> {
+    let Some(relation) = relation(table) else {
+        return Vec::new();
+    };
+    let mut names: Vec<&str> = table
+        .grants
+        .iter()
+        .chain(&table.column_grants)
+        .filter_map(|grant| grant.grantee.as_deref())
+        .filter(|name| findings::is_tenants(name))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+        .into_iter()
+        .filter_map(|name| whom(Some(name)))
+        .map(|whom| {
+            sql!["REVOKE ALL ON TABLE "]
+                .join(relation.clone())
+                .join(sql![" FROM "])
+                .join(whom)
+        })
+        .collect()
+}
+
+/// Whether the operator sees every row of a table, whoever's it is.
+pub fn shows_all(wanted: &Wanted, chosen: &Chosen, observed: &Observed) -> bool {
+    let policies = policy::of_table(chosen.entry, &ways(wanted, chosen.entry, observed));
+    observed.superuser || !chosen.table.enabled || policy::settle(chosen.table, &policies, observed).is_empty()
+}

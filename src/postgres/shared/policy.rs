@@ -1,0 +1,272 @@
+//! Policies as they should be, and the statements that make them so.
+
+use super::catalog::{Observed, Table};
+use super::select::Entry;
+use crate::api::database_server::TenantColumnType;
+use crate::postgres::sql::Literal;
+use crate::postgres::{Identifier, Statement};
+use crate::sql;
+
+/// Policies of this name are the operator's own, on whatever table.
+pub const PREFIX: &str = "tenant_operator_";
+
+/// A permissive policy.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub name: Identifier,
+    /// Whether it concerns SELECT only, and not all commands.
+    pub read: bool,
+    /// Sorted; at least one.
+    pub roles: Vec<Identifier>,
+    pub using: Statement,
+    pub check: Option<Statement>,
+}
+
+/// The roles that policies are for.
+#[derive(Clone, Debug)]
+pub struct Ways<'a> {
+    pub group: &'a Identifier,
+    /// Application roles that exist.
+    pub applications: Vec<Identifier>,
+    /// The migration role, where it exists.
+    pub migration: Option<Identifier>,
+    /// The operator's own role, where row-level security holds for it.
+    pub operator: Option<Identifier>,
+}
+
+fn name(of: &str) -> Identifier {
+    // Not empty, and well below 63 bytes.
+    Identifier::new(format!("{PREFIX}{of}")).unwrap_or_else(|_| unreachable!())
+}
+
+fn policy(of: &str, roles: &[Identifier], using: Statement, check: Option<Statement>) -> Policy {
+    let mut roles = roles.to_vec();
+    roles.sort();
+    roles.dedup();
+    Policy {
+        name: name(of),
+        read: check.is_none(),
+        roles,
+        using,
+        check,
+    }
+}
+
+/// The policies of a shared table: one for each way in, and the roles that see everything.
+pub fn of_table(entry: &Entry, ways: &Ways) -> Vec<Policy> {
+    let same = |value: Statement| sql![&entry.column, " = "].join(value);
+    let own = same(own_value(entry.type_));
+    let current = same(current_value(entry.type_));
+    let mut policies = vec![policy(
+        "tenant",
+        std::slice::from_ref(ways.group),
+        own.clone(),
+        Some(own),
+    )];
+    if !ways.applications.is_empty() {
+        policies.push(policy(
+            "application",
+            &ways.applications,
+            current.clone(),
+            Some(current),
+        ));
+    }
+    if let Some(role) = &ways.migration {
+        policies.push(policy(
+            "migration",
+            std::slice::from_ref(role),
+            sql!["true"],
+            Some(sql!["true"]),
+        ));
+    }
+    if let Some(role) = &ways.operator {
+        // To delete what a tenant leaves and to see that nothing is left; it writes nothing.
+        policies.push(policy(
+            "operator",
+            std::slice::from_ref(role),
+            sql!["true"],
+            Some(sql!["false"]),
+        ));
+    }
+    policies
+}
+
+/// What stands in the tenant column, of the tenant that is logged in. Looked up once in a statement.
+fn own_value(type_: TenantColumnType) -> Statement {
+    match type_ {
+        TenantColumnType::Uuid => {
+            sql!["(SELECT l.tenant_id FROM tenant_registry.login l WHERE l.role = current_user)"]
+        }
+        TenantColumnType::Text => {
+            sql!["(SELECT l.tenant_id::text FROM tenant_registry.login l WHERE l.role = current_user)"]
+        }
+        TenantColumnType::Integer => sql![
+            "(SELECT t.number FROM tenant_registry.login l JOIN tenant_registry.tenant t ON t.id = l.tenant_id \
+             WHERE l.role = current_user)"
+        ],
+    }
+}
+
+/// What stands in the tenant column, of the tenant that the application says it works for. Unset and empty are no tenant.
+fn current_value(type_: TenantColumnType) -> Statement {
+    match type_ {
+        TenantColumnType::Uuid => sql!["nullif(current_setting('app.current_tenant_id', true), '')::uuid"],
+        // By way of uuid, so that what is none is an error here too.
+        TenantColumnType::Text => sql!["nullif(current_setting('app.current_tenant_id', true), '')::uuid::text"],
+        TenantColumnType::Integer => sql!["nullif(current_setting('app.current_tenant_id', true), '')::bigint"],
+    }
+}
+
+/// The policies of `tenant_registry.tenant`: a tenant sees itself, applications see all.
+pub fn of_tenants(ways: &Ways) -> Vec<Policy> {
+    let own = sql!["id = "].join(own_value(TenantColumnType::Uuid));
+    let mut policies = vec![policy("tenant", std::slice::from_ref(ways.group), own, None)];
+    if !ways.applications.is_empty() {
+        policies.push(policy("application", &ways.applications, sql!["true"], None));
+    }
+    if let Some(role) = &ways.migration {
+        policies.push(policy("migration", std::slice::from_ref(role), sql!["true"], None));
+    }
+    policies.extend(everything(ways));
+    policies
+}
+
+/// The policies of `tenant_registry.login`.
+pub fn of_logins(ways: &Ways) -> Vec<Policy> {
+    let own = policy(
+        "tenant",
+        std::slice::from_ref(ways.group),
+        sql!["role = current_user"],
+        None,
+    );
+    std::iter::once(own).chain(everything(ways)).collect()
+}
+
+fn everything(ways: &Ways) -> Option<Policy> {
+    let role = std::slice::from_ref(ways.operator.as_ref()?);
+    Some(policy("operator", role, sql!["true"], Some(sql!["true"])))
+}
+
+/// The statements that enable and force row-level security on a table and make the operator's policies on it as they should be;
+/// none where they are.
+///
+/// Whether an expression is the one that was wanted cannot be told from its text: each version prints it its own way. So
+/// what PostgreSQL printed when the policy was made is remembered, in a table that only the operator can read.
+pub fn settle(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Statement> {
+    let Some(relation) = relation(table) else {
+        return Vec::new();
+    };
+    let mut statements = Vec::new();
+    if !table.enabled {
+        statements.push(
+            sql!["ALTER TABLE "]
+                .join(relation.clone())
+                .join(sql![" ENABLE ROW LEVEL SECURITY"]),
+        );
+    }
+    if !table.forced {
+        statements.push(
+            sql!["ALTER TABLE "]
+                .join(relation.clone())
+                .join(sql![" FORCE ROW LEVEL SECURITY"]),
+        );
+    }
+    for found in &table.policies {
+        let is_wanted = wanted.iter().any(|policy| policy.name.as_str() == found.name);
+        if found.name.starts_with(PREFIX)
+            && !is_wanted
+            && let Ok(name) = Identifier::new(found.name.as_str())
+        {
+            statements.push(sql!["DROP POLICY ", &name, " ON "].join(relation.clone()));
+        }
+    }
+    for policy in wanted {
+        let create = create(policy, &relation);
+        let source = create.to_string();
+        if holds(table, policy, &source, observed) {
+            continue;
+        }
+        let name = &policy.name;
+        if table.policies.iter().any(|found| found.name == name.as_str()) {
+            statements.push(sql!["DROP POLICY ", name, " ON "].join(relation.clone()));
+        }
+        statements.push(create);
+        let oid = sql![Literal(relation.to_string()), "::regclass"];
+        let this = sql![" = "]
+            .join(oid.clone())
+            .join(sql![" AND name = ", Literal(name.as_str())]);
+        statements.push(sql!["DELETE FROM tenant_registry.policy WHERE relation"].join(this));
+        statements.push(
+            sql![
+                "INSERT INTO tenant_registry.policy (relation, name, source, qual, with_check) SELECT polrelid, polname, ",
+                Literal(source),
+                ", pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid) FROM pg_policy WHERE polname = ",
+                Literal(name.as_str()),
+                " AND polrelid = "
+            ]
+            .join(oid),
+        );
+    }
+    statements
+}
+
+fn holds(table: &Table, policy: &Policy, source: &str, observed: &Observed) -> bool {
+    let name = policy.name.as_str();
+    let Some(found) = table.policies.iter().find(|found| found.name == name) else {
+        return false;
+    };
+    let roles = policy.roles.iter().map(|role| Some(role.as_str()));
+    let command = if policy.read { "r" } else { "*" };
+    let printed = |record: &super::catalog::Record| {
+        record.relation == table.oid
+            && record.name == name
+            && record.source == source
+            && record.qual == found.qual
+            && record.check == found.check
+    };
+    found.permissive
+        && found.command == command
+        && found.roles.iter().map(Option::as_deref).eq(roles)
+        && observed.records.iter().any(printed)
+}
+
+fn create(policy: &Policy, relation: &Statement) -> Statement {
+    let command = if policy.read { " FOR SELECT TO " } else { " FOR ALL TO " };
+    let mut statement = sql!["CREATE POLICY ", &policy.name, " ON "]
+        .join(relation.clone())
+        .join(sql![command])
+        .join(list(&policy.roles))
+        .join(sql![" USING ("])
+        .join(policy.using.clone())
+        .join(sql![")"]);
+    if let Some(check) = &policy.check {
+        statement = statement
+            .join(sql![" WITH CHECK ("])
+            .join(check.clone())
+            .join(sql![")"]);
+    }
+    statement
+}
+
+/// A table's name in a statement; None for one that cannot be written.
+pub fn relation(table: &Table) -> Option<Statement> {
+    qualified(&table.schema, &table.name)
+}
+
+/// A name in a schema.
+pub fn qualified(schema: &str, name: &str) -> Option<Statement> {
+    let (schema, name) = (Identifier::new(schema).ok()?, Identifier::new(name).ok()?);
+    Some(sql![&schema, ".", &name])
+}
+
+/// Names with commas between them.
+pub fn list(names: &[Identifier]) -> Statement {
+    let mut pieces = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        if i > 0 {
+            pieces.push(", ".into());
+        }
+        pieces.push(name.into());
+    }
+    Statement::new(pieces)
+}

@@ -1,0 +1,374 @@
+//! The schema by which applications know tenants, and policies know logins. In each database with shared tables; the
+//! operator's own, and nobody else writes in it.
+
+use super::catalog::{Grant, Observed, Schema, Table, Tenant};
+use super::policy::{self, Policy, Ways, qualified, relation};
+use super::report::{Finding, Severity};
+use super::{GROUP, REGISTRY, RegistryRow};
+use crate::postgres::catalog::Catalog;
+use crate::postgres::sql::{Literal, Piece};
+use crate::postgres::{Identifier, Statement};
+use crate::sql;
+use std::collections::BTreeMap;
+
+/// How many rows one statement writes.
+const BATCH: usize = 200;
+
+/// A name and a type.
+type Column = (&'static str, &'static str);
+
+/// Tables of the registry, their columns, and how they are made.
+const TABLES: [(&str, &[Column], &str); 3] = [
+    (
+        "tenant",
+        &[
+            ("id", "uuid"),
+            ("number", "bigint"),
+            ("name", "text"),
+            ("parent", "uuid"),
+            ("tier", "text"),
+        ],
+        "CREATE TABLE tenant_registry.tenant (id uuid PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY UNIQUE, \
+         name text NOT NULL, parent uuid, tier text)",
+    ),
+    (
+        "login",
+        &[("role", "name"), ("tenant_id", "uuid")],
+        "CREATE TABLE tenant_registry.login (role name PRIMARY KEY, \
+         tenant_id uuid NOT NULL REFERENCES tenant_registry.tenant (id))",
+    ),
+    (
+        "policy",
+        &[
+            ("relation", "oid"),
+            ("name", "name"),
+            ("source", "text"),
+            ("qual", "text"),
+            ("with_check", "text"),
+        ],
+        "CREATE TABLE tenant_registry.policy (relation oid, name name, source text NOT NULL, qual text, with_check text, \
+         PRIMARY KEY (relation, name))",
+    ),
+];
+
+/// The registry as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    Absent,
+    /// As the operator makes it.
+    Present,
+    /// Somebody else's, or changed beyond repair; why.
+    Foreign(String),
+}
+
+/// Whose it is, and whether it is whole. Only what the operator's very role owns is its own: in anybody else's, triggers
+/// could act with the operator's rights.
+pub fn state(observed: &Observed) -> State {
+    let Some(schema) = observed.schemas.get(REGISTRY) else {
+        return State::Absent;
+    };
+    let admin = &observed.admin;
+    if schema.owner != *admin {
+        return State::Foreign(format!(
+            "belongs to role {}, not to the operator's role {admin}",
+            schema.owner
+        ));
+    }
+    let tables: Vec<&Table> = tables(observed).collect();
+    if tables.is_empty() {
+        return State::Absent;
+    }
+    for (name, columns, _) in TABLES {
+        let Some(table) = tables.iter().find(|table| table.name == name) else {
+            return State::Foreign(format!("has no table {name}"));
+        };
+        let has = |(column, type_): &Column| table.columns.get(*column).is_some_and(|found| found.type_ == *type_);
+        if table.owner != *admin
+            || table.kind != "r"
+            || table.columns.len() != columns.len()
+            || !columns.iter().all(has)
+        {
+            return State::Foreign(format!("has a table {name} that is not as the operator made it"));
+        }
+    }
+    State::Present
+}
+
+fn tables(observed: &Observed) -> impl Iterator<Item = &Table> {
+    observed.tables.iter().filter(|table| table.schema == REGISTRY)
+}
+
+/// The statements that make it and keep it closed; none where it is as it should be.
+pub fn settle(observed: &Observed, ways: &Ways) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let present = state(observed) == State::Present;
+    if !observed.schemas.contains_key(REGISTRY) {
+        statements.push(sql!["CREATE SCHEMA tenant_registry"]);
+    }
+    if !present {
+        statements.extend(TABLES.iter().map(|(_, _, create)| sql![*create]));
+    }
+    let readers: Vec<&Identifier> = std::iter::once(ways.group)
+        .chain(&ways.applications)
+        .chain(&ways.migration)
+        .collect();
+    let usage = readers.iter().map(|role| (role.as_str(), vec!["USAGE"])).collect();
+    let none = Vec::new();
+    let on_schema = observed
+        .schemas
+        .get(REGISTRY)
+        .map_or(&none, |schema: &Schema| &schema.grants);
+    statements.extend(grants(&sql!["SCHEMA tenant_registry"], on_schema, &usage));
+    for (name, ..) in TABLES {
+        let virgin = Table {
+            schema: REGISTRY.into(),
+            name: name.into(),
+            ..Table::default()
+        };
+        let found = tables(observed)
+            .find(|table| present && table.name == name)
+            .unwrap_or(&virgin);
+        let (policies, select): (Option<Vec<Policy>>, Vec<&Identifier>) = match name {
+            "tenant" => (Some(policy::of_tenants(ways)), readers.clone()),
+            "login" => (Some(policy::of_logins(ways)), vec![ways.group]),
+            _ => (None, Vec::new()),
+        };
+        // What is closed to all needs none, and must be readable before the others are settled.
+        if let Some(policies) = policies {
+            statements.extend(policy::settle(found, &policies, observed));
+        }
+        let Some(relation) = relation(found) else { continue };
+        let wanted = select.iter().map(|role| (role.as_str(), vec!["SELECT"])).collect();
+        statements.extend(grants(&sql!["TABLE "].join(relation.clone()), &found.grants, &wanted));
+        statements.extend(references(name, found, &relation, ways.migration.as_ref()));
+    }
+    statements
+}
+
+/// Foreign keys to the registry are the migration role's to make.
+fn references(name: &str, found: &Table, relation: &Statement, migration: Option<&Identifier>) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let migration = migration.filter(|_| name == "tenant");
+    let is_wanted = |grant: &Grant| {
+        migration.is_some_and(|role| grant.grantee.as_deref() == Some(role.as_str()))
+            && grant.privilege == "REFERENCES"
+            && matches!(grant.column.as_deref(), Some("id" | "number"))
+    };
+    let (held, foreign): (Vec<&Grant>, Vec<&Grant>) = found.column_grants.iter().partition(|grant| is_wanted(grant));
+    for grant in foreign {
+        let (Some(whom), Some(column)) = (whom(grant.grantee.as_deref()), grant.column.as_deref()) else {
+            continue;
+        };
+        let Ok(column) = Identifier::new(column) else { continue };
+        statements.push(
+            sql!["REVOKE ALL (", &column, ") ON TABLE "]
+                .join(relation.clone())
+                .join(sql![" FROM "])
+                .join(whom),
+        );
+    }
+    if let Some(role) = migration
+        && held.len() < 2
+    {
+        statements.push(
+            sql!["GRANT REFERENCES (id, number) ON TABLE "]
+                .join(relation.clone())
+                .join(sql![" TO ", role]),
+        );
+    }
+    statements
+}
+
+/// `GRANT … ON what TO …` and `REVOKE … ON what FROM …`, so that exactly these privileges are granted.
+pub fn grants(what: &Statement, found: &[Grant], wanted: &BTreeMap<&str, Vec<&'static str>>) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let mut grantees: Vec<Option<&str>> = found.iter().map(|grant| grant.grantee.as_deref()).collect();
+    grantees.sort_unstable();
+    grantees.dedup();
+    for grantee in grantees {
+        let wanted = grantee.and_then(|grantee| wanted.get(grantee));
+        let is_wanted =
+            |grant: &Grant| !grant.grantable && wanted.is_some_and(|wanted| wanted.contains(&grant.privilege.as_str()));
+        let mut held = found.iter().filter(|grant| grant.grantee.as_deref() == grantee);
+        if let (false, Some(whom)) = (held.all(is_wanted), whom(grantee)) {
+            statements.push(
+                sql!["REVOKE ALL ON "]
+                    .join(what.clone())
+                    .join(sql![" FROM "])
+                    .join(whom)
+                    .and([" CASCADE".into()]),
+            );
+        }
+    }
+    for (grantee, privileges) in wanted {
+        let held = || found.iter().filter(|grant| grant.grantee.as_deref() == Some(*grantee));
+        let exactly = held().all(|grant| !grant.grantable && privileges.contains(&grant.privilege.as_str()));
+        let missing = privileges
+            .iter()
+            .any(|privilege| !held().any(|grant| grant.privilege == *privilege));
+        if exactly && !missing {
+            continue;
+        }
+        let Some(whom) = whom(Some(grantee)) else { continue };
+        let mut pieces: Vec<Piece> = vec!["GRANT ".into()];
+        for (i, privilege) in privileges.iter().enumerate() {
+            if i > 0 {
+                pieces.push(", ".into());
+            }
+            pieces.push((*privilege).into());
+        }
+        statements.push(
+            Statement::new(pieces)
+                .join(sql![" ON "])
+                .join(what.clone())
+                .join(sql![" TO "])
+                .join(whom),
+        );
+    }
+    statements
+}
+
+/// A role, or PUBLIC, as it stands in a statement; None for one that cannot be written.
+pub fn whom(grantee: Option<&str>) -> Option<Statement> {
+    match grantee {
+        None => Some(sql!["PUBLIC"]),
+        Some(name) => Identifier::new(name).ok().map(|name| sql![&name]),
+    }
+}
+
+/// The statements that bring the rows up to date. None is ever deleted from `tenant` here: keys of the platform's may cascade.
+pub fn rows(
+    database: &str,
+    observed: &Observed,
+    wanted: &[RegistryRow],
+    catalog: &Catalog,
+    findings: &mut Vec<Finding>,
+) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let mut tenants = Vec::new();
+    let mut logins = Vec::new();
+    let owns = |role: &str, id: &str| {
+        let found = catalog.roles.get(role);
+        found.is_none_or(|found| catalog.is_ours("role", role, found.oid, id))
+    };
+    for row in wanted {
+        let id = row.id.to_ascii_lowercase();
+        if !is_uuid(&id) {
+            findings.push(Finding::new(
+                Severity::Violation,
+                format!("{database}/{REGISTRY}.tenant"),
+                format!("takes no tenant whose id is not a UUID: {id}"),
+            ));
+            continue;
+        }
+        let tenant = Tenant {
+            name: row.name.clone(),
+            parent: row
+                .parent
+                .as_ref()
+                .map(|id| id.to_ascii_lowercase())
+                .filter(|id| is_uuid(id)),
+            tier: Some(row.tier.clone()),
+        };
+        if observed.tenants.get(&id) != Some(&tenant) {
+            tenants.push((id.clone(), tenant));
+        }
+        let role = row.owner_role.as_str();
+        if owns(role, &row.id) && observed.logins.get(role) != Some(&id) {
+            logins.push((role, id));
+        }
+    }
+    let is_current = |role: &str, id: &str| {
+        let named = |row: &RegistryRow| row.owner_role.as_str() == role && row.id.eq_ignore_ascii_case(id);
+        let marked = |role: &str| {
+            catalog
+                .mark("role", role)
+                .is_some_and(|mark| mark.tenant_id.eq_ignore_ascii_case(id))
+        };
+        (wanted.iter().any(named) && catalog.roles.get(role).is_none_or(|_| marked(role))) || marked(role)
+    };
+    let mut stale: Vec<&String> = observed
+        .logins
+        .iter()
+        .filter(|(role, id)| !is_current(role, id))
+        .map(|(role, _)| role)
+        .collect();
+    stale.sort();
+    for role in stale {
+        statements.push(sql!["DELETE FROM tenant_registry.login WHERE role = ", Literal(role)]);
+    }
+    for batch in tenants.chunks(BATCH) {
+        let values = batch.iter().map(|(id, tenant)| {
+            let parent = tenant
+                .parent
+                .as_ref()
+                .map_or(sql!["NULL"], |id| sql![Literal(id), "::uuid"]);
+            sql!["(", Literal(id), "::uuid, ", Literal(&tenant.name), ", "]
+                .join(parent)
+                .join(sql![", ", Literal(tenant.tier.as_deref().unwrap_or_default()), ")"])
+        });
+        statements.push(
+            sql!["INSERT INTO tenant_registry.tenant (id, name, parent, tier) VALUES "]
+                .join(values.reduce(comma).unwrap_or_else(|| unreachable!()))
+                .join(sql![
+                    " ON CONFLICT (id) DO UPDATE SET name = excluded.name, parent = excluded.parent, tier = excluded.tier"
+                ]),
+        );
+    }
+    for batch in logins.chunks(BATCH) {
+        let values = batch
+            .iter()
+            .map(|(role, id)| sql!["(", Literal(*role), ", ", Literal(id), "::uuid)"]);
+        statements.push(
+            sql!["INSERT INTO tenant_registry.login (role, tenant_id) VALUES "]
+                .join(values.reduce(comma).unwrap_or_else(|| unreachable!()))
+                .join(sql![" ON CONFLICT (role) DO UPDATE SET tenant_id = excluded.tenant_id"]),
+        );
+    }
+    statements
+}
+
+fn comma(a: Statement, b: Statement) -> Statement {
+    a.join(sql![", "]).join(b)
+}
+
+/// Whether a text is a UUID in its usual form.
+pub fn is_uuid(text: &str) -> bool {
+    let dash = |i: usize| matches!(i, 8 | 13 | 18 | 23);
+    text.len() == 36
+        && text.bytes().enumerate().all(|(i, byte)| match dash(i) {
+            true => byte == b'-',
+            false => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// What is granted to the group in this database and should not be, and the statements that take it back.
+pub fn excess(observed: &Observed, granted: &[i64], schemas: &[&str]) -> Vec<(String, Option<Statement>)> {
+    let mut found = Vec::new();
+    // Printed with quotes where it needs them.
+    let is =
+        |identity: &str, schema: &str| identity == schema || identity == format!("\"{}\"", schema.replace('"', "\"\""));
+    let is_schema = |identity: &str| is(identity, REGISTRY) || schemas.iter().any(|schema| is(identity, schema));
+    for holding in &observed.holdings {
+        let name = holding.name.as_deref().zip(holding.schema.as_deref());
+        match holding.class.as_str() {
+            "pg_class" if granted.contains(&holding.oid) => {}
+            "pg_class" if holding.schema.as_deref() == Some(REGISTRY) => {}
+            "pg_namespace" if is_schema(&holding.identity) => {}
+            "pg_class" => {
+                let what = if holding.kind == "sequence" {
+                    "SEQUENCE "
+                } else {
+                    "TABLE "
+                };
+                let relation = name.and_then(|(name, schema)| qualified(schema, name));
+                let revoke = relation
+                    .zip(Identifier::new(GROUP).ok())
+                    .map(|(relation, group)| sql!["REVOKE ALL ON ", what].join(relation).join(sql![" FROM ", &group]));
+                found.push((format!("{} {}", holding.kind, holding.identity), revoke));
+            }
+            _ => found.push((format!("{} {}", holding.kind, holding.identity), None)),
+        }
+    }
+    found
+}

@@ -1,0 +1,95 @@
+//! What is told of shared tables.
+
+use crate::postgres::plan::Step;
+use std::fmt;
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Row-level security does not hold on a shared table, or something goes around it.
+    Violation,
+    /// It tells something of other tenants, or can become a violation.
+    Weakness,
+    /// It is slow, or useless.
+    Hint,
+}
+
+/// Something that is not as it should be, and that the operator did not mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub severity: Severity,
+    /// `database/schema.table`, or a role.
+    pub object: String,
+    /// What is so, and what it weakens.
+    pub what: String,
+    /// What an owner or superuser would execute; none where it is to be decided.
+    pub remedy: Vec<Step>,
+}
+
+impl Finding {
+    /// One without a remedy.
+    pub fn new(severity: Severity, object: impl Into<String>, what: impl Into<String>) -> Self {
+        Self {
+            severity,
+            object: object.into(),
+            what: what.into(),
+            remedy: Vec::new(),
+        }
+    }
+
+    /// The same with what helps.
+    pub fn with(mut self, remedy: impl IntoIterator<Item = Step>) -> Self {
+        self.remedy.extend(remedy);
+        self
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.object, self.what)
+    }
+}
+
+/// The state of all shared tables of a server.
+#[derive(Clone, Debug, Default)]
+pub struct SharedReport {
+    /// Tables, partitions included, on which everything is as it should be.
+    pub protected: usize,
+    /// Tables that the spec names and that are kept closed to tenants, since they cannot be protected.
+    pub closed: usize,
+    /// The worst first.
+    pub findings: Vec<Finding>,
+    /// Whether anything was written.
+    pub changed: bool,
+}
+
+impl SharedReport {
+    /// Whether row-level security holds on every shared table and nothing is known to go around it.
+    pub fn is_protected(&self) -> bool {
+        let violates = |finding: &Finding| finding.severity == Severity::Violation;
+        !self.findings.iter().any(violates)
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.protected += other.protected;
+        self.closed += other.closed;
+        self.changed |= other.changed;
+        for finding in other.findings {
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
+        }
+        self.findings.sort_by_key(|finding| finding.severity);
+    }
+}
+
+/// What a superuser, or the owners of what is named, execute once: every remedy there is.
+pub fn script(report: &SharedReport) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for step in report.findings.iter().flat_map(|finding| &finding.remedy) {
+        if !steps.contains(step) {
+            steps.push(step.clone());
+        }
+    }
+    steps
+}

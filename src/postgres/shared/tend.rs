@@ -1,0 +1,331 @@
+//! Keeps the shared tables of a server protected: looks, does what is to be done, looks again.
+
+use super::catalog::{BARE, Observed, QUERY};
+use super::plan::{Plan, Wanted, Work, plan};
+use super::registry;
+use super::report::{Finding, Severity, SharedReport};
+use super::select::Entry;
+use super::{GROUP, REGISTRY, RegistryRow, group};
+use crate::api::database_server::SharedTables;
+use crate::postgres::catalog::{self, Catalog};
+use crate::postgres::client::{Error, Server};
+use crate::postgres::identifier::InvalidIdentifier;
+use crate::postgres::plan::{Step, Venue};
+use crate::postgres::sql::Literal;
+use crate::postgres::{Identifier, Statement};
+use crate::sql;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::timeout;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+/// How often one call looks: the group, the registry, the tables, what was refused, and the end.
+const ROUNDS: usize = 6;
+/// How long one transaction may take; the server cancels each of its statements earlier.
+const TRANSACTION: Duration = Duration::from_secs(60);
+
+/// Brings the shared tables of a server to what the spec says, and says what cannot be brought there. When everything is as it should be,
+/// that is one statement for each database, which only reads.
+///
+/// `rows` are the tenants that are placed on the server; what one of them has is not taken away because it is left out. `catalog` is
+/// that of all tenants.
+///
+/// # Errors
+/// Where the server as a whole is in trouble; everything else is reported.
+pub async fn tend(
+    server: &Server,
+    spec: &[SharedTables],
+    rows: &[RegistryRow],
+    catalog: &Catalog,
+) -> Result<SharedReport, Error> {
+    let mut report = SharedReport::default();
+    let mut marks = Marks::of(catalog);
+    for (database, specs) in databases(spec, &marks) {
+        let name = Identifier::new(database.as_str());
+        let entries: Result<Vec<Entry>, InvalidIdentifier> = specs.iter().map(|spec| Entry::of(spec)).collect();
+        let (name, entries) = match (name, entries) {
+            (Ok(name), Ok(entries)) => (name, entries),
+            (Err(error), _) | (_, Err(error)) => {
+                let what = format!("is shared under a name that {error}");
+                report.findings.push(Finding::new(Severity::Violation, &database, what));
+                continue;
+            }
+        };
+        if !catalog.databases.contains_key(&database) {
+            if entries.is_empty() {
+                server.execute(&[forget(&database)]).await?;
+                report.changed = true;
+            } else {
+                let what = "is named in sharedTables and does not exist";
+                report.findings.push(Finding::new(Severity::Violation, &database, what));
+            }
+            continue;
+        }
+        let mut tending = Tending {
+            server,
+            catalog,
+            wanted: Wanted {
+                database: &name,
+                entries: &entries,
+                rows,
+                group: &group(),
+                mark: marks.group,
+                stuck: false,
+            },
+            refused: BTreeMap::new(),
+            report: SharedReport::default(),
+        };
+        match tending.run(&mut marks).await {
+            Ok(()) => report.add(tending.report),
+            Err(error) if error.concerns_server() => return Err(error),
+            Err(error) => {
+                let mut finding = Finding::new(
+                    Severity::Violation,
+                    &database,
+                    format!("cannot be looked into: {error}"),
+                );
+                if error.code() == Some(SqlState::INSUFFICIENT_PRIVILEGE.code())
+                    && let Ok(admin) = Identifier::new(catalog.admin.name.as_str())
+                {
+                    finding = finding.with([Step {
+                        venue: Venue::Alone,
+                        statement: sql!["GRANT CONNECT, CREATE ON DATABASE ", &name, " TO ", &admin],
+                    }]);
+                }
+                report.findings.push(finding);
+            }
+        }
+    }
+    report.findings.sort_by_key(|finding| finding.severity);
+    Ok(report)
+}
+
+/// The parts of the spec by database; those that it no longer names, too.
+pub(super) fn databases<'a>(spec: &'a [SharedTables], marks: &Marks) -> BTreeMap<String, Vec<&'a SharedTables>> {
+    let mut databases: BTreeMap<String, Vec<&SharedTables>> = BTreeMap::new();
+    for tables in spec {
+        databases.entry(tables.database.clone()).or_default().push(tables);
+    }
+    for database in marks.databases.keys() {
+        databases.entry(database.clone()).or_default();
+    }
+    databases
+}
+
+/// What is remembered with the operator's records: the group, and where shared tables are or were.
+pub(super) struct Marks {
+    pub group: Option<i64>,
+    /// By name: whether it is still the same one.
+    pub databases: BTreeMap<String, bool>,
+}
+
+impl Marks {
+    pub fn of(catalog: &Catalog) -> Self {
+        let registry = format!("{REGISTRY}@");
+        let database = |mark: &catalog::Mark| {
+            let name = mark.name.strip_prefix(&registry)?;
+            let is_same = catalog
+                .databases
+                .get(name)
+                .is_some_and(|database| database.oid == mark.oid);
+            Some((name.to_string(), is_same))
+        };
+        Self {
+            group: catalog.mark("role", GROUP).map(|mark| mark.oid),
+            databases: catalog.marks.values().filter_map(database).collect(),
+        }
+    }
+}
+
+fn remember(database: &Identifier) -> Step {
+    Step {
+        venue: Venue::Records,
+        statement: sql![
+            "INSERT INTO tenant_operator.object (tenant_id, kind, oid, name) SELECT '', 'schema', oid, ",
+            Literal(format!("{REGISTRY}@{}", database.as_str())),
+            " FROM pg_database WHERE datname = ",
+            Literal(database.as_str()),
+            " ON CONFLICT (kind, name) DO UPDATE SET oid = excluded.oid"
+        ],
+    }
+}
+
+fn forget(database: &str) -> Step {
+    Step {
+        venue: Venue::Records,
+        statement: sql![
+            "DELETE FROM tenant_operator.object WHERE kind = 'schema' AND tenant_id = '' AND name = ",
+            Literal(format!("{REGISTRY}@{database}"))
+        ],
+    }
+}
+
+/// What one database says, the registry's rows included where it is the operator's.
+pub(super) async fn observe(
+    server: &Server,
+    client: &Client,
+    entries: &[Entry],
+    whole: bool,
+) -> Result<Observed, Error> {
+    let schemas: Vec<&str> = entries.iter().map(|entry| entry.schema.as_str()).collect();
+    let columns: Vec<&str> = entries.iter().map(|entry| entry.column.as_str()).collect();
+    let roles: Vec<&str> = entries
+        .iter()
+        .flat_map(|entry| entry.applications.iter().chain(&entry.migration))
+        .map(Identifier::as_str)
+        .collect();
+    let arguments: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&schemas, &columns, &roles, &GROUP];
+    if whole {
+        match server.query_through(client, &sql![QUERY], &arguments).await {
+            // Gone, or another's by now.
+            Err(error) if is_absent(&error) => {}
+            result => return result,
+        }
+    }
+    let bare: Observed = server.query_through(client, &sql![BARE], &arguments).await?;
+    if !whole && registry::state(&bare) == registry::State::Present {
+        return server.query_through(client, &sql![QUERY], &arguments).await;
+    }
+    Ok(bare)
+}
+
+fn is_absent(error: &Error) -> bool {
+    let codes = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::INVALID_SCHEMA_NAME,
+        SqlState::INSUFFICIENT_PRIVILEGE,
+    ];
+    codes.iter().any(|code| error.code() == Some(code.code()))
+}
+
+struct Tending<'a> {
+    server: &'a Server,
+    catalog: &'a Catalog,
+    wanted: Wanted<'a>,
+    /// What was refused in this call, and why. Not tried again in it.
+    refused: BTreeMap<String, String>,
+    report: SharedReport,
+}
+
+impl Tending<'_> {
+    async fn run(&mut self, marks: &mut Marks) -> Result<(), Error> {
+        let database = self.wanted.database;
+        let (_permit, client) = self.server.connect_to(database.as_str()).await?;
+        // In another of the same name, what is called a registry may be a trap for who reads it.
+        let known = marks.databases.get(database.as_str()) == Some(&true);
+        let mut last = Plan::default();
+        for round in 0..ROUNDS {
+            let observed = observe(self.server, &client, self.wanted.entries, known).await?;
+            self.wanted.mark = marks.group;
+            last = plan(&self.wanted, self.catalog, &observed);
+            if !last.group.is_empty() && !observed.read_only {
+                self.group(&last.group, observed.role(GROUP).is_some(), marks).await?;
+                continue;
+            }
+            last.works.retain(|work| !self.refused.contains_key(&work.object));
+            if last.works.is_empty() || round + 1 == ROUNDS {
+                self.remembrance(known, &observed).await?;
+                break;
+            }
+            let present = registry::state(&observed) == registry::State::Present;
+            for work in &last.works {
+                self.work(&client, work, present).await?;
+            }
+        }
+        for (object, error) in std::mem::take(&mut self.refused) {
+            last.findings.push(Finding::new(
+                Severity::Violation,
+                object,
+                format!("could not be changed: {error}"),
+            ));
+        }
+        for work in last.works {
+            // The server said yes, with a warning or without, and did not do it.
+            let statements = work
+                .statements
+                .iter()
+                .take(1)
+                .map(Statement::to_string)
+                .collect::<String>();
+            let what = format!("does not stay as it is made, or was not changed: {statements}");
+            last.findings.push(Finding::new(Severity::Violation, work.object, what));
+        }
+        self.report.protected = last.protected;
+        self.report.closed = last.closed;
+        for finding in last.findings {
+            if !self.report.findings.contains(&finding) {
+                self.report.findings.push(finding);
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers that there is something of the operator's in this database, until there is nothing that it would have to take back.
+    async fn remembrance(&mut self, known: bool, observed: &Observed) -> Result<(), Error> {
+        let database = self.wanted.database;
+        if observed.read_only {
+            return Ok(());
+        }
+        let step = match (known, self.wanted.entries.is_empty()) {
+            (false, false) if registry::state(observed) == registry::State::Present => remember(database),
+            (true, true) if registry::excess(observed, &[], &[]).is_empty() => forget(database.as_str()),
+            _ => return Ok(()),
+        };
+        self.report.changed = true;
+        self.server.execute(&[step]).await
+    }
+
+    /// Makes the group, or mends it: each step by itself, since a superuser alone may take some of it away. Once in a call.
+    async fn group(&mut self, steps: &[Step], exists: bool, marks: &mut Marks) -> Result<(), Error> {
+        let size = if exists { 1 } else { steps.len().max(1) };
+        for steps in steps.chunks(size) {
+            match self.server.execute(steps).await {
+                Ok(()) => self.report.changed = true,
+                Err(error) if error.concerns_server() => return Err(error),
+                Err(error) => {
+                    let what = format!("could not be made as it should be: {error}");
+                    let remedy = steps.iter().filter(|_| exists).cloned();
+                    self.report
+                        .findings
+                        .push(Finding::new(Severity::Violation, GROUP, what).with(remedy));
+                }
+            }
+        }
+        self.wanted.stuck = exists;
+        let query = "SELECT coalesce((SELECT to_json(oid::int8) FROM tenant_operator.object WHERE kind = 'role' AND name = $1), \
+                     'null'::json)";
+        marks.group = self.server.query(query, &[&GROUP]).await?;
+        Ok(())
+    }
+
+    async fn work(&mut self, client: &Client, work: &Work, registry: bool) -> Result<(), Error> {
+        let Err(error) = self.transaction(client, &work.statements, registry).await else {
+            return Ok(());
+        };
+        if error.concerns_server() {
+            return Err(error);
+        }
+        let mut why = error.to_string();
+        if !work.otherwise.is_empty()
+            && let Err(error) = self.transaction(client, &work.otherwise, registry).await
+        {
+            if error.concerns_server() {
+                return Err(error);
+            }
+            why = format!("{why}; and it could not be closed to tenants: {error}");
+        }
+        self.refused.insert(work.object.clone(), why);
+        Ok(())
+    }
+
+    async fn transaction(&mut self, client: &Client, statements: &[Statement], registry: bool) -> Result<(), Error> {
+        self.report.changed = true;
+        // Another operator that still writes, or writes again, is waited for.
+        let lock = sql!["LOCK TABLE tenant_registry.policy IN SHARE ROW EXCLUSIVE MODE"];
+        let all: Vec<&Statement> = registry.then_some(&lock).into_iter().chain(statements).collect();
+        let sent = timeout(TRANSACTION, self.server.transaction(client, &all)).await;
+        sent.map_err(|_| Error::Timeout)?
+    }
+}
