@@ -1,0 +1,394 @@
+//! A server with a platform's database on it, an operator's view of it, and two tenants.
+
+use futures::TryStreamExt;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tenant_operator::api::database_server::{SharedTables, TenantColumnType};
+use tenant_operator::postgres::catalog::Catalog;
+use tenant_operator::postgres::client::{Address, Server};
+use tenant_operator::postgres::plan::{self, Login, Place, Wanted};
+use tenant_operator::postgres::secret::Password;
+use tenant_operator::postgres::shared::{self, Finding, RegistryRow, Severity, SharedReport};
+use tenant_operator::postgres::{Names, server};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+pub const A: &str = "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11";
+pub const B: &str = "90c1b9be-51a6-4c6f-8a40-3dd6a5b0c222";
+const PASSWORD: &str = "platform";
+
+/// What was asked so far.
+static PROBES: AtomicUsize = AtomicUsize::new(0);
+static DIRECTORY: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs one test on all versions, one after the other.
+pub fn on_every_version<F: Future<Output = ()>>(test: impl Fn(u32) -> F) {
+    let versions = std::env::var("POSTGRES_VERSIONS").unwrap_or_else(|_| "13 15 16 17 18".into());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    for version in versions.split_whitespace() {
+        eprintln!("PostgreSQL {version}");
+        runtime.block_on(test(version.parse().unwrap()));
+        eprintln!(
+            "PostgreSQL {version}: {} probes in this process so far",
+            PROBES.load(Ordering::Relaxed)
+        );
+    }
+}
+
+/// A running server.
+struct Process {
+    directory: PathBuf,
+    port: u16,
+    password: String,
+}
+
+impl Process {
+    fn start(version: u32) -> Self {
+        let number = DIRECTORY.fetch_add(1, Ordering::Relaxed);
+        let name = format!("shared-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let output = script()
+            .args(["start", &version.to_string()])
+            .arg(&directory)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let value = |name: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap()
+                .to_string()
+        };
+        Self {
+            port: value("PORT=").parse().unwrap(),
+            password: std::fs::read_to_string(value("PASSWORD_FILE="))
+                .unwrap()
+                .trim()
+                .to_string(),
+            directory,
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let stopped = script().arg("stop").arg(&self.directory).status();
+        if stopped.is_ok_and(|status| status.success()) && !std::thread::panicking() {
+            drop(std::fs::remove_dir_all(&self.directory));
+        }
+    }
+}
+
+fn script() -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres/servers.sh"))
+}
+
+/// Everything that a test needs.
+pub struct World {
+    process: Process,
+    pub version: u32,
+    pub superuser: bool,
+    pub server: Server,
+    pub spec: Vec<SharedTables>,
+    pub rows: Vec<RegistryRow>,
+    /// In the platform's database, as the superuser.
+    pub root: Client,
+    /// Of the tenants' first logins, all alike.
+    pub password: Password,
+}
+
+/// What the platform made before the operator came: tables of each kind of tenant column, owned by a role that runs nothing.
+const PLATFORM: &str = "
+CREATE ROLE app_owner NOLOGIN;
+CREATE ROLE app LOGIN PASSWORD 'platform';
+CREATE ROLE migrator LOGIN PASSWORD 'platform' IN ROLE app_owner;
+";
+const TABLES: &str = "
+CREATE SCHEMA app AUTHORIZATION app_owner;
+GRANT USAGE ON SCHEMA app TO app;
+SET ROLE app_owner;
+CREATE TABLE app.calls (id bigserial, tenant_id uuid NOT NULL, text text, PRIMARY KEY (tenant_id, id));
+CREATE TABLE app.notes (id bigint GENERATED ALWAYS AS IDENTITY, tenant_id text NOT NULL, text text, PRIMARY KEY (tenant_id, id));
+CREATE TABLE app.draft_actions (id serial, tenant_id integer NOT NULL, text text, PRIMARY KEY (tenant_id, id));
+CREATE TABLE app.events (tenant_id uuid NOT NULL, day int NOT NULL, text text) PARTITION BY RANGE (day);
+CREATE TABLE app.events_1 PARTITION OF app.events FOR VALUES FROM (0) TO (10);
+CREATE TABLE app.events_2 PARTITION OF app.events FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (day);
+CREATE TABLE app.events_2_1 PARTITION OF app.events_2 FOR VALUES FROM (10) TO (20);
+CREATE INDEX ON app.events (tenant_id);
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA app TO app;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA app TO app;
+RESET ROLE;
+";
+
+pub fn entry(tables: &[&str], type_: TenantColumnType) -> SharedTables {
+    SharedTables {
+        database: "platform".into(),
+        schema: "app".into(),
+        tables: tables.iter().map(ToString::to_string).collect(),
+        type_: Some(type_),
+        application_roles: vec!["app".into()],
+        migration_role: Some("migrator".into()),
+        ..SharedTables::default()
+    }
+}
+
+impl World {
+    /// A server as a platform has it, before the operator looks at it.
+    pub async fn bare(version: u32, superuser: bool) -> Self {
+        let process = Process::start(version);
+        let postgres = connect(process.port, "postgres", &process.password, "postgres")
+            .await
+            .unwrap();
+        postgres.batch_execute(PLATFORM).await.unwrap();
+        postgres.batch_execute("CREATE DATABASE platform").await.unwrap();
+        let root = connect(process.port, "postgres", &process.password, "platform")
+            .await
+            .unwrap();
+        root.batch_execute(TABLES).await.unwrap();
+        let (user, password) = match superuser {
+            true => ("postgres", process.password.clone()),
+            false => ("operator", "operator".into()),
+        };
+        if !superuser {
+            let create = "CREATE ROLE operator LOGIN CREATEROLE CREATEDB PASSWORD 'operator'";
+            postgres.batch_execute(create).await.unwrap();
+        }
+        let address = Address {
+            host: "127.0.0.1".into(),
+            port: process.port,
+            trust: None,
+            user: user.into(),
+            password: Password::from_secret(password),
+            database: "tenants".into(),
+            connections: 4,
+        };
+        let server = Server::new(address.clone()).unwrap();
+        server::prepare(&server, &address).await.unwrap();
+        let row = |id: &str, name: &str| RegistryRow {
+            id: id.into(),
+            name: name.into(),
+            parent: None,
+            tier: "starter".into(),
+            owner_role: Names::of(id).owner,
+        };
+        Self {
+            process,
+            version,
+            superuser,
+            server,
+            spec: vec![
+                entry(&["calls", "events"], TenantColumnType::Uuid),
+                entry(&["notes"], TenantColumnType::Text),
+                entry(&["draft*"], TenantColumnType::Integer),
+            ],
+            rows: vec![row(A, "it's \\ tenant \"A\""), row(B, "tenant B")],
+            root,
+            password: Password::random(),
+        }
+    }
+
+    /// The same with two tenants, a few rows of each, and everything protected.
+    pub async fn new(version: u32, superuser: bool) -> Self {
+        let world = Self::bare(version, superuser).await;
+        if !superuser {
+            world
+                .sql(
+                    "GRANT app_owner TO operator; GRANT CREATE ON DATABASE platform TO operator; \
+                       GRANT CONNECT ON DATABASE platform TO operator WITH GRANT OPTION",
+                )
+                .await;
+        }
+        let report = world.tend().await;
+        assert_eq!(violations(&report), Vec::<String>::new());
+        world.tenants().await;
+        world.fill().await;
+        world
+    }
+
+    /// What the operator does for the tenants' roles.
+    pub async fn tenants(&self) {
+        for id in [A, B] {
+            for round in 0..8 {
+                let catalog = self.catalog().await;
+                let first = Login {
+                    open: true,
+                    password: (round == 0).then(|| self.password.verifier()),
+                };
+                let wanted = Wanted {
+                    tenant_id: id.into(),
+                    names: Names::of(id),
+                    place: Place::Shared(shared::wanted(&self.spec).unwrap()),
+                    logins: [first, Login::default()],
+                    connection_limit: 10,
+                    settings: Vec::new(),
+                    extensions: Vec::new(),
+                    writable: true,
+                };
+                let steps = plan::plan(&wanted, &catalog).unwrap();
+                if steps.is_empty() {
+                    break;
+                }
+                assert!(round < 7, "{steps:?}");
+                self.server.execute(&steps).await.unwrap();
+            }
+        }
+    }
+
+    /// Two rows of each tenant in each table, by the superuser.
+    async fn fill(&self) {
+        for id in [A, B] {
+            self.sql(&format!(
+                "INSERT INTO app.calls (tenant_id, text) SELECT '{id}', x FROM unnest('{{one,two}}'::text[]) x;
+                 INSERT INTO app.notes (tenant_id, text) SELECT '{id}', x FROM unnest('{{one,two}}'::text[]) x;
+                 INSERT INTO app.draft_actions (tenant_id, text) SELECT t.number, x
+                   FROM unnest('{{one,two}}'::text[]) x, tenant_registry.tenant t WHERE t.id = '{id}';
+                 INSERT INTO app.events SELECT '{id}', x, 'x' FROM unnest('{{1,11}}'::int[]) x;"
+            ))
+            .await;
+        }
+    }
+
+    pub async fn catalog(&self) -> Catalog {
+        self.server.observe(None).await.unwrap()
+    }
+
+    pub async fn tend(&self) -> SharedReport {
+        let catalog = self.catalog().await;
+        shared::tend(&self.server, &self.spec, &self.rows, &catalog)
+            .await
+            .unwrap()
+    }
+
+    /// As the superuser, in the platform's database.
+    pub async fn sql(&self, text: &str) {
+        if let Err(error) = self.root.batch_execute(text).await {
+            panic!("{text}: {error:?}");
+        }
+    }
+
+    pub async fn connect(&self, user: &str, database: &str) -> Client {
+        connect(self.process.port, user, PASSWORD, database).await.unwrap()
+    }
+
+    /// As a tenant's first login, in the platform's database.
+    pub async fn tenant(&self, id: &str) -> Client {
+        let login = Names::of(id).logins[0].as_str().to_string();
+        connect(self.process.port, &login, self.password.reveal(), "platform")
+            .await
+            .unwrap()
+    }
+
+    pub async fn number(&self, id: &str) -> i64 {
+        let query = format!("SELECT number FROM tenant_registry.tenant WHERE id = '{id}'");
+        one(&self.root, &query).await.parse().unwrap()
+    }
+
+    /// What the server wrote down.
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(self.process.directory.join("log")).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+async fn connect(port: u16, user: &str, password: &str, database: &str) -> Result<Client, tokio_postgres::Error> {
+    let mut config = tokio_postgres::Config::new();
+    config
+        .host("127.0.0.1")
+        .port(port)
+        .user(user)
+        .password(password)
+        .dbname(database);
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// What the last statement of a text returns: its rows, columns with spaces between them.
+pub async fn ask(client: &Client, text: &str) -> Result<Vec<String>, String> {
+    PROBES.fetch_add(1, Ordering::Relaxed);
+    let messages = client.simple_query(text).await.map_err(|error| {
+        let db = error.as_db_error();
+        db.map_or_else(
+            || error.to_string(),
+            |db| format!("{} {}", db.code().code(), db.message()),
+        )
+    })?;
+    let row = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => {
+            let columns = (0..row.len()).map(|i| row.get(i).unwrap_or("NULL").to_string());
+            Some(columns.collect::<Vec<_>>().join(" "))
+        }
+        _ => None,
+    };
+    Ok(messages.iter().filter_map(row).collect())
+}
+
+/// What `COPY … TO STDOUT` writes.
+pub async fn copy(client: &Client, text: &str) -> Result<String, String> {
+    PROBES.fetch_add(1, Ordering::Relaxed);
+    let failed = |error: tokio_postgres::Error| {
+        error
+            .as_db_error()
+            .map_or(error.to_string(), |db| db.code().code().into())
+    };
+    let chunks: Vec<_> = client
+        .copy_out(text)
+        .await
+        .map_err(failed)?
+        .try_collect()
+        .await
+        .map_err(failed)?;
+    Ok(chunks
+        .iter()
+        .map(|chunk| String::from_utf8_lossy(chunk).into_owned())
+        .collect())
+}
+
+/// The one value that it returns.
+pub async fn one(client: &Client, text: &str) -> String {
+    let rows = ask(client, text)
+        .await
+        .unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!(rows.len(), 1, "{text}: {rows:?}");
+    rows.into_iter().next().unwrap()
+}
+
+/// That it is refused with this SQLSTATE.
+pub async fn refused(client: &Client, text: &str, code: &str) {
+    match ask(client, text).await {
+        Ok(rows) => panic!("{text} was not refused: {rows:?}"),
+        Err(error) => assert!(error.starts_with(code), "{text}: {error}"),
+    }
+}
+
+/// That it is not.
+pub async fn allowed(client: &Client, text: &str) {
+    ask(client, text)
+        .await
+        .unwrap_or_else(|error| panic!("{text}: {error}"));
+}
+
+pub const DENIED: &str = "42501";
+
+pub fn violations(report: &SharedReport) -> Vec<String> {
+    of(report, Severity::Violation)
+}
+
+pub fn of(report: &SharedReport, severity: Severity) -> Vec<String> {
+    let findings = report.findings.iter().filter(|finding| finding.severity == severity);
+    findings.map(Finding::to_string).collect()
+}
+
+/// That something like this is reported.
+pub fn reports(report: &SharedReport, severity: Severity, text: &str) {
+    let found = of(report, severity);
+    assert!(
+        found.iter().any(|finding| finding.contains(text)),
+        "no {text} in {found:#?}\n{report:#?}"
+    );
+}
