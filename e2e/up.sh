@@ -3,9 +3,11 @@
 #   CLUSTER=local|kind|current   which cluster (chosen unless told)
 #   IMAGE=NAME:TAG               with CLUSTER=current: the operator's image, which that cluster can pull
 #   GATEWAY_NAMESPACE=NAME       where the gateway runs (gateway-system)
+#   DATABASE_HOST=HOST           with CLUSTER=current|kind: a PostgreSQL server for the samples; see database.sh
 #   READY_TIMEOUT=SECONDS        how long the samples may take (300)
 set -euo pipefail
 . "$(dirname "$0")/choose.sh"
+. "$(dirname "$0")/database.sh"
 
 NAMESPACE=tenant-operator-system
 READY_TIMEOUT=${READY_TIMEOUT:-300}
@@ -13,7 +15,12 @@ cd "$REPO"
 
 bring_up() {
   case $CLUSTER in
-  local) e2e/cluster/up.sh ;;
+  local)
+    e2e/cluster/up.sh
+    # Where its PostgreSQL is.
+    . target/cluster/env
+    DATABASE_ADDRESSES=$DATABASE_IP/32
+    ;;
   kind)
     mkdir -p "$(dirname "$KIND_KUBECONFIG")"
     if ! kind get clusters 2>/dev/null | grep -qx "$KIND_NAME"; then
@@ -84,7 +91,7 @@ install() {
 
 # Only the samples: others may have tenants there too.
 tenants() {
-  kubectl get -k config/samples --ignore-not-found --no-headers \
+  kubectl get -k "$(samples)" --ignore-not-found --no-headers \
     -o custom-columns="KIND:.kind,NAME:.metadata.name,READY:.status.conditions[?(@.type=='Ready')].status" 2>/dev/null |
     awk '$1 == "Tenant" { print $2, $3 }'
 }
@@ -124,6 +131,10 @@ show() {
   local name
   echo
   kubectl get tenants
+  if has_database; then
+    echo
+    kubectl get databaseservers
+  fi
   for name in $(kubectl get tenants -o jsonpath='{range .items[*]}{range .status.namespaces[*]}{@}{"\n"}{end}{end}' | sort -u); do
     echo
     echo "namespace $name:"
@@ -147,8 +158,14 @@ mkdir -p target
 echo "$CLUSTER" >target/up-cluster
 load_image
 install
-kubectl wait --for=condition=Established --timeout=60s crd/tenants.tenant-operator.io crd/tenanttiers.tenant-operator.io >/dev/null
-say "applying config/samples"
-kubectl apply -k config/samples
+kubectl wait --for=condition=Established --timeout=60s crd/tenants.tenant-operator.io crd/tenanttiers.tenant-operator.io crd/databaseservers.tenant-operator.io >/dev/null
+if has_database; then
+  say "PostgreSQL at $DATABASE_HOST becomes DatabaseServer sample"
+  database_server
+else
+  say "no PostgreSQL is named (DATABASE_HOST): the samples come without databases"
+fi
+say "applying $(samples)"
+kubectl apply -k "$(samples)"
 wait_ready
 show

@@ -28,6 +28,18 @@ pub const OWNED_BY: &str = "tenant-operator.io/owned-by";
 pub const RECLAIM: &str = "tenant-operator.io/reclaim";
 /// Annotation of a pod template: a digest of the configuration it was started with.
 pub const CONFIGURATION_DIGEST: &str = "tenant-operator.io/configuration-digest";
+/// Annotation of a pod template: which of the database's credentials it was started with.
+pub const CREDENTIALS_REVISION: &str = "tenant-operator.io/credentials-revision";
+/// Annotation of a Tenant: another value than before asks for new credentials.
+pub const ROTATE: &str = "tenant-operator.io/rotate-credentials";
+/// Annotation of a Tenant that is being deleted: gives up what is on this DatabaseServer, which is left as it is.
+pub const ABANDON: &str = "tenant-operator.io/abandon-database";
+/// Annotation of a Secret: when its credentials were made (RFC 3339).
+pub const ISSUED_AT: &str = "tenant-operator.io/issued-at";
+/// Annotation of a Secret: until when the credentials before work too (RFC 3339).
+pub const PREVIOUS_UNTIL: &str = "tenant-operator.io/previous-valid-until";
+/// Annotation of a Secret: the request that its credentials answer.
+pub const ROTATED_FOR: &str = "tenant-operator.io/rotated-for";
 /// Every label, annotation and finalizer of ours starts so.
 pub const PREFIX: &str = "tenant-operator.io/";
 
@@ -63,6 +75,13 @@ pub fn may_hold(tenant: &str, namespace: &str, name: &str) -> bool {
 
 /// The ConfigMap that carries a tenant's configuration into its workloads, and its volume there.
 pub const CONFIGURATION: &str = "tenant-configuration";
+
+/// The Secret that opens a tenant's database, and its volume in workloads.
+pub const DATABASE_SECRET: &str = "tenant-database";
+/// Where bindings are in a workload's containers, each in a folder of its own.
+pub const BINDINGS: &str = "/bindings";
+/// The kind of the claim that says where a tenant's data is.
+pub const DATABASE_CLAIM: &str = "database";
 
 /// The name of the claim on `value`, which must be normalised: the same value has the same name whoever asks.
 pub fn claim(kind: &str, value: &str) -> String {

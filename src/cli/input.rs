@@ -1,6 +1,6 @@
 //! Resources from YAML files or standard input.
 
-use crate::api::{Tenant, TenantTier};
+use crate::api::{DatabaseServer, Tenant, TenantTier};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,6 +11,7 @@ use std::io::Read;
 pub struct Resources {
     pub tenants: Vec<Tenant>,
     pub tiers: Vec<TenantTier>,
+    pub servers: Vec<DatabaseServer>,
 }
 
 /// Reads every document of every file; `-` is standard input.
@@ -42,9 +43,10 @@ fn parse(text: &str, resources: &mut Resources) -> anyhow::Result<()> {
         match (field("apiVersion").as_str(), field("kind").as_str()) {
             ("tenant-operator.io/v1alpha1", "Tenant") => resources.tenants.push(typed(value)?),
             ("tenant-operator.io/v1alpha1", "TenantTier") => resources.tiers.push(typed(value)?),
+            ("tenant-operator.io/v1alpha1", "DatabaseServer") => resources.servers.push(typed(value)?),
             _ if value.is_null() => {}
             (version, kind) => {
-                bail!("{version} {kind} is neither a Tenant nor a TenantTier of tenant-operator.io/v1alpha1")
+                bail!("{version} {kind} is no Tenant, TenantTier or DatabaseServer of tenant-operator.io/v1alpha1")
             }
         }
     }

@@ -1,8 +1,10 @@
 //! The command line.
 
+mod database_script;
 mod documents;
 mod input;
 mod render;
+mod statements;
 
 use crate::settings::Settings;
 use crate::{api, controller, telemetry};
@@ -25,6 +27,8 @@ enum Command {
     Run(Box<Settings>),
     /// Print every object that a Tenant becomes, in the order of application, without a cluster.
     Render(Box<render::Render>),
+    /// Print what a superuser executes once on a DatabaseServer, so that the operator needs no more than CREATEROLE and CREATEDB.
+    DatabaseScript(database_script::DatabaseScript),
     /// Print the CustomResourceDefinitions.
     Crds {
         /// Write one file for each into this folder instead.
@@ -44,6 +48,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             controller::run::run(*settings).await
         }
         Command::Render(render) => print(&render.run()?),
+        Command::DatabaseScript(script) => print(&script.run()?),
         Command::Crds { output_dir: None } => print(&api::yaml(&api::crds())?),
         Command::Crds {
             output_dir: Some(folder),

@@ -1,11 +1,12 @@
 //! `tenant-operator render`: what a Tenant becomes, without a cluster.
 
-use super::{documents, input};
+use super::{documents, input, statements};
 use crate::api::{Access, Tenant};
 use crate::controller::run::platform;
+use crate::database::servers::{port, reach};
 use crate::settings::Settings;
 use crate::tenant::observe::named_peers;
-use crate::tenant::validate::PeerTenant;
+use crate::tenant::validate::{Attachment, PeerTenant};
 use crate::tenant::{World, namespaces, plan, validate};
 use anyhow::{anyhow, bail};
 use clap::Args;
@@ -16,7 +17,7 @@ const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
 /// Options of `render`.
 #[derive(Args, Debug)]
 pub struct Render {
-    /// A file with Tenants and TenantTiers as YAML; `-` is standard input. May be given several times.
+    /// A file with Tenants, TenantTiers and DatabaseServers as YAML; `-` is standard input. May be given several times.
     #[arg(short, long = "filename", required = true)]
     filenames: Vec<String>,
     #[command(flatten)]
@@ -41,6 +42,7 @@ impl Render {
             }
         }
         let mut documents = Vec::new();
+        let mut comments = String::new();
         for tenant in &resources.tenants {
             let name = tenant.metadata.name.as_deref().unwrap_or_default();
             let wanted = &tenant.spec.tier;
@@ -50,12 +52,25 @@ impl Render {
                 .find(|tier| tier.metadata.name.as_ref() == Some(wanted));
             let tier =
                 tier.ok_or_else(|| anyhow!("Tenant {name}: spec.tier: there is no TenantTier {wanted} in the input"))?;
-            let valid = validate(tenant, tier, &self.world(&resources.tenants)).map_err(|reasons| {
+            let mut valid = validate(tenant, tier, &self.world(&resources.tenants)).map_err(|reasons| {
                 let reasons: Vec<String> = reasons.iter().map(|reason| format!("  {reason}")).collect();
                 anyhow!("Tenant {name} is invalid:\n{}", reasons.join("\n"))
             })?;
             if valid.network.api_server == Access::Allow {
                 eprintln!("Tenant {name}: the NetworkPolicy for the API server is not shown, only a cluster knows it");
+            }
+            if let Some(database) = &valid.database.clone() {
+                match statements::server(database, &resources.servers) {
+                    Ok(server) => {
+                        valid.attachment = Some(Attachment {
+                            reach: reach(&server.spec),
+                            port: port(&server.spec),
+                            revision: Some("first".into()),
+                        });
+                        comments.push_str(&statements::comments(&valid, database, server)?);
+                    }
+                    Err(why) => eprintln!("Tenant {name}: its SQL and network policy are not shown: {why:#}"),
+                }
             }
             documents.extend(
                 plan(&valid, &platform(&self.settings))
@@ -63,7 +78,7 @@ impl Render {
                     .map(|object| object.value.clone()),
             );
         }
-        Ok(documents::yaml(&documents))
+        Ok(format!("{}{comments}", documents::yaml(&documents)))
     }
 
     /// Every other tenant of the input is taken to have its namespaces.

@@ -4,7 +4,9 @@ use crate::api::TenantView;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     autoscaling::v2::HorizontalPodAutoscaler,
-    core::v1::{ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Service, ServiceAccount},
+    core::v1::{
+        ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Secret, Service, ServiceAccount,
+    },
     networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
     rbac::v1::RoleBinding,
@@ -27,10 +29,12 @@ pub enum Kind {
     Deployment,
     HorizontalPodAutoscaler,
     TenantView,
+    /// Read by name when it is needed, never listed or watched: other Secrets must stay unreadable.
+    Secret,
 }
 
 impl Kind {
-    /// Every kind.
+    /// Every kind that is watched.
     pub const ALL: [Self; 13] = [
         Self::Namespace,
         Self::RoleBinding,
@@ -63,6 +67,7 @@ impl Kind {
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
             Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
             Self::TenantView => ApiResource::erase::<TenantView>(&()),
+            Self::Secret => ApiResource::erase::<Secret>(&()),
         }
     }
 
@@ -82,6 +87,7 @@ impl Kind {
             Self::Deployment => "Deployment",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Self::TenantView => "TenantView",
+            Self::Secret => "Secret",
         }
     }
 

@@ -126,6 +126,14 @@ impl Store {
             .collect()
     }
 
+    /// Every object, whoever's, whose key is one of these.
+    pub fn matching(&self, is_one: impl Fn(&Key) -> bool) -> Vec<Live> {
+        let inner = self.lock();
+        let all = inner.tenants.values().flatten().filter(|(key, _)| is_one(key));
+        all.filter_map(|(key, stored)| live(&inner.samples, key, stored))
+            .collect()
+    }
+
     /// One object of a tenant.
     pub fn get(&self, tenant: &str, key: &Key) -> Option<Live> {
         let inner = self.lock();

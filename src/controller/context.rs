@@ -4,17 +4,19 @@ use super::Queue;
 use super::backoff::Backoff;
 use super::events::Events;
 use crate::cluster::Writer;
+use crate::database::Databases;
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::Platform;
 use crate::tenant::observe::Known;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 /// What every reconcile shares.
 pub struct Context {
     pub known: Known,
     pub writer: Writer,
+    pub databases: Arc<Databases>,
     pub platform: RwLock<Platform>,
     pub metrics: Metrics,
     pub queue: Queue,

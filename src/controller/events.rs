@@ -25,6 +25,22 @@ impl Events {
         }
     }
 
+    /// Tells that a deleted tenant's data was given up. A failure to tell is no failure of the tenant.
+    pub async fn abandoned(&self, tenant: &Tenant, server: &str) {
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "DatabaseAbandoned".into(),
+            note: Some(format!(
+                "given up as asked: the tenant's roles and data are left on DatabaseServer {server}, and its logins as they were"
+            )),
+            action: "Abandon".into(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &tenant.object_ref(&())).await {
+            tracing::warn!(%error, "an event could not be published");
+        }
+    }
+
     /// Tells that a tenant's readiness changed. A failure to tell is no failure of the tenant.
     pub async fn readiness(&self, tenant: &Tenant, ready: &Condition, warning: bool) {
         let mut note = ready.message.clone();

@@ -3,10 +3,12 @@
 use super::{Context, report};
 use crate::api::Tenant;
 use crate::cluster::Identity;
+use crate::database::release;
+use crate::database::tend::Outcome as Data;
 use crate::error::Error;
 use crate::names;
 use crate::tenant::drain::Mode;
-use crate::tenant::provision::{self, Progress};
+use crate::tenant::provision::{self, Progress, Provisioned};
 use crate::tenant::status::{Verdict, reason};
 use crate::tenant::{self, ValidTenant, cleanup, diagnosis, withhold};
 use kube::api::{Api, Patch, PatchParams};
@@ -65,7 +67,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             reason: reason::TIER_NOT_FOUND,
             message,
         };
-        let action = settle(tenant, ctx, verdict, None).await?;
+        let action = settle(tenant, ctx, verdict, None, None).await?;
         return withheld.map(|_| action);
     };
     let valid = match tenant::validate(tenant, &tier, &world) {
@@ -76,24 +78,22 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
                 reason: reason::INVALID_SPEC,
                 message,
             };
-            let action = settle(tenant, ctx, verdict, None).await?;
+            let action = settle(tenant, ctx, verdict, None, None).await?;
             return withheld.map(|_| action);
         }
     };
     add_finalizer(tenant, ctx).await?;
     let policy = tenant.spec.deletion_policy.unwrap_or_default();
-    let provisioned = provision::provision(&ctx.writer, objects, &valid, &ctx.platform(), policy).await;
+    let provisioned = provision::provision(&ctx.writer, &ctx.databases, &valid, &ctx.platform(), policy).await;
     match (provisioned, withheld) {
-        (Ok(Progress::Complete), Ok(Some(waiting))) => {
-            settle(
-                tenant,
-                ctx,
-                Verdict::Planned(Progress::Namespaces(waiting)),
-                Some(&valid),
-            )
-            .await
+        (Ok(Provisioned { progress, database }), Ok(withheld)) => {
+            let progress = match (progress, withheld) {
+                (Progress::Complete, Some(waiting)) => Progress::Namespaces(waiting),
+                (progress, _) => progress,
+            };
+            let verdict = Verdict::Planned(progress);
+            settle(tenant, ctx, verdict, Some(&valid), database.as_ref()).await
         }
-        (Ok(progress), Ok(_)) => settle(tenant, ctx, Verdict::Planned(progress), Some(&valid)).await,
         (Err(error), _) | (_, Err(error)) => fail(tenant, ctx, error, Some(&valid)).await,
     }
 }
@@ -112,6 +112,7 @@ async fn settle(
     ctx: &Context,
     verdict: Verdict,
     valid: Option<&ValidTenant>,
+    data: Option<&Data>,
 ) -> Result<Action, Error> {
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     let underway = if verdict.is_passing() {
@@ -134,10 +135,14 @@ async fn settle(
             (Verdict::Planned(Progress::Workloads(unavailable)), again)
         }
         Verdict::Planned(Progress::Complete) | Verdict::Stalled { .. } => (verdict, CALM),
+        // Whoever looks after the server wakes its tenants when it is back.
+        Verdict::Planned(Progress::Database { ref problem, .. }) if problem.reason != "ServerBusy" => (verdict, STUCK),
+        Verdict::Planned(Progress::Database { .. }) => (verdict, UNDERWAY),
         Verdict::Planned(Progress::Namespaces(_)) | Verdict::Waiting { .. } => (verdict, UNDERWAY),
     };
-    report::report(ctx, tenant, &verdict, valid).await?;
-    Ok(Action::requeue(again))
+    report::report(ctx, tenant, &verdict, valid, data).await?;
+    let due = data.and_then(|data| data.again).unwrap_or(again);
+    Ok(Action::requeue(again.min(due)))
 }
 
 /// Whether the status still speaks of an earlier spec, on which somebody may rely.
@@ -154,7 +159,7 @@ async fn fail(tenant: &Tenant, ctx: &Context, error: Error, valid: Option<&Valid
                 reason: reason::PROGRESSING,
                 message: error.to_string(),
             };
-            return settle(tenant, ctx, verdict, valid).await;
+            return settle(tenant, ctx, verdict, valid, None).await;
         }
         error if error.is_stalled() => Verdict::Stalled {
             reason: error.reason(),
@@ -168,7 +173,7 @@ async fn fail(tenant: &Tenant, ctx: &Context, error: Error, valid: Option<&Valid
     // A conflict in passing, or an API server that is away for a moment, is not worth a write.
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     if !verdict.is_passing() || ctx.underway_since(name).elapsed() >= BLOCKED {
-        report::report(ctx, tenant, &verdict, valid).await?;
+        report::report(ctx, tenant, &verdict, valid, None).await?;
     }
     Err(error)
 }
@@ -182,7 +187,13 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     let ending = format!("{name}/ending");
     let mode = Mode::from(tenant.spec.deletion_policy.unwrap_or_default());
     let (objects, owner) = (&ctx.known.objects, identity(tenant));
-    let waiting = match cleanup::cleanup(&ctx.writer, objects, &owner, &ctx.platform(), mode).await {
+    if let Some(server) = abandoned(tenant) {
+        let given_up = release::abandon(&ctx.databases, &ctx.writer, &owner, server).await?;
+        if let Some(placement) = given_up {
+            ctx.events.abandoned(tenant, &placement.server).await;
+        }
+    }
+    let waiting = match cleanup::cleanup(&ctx.writer, objects, &ctx.databases, &owner, &ctx.platform(), mode).await {
         Ok(waiting) => waiting,
         Err(error) => return fail(tenant, ctx, error, None).await,
     };
@@ -199,9 +210,15 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         } else {
             reason::TERMINATING
         };
-        report::report(ctx, tenant, &Verdict::Waiting { reason, message }, None).await?;
+        report::report(ctx, tenant, &Verdict::Waiting { reason, message }, None, None).await?;
     }
     Ok(Action::requeue(if since >= BLOCKED { ENDING * 5 } else { ENDING }))
+}
+
+/// The server on which a deleted tenant's data is given up, if somebody said so.
+fn abandoned(tenant: &Tenant) -> Option<&str> {
+    let annotations = tenant.metadata.annotations.as_ref()?;
+    annotations.get(names::ABANDON).map(String::as_str)
 }
 
 fn has_finalizer(tenant: &Tenant) -> bool {

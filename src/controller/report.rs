@@ -3,6 +3,7 @@
 use super::Context;
 use crate::api::{Tenant, TenantStatus};
 use crate::cluster::{Key, Kind, Live};
+use crate::database::tend::Outcome as Data;
 use crate::error::Error;
 use crate::names;
 use crate::tenant::status::{self, Verdict, kind, reason};
@@ -18,6 +19,7 @@ pub async fn report(
     tenant: &Tenant,
     verdict: &Verdict,
     valid: Option<&ValidTenant>,
+    data: Option<&Data>,
 ) -> Result<(), Error> {
     let name = tenant.metadata.name.clone().unwrap_or_default();
     let now = Timestamp::now();
@@ -29,7 +31,15 @@ pub async fn report(
     };
     let ours = || objects.values().filter(|live| live.belongs_to(&owner));
     let namespaces = status::existing_namespaces(&name, ours());
-    let new = status::status(tenant, verdict, valid, namespaces, status::usage(ours(), now), now);
+    let new = status::status(
+        tenant,
+        verdict,
+        valid,
+        data,
+        namespaces,
+        status::usage(ours(), now),
+        now,
+    );
     let old = tenant.status.as_ref();
     let worth_writing = status::is_worth_writing(old, &new, now);
     let current = old.filter(|_| !worth_writing).unwrap_or(&new);

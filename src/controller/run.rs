@@ -6,6 +6,7 @@ use super::{Context, Queue, admission_proof, api_server, reconcile, watches};
 use crate::api::Tenant;
 use crate::cluster::leader::{Candidate, Leadership, Timing};
 use crate::cluster::{Kind, Store, Writer, client};
+use crate::database::Databases;
 use crate::error::Error;
 use crate::names;
 use crate::settings::Settings;
@@ -138,6 +139,18 @@ async fn lead(
         .map(|kind| watches::objects(client.clone(), kind, store.clone(), queue.clone()))
         .map(|watch| AbortOnDropHandle::new(tokio::spawn(watch)))
         .collect();
+    let (servers, servers_writer) = reflector::store();
+    let databases = Arc::new(Databases::new(
+        client.clone(),
+        settings.namespace.clone(),
+        store.clone(),
+        tenants.clone(),
+        servers.clone(),
+        queue.clone(),
+        metrics.clone(),
+    ));
+    let servers_watch = watches::servers(client.clone(), servers_writer, databases.clone());
+    watching.push(AbortOnDropHandle::new(tokio::spawn(servers_watch)));
     let tiers_watch = watches::tiers(client.clone(), tiers_writer, tenants.clone(), queue.clone());
     watching.push(AbortOnDropHandle::new(tokio::spawn(tiers_watch)));
 
@@ -148,9 +161,11 @@ async fn lead(
         cluster_cidrs: settings.cluster_cidrs.clone(),
         reserved: reserved(settings),
         lacks_gateway: settings.gateway_namespace.is_none(),
+        namespace: settings.namespace.clone(),
     };
     let ctx = Arc::new(Context {
         known,
+        databases,
         writer: Writer::new(client.clone(), store, metrics.clone()),
         platform: RwLock::new(platform(settings)),
         metrics,
@@ -161,7 +176,7 @@ async fn lead(
     });
     api_server::refresh(&ctx).await;
     watching.push(AbortOnDropHandle::new(tokio::spawn(keep_house(ctx.clone()))));
-    if tiers.wait_until_ready().await.is_err() {
+    if tiers.wait_until_ready().await.is_err() || servers.wait_until_ready().await.is_err() {
         return false;
     }
 

@@ -1,8 +1,9 @@
 //! What is watched, and whom a change wakes.
 
 use super::{Context, Queue};
-use crate::api::{Tenant, TenantTier};
+use crate::api::{DatabaseServer, Tenant, TenantTier};
 use crate::cluster::{Kind, Store};
+use crate::database::{Databases, agent};
 use crate::names;
 use crate::tenant::observe::names_peer;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -12,8 +13,10 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
+use tokio_util::task::AbortOnDropHandle;
 
 /// A list that comes object by object, so that a large one never stands in memory whole.
 fn config() -> watcher::Config {
@@ -62,6 +65,40 @@ pub async fn tiers(
         let name = tier.metadata.name.unwrap_or_default();
         for tenant in tenants.state().into_iter().filter(|tenant| tenant.spec.tier == name) {
             queue.wake(tenant.metadata.name.as_deref().unwrap_or_default());
+        }
+    }
+}
+
+/// Watches the DatabaseServers into their store, and has each looked after while it exists, for ever.
+pub async fn servers(client: Client, writer: reflector::store::Writer<DatabaseServer>, databases: Arc<Databases>) {
+    let mut agents = HashMap::new();
+    let mut stream = std::pin::pin!(reflected(Api::all(client), writer));
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(Event::Apply(server) | Event::InitApply(server)) => {
+                let name = server.name_any();
+                let generation = server.metadata.generation;
+                let (known, _) = agents.entry(name.clone()).or_insert_with(|| {
+                    let tending = agent::tend(databases.clone(), name.clone());
+                    (None, AbortOnDropHandle::new(tokio::spawn(tending)))
+                });
+                let spec_changed = std::mem::replace(known, generation) != generation;
+                if spec_changed || server.metadata.deletion_timestamp.is_some() {
+                    databases.shard(&name).nudge.notify_one();
+                }
+                if spec_changed {
+                    databases.wake(&name);
+                }
+            }
+            Ok(Event::Delete(server)) => {
+                let name = server.name_any();
+                agents.remove(&name);
+                databases.wake(&name);
+                databases.forget(&name);
+                databases.metrics.forget_server(&name);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the watch of database servers failed and is begun anew"),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod client;
 pub mod identifier;
 pub mod names;
 pub mod plan;
+pub mod preview;
 pub mod secret;
 pub mod server;
 pub mod shared;

@@ -40,7 +40,10 @@ impl Usage {
 
     /// Sessions of a tenant's logins.
     pub fn sessions_of(&self, names: &super::Names) -> i64 {
-        let sessions = names.logins.iter().filter_map(|login| self.sessions.get(login.as_str()));
+        let sessions = names
+            .logins
+            .iter()
+            .filter_map(|login| self.sessions.get(login.as_str()));
         sessions.sum()
     }
 }

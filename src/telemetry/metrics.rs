@@ -1,4 +1,4 @@
-//! The operator's metrics. Labels are bounded: never a tenant's or an object's name.
+//! The operator's metrics. Labels are bounded: never a tenant's or an object's name, but that of a DatabaseServer.
 
 use super::process::Process;
 use super::request;
@@ -61,6 +61,9 @@ struct Inner {
     shown: Mutex<BTreeSet<TenantLabels>>,
     leader: Gauge,
     objects_written: Family<WriteLabels, Counter>,
+    database_statements: Family<ServerLabel, Counter>,
+    database_connections: Family<ServerLabel, Gauge>,
+    database_up: Family<ServerLabel, Gauge>,
 }
 
 #[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +101,11 @@ struct WriteLabels {
 }
 
 #[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct ServerLabel {
+    server: String,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
 struct BuildLabels {
     version: &'static str,
 }
@@ -117,6 +125,9 @@ impl Metrics {
             shown: Mutex::default(),
             leader: Gauge::default(),
             objects_written: Family::default(),
+            database_statements: Family::default(),
+            database_connections: Family::default(),
+            database_up: Family::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -187,6 +198,24 @@ impl Metrics {
             .inc();
     }
 
+    /// A database server was looked at: how many statements were sent to it since the look before, how many connections to it
+    /// are open, and whether it can be worked with.
+    pub fn looked_at_server(&self, server: &str, statements: u64, connections: usize, up: bool) {
+        let label = ServerLabel { server: server.into() };
+        self.0.database_statements.get_or_create(&label).inc_by(statements);
+        let connections = i64::try_from(connections).unwrap_or(i64::MAX);
+        self.0.database_connections.get_or_create(&label).set(connections);
+        self.0.database_up.get_or_create(&label).set(i64::from(up));
+    }
+
+    /// A database server is no more.
+    pub fn forget_server(&self, server: &str) {
+        let label = ServerLabel { server: server.into() };
+        self.0.database_statements.remove(&label);
+        self.0.database_connections.remove(&label);
+        self.0.database_up.remove(&label);
+    }
+
     /// All metrics as OpenMetrics text.
     pub fn encode(&self) -> String {
         let mut encoded = String::new();
@@ -247,6 +276,21 @@ impl Inner {
             "objects_written",
             "Kubernetes objects written",
             self.objects_written.clone(),
+        );
+        ours.register(
+            "database_statements",
+            "SQL statements sent",
+            self.database_statements.clone(),
+        );
+        ours.register(
+            "database_connections",
+            "Connections that the operator has open",
+            self.database_connections.clone(),
+        );
+        ours.register(
+            "database_server_up",
+            "1 while tenants' databases on this server can be worked with, else 0",
+            self.database_up.clone(),
         );
     }
 }

@@ -3,6 +3,7 @@
 use super::drain::{self, Mode};
 use super::plan::{self, Platform};
 use crate::cluster::{Identity, Kind, Live, Store, Writer};
+use crate::database::{Databases, release};
 use crate::error::Error;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
@@ -14,6 +15,7 @@ const CRD: &str = "tenants.tenant-operator.io";
 pub async fn cleanup(
     writer: &Writer,
     store: &Store,
+    databases: &Databases,
     owner: &Identity,
     platform: &Platform,
     mode: Mode,
@@ -30,7 +32,8 @@ pub async fn cleanup(
         tracing::warn!("the Tenant's definition is being removed: its namespaces are left as they are");
         return Ok(None);
     }
-    let mut waiting = Vec::new();
+    // A server that is away keeps nothing else from its end.
+    let mut waiting = Vec::from_iter(release::release(databases, writer, owner, mode).await?);
     for namespace in &namespaces {
         waiting.extend(drain::drain(writer, store, owner, platform, namespace, mode).await?);
     }
@@ -38,7 +41,8 @@ pub async fn cleanup(
         return Ok(Some(waiting.join("; ")));
     }
     // What is retained keeps its id: nobody else may take it. Where nothing was ever made, nothing is kept.
-    if mode == Mode::Delete || namespaces.is_empty() {
+    let kept = databases.placement(owner).is_some();
+    if !kept && (mode == Mode::Delete || namespaces.is_empty()) {
         let claim = plan::claim(owner, platform);
         if let Some(live) = store
             .get(&owner.tenant, &claim.key)

@@ -1,8 +1,9 @@
 //! Reads what a Tenant's validity depends on out of what is known, and decides nothing.
 
 use super::validate::{PeerTenant, World};
-use crate::api::{OwnerKind, Peer, Tenant, TenantTier};
-use crate::cluster::Store;
+use crate::api::{DatabaseModel, OwnerKind, Peer, Tenant, TenantTier};
+use crate::cluster::{Identity, Store};
+use crate::database::claim;
 use ipnet::IpNet;
 use kube::runtime::reflector::{self, ObjectRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,12 +21,24 @@ pub struct Known {
     pub reserved: BTreeMap<String, &'static str>,
     /// Whether no gateway is known that tenants could let in.
     pub lacks_gateway: bool,
+    /// The operator's own namespace, where it records what is whose.
+    pub namespace: String,
 }
 
 impl Known {
     /// The tier that a Tenant names, if it exists.
     pub fn tier(&self, tenant: &Tenant) -> Option<Arc<TenantTier>> {
         self.tiers.get(&ObjectRef::new(&tenant.spec.tier))
+    }
+
+    /// How the tenant's data is kept already.
+    fn placed(&self, tenant: &Tenant) -> Option<DatabaseModel> {
+        let owner = Identity {
+            tenant: tenant.metadata.name.clone().unwrap_or_default(),
+            id: super::id(tenant)?.to_string(),
+        };
+        let record = self.objects.get(&owner.tenant, &claim::key(&owner, &self.namespace))?;
+        Some(claim::read(&record)?.model)
     }
 
     /// The rest of the world, as far as this Tenant's validity depends on it.
@@ -69,6 +82,7 @@ impl Known {
             held_namespaces,
             reserved: self.reserved.clone(),
             lacks_gateway: self.lacks_gateway,
+            placed: self.placed(tenant),
         }
     }
 }

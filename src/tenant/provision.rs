@@ -2,10 +2,14 @@
 
 use super::drain::{self, Mode};
 use super::plan::{self, Environment, Platform};
+use super::validate::Attachment;
 use super::{ValidTenant, workload};
 use crate::api::DeletionPolicy;
 use crate::cluster::write::Outcome;
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
+use crate::database::claim::Placement;
+use crate::database::tend::{self, Outcome as Data, Problem, Tending};
+use crate::database::{Databases, release, servers};
 use crate::error::Error;
 use crate::names;
 use crate::quantity::Amount;
@@ -25,10 +29,33 @@ const QUOTA_GLANCE: Duration = Duration::from_millis(10);
 pub enum Progress {
     /// Something is under way that ends by itself; what it is.
     Namespaces(String),
+    /// The namespaces are as they should be; the database is not, and why.
+    Database {
+        problem: Problem,
+        /// Whether the workloads were begun, and run: they need no more than a Secret.
+        running: bool,
+    },
     /// The namespaces are as they should be; the workloads are not, and why.
     Workloads(workload::Unavailable),
     /// Everything was observed as asked.
     Complete,
+}
+
+/// How far an environment has come, and its database.
+#[derive(Clone, Debug)]
+pub struct Provisioned {
+    pub progress: Progress,
+    /// None where the tenant has no database, or things did not come so far.
+    pub database: Option<Data>,
+}
+
+impl From<Progress> for Provisioned {
+    fn from(progress: Progress) -> Self {
+        Self {
+            progress,
+            database: None,
+        }
+    }
 }
 
 /// Brings the environment one step, or all the way, nearer to what was planned.
@@ -37,25 +64,34 @@ pub enum Progress {
 /// The first write that was refused; later stages are not begun.
 pub async fn provision(
     writer: &Writer,
-    store: &Store,
+    databases: &Databases,
     tenant: &ValidTenant,
     platform: &Platform,
     policy: DeletionPolicy,
-) -> Result<Progress, Error> {
-    let environment = plan::plan(tenant, platform);
+) -> Result<Provisioned, Error> {
+    let (store, owner) = (&*databases.store, &tenant.owner);
+    claim_all(writer, owner, &[plan::claim(owner, platform)]).await?;
+    let placed = match &tenant.database {
+        Some(database) => Some(databases.place(writer, owner, database).await?),
+        None => None,
+    };
+    let mut tenant = tenant.clone();
+    if let Some(Ok(placement)) = &placed {
+        tenant.attachment = attachment(databases, placement);
+    }
+    let environment = plan::plan(&tenant, platform);
     let planned: HashSet<Key> = environment.objects().map(|desired| desired.key.clone()).collect();
     let Environment {
-        claims,
+        claims: _,
         namespaces,
         bindings,
         bounds,
         access,
         configuration,
-        workloads,
+        workloads: _,
     } = environment;
     let owner = &tenant.owner;
 
-    claim_all(writer, owner, &claims).await?;
     apply(writer, owner, &namespaces).await?;
     apply(writer, owner, &bindings).await?;
     // What is no longer asked for goes first: a refusal further on must not keep anyone's former rights alive, and what a
@@ -77,22 +113,98 @@ pub async fn provision(
     apply(writer, owner, &raised).await?;
     scouted?;
     if let Some(waiting) = wait_for_quota(store, owner, &quotas).await {
-        return Ok(Progress::Namespaces(waiting));
+        return Ok(Progress::Namespaces(waiting).into());
     }
     apply(writer, owner, &access).await?;
     apply(writer, owner, &configuration).await?;
-    let workloads = wake(store, owner, workloads, tenant.suspend);
+    let (data, left) = database(writer, databases, &tenant, placed, policy).await?;
+    if let Some(data) = &data {
+        if let Some(attachment) = &mut tenant.attachment {
+            attachment.revision = data.revision.clone();
+        }
+        if data.revision.is_none() && !tenant.suspend {
+            let problem = data.problem.clone().unwrap_or_else(not_yet);
+            let progress = Progress::Database {
+                problem,
+                running: false,
+            };
+            return Ok(Provisioned {
+                progress,
+                database: Some(data.clone()),
+            });
+        }
+    }
+    let workloads = wake(store, owner, plan::workloads(&tenant), tenant.suspend);
     apply(writer, owner, &workloads).await?;
     // Last what the former workloads stood on, now that none of them needs it.
     prune(writer, stale).await?;
-    if let Some(waiting) = leaving {
-        return Ok(Progress::Namespaces(waiting));
+    if let Some(waiting) = leaving.or(left) {
+        return Ok(Provisioned {
+            progress: Progress::Namespaces(waiting),
+            database: data,
+        });
     }
     let deployments = workloads.iter().filter(|desired| desired.key.kind == Kind::Deployment);
     let live = deployments.map(|desired| (desired.key.name.clone(), store.get(&owner.tenant, &desired.key)));
-    match workload::judge(live) {
-        None => Ok(Progress::Complete),
-        Some(unavailable) => Ok(Progress::Workloads(unavailable)),
+    let problem = data.as_ref().and_then(|data| data.problem.clone());
+    let progress = match (workload::judge(live), problem) {
+        (Some(unavailable), _) => Progress::Workloads(unavailable),
+        (None, Some(problem)) => Progress::Database { problem, running: true },
+        (None, None) => Progress::Complete,
+    };
+    Ok(Provisioned {
+        progress,
+        database: data,
+    })
+}
+
+fn not_yet() -> Problem {
+    Problem {
+        reason: "Progressing",
+        message: "the credentials are not published yet".into(),
+        stuck: false,
+    }
+}
+
+/// How pods come to the server, as far as that is known before there are credentials.
+fn attachment(databases: &Databases, placement: &Placement) -> Option<Attachment> {
+    let server = databases.resource(&placement.server)?;
+    Some(Attachment {
+        reach: servers::reach(&server.spec),
+        port: servers::port(&server.spec),
+        revision: None,
+    })
+}
+
+/// Sees to the tenant's database; where it asks for none any more, lets go of what it had. Returns what that waits for too.
+async fn database(
+    writer: &Writer,
+    databases: &Databases,
+    tenant: &ValidTenant,
+    placed: Option<Result<Placement, String>>,
+    policy: DeletionPolicy,
+) -> Result<(Option<Data>, Option<String>), Error> {
+    match (&tenant.database, placed) {
+        (Some(database), Some(Ok(placement))) => {
+            let tending = Tending {
+                databases,
+                writer,
+                tenant,
+                database,
+                placement: &placement,
+            };
+            Ok((Some(tending.tend().await?), None))
+        }
+        (_, Some(Err(why))) => Ok((Some(tend::unplaced(why)), None)),
+        _ => {
+            let had = databases.placement(&tenant.owner);
+            if had.is_some_and(|placement| !placement.retained) {
+                release::withdraw_secret(writer, &tenant.owner).await?;
+                let waiting = release::release(databases, writer, &tenant.owner, Mode::from(policy)).await?;
+                return Ok((None, waiting));
+            }
+            Ok((None, None))
+        }
     }
 }
 
@@ -221,6 +333,8 @@ fn stale(store: &Store, owner: &Identity, planned: &HashSet<Key>) -> Vec<Live> {
             && live.label(names::CLAIM).is_some()
             && !holds_data(live.label(names::TENANT_ID));
         (live.belongs_to(owner) || former)
+            // Where data is, is forgotten only when the data is gone.
+            && !crate::database::claim::is_record(live)
             && !planned.contains(&live.key)
             && !live.is_terminating()
             && !matches!(

@@ -4,6 +4,7 @@ use super::ValidTenant;
 use super::provision::Progress;
 use crate::api::{Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage};
 use crate::cluster::{Identity, Kind, Live};
+use crate::database::tend::Outcome as Data;
 use crate::names;
 use crate::quantity::Amount;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -16,6 +17,7 @@ pub mod kind {
     pub const RECONCILING: &str = "Reconciling";
     pub const STALLED: &str = "Stalled";
     pub const NAMESPACES_READY: &str = "NamespacesReady";
+    pub const DATABASE_READY: &str = "DatabaseReady";
     pub const WORKLOADS_AVAILABLE: &str = "WorkloadsAvailable";
 }
 
@@ -24,6 +26,7 @@ pub mod reason {
     pub const READY: &str = "Ready";
     pub const SUSPENDED: &str = "Suspended";
     pub const PROGRESSING: &str = "Progressing";
+    pub const DATABASE_NOT_READY: &str = "DatabaseNotReady";
     pub const WORKLOADS_UNAVAILABLE: &str = "WorkloadsUnavailable";
     pub const TIER_NOT_FOUND: &str = "TierNotFound";
     pub const INVALID_SPEC: &str = "InvalidSpec";
@@ -56,6 +59,7 @@ impl Verdict {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Planned(Progress::Complete) | Self::Stalled { .. } => false,
+            Self::Planned(Progress::Database { problem, .. }) => !problem.stuck,
             // Kubernetes may still come round; whether it does is told by time.
             Self::Planned(Progress::Workloads(_) | Progress::Namespaces(_)) | Self::Waiting { .. } => true,
         }
@@ -67,6 +71,7 @@ pub fn status(
     tenant: &Tenant,
     verdict: &Verdict,
     valid: Option<&ValidTenant>,
+    data: Option<&Data>,
     namespaces: Vec<String>,
     usage: Usage,
     now: Timestamp,
@@ -77,8 +82,15 @@ pub fn status(
         .filter(|_| !namespaces.is_empty())
         .map(|valid| valid.owner.id.clone())
         .or(old.id);
+    let has_database = valid.is_none_or(|valid| valid.database.is_some());
+    let database = data
+        .map(|data| data.status.clone())
+        .filter(|status| !status.server.is_empty());
+    let database = database.or(old.database).filter(|_| has_database);
+    let known = database.is_some() || valid.is_some_and(|valid| valid.database.is_some());
     let conditions = conditions(verdict, valid)
         .into_iter()
+        .chain(known.then(|| database_ready(verdict, valid, data)))
         .map(|new| merge(new, &old.conditions, generation, now))
         .collect();
     TenantStatus {
@@ -89,8 +101,14 @@ pub fn status(
         namespaces,
         // Where the spec makes no sense, what it last amounted to still stands.
         effective: valid.map(effective).or(old.effective),
-        database: old.database,
-        usage: Some(usage),
+        database,
+        usage: Some(Usage {
+            database: data
+                .and_then(|data| data.usage.clone())
+                .or(old.usage.and_then(|usage| usage.database))
+                .filter(|_| has_database),
+            ..usage
+        }),
     }
 }
 
@@ -122,11 +140,16 @@ fn usage_moved(old: Option<&Usage>, new: Option<&Usage>, now: Timestamp) -> bool
             .and_then(|t| Amount::parse(t).ok())
             .map_or(0.0, Amount::as_f64)
     };
+    let bytes = |usage: &Usage| {
+        let bytes = usage.database.as_ref().and_then(|database| database.bytes);
+        bytes.unwrap_or(0) as f64
+    };
     let moved = |old: f64, new: f64| (new - old).abs() > USAGE_STEP * old.abs().max(new.abs());
     moved(amount(&old.cpu), amount(&new.cpu))
         || moved(amount(&old.memory), amount(&new.memory))
         || moved(amount(&old.storage), amount(&new.storage))
         || moved(old.pods.unwrap_or(0) as f64, new.pods.unwrap_or(0) as f64)
+        || moved(bytes(old), bytes(new))
 }
 
 /// The same, as the tenant's owners may see it.
@@ -247,6 +270,25 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
             ("False", reason::PROGRESSING, message.clone()),
             ("Unknown", reason::PROGRESSING, "the namespaces come first".to_string()),
         ),
+        Verdict::Planned(Progress::Database { problem, running }) => {
+            let message = format!("database: {}", problem.message);
+            let said = (reason::DATABASE_NOT_READY, message.clone());
+            (
+                ready("False", reason::DATABASE_NOT_READY, &message),
+                (!problem.stuck).then(|| said.clone()),
+                problem.stuck.then_some(said),
+                ("True", reason::READY, "bounds and access are in place".to_string()),
+                match (running, workloads) {
+                    (_, 0) => ("True", reason::NONE, "no workloads are asked for".to_string()),
+                    (true, n) => ("True", reason::READY, format!("{n} workloads are available")),
+                    (false, _) => (
+                        "Unknown",
+                        reason::PROGRESSING,
+                        "they need the database's credentials".to_string(),
+                    ),
+                },
+            )
+        }
         Verdict::Planned(Progress::Workloads(unavailable)) => {
             let message = format!("workload {}: {}", unavailable.workload, unavailable.message);
             (
@@ -304,6 +346,44 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
         namespaces,
         running,
     ]
+}
+
+/// How the database stands, whatever becomes of the rest.
+fn database_ready(verdict: &Verdict, valid: Option<&ValidTenant>, data: Option<&Data>) -> Said {
+    let (status, reason, message) = match (data, verdict) {
+        (
+            Some(Data {
+                problem: Some(problem), ..
+            }),
+            _,
+        ) => ("False", problem.reason, problem.message.clone()),
+        (Some(_), _) if valid.is_some_and(|valid| valid.suspend) => {
+            ("False", reason::SUSPENDED, "nobody is let in; all data is kept".into())
+        }
+        (
+            Some(Data {
+                remark: Some((reason, message)),
+                ..
+            }),
+            _,
+        ) => ("True", *reason, message.clone()),
+        (Some(_), _) => (
+            "True",
+            reason::READY,
+            "the server has it as asked, and the credentials in the Secret were seen to open it".into(),
+        ),
+        (None, Verdict::Planned(_)) => ("Unknown", reason::PROGRESSING, "the namespaces come first".into()),
+        (None, Verdict::Stalled { reason, .. }) => {
+            ("Unknown", *reason, "what was there before is left as it is".into())
+        }
+        (None, Verdict::Waiting { reason, message }) => ("Unknown", *reason, message.clone()),
+    };
+    Said {
+        kind: kind::DATABASE_READY,
+        status,
+        reason,
+        message,
+    }
 }
 
 /// The time of a transition is kept while the status is.

@@ -30,6 +30,7 @@ fn reported(verdict: &Verdict, valid: Option<&ValidTenant>) -> TenantStatus {
         &tenant,
         verdict,
         valid,
+        None,
         vec!["acme".into()],
         Usage::default(),
         at("10:00:00"),
@@ -212,6 +213,7 @@ fn the_time_of_a_transition_is_kept_while_the_status_is() {
             &tenant,
             verdict,
             Some(&valid),
+            None,
             vec!["acme".into()],
             Usage::default(),
             at(now),
@@ -271,6 +273,7 @@ fn an_id_is_recorded_with_the_first_namespace() {
             tenant,
             &Verdict::Planned(Progress::Complete),
             of,
+            None,
             namespaces,
             Usage::default(),
             at("10:00:00"),
@@ -304,6 +307,7 @@ fn what_it_last_amounted_to_stands_while_the_spec_makes_no_sense() {
     let bad = status(
         &tenant,
         &verdict,
+        None,
         None,
         vec!["acme".into()],
         Usage::default(),
@@ -372,6 +376,7 @@ fn anything_else_that_changed_is_written_at_once() {
             &tenant,
             verdict,
             Some(&valid),
+            None,
             namespaces,
             usage_of("1", 1, now),
             at(now),
@@ -385,6 +390,7 @@ fn anything_else_that_changed_is_written_at_once() {
         &again,
         &complete,
         Some(&valid),
+        None,
         vec!["acme".into()],
         usage_of("1", 1, "10:00:01"),
         at("10:00:01"),
@@ -404,6 +410,7 @@ fn anything_else_that_changed_is_written_at_once() {
         &again,
         &complete,
         Some(&valid),
+        None,
         vec!["acme".into()],
         usage_of("1", 1, "10:00:01"),
         at("10:00:01"),
@@ -502,6 +509,7 @@ fn the_largest_status_fits_many_times_over() {
         &tenant,
         &verdict,
         Some(&valid),
+        None,
         namespaces,
         Usage::default(),
         at("10:00:00"),
@@ -528,4 +536,112 @@ fn the_view_is_marked_and_shows_no_more_than_the_status() {
         (view.spec.conditions, view.spec.effective, view.spec.usage),
         (status.conditions, status.effective, status.usage)
     );
+}
+
+mod database {
+    use super::*;
+    use crate::api::{DatabaseStatus, DatabaseUsage};
+    use crate::database::tend::{Outcome, Problem};
+
+    fn with_database(suspend: bool) -> ValidTenant {
+        let spec = json!({"database": {}, "suspend": suspend, "workloads": [{"name": "web", "image": "web:1"}]});
+        acme(spec, json!({}))
+    }
+
+    fn outcome(problem: Option<(&'static str, bool)>) -> Outcome {
+        Outcome {
+            status: DatabaseStatus {
+                server: "pg-1".into(),
+                model: "Schema".into(),
+                ..DatabaseStatus::default()
+            },
+            usage: Some(DatabaseUsage {
+                bytes: Some(1),
+                connections: Some(2),
+            }),
+            problem: problem.map(|(reason, stuck)| Problem {
+                reason,
+                message: "it is so".into(),
+                stuck,
+            }),
+            ..Outcome::default()
+        }
+    }
+
+    fn reported(verdict: &Verdict, valid: &ValidTenant, data: Option<&Outcome>) -> TenantStatus {
+        let namespaces = vec!["acme".into()];
+        let usage = Usage::default();
+        status(
+            &tenant(json!({})),
+            verdict,
+            Some(valid),
+            data,
+            namespaces,
+            usage,
+            at("10:00:00"),
+        )
+    }
+
+    #[test]
+    fn readiness_follows_the_database() {
+        let valid = with_database(false);
+        let good = reported(&Verdict::Planned(Progress::Complete), &valid, Some(&outcome(None)));
+        assert_eq!(said(&good, kind::DATABASE_READY), ("True", reason::READY));
+        assert_eq!(good.database.as_ref().expect("a place").server, "pg-1");
+        assert_eq!(
+            good.usage.expect("usage").database.expect("of the database").bytes,
+            Some(1)
+        );
+
+        let data = outcome(Some(("ServerUnreachable", false)));
+        let problem = data.problem.clone().expect("one");
+        let away = Verdict::Planned(Progress::Database { problem, running: true });
+        let status = reported(&away, &valid, Some(&data));
+        assert_eq!(said(&status, kind::READY), ("False", reason::DATABASE_NOT_READY));
+        assert_eq!(said(&status, kind::DATABASE_READY), ("False", "ServerUnreachable"));
+        assert_eq!(said(&status, kind::RECONCILING).0, "True");
+        assert_eq!(said(&status, kind::STALLED).0, "False");
+        assert_eq!(said(&status, kind::WORKLOADS_AVAILABLE).0, "True", "they run on");
+    }
+
+    #[test]
+    fn what_somebody_must_mend_is_stalled() {
+        let (valid, data) = (with_database(false), outcome(Some(("NoServer", true))));
+        let problem = data.problem.clone().expect("one");
+        let verdict = Verdict::Planned(Progress::Database {
+            problem,
+            running: false,
+        });
+        let status = reported(&verdict, &valid, Some(&data));
+        assert_eq!(said(&status, kind::STALLED), ("True", reason::DATABASE_NOT_READY));
+        assert_eq!(said(&status, kind::WORKLOADS_AVAILABLE).0, "Unknown");
+    }
+
+    #[test]
+    fn other_troubles_do_not_hide_the_database() {
+        let (valid, data) = (with_database(false), outcome(Some(("ServerUnreachable", false))));
+        let status = reported(&unavailable(true), &valid, Some(&data));
+        assert_eq!(said(&status, kind::READY), ("False", reason::WORKLOADS_UNAVAILABLE));
+        assert_eq!(said(&status, kind::DATABASE_READY), ("False", "ServerUnreachable"));
+    }
+
+    #[test]
+    fn the_suspended_are_let_in_nowhere() {
+        let valid = with_database(true);
+        let status = reported(&Verdict::Planned(Progress::Complete), &valid, Some(&outcome(None)));
+        assert_eq!(said(&status, kind::DATABASE_READY), ("False", reason::SUSPENDED));
+        assert_eq!(said(&status, kind::READY), ("True", reason::SUSPENDED));
+    }
+
+    #[test]
+    fn who_has_none_hears_nothing_of_it() {
+        let status = reported(&Verdict::Planned(Progress::Complete), &super::valid(), None);
+        assert!(
+            status
+                .conditions
+                .iter()
+                .all(|condition| condition.type_ != kind::DATABASE_READY)
+        );
+        assert_eq!(status.database, None);
+    }
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod autoscaler;
+mod binding;
 mod claim;
 mod configuration;
 mod deployment;
@@ -103,19 +104,22 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
         environment.access.extend(access::owners(tenant, &namespace.name));
     }
     environment.configuration.extend(configuration::config_map(tenant));
-    for workload in &tenant.workloads {
-        environment
-            .workloads
-            .push(service_account::of_workload(tenant, workload));
-        environment.workloads.extend(volume_claim::claims(tenant, workload));
-        environment.workloads.extend(service::service(tenant, workload));
-        environment
-            .workloads
-            .extend(disruption_budget::disruption_budget(tenant, workload));
-        environment.workloads.push(deployment::deployment(tenant, workload));
-        environment.workloads.extend(autoscaler::autoscaler(tenant, workload));
-    }
+    environment.workloads = workloads(tenant);
     environment
+}
+
+/// Plans what runs.
+pub fn workloads(tenant: &ValidTenant) -> Vec<Desired> {
+    let mut objects = Vec::new();
+    for workload in &tenant.workloads {
+        objects.push(service_account::of_workload(tenant, workload));
+        objects.extend(volume_claim::claims(tenant, workload));
+        objects.extend(service::service(tenant, workload));
+        objects.extend(disruption_budget::disruption_budget(tenant, workload));
+        objects.push(deployment::deployment(tenant, workload));
+        objects.extend(autoscaler::autoscaler(tenant, workload));
+    }
+    objects
 }
 
 #[cfg(test)]

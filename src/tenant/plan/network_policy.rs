@@ -6,7 +6,7 @@ use crate::api::Access;
 use crate::cluster::{Desired, Kind};
 use crate::names;
 use crate::tenant::ValidTenant;
-use crate::tenant::validate::Destination;
+use crate::tenant::validate::{Attachment, Destination, Reach};
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicySpec,
@@ -77,6 +77,19 @@ pub fn policies(tenant: &ValidTenant, namespace: &str, platform: &Platform) -> V
             "allow-egress",
             Rules {
                 egress: Some(egress),
+                ..Rules::default()
+            },
+        ));
+    }
+    if let Some(attachment) = tenant
+        .attachment
+        .as_ref()
+        .filter(|attachment| !attachment.reach.is_empty())
+    {
+        policies.push((
+            "allow-database",
+            Rules {
+                egress: Some(vec![database(attachment)]),
                 ..Rules::default()
             },
         ));
@@ -195,6 +208,23 @@ fn destination(destination: &Destination) -> NetworkPolicyEgressRule {
             ..NetworkPolicyPeer::default()
         }]),
         ports: (!ports.is_empty()).then_some(ports),
+    }
+}
+
+fn database(attachment: &Attachment) -> NetworkPolicyEgressRule {
+    let peers = attachment.reach.iter().map(|reach| match reach {
+        Reach::Namespace(namespace) => by_name(std::slice::from_ref(namespace)),
+        Reach::Addresses(cidr) => NetworkPolicyPeer {
+            ip_block: Some(IPBlock {
+                cidr: cidr.to_string(),
+                except: None,
+            }),
+            ..NetworkPolicyPeer::default()
+        },
+    });
+    NetworkPolicyEgressRule {
+        to: Some(peers.collect()),
+        ports: Some(vec![port(i32::from(attachment.port), None, "TCP")]),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The pods of a workload: hardened, told whose they are, and placed where their tenant's pods belong.
 
-use super::{configuration, meta};
+use super::{binding, configuration, meta};
 use crate::api::{ConfigurationUpdate, ContainerResources, IsolationModel, ResourceList, Workload, WorkloadVolume};
 use crate::names;
 use crate::quantity::Amount;
@@ -15,11 +15,13 @@ use std::collections::BTreeMap;
 
 pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
     let restarts = workload.configuration_update != Some(ConfigurationUpdate::Reload);
-    let annotations = tenant
-        .configuration
-        .as_ref()
-        .filter(|_| restarts)
-        .map(|text| BTreeMap::from([(names::CONFIGURATION_DIGEST.to_string(), names::digest(text.as_bytes()))]));
+    let mut annotations = BTreeMap::new();
+    if let Some(text) = tenant.configuration.as_ref().filter(|_| restarts) {
+        annotations.insert(names::CONFIGURATION_DIGEST.to_string(), names::digest(text.as_bytes()));
+    }
+    if let Some(revision) = binding::revision(tenant).filter(|_| restarts) {
+        annotations.insert(names::CREDENTIALS_REVISION.to_string(), revision.to_string());
+    }
     let mut labels = meta::selector(tenant, workload);
     labels.insert(names::TENANT_ID.into(), tenant.owner.id.clone());
     let scheduling = &tenant.scheduling;
@@ -33,7 +35,7 @@ pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
-            annotations,
+            annotations: (!annotations.is_empty()).then_some(annotations),
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {
@@ -74,6 +76,7 @@ fn container(tenant: &ValidTenant, workload: &Workload) -> Container {
         args: workload.args.clone().filter(|args| !args.is_empty()),
         env: Some(
             told.into_iter()
+                .chain(binding::env(tenant))
                 .chain(workload.env.clone().unwrap_or_default())
                 .collect(),
         ),
@@ -210,7 +213,12 @@ fn volumes(tenant: &ValidTenant, workload: &Workload) -> Vec<Volume> {
         ..Volume::default()
     });
     let own = workload.volumes.iter().flatten().cloned().map(volume);
-    configuration.into_iter().chain(claims).chain(own).collect()
+    configuration
+        .into_iter()
+        .chain(binding::volume(tenant))
+        .chain(claims)
+        .chain(own)
+        .collect()
 }
 
 fn volume(volume: WorkloadVolume) -> Volume {
@@ -251,6 +259,7 @@ fn mounts(tenant: &ValidTenant, workload: &Workload) -> Vec<VolumeMount> {
     });
     configuration
         .into_iter()
+        .chain(binding::mount(tenant))
         .chain(claims)
         .chain(workload.volume_mounts.clone().unwrap_or_default())
         .collect()

@@ -2,17 +2,20 @@
 //! [`ValidTenant`] alone.
 
 mod configuration;
+mod database;
 mod network;
 mod owners;
 mod quota;
 mod scheduling;
 mod workloads;
 
+pub use database::{Rotation, ValidDatabase};
 pub use network::{Destination, Peering, ValidNetwork};
 pub use owners::subjects;
 
 use crate::api::{
-    ContainerResources, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling, Tenant, TenantTier, Workload,
+    ContainerResources, DatabaseModel, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling, Tenant,
+    TenantTier, Workload,
 };
 use crate::cluster::Identity;
 use crate::names;
@@ -61,6 +64,8 @@ pub struct World {
     pub lacks_gateway: bool,
     /// Namespaces of other tenants, as far as this Tenant names them.
     pub held_namespaces: BTreeMap<String, String>,
+    /// How this Tenant's data is kept already, if there is any.
+    pub placed: Option<DatabaseModel>,
 }
 
 /// What is known of another tenant.
@@ -96,7 +101,27 @@ pub struct ValidTenant {
     pub workloads: Vec<Workload>,
     /// As written by serde_json: keys in order, so that the same configuration has the same digest.
     pub configuration: Option<String>,
+    pub database: Option<ValidDatabase>,
+    /// How its pods come to the database, once it has a place.
+    pub attachment: Option<Attachment>,
     pub suspend: bool,
+}
+
+/// How a tenant's pods come to their database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// What their network policies let them reach.
+    pub reach: Vec<Reach>,
+    pub port: u16,
+    /// Says which credentials are in the Secret; pods that were started with others are replaced. None: there are none yet.
+    pub revision: Option<String>,
+}
+
+/// Where a database server is, for a network policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Addresses(IpNet),
+    Namespace(String),
 }
 
 impl ValidTenant {
@@ -133,6 +158,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         &mut errors,
     );
 
+    let database = database::resolve(tenant, tier, isolation, world.placed, &mut errors);
     let scheduling = scheduling::check(plan, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
@@ -153,6 +179,8 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         scheduling,
         workloads,
         configuration,
+        database,
+        attachment: None,
         suspend: spec.suspend.unwrap_or_default(),
     })
 }

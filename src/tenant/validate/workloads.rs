@@ -158,11 +158,20 @@ fn check(field: &str, workload: &Workload, errors: &mut Vec<Invalid>) {
             Ok(_) => {}
         }
     }
-    let claims = workload.volume_claims.iter().flatten().map(|claim| &claim.name);
-    let volumes = workload.volumes.iter().flatten().map(|volume| &volume.name);
-    if claims.chain(volumes).any(|name| name == names::CONFIGURATION) {
+    let claims_and_volumes = || {
+        let claims = workload.volume_claims.iter().flatten().map(|claim| &claim.name);
+        let volumes = workload.volumes.iter().flatten().map(|volume| &volume.name);
+        claims.chain(volumes)
+    };
+    if claims_and_volumes().any(|name| name == names::CONFIGURATION) {
         let message = format!("{} is the volume of the tenant's configuration", names::CONFIGURATION);
         say(".volumes", message);
+    }
+    if claims_and_volumes().any(|name| name == names::DATABASE_SECRET) {
+        say(
+            ".volumes",
+            format!("{} is the volume of the database's credentials", names::DATABASE_SECRET),
+        );
     }
     if let Some(resources) = &workload.resources {
         let requests = amounts(&resources.requests, &format!("{field}.resources.requests"), errors);

@@ -1,0 +1,150 @@
+//! `tenant-operator database-script`: what a superuser executes once on a server, so that a role with CREATEROLE and CREATEDB is
+//! enough for the operator from then on.
+
+use super::input;
+use crate::api::{DatabaseServer, SharedTables};
+use crate::postgres::sql::Literal;
+use crate::postgres::{Identifier, Statement};
+use crate::sql;
+use anyhow::{Context, bail};
+use clap::Args;
+use kube::ResourceExt;
+use std::fmt::Write;
+
+/// Options of `database-script`.
+#[derive(Args, Debug)]
+pub struct DatabaseScript {
+    /// A file with DatabaseServers as YAML; `-` is standard input. May be given several times.
+    #[arg(short, long = "filename", required = true)]
+    filenames: Vec<String>,
+    /// The role that the operator works as: `username` in the server's adminSecretRef.
+    #[arg(long, default_value = "tenant_operator")]
+    admin: String,
+}
+
+impl DatabaseScript {
+    /// A script for `psql`, one part for each server.
+    ///
+    /// # Errors
+    /// What is wrong with the input.
+    pub fn run(&self) -> anyhow::Result<String> {
+        let servers = input::read(&self.filenames)?.servers;
+        if servers.is_empty() {
+            bail!("there is no DatabaseServer in the input");
+        }
+        let admin = Identifier::new(self.admin.as_str()).context("--admin")?;
+        servers.iter().map(|server| script(server, &admin)).collect()
+    }
+}
+
+fn script(server: &DatabaseServer, admin: &Identifier) -> anyhow::Result<String> {
+    let database = Identifier::new(server.spec.database.as_str()).context("spec.database")?;
+    let mut out = format!(
+        "-- DatabaseServer {}: execute as a superuser, with psql, once; again does no harm.\n\\set ON_ERROR_STOP on\n",
+        server.name_any()
+    );
+    let note = |out: &mut String, why: &str| {
+        let _ = writeln!(out, "\n-- {why}");
+    };
+    let say = |out: &mut String, statement: Statement, end: &str| {
+        let _ = writeln!(out, "{}{end}", statement.reveal());
+    };
+    note(
+        &mut out,
+        "The role that the operator works as; give it a password with \\password.",
+    );
+    say(
+        &mut out,
+        sql![
+            "SELECT format('CREATE ROLE %I LOGIN CREATEROLE CREATEDB', r.name) FROM (SELECT ",
+            Literal(admin.as_str()),
+            "::text AS name) r WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r.name)"
+        ],
+        " \\gexec",
+    );
+    say(&mut out, sql!["ALTER ROLE ", admin, " CREATEROLE CREATEDB"], ";");
+    note(
+        &mut out,
+        "The database of the tenants and of the operator's records, owned by that role.",
+    );
+    say(
+        &mut out,
+        sql![
+            "SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0', d.name, ",
+            Literal(admin.as_str()),
+            ") FROM (SELECT ",
+            Literal(database.as_str()),
+            "::text AS name) d WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = d.name)"
+        ],
+        " \\gexec",
+    );
+    note(&mut out, "Otherwise every tenant's login can connect to these.");
+    for name in ["postgres", "template1"] {
+        let name = Identifier::new(name)?;
+        say(&mut out, sql!["REVOKE ALL ON DATABASE ", &name, " FROM PUBLIC"], ";");
+    }
+    say(
+        &mut out,
+        sql!["REVOKE ALL ON DATABASE ", &database, " FROM PUBLIC"],
+        ";",
+    );
+    note(&mut out, "The operator itself needs them to make a database.");
+    say(&mut out, sql!["GRANT CONNECT ON DATABASE postgres TO ", admin], ";");
+    say(
+        &mut out,
+        sql!["GRANT CONNECT, CREATE ON DATABASE ", &database, " TO ", admin],
+        ";",
+    );
+    let _ = writeln!(out, "\n\\connect {database}");
+    note(&mut out, "Otherwise tenants can leave things there for each other.");
+    say(&mut out, sql!["REVOKE ALL ON SCHEMA public FROM PUBLIC"], ";");
+    note(
+        &mut out,
+        "Otherwise every tenant can make large objects, which count for nobody's storage.",
+    );
+    say(
+        &mut out,
+        sql![
+            "REVOKE EXECUTE ON FUNCTION pg_catalog.lo_create(oid), pg_catalog.lo_creat(integer), \
+             pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC"
+        ],
+        ";",
+    );
+    for tables in &server.spec.shared_tables {
+        shared(tables, admin, &mut out)?;
+    }
+    Ok(out)
+}
+
+/// Row-level security is the table owner's to enable: the operator's role has to be a member.
+fn shared(tables: &SharedTables, admin: &Identifier, out: &mut String) -> anyhow::Result<()> {
+    let database = Identifier::new(tables.database.as_str()).context("sharedTables.database")?;
+    let _ = writeln!(
+        out,
+        "\n\\connect {database}\n\n-- Row-level security on shared tables is their owners' to enable, and policies name the roles of the application."
+    );
+    let _ = writeln!(
+        out,
+        "{};",
+        sql!["GRANT CONNECT, CREATE ON DATABASE ", &database, " TO ", admin].reveal()
+    );
+    let owners = sql![
+        "SELECT DISTINCT format('GRANT %I TO %I', pg_get_userbyid(c.relowner), ",
+        Literal(admin.as_str()),
+        ") FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ",
+        Literal(tables.schema.as_str()),
+        " AND c.relkind IN ('r', 'p') AND pg_get_userbyid(c.relowner) <> ",
+        Literal(admin.as_str())
+    ];
+    let _ = writeln!(out, "{} \\gexec", owners.reveal());
+    let schema = sql![
+        "SELECT format('GRANT %I TO %I', pg_get_userbyid(nspowner), ",
+        Literal(admin.as_str()),
+        ") FROM pg_namespace WHERE nspname = ",
+        Literal(tables.schema.as_str()),
+        " AND pg_get_userbyid(nspowner) <> ",
+        Literal(admin.as_str())
+    ];
+    let _ = writeln!(out, "{} \\gexec", schema.reveal());
+    Ok(())
+}

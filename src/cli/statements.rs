@@ -1,0 +1,87 @@
+//! The SQL of a tenant's database, as comments: what `render` prints stays YAML that a cluster takes.
+
+use crate::api::{DatabaseModel, DatabaseServer};
+use crate::database::placement::{self, Candidate};
+use crate::postgres::plan::{Login, Place, Step, Venue, Wanted};
+use crate::postgres::secret::Password;
+use crate::postgres::{Identifier, Names, preview, shared};
+use crate::tenant::ValidTenant;
+use crate::tenant::validate::ValidDatabase;
+use anyhow::{Context, anyhow};
+use kube::ResourceExt;
+use std::fmt::Write;
+
+/// The server of the input that a tenant would be placed on.
+///
+/// # Errors
+/// Why none fits.
+pub fn server<'a>(database: &ValidDatabase, servers: &'a [DatabaseServer]) -> anyhow::Result<&'a DatabaseServer> {
+    let candidates: Vec<Candidate> = servers
+        .iter()
+        .map(|server| Candidate {
+            name: server.name_any(),
+            labels: server.labels().clone(),
+            has_shared_tables: !server.spec.shared_tables.is_empty(),
+            ..Candidate::default()
+        })
+        .collect();
+    let chosen = placement::choose(&candidates, database.model, &database.selector).map_err(|why| anyhow!(why))?;
+    let found = servers.iter().find(|server| server.name_any() == chosen);
+    found.context("the server that was chosen is not in the input")
+}
+
+/// Every statement, with identifiers quoted and secrets left out.
+///
+/// # Errors
+/// A server whose names PostgreSQL cannot have.
+pub fn comments(tenant: &ValidTenant, database: &ValidDatabase, server: &DatabaseServer) -> anyhow::Result<String> {
+    let records = Identifier::new(server.spec.database.as_str()).context("spec.database")?;
+    let names = Names::of(&tenant.owner.id);
+    let place = match database.model {
+        DatabaseModel::Schema => Place::Schema,
+        DatabaseModel::Database | DatabaseModel::Server => Place::Database,
+        DatabaseModel::SharedTable => Place::Shared(shared::wanted(&server.spec.shared_tables)?),
+    };
+    let wanted = Wanted {
+        tenant_id: tenant.owner.id.clone(),
+        names,
+        place,
+        logins: [
+            Login {
+                open: true,
+                password: Some(Password::random().verifier()),
+            },
+            Login::default(),
+        ],
+        connection_limit: database.connection_limit,
+        settings: database.settings.clone(),
+        extensions: database.extensions.clone(),
+        writable: true,
+    };
+    let steps = preview::statements(&wanted, preview::empty(&records))?;
+    let mut out = format!(
+        "# SQL for tenant {} on DatabaseServer {} (model {}), as a role with CREATEROLE and CREATEDB on PostgreSQL 16:\n",
+        tenant.name(),
+        server.name_any(),
+        database.model
+    );
+    for group in steps.chunk_by(|a, b| a.venue == b.venue && a.venue != Venue::Alone) {
+        print(group, &records, &mut out);
+    }
+    Ok(out)
+}
+
+fn print(group: &[Step], records: &Identifier, out: &mut String) {
+    let (begin, end) = match &group[0].venue {
+        Venue::Records => (format!("#   BEGIN; -- in {records}\n"), "#   COMMIT;\n"),
+        Venue::Inside(database) => (format!("#   BEGIN; -- in {database}\n"), "#   COMMIT;\n"),
+        Venue::Alone => (String::new(), ""),
+    };
+    out.push_str(&begin);
+    for step in group {
+        // A name may have line ends in it; a comment must not.
+        let statement = step.statement.to_string().replace(['\n', '\r'], " ");
+        let _ = writeln!(out, "#   {statement};");
+    }
+    out.push_str(end);
+}

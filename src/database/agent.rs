@@ -1,0 +1,305 @@
+//! Watches over one server: connects, looks at everything at once, closes what is open to everyone, wakes the tenants whose part
+//! changed, and says how the server stands.
+
+use super::servers::{Connection, Databases, Health, Shard, port};
+use super::status;
+use crate::api::{DatabaseServer, TlsMode};
+use crate::names;
+use crate::postgres::catalog::Catalog;
+use crate::postgres::client::{Address, Error, Server};
+use crate::postgres::secret::Password;
+use crate::postgres::server::{self, Weakness};
+use crate::postgres::shared::{self, RegistryRow, SharedReport};
+use crate::postgres::tls::{Authority, Trust};
+use crate::postgres::{Names, identifier::InvalidIdentifier};
+use kube::ResourceExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often a server is looked at, give or take a tenth.
+const PERIOD: Duration = Duration::from_secs(60);
+/// How often it is asked for sizes.
+const USAGE_PERIOD: Duration = Duration::from_secs(300);
+/// How long it may be away before its tenants say so.
+const BLIP: Duration = Duration::from_secs(10);
+/// How long the next look waits after a failure, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+/// Connections where the spec says nothing.
+const CONNECTIONS: usize = 8;
+
+/// What an agent remembers between two looks.
+#[derive(Default)]
+struct Memory {
+    /// The server that was prepared and hardened.
+    prepared: Option<Arc<Connection>>,
+    /// Statements of these connections that the metric has counted.
+    counted: u64,
+    asked_for_usage: Option<Instant>,
+    away_since: Option<Instant>,
+    told: bool,
+    failures: u32,
+}
+
+/// What a look found out about a server as a whole.
+#[derive(Debug, Default)]
+pub struct Findings {
+    pub version: String,
+    pub weaknesses: Vec<Weakness>,
+    pub excess: Option<&'static str>,
+    pub lack: Option<&'static str>,
+    pub shared: Option<SharedReport>,
+}
+
+/// Looks after a server until the end.
+pub async fn tend(databases: Arc<Databases>, name: String) {
+    let mut memory = Memory::default();
+    loop {
+        let shard = databases.shard(&name);
+        let Some(resource) = databases.resource(&name) else {
+            tokio::time::sleep(RETRY.0).await;
+            continue;
+        };
+        if let Err(error) = status::keep_finalizer(&databases, &resource).await {
+            tracing::warn!(server = name, "{}", error.chain());
+        }
+        let looked = look(&databases, &shard, &resource, &mut memory).await;
+        let pause = settle(&databases, &shard, &looked, &mut memory);
+        measure(&databases, &shard, &mut memory);
+        shard.looked();
+        if let Err(error) = status::report(&databases, &resource, &shard, &looked).await {
+            tracing::warn!(server = name, "{}", error.chain());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shard.nudge.notified() => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Notes how the server stands, wakes whom that concerns, and says when to look again.
+fn settle(databases: &Databases, shard: &Shard, looked: &Result<Findings, Error>, memory: &mut Memory) -> Duration {
+    let health = match looked {
+        Ok(Findings { lack: Some(lack), .. }) => Health::Away {
+            reason: "InsufficientPrivilege",
+            message: (*lack).to_string(),
+        },
+        Ok(_) => Health::Ready,
+        Err(error) => Health::Away {
+            reason: error.reason(),
+            message: error.to_string(),
+        },
+    };
+    let ready = health == Health::Ready;
+    let before = std::mem::replace(&mut shard.known().health, health.clone());
+    if ready {
+        if before != Health::Ready {
+            tracing::info!(server = shard.name, "the server is ready");
+            databases.wake(&shard.name);
+        }
+        *memory = Memory {
+            prepared: memory.prepared.take(),
+            counted: memory.counted,
+            asked_for_usage: memory.asked_for_usage,
+            ..Memory::default()
+        };
+        return PERIOD.mul_f64(0.9 + 0.2 * fastrand::f64());
+    }
+    if before != health
+        && let Health::Away { reason, message } = &health
+    {
+        tracing::warn!(server = shard.name, reason, "{message}");
+    }
+    let since = *memory.away_since.get_or_insert_with(Instant::now);
+    if since.elapsed() >= BLIP && !memory.told {
+        memory.told = true;
+        databases.wake(&shard.name);
+    }
+    memory.failures += 1;
+    RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(memory.failures.min(10) - 1))
+}
+
+fn measure(databases: &Databases, shard: &Shard, memory: &mut Memory) {
+    let known = shard.known();
+    let (statements, connections) = known.connection.as_ref().map_or((0, 0), |connection| {
+        (connection.server.statements(), connection.server.connections())
+    });
+    let up = known.health == Health::Ready;
+    let new = statements.saturating_sub(memory.counted);
+    databases.metrics.looked_at_server(&shard.name, new, connections, up);
+    memory.counted = statements.max(memory.counted);
+}
+
+/// One look at everything.
+async fn look(
+    databases: &Databases,
+    shard: &Shard,
+    resource: &DatabaseServer,
+    memory: &mut Memory,
+) -> Result<Findings, Error> {
+    let connection = connect(databases, shard, resource).await?;
+    let server = &connection.server;
+    let is_new = memory
+        .prepared
+        .as_ref()
+        .is_none_or(|before| !Arc::ptr_eq(before, &connection));
+    if is_new {
+        memory.counted = 0;
+        server::prepare(server, &connection.address).await?;
+    }
+    shard.begin();
+    let mut catalog = server.observe(None).await?;
+    if is_new && harden(server, &catalog).await {
+        catalog = server.observe(None).await?;
+    }
+    let mut findings = Findings {
+        // A distribution adds its own behind it.
+        version: catalog.version_text.split(' ').next().unwrap_or_default().to_string(),
+        weaknesses: server::weaknesses(&catalog),
+        excess: server::excess(&catalog),
+        lack: server::lack(&catalog),
+        shared: None,
+    };
+    if findings.lack.is_none() && !resource.spec.shared_tables.is_empty() {
+        let rows = registry(databases, &resource.name_any());
+        let report = shared::tend(server, &resource.spec.shared_tables, &rows, &catalog).await?;
+        if report.changed {
+            catalog = server.observe(None).await?;
+        }
+        findings.shared = Some(report);
+    }
+    if memory.asked_for_usage.is_none_or(|at| at.elapsed() >= USAGE_PERIOD) {
+        let usage = server.usage().await?;
+        memory.asked_for_usage = Some(Instant::now());
+        shard.known().usage = usage;
+    }
+    let before = shard.saw_all(catalog);
+    if !is_new {
+        wake_changed(databases, shard, &before);
+    }
+    memory.prepared = Some(connection);
+    Ok(findings)
+}
+
+/// The connections to the server as its resource and Secrets say now; those of before while nothing changed.
+async fn connect(databases: &Databases, shard: &Shard, resource: &DatabaseServer) -> Result<Arc<Connection>, Error> {
+    let spec = &resource.spec;
+    let secret = &spec.admin_secret_ref.name;
+    let tls = spec.tls.clone().unwrap_or_default();
+    let ca = match &tls.ca_secret_ref {
+        Some(secret) => Some(databases.secret(&secret.name, "ca.crt").await?),
+        None => None,
+    };
+    let authority = ca.clone().map_or(Authority::WellKnown, Authority::Pem);
+    let address = Address {
+        host: spec.host.clone(),
+        port: port(spec),
+        trust: match tls.mode.unwrap_or_default() {
+            TlsMode::Disable => None,
+            TlsMode::Require => Some(Trust::Anyone),
+            TlsMode::VerifyCA => Some(Trust::Authority(authority)),
+            TlsMode::VerifyFull => Some(Trust::Host(authority)),
+        },
+        user: databases.secret(secret, "username").await?,
+        password: Password::from_secret(databases.secret(secret, "password").await?),
+        database: spec.database.clone(),
+        connections: spec
+            .operator_connections
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(CONNECTIONS),
+    };
+    let known = shard.known().connection.clone();
+    if let Some(known) = known.filter(|known| is_same(&known.address, &address)) {
+        return Ok(known);
+    }
+    let connection = Arc::new(Connection {
+        server: Server::new(address.clone())?,
+        address,
+        ca,
+    });
+    shard.known().connection = Some(connection.clone());
+    Ok(connection)
+}
+
+fn is_same(a: &Address, b: &Address) -> bool {
+    let parts = |address: &Address| {
+        let Address {
+            host,
+            port,
+            trust,
+            user,
+            password,
+            database,
+            connections,
+        } = address.clone();
+        let password = password.reveal().to_string();
+        (host, port, trust, user, password, database, connections)
+    };
+    parts(a) == parts(b)
+}
+
+/// Closes what is open to everyone, as far as the server lets the operator. What it does not shows when it is looked at again.
+async fn harden(server: &Server, catalog: &Catalog) -> bool {
+    let weaknesses = server::weaknesses(catalog);
+    let ours = weaknesses
+        .iter()
+        .filter(|weakness| server::is_ours_to_mend(weakness, catalog));
+    let mut tried = false;
+    for weakness in ours {
+        tried = true;
+        if let Err(error) = server.execute(std::slice::from_ref(&weakness.remedy)).await {
+            tracing::info!("{}: {error}", weakness.what);
+        }
+    }
+    tried
+}
+
+/// The tenants that share the platform's tables on this server, as applications may know them.
+fn registry(databases: &Databases, server: &str) -> Vec<RegistryRow> {
+    let placed = databases.placements().into_iter();
+    let shared = placed.filter(|(_, place)| {
+        place.server == server && place.model == crate::api::DatabaseModel::SharedTable && !place.retained
+    });
+    shared.map(|(owner, _)| row(databases, &owner)).collect()
+}
+
+/// One tenant as applications may know it.
+pub fn row(databases: &Databases, owner: &crate::cluster::Identity) -> RegistryRow {
+    let tenant = databases
+        .tenants
+        .get(&kube::runtime::reflector::ObjectRef::new(&owner.tenant));
+    RegistryRow {
+        id: owner.id.clone(),
+        name: owner.tenant.clone(),
+        parent: None,
+        tier: tenant.map(|tenant| tenant.spec.tier.clone()).unwrap_or_default(),
+        owner_role: Names::of(&owner.id).owner,
+    }
+}
+
+/// Wakes the tenants of whom this look saw something else than the one before.
+fn wake_changed(databases: &Databases, shard: &Shard, before: &Catalog) {
+    for (owner, _) in databases
+        .placements()
+        .into_iter()
+        .filter(|(_, place)| place.server == shard.name)
+    {
+        let names = Names::of(&owner.id);
+        if before.of(&names).differs(&shard.of(&names)) {
+            tracing::info!(
+                server = shard.name,
+                tenant = owner.tenant,
+                "its part of the server was changed"
+            );
+            databases.queue.wake(&owner.tenant);
+        }
+    }
+}
+
+impl From<InvalidIdentifier> for Error {
+    fn from(error: InvalidIdentifier) -> Self {
+        Self::Settings(error.to_string())
+    }
+}
+
+/// The finalizer that keeps a server's resource while tenants are on it.
+pub const FINALIZER: &str = names::FINALIZER;

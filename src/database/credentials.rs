@@ -1,0 +1,199 @@
+//! Two logins take turns. Which is whose turn, and when, follows from what the published Secret says, the spec and the clock;
+//! nothing else is remembered. Pure.
+
+use crate::tenant::validate::Rotation;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+/// What the published Secret says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Which of the two logins it names.
+    pub login: usize,
+    pub issued_at: Timestamp,
+    /// Until when the other one works too.
+    pub previous_until: Option<Timestamp>,
+    /// The request it answers.
+    pub rotated_for: Option<String>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The published credentials stay.
+    Keep {
+        /// Whether the other login works still.
+        other_open: bool,
+        /// When to look again.
+        next: Timestamp,
+        /// A request for new credentials waits for the other login to be free.
+        waits: bool,
+    },
+    /// This login gets a new password and is published; the other one works until then.
+    Issue {
+        login: usize,
+        previous_until: Option<Timestamp>,
+    },
+}
+
+/// Decides whose turn it is. `open` says which logins the server lets in now; it matters where nothing is published.
+pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotation, now: Timestamp) -> Turn {
+    let after = |time: Timestamp, duration: std::time::Duration| {
+        let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+        time.checked_add(duration).unwrap_or(Timestamp::MAX)
+    };
+    let Some(published) = published else {
+        // Who used the other one, if anybody, is not cut off at once.
+        let login = usize::from(open[0] && !open[1]);
+        let previous_until = open[1 - login].then(|| after(now, rotation.overlap));
+        return Turn::Issue { login, previous_until };
+    };
+    let other_open = published.previous_until.is_some_and(|until| now < until);
+    let due = after(published.issued_at, rotation.interval);
+    let asked = rotation.request.is_some() && rotation.request != published.rotated_for;
+    if (asked || now >= due) && !other_open {
+        return Turn::Issue {
+            login: 1 - published.login,
+            previous_until: Some(after(now, rotation.overlap)),
+        };
+    }
+    Turn::Keep {
+        other_open,
+        // While both work nothing else can be done.
+        next: published.previous_until.filter(|_| other_open).unwrap_or(due),
+        waits: (asked || now >= due) && other_open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-01-{text}Z").parse().expect("a time")
+    }
+
+    fn rotation(request: Option<&str>) -> Rotation {
+        Rotation {
+            interval: Duration::from_hours(240),
+            overlap: Duration::from_hours(24),
+            request: request.map(String::from),
+        }
+    }
+
+    fn published(login: usize, issued: &str, until: Option<&str>) -> Published {
+        Published {
+            login,
+            issued_at: at(issued),
+            previous_until: until.map(at),
+            rotated_for: None,
+        }
+    }
+
+    #[test]
+    fn the_first_credentials_are_the_first_logins() {
+        let turn = decide(None, [false, false], &rotation(None), at("01T00:00:00"));
+        assert_eq!(
+            turn,
+            Turn::Issue {
+                login: 0,
+                previous_until: None
+            }
+        );
+    }
+
+    #[test]
+    fn a_lost_secret_is_made_anew_with_the_login_that_nobody_uses() {
+        for (open, login) in [([true, false], 1), ([false, true], 0)] {
+            let turn = decide(None, open, &rotation(None), at("01T00:00:00"));
+            let until = Some(at("02T00:00:00"));
+            assert_eq!(
+                turn,
+                Turn::Issue {
+                    login,
+                    previous_until: until
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn the_interval_ends_a_turn_and_the_overlap_the_other_ones() {
+        let first = published(0, "01T00:00:00", None);
+        let due = at("11T00:00:00");
+        let keep = Turn::Keep {
+            other_open: false,
+            next: due,
+            waits: false,
+        };
+        assert_eq!(
+            decide(Some(&first), [true, false], &rotation(None), at("10T23:59:59")),
+            keep
+        );
+        let issue = Turn::Issue {
+            login: 1,
+            previous_until: Some(at("12T00:00:00")),
+        };
+        assert_eq!(decide(Some(&first), [true, false], &rotation(None), due), issue);
+
+        let second = published(1, "11T00:00:00", Some("12T00:00:00"));
+        let keep = |other_open, next| Turn::Keep {
+            other_open,
+            next,
+            waits: false,
+        };
+        let decided = |now| decide(Some(&second), [true, true], &rotation(None), at(now));
+        assert_eq!(decided("11T12:00:00"), keep(true, at("12T00:00:00")));
+        assert_eq!(decided("12T00:00:00"), keep(false, at("21T00:00:00")));
+    }
+
+    #[test]
+    fn a_request_is_answered_once_and_never_cuts_an_overlap_short() {
+        let mut current = published(0, "01T00:00:00", None);
+        let asked = rotation(Some("now"));
+        let turn = decide(Some(&current), [true, false], &asked, at("02T00:00:00"));
+        assert!(matches!(turn, Turn::Issue { login: 1, .. }));
+        current = Published {
+            rotated_for: Some("now".into()),
+            ..published(1, "02T00:00:00", Some("03T00:00:00"))
+        };
+        let turn = decide(Some(&current), [true, true], &asked, at("02T00:00:01"));
+        assert!(matches!(turn, Turn::Keep { waits: false, .. }));
+        let again = rotation(Some("again"));
+        let turn = decide(Some(&current), [true, true], &again, at("02T12:00:00"));
+        assert_eq!(
+            turn,
+            Turn::Keep {
+                other_open: true,
+                next: at("03T00:00:00"),
+                waits: true
+            }
+        );
+        let turn = decide(Some(&current), [true, true], &again, at("03T00:00:00"));
+        assert!(matches!(turn, Turn::Issue { login: 0, .. }));
+    }
+
+    #[test]
+    fn without_an_overlap_the_former_login_closes_at_once() {
+        let rotation = Rotation {
+            overlap: Duration::ZERO,
+            ..rotation(Some("now"))
+        };
+        let current = published(0, "01T00:00:00", None);
+        let now = at("02T00:00:00");
+        let turn = decide(Some(&current), [true, false], &rotation, now);
+        assert_eq!(
+            turn,
+            Turn::Issue {
+                login: 1,
+                previous_until: Some(now)
+            }
+        );
+        let next = Published {
+            rotated_for: Some("now".into()),
+            ..published(1, "02T00:00:00", Some("02T00:00:00"))
+        };
+        let turn = decide(Some(&next), [true, true], &rotation, now);
+        assert!(matches!(turn, Turn::Keep { other_open: false, .. }));
+    }
+}

@@ -1,0 +1,198 @@
+//! Lets go of a tenant's data: closes it and keeps it, or removes it and sees that nothing is left.
+
+use super::claim::{self, Placement};
+use super::servers::{Connection, Databases, Health, Shard};
+use super::tend;
+use crate::api::DatabaseModel;
+use crate::cluster::write::has_code;
+use crate::cluster::{Identity, Writer};
+use crate::error::Error;
+use crate::names;
+use crate::postgres::plan;
+use crate::postgres::shared;
+use crate::postgres::{Names, client};
+use crate::tenant::drain::Mode;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, Preconditions};
+use std::sync::Arc;
+
+/// How often the catalog is looked at again within one pass.
+const ROUNDS: usize = 6;
+
+/// Brings a tenant's data nearer to its end, or to its rest. Returns what is waited for, or nothing when it is over.
+///
+/// # Errors
+/// The API server's.
+pub async fn release(
+    databases: &Databases,
+    writer: &Writer,
+    owner: &Identity,
+    mode: Mode,
+) -> Result<Option<String>, Error> {
+    let Some(placement) = databases.placement(owner) else {
+        return Ok(None);
+    };
+    if placement.retained && mode == Mode::Retain {
+        return Ok(None);
+    }
+    let shard = databases.shard(&placement.server);
+    shard.first_look().await;
+    let names = Names::of(&owner.id);
+    let waiting = match connection(databases, &shard) {
+        Ok(connection) => match mode {
+            Mode::Retain => close(&connection, &shard, owner, &names).await,
+            Mode::Delete => remove(databases, &connection, &shard, owner, &names, &placement).await,
+        },
+        Err(why) => Err(why),
+    };
+    if let Err(why) = waiting {
+        let what = match mode {
+            Mode::Retain => "the tenant's logins are still open",
+            Mode::Delete => "the tenant's data is still there",
+        };
+        return Ok(Some(format!("DatabaseServer {}: {what}: {why}", placement.server)));
+    }
+    finish(databases, writer, owner, mode, placement).await?;
+    Ok(None)
+}
+
+/// Gives up what is on this server, which is left as it is: its record stays, so that nobody else gets the id.
+///
+/// # Errors
+/// The API server's.
+pub async fn abandon(
+    databases: &Databases,
+    writer: &Writer,
+    owner: &Identity,
+    server: &str,
+) -> Result<Option<Placement>, Error> {
+    let placement = databases.placement(owner);
+    let Some(placement) = placement.filter(|placement| !placement.retained && placement.server == server) else {
+        return Ok(None);
+    };
+    tracing::warn!(
+        server = placement.server,
+        "given up as asked: roles and data of the tenant are left on the server, its logins open"
+    );
+    finish(databases, writer, owner, Mode::Retain, placement.clone()).await?;
+    Ok(Some(placement))
+}
+
+/// Removes the Secret of a tenant that has no database any more.
+///
+/// # Errors
+/// The API server's.
+pub async fn withdraw_secret(writer: &Writer, owner: &Identity) -> Result<(), Error> {
+    let Some(secret) = tend::read_secret(writer, owner).await? else {
+        return Ok(());
+    };
+    let api: Api<Secret> = Api::namespaced(writer.client().clone(), &owner.tenant);
+    let params = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: secret.uid(),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    match api.delete(names::DATABASE_SECRET, &params).await {
+        Err(error) if !has_code(&error, 404) => Err(Error::write(&tend::key(owner), error)),
+        _ => Ok(()),
+    }
+}
+
+async fn finish(
+    databases: &Databases,
+    writer: &Writer,
+    owner: &Identity,
+    mode: Mode,
+    placement: Placement,
+) -> Result<(), Error> {
+    let key = claim::key(owner, &databases.namespace);
+    match mode {
+        Mode::Retain => {
+            let placement = Placement {
+                retained: true,
+                ..placement
+            };
+            let record = claim::record(owner, &databases.namespace, &placement);
+            writer.ensure(owner, &record).await?;
+        }
+        Mode::Delete => {
+            if let Some(live) = databases.store.get(&owner.tenant, &key) {
+                writer.delete(&live).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn connection(databases: &Databases, shard: &Shard) -> Result<Arc<Connection>, String> {
+    if databases.resource(&shard.name).is_none() {
+        return Err("there is no such DatabaseServer".into());
+    }
+    let known = shard.known();
+    match (&known.health, &known.connection) {
+        (Health::Ready, Some(connection)) => Ok(connection.clone()),
+        (Health::Away { message, .. }, _) => Err(message.clone()),
+        _ => Err("it was not looked at yet".into()),
+    }
+}
+
+async fn close(connection: &Connection, shard: &Shard, owner: &Identity, names: &Names) -> Result<(), String> {
+    repeat(connection, shard, owner, names, plan::closing).await
+}
+
+async fn remove(
+    databases: &Databases,
+    connection: &Connection,
+    shard: &Shard,
+    owner: &Identity,
+    names: &Names,
+    placement: &Placement,
+) -> Result<(), String> {
+    close(connection, shard, owner, names).await?;
+    let resource = databases.resource(&shard.name);
+    if let (DatabaseModel::SharedTable, Some(resource)) = (placement.model, resource) {
+        let catalog = connection
+            .server
+            .observe(None)
+            .await
+            .map_err(|error| error.to_string())?;
+        let tables = &resource.spec.shared_tables;
+        let left = shared::remove_tenant(&connection.server, tables, &owner.id, names, &catalog).await;
+        let left = left.map_err(|error| error.to_string())?;
+        shard.known().enrolled.remove(&owner.id);
+        if !left.problems.is_empty() {
+            return Err(left.problems.join("; "));
+        }
+        if !left.is_nothing() {
+            return Err(format!("{} rows in shared tables are left", left.rows));
+        }
+    }
+    repeat(connection, shard, owner, names, plan::removal).await
+}
+
+type Planned = Result<Vec<plan::Step>, plan::Conflict>;
+
+async fn repeat(
+    connection: &Connection,
+    shard: &Shard,
+    owner: &Identity,
+    names: &Names,
+    plan: impl Fn(&Names, &str, &crate::postgres::catalog::Catalog) -> Planned,
+) -> Result<(), String> {
+    let server = &connection.server;
+    let text = |error: client::Error| error.to_string();
+    for _ in 0..ROUNDS {
+        // What is to be taken away is looked at afresh.
+        let seen = server.observe(Some(names)).await.map_err(text)?;
+        shard.saw(&owner.id, names, seen);
+        let steps = plan(names, &owner.id, &shard.of(names)).map_err(|conflict| conflict.to_string())?;
+        if steps.is_empty() {
+            return Ok(());
+        }
+        server.execute(&steps).await.map_err(text)?;
+    }
+    Err("the server accepts what it is told, and does not do it".into())
+}

@@ -1,0 +1,243 @@
+//! The Secret that opens a tenant's database, by the Service Binding convention (servicebinding.io/spec/core/1.1.0,
+//! "Well-known Secret Entries"), with `DATABASE_URL` and libpq's variables besides. What it says of its credentials' age is in
+//! its annotations.
+
+use super::credentials::Published;
+use crate::api::TlsMode;
+use crate::cluster::Identity;
+use crate::names;
+use crate::postgres::Names;
+use crate::postgres::secret::Password;
+use crate::tenant::plan;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// The Secret's type.
+pub const TYPE: &str = "servicebinding.io/postgresql";
+
+/// Where a tenant's database is, for its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    pub host: String,
+    pub port: u16,
+    pub database: String,
+    /// None for tables of the platform.
+    pub schema: Option<String>,
+    pub tls: TlsMode,
+    /// PEM.
+    pub ca: Option<String>,
+}
+
+/// Credentials as they are published.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub published: Published,
+    pub password: Password,
+}
+
+impl Credentials {
+    /// What pods are told of them: changes with each new password.
+    pub fn revision(&self) -> String {
+        format!("{}-{}", self.published.login, self.published.issued_at.as_second())
+    }
+}
+
+/// The Secret as it should be.
+pub fn build(owner: &Identity, names: &Names, endpoint: &Endpoint, credentials: &Credentials) -> Secret {
+    let Credentials { published, password } = credentials;
+    let user = names.logins[published.login].as_str();
+    let (host, port) = (&endpoint.host, endpoint.port.to_string());
+    // A password needs no escape, nor does a role's name; a database's may.
+    let database = escape(&endpoint.database);
+    let bracketed = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.clone()
+    };
+    let sslmode = endpoint.tls.sslmode();
+    let uri = format!(
+        "postgresql://{user}:{}@{bracketed}:{port}/{database}?sslmode={sslmode}",
+        password.reveal()
+    );
+    let mut entries = vec![
+        ("type", "postgresql"),
+        ("provider", names::MANAGER),
+        ("host", host),
+        ("port", &port),
+        ("database", &endpoint.database),
+        ("username", user),
+        ("password", password.reveal()),
+        ("uri", &uri),
+        ("sslmode", sslmode),
+        ("DATABASE_URL", &uri),
+        ("PGHOST", host),
+        ("PGPORT", &port),
+        ("PGDATABASE", &endpoint.database),
+        ("PGUSER", user),
+        ("PGPASSWORD", password.reveal()),
+        ("PGSSLMODE", sslmode),
+    ];
+    // libpq would look for it in the home directory; `system` is known from 16 on.
+    let authority = match &endpoint.ca {
+        Some(_) => format!("{}/database/ca.crt", names::BINDINGS),
+        None => "system".to_string(),
+    };
+    if matches!(endpoint.tls, TlsMode::VerifyCA | TlsMode::VerifyFull) {
+        entries.push(("PGSSLROOTCERT", &authority));
+    }
+    if let Some(schema) = &endpoint.schema {
+        entries.push(("schema", schema));
+    }
+    if let Some(ca) = &endpoint.ca {
+        entries.push(("ca.crt", ca));
+    }
+    let data = entries
+        .into_iter()
+        .map(|(key, value)| (key.to_string(), ByteString(value.as_bytes().to_vec())));
+    let mut metadata = plan::meta(owner, &owner.tenant, names::DATABASE_SECRET);
+    let annotations = metadata.annotations.get_or_insert_default();
+    annotations.insert(names::ISSUED_AT.into(), published.issued_at.to_string());
+    if let Some(until) = published.previous_until {
+        annotations.insert(names::PREVIOUS_UNTIL.into(), until.to_string());
+    }
+    if let Some(request) = &published.rotated_for {
+        annotations.insert(names::ROTATED_FOR.into(), request.clone());
+    }
+    Secret {
+        metadata,
+        type_: Some(TYPE.into()),
+        data: Some(data.collect()),
+        ..Secret::default()
+    }
+}
+
+/// The credentials in a Secret, where they are whole and name one of the tenant's logins.
+pub fn parse(secret: &Secret, names: &Names) -> Option<Credentials> {
+    let text = |key: &str| {
+        let bytes = secret.data.as_ref()?.get(key)?;
+        String::from_utf8(bytes.0.clone()).ok().filter(|text| !text.is_empty())
+    };
+    let annotations = secret.metadata.annotations.clone().unwrap_or_default();
+    let time = |name: &str| annotations.get(name)?.parse::<Timestamp>().ok();
+    let user = text("username")?;
+    let login = names.logins.iter().position(|login| login.as_str() == user)?;
+    Some(Credentials {
+        published: Published {
+            login,
+            issued_at: time(names::ISSUED_AT)?,
+            previous_until: time(names::PREVIOUS_UNTIL),
+            rotated_for: annotations.get(names::ROTATED_FOR).cloned(),
+        },
+        password: Password::from_secret(text("password")?),
+    })
+}
+
+/// Whether a Secret says what it should; what others added besides is theirs to take away.
+pub fn is_as(found: &Secret, wanted: &Secret) -> bool {
+    let has = |found: &Option<BTreeMap<String, String>>, wanted: &Option<BTreeMap<String, String>>| {
+        let (found, wanted) = (found.clone().unwrap_or_default(), wanted.clone().unwrap_or_default());
+        let ours = |key: &str| key.starts_with(names::PREFIX);
+        wanted.iter().all(|(key, value)| found.get(key) == Some(value))
+            && found.keys().all(|key| !ours(key) || wanted.contains_key(key))
+    };
+    found.data == wanted.data
+        && found.type_ == wanted.type_
+        && has(&found.metadata.labels, &wanted.metadata.labels)
+        && has(&found.metadata.annotations, &wanted.metadata.annotations)
+}
+
+/// Percent-encodes what a URI's path must not have (RFC 3986).
+fn escape(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| match plain(byte) {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts() -> (Identity, Names, Endpoint, Credentials) {
+        let owner = Identity {
+            tenant: "acme".into(),
+            id: "id-1".into(),
+        };
+        let endpoint = Endpoint {
+            host: "2001:db8::5".into(),
+            port: 5433,
+            database: "my tenants".into(),
+            schema: Some("t_1".into()),
+            tls: TlsMode::VerifyFull,
+            ca: Some("PEM".into()),
+        };
+        let credentials = Credentials {
+            published: Published {
+                login: 1,
+                issued_at: "2026-01-01T00:00:00Z".parse().expect("a time"),
+                previous_until: Some("2026-01-02T00:00:00Z".parse().expect("a time")),
+                rotated_for: Some("x".into()),
+            },
+            password: Password::from_secret("hunter2"),
+        };
+        (owner, Names::of("id-1"), endpoint, credentials)
+    }
+
+    #[test]
+    fn what_is_published_can_be_read_again() {
+        let (owner, names, endpoint, credentials) = parts();
+        let secret = build(&owner, &names, &endpoint, &credentials);
+        let read = parse(&secret, &names).expect("whole");
+        assert_eq!(read.published, credentials.published);
+        assert_eq!(read.password.reveal(), "hunter2");
+        assert_eq!(read.revision(), credentials.revision());
+        assert!(parse(&secret, &Names::of("id-2")).is_none(), "another tenant's login");
+    }
+
+    #[test]
+    fn clients_of_every_kind_find_what_they_know() {
+        let (owner, names, endpoint, credentials) = parts();
+        let secret = build(&owner, &names, &endpoint, &credentials);
+        let data = secret.data.expect("data");
+        let text = |key: &str| String::from_utf8(data[key].0.clone()).expect("text");
+        let user = names.logins[1].as_str();
+        let url = format!("postgresql://{user}:hunter2@[2001:db8::5]:5433/my%20tenants?sslmode=verify-full");
+        assert_eq!((text("uri"), text("DATABASE_URL")), (url.clone(), url));
+        for (ours, libpq) in [
+            ("host", "PGHOST"),
+            ("port", "PGPORT"),
+            ("database", "PGDATABASE"),
+            ("username", "PGUSER"),
+            ("password", "PGPASSWORD"),
+            ("sslmode", "PGSSLMODE"),
+        ] {
+            assert_eq!(text(ours), text(libpq));
+        }
+        assert_eq!((text("type").as_str(), text("ca.crt").as_str()), ("postgresql", "PEM"));
+    }
+
+    #[test]
+    fn a_difference_is_seen() {
+        let (owner, names, endpoint, credentials) = parts();
+        let wanted = build(&owner, &names, &endpoint, &credentials);
+        assert!(is_as(&wanted, &wanted));
+        let mut other = wanted.clone();
+        other
+            .data
+            .get_or_insert_default()
+            .insert("extra".into(), ByteString(vec![]));
+        assert!(!is_as(&other, &wanted));
+        let mut other = wanted.clone();
+        other.metadata.labels = None;
+        assert!(!is_as(&other, &wanted));
+        let mut other = wanted.clone();
+        let annotations = other.metadata.annotations.get_or_insert_default();
+        annotations.insert("kubectl.kubernetes.io/x".into(), "y".into());
+        assert!(is_as(&other, &wanted), "others' annotations are theirs");
+    }
+}

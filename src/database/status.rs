@@ -1,0 +1,240 @@
+//! What to say of a DatabaseServer.
+
+use super::agent::Findings;
+use super::servers::{Databases, Shard};
+use crate::api::{DatabaseServer, DatabaseServerStatus};
+use crate::cluster::write::has_code;
+use crate::error::Error;
+use crate::names;
+use crate::postgres::client;
+use crate::postgres::shared::Severity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+
+/// A condition's message is cut here, in bytes.
+const MAX_MESSAGE: usize = 2048;
+/// Figures and times alone are no reason to write more often than this.
+const PERIOD: SignedDuration = SignedDuration::from_mins(5);
+
+/// What one condition says.
+struct Said(&'static str, &'static str, &'static str, String);
+
+/// The status to write.
+pub fn status(
+    server: &DatabaseServer,
+    looked: &Result<Findings, client::Error>,
+    tls: &str,
+    tenants: usize,
+    bytes: i64,
+    now: Timestamp,
+) -> DatabaseServerStatus {
+    let old = server.status.clone().unwrap_or_default();
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let conditions = said(server, looked, tenants)
+        .into_iter()
+        .map(|Said(kind, status, reason, mut message)| {
+            message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+            let before = old.conditions.iter().find(|condition| condition.type_ == kind);
+            let since = before.filter(|condition| condition.status == status);
+            Condition {
+                type_: kind.into(),
+                status: status.into(),
+                reason: reason.into(),
+                message,
+                observed_generation: server.metadata.generation,
+                last_transition_time: since.map_or(Time(now), |condition| condition.last_transition_time.clone()),
+            }
+        })
+        .collect();
+    let found = looked.as_ref().ok();
+    DatabaseServerStatus {
+        observed_generation: server.metadata.generation,
+        conditions,
+        server_version: found.map(|findings| findings.version.clone()).or(old.server_version),
+        tls: found.map(|_| tls.to_string()).or(old.tls),
+        tenants: i32::try_from(tenants).ok(),
+        bytes: found.map(|_| bytes).or(old.bytes),
+        last_checked_at: found.map(|_| now.to_string()).or(old.last_checked_at),
+    }
+}
+
+fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenants: usize) -> Vec<Said> {
+    let findings = match looked {
+        Ok(findings) => findings,
+        Err(error) => {
+            let (reason, message) = (error.reason(), error.to_string());
+            let unknown = |kind| Said(kind, "Unknown", reason, "the server could not be looked at".into());
+            let mut all = vec![
+                Said("Ready", "False", reason, message.clone()),
+                Said("Reachable", "False", reason, message),
+                unknown("Hardened"),
+                unknown("LeastPrivilege"),
+            ];
+            if !server.spec.shared_tables.is_empty() {
+                all.push(unknown("SharedTablesProtected"));
+            }
+            return all;
+        }
+    };
+    let full = |most: i32| i32::try_from(tenants).is_ok_and(|tenants| tenants >= most);
+    let most = server.spec.capacity.as_ref().and_then(|capacity| capacity.max_tenants);
+    let ready = match (findings.lack, most.filter(|most| full(*most))) {
+        _ if server.metadata.deletion_timestamp.is_some() => {
+            let message = format!("it is being deleted, and {tenants} tenants are on it still");
+            Said("Ready", "False", "InUse", message)
+        }
+        (Some(lack), _) => Said("Ready", "False", "InsufficientPrivilege", lack.into()),
+        (None, Some(most)) => {
+            let message = format!("{tenants} tenants are on it, and capacity.maxTenants is {most}: it takes no more");
+            Said("Ready", "False", "Full", message)
+        }
+        (None, None) => Said("Ready", "True", "Ready", "tenants can be placed on it".into()),
+    };
+    let hardened = match findings.weaknesses.is_empty() {
+        true => Said(
+            "Hardened",
+            "True",
+            "Closed",
+            "nothing is open that the operator knows to close".into(),
+        ),
+        false => {
+            let what: Vec<&str> = findings
+                .weaknesses
+                .iter()
+                .map(|weakness| weakness.what.as_str())
+                .collect();
+            let message = format!(
+                "{}. `tenant-operator database-script` prints what a superuser executes once",
+                what.join("; ")
+            );
+            Said("Hardened", "False", "Open", message)
+        }
+    };
+    let privilege = match findings.excess {
+        None => Said(
+            "LeastPrivilege",
+            "True",
+            "Sufficient",
+            "the operator's role can do what it needs".into(),
+        ),
+        Some(excess) => Said("LeastPrivilege", "False", "Excessive", excess.into()),
+    };
+    let reachable = Said("Reachable", "True", "Reachable", "it answers".into());
+    let mut all = vec![ready, reachable, hardened, privilege];
+    if let Some(report) = &findings.shared {
+        let of = |severity: Severity| {
+            let found = report
+                .findings
+                .iter()
+                .filter(move |finding| finding.severity == severity);
+            found.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let (violations, weaknesses) = (of(Severity::Violation), of(Severity::Weakness));
+        let tables = format!(
+            "{} tables are protected, {} are kept closed to tenants",
+            report.protected, report.closed
+        );
+        let message = [vec![tables], violations.clone(), weaknesses].concat().join("; ");
+        all.push(match violations.is_empty() {
+            true => Said("SharedTablesProtected", "True", "Protected", message),
+            false => Said("SharedTablesProtected", "False", "Unprotected", message),
+        });
+    }
+    all
+}
+
+/// Whether a status is worth a write: anything but its figures differs, or these are old and differ.
+fn is_worth_writing(old: Option<&DatabaseServerStatus>, new: &DatabaseServerStatus, now: Timestamp) -> bool {
+    let Some(old) = old else { return true };
+    let still = |status: &DatabaseServerStatus| DatabaseServerStatus {
+        bytes: None,
+        last_checked_at: None,
+        ..status.clone()
+    };
+    let checked = old.last_checked_at.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
+    let recent = checked.is_some_and(|at| (SignedDuration::ZERO..PERIOD).contains(&now.duration_since(at)));
+    still(old) != still(new) || (!recent && old != new)
+}
+
+/// Writes what was found out, when it is worth it.
+///
+/// # Errors
+/// The API server's.
+pub async fn report(
+    databases: &Databases,
+    server: &DatabaseServer,
+    shard: &Shard,
+    looked: &Result<Findings, client::Error>,
+) -> Result<(), Error> {
+    let name = server.name_any();
+    let tenants = count(databases, &name);
+    let (bytes, tls) = {
+        let known = shard.known();
+        let encrypted = known
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.address.trust.is_some());
+        (known.usage.bytes, if encrypted { "TLS" } else { "none" })
+    };
+    let now = Timestamp::now();
+    // What was read last may be older than what this agent wrote last.
+    let new = status(server, looked, tls, tenants, bytes, now);
+    if !is_worth_writing(server.status.as_ref(), &new, now) {
+        return Ok(());
+    }
+    let api: Api<DatabaseServer> = Api::all(databases.client.clone());
+    let patch: json_patch::Patch = serde_json::from_value(json!([
+        {"op": "test", "path": "/metadata/uid", "value": server.metadata.uid},
+        {"op": "add", "path": "/status", "value": new},
+    ]))
+    .map_err(kube::Error::SerdeError)?;
+    let patch = Patch::<DatabaseServer>::Json(patch);
+    match api.patch_status(&name, &PatchParams::default(), &patch).await {
+        Err(error) if !has_code(&error, 404) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// How many tenants have their data there, retained ones included.
+fn count(databases: &Databases, server: &str) -> usize {
+    let placed = databases.placements();
+    placed.iter().filter(|(_, place)| place.server == server).count()
+}
+
+/// Keeps the resource while tenants are on the server: without it nobody would know how to reach their data.
+///
+/// # Errors
+/// The API server's.
+pub async fn keep_finalizer(databases: &Databases, server: &DatabaseServer) -> Result<(), Error> {
+    let name = server.name_any();
+    let held = server
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == names::FINALIZER);
+    let wanted = server.metadata.deletion_timestamp.is_none() || count(databases, &name) > 0;
+    if held == wanted || (!held && server.metadata.deletion_timestamp.is_some()) {
+        return Ok(());
+    }
+    let mut finalizers = server.finalizers().to_vec();
+    finalizers.retain(|finalizer| finalizer != names::FINALIZER);
+    if wanted {
+        finalizers.push(names::FINALIZER.into());
+    }
+    let api: Api<DatabaseServer> = Api::all(databases.client.clone());
+    let patch = json!({"metadata": {
+        "resourceVersion": server.metadata.resource_version,
+        "uid": server.metadata.uid,
+        "finalizers": finalizers,
+    }});
+    match api
+        .patch_metadata(&name, &PatchParams::default(), &Patch::Merge(patch))
+        .await
+    {
+        // Written in between: the next look sees it.
+        Err(error) if !has_code(&error, 404) && !has_code(&error, 409) => Err(error.into()),
+        _ => Ok(()),
+    }
+}

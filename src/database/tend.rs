@@ -1,0 +1,598 @@
+//! One tenant's database: brings the server's catalog and the tenant's Secret to what is wanted, and sees for itself that the
+//! Secret opens it.
+
+use super::claim::Placement;
+use super::credentials::{self, Published, Turn};
+use super::secret::{self, Credentials, Endpoint};
+use super::servers::{Connection, Databases, Health, Shard};
+use crate::api::{DatabaseModel, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction};
+use crate::cluster::{Identity, Key, Kind, Live, Writer};
+use crate::error::Error;
+use crate::names;
+use crate::postgres::Names;
+use crate::postgres::catalog::Catalog;
+use crate::postgres::client;
+use crate::postgres::plan::{self, Login, Place, Wanted};
+use crate::postgres::secret::Password;
+use crate::postgres::shared;
+use crate::tenant::ValidTenant;
+use crate::tenant::validate::ValidDatabase;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, PostParams};
+use kube::{Resource, ResourceExt};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the catalog is looked at again within one pass; making a database takes three rounds.
+const ROUNDS: usize = 8;
+/// After how long a login is tried again although nothing changed.
+const RECHECK: Duration = Duration::from_secs(600);
+/// At most one such trial in this time on each server, however many tenants.
+const RECHECK_GAP: Duration = Duration::from_secs(3);
+/// Below this part of the limit a tenant may write again.
+const ROOM: f64 = 0.9;
+
+/// What keeps a database from being as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub reason: &'static str,
+    pub message: String,
+    /// Whether somebody has to change something.
+    pub stuck: bool,
+}
+
+/// How a tenant's database stands.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub status: DatabaseStatus,
+    pub usage: Option<DatabaseUsage>,
+    /// Says which credentials are in the Secret; none: there is no Secret yet.
+    pub revision: Option<String>,
+    pub problem: Option<Problem>,
+    /// What is worth saying although all is well.
+    pub remark: Option<(&'static str, String)>,
+    /// When there will be something to do.
+    pub again: Option<Duration>,
+}
+
+/// One pass over one tenant's database.
+pub struct Tending<'a> {
+    pub databases: &'a Databases,
+    pub writer: &'a Writer,
+    pub tenant: &'a ValidTenant,
+    pub database: &'a ValidDatabase,
+    pub placement: &'a Placement,
+}
+
+/// What went wrong: in Kubernetes, or with the server.
+enum Failure {
+    Kubernetes(Error),
+    Problem(Problem),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Kubernetes(error)
+    }
+}
+
+impl From<client::Error> for Failure {
+    fn from(error: client::Error) -> Self {
+        Self::Problem(Problem {
+            reason: error.reason(),
+            message: error.to_string(),
+            stuck: error.reason() == "ServerRefused",
+        })
+    }
+}
+
+impl From<plan::Conflict> for Failure {
+    fn from(conflict: plan::Conflict) -> Self {
+        Self::Problem(Problem {
+            reason: "Conflict",
+            message: conflict.to_string(),
+            stuck: true,
+        })
+    }
+}
+
+fn stuck(reason: &'static str, message: String) -> Failure {
+    Failure::Problem(Problem {
+        reason,
+        message,
+        stuck: true,
+    })
+}
+
+/// A tenant that no server has room for.
+pub fn unplaced(message: String) -> Outcome {
+    Outcome {
+        problem: Some(Problem {
+            reason: "NoServer",
+            message,
+            stuck: true,
+        }),
+        ..Outcome::default()
+    }
+}
+
+impl Tending<'_> {
+    /// Does what is to be done now.
+    ///
+    /// # Errors
+    /// The API server's; what is wrong with the server is in the outcome.
+    pub async fn tend(&self) -> Result<Outcome, Error> {
+        let owner = &self.tenant.owner;
+        let shard = self.databases.shard(&self.placement.server);
+        shard.first_look().await;
+        let tenant_names = Names::of(&owner.id);
+        let found = read_secret(self.writer, owner).await?;
+        let credentials = found.as_ref().and_then(|secret| secret::parse(secret, &tenant_names));
+        let mut outcome = Outcome {
+            status: self.status(&tenant_names, credentials.as_ref()),
+            revision: credentials.as_ref().map(Credentials::revision),
+            usage: Some(self.usage(&shard, &tenant_names)),
+            ..Outcome::default()
+        };
+        match self.work(&shard, &tenant_names, found, credentials, &mut outcome).await {
+            Ok(()) => Ok(outcome),
+            Err(Failure::Kubernetes(error)) => Err(error),
+            Err(Failure::Problem(problem)) => {
+                if matches!(problem.reason, "ServerTimeout" | "ServerUnreachable") {
+                    shard.went_away(problem.reason, &problem.message);
+                }
+                Ok(Outcome {
+                    problem: Some(problem),
+                    ..outcome
+                })
+            }
+        }
+    }
+
+    async fn work(
+        &self,
+        shard: &Shard,
+        tenant_names: &Names,
+        found: Option<Secret>,
+        credentials: Option<Credentials>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Failure> {
+        let Some(_seat) = shard.seat().await else {
+            return Err(Failure::Problem(Problem {
+                reason: "ServerBusy",
+                message: format!("DatabaseServer {} takes long with other tenants", shard.name),
+                stuck: false,
+            }));
+        };
+        let connection = self.connection(shard)?;
+        let owner = &self.tenant.owner;
+        let mut wanted = self.wanted(shard, tenant_names)?;
+        if let Place::Shared(_) = wanted.place {
+            self.enroll(&connection, shard).await?;
+        }
+        let open = open_logins(&shard.of(tenant_names), tenant_names);
+        let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_else(|_| Timestamp::now());
+        let published = credentials.as_ref().map(|credentials| &credentials.published);
+        let turn = credentials::decide(published, open, &self.database.rotation, now);
+        if self.tenant.suspend {
+            wanted.logins = [Login::default(), Login::default()];
+            return self.settle(&connection, shard, &wanted).await;
+        }
+        let current = match turn {
+            Turn::Issue { login, previous_until } => {
+                let issued = Credentials {
+                    published: Published {
+                        login,
+                        issued_at: now,
+                        previous_until,
+                        rotated_for: self.database.rotation.request.clone(),
+                    },
+                    password: Password::random(),
+                };
+                wanted.logins[login] = Login {
+                    open: true,
+                    password: Some(issued.password.verifier()),
+                };
+                wanted.logins[1 - login].open = open[1 - login];
+                self.settle(&connection, shard, &wanted).await?;
+                // Nothing is published that was not seen to work.
+                self.log_in(&connection, tenant_names, &wanted, &issued).await?;
+                self.publish(&connection, tenant_names, found, &issued).await?;
+                tracing::info!(login, "credentials were issued");
+                shard.verify(&owner.id, Some(&issued.revision()));
+                outcome.again = Some(Duration::from_secs(1));
+                issued
+            }
+            Turn::Keep {
+                other_open,
+                next,
+                waits,
+            } => {
+                let Some(current) = credentials else {
+                    return Ok(());
+                };
+                let login = current.published.login;
+                wanted.logins[login].open = true;
+                wanted.logins[1 - login].open = other_open;
+                self.settle(&connection, shard, &wanted).await?;
+                self.publish(&connection, tenant_names, found, &current).await?;
+                self.verify(&connection, shard, tenant_names, &wanted, &current).await?;
+                let until = now.duration_until(next);
+                outcome.again = Duration::try_from(until)
+                    .ok()
+                    .map(|time| time.max(Duration::from_secs(1)));
+                if waits {
+                    let message =
+                        format!("new credentials are asked for: they come when the former ones end, at {next}");
+                    outcome.remark = Some(("RotationWaits", message));
+                }
+                current
+            }
+        };
+        outcome.revision = Some(current.revision());
+        outcome.status = self.status(tenant_names, Some(&current));
+        self.limits(shard, tenant_names, &wanted, outcome);
+        Ok(())
+    }
+
+    /// The connection, if the server can be worked with.
+    fn connection(&self, shard: &Shard) -> Result<Arc<Connection>, Failure> {
+        if self.databases.resource(&shard.name).is_none() {
+            return Err(stuck(
+                "ServerNotFound",
+                format!("there is no DatabaseServer {}, which has the tenant's data", shard.name),
+            ));
+        }
+        let known = shard.known();
+        let away = |reason, message: &str| {
+            Failure::Problem(Problem {
+                reason,
+                message: format!("DatabaseServer {}: {message}", shard.name),
+                stuck: false,
+            })
+        };
+        match (&known.health, &known.connection) {
+            (Health::Ready, Some(connection)) => Ok(connection.clone()),
+            (Health::Away { reason, message }, _) => Err(away(reason, message)),
+            _ => Err(away("ServerUnknown", "it was not looked at yet")),
+        }
+    }
+
+    /// What should be on the server, with both logins closed.
+    fn wanted(&self, shard: &Shard, tenant_names: &Names) -> Result<Wanted, Failure> {
+        let resource = self.databases.resource(&shard.name);
+        let spec = resource.as_ref().map(|resource| &resource.spec);
+        let allowed = spec.map(|spec| spec.extensions.clone()).unwrap_or_default();
+        for extension in &self.database.extensions {
+            if !allowed.iter().any(|allowed| allowed == extension.as_str()) {
+                return Err(stuck(
+                    "ExtensionNotAllowed",
+                    format!(
+                        "spec.database.extensions: {} is not among those that DatabaseServer {} allows ({})",
+                        extension.as_str(),
+                        shard.name,
+                        allowed.join(", ")
+                    ),
+                ));
+            }
+        }
+        let place = match self.placement.model {
+            DatabaseModel::Schema => Place::Schema,
+            DatabaseModel::Database | DatabaseModel::Server => Place::Database,
+            DatabaseModel::SharedTable => {
+                let tables = spec.map(|spec| spec.shared_tables.clone()).unwrap_or_default();
+                let shared = shared::wanted(&tables).map_err(client::Error::from)?;
+                if shared.databases.is_empty() {
+                    let message = format!("DatabaseServer {} names no shared tables any more", shard.name);
+                    return Err(stuck("NoSharedTables", message));
+                }
+                Place::Shared(shared)
+            }
+        };
+        Ok(Wanted {
+            tenant_id: self.tenant.owner.id.clone(),
+            names: tenant_names.clone(),
+            place,
+            logins: [Login::default(), Login::default()],
+            connection_limit: self.database.connection_limit,
+            settings: self.database.settings.clone(),
+            extensions: self.database.extensions.clone(),
+            writable: self.is_writable(shard, tenant_names),
+        })
+    }
+
+    /// Whether the tenant has room left, where it matters. Once there was none, some must be made.
+    fn is_writable(&self, shard: &Shard, tenant_names: &Names) -> bool {
+        let (Some(most), StorageLimitAction::ReadOnly) = (self.database.max_storage, self.database.on_storage_limit)
+        else {
+            return true;
+        };
+        let bytes = shard.known().usage.bytes_of(tenant_names).unwrap_or(0) as f64;
+        let catalog = shard.of(tenant_names);
+        let reads = catalog.roles.get(tenant_names.reader.as_str());
+        let limited = reads.is_some_and(|role| !role.members.iter().all(|member| member.role == catalog.admin.name));
+        bytes < most as f64 * if limited { ROOM } else { 1.0 }
+    }
+
+    /// Repeats plan and execution until there is nothing left to do.
+    async fn settle(&self, connection: &Connection, shard: &Shard, wanted: &Wanted) -> Result<(), Failure> {
+        let server = &connection.server;
+        let mut wanted = wanted.clone();
+        let mut steps = plan::plan(&wanted, &shard.of(&wanted.names))?;
+        let is_known = shard.of(&wanted.names).roles.contains_key(wanted.names.owner.as_str());
+        if let Some(first) = steps.first().filter(|_| is_known) {
+            tracing::info!(server = shard.name, steps = steps.len(), first = %first.statement, "mends the database");
+        }
+        for _ in 0..ROUNDS {
+            if steps.is_empty() {
+                return Ok(());
+            }
+            server.execute(&steps).await?;
+            for login in &mut wanted.logins {
+                login.password = None;
+            }
+            let seen = server.observe(Some(&wanted.names)).await?;
+            shard.saw(&wanted.tenant_id, &wanted.names, seen);
+            let next = plan::plan(&wanted, &shard.of(&wanted.names))?;
+            // PostgreSQL only warned, and did nothing.
+            if next == steps {
+                break;
+            }
+            steps = next;
+        }
+        let what: Vec<String> = steps.iter().take(3).map(|step| step.statement.to_string()).collect();
+        Err(stuck(
+            "Unmended",
+            format!("the server accepts, and does not do: {}", what.join("; ")),
+        ))
+    }
+
+    /// Enters the tenant in the registry of the shared tables, without which it would see no row of its own.
+    async fn enroll(&self, connection: &Connection, shard: &Shard) -> Result<(), Failure> {
+        let known = shard.known().enrolled.contains(&self.tenant.owner.id);
+        let Some(resource) = self.databases.resource(&shard.name).filter(|_| !known) else {
+            return Ok(());
+        };
+        let row = super::agent::row(self.databases, &self.tenant.owner);
+        let catalog = connection.server.observe(None).await?;
+        shared::tend(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
+        shard.known().enrolled.insert(self.tenant.owner.id.clone());
+        Ok(())
+    }
+
+    fn endpoint(&self, connection: &Connection, tenant_names: &Names) -> Endpoint {
+        let resource = self.databases.resource(&self.placement.server);
+        let tls = resource
+            .and_then(|resource| resource.spec.tls.clone())
+            .unwrap_or_default();
+        let status = self.status(tenant_names, None);
+        Endpoint {
+            host: connection.address.host.clone(),
+            port: connection.address.port,
+            database: status.database,
+            schema: status.schema,
+            tls: tls.mode.unwrap_or_default(),
+            ca: connection.ca.clone(),
+        }
+    }
+
+    /// Writes the Secret where it is not as it should be.
+    async fn publish(
+        &self,
+        connection: &Connection,
+        tenant_names: &Names,
+        found: Option<Secret>,
+        credentials: &Credentials,
+    ) -> Result<(), Failure> {
+        let owner = &self.tenant.owner;
+        let wanted = secret::build(
+            owner,
+            tenant_names,
+            &self.endpoint(connection, tenant_names),
+            credentials,
+        );
+        let api: Api<Secret> = Api::namespaced(self.writer.client().clone(), &owner.tenant);
+        let params = PostParams {
+            field_manager: Some(names::MANAGER.into()),
+            ..PostParams::default()
+        };
+        let written = match found {
+            Some(found) if secret::is_as(&found, &wanted) => return Ok(()),
+            Some(found) => {
+                let mut wanted = wanted;
+                wanted.metadata.resource_version = found.resource_version();
+                wanted.metadata.uid = found.uid();
+                let replace = || api.replace(names::DATABASE_SECRET, &params, &wanted);
+                self.writer.with_new_rights(replace).await
+            }
+            None => self.writer.with_new_rights(|| api.create(&params, &wanted)).await,
+        };
+        written
+            .map(|_| ())
+            .map_err(|error| Error::write(&key(owner), error).into())
+    }
+
+    /// Tries the published credentials: when they are new to this process, and from time to time. A password that no longer
+    /// works, because somebody changed it, is set again.
+    async fn verify(
+        &self,
+        connection: &Connection,
+        shard: &Shard,
+        tenant_names: &Names,
+        wanted: &Wanted,
+        current: &Credentials,
+    ) -> Result<(), Failure> {
+        let (id, revision) = (&self.tenant.owner.id, current.revision());
+        match shard.verified(id, &revision) {
+            Some(at) if at.elapsed() < RECHECK || !shard.may_check(RECHECK_GAP) => return Ok(()),
+            _ => {}
+        }
+        match connection.log_in(tenant_names, wanted, current).await {
+            Err(client::Error::Authentication(message)) => {
+                tracing::warn!("the published credentials do not open the database ({message}): set again");
+                let mut again = wanted.clone();
+                again.logins[current.published.login].password = Some(current.password.verifier());
+                self.settle(connection, shard, &again).await?;
+                shard.verify(id, None);
+                self.log_in(connection, tenant_names, wanted, current).await?;
+            }
+            // All its connections are in use: the password was good.
+            Err(client::Error::Busy(message)) if message.contains("for role") => {}
+            Err(error) => return Err(error.into()),
+            Ok(seen) => self.check(&seen, tenant_names, wanted)?,
+        }
+        shard.verify(id, Some(&revision));
+        Ok(())
+    }
+
+    async fn log_in(
+        &self,
+        connection: &Connection,
+        tenant_names: &Names,
+        wanted: &Wanted,
+        credentials: &Credentials,
+    ) -> Result<(), Failure> {
+        let seen = connection
+            .log_in(tenant_names, wanted, credentials)
+            .await
+            .map_err(|error| match error {
+                client::Error::Authentication(message) => {
+                    stuck("LoginFailed", format!("the tenant's login is refused: {message}"))
+                }
+                error => error.into(),
+            })?;
+        self.check(&seen, tenant_names, wanted)
+    }
+
+    /// Whether who logged in is who it should be.
+    fn check(&self, seen: &[String; 4], tenant_names: &Names, wanted: &Wanted) -> Result<(), Failure> {
+        let acting = match wanted.writable {
+            true => tenant_names.owner.as_str(),
+            false => tenant_names.reader.as_str(),
+        };
+        if seen[1] == acting {
+            return Ok(());
+        }
+        Err(stuck(
+            "LoginFailed",
+            format!("the tenant's login works as role {} instead of {acting}", seen[1]),
+        ))
+    }
+
+    fn status(&self, tenant_names: &Names, credentials: Option<&Credentials>) -> DatabaseStatus {
+        let place = tenant_names.place.as_str().to_string();
+        let resource = self.databases.resource(&self.placement.server);
+        let spec = resource.as_ref().map(|resource| &resource.spec);
+        let (database, schema) = match self.placement.model {
+            DatabaseModel::Schema => (spec.map(|spec| spec.database.clone()).unwrap_or_default(), Some(place)),
+            DatabaseModel::Database | DatabaseModel::Server => (place, Some(plan::PUBLIC.to_string())),
+            DatabaseModel::SharedTable => {
+                let first = spec.and_then(|spec| spec.shared_tables.first());
+                (first.map(|tables| tables.database.clone()).unwrap_or_default(), None)
+            }
+        };
+        let published = credentials.map(|credentials| &credentials.published);
+        let interval = k8s_openapi::jiff::SignedDuration::try_from(self.database.rotation.interval).ok();
+        let next = |published: &Published| published.issued_at.checked_add(interval?).ok();
+        DatabaseStatus {
+            server: self.placement.server.clone(),
+            model: self.placement.model.to_string(),
+            database,
+            schema,
+            credentials_secret_ref: published.map(|_| SecretReference {
+                name: names::DATABASE_SECRET.into(),
+            }),
+            credentials_issued_at: published.map(|published| published.issued_at.to_string()),
+            next_rotation_at: published.and_then(next).map(|next| next.to_string()),
+        }
+    }
+
+    fn usage(&self, shard: &Shard, tenant_names: &Names) -> DatabaseUsage {
+        let known = shard.known();
+        DatabaseUsage {
+            bytes: known.usage.bytes_of(tenant_names),
+            connections: Some(known.usage.sessions_of(tenant_names)),
+        }
+    }
+
+    fn limits(&self, shard: &Shard, tenant_names: &Names, wanted: &Wanted, outcome: &mut Outcome) {
+        let bytes = shard.known().usage.bytes_of(tenant_names).unwrap_or(0);
+        let Some(most) = self
+            .database
+            .max_storage
+            .filter(|most| bytes >= *most || !wanted.writable)
+        else {
+            return;
+        };
+        let message = format!("{bytes} bytes are stored, of at most {most}");
+        match wanted.writable {
+            true => outcome.remark = Some(("StorageLimitReached", message)),
+            false => {
+                outcome.problem = Some(Problem {
+                    reason: "StorageLimitReached",
+                    message: format!("{message}: the tenant can read and delete, and not write, until there is room"),
+                    stuck: true,
+                });
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Logs in as a tenant would, to the first of its databases.
+    async fn log_in(
+        &self,
+        tenant_names: &Names,
+        wanted: &Wanted,
+        credentials: &Credentials,
+    ) -> Result<[String; 4], client::Error> {
+        let database = match &wanted.place {
+            Place::Schema => self.address.database.as_str(),
+            Place::Database => tenant_names.place.as_str(),
+            Place::Shared(shared) => shared.databases.first().map_or("", |database| database.as_str()),
+        };
+        let login = tenant_names.logins[credentials.published.login].as_str();
+        self.server.log_in(login, &credentials.password, database).await
+    }
+}
+
+/// Which logins the server lets in.
+fn open_logins(catalog: &Catalog, tenant_names: &Names) -> [bool; 2] {
+    [0, 1].map(|login| {
+        let role = catalog.roles.get(tenant_names.logins[login].as_str());
+        role.is_some_and(|role| role.login)
+    })
+}
+
+/// Where a tenant's Secret is.
+pub fn key(owner: &Identity) -> Key {
+    Key {
+        kind: Kind::Secret,
+        namespace: owner.tenant.clone(),
+        name: names::DATABASE_SECRET.into(),
+    }
+}
+
+/// The tenant's Secret, if there is one.
+///
+/// # Errors
+/// [`Error::Foreign`] where the name is taken by what is not this tenant's.
+pub async fn read_secret(writer: &Writer, owner: &Identity) -> Result<Option<Secret>, Error> {
+    let api: Api<Secret> = Api::namespaced(writer.client().clone(), &owner.tenant);
+    let found = writer.with_new_rights(|| api.get_opt(names::DATABASE_SECRET)).await;
+    let Some(secret) = found.map_err(|error| Error::write(&key(owner), error))? else {
+        return Ok(None);
+    };
+    let live = Live {
+        key: key(owner),
+        uid: secret.uid().unwrap_or_default(),
+        resource_version: secret.resource_version().unwrap_or_default(),
+        value: serde_json::json!({"metadata": secret.meta()}),
+    };
+    match live.belongs_to(owner) {
+        true if live.is_terminating() => Err(Error::Terminating(live.key)),
+        true => Ok(Some(secret)),
+        false => Err(Error::foreign(&live)),
+    }
+}

@@ -1,0 +1,68 @@
+//! The statements for a new tenant as they would be sent, with nothing of the tenant there yet.
+
+use super::Identifier;
+use super::catalog::{Admin, Catalog, Intent, Mark, Place as Found};
+use super::plan::{self, Conflict, Place, Step, Wanted};
+
+/// What stands for the random part of a new database's name.
+const NONCE: &str = "<random>";
+
+/// A server of version 16 with nothing on it, whose admin has CREATEROLE and CREATEDB.
+pub fn empty(database: &Identifier) -> Catalog {
+    let mut catalog = Catalog {
+        version: 160_000,
+        database: database.as_str().into(),
+        admin: Admin {
+            name: "tenant_operator".into(),
+            create_role: true,
+            create_database: true,
+            ..Admin::default()
+        },
+        ..Catalog::default()
+    };
+    catalog.databases.insert(database.as_str().into(), Found::default());
+    catalog
+}
+
+/// Every statement in its order. A database of its own comes in three rounds, each on what the one before left.
+///
+/// # Errors
+/// Never on [`empty`].
+pub fn statements(wanted: &Wanted, mut catalog: Catalog) -> Result<Vec<Step>, Conflict> {
+    let mut steps = plan::plan(wanted, &catalog)?;
+    if wanted.place != Place::Database {
+        return Ok(steps);
+    }
+    let name = wanted.names.place.as_str().to_string();
+    let intent = Intent {
+        nonce: NONCE.into(),
+        tenant_id: wanted.tenant_id.clone(),
+    };
+    catalog.intents.insert(name.clone(), intent);
+    for found in [format!("new_{NONCE}"), name.clone()] {
+        add_new(&mut steps, plan::plan(wanted, &catalog)?);
+        catalog.databases.insert(found, Found::default());
+    }
+    add_new(&mut steps, plan::plan(wanted, &catalog)?);
+    catalog.intents.clear();
+    let mark = Mark {
+        oid: 0,
+        name: name.clone(),
+        tenant_id: wanted.tenant_id.clone(),
+        revision: None,
+    };
+    catalog.marks.insert(format!("database:{name}"), mark);
+    if let Some(database) = catalog.databases.get_mut(&name) {
+        database.open = true;
+    }
+    add_new(&mut steps, plan::plan(wanted, &catalog)?);
+    Ok(steps)
+}
+
+fn add_new(steps: &mut Vec<Step>, more: Vec<Step>) {
+    for step in more {
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! How a workload comes to its tenant's database: by reference to the Secret, as variables and, by the Service Binding
+//! convention, as files.
+
+use crate::names;
+use crate::tenant::ValidTenant;
+use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector, SecretVolumeSource, Volume, VolumeMount};
+
+use names::BINDINGS as ROOT;
+/// Names a workload's own volume must leave alone.
+pub const VOLUME: &str = names::DATABASE_SECRET;
+/// What a container is told as variables; each is a key of the Secret.
+pub const VARIABLES: [&str; 8] = [
+    "DATABASE_URL",
+    "PGHOST",
+    "PGPORT",
+    "PGDATABASE",
+    "PGUSER",
+    "PGPASSWORD",
+    "PGSSLMODE",
+    "PGSSLROOTCERT",
+];
+
+/// Which credentials are in the Secret, if there is one.
+pub fn revision(tenant: &ValidTenant) -> Option<&str> {
+    tenant.attachment.as_ref()?.revision.as_deref()
+}
+
+pub fn env(tenant: &ValidTenant) -> Vec<EnvVar> {
+    if revision(tenant).is_none() {
+        return Vec::new();
+    }
+    let variable = |name: &str| EnvVar {
+        name: name.into(),
+        value_from: Some(EnvVarSource {
+            secret_key_ref: Some(SecretKeySelector {
+                name: names::DATABASE_SECRET.into(),
+                key: name.into(),
+                // Where no authority is verified there is none.
+                optional: (name == "PGSSLROOTCERT").then_some(true),
+            }),
+            ..EnvVarSource::default()
+        }),
+        ..EnvVar::default()
+    };
+    let root = EnvVar {
+        name: "SERVICE_BINDING_ROOT".into(),
+        value: Some(ROOT.into()),
+        ..EnvVar::default()
+    };
+    VARIABLES.into_iter().map(variable).chain([root]).collect()
+}
+
+pub fn volume(tenant: &ValidTenant) -> Option<Volume> {
+    revision(tenant)?;
+    Some(Volume {
+        name: VOLUME.into(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(names::DATABASE_SECRET.into()),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    })
+}
+
+pub fn mount(tenant: &ValidTenant) -> Option<VolumeMount> {
+    revision(tenant)?;
+    Some(VolumeMount {
+        name: VOLUME.into(),
+        mount_path: format!("{ROOT}/database"),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    })
+}
+
+#[cfg(test)]
+#[path = "binding_test.rs"]
+mod tests;

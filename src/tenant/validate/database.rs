@@ -1,0 +1,248 @@
+//! Which database a tenant gets, and how long its credentials live.
+
+use super::Invalid;
+use crate::api::{DatabaseModel, IsolationModel, StorageLimitAction, Tenant, TierDatabase};
+use crate::api::{TenantTier, TenantTierSpec};
+use crate::names;
+use crate::postgres::Identifier;
+use crate::quantity::Amount;
+use kube::core::Selector;
+use std::time::Duration;
+
+/// The connections of each login where neither tenant nor tier says anything.
+const CONNECTION_LIMIT: i32 = 20;
+/// How often credentials are renewed where nobody says: 90 days.
+const ROTATION_INTERVAL: Duration = Duration::from_hours(2160);
+/// How long the former ones go on working.
+const OVERLAP: Duration = Duration::from_hours(24);
+/// More often than this nobody's clients could follow.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A tenant's database as it should be.
+#[derive(Clone, Debug)]
+pub struct ValidDatabase {
+    pub model: DatabaseModel,
+    /// Of each login.
+    pub connection_limit: i32,
+    pub extensions: Vec<Identifier>,
+    /// Defaults of each session.
+    pub settings: Vec<(&'static str, String)>,
+    /// Which servers it may be on.
+    pub selector: Selector,
+    /// In bytes.
+    pub max_storage: Option<i64>,
+    pub on_storage_limit: StorageLimitAction,
+    pub rotation: Rotation,
+}
+
+/// How long credentials live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    pub interval: Duration,
+    /// How long the former ones go on working.
+    pub overlap: Duration,
+    /// What the annotation says: another value than last time asks for new credentials.
+    pub request: Option<String>,
+}
+
+/// The tenant's database, if it has one.
+pub fn resolve(
+    tenant: &Tenant,
+    tier: &TenantTier,
+    isolation: IsolationModel,
+    placed: Option<DatabaseModel>,
+    errors: &mut Vec<Invalid>,
+) -> Option<ValidDatabase> {
+    let (spec, plan) = (&tenant.spec, &tier.spec);
+    let bounds = plan.database.clone().unwrap_or_default();
+    if spec.database.is_none() && bounds.model.is_none() {
+        return None;
+    }
+    let own = spec.database.clone().unwrap_or_default();
+    let model = model(tenant, &bounds, isolation, errors);
+    if let Some(placed) = placed.filter(|placed| *placed != model) {
+        let message = format!("cannot change from {placed} to {model}: the data is there already");
+        errors.push(Invalid::new("spec.database.model", message));
+    }
+    let most = bounds.connection_limit.unwrap_or(CONNECTION_LIMIT);
+    let connection_limit = own.connection_limit.unwrap_or(most);
+    if bounds.connection_limit.is_some() && connection_limit > most {
+        let message = format!("{connection_limit} is more than the {most} of tier {}", spec.tier);
+        errors.push(Invalid::new("spec.database.connectionLimit", message));
+    }
+    let extensions = extensions(&own.extensions, model, errors);
+    let selector = bounds.server_selector.clone().unwrap_or_default();
+    let selector = Selector::try_from(selector).unwrap_or_else(|error| {
+        errors.push(Invalid::new(
+            "spec.tier: the tier's database.serverSelector",
+            error.to_string(),
+        ));
+        Selector::default()
+    });
+    Some(ValidDatabase {
+        model,
+        connection_limit,
+        extensions,
+        settings: settings(&bounds, errors),
+        selector,
+        max_storage: bounds
+            .max_storage
+            .as_ref()
+            .and_then(|quantity| bytes("maxStorage", &quantity.0, errors)),
+        on_storage_limit: bounds.on_storage_limit.unwrap_or_default(),
+        rotation: rotation(tenant, plan, errors),
+    })
+}
+
+fn model(
+    tenant: &Tenant,
+    bounds: &TierDatabase,
+    isolation: IsolationModel,
+    errors: &mut Vec<Invalid>,
+) -> DatabaseModel {
+    use DatabaseModel::{Database, Schema, Server, SharedTable};
+    let fitting: &[DatabaseModel] = match isolation {
+        IsolationModel::SharedData => &[SharedTable],
+        IsolationModel::SharedApplication => &[Schema, Database],
+        IsolationModel::DedicatedApplication => &[Schema, Database, Server],
+        // The shared database of a schema only where the plan itself says so.
+        IsolationModel::DedicatedNodes if bounds.model == Some(Schema) || bounds.allowed.contains(&Schema) => {
+            &[Database, Server, Schema]
+        }
+        IsolationModel::DedicatedNodes => &[Database, Server],
+    };
+    let asked = tenant.spec.database.as_ref().and_then(|database| database.model);
+    let model = asked.or(bounds.model).unwrap_or(fitting[0]);
+    let field = match asked {
+        Some(_) => "spec.database.model",
+        None => "spec.tier: the tier's database.model",
+    };
+    let names = |models: &[DatabaseModel]| models.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", ");
+    if !fitting.contains(&model) {
+        let message = format!(
+            "{model} does not go with isolation {isolation}, which goes with {}",
+            names(fitting)
+        );
+        errors.push(Invalid::new(field, message));
+    }
+    if !bounds.allowed.is_empty() && !bounds.allowed.contains(&model) {
+        let allowed = names(&bounds.allowed);
+        let message = format!(
+            "{model} is not allowed by tier {}, which allows {allowed}",
+            tenant.spec.tier
+        );
+        errors.push(Invalid::new(field, message));
+    }
+    model
+}
+
+fn extensions(asked: &[String], model: DatabaseModel, errors: &mut Vec<Invalid>) -> Vec<Identifier> {
+    if model == DatabaseModel::SharedTable && !asked.is_empty() {
+        let message = "tables that are shared get their extensions from the platform";
+        errors.push(Invalid::new("spec.database.extensions", message));
+    }
+    let mut valid = Vec::new();
+    for (i, name) in asked.iter().enumerate() {
+        match Identifier::new(name.as_str()) {
+            Ok(name) => valid.push(name),
+            Err(error) => errors.push(Invalid::new(
+                format!("spec.database.extensions[{i}]"),
+                error.to_string(),
+            )),
+        }
+    }
+    valid.sort();
+    valid.dedup();
+    valid
+}
+
+fn settings(bounds: &TierDatabase, errors: &mut Vec<Invalid>) -> Vec<(&'static str, String)> {
+    let timeouts = [
+        ("statement_timeout", "statementTimeout", &bounds.statement_timeout),
+        ("lock_timeout", "lockTimeout", &bounds.lock_timeout),
+        (
+            "idle_in_transaction_session_timeout",
+            "idleInTransactionSessionTimeout",
+            &bounds.idle_in_transaction_session_timeout,
+        ),
+    ];
+    let mut settings = Vec::new();
+    for (setting, field, value) in timeouts {
+        let field = format!("spec.tier: the tier's database.{field}");
+        if let Some(time) = value.as_deref().and_then(|text| duration(&field, text, errors)) {
+            settings.push((setting, format!("{}ms", time.as_millis())));
+        }
+    }
+    let memory = bounds.work_mem.as_ref();
+    if let Some(memory) = memory.and_then(|quantity| bytes("workMem", &quantity.0, errors)) {
+        settings.push(("work_mem", format!("{}kB", (memory / 1024).max(64))));
+    }
+    settings
+}
+
+fn rotation(tenant: &Tenant, tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> Rotation {
+    let own = tenant.spec.credentials.clone().unwrap_or_default();
+    let plan = tier.credentials.clone().unwrap_or_default();
+    let mut resolve = |name: &str, own: Option<String>, plan: Option<String>, default: Duration| {
+        let (field, text) = match (own, plan) {
+            (Some(text), _) => (format!("spec.credentials.{name}"), text),
+            (None, Some(text)) => (format!("spec.tier: the tier's credentials.{name}"), text),
+            (None, None) => return default,
+        };
+        duration(&field, &text, errors).unwrap_or(default)
+    };
+    let interval = resolve(
+        "rotationInterval",
+        own.rotation_interval,
+        plan.rotation_interval,
+        ROTATION_INTERVAL,
+    );
+    let asked = own.overlap.is_some() || plan.overlap.is_some();
+    let overlap = resolve("overlap", own.overlap, plan.overlap, OVERLAP.min(interval));
+    if interval < SHORTEST_INTERVAL {
+        errors.push(Invalid::new(
+            "spec.credentials.rotationInterval",
+            "is less than a minute",
+        ));
+    }
+    if asked && overlap > interval {
+        let message = "is longer than the rotation interval: three credentials would have to work at once";
+        errors.push(Invalid::new("spec.credentials.overlap", message));
+    }
+    let annotations = tenant.metadata.annotations.as_ref();
+    Rotation {
+        interval,
+        overlap,
+        request: annotations.and_then(|all| all.get(names::ROTATE)).cloned(),
+    }
+}
+
+fn duration(field: &str, text: &str, errors: &mut Vec<Invalid>) -> Option<Duration> {
+    let parsed = text
+        .parse::<kube::core::Duration>()
+        .ok()
+        .filter(|time| !time.is_negative());
+    if parsed.is_none() {
+        errors.push(Invalid::new(
+            field,
+            format!("{text:.40} is not a duration such as 24h or 1m30s"),
+        ));
+    }
+    parsed.map(Duration::from)
+}
+
+fn bytes(field: &str, text: &str, errors: &mut Vec<Invalid>) -> Option<i64> {
+    let amount = Amount::parse(text).ok().filter(|amount| !amount.is_negative());
+    if amount.is_none() {
+        let field = format!("spec.tier: the tier's database.{field}");
+        errors.push(Invalid::new(
+            field,
+            format!("{text:.40} is not a quantity such as 10Gi"),
+        ));
+    }
+    amount.map(Amount::ceil)
+}
+
+#[cfg(test)]
+#[path = "database_test.rs"]
+mod tests;
