@@ -55,7 +55,7 @@ pub struct Role {
     pub bypass_rls: bool,
     pub create_role: bool,
     pub member_of: Vec<String>,
-    /// Of the group only.
+    /// Of the group only, and none that has a tenant's name.
     pub members: Vec<String>,
     /// Roles of interest that it can act as, through whatever others.
     pub reaches: Vec<String>,

@@ -38,7 +38,8 @@ SELECT json_build_object(
       'memberOf', (SELECT coalesce(json_agg(o.rolname ORDER BY o.rolname), '[]') FROM pg_catalog.pg_auth_members m
                    JOIN pg_catalog.pg_roles o ON o.oid = m.roleid WHERE m.member = p.role_oid),
       'members', (SELECT coalesce(json_agg(DISTINCT o.rolname ORDER BY o.rolname), '[]') FROM pg_catalog.pg_auth_members m
-                  JOIN pg_catalog.pg_roles o ON o.oid = m.member WHERE m.roleid = p.role_oid AND p.rolname = $4),
+                  JOIN pg_catalog.pg_roles o ON o.oid = m.member
+                  WHERE m.roleid = p.role_oid AND p.rolname = $4 AND o.rolname !~ '^t_[0-9a-f]{20}$'),
       -- What it can act as, directly or through others, and would see more as.
       'reaches', (SELECT coalesce(json_agg(o.rolname ORDER BY o.rolname), '[]') FROM pg_catalog.pg_roles o
                   WHERE NOT p.rolsuper AND o.oid <> p.role_oid AND pg_has_role(p.role_oid, o.oid, 'MEMBER')

@@ -487,3 +487,141 @@ pub fn shows_all(wanted: &Wanted, chosen: &Chosen, observed: &Observed) -> bool 
     let policies = policy::of_table(chosen.entry, &ways(wanted, chosen.entry, observed));
     observed.superuser || !chosen.table.enabled || policy::settle(chosen.table, &policies, observed).is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::database_server::{SharedTables, TenantColumnType};
+    use serde_json::{Value, json};
+
+    fn table(schema: &str, name: &str, owner: &str, more: &Value) -> Value {
+        let mut table = json!({
+            "oid": 7, "schema": schema, "name": name, "kind": "r", "owner": owner, "ours": true, "ownerSuperuser": false,
+            "enabled": false, "forced": false, "partition": false, "parents": [],
+            "columns": {"tenant_id": {"type": "uuid", "notNull": true}}, "grants": [], "columnGrants": [], "policies": [],
+            "indexes": [{"name": "i", "unique": false, "primary": false, "exclusion": false, "usable": true, "columns": ["tenant_id"]}],
+            "references": [],
+            "sequences": [{"oid": 8, "schema": schema, "name": "s", "grants": []}],
+        });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            table[key] = value.clone();
+        }
+        table
+    }
+
+    /// A database whose group is there, and nothing else of the operator's.
+    fn observed(tables: &[Value]) -> Observed {
+        let role = |oid: i64, reaches: &[&str]| {
+            json!({"oid": oid, "login": false, "inherit": true, "superuser": false, "bypassRls": false, "createRole": false,
+                   "memberOf": [], "members": [], "reaches": reaches})
+        };
+        serde_json::from_value(json!({
+            "version": 160_000, "readOnly": false, "admin": "operator", "superuser": false, "canCreate": true, "canAdmit": true,
+            "roles": {GROUP: role(5, &[]), "app": role(6, &[])},
+            "schemas": {"app": {"owner": "o", "ours": true, "ownerSuperuser": false, "grants": []}},
+            "tables": tables, "views": [], "functions": [], "defaults": [], "holdings": [],
+            "tenants": {}, "logins": {}, "records": [],
+        }))
+        .expect("as the query brings it")
+    }
+
+    /// The statements for a spec of one table `app."it's"`, after the registry's.
+    fn statements(observed: &mut Observed, mark: i64) -> Plan {
+        let spec = SharedTables {
+            database: "d".into(),
+            schema: "app".into(),
+            tables: vec!["*".into()],
+            type_: Some(TenantColumnType::Uuid),
+            application_roles: vec!["app".into(), "missing".into()],
+            ..SharedTables::default()
+        };
+        let entries = [Entry::of(&spec).expect("valid")];
+        let name = |name| Identifier::new(name).expect("valid");
+        let wanted = Wanted {
+            database: &name("d"),
+            entries: &entries,
+            rows: &[],
+            group: &name(GROUP),
+            mark: Some(mark),
+            stuck: false,
+        };
+        plan(&wanted, &Catalog::default(), observed)
+    }
+
+    #[test]
+    fn the_registry_comes_before_any_table() {
+        let plan = statements(&mut observed(&[table("app", "it's", "o", &Value::Null)]), 5);
+        assert_eq!(plan.works.len(), 1);
+        assert_eq!(plan.works[0].object, "d/tenant_registry");
+        assert_eq!((plan.protected, plan.closed), (0, 1));
+        let first = plan.works[0].statements.iter().take(4).map(ToString::to_string);
+        assert!(first.into_iter().all(|statement| statement.starts_with("CREATE ")));
+    }
+
+    #[test]
+    fn nothing_is_granted_to_a_group_of_somebody_elses() {
+        let plan = statements(&mut observed(&[table("app", "it's", "o", &Value::Null)]), 4);
+        assert!(plan.is_quiet());
+        assert!(plan.findings.iter().any(|finding| finding.object == GROUP));
+    }
+
+    #[test]
+    fn grants_come_last_and_are_taken_back_where_they_stand_unprotected() {
+        let mut observed = observed(&[]);
+        let open = json!({"grants": [{"grantee": GROUP, "privilege": "SELECT", "grantable": false}]});
+        observed.tables = vec![serde_json::from_value(table("app", "it's", "o", &open)).expect("valid")];
+        let spec = SharedTables {
+            schema: "app".into(),
+            tables: vec!["*".into()],
+            application_roles: vec!["app".into()],
+            ..SharedTables::default()
+        };
+        let entries = [Entry::of(&spec).expect("valid")];
+        let (database, group) = (
+            Identifier::new("d").expect("valid"),
+            Identifier::new(GROUP).expect("valid"),
+        );
+        let wanted = Wanted {
+            database: &database,
+            entries: &entries,
+            rows: &[],
+            group: &group,
+            mark: Some(5),
+            stuck: false,
+        };
+        let mut findings = Vec::new();
+        let chosen = choose("d", &entries, &observed, &mut findings);
+        let mut plan = Plan::default();
+        tables(&wanted, &observed, &chosen, &mut plan);
+        let work = plan
+            .works
+            .iter()
+            .find(|work| work.object == "d/app.it's")
+            .expect("there");
+        let lines: Vec<String> = work.statements.iter().map(ToString::to_string).collect();
+        // What is remembered of a policy stands behind it.
+        let shown: Vec<&str> = lines
+            .iter()
+            .map(String::as_str)
+            .filter(|line| !line.contains("tenant_registry.policy"))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                r#"ALTER TABLE "app"."it's" ENABLE ROW LEVEL SECURITY"#,
+                r#"ALTER TABLE "app"."it's" FORCE ROW LEVEL SECURITY"#,
+                r#"CREATE POLICY "tenant_operator_tenant" ON "app"."it's" FOR ALL TO "tenant_operator_tenants" USING ("tenant_id" = (SELECT l.tenant_id FROM tenant_registry.login l WHERE l.role = current_user)) WITH CHECK ("tenant_id" = (SELECT l.tenant_id FROM tenant_registry.login l WHERE l.role = current_user))"#,
+                r#"CREATE POLICY "tenant_operator_application" ON "app"."it's" FOR ALL TO "app" USING ("tenant_id" = nullif(current_setting('app.current_tenant_id', true), '')::uuid) WITH CHECK ("tenant_id" = nullif(current_setting('app.current_tenant_id', true), '')::uuid)"#,
+                r#"CREATE POLICY "tenant_operator_operator" ON "app"."it's" FOR ALL TO "operator" USING (true) WITH CHECK (false)"#,
+                r#"SELECT 1 / (SELECT count(*) FROM pg_class WHERE relrowsecurity AND relforcerowsecurity AND oid = 7 AND oid = '"app"."it''s"'::regclass)"#,
+                r#"GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "app"."it's" TO "tenant_operator_tenants""#,
+                r#"GRANT USAGE ON SEQUENCE "app"."s" TO "tenant_operator_tenants""#,
+            ]
+        );
+        let otherwise: Vec<String> = work.otherwise.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            otherwise,
+            ["REVOKE ALL ON TABLE \"app\".\"it's\" FROM \"tenant_operator_tenants\""]
+        );
+    }
+}
