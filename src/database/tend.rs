@@ -181,6 +181,11 @@ impl Tending<'_> {
         }
         let current = match turn {
             Turn::Issue { login, previous_until } => {
+                // Its turn before has ended just now, when the next was asked for already: so do its sessions.
+                if open[login] {
+                    wanted.logins[1 - login].open = open[1 - login];
+                    self.settle(&connection, shard, &wanted).await?;
+                }
                 let issued = Credentials {
                     published: Published {
                         login,
