@@ -76,6 +76,7 @@ async fn a_thousand_tenants(mut world: World) {
         .await
         .unwrap();
     assert!(report.changed);
+    assert_eq!(report.missing.len(), 1000);
     assert!(world.server.statements() - statements < 30);
     let count =
         "SELECT (SELECT count(*) FROM tenant_registry.tenant) || ' ' || (SELECT count(*) FROM tenant_registry.login)";
@@ -89,6 +90,11 @@ async fn a_thousand_tenants(mut world: World) {
             .changed
     );
     assert_eq!(one(&world.root, count).await, "1002 1002");
+    // A call with a short list and an older catalog takes nothing away.
+    let report = shared::tend(&world.server, &world.spec, &world.rows[..1], &without)
+        .await
+        .unwrap();
+    assert!(!report.changed && report.missing.is_empty());
     let (statements, begun) = (world.server.statements(), Instant::now());
     for _ in 0..3 {
         let report = shared::tend(&world.server, &world.spec, &world.rows, &without)

@@ -2,6 +2,7 @@
 //! operator's own, and nobody else writes in it.
 
 use super::catalog::{Grant, Observed, Schema, Table, Tenant};
+use super::findings::is_tenants;
 use super::policy::{self, Policy, Ways, qualified, relation};
 use super::report::{Finding, Severity};
 use super::{GROUP, REGISTRY, RegistryRow};
@@ -278,19 +279,18 @@ pub fn rows(
             logins.push((role, id));
         }
     }
-    let is_current = |role: &str, id: &str| {
-        let named = |row: &RegistryRow| row.owner_role.as_str() == role && row.id.eq_ignore_ascii_case(id);
-        let marked = |role: &str| {
-            catalog
-                .mark("role", role)
-                .is_some_and(|mark| mark.tenant_id.eq_ignore_ascii_case(id))
+    // A role that the catalog does not know may be newer than it: another call may just have entered it.
+    let is_wrong = |role: &str, id: &str| {
+        let marked = || {
+            let mark = catalog.mark("role", role);
+            mark.is_some_and(|mark| mark.tenant_id.eq_ignore_ascii_case(id))
         };
-        (wanted.iter().any(named) && catalog.roles.get(role).is_none_or(|_| marked(role))) || marked(role)
+        !is_tenants(role) || (catalog.roles.contains_key(role) && !marked())
     };
     let mut stale: Vec<&String> = observed
         .logins
         .iter()
-        .filter(|(role, id)| !is_current(role, id))
+        .filter(|(role, id)| is_wrong(role, id))
         .map(|(role, _)| role)
         .collect();
     stale.sort();

@@ -1,6 +1,7 @@
 //! What is told of shared tables.
 
 use crate::postgres::plan::Step;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// How bad something is.
@@ -61,6 +62,8 @@ pub struct SharedReport {
     pub findings: Vec<Finding>,
     /// Whether anything was written.
     pub changed: bool,
+    /// Ids of tenants, of those that were wanted, that do not see their rows in every database with shared tables yet.
+    pub missing: BTreeSet<String>,
 }
 
 impl SharedReport {
@@ -74,6 +77,7 @@ impl SharedReport {
         self.protected += other.protected;
         self.closed += other.closed;
         self.changed |= other.changed;
+        self.missing.extend(other.missing);
         for finding in other.findings {
             if !self.findings.contains(&finding) {
                 self.findings.push(finding);

@@ -80,6 +80,7 @@ pub async fn tend(
             Ok(()) => report.add(tending.report),
             Err(error) if error.concerns_server() => return Err(error),
             Err(error) => {
+                report.missing.extend(rows.iter().map(|row| row.id.clone()));
                 let mut finding = Finding::new(
                     Severity::Violation,
                     &database,
@@ -219,6 +220,16 @@ impl Tending<'_> {
         for round in 0..ROUNDS {
             let observed = observe(self.server, &client, self.wanted.entries, known).await?;
             self.wanted.mark = marks.group;
+            let sees = |row: &&RegistryRow| {
+                let id = observed.logins.get(row.owner_role.as_str());
+                id.is_some_and(|id| id.eq_ignore_ascii_case(&row.id))
+            };
+            let missing = self
+                .wanted
+                .rows
+                .iter()
+                .filter(|row| !self.wanted.entries.is_empty() && !sees(row));
+            self.report.missing = missing.map(|row| row.id.clone()).collect();
             last = plan(&self.wanted, self.catalog, &observed);
             if !last.group.is_empty() && !observed.read_only {
                 self.group(&last.group, observed.role(GROUP).is_some(), marks).await?;
