@@ -74,8 +74,7 @@ pub struct Role {
     /// What its default privileges in [`Catalog::database`] give to others.
     #[serde(default)]
     pub given: Vec<DefaultGrant>,
-    /// The databases in which something is its own, or was granted to it. Of other roles than logins only where one tenant
-    /// was looked at.
+    /// The databases in which something is its own, or was granted to it. [`Catalog::database`] only of logins.
     #[serde(default)]
     pub holdings: Vec<Holding>,
 }

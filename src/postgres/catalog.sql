@@ -49,14 +49,15 @@ WITH ours AS MATERIALIZED (
                          ORDER BY g.nspname, g.defaclobjtype, g.rolname) AS list
   FROM default_grants g GROUP BY g.oid
 ), holdings AS (
-  -- What hangs on a login; and on the other roles too where only one tenant is looked at.
+  -- What hangs on a role in other databases, and on a login in this one.
   SELECT h.refobjid AS oid, json_agg(json_build_object('database', d.datname, 'owns', h.owns) ORDER BY d.datname) AS list
   FROM (SELECT s.refobjid, s.dbid, 
                  -- Default privileges count as owned, and cannot be given to another.
                  bool_or(s.deptype = 'o' AND s.classid <> 'pg_catalog.pg_default_acl'::pg_catalog.regclass) AS owns
         FROM ours r JOIN pg_catalog.pg_shdepend s ON s.refobjid = r.oid
         WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.dbid <> 0
-          AND ($1::text[] IS NOT NULL OR right(r.rolname::text, 2) IN ('_a', '_b'))
+          AND (right(r.rolname::text, 2) IN ('_a', '_b')
+               OR s.dbid <> (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()))
         GROUP BY s.refobjid, s.dbid) h
   JOIN pg_catalog.pg_database d ON d.oid = h.dbid
   GROUP BY h.refobjid

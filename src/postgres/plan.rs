@@ -711,7 +711,7 @@ impl Plan<'_> {
     /// The place is the operator's own, so that its tenant can let nobody else in.
     fn own(&mut self, alter: Statement, found: Option<&catalog::Place>) {
         let admin = &self.catalog.admin;
-        let Some(found) = found.filter(|found| found.owner != admin.name) else {
+        let Some(found) = found.filter(|found| found.owner != admin.name && !found.owner.is_empty()) else {
             return;
         };
         let statement = alter.join(sql![" OWNER TO CURRENT_USER"]);

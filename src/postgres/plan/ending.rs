@@ -28,11 +28,11 @@ pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<
         .collect();
     steps.extend(close(names, catalog, " NOLOGIN"));
     if catalog.databases.contains_key(place.as_str()) {
-        steps.push(alone(sql!["DROP DATABASE ", place, " WITH (FORCE)"]));
+        steps.push(alone(drop_database(catalog, place)));
     }
     if let Some(intent) = catalog.intents.get(place.as_str()) {
         if let Some(begun) = begun(catalog, intent) {
-            steps.push(alone(sql!["DROP DATABASE ", &begun, " WITH (FORCE)"]));
+            steps.push(alone(drop_database(catalog, &begun)));
         }
         steps.push(records(sql![
             "DELETE FROM tenant_operator.intent WHERE name = ",
@@ -92,6 +92,13 @@ pub fn closing(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<
         .filter_map(|login| as_member(catalog, login))
         .map(records);
     Ok(memberships.chain(steps).collect())
+}
+
+/// A superuser ends all sessions. Others are refused that while autovacuum is at work there, and without asking for it the
+/// server ends autovacuum by itself; the tenant's own sessions are gone by then.
+fn drop_database(catalog: &Catalog, name: &Identifier) -> Statement {
+    let force = if catalog.admin.superuser { " WITH (FORCE)" } else { "" };
+    sql!["DROP DATABASE ", name, force]
 }
 
 fn close(names: &Names, catalog: &Catalog, attributes: &'static str) -> Vec<Step> {
