@@ -110,7 +110,14 @@ impl Error {
         let Some(db) = error.as_db_error() else {
             return Self::Unreachable(chain(error));
         };
-        let message = db.message().to_string();
+        let mut message = db.message().to_string();
+        // What a role cannot be dropped for.
+        if let Some(detail) = db
+            .detail()
+            .filter(|_| *db.code() == SqlState::DEPENDENT_OBJECTS_STILL_EXIST)
+        {
+            message = format!("{message}: {detail}");
+        }
         match db.code() {
             code if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
                 Self::Authentication(message)

@@ -4,17 +4,37 @@ use super::client::{Error, Server};
 use serde::Deserialize;
 use std::collections::HashMap;
 
-/// Sizes are files' sizes: they are asked for rarely. The records' database is where it runs.
+/// Sizes are files' sizes: they are asked for rarely. The records' database is where it runs. Whoever may not connect to a
+/// database may not know its size. A size is asked for under a lock: where a tenant holds one against it, the server's estimate
+/// stands in.
 const QUERY: &str = "\
+WITH databases AS MATERIALIZED (
+  SELECT d.oid, d.datname, CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS bytes
+  FROM pg_database d WHERE d.datallowconn
+), tables AS MATERIALIZED (
+  SELECT n.nspname, c.oid, c.reltoastrelid
+  FROM tenant_operator.object o JOIN pg_namespace n ON o.kind = 'schema' AND n.oid = o.oid
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'm')
+), parts AS MATERIALIZED (
+  SELECT t.nspname, t.oid FROM tables t
+  UNION ALL SELECT t.nspname, t.reltoastrelid FROM tables t WHERE t.reltoastrelid <> 0
+  UNION ALL SELECT t.nspname, i.indexrelid FROM tables t JOIN pg_index i ON i.indrelid IN (t.oid, t.reltoastrelid)
+), locked AS MATERIALIZED (
+  SELECT DISTINCT l.relation FROM pg_locks l
+  WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL
+    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+)
 SELECT json_build_object(
-  'bytes', (SELECT coalesce(sum(pg_database_size(oid)), 0)::int8 FROM pg_database WHERE datallowconn),
-  'schemas', (SELECT coalesce(json_object_agg(name, bytes), '{}') FROM (
-      SELECT n.nspname AS name, coalesce(sum(pg_total_relation_size(c.oid)), 0)::int8 AS bytes
+  'bytes', (SELECT coalesce(sum(bytes), 0)::int8 FROM databases),
+  'schemas', (SELECT coalesce(json_object_agg(nspname, bytes), '{}') FROM (
+      SELECT n.nspname, coalesce(sum(CASE WHEN l.relation IS NULL THEN pg_relation_size(c.oid)
+                                          ELSE c.relpages::int8 * current_setting('block_size')::int8 END), 0)::int8 AS bytes
       FROM tenant_operator.object o JOIN pg_namespace n ON o.kind = 'schema' AND n.oid = o.oid
-      LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'm')
+      LEFT JOIN parts p ON p.nspname = n.nspname LEFT JOIN pg_class c ON c.oid = p.oid
+      LEFT JOIN locked l ON l.relation = c.oid
       GROUP BY n.nspname) s),
-  'databases', (SELECT coalesce(json_object_agg(d.datname, pg_database_size(d.oid)), '{}')
-      FROM tenant_operator.object o JOIN pg_database d ON o.kind = 'database' AND d.oid = o.oid),
+  'databases', (SELECT coalesce(json_object_agg(d.datname, d.bytes), '{}')
+      FROM tenant_operator.object o JOIN databases d ON o.kind = 'database' AND d.oid = o.oid WHERE d.bytes IS NOT NULL),
   'sessions', (SELECT coalesce(json_object_agg(usename, sessions), '{}') FROM (
       SELECT usename, count(*) AS sessions FROM pg_stat_activity WHERE usename ~ '^t_[0-9a-f]{20}_[ab]$' GROUP BY usename) a)
 )";
@@ -22,7 +42,7 @@ SELECT json_build_object(
 /// What was used when it was last asked.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Of all databases.
+    /// Of all databases that the operator's role may connect to.
     pub bytes: i64,
     /// Bytes by name.
     schemas: HashMap<String, i64>,
