@@ -89,8 +89,9 @@ pub async fn state(client: &Client, statements: &str) -> String {
 /// Executes, or says why not.
 pub async fn run(client: &Client, statements: &str) {
     if let Err(error) = client.batch_execute(statements).await {
+        let shown: String = statements.chars().take(300).collect();
         panic!(
-            "{statements}: {}",
+            "{shown}: {}",
             error
                 .as_db_error()
                 .map_or_else(|| error.to_string(), ToString::to_string)
@@ -138,6 +139,12 @@ impl Site {
         )
         .await;
         run(&root, &format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC")).await;
+        // Up to 14 only a superuser closes it.
+        run(
+            &superuser(pg, &database).await,
+            "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        )
+        .await;
         let address = Address {
             host: "127.0.0.1".into(),
             port: pg.port,
@@ -315,4 +322,42 @@ pub fn shown(steps: &[Step]) -> String {
         .iter()
         .map(|step| format!("{:?}: {}\n", step.venue, step.statement))
         .collect()
+}
+
+/// All that is in a server's catalogs of one tenant, in words, without what differs from one making to the next.
+pub async fn dump(site: &Site, names: &Names) -> String {
+    let root = site.root().await;
+    let query = format!(
+        "WITH r AS (SELECT * FROM pg_roles WHERE rolname IN ({})) \
+         SELECT coalesce(string_agg(line, E'\\n' ORDER BY line), '') FROM ( \
+         SELECT concat_ws(' ', 'role', rolname, rolcanlogin, rolinherit, rolsuper, rolcreaterole, rolcreatedb, rolreplication, \
+                rolbypassrls, rolconnlimit, nullif(rolvaliduntil, 'infinity')) AS line FROM r \
+         UNION ALL SELECT DISTINCT concat_ws(' ', 'member', o.rolname, e.rolname, m.admin_option, \
+                to_jsonb(m) ->> 'inherit_option', to_jsonb(m) ->> 'set_option') \
+         FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.roleid JOIN pg_roles e ON e.oid = m.member \
+         WHERE o.oid IN (SELECT oid FROM r) OR e.oid IN (SELECT oid FROM r) \
+         UNION ALL SELECT concat_ws(' ', 'setting', rolname, setdatabase, c) \
+         FROM pg_db_role_setting s JOIN r ON r.oid = s.setrole, unnest(setconfig) c \
+         UNION ALL SELECT concat_ws(' ', 'schema', nspname, pg_get_userbyid(nspowner), pg_get_userbyid(e.grantee), \
+                e.privilege_type, e.is_grantable) \
+         FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) e \
+         WHERE nspname = '{place}' OR e.grantee IN (SELECT oid FROM r) \
+         UNION ALL SELECT concat_ws(' ', 'database', datname, pg_get_userbyid(datdba), datallowconn, pg_get_userbyid(e.grantee), \
+                e.privilege_type, e.is_grantable) \
+         FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) e \
+         WHERE datname = '{place}' OR e.grantee IN (SELECT oid FROM r) \
+         UNION ALL SELECT concat_ws(' ', 'default', rolname, defaclnamespace, defaclobjtype, e.privilege_type, \
+                pg_get_userbyid(e.grantee)) FROM pg_default_acl JOIN r ON r.oid = defaclrole, aclexplode(defaclacl) e \
+         UNION ALL SELECT concat_ws(' ', 'mark', kind, name, tenant_id, revision) FROM tenant_operator.object \
+                WHERE tenant_id = (SELECT max(tenant_id) FROM tenant_operator.object WHERE name = '{place}') \
+         UNION ALL SELECT concat_ws(' ', 'intent', name) FROM tenant_operator.intent WHERE name = '{place}' \
+         UNION ALL SELECT 'begun' FROM pg_database WHERE datname LIKE 'new\\_%' AND datdba = '{admin}'::regrole \
+         UNION ALL SELECT 'large objects of ' || pg_get_userbyid(lomowner) FROM pg_largeobject_metadata \
+                WHERE lomowner IN (SELECT oid FROM r) \
+         ) all_of_it",
+        names.roles().map(|role| format!("'{}'", role.as_str())).join(", "),
+        place = names.place.as_str(),
+        admin = site.address.user,
+    );
+    text(&root, &query).await
 }

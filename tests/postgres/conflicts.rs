@@ -1,0 +1,91 @@
+//! What the operator did not make is neither taken over nor touched.
+
+use crate::site::{Site, run, superuser, text};
+use tenant_operator::postgres::plan::{Place, closing, plan, removal};
+
+pub async fn are_left_alone(site: Site, place: Place) {
+    let root = site.root().await;
+    let attributes = "SELECT coalesce(string_agg(line, E'\\n' ORDER BY line), '') FROM ( \
+         SELECT oid || ' ' || rolname || rolcanlogin || rolinherit AS line FROM pg_roles WHERE rolname ~ '^t_' \
+         UNION ALL SELECT oid || ' ' || nspname || pg_get_userbyid(nspowner) || coalesce(nspacl::text, '') FROM pg_namespace \
+             WHERE nspname ~ '^t_' \
+         UNION ALL SELECT oid || ' ' || datname || pg_get_userbyid(datdba) || coalesce(datacl::text, '') FROM pg_database \
+             WHERE datname ~ '^t_') a";
+    // Somebody else's of the tenant's names, there before it.
+    for kind in ["role owner", "role login", "role reader", "schema", "database"] {
+        let tenant = site.tenant(&place);
+        let names = &tenant.wanted.names;
+        let (make, unmake) = match kind {
+            "schema" => (
+                format!("CREATE SCHEMA {}", tenant.owner()),
+                format!("DROP SCHEMA {}", tenant.owner()),
+            ),
+            "database" => (
+                format!("CREATE DATABASE {}", tenant.owner()),
+                format!("DROP DATABASE {}", tenant.owner()),
+            ),
+            _ => {
+                let name = match kind {
+                    "role owner" => tenant.owner(),
+                    "role login" => tenant.login(1),
+                    _ => names.reader.as_str(),
+                };
+                (format!("CREATE ROLE {name} NOINHERIT"), format!("DROP ROLE {name}"))
+            }
+        };
+        run(&root, &make).await;
+        refuses(&site, &tenant, kind.split(' ').next().expect("kind")).await;
+        let mine = |text: String| {
+            text.lines()
+                .filter(|line| line.contains(tenant.owner()))
+                .collect::<String>()
+        };
+        let before = mine(text(&root, attributes).await);
+        assert!(site.try_converge(&tenant.wanted).await.is_err());
+        assert_eq!(mine(text(&root, attributes).await), before, "{kind}");
+        run(&root, &unmake).await;
+    }
+    // The mark is on the object, not on the name: one that took its place is somebody else's.
+    let tenant = site.new_tenant(&place).await;
+    let name = tenant.owner();
+    match place {
+        Place::Database => {
+            run(&root, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+            run(&root, &format!("CREATE DATABASE {name}")).await;
+            refuses(&site, &tenant, "database").await;
+            run(&superuser(&site.pg, name).await, "CREATE TABLE theirs ()").await;
+            run(&root, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        }
+        _ => {
+            run(
+                &root,
+                &format!("DROP SCHEMA {name} CASCADE; CREATE SCHEMA {name}; CREATE TABLE {name}.theirs ()"),
+            )
+            .await;
+            refuses(&site, &tenant, "schema").await;
+            run(&root, &format!("DROP SCHEMA {name} CASCADE")).await;
+        }
+    }
+    let login = tenant.login(0);
+    run(
+        &root,
+        &format!("DROP OWNED BY {login}; DROP ROLE {login}; CREATE ROLE {login}"),
+    )
+    .await;
+    refuses(&site, &tenant, "role").await;
+    run(&root, &format!("DROP ROLE {login}")).await;
+    site.remove(&tenant).await;
+}
+
+/// Neither made, closed nor removed.
+async fn refuses(site: &Site, tenant: &crate::site::Tenant, kind: &str) {
+    let catalog = site.server.observe(None).await.expect("observe");
+    let (names, id) = (&tenant.wanted.names, &tenant.wanted.tenant_id);
+    for conflict in [
+        plan(&tenant.wanted, &catalog),
+        removal(names, id, &catalog),
+        closing(names, id, &catalog),
+    ] {
+        assert_eq!(conflict.expect_err(kind).kind, kind);
+    }
+}

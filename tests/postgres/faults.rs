@@ -1,0 +1,183 @@
+//! A server that is away, slow, full or read-only: said for what it is, waited for within bounds, and well again afterwards.
+
+use crate::servers::Pg;
+use crate::site::{Admin, Site, connect, number, run, superuser, text};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tenant_operator::postgres::Statement;
+use tenant_operator::postgres::client::Error;
+use tenant_operator::postgres::plan::{Place, Step, Venue};
+use tenant_operator::sql;
+use tokio::task::spawn_blocking;
+
+pub async fn are_said_and_survived(site: Site, place: Place) {
+    let major = site.pg.major;
+    let pg = spawn_blocking(move || Arc::new(Pg::start(major, &format!("-faults-{}", number()))))
+        .await
+        .expect("server");
+    let site = Site::new(&pg, Admin::CreateRole).await;
+    let tenant = site.new_tenant(&place).await;
+
+    // Gone in the middle of a transaction, and then not there at all.
+    let (slow, busy) = (site.server.clone(), Instant::now());
+    let half = tokio::spawn(async move {
+        slow.execute(&[records(leftover()), records(sql!["SELECT pg_sleep(20)"])])
+            .await
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let server = pg.clone();
+    spawn_blocking(move || server.stop()).await.expect("stop");
+    let error = half.await.expect("task").expect_err("the server went away");
+    assert!(
+        ["ServerBusy", "ServerUnreachable"].contains(&error.reason()),
+        "{error:?}"
+    );
+    let error = site.server.observe(None).await.expect_err("there is no server");
+    assert_eq!(error.reason(), "ServerUnreachable", "{error:?}");
+    assert!(
+        error.concerns_server() && busy.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        busy.elapsed()
+    );
+    let server = pg.clone();
+    spawn_blocking(move || server.start_again()).await.expect("start");
+    site.is_quiet(&tenant.wanted).await;
+    assert_eq!(marked(&site).await, "0", "half a transaction stayed");
+
+    // Given up in the middle: nobody meets that connection again.
+    let work = [records(leftover()), records(sql!["SELECT pg_sleep(3)"])];
+    assert!(
+        tokio::time::timeout(Duration::from_millis(500), site.server.execute(&work))
+            .await
+            .is_err()
+    );
+    site.server
+        .execute(&[records(sql!["SELECT 1"])])
+        .await
+        .expect("another connection");
+    assert_eq!(marked(&site).await, "0", "another's transaction was committed");
+
+    // It takes connections and says nothing.
+    let signal = |name: &str| Command::new("kill").args([name, &pg.pid()]).status().expect("kill");
+    assert!(signal("-STOP").success());
+    let fresh = Site::at(&pg, site.admin, site.address.clone());
+    let begun = Instant::now();
+    let error = fresh.server.observe(None).await.expect_err("it says nothing");
+    assert!(signal("-CONT").success());
+    assert_eq!(error.reason(), "ServerTimeout", "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    fresh.server.observe(None).await.expect("it speaks again");
+
+    // It has no connection left.
+    let mut all = Vec::new();
+    while let Ok(client) = connect(pg.port, "postgres", &pg.password, "postgres").await {
+        all.push(client);
+        assert!(all.len() < 200);
+    }
+    let fresh = Site::at(&pg, site.admin, site.address.clone());
+    let error = fresh.server.observe(None).await.expect_err("it is full");
+    assert_eq!(error.reason(), "ServerBusy", "{error:?}");
+    drop(all);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    fresh.server.observe(None).await.expect("there is room again");
+
+    // It only reads.
+    let root = superuser(&pg, "postgres").await;
+    let only_reads = async |value: &str| {
+        run(&root, "SET default_transaction_read_only = off").await;
+        run(
+            &root,
+            &format!("ALTER SYSTEM SET default_transaction_read_only = {value}"),
+        )
+        .await;
+        run(&root, "SELECT pg_reload_conf()").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    only_reads("on").await;
+    assert!(site.server.observe(None).await.expect("observe").read_only);
+    let error = site
+        .server
+        .execute(&[records(leftover())])
+        .await
+        .expect_err("it only reads");
+    assert_eq!(error.reason(), "ServerReadOnly", "{error:?}");
+    only_reads("off").await;
+    site.is_quiet(&tenant.wanted).await;
+    let wrong = site
+        .server
+        .log_in(tenant.login(0), &tenant.passwords[1], &site.database_of(&tenant.wanted))
+        .await;
+    assert!(matches!(wrong, Err(Error::Authentication(_))), "{wrong:?}");
+    site.remove(&tenant).await;
+    drop((site, fresh, root));
+    spawn_blocking(move || drop(pg)).await.expect("stopped");
+}
+
+/// Much at once, through few connections.
+pub async fn connections_are_bounded(site: Site, place: Place) {
+    for most in [2, 3, 6] {
+        let site = Site::with(&site.pg, site.admin, most).await;
+        let tenants = [site.new_tenant(&place).await, site.new_tenant(&place).await];
+        let root = site.root().await;
+        let names: Vec<String> = tenants.iter().map(|tenant| format!("'{}'", tenant.login(0))).collect();
+        let query = format!(
+            "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = 'tenant-operator' AND usename IN ('{}', {})",
+            site.address.user,
+            names.join(", ")
+        );
+        let mut work = tokio::task::JoinSet::new();
+        for i in 0..40 {
+            let (site, tenant) = (site.clone(), &tenants[i % 2]);
+            let (login, password) = (tenant.login(0).to_string(), tenant.passwords[0].clone());
+            let (wanted, database) = (tenant.wanted.clone(), site.database_of(&tenant.wanted));
+            work.spawn(async move {
+                match i % 4 {
+                    0 => drop(site.server.observe(None).await.expect("observe")),
+                    1 => drop(site.server.log_in(&login, &password, &database).await.expect("login")),
+                    2 => drop(site.try_converge(&wanted).await.expect("converge")),
+                    _ => site
+                        .server
+                        .execute(&[records(sql!["SELECT pg_sleep(0.02)"])])
+                        .await
+                        .expect("execute"),
+                }
+            });
+        }
+        let mut peak = 0;
+        loop {
+            let now: usize = text(&root, &query).await.parse().expect("number");
+            peak = peak.max(now);
+            match tokio::time::timeout(Duration::from_millis(5), work.join_next()).await {
+                Ok(None) => break,
+                Ok(Some(done)) => done.expect("done"),
+                Err(_) => {}
+            }
+        }
+        // A session that was ended may be seen for a moment longer.
+        assert!(peak >= 1 && peak <= most + 1, "{peak} of {most}");
+        assert!(site.server.connections() <= most);
+        for tenant in &tenants {
+            site.remove(tenant).await;
+        }
+    }
+}
+
+fn records(statement: Statement) -> Step {
+    Step {
+        venue: Venue::Records,
+        statement,
+    }
+}
+
+fn leftover() -> Statement {
+    sql!["INSERT INTO tenant_operator.object (kind, oid, name, tenant_id) VALUES ('role', 1, 'leftover', 'leftover')"]
+}
+
+async fn marked(site: &Site) -> String {
+    text(
+        &site.root().await,
+        "SELECT count(*)::text FROM tenant_operator.object WHERE name = 'leftover'",
+    )
+    .await
+}

@@ -1,0 +1,167 @@
+//! What of a server's certificate is looked at, in each mode.
+
+use crate::servers::Pg;
+use crate::site::{Admin, Site, number, run, superuser, text};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use tenant_operator::postgres::plan::Place;
+use tenant_operator::postgres::tls::{Authority, Trust};
+use tokio::task::spawn_blocking;
+
+pub async fn trusts_as_it_is_told(site: Site, _: Place) {
+    let major = site.pg.major;
+    let pg = spawn_blocking(move || Arc::new(Pg::start(major, &format!("-tls-{}", number()))))
+        .await
+        .expect("server");
+    let data = pg.data();
+    let (right, wrong) = spawn_blocking(move || certificates(&data)).await.expect("certificates");
+    let plain = Site::new(&pg, Admin::CreateRole).await;
+    let reach = async |trust: Option<Trust>, host: &str| {
+        let mut address = plain.address.clone();
+        (address.trust, address.host) = (trust, host.into());
+        Site::at(&pg, Admin::CreateRole, address)
+            .server
+            .observe(None)
+            .await
+            .map(drop)
+    };
+    let refused = reach(Some(Trust::Anyone), "127.0.0.1")
+        .await
+        .expect_err("it has no TLS yet");
+    assert_eq!(refused.reason(), "ServerUnreachable", "{refused}");
+    let root = superuser(&pg, "postgres").await;
+    run(&root, "ALTER SYSTEM SET ssl = on").await;
+    run(&root, "SELECT pg_reload_conf()").await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(text(&root, "SHOW ssl").await, "on");
+
+    let (right, wrong) = (Authority::Pem(right), Authority::Pem(wrong));
+    // The certificate is made out to localhost, not to 127.0.0.1.
+    let table = [
+        (None, "127.0.0.1", true),
+        (Some(Trust::Anyone), "127.0.0.1", true),
+        (Some(Trust::Authority(right.clone())), "127.0.0.1", true),
+        (Some(Trust::Authority(right.clone())), "localhost", true),
+        (Some(Trust::Authority(wrong.clone())), "localhost", false),
+        (Some(Trust::Authority(Authority::WellKnown)), "localhost", false),
+        (Some(Trust::Host(right.clone())), "localhost", true),
+        (Some(Trust::Host(right)), "127.0.0.1", false),
+        (Some(Trust::Host(wrong)), "localhost", false),
+        (Some(Trust::Host(Authority::WellKnown)), "localhost", false),
+    ];
+    for (trust, host, expected) in table {
+        let what = format!("{trust:?} {host}").chars().take(60).collect::<String>();
+        match reach(trust, host).await {
+            Ok(()) => assert!(expected, "{what}: was believed"),
+            Err(error) => {
+                assert!(!expected, "{what}: {error}");
+                assert_eq!(error.reason(), "ServerUnreachable", "{what}: {error}");
+                assert!(
+                    error.to_string().to_lowercase().contains("certificate"),
+                    "{what}: {error}"
+                );
+            }
+        }
+    }
+    let nonsense = Site::new(&pg, Admin::CreateRole).await;
+    let mut address = nonsense.address.clone();
+    address.trust = Some(Trust::Host(Authority::Pem("nothing".into())));
+    let error = tenant_operator::postgres::client::Server::new(address)
+        .err()
+        .expect("no certificate");
+    assert_eq!(error.reason(), "InvalidServer");
+    drop((root, plain, nonsense));
+    spawn_blocking(move || drop(pg)).await.expect("stopped");
+}
+
+/// A server's certificate for localhost, the authority that signed it, and one that did not.
+fn certificates(data: &Path) -> (String, String) {
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new("openssl")
+            .current_dir(data)
+            .args(arguments)
+            .output()
+            .expect("openssl");
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    for name in ["right", "wrong"] {
+        openssl(&[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            &format!("/CN={name}"),
+            "-keyout",
+            &format!("{name}.key"),
+            "-out",
+            &format!("{name}.pem"),
+        ]);
+    }
+    openssl(&[
+        "req",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        "server.key",
+        "-out",
+        "server.csr",
+    ]);
+    std::fs::write(
+        data.join("names"),
+        "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n",
+    )
+    .expect("names");
+    openssl(&[
+        "x509",
+        "-req",
+        "-in",
+        "server.csr",
+        "-CA",
+        "right.pem",
+        "-CAkey",
+        "right.key",
+        "-CAcreateserial",
+        "-days",
+        "2",
+        "-extfile",
+        "names",
+        "-out",
+        "server.crt",
+    ]);
+    let owner = format!("--reference={}", data.join("PG_VERSION").display());
+    let files = ["server.key", "server.crt"].map(|name| data.join(name));
+    assert!(
+        Command::new("chown")
+            .arg(owner)
+            .args(&files)
+            .status()
+            .expect("chown")
+            .success()
+    );
+    assert!(
+        Command::new("chmod")
+            .arg("600")
+            .args(&files)
+            .status()
+            .expect("chmod")
+            .success()
+    );
+    let pem = |name: &str| std::fs::read_to_string(data.join(name)).expect(name);
+    (pem("right.pem"), pem("wrong.pem"))
+}
