@@ -5,7 +5,7 @@ use super::servers::{Connection, Databases, Health, Shard};
 use super::tend;
 use crate::api::DatabaseModel;
 use crate::cluster::write::has_code;
-use crate::cluster::{Identity, Writer};
+use crate::cluster::{Identity, Key, Kind, Writer};
 use crate::error::Error;
 use crate::names;
 use crate::postgres::plan;
@@ -53,8 +53,22 @@ pub async fn release(
         };
         return Ok(Some(format!("DatabaseServer {}: {what}: {why}", placement.server)));
     }
+    // What it says opens nothing any more; whoever comes back gets other credentials.
+    if mode == Mode::Retain && has_namespace(databases, owner) {
+        withdraw_secret(writer, owner).await?;
+    }
     finish(databases, writer, owner, mode, placement).await?;
     Ok(None)
+}
+
+fn has_namespace(databases: &Databases, owner: &Identity) -> bool {
+    let key = Key {
+        kind: Kind::Namespace,
+        namespace: String::new(),
+        name: owner.tenant.clone(),
+    };
+    let live = databases.store.get(&owner.tenant, &key);
+    live.is_some_and(|live| live.belongs_to(owner) && !live.is_terminating())
 }
 
 /// Gives up what is on this server, which is left as it is: its record stays, so that nobody else gets the id.
