@@ -12,20 +12,11 @@ has_database() { [ -n "${DATABASE_HOST:-}" ]; }
 # What is applied: with databases where there is a server.
 samples() { if has_database; then echo config/samples-databases; else echo config/samples; fi; }
 
-# The server as a DatabaseServer. Its Secrets go by standard input: no password stands in an argument.
+# The server as a DatabaseServer.
 database_server() {
   local tls="{mode: ${DATABASE_TLS_MODE:-VerifyFull}"
-  {
-    kubectl create secret generic sample-database-admin --namespace "$NAMESPACE" --dry-run=client -o yaml \
-      --from-literal=username="${DATABASE_ADMIN:-tenant_operator}" \
-      --from-file=password=<(tr -d '\n' <"$DATABASE_ADMIN_PASSWORD_FILE")
-    if [ -n "${DATABASE_CA_FILE:-}" ]; then
-      echo ---
-      kubectl create secret generic sample-database-ca --namespace "$NAMESPACE" --dry-run=client -o yaml --from-file=ca.crt="$DATABASE_CA_FILE"
-      tls+=", caSecretRef: {name: sample-database-ca}"
-    fi
-    cat <<EOF
----
+  [ -z "${DATABASE_CA_FILE:-}" ] || tls+=", caSecretRef: {name: sample-database-ca}"
+  cat <<EOF
 apiVersion: tenant-operator.io/v1alpha1
 kind: DatabaseServer
 metadata: {name: sample, labels: {region: local}}
@@ -39,5 +30,26 @@ spec:
   capacity: {maxTenants: 1000}
   extensions: [pgcrypto]
 EOF
+}
+
+# What only a superuser can do, where this machine has one: $1 is the operator's program.
+harden_database() {
+  [ -n "${DATABASE_CONTROL:-}" ] || return 0
+  say "closing it to PUBLIC, as its superuser (tenant-operator database-script)"
+  database_server | "$1" database-script --admin "$DATABASE_ADMIN" -f - | "$DATABASE_CONTROL" psql -q
+}
+
+# Its Secrets go by standard input: no password stands in an argument.
+apply_database() {
+  {
+    kubectl create secret generic sample-database-admin --namespace "$NAMESPACE" --dry-run=client -o yaml \
+      --from-literal=username="${DATABASE_ADMIN:-tenant_operator}" \
+      --from-file=password=<(tr -d '\n' <"$DATABASE_ADMIN_PASSWORD_FILE")
+    echo ---
+    if [ -n "${DATABASE_CA_FILE:-}" ]; then
+      kubectl create secret generic sample-database-ca --namespace "$NAMESPACE" --dry-run=client -o yaml --from-file=ca.crt="$DATABASE_CA_FILE"
+      echo ---
+    fi
+    database_server
   } | kubectl apply -f -
 }

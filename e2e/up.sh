@@ -10,6 +10,7 @@ set -euo pipefail
 . "$(dirname "$0")/database.sh"
 
 NAMESPACE=tenant-operator-system
+BINARY=target/x86_64-unknown-linux-gnu/release/tenant-operator
 READY_TIMEOUT=${READY_TIMEOUT:-300}
 cd "$REPO"
 
@@ -38,7 +39,7 @@ bring_up() {
 
 # Makes the operator's image and brings it to the cluster's nodes; sets IMAGE.
 load_image() {
-  local binary=target/x86_64-unknown-linux-gnu/release/tenant-operator
+  local binary=$BINARY
   case $CLUSTER in
   local)
     say "building the operator"
@@ -161,7 +162,8 @@ install
 kubectl wait --for=condition=Established --timeout=60s crd/tenants.tenant-operator.io crd/tenanttiers.tenant-operator.io crd/databaseservers.tenant-operator.io >/dev/null
 if has_database; then
   say "PostgreSQL at $DATABASE_HOST becomes DatabaseServer sample"
-  database_server
+  harden_database "$BINARY"
+  apply_database
 else
   say "no PostgreSQL is named (DATABASE_HOST): the samples come without databases"
 fi

@@ -123,28 +123,54 @@ fn shared(tables: &SharedTables, admin: &Identifier, out: &mut String) -> anyhow
         out,
         "\n\\connect {database}\n\n-- Row-level security on shared tables is their owners' to enable, and policies name the roles of the application."
     );
-    let _ = writeln!(
-        out,
-        "{};",
-        sql!["GRANT CONNECT, CREATE ON DATABASE ", &database, " TO ", admin].reveal()
+    let mut say = |statement: Statement, end: &str| {
+        let _ = writeln!(out, "{}{end}", statement.reveal());
+    };
+    say(sql!["GRANT CREATE ON DATABASE ", &database, " TO ", admin], ";");
+    say(
+        sql![
+            "GRANT CONNECT ON DATABASE ",
+            &database,
+            " TO ",
+            admin,
+            " WITH GRANT OPTION"
+        ],
+        ";",
     );
-    let owners = sql![
-        "SELECT DISTINCT format('GRANT %I TO %I', pg_get_userbyid(c.relowner), ",
+    let tables_of = |what: Statement, superusers: &'static str| {
+        what.join(sql![
+            " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner WHERE n.nspname = ",
+            Literal(tables.schema.as_str()),
+            " AND c.relkind IN ('r', 'p') AND ",
+            superusers,
+            "r.rolsuper AND r.rolname <> ",
+            Literal(admin.as_str())
+        ])
+    };
+    let grant = sql![
+        "SELECT DISTINCT format('GRANT %I TO %I', r.rolname, ",
         Literal(admin.as_str()),
-        ") FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ",
-        Literal(tables.schema.as_str()),
-        " AND c.relkind IN ('r', 'p') AND pg_get_userbyid(c.relowner) <> ",
-        Literal(admin.as_str())
+        ")"
     ];
-    let _ = writeln!(out, "{} \\gexec", owners.reveal());
+    say(tables_of(grant, "NOT "), " \\gexec");
+    // Membership in a superuser would make the operator one.
+    if let Some(role) = &tables.migration_role {
+        let hand_over = sql![
+            "SELECT format('ALTER TABLE %I.%I OWNER TO %I', n.nspname, c.relname, ",
+            Literal(role.as_str()),
+            ")"
+        ];
+        say(tables_of(hand_over, ""), " \\gexec");
+    }
     let schema = sql![
-        "SELECT format('GRANT %I TO %I', pg_get_userbyid(nspowner), ",
+        "SELECT format('GRANT %I TO %I', r.rolname, ",
         Literal(admin.as_str()),
-        ") FROM pg_namespace WHERE nspname = ",
+        ") FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner WHERE n.nspname = ",
         Literal(tables.schema.as_str()),
-        " AND pg_get_userbyid(nspowner) <> ",
-        Literal(admin.as_str())
+        " AND NOT r.rolsuper AND r.rolname NOT IN ('pg_database_owner', ",
+        Literal(admin.as_str()),
+        ")"
     ];
-    let _ = writeln!(out, "{} \\gexec", schema.reveal());
+    say(schema, " \\gexec");
     Ok(())
 }

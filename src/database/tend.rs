@@ -313,11 +313,14 @@ impl Tending<'_> {
         else {
             return true;
         };
-        let bytes = shard.known().usage.bytes_of(tenant_names).unwrap_or(0) as f64;
+        // Of shared tables nobody has bytes of its own.
+        let Some(bytes) = shard.known().usage.bytes_of(tenant_names) else {
+            return true;
+        };
         let catalog = shard.of(tenant_names);
         let reads = catalog.roles.get(tenant_names.reader.as_str());
         let limited = reads.is_some_and(|role| !role.members.iter().all(|member| member.role == catalog.admin.name));
-        bytes < most as f64 * if limited { ROOM } else { 1.0 }
+        (bytes as f64) < most as f64 * if limited { ROOM } else { 1.0 }
     }
 
     /// Repeats plan and execution until there is nothing left to do.
@@ -361,8 +364,10 @@ impl Tending<'_> {
         };
         let row = super::agent::row(self.databases, &self.tenant.owner);
         let catalog = connection.server.observe(None).await?;
-        shared::tend(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
-        shard.known().enrolled.insert(self.tenant.owner.id.clone());
+        let report = shared::tend(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
+        if !report.missing.contains(&self.tenant.owner.id) {
+            shard.known().enrolled.insert(self.tenant.owner.id.clone());
+        }
         Ok(())
     }
 
