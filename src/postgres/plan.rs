@@ -981,3 +981,7 @@ fn stored(name: &str) -> String {
         false => format!("\"{}\"", name.replace('"', "\"\"")),
     }
 }
+
+#[cfg(test)]
+#[path = "plan_test.rs"]
+mod tests;
