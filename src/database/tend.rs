@@ -220,6 +220,12 @@ impl Tending<'_> {
                 let login = current.published.login;
                 wanted.logins[login].open = true;
                 wanted.logins[1 - login].open = other_open;
+                let role = tenant_names.logins[login].as_str();
+                if !shard.of(tenant_names).roles.contains_key(role) {
+                    // Somebody dropped it, and its password with it.
+                    wanted.logins[login].password = Some(current.password.verifier());
+                    shard.verify(&owner.id, None);
+                }
                 self.settle(&connection, shard, &wanted).await?;
                 self.publish(&connection, tenant_names, found, &current).await?;
                 self.verify(&connection, shard, tenant_names, &wanted, &current).await?;
