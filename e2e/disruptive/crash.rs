@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use std::time::Duration;
 
-async fn kill_again_and_again(scene: &Scene, times: u64) -> Result<()> {
+pub async fn kill_again_and_again(scene: &Scene, times: u64) -> Result<()> {
     for round in 0..times {
         // Moments that differ, so that the blow falls between other writes.
         tokio::time::sleep(Duration::from_millis(150 + 370 * round)).await;

@@ -6,6 +6,7 @@
 mod support;
 
 mod crash;
+mod database;
 mod down;
 mod leadership;
 mod quiet;

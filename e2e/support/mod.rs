@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod cluster;
+pub mod database;
 pub mod kubectl;
 pub mod operator;
 pub mod outside;

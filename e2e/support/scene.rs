@@ -4,7 +4,7 @@ use super::{Cluster, TestTenant, admin, kubectl, operator, path, pods};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub struct Scene {
     pub cluster: Cluster,
@@ -15,7 +15,7 @@ pub struct Scene {
 
 #[derive(Default)]
 struct Made {
-    tenants: Vec<String>,
+    tenants: Arc<Mutex<Vec<String>>>,
     tiers: Vec<String>,
     namespaces: Vec<String>,
     nodes: Vec<String>,
@@ -75,7 +75,7 @@ impl Scene {
 
     pub async fn tenant_called(&self, name: &str, tier: &str, spec: Value) -> Result<TestTenant> {
         let body = Self::tenant_body(name, tier, spec);
-        self.made().tenants.push(name.to_owned());
+        self.will_make_tenant(name);
         self.cluster
             .create(&path("tenants", "", ""), &body)
             .await
@@ -92,7 +92,16 @@ impl Scene {
 
     /// A Tenant that the test creates itself is removed all the same.
     pub fn will_make_tenant(&self, name: &str) {
-        self.made().tenants.push(name.to_owned());
+        let tenants = self.tenants();
+        tenants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(name.to_owned());
+    }
+
+    /// Every tenant of the scene, those that come later included.
+    pub fn tenants(&self) -> Arc<Mutex<Vec<String>>> {
+        self.made().tenants.clone()
     }
 
     /// A namespace that the test knows of is removed all the same.
@@ -141,7 +150,7 @@ impl Scene {
     }
 
     fn made(&self) -> std::sync::MutexGuard<'_, Made> {
-        self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,7 +160,8 @@ impl Drop for Scene {
             return;
         }
         let made = std::mem::take(&mut *self.made());
-        for tenant in &made.tenants {
+        let tenants = made.tenants.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for tenant in &tenants {
             kubectl::quietly(&[
                 "patch",
                 "tenant",
@@ -162,7 +172,7 @@ impl Drop for Scene {
             ]);
         }
         for (kind, names) in [
-            ("tenant", &made.tenants),
+            ("tenant", &tenants),
             ("namespace", &made.namespaces),
             ("node", &made.nodes),
             ("tenanttier", &made.tiers),

@@ -1,0 +1,223 @@
+//! Where tenants are placed, and what a DatabaseServer says of itself.
+
+use crate::support::database::{LOOK, Site};
+use crate::support::{Scene, TestTenant, condition, eventually, operator, path, secs, summary, text};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+async fn tier(scene: &Scene, label: &str) -> Result<String> {
+    let selector = json!({"matchLabels": {"e2e": label}});
+    scene
+        .tier(json!({"database": {"model": "Schema", "serverSelector": selector}}))
+        .await
+}
+
+async fn server_of(tenant: &TestTenant) -> Result<String> {
+    let binding = tenant.with_database().await?;
+    let status = tenant.get().await?["status"]["database"].clone();
+    ensure!(status["database"] == binding.get("database"), "{status}");
+    Ok(text(&status["server"]))
+}
+
+#[tokio::test]
+async fn where_no_server_fits_each_says_why() -> Result<()> {
+    let Some(site) = Site::find("where_no_server_fits_each_says_why") else {
+        return Ok(());
+    };
+    let scene = Scene::new("dbfull").await?;
+    let server = site
+        .server(&scene, "pg", &scene.name, json!({"capacity": {"maxTenants": 1}}))
+        .await?;
+    server.ready().await?;
+    let nowhere = tier(&scene, "nowhere").await?;
+    let here = tier(&scene, &scene.name).await?;
+    let lost = scene.tenant("lost", &nowhere, json!({})).await?;
+    let words = [server.name.as_str(), "labels do not match", "sample"];
+    lost.database_fails(secs(20), "NoServer", &words).await?;
+    lost.condition("Ready", "False", &["DatabaseNotReady"]).await?;
+    ensure!(
+        !scene
+            .cluster
+            .exists(&path("secrets", &lost.name, "tenant-database"))
+            .await?,
+        "it has a Secret"
+    );
+
+    let first = scene.tenant("first", &here, json!({})).await?;
+    ensure!(server_of(&first).await? == server.name, "it is elsewhere");
+    let second = scene.tenant("second", &here, json!({})).await?;
+    second
+        .database_fails(secs(20), "NoServer", &[&server.name, "full with 1"])
+        .await?;
+    server.condition("Ready", "False", "Full", &["maxTenants is 1"]).await?;
+    server.condition("Reachable", "True", "", &[]).await?;
+    let status = server.get().await?["status"].clone();
+    ensure!(
+        status["tenants"] == 1 && text(&status["serverVersion"]).starts_with("15."),
+        "{status}"
+    );
+    ensure!(text(&status["tls"]).contains("TLS"), "{status}");
+    // Who is there stays, and room lets the next one in.
+    first.with_database().await?;
+    server.patch(json!({"spec": {"capacity": {"maxTenants": 2}}})).await?;
+    ensure!(server_of(&second).await? == server.name, "it is elsewhere");
+    // A label that matches finds the one that waits.
+    server
+        .patch(json!({"spec": {"capacity": {"maxTenants": 3}}, "metadata": {"labels": {"e2e": "nowhere"}}}))
+        .await?;
+    ensure!(server_of(&lost).await? == server.name, "it is elsewhere");
+    first.with_database().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn tenants_spread_and_stay() -> Result<()> {
+    let Some(site) = Site::find("tenants_spread_and_stay") else {
+        return Ok(());
+    };
+    let scene = Scene::new("dbspread").await?;
+    let one = site
+        .server(&scene, "one", &scene.name, json!({"capacity": {"maxTenants": 10}}))
+        .await?;
+    let two = site
+        .server(&scene, "two", &scene.name, json!({"capacity": {"maxTenants": 10}}))
+        .await?;
+    tokio::try_join!(one.ready(), two.ready())?;
+    let tier = tier(&scene, &scene.name).await?;
+    let mut tenants = Vec::new();
+    for number in 0..6 {
+        tenants.push(scene.tenant(&number.to_string(), &tier, json!({})).await?);
+    }
+    let mut places = Vec::new();
+    for tenant in &tenants {
+        places.push(server_of(tenant).await?);
+    }
+    let on = |name: &str| places.iter().filter(|place| *place == name).count();
+    ensure!(on(&one.name) == 3 && on(&two.name) == 3, "{places:?}");
+    for (tenant, place) in tenants.iter().zip(&places) {
+        let database = if *place == one.name {
+            &one.database
+        } else {
+            &two.database
+        };
+        let binding = tenant.binding().await?;
+        ensure!(
+            binding.get("database") == database,
+            "{} of {place}",
+            binding.get("database")
+        );
+        site.log_in(&binding).await?;
+    }
+    // A label taken away places nobody elsewhere.
+    one.patch(json!({"metadata": {"labels": {"e2e": "other"}}})).await?;
+    for tenant in &tenants {
+        tenant.touch().await?;
+    }
+    for (tenant, place) in tenants.iter().zip(&places) {
+        ensure!(server_of(tenant).await? == *place, "{} moved", tenant.name);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_in_use_cannot_go() -> Result<()> {
+    let Some(site) = Site::find("a_server_in_use_cannot_go") else {
+        return Ok(());
+    };
+    let scene = Scene::new("dbinuse").await?;
+    let server = site.server(&scene, "pg", &scene.name, json!({})).await?;
+    server.ready().await?;
+    let tier = tier(&scene, &scene.name).await?;
+    let tenant = scene.tenant("", &tier, json!({})).await?;
+    let binding = tenant.with_database().await?;
+    let at = path("databaseservers", "", &server.name);
+    scene.cluster.delete(&at).await.context("delete the server")?;
+    server.condition("Ready", "False", "InUse", &["1 tenants"]).await?;
+    // It serves on, and takes nobody new.
+    site.log_in(&binding).await?;
+    let late = scene.tenant("late", &tier, json!({})).await?;
+    late.database_fails(secs(20), "NoServer", &[&server.name, "being deleted"])
+        .await?;
+    tenant.annotate("rotate-credentials", "one").await?;
+    eventually("its tenant to be looked after still", secs(20), async || {
+        let now = tenant.binding().await?;
+        ensure!(now.user() != binding.user(), "no rotation");
+        Ok(())
+    })
+    .await?;
+    tenant.delete().await?;
+    tenant.gone().await?;
+    eventually("the server to go, now that nobody is on it", LOOK, async || {
+        ensure!(!scene.cluster.exists(&at).await?, "{}", server.get().await?["metadata"]);
+        Ok(())
+    })
+    .await?;
+    late.delete().await?;
+    late.gone().await
+}
+
+#[tokio::test]
+async fn wrong_credentials_and_a_wrong_authority_are_said_and_mended() -> Result<()> {
+    let Some(site) = Site::find("wrong_credentials_and_a_wrong_authority_are_said_and_mended") else {
+        return Ok(());
+    };
+    let scene = Scene::new("dbwrong").await?;
+    let secrets = path("secrets", operator::NAMESPACE, "");
+    let (admin, authority) = (format!("{}-admin", scene.name), format!("{}-ca", scene.name));
+    let copy = async |from: &str, name: &str, lay: Value| -> Result<Value> {
+        let whole = scene.cluster.get(&path("secrets", operator::NAMESPACE, from)).await?;
+        let mut secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": whole["data"]});
+        let right = secret["data"].clone();
+        crate::support::scene::lay_over(&mut secret["data"], lay);
+        scene.will_leave(&path("secrets", operator::NAMESPACE, name));
+        scene.cluster.create(&secrets, &secret).await.context("a Secret")?;
+        Ok(right)
+    };
+    // "wrong", and an authority that signed nothing of this server's.
+    let right = copy("sample-database-admin", &admin, json!({"password": "d3Jvbmc="})).await?;
+    let stranger = STRANGER.trim().to_owned();
+    let encoded = serde_json::to_value(k8s_openapi::ByteString(stranger.into_bytes()))?;
+    let right_authority = copy("sample-database-ca", &authority, json!({"ca.crt": encoded})).await?;
+    let spec =
+        json!({"adminSecretRef": {"name": admin}, "tls": {"mode": "VerifyFull", "caSecretRef": {"name": authority}}});
+    let server = site.server(&scene, "pg", &scene.name, spec).await?;
+    server
+        .condition("Reachable", "False", "ServerUnreachable", &["ertificate"])
+        .await?;
+    server.condition("Ready", "False", "ServerUnreachable", &[]).await?;
+    let tier = tier(&scene, &scene.name).await?;
+    let tenant = scene.tenant("", &tier, json!({})).await?;
+    tenant
+        .database_fails(secs(20), "NoServer", &[&server.name, "ertificate"])
+        .await?;
+
+    let patch = |data: &Value| json!({"data": data});
+    let at = path("secrets", operator::NAMESPACE, &authority);
+    scene.cluster.patch(&at, &patch(&right_authority)).await?;
+    server
+        .condition("Reachable", "False", "AuthenticationFailed", &["password"])
+        .await?;
+    let at = path("secrets", operator::NAMESPACE, &admin);
+    scene.cluster.patch(&at, &json!({"data": {"password": null}})).await?;
+    server
+        .condition("Reachable", "False", "InvalidServer", &[&admin, "password"])
+        .await?;
+    scene.cluster.patch(&at, &patch(&right)).await?;
+    server.condition("Reachable", "True", "", &[]).await?;
+    server.ready().await?;
+    // Nobody touched the tenant.
+    let now = tenant.ready().await?;
+    ensure!(
+        condition(&now, "DatabaseReady").is_some_and(|c| c["status"] == "True"),
+        "{}",
+        summary(&now)
+    );
+    tenant.with_database().await?;
+    let shown = server.get().await?.to_string();
+    ensure!(!shown.contains("wrong"), "the server's status shows a password");
+    Ok(())
+}
+
+/// Of nobody here; its key is thrown away.
+const STRANGER: &str = include_str!("stranger.pem");
