@@ -34,6 +34,8 @@ pub const CREDENTIALS_REVISION: &str = "tenant-operator.io/credentials-revision"
 pub const ROTATE: &str = "tenant-operator.io/rotate-credentials";
 /// Annotation of a Tenant that is being deleted: gives up what is on this DatabaseServer, which is left as it is.
 pub const ABANDON: &str = "tenant-operator.io/abandon-database";
+/// Annotation of a DatabaseServer: the id of the server that this one takes the place of.
+pub const REPLACES: &str = "tenant-operator.io/replaces";
 /// Annotation of a Secret: when its credentials were made (RFC 3339).
 pub const ISSUED_AT: &str = "tenant-operator.io/issued-at";
 /// Annotation of a Secret: until when the credentials before work too (RFC 3339).

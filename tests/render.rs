@@ -171,7 +171,11 @@ fn what_cannot_be_rendered_is_refused_with_a_reason() {
             with(&TENANT.replace("v1alpha1", "v9")),
             vec!["tenant-operator.io/v9 Tenant"],
         ),
-        ("no kind", with("spec: {}\n"), vec!["neither"]),
+        (
+            "no kind",
+            with("spec: {}\n"),
+            vec!["no Tenant, TenantTier or DatabaseServer"],
+        ),
         ("no YAML", "a: [".to_string(), vec!["-:"]),
         (
             "twice the same key",
@@ -296,6 +300,95 @@ fn the_definitions_are_those_of_the_repository() {
         names.push(name);
     }
     names.sort();
-    let expected = ["tenants", "tenanttiers", "tenantviews"].map(|plural| format!("tenant-operator.io_{plural}.yaml"));
+    let expected = ["databaseservers", "tenants", "tenanttiers", "tenantviews"]
+        .map(|plural| format!("tenant-operator.io_{plural}.yaml"));
     assert_eq!(names, expected);
+}
+
+const SERVER: &str = "
+apiVersion: tenant-operator.io/v1alpha1
+kind: DatabaseServer
+metadata: {name: pg-1}
+spec:
+  host: 10.9.0.5
+  adminSecretRef: {name: pg-1-admin}
+  database: tenants
+  sharedTables: [{database: 'app\"; DROP TABLE x; --', schema: public, tables: ['*'], migrationRole: Migrations}]
+";
+
+fn with_database(model: &str) -> String {
+    let tenant = TENANT.replace("{tier: plan,", &format!("{{tier: plan, database: {{model: {model}}},"));
+    format!("{TIER}---{tenant}---{SERVER}")
+}
+
+/// The statements that stand as comments behind the objects.
+fn statements(model: &str) -> Vec<String> {
+    let text = succeeded(render(&with_database(model)));
+    let (objects, comments) = text
+        .split_once("# SQL for tenant acme on DatabaseServer pg-1")
+        .expect("SQL");
+    assert_eq!(documents(&text), documents(objects), "a cluster takes it as it is");
+    comments.lines().skip(1).map(String::from).collect()
+}
+
+#[test]
+fn sql_is_shown_with_identifiers_quoted_and_secrets_left_out() {
+    let statements = statements("Schema");
+    let position = |what: &str| {
+        let found = statements.iter().position(|statement| statement.contains(what));
+        found.unwrap_or_else(|| panic!("{what} in {statements:#?}"))
+    };
+    let (owner, login) = (position("CREATE ROLE \"t_"), position("_a\" NOLOGIN NOINHERIT"));
+    assert!(owner < login);
+    assert!(position("CREATE SCHEMA \"t_") > owner);
+    position("_a\" PASSWORD '…';");
+    position("SET search_path TO \"t_");
+    assert!(statements.iter().all(|statement| !statement.contains("SCRAM")));
+}
+
+#[test]
+fn a_database_of_its_own_is_shown_in_the_order_of_its_making() {
+    let statements = statements("Database");
+    let wanted = [
+        "INSERT INTO tenant_operator.intent",
+        "CREATE DATABASE \"new_<random>\" TEMPLATE template0 ALLOW_CONNECTIONS false",
+        "RENAME TO \"t_",
+        "FROM PUBLIC",
+        "GRANT CONNECT ON DATABASE \"t_",
+    ];
+    let positions: Vec<Option<usize>> = wanted
+        .iter()
+        .map(|what| statements.iter().position(|statement| statement.contains(what)))
+        .collect();
+    assert!(
+        positions.is_sorted() && positions[0].is_some(),
+        "{positions:?} in {statements:#?}"
+    );
+}
+
+#[test]
+fn a_database_needs_a_server_in_the_input_for_its_sql_only() {
+    let tenant = TENANT.replace("{tier: plan,", "{tier: plan, database: {},");
+    let output = render(&format!("{TIER}---{tenant}"));
+    let errors = String::from_utf8_lossy(&output.stderr).to_string();
+    assert!(
+        errors.contains("its SQL and network policy are not shown: there is no DatabaseServer"),
+        "{errors}"
+    );
+    assert!(!succeeded(output).contains("# SQL"));
+}
+
+#[test]
+fn the_script_for_a_superuser_quotes_what_it_is_told() {
+    let script = succeeded(run(&["database-script", "-f", "-", "--admin", "the admin"], SERVER));
+    for line in [
+        "ALTER ROLE \"the admin\" CREATEROLE CREATEDB;",
+        "REVOKE ALL ON DATABASE \"postgres\" FROM PUBLIC;",
+        "\\connect \"app\"\"; DROP TABLE x; --\"",
+        "GRANT CONNECT ON DATABASE \"app\"\"; DROP TABLE x; --\" TO \"the admin\" WITH GRANT OPTION;",
+    ] {
+        assert!(script.lines().any(|found| found == line), "{line} in {script}");
+    }
+    let refused = failed(run(&["database-script", "-f", "-"], TIER));
+    assert!(refused.contains("no DatabaseServer in the input"), "{refused}");
 }

@@ -208,6 +208,9 @@ pub struct DatabaseServerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// The id of the operator's records on it: another server under the same name is not taken for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
     /// The server's version, such as `16.10`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,

@@ -43,6 +43,7 @@ struct Memory {
 /// What a look found out about a server as a whole.
 #[derive(Debug, Default)]
 pub struct Findings {
+    pub server_id: Option<String>,
     pub version: String,
     pub weaknesses: Vec<Weakness>,
     pub excess: Option<&'static str>,
@@ -142,17 +143,20 @@ async fn look(
         .prepared
         .as_ref()
         .is_none_or(|before| !Arc::ptr_eq(before, &connection));
+    let known = known_id(resource);
     if is_new {
         memory.counted = 0;
-        server::prepare(server, &connection.address).await?;
+        server::prepare(server, &connection.address, known).await?;
     }
     shard.begin();
     let mut catalog = server.observe(None).await?;
+    server::is_same(known, &catalog)?;
     if is_new && harden(server, &catalog).await {
         catalog = server.observe(None).await?;
     }
     let mut findings = Findings {
         // A distribution adds its own behind it.
+        server_id: catalog.server_id.clone(),
         version: catalog.version_text.split(' ').next().unwrap_or_default().to_string(),
         weaknesses: server::weaknesses(&catalog),
         excess: server::excess(&catalog),
@@ -168,9 +172,12 @@ async fn look(
         findings.shared = Some(report);
     }
     if memory.asked_for_usage.is_none_or(|at| at.elapsed() >= USAGE_PERIOD) {
-        let usage = server.usage().await?;
         memory.asked_for_usage = Some(Instant::now());
-        shard.known().usage = usage;
+        match server.usage().await {
+            Ok(usage) => shard.known().usage = usage,
+            // Figures are not worth giving up a server for.
+            Err(error) => tracing::warn!(server = shard.name, "sizes are not known: {error}"),
+        }
     }
     let before = shard.saw_all(catalog);
     if !is_new {
@@ -178,6 +185,13 @@ async fn look(
     }
     memory.prepared = Some(connection);
     Ok(findings)
+}
+
+/// The id that the server had when it was seen last, unless somebody said that another takes its place.
+fn known_id(resource: &DatabaseServer) -> Option<&str> {
+    let known = resource.status.as_ref()?.server_id.as_deref()?;
+    let replaced = resource.annotations().get(names::REPLACES).map(String::as_str);
+    (replaced != Some(known)).then_some(known)
 }
 
 /// The connections to the server as its resource and Secrets say now; those of before while nothing changed.

@@ -53,6 +53,7 @@ pub fn status(
     DatabaseServerStatus {
         observed_generation: server.metadata.generation,
         conditions,
+        server_id: found.and_then(|findings| findings.server_id.clone()).or(old.server_id),
         server_version: found.map(|findings| findings.version.clone()).or(old.server_version),
         tls: found.map(|_| tls.to_string()).or(old.tls),
         tenants: i32::try_from(tenants).ok(),

@@ -13,6 +13,9 @@ pub const QUERY: &str = include_str!("catalog.sql");
 pub struct Catalog {
     /// `server_version_num`, such as 160010.
     pub version: i32,
+    /// Drawn when the operator's records were made: another server, or one whose records are gone, has another.
+    #[serde(default)]
+    pub server_id: Option<String>,
     /// `server_version`, such as `16.10`.
     pub version_text: String,
     /// Whether it refuses writes: a standby, or told so.

@@ -25,11 +25,14 @@ WITH ours AS MATERIALIZED (
 ), sessions AS (
   SELECT a.usesysid AS oid, count(*) AS number FROM pg_catalog.pg_stat_activity a GROUP BY a.usesysid
 ), settings AS (
-  SELECT s.setrole AS oid, json_agg(json_build_object('database', d.datname, 'setting', c) ORDER BY d.datname, c) AS list
+  -- A role may keep any amount of settings of its own; what the operator never sets it does not read.
+  SELECT s.setrole AS oid, json_agg(json_build_object('database', d.datname, 'setting', left(c, 1000)) ORDER BY d.datname, c) AS list
   FROM pg_catalog.pg_db_role_setting s
   CROSS JOIN LATERAL unnest(s.setconfig) c
   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
   WHERE s.setrole IN (SELECT oid FROM ours)
+    AND split_part(left(c, 100), '=', 1) IN ('role', 'search_path', 'statement_timeout', 'lock_timeout',
+                                             'idle_in_transaction_session_timeout', 'work_mem')
   GROUP BY s.setrole
 ), defaults AS (
   SELECT a.defaclrole AS oid, json_object_agg(a.defaclobjtype,
@@ -66,6 +69,7 @@ WITH ours AS MATERIALIZED (
 )
 SELECT json_build_object(
   'version', current_setting('server_version_num')::int,
+  'serverId', (SELECT id FROM tenant_operator.server),
   'versionText', current_setting('server_version'),
   'readOnly', pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on',
   'database', current_database(),

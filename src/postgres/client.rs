@@ -74,6 +74,13 @@ pub enum Error {
         code: String,
         message: String,
     },
+    /// Its records are not those of the server that was here before.
+    #[error(
+        "this is another server than before: its records have the id {} instead of {known}, and nobody's data is there. If it is the \
+         same by intention, annotate the DatabaseServer with tenant-operator.io/replaces={known}",
+        .found.as_deref().unwrap_or("(none)")
+    )]
+    AnotherServer { known: String, found: Option<String> },
     /// The connection cannot even be tried.
     #[error("{0}")]
     Settings(String),
@@ -89,6 +96,7 @@ impl Error {
             Self::Busy(_) => "ServerBusy",
             Self::Refused { code, .. } if code == SqlState::READ_ONLY_SQL_TRANSACTION.code() => "ServerReadOnly",
             Self::Refused { .. } => "ServerRefused",
+            Self::AnotherServer { .. } => "AnotherServer",
             Self::Settings(_) => "InvalidServer",
         }
     }

@@ -43,7 +43,6 @@ pub fn statements(wanted: &Wanted, mut catalog: Catalog) -> Result<Vec<Step>, Co
         add_new(&mut steps, plan::plan(wanted, &catalog)?);
         catalog.databases.insert(found, Found::default());
     }
-    add_new(&mut steps, plan::plan(wanted, &catalog)?);
     catalog.intents.clear();
     let mark = Mark {
         oid: 0,

@@ -13,7 +13,7 @@ pub const RECORDS: &str = "tenant_operator";
 const EVERYBODYS: [&str; 2] = ["postgres", "template1"];
 
 /// The operator's records. Marks are bound to an object's OID: another object of the same name is not ours.
-const SETUP: [&str; 4] = [
+const SETUP: [&str; 6] = [
     "CREATE SCHEMA tenant_operator",
     "CREATE TABLE tenant_operator.object (kind text NOT NULL CHECK (kind IN ('role', 'schema', 'database')), \
      oid oid NOT NULL, name text NOT NULL, tenant_id text NOT NULL, revision text, \
@@ -21,6 +21,8 @@ const SETUP: [&str; 4] = [
     "CREATE INDEX ON tenant_operator.object (tenant_id)",
     "CREATE TABLE tenant_operator.intent (name text PRIMARY KEY, tenant_id text NOT NULL, \
      nonce text NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', ''), created_at timestamptz NOT NULL DEFAULT now())",
+    "CREATE TABLE tenant_operator.server (id text NOT NULL)",
+    "INSERT INTO tenant_operator.server VALUES (gen_random_uuid()::text)",
 ];
 
 /// Something on a server that keeps tenants less apart than it could.
@@ -32,13 +34,15 @@ pub struct Weakness {
     pub remedy: Step,
 }
 
-/// Sees to it that the database and the operator's records in it exist.
+/// Sees to it that the database and the operator's records in it exist. A server that was known has them already: if not, it is
+/// another one, on which nobody's data is, and nothing is made.
 ///
 /// # Errors
-/// What the server refuses; a schema of that name that is somebody else's.
-pub async fn prepare(server: &Server, address: &Address) -> Result<(), Error> {
+/// What the server refuses; a schema of that name that is somebody else's; [`Error::AnotherServer`].
+pub async fn prepare(server: &Server, address: &Address, known: Option<&str>) -> Result<(), Error> {
     let (_permit, client) = match server.connect_to(&address.database).await {
         Err(error) if error.code() == Some(SqlState::INVALID_CATALOG_NAME.code()) => {
+            is_new(known)?;
             let name =
                 Identifier::new(address.database.as_str()).map_err(|error| Error::Settings(error.to_string()))?;
             let (_permit, client) = server.connect_to("postgres").await?;
@@ -61,10 +65,37 @@ pub async fn prepare(server: &Server, address: &Address) -> Result<(), Error> {
             row.get::<_, String>(0)
         ))),
         None => {
+            is_new(known)?;
             let setup: Vec<Statement> = SETUP.iter().map(|text| sql![*text]).collect();
             let setup: Vec<&Statement> = setup.iter().collect();
             server.transaction(&client, &setup).await
         }
+    }
+}
+
+/// Whether records may be made: not on a server that should have them.
+fn is_new(known: Option<&str>) -> Result<(), Error> {
+    match known {
+        None => Ok(()),
+        Some(known) => Err(Error::AnotherServer {
+            known: known.into(),
+            found: None,
+        }),
+    }
+}
+
+/// Whether this is the server that it was.
+///
+/// # Errors
+/// [`Error::AnotherServer`]
+pub fn is_same(known: Option<&str>, catalog: &Catalog) -> Result<(), Error> {
+    let found = catalog.server_id.as_deref();
+    match known {
+        Some(known) if found != Some(known) => Err(Error::AnotherServer {
+            known: known.into(),
+            found: found.map(String::from),
+        }),
+        _ => Ok(()),
     }
 }
 

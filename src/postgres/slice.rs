@@ -8,6 +8,7 @@ impl Catalog {
     pub fn of(&self, names: &Names) -> Self {
         let mut part = Self {
             version: self.version,
+            server_id: self.server_id.clone(),
             version_text: self.version_text.clone(),
             read_only: self.read_only,
             database: self.database.clone(),
