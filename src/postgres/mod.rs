@@ -1,6 +1,7 @@
 //! PostgreSQL: what a server's catalog says, what it should say, the statements between the two, and the connections that
 //! carry them. Knows tenants by their id only, and nothing of Kubernetes.
 
+pub mod audit;
 pub mod catalog;
 pub mod client;
 pub mod identifier;
