@@ -6,6 +6,7 @@ mod servers;
 mod site;
 
 mod attacks;
+mod audit;
 mod conflicts;
 mod crash;
 mod drift;
@@ -28,7 +29,7 @@ use tenant_operator::postgres::plan::Place;
 /// No single test takes longer.
 const LIMIT: Duration = Duration::from_secs(280);
 /// How many run at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 6;
 
 type Run = fn(Site, Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -65,11 +66,15 @@ macro_rules! subject {
 
 fn subjects() -> Vec<Subject> {
     vec![
+        // The longest first.
+        subject!(crash::comes_to_the_same_end, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
         subject!(lifecycle::comes_stays_and_goes, BOTH),
         subject!(drift::is_put_back, BOTH),
         subject!(attacks::open_doors_are_told, &[Place::Schema], alone: true),
         subject!(attacks::are_refused, BOTH),
         subject!(conflicts::are_left_alone, BOTH),
+        subject!(audit::finds_what_was_granted, &[Place::Schema]),
+        subject!(audit::usage_is_counted, BOTH),
         subject!(quoting::survives_the_server, &[Place::Schema], admins: &[Admin::Superuser]),
         subject!(hostile::traps_are_not_sprung, BOTH),
         subject!(hostile::names_and_numbers_hurt_nobody, BOTH, admins: &[Admin::CreateRole]),
@@ -79,7 +84,6 @@ fn subjects() -> Vec<Subject> {
         subject!(faults::connections_are_bounded, BOTH, admins: &[Admin::CreateRole]),
         subject!(tls::trusts_as_it_is_told, &[Place::Schema], versions: &[15], admins: &[Admin::CreateRole]),
         subject!(secrets::stay_out_of_the_log, BOTH, admins: &[Admin::CreateRole]),
-        subject!(crash::comes_to_the_same_end, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
     ]
 }
 
