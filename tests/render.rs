@@ -164,7 +164,7 @@ fn what_cannot_be_rendered_is_refused_with_a_reason() {
         (
             "another kind",
             with("apiVersion: v1\nkind: Secret\n"),
-            vec!["v1 Secret", "neither"],
+            vec!["v1 Secret", "no Tenant, TenantTier or DatabaseServer"],
         ),
         (
             "another version",

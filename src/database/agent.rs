@@ -21,7 +21,9 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// How often it is asked for sizes.
 const USAGE_PERIOD: Duration = Duration::from_secs(300);
 /// How long it may be away before its tenants say so.
-const BLIP: Duration = Duration::from_secs(10);
+const BLIP: Duration = Duration::from_secs(6);
+/// How often it is asked between two looks whether it is still there.
+const PULSE_PERIOD: Duration = Duration::from_secs(5);
 /// How long the next look waits after a failure, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// Connections where the spec says nothing.
@@ -72,7 +74,21 @@ pub async fn tend(databases: Arc<Databases>, name: String) {
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
+            () = silence(&shard), if looked.is_ok() => {}
             () = shard.nudge.notified() => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Resolves when the server does not answer any more.
+async fn silence(shard: &Shard) {
+    loop {
+        tokio::time::sleep(PULSE_PERIOD).await;
+        let connection = shard.known().connection.clone();
+        if let Some(connection) = connection
+            && connection.server.pulse().await.is_err()
+        {
+            return;
         }
     }
 }
@@ -139,6 +155,8 @@ async fn look(
 ) -> Result<Findings, Error> {
     let connection = connect(databases, shard, resource).await?;
     let server = &connection.server;
+    // One that is frozen is found out in seconds.
+    server.pulse().await?;
     let is_new = memory
         .prepared
         .as_ref()

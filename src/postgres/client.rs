@@ -29,6 +29,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const WAIT: Duration = Duration::from_secs(20);
 /// How long everything that is done in one call may take.
 const CALL: Duration = Duration::from_secs(60);
+/// How long the answer to an empty statement may take.
+const PULSE: Duration = Duration::from_secs(4);
 /// Connections besides the pool's: to other databases, and as tenants. Of very few only one.
 const BESIDES: usize = 2;
 /// Nothing of a tenant's is ever on the path; a statement that hangs is the server's to end.
@@ -210,6 +212,8 @@ pub struct Server {
     pool: Pool,
     besides: Semaphore,
     most_besides: usize,
+    /// A connection of its own, so that busy ones are not taken for a server that is away.
+    pulse: Mutex<Option<Client>>,
     /// One writer at a time: PostgreSQL itself refuses two changes of one database's privileges.
     writing: Mutex<()>,
     statements: Arc<AtomicU64>,
@@ -235,7 +239,7 @@ impl Server {
         };
         let besides = if address.connections > BESIDES { BESIDES } else { 1 };
         let pool = Pool::builder(manager)
-            .max_size(address.connections.saturating_sub(besides).max(1))
+            .max_size(address.connections.saturating_sub(besides + 1).max(1))
             .timeouts(Timeouts {
                 wait: Some(WAIT),
                 create: Some(CONNECT),
@@ -250,6 +254,7 @@ impl Server {
             pool,
             besides: Semaphore::new(besides),
             most_besides: besides,
+            pulse: Mutex::default(),
             writing: Mutex::new(()),
             statements: Arc::default(),
         })
@@ -262,7 +267,28 @@ impl Server {
 
     /// How many connections are open.
     pub fn connections(&self) -> usize {
-        self.pool.status().size + self.most_besides.saturating_sub(self.besides.available_permits())
+        1 + self.pool.status().size + self.most_besides.saturating_sub(self.besides.available_permits())
+    }
+
+    /// Whether it answers, by an empty statement.
+    ///
+    /// # Errors
+    /// As [`Error`] says, within seconds.
+    pub async fn pulse(&self) -> Result<(), Error> {
+        let work = async {
+            let mut held = self.pulse.lock().await;
+            let client = match held.take().filter(|client| !client.is_closed()) {
+                Some(client) => client,
+                None => {
+                    let address = &self.address;
+                    self.open(&address.user, &address.password, &address.database).await?
+                }
+            };
+            client.batch_execute("").await.map_err(|error| Error::of("", &error))?;
+            *held = Some(client);
+            Ok(())
+        };
+        timeout(PULSE, work).await.map_err(|_| Error::Timeout)?
     }
 
     /// What the catalog says of all tenants, or of one.
