@@ -281,7 +281,11 @@ impl Server {
                 Some(client) => client,
                 None => {
                     let address = &self.address;
-                    self.open(&address.user, &address.password, &address.database).await?
+                    match self.open(&address.user, &address.password, &address.database).await {
+                        // It answers; whoever prepares it makes what is missing.
+                        Err(error) if error.code() == Some(SqlState::INVALID_CATALOG_NAME.code()) => return Ok(()),
+                        opened => opened?,
+                    }
                 }
             };
             client.batch_execute("").await.map_err(|error| Error::of("", &error))?;
