@@ -292,11 +292,9 @@ fn the_definitions_are_those_of_the_repository() {
         let written = std::fs::read_to_string(folder.join(&name)).expect("a file");
         assert!(printed.contains(&written), "{name} is not what is printed");
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").join(&name);
-        assert_eq!(
-            written,
-            std::fs::read_to_string(kept).expect("the repository's"),
-            "{name}: run `make manifests`"
-        );
+        let kept = std::fs::read_to_string(kept).expect("the repository's");
+        // Not printed: a definition has a thousand lines.
+        assert!(written == kept, "{name}: run `make manifests`");
         names.push(name);
     }
     names.sort();

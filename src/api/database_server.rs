@@ -96,6 +96,7 @@ pub struct DatabaseServerSpec {
 /// How the connection is protected.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.mode) || self.mode != 'VerifyCA' || has(self.caSecretRef)").message("VerifyCA needs a caSecretRef: the well-known authorities sign for anyone"))]
 pub struct DatabaseTls {
     /// Absent means VerifyFull.
     #[serde(default, skip_serializing_if = "Option::is_none")]

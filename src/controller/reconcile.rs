@@ -11,9 +11,11 @@ use crate::tenant::drain::Mode;
 use crate::tenant::provision::{self, Progress, Provisioned};
 use crate::tenant::status::{Verdict, reason};
 use crate::tenant::{self, ValidTenant, cleanup, diagnosis, withhold};
+use futures::FutureExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use serde_json::json;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
@@ -43,7 +45,12 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     ctx.queue.begun(name);
     let span = tracing::info_span!("reconcile", tenant = name, id = format!("{:08x}", fastrand::u32(..)));
-    let result = one(&tenant, &ctx).instrument(span).await;
+    // A mistake that shows with one tenant must not end the work for all.
+    let result = AssertUnwindSafe(one(&tenant, &ctx))
+        .catch_unwind()
+        .instrument(span)
+        .await;
+    let result = result.unwrap_or_else(|_| Err(Error::Internal("the reconcile of this tenant panicked".into())));
     ctx.metrics
         .reconciled(started.elapsed(), result.as_ref().map(|_| ()).map_err(Error::reason));
     if result.is_ok() {
@@ -56,8 +63,8 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     if tenant.metadata.deletion_timestamp.is_some() {
         return delete(tenant, ctx).await;
     }
-    let (objects, world) = (&ctx.known.objects, ctx.known.world(tenant));
-    let withheld = withhold::withhold(&ctx.writer, objects, tenant, &identity(tenant), &world).await;
+    let world = ctx.known.world(tenant);
+    let withheld = withhold::withhold(&ctx.writer, &ctx.databases, tenant, &identity(tenant), &world).await;
     let Some(tier) = ctx.known.tier(tenant) else {
         let message = format!(
             "spec.tier: there is no TenantTier {}; what runs is left as it is",

@@ -79,7 +79,7 @@ pub async fn servers(client: Client, writer: reflector::store::Writer<DatabaseSe
                 let name = server.name_any();
                 let generation = server.metadata.generation;
                 let (known, _) = agents.entry(name.clone()).or_insert_with(|| {
-                    let tending = agent::tend(databases.clone(), name.clone());
+                    let tending = agent::look_after(databases.clone(), name.clone());
                     (None, AbortOnDropHandle::new(tokio::spawn(tending)))
                 });
                 let spec_changed = std::mem::replace(known, generation) != generation;

@@ -12,7 +12,9 @@ use crate::postgres::server::{self, Weakness};
 use crate::postgres::shared::{self, RegistryRow, SharedReport};
 use crate::postgres::tls::{Authority, Trust};
 use crate::postgres::{Names, identifier::InvalidIdentifier};
+use futures::FutureExt;
 use kube::ResourceExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,8 +55,20 @@ pub struct Findings {
     pub shared: Option<SharedReport>,
 }
 
-/// Looks after a server until the end.
-pub async fn tend(databases: Arc<Databases>, name: String) {
+/// Looks after a server until the end, a mistake of this program's own included.
+pub async fn look_after(databases: Arc<Databases>, name: String) {
+    loop {
+        let tending = AssertUnwindSafe(tend(databases.clone(), name.clone()))
+            .catch_unwind()
+            .await;
+        if tending.is_err() {
+            tracing::error!(server = name, "the agent panicked and begins anew");
+        }
+        tokio::time::sleep(RETRY.1).await;
+    }
+}
+
+async fn tend(databases: Arc<Databases>, name: String) {
     let mut memory = Memory::default();
     loop {
         let shard = databases.shard(&name);

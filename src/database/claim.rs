@@ -14,6 +14,8 @@ pub struct Placement {
     pub model: DatabaseModel,
     /// Whether the data is kept for a tenant that is gone, or that asks for no database any more.
     pub retained: bool,
+    /// Whether the data was given up as asked, and nothing is done about it any more.
+    pub abandoned: bool,
 }
 
 /// The object that records a placement.
@@ -24,11 +26,14 @@ pub fn record(owner: &Identity, namespace: &str, placement: &Placement) -> Desir
     if placement.retained {
         labels.insert(names::RETAINED.into(), "true".into());
     }
-    let data = BTreeMap::from([
+    let mut data = BTreeMap::from([
         ("tenant".to_string(), owner.tenant.clone()),
         ("server".to_string(), placement.server.clone()),
         ("model".to_string(), placement.model.as_str().to_string()),
     ]);
+    if placement.abandoned {
+        data.insert("abandoned".to_string(), "true".to_string());
+    }
     let object = ConfigMap {
         metadata: meta.clone(),
         data: Some(data),
@@ -61,6 +66,7 @@ pub fn read(live: &Live) -> Option<Placement> {
     Some(Placement {
         server: text("server")?.to_string(),
         model: DatabaseModel::parse(text("model")?)?,
+        abandoned: text("abandoned").is_some(),
         retained: live.label(names::RETAINED).is_some(),
     })
 }

@@ -47,8 +47,12 @@ pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotatio
         let previous_until = open[1 - login].then(|| after(now, rotation.overlap));
         return Turn::Issue { login, previous_until };
     };
-    let other_open = published.previous_until.is_some_and(|until| now < until);
-    let due = after(published.issued_at, rotation.interval);
+    // A clock that was ahead must not keep the former credentials alive.
+    let previous_until = published
+        .previous_until
+        .map(|until| until.min(after(published.issued_at.min(now), rotation.overlap)));
+    let other_open = previous_until.is_some_and(|until| now < until);
+    let due = after(published.issued_at.min(now), rotation.interval);
     let asked = rotation.request.is_some() && rotation.request != published.rotated_for;
     if (asked || now >= due) && !other_open {
         return Turn::Issue {
@@ -59,7 +63,7 @@ pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotatio
     Turn::Keep {
         other_open,
         // While both work nothing else can be done.
-        next: published.previous_until.filter(|_| other_open).unwrap_or(due),
+        next: previous_until.filter(|_| other_open).unwrap_or(due),
         waits: (asked || now >= due) && other_open,
     }
 }

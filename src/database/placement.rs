@@ -20,6 +20,8 @@ pub struct Candidate {
     /// Bytes on it and how many there may be.
     pub bytes: i64,
     pub max_bytes: Option<i64>,
+    /// Whether a tenant of the Server model has it for itself.
+    pub is_taken: bool,
     /// Whether it has tables that tenants share.
     pub has_shared_tables: bool,
 }
@@ -43,7 +45,7 @@ impl Candidate {
             })
         } else if model == DatabaseModel::SharedTable && !self.has_shared_tables {
             Some("it has no shared tables".into())
-        } else if model == DatabaseModel::Server && self.tenants > 0 {
+        } else if self.is_taken || (model == DatabaseModel::Server && self.tenants > 0) {
             Some("it has its tenant already".into())
         } else if self.max_tenants.is_some_and(|most| self.tenants >= most) {
             Some(format!("it is full with {} tenants", self.tenants))

@@ -17,6 +17,8 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, Preconditions};
 use std::sync::Arc;
 
+/// SQLSTATE `lock_not_available`.
+pub const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// How often the catalog is looked at again within one pass.
 const ROUNDS: usize = 6;
 
@@ -33,12 +35,18 @@ pub async fn release(
     let Some(placement) = databases.placement(owner) else {
         return Ok(None);
     };
-    if placement.retained && mode == Mode::Retain {
+    if placement.abandoned || (placement.retained && mode == Mode::Retain) {
         return Ok(None);
     }
     let shard = databases.shard(&placement.server);
     shard.first_look().await;
     let names = Names::of(&owner.id);
+    let Some(_seat) = shard.seat().await else {
+        return Ok(Some(format!(
+            "DatabaseServer {} takes long with other tenants",
+            shard.name
+        )));
+    };
     let waiting = match connection(databases, &shard) {
         Ok(connection) => match mode {
             Mode::Retain => close(&connection, &shard, owner, &names).await,
@@ -71,7 +79,31 @@ fn has_namespace(databases: &Databases, owner: &Identity) -> bool {
     live.is_some_and(|live| live.belongs_to(owner) && !live.is_terminating())
 }
 
-/// Gives up what is on this server, which is left as it is: its record stays, so that nobody else gets the id.
+/// Lets nobody in for as long as the tenant is suspended, whatever else its spec says. Returns what is waited for.
+///
+/// # Errors
+/// None so far; the server's troubles are what is waited for.
+pub async fn pause(databases: &Databases, owner: &Identity) -> Result<Option<String>, Error> {
+    let Some(placement) = databases.placement(owner).filter(|placement| !placement.retained) else {
+        return Ok(None);
+    };
+    let shard = databases.shard(&placement.server);
+    shard.first_look().await;
+    let names = Names::of(&owner.id);
+    let result = match connection(databases, &shard) {
+        Ok(connection) => repeat(&connection, &shard, owner, &names, plan::pausing).await,
+        Err(why) => Err(why),
+    };
+    let waiting = |why| {
+        format!(
+            "DatabaseServer {}: the tenant's logins are still open: {why}",
+            placement.server
+        )
+    };
+    Ok(result.err().map(waiting))
+}
+
+/// Gives up what is on this server while it cannot be reached, and is left as it is: its record stays, so that nobody else gets the id.
 ///
 /// # Errors
 /// The API server's.
@@ -82,8 +114,16 @@ pub async fn abandon(
     server: &str,
 ) -> Result<Option<Placement>, Error> {
     let placement = databases.placement(owner);
-    let Some(placement) = placement.filter(|placement| !placement.retained && placement.server == server) else {
+    let Some(placement) = placement.filter(|placement| !placement.abandoned && placement.server == server) else {
         return Ok(None);
+    };
+    // One that answers can be asked.
+    if connection(databases, &databases.shard(server)).is_ok() {
+        return Ok(None);
+    }
+    let placement = Placement {
+        abandoned: true,
+        ..placement
     };
     tracing::warn!(
         server = placement.server,
@@ -206,7 +246,19 @@ async fn repeat(
         if steps.is_empty() {
             return Ok(());
         }
-        server.execute(&steps).await.map_err(text)?;
+        match server.execute(&steps).await {
+            // Somebody holds a lock on the tenant's role or database; it need not be the tenant itself.
+            Err(client::Error::Refused { code, .. }) if code == LOCK_NOT_AVAILABLE => {
+                let oids: Vec<i64> = shard.of(names).marks.values().map(|mark| mark.oid).collect();
+                let ended = server.evict(&oids).await.map_err(text)?;
+                tracing::warn!(
+                    server = shard.name,
+                    ended,
+                    "sessions of tenants were in the way of a removal"
+                );
+            }
+            result => result.map_err(text)?,
+        }
     }
     Err("the server accepts what it is told, and does not do it".into())
 }

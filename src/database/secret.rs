@@ -37,11 +37,23 @@ pub struct Credentials {
     pub password: Password,
 }
 
-impl Credentials {
-    /// What pods are told of them: changes with each new password.
-    pub fn revision(&self) -> String {
-        format!("{}-{}", self.published.login, self.published.issued_at.as_second())
-    }
+/// What pods are told of a Secret: changes with each new password, and when the server is reached otherwise.
+pub fn revision(secret: &Secret) -> String {
+    let text = |key: &str| {
+        let bytes = secret.data.as_ref().and_then(|data| data.get(key));
+        bytes
+            .map(|bytes| String::from_utf8_lossy(&bytes.0).into_owned())
+            .unwrap_or_default()
+    };
+    let annotations = secret.metadata.annotations.as_ref();
+    let issued = annotations
+        .and_then(|all| all.get(names::ISSUED_AT))
+        .cloned()
+        .unwrap_or_default();
+    let parts = ["host", "port", "database", "sslmode", "ca.crt", "username"]
+        .map(text)
+        .join("\n");
+    names::digest(format!("{parts}\n{issued}").as_bytes())[..16].to_string()
 }
 
 /// The Secret as it should be.
@@ -195,7 +207,18 @@ mod tests {
         let read = parse(&secret, &names).expect("whole");
         assert_eq!(read.published, credentials.published);
         assert_eq!(read.password.reveal(), "hunter2");
-        assert_eq!(read.revision(), credentials.revision());
+        let moved = Endpoint {
+            port: 5434,
+            ..endpoint.clone()
+        };
+        assert_eq!(
+            revision(&secret),
+            revision(&build(&owner, &names, &endpoint, &credentials))
+        );
+        assert_ne!(
+            revision(&secret),
+            revision(&build(&owner, &names, &moved, &credentials))
+        );
         assert!(parse(&secret, &Names::of("id-2")).is_none(), "another tenant's login");
     }
 

@@ -2,7 +2,7 @@
 
 use super::claim::{self, Placement};
 use super::placement::{self, Candidate};
-use crate::api::{DatabaseServer, DatabaseServerSpec, Tenant};
+use crate::api::{DatabaseModel, DatabaseServer, DatabaseServerSpec, Tenant};
 use crate::cluster::{Identity, Store, Writer};
 use crate::controller::Queue;
 use crate::error::Error;
@@ -26,7 +26,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 const FIRST_LOOK: Duration = Duration::from_secs(6);
 /// How many tenants of one server are worked on at once, and how long another waits for its turn.
 const SEATS: usize = 8;
-const TURN: Duration = Duration::from_secs(2);
+const TURN: Duration = Duration::from_millis(250);
 /// The port where the spec names none.
 const PORT: u16 = 5432;
 
@@ -278,12 +278,21 @@ impl Databases {
         if let Some(found) = self.placement(owner) {
             let placement = Placement {
                 retained: false,
+                abandoned: false,
                 ..found
             };
             writer
                 .ensure(owner, &claim::record(owner, &self.namespace, &placement))
                 .await?;
             return Ok(Ok(placement));
+        }
+        // What the watch does not show, because somebody took its labels off, is where the data is all the same.
+        if let Some(live) = writer.fetch(&claim::key(owner, &self.namespace)).await? {
+            let found = claim::read(&live).filter(|_| live.belongs_to(owner));
+            return match found {
+                Some(found) => Ok(Ok(found)),
+                None => Err(Error::foreign(&live)),
+            };
         }
         for server in self.servers.state() {
             self.shard(&server.name_any()).first_look().await;
@@ -298,6 +307,7 @@ impl Databases {
             server,
             model: database.model,
             retained: false,
+            abandoned: false,
         };
         writer
             .ensure(owner, &claim::record(owner, &self.namespace, &placement))
@@ -307,7 +317,11 @@ impl Databases {
 
     fn candidates(&self) -> Vec<Candidate> {
         let mut tenants: HashMap<String, usize> = HashMap::new();
+        let mut taken: HashSet<String> = HashSet::new();
         for (_, placement) in self.placements() {
+            if placement.model == DatabaseModel::Server {
+                taken.insert(placement.server.clone());
+            }
             *tenants.entry(placement.server).or_default() += 1;
         }
         let candidate = |server: &Arc<DatabaseServer>| {
@@ -331,6 +345,7 @@ impl Databases {
                     .max_storage
                     .and_then(|quantity| Amount::parse(&quantity.0).ok())
                     .map(Amount::ceil),
+                is_taken: taken.contains(&name),
                 has_shared_tables: !server.spec.shared_tables.is_empty(),
                 name,
             }

@@ -3,6 +3,7 @@
 
 use super::claim::Placement;
 use super::credentials::{self, Published, Turn};
+use super::release::LOCK_NOT_AVAILABLE;
 use super::secret::{self, Credentials, Endpoint};
 use super::servers::{Connection, Databases, Health, Shard};
 use crate::api::{DatabaseModel, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction};
@@ -131,7 +132,7 @@ impl Tending<'_> {
         let credentials = found.as_ref().and_then(|secret| secret::parse(secret, &tenant_names));
         let mut outcome = Outcome {
             status: self.status(&tenant_names, credentials.as_ref()),
-            revision: credentials.as_ref().map(Credentials::revision),
+            revision: found.as_ref().filter(|_| credentials.is_some()).map(secret::revision),
             usage: Some(self.usage(&shard, &tenant_names)),
             ..Outcome::default()
         };
@@ -203,9 +204,9 @@ impl Tending<'_> {
                 self.settle(&connection, shard, &wanted).await?;
                 // Nothing is published that was not seen to work.
                 self.log_in(&connection, tenant_names, &wanted, &issued).await?;
-                self.publish(&connection, tenant_names, found, &issued).await?;
+                outcome.revision = Some(self.publish(&connection, tenant_names, found, &issued).await?);
                 tracing::info!(login, "credentials were issued");
-                shard.verify(&owner.id, Some(&issued.revision()));
+                shard.verify(&owner.id, Some(&mark(&issued)));
                 outcome.again = Some(Duration::from_secs(1));
                 issued
             }
@@ -227,7 +228,7 @@ impl Tending<'_> {
                     shard.verify(&owner.id, None);
                 }
                 self.settle(&connection, shard, &wanted).await?;
-                self.publish(&connection, tenant_names, found, &current).await?;
+                outcome.revision = Some(self.publish(&connection, tenant_names, found, &current).await?);
                 self.verify(&connection, shard, tenant_names, &wanted, &current).await?;
                 let until = now.duration_until(next);
                 outcome.again = Duration::try_from(until)
@@ -241,7 +242,6 @@ impl Tending<'_> {
                 current
             }
         };
-        outcome.revision = Some(current.revision());
         outcome.status = self.status(tenant_names, Some(&current));
         self.limits(shard, tenant_names, &wanted, outcome);
         Ok(())
@@ -338,6 +338,7 @@ impl Tending<'_> {
         if let Some(first) = steps.first().filter(|_| is_known) {
             tracing::info!(server = shard.name, steps = steps.len(), first = %first.statement, "mends the database");
         }
+        let mut evicted = false;
         for _ in 0..ROUNDS {
             if steps.is_empty() {
                 return Ok(());
@@ -356,7 +357,16 @@ impl Tending<'_> {
             let next = plan::plan(&wanted, &shard.of(&wanted.names))?;
             // What was there before may have been older than the truth; the same again would be refused again.
             if refused && next.first() == steps.first() {
-                executed?;
+                let blocked =
+                    matches!(&executed, Err(client::Error::Refused { code, .. }) if code == LOCK_NOT_AVAILABLE);
+                if !blocked || evicted {
+                    executed?;
+                }
+                evicted = true;
+                let oids: Vec<i64> = shard.of(&wanted.names).marks.values().map(|mark| mark.oid).collect();
+                let ended = server.evict(&oids).await?;
+                tracing::warn!(server = shard.name, ended, "sessions of tenants were in the way");
+                continue;
             }
             // PostgreSQL only warned, and did nothing.
             if next == steps {
@@ -380,9 +390,14 @@ impl Tending<'_> {
         let row = super::agent::row(self.databases, &self.tenant.owner);
         let catalog = connection.server.observe(None).await?;
         let report = shared::tend(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
-        if !report.missing.contains(&self.tenant.owner.id) {
-            shard.known().enrolled.insert(self.tenant.owner.id.clone());
+        if report.missing.contains(&self.tenant.owner.id) {
+            return Err(Failure::Problem(Problem {
+                reason: "NotRegistered",
+                message: "the registry of the shared tables does not have the tenant yet".into(),
+                stuck: false,
+            }));
         }
+        shard.known().enrolled.insert(self.tenant.owner.id.clone());
         Ok(())
     }
 
@@ -402,14 +417,14 @@ impl Tending<'_> {
         }
     }
 
-    /// Writes the Secret where it is not as it should be.
+    /// Writes the Secret where it is not as it should be. Returns its revision.
     async fn publish(
         &self,
         connection: &Connection,
         tenant_names: &Names,
         found: Option<Secret>,
         credentials: &Credentials,
-    ) -> Result<(), Failure> {
+    ) -> Result<String, Failure> {
         let owner = &self.tenant.owner;
         let wanted = secret::build(
             owner,
@@ -417,13 +432,14 @@ impl Tending<'_> {
             &self.endpoint(connection, tenant_names),
             credentials,
         );
+        let revision = secret::revision(&wanted);
         let api: Api<Secret> = Api::namespaced(self.writer.client().clone(), &owner.tenant);
         let params = PostParams {
             field_manager: Some(names::MANAGER.into()),
             ..PostParams::default()
         };
         let written = match found {
-            Some(found) if secret::is_as(&found, &wanted) => return Ok(()),
+            Some(found) if secret::is_as(&found, &wanted) => return Ok(revision),
             Some(found) => {
                 let mut wanted = wanted;
                 wanted.metadata.resource_version = found.resource_version();
@@ -434,7 +450,7 @@ impl Tending<'_> {
             None => self.writer.with_new_rights(|| api.create(&params, &wanted)).await,
         };
         written
-            .map(|_| ())
+            .map(|_| revision)
             .map_err(|error| Error::write(&key(owner), error).into())
     }
 
@@ -448,7 +464,7 @@ impl Tending<'_> {
         wanted: &Wanted,
         current: &Credentials,
     ) -> Result<(), Failure> {
-        let (id, revision) = (&self.tenant.owner.id, current.revision());
+        let (id, revision) = (&self.tenant.owner.id, mark(current));
         match shard.verified(id, &revision) {
             Some(at) if at.elapsed() < RECHECK || !shard.may_check(RECHECK_GAP) => return Ok(()),
             _ => {}
@@ -464,6 +480,9 @@ impl Tending<'_> {
             }
             // All its connections are in use: the password was good.
             Err(client::Error::Busy(message)) if message.contains("for role") => {}
+            Err(error @ (client::Error::Timeout | client::Error::Refused { .. })) => {
+                return Err(stuck("LoginFailed", format!("the tenant's login cannot work: {error}")));
+            }
             Err(error) => return Err(error.into()),
             Ok(seen) => self.check(&seen, tenant_names, wanted)?,
         }
@@ -482,6 +501,9 @@ impl Tending<'_> {
             .log_in(tenant_names, wanted, credentials)
             .await
             .map_err(|error| match error {
+                client::Error::Timeout | client::Error::Refused { .. } => {
+                    stuck("LoginFailed", format!("the tenant's login cannot work: {error}"))
+                }
                 client::Error::Authentication(message) => {
                     stuck("LoginFailed", format!("the tenant's login is refused: {message}"))
                 }
@@ -580,6 +602,11 @@ impl Connection {
         let login = tenant_names.logins[credentials.published.login].as_str();
         self.server.log_in(login, &credentials.password, database).await
     }
+}
+
+/// Tells credentials of one tenant from others of the same, for this process.
+fn mark(credentials: &Credentials) -> String {
+    format!("{}-{}", credentials.published.login, credentials.published.issued_at)
 }
 
 /// Which logins the server lets in.

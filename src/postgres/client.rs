@@ -29,6 +29,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 const WAIT: Duration = Duration::from_secs(20);
 /// How long everything that is done in one call may take.
 const CALL: Duration = Duration::from_secs(60);
+/// What is said when the operator waits for itself: that is no fault of the server's.
+const OWN: &str = "the operator's own connections are all in use";
+/// How long a question may take.
+const QUERY: Duration = Duration::from_secs(15);
+/// How long a trial of a tenant's login may take.
+const TRIAL: Duration = Duration::from_secs(10);
 /// How long the answer to an empty statement may take.
 const PULSE: Duration = Duration::from_secs(4);
 /// Connections besides the pool's: to other databases, and as tenants. Of very few only one.
@@ -36,6 +42,17 @@ const BESIDES: usize = 2;
 /// Nothing of a tenant's is ever on the path; a statement that hangs is the server's to end.
 const OPTIONS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=30s -c lock_timeout=5s \
                        -c idle_in_transaction_session_timeout=30s -c client_min_messages=warning";
+
+const TRIAL_OPTIONS: &str = "-c statement_timeout=5s -c client_min_messages=error";
+
+const EVICT: &str = "\
+SELECT to_json(count(pg_terminate_backend(a.pid)))
+FROM pg_stat_activity a
+WHERE a.usename ~ '^t_[0-9a-f]{20}_[ab]$'
+  AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND
+              (l.locktype = 'object' AND l.classid IN ('pg_authid'::regclass, 'pg_database'::regclass) AND l.objid::int8 = ANY ($1)
+               OR l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.relation IN
+                  ('pg_authid'::regclass, 'pg_auth_members'::regclass, 'pg_db_role_setting'::regclass, 'pg_database'::regclass)))";
 
 /// How a server is reached, and as whom.
 #[derive(Clone, Debug)]
@@ -172,6 +189,7 @@ impl From<PoolError> for Error {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Backend(error) => Self::of("connect", &error),
+            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Self::Busy(OWN.into()),
             PoolError::Timeout(_) => Self::Timeout,
             other => Self::Unreachable(other.to_string()),
         }
@@ -270,6 +288,15 @@ impl Server {
         1 + self.pool.status().size + self.most_besides.saturating_sub(self.besides.available_permits())
     }
 
+    /// Ends the sessions of tenants that hold a lock on one of these roles or databases, or have changed a role and not said
+    /// whether they mean it, and so keep it from being changed or dropped. Any tenant can do so, with anyone's.
+    ///
+    /// # Errors
+    /// As [`Error`] says.
+    pub async fn evict(&self, objects: &[i64]) -> Result<i64, Error> {
+        self.query(EVICT, &[&objects]).await
+    }
+
     /// Whether it answers, by an empty statement.
     ///
     /// # Errors
@@ -323,7 +350,7 @@ impl Server {
             connection.keep();
             Ok(value)
         };
-        within(work).await
+        timeout(QUERY, work).await.map_err(|_| Error::Timeout)?
     }
 
     /// Executes steps in their order: neighbours of one transaction together, others by themselves.
@@ -394,15 +421,16 @@ impl Server {
             let _permit = self.permit().await?;
             let client = self.open(user, password, database).await?;
             self.count(1);
-            let query = "SELECT session_user::text, current_user::text, current_database()::text, \
-                         coalesce(current_schema()::text, '')";
-            let row = client
-                .query_one(query, &[])
-                .await
-                .map_err(|error| Error::of(query, &error))?;
-            Ok([row.get(0), row.get(1), row.get(2), row.get(3)])
+            // The session is the tenant's: what is not qualified may be its own.
+            let query = "SELECT session_user::pg_catalog.text, current_user::pg_catalog.text, \
+                         pg_catalog.current_database()::pg_catalog.text, \
+                         coalesce(pg_catalog.current_schema()::pg_catalog.text, '')";
+            let failed = |error: tokio_postgres::Error| Error::of(query, &error);
+            let row = client.query_one(query, &[]).await.map_err(failed)?;
+            let text = |column: usize| row.try_get::<_, String>(column).map_err(failed);
+            Ok([text(0)?, text(1)?, text(2)?, text(3)?])
         };
-        within(work).await
+        timeout(TRIAL, work).await.map_err(|_| Error::Timeout)?
     }
 
     /// Sends statements through a connection to another database, in one transaction.
@@ -471,7 +499,7 @@ impl Server {
     async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Error> {
         let permit = timeout(WAIT, self.besides.acquire())
             .await
-            .map_err(|_| Error::Timeout)?;
+            .map_err(|_| Error::Busy(OWN.into()))?;
         // Never closed.
         permit.map_err(|error| Error::Settings(error.to_string()))
     }
@@ -530,9 +558,7 @@ fn config(address: &Address, user: &str, password: &Password, database: &str) ->
             Some(_) => tokio_postgres::config::SslMode::Require,
             None => tokio_postgres::config::SslMode::Disable,
         });
-    // As a tenant, what the tenant would have.
-    if user == address.user {
-        config.options(OPTIONS);
-    }
+    // As a tenant, what the tenant would have, within bounds that it cannot change.
+    config.options(if user == address.user { OPTIONS } else { TRIAL_OPTIONS });
     config
 }

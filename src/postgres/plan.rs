@@ -8,7 +8,7 @@ use super::{Identifier, Names, Statement, catalog};
 use crate::sql;
 
 mod ending;
-pub use ending::{closing, removal};
+pub use ending::{closing, pausing, removal};
 
 /// The schema that shared extensions are installed in; nobody but the operator can make anything there.
 pub const EXTENSIONS: &str = "extensions";

@@ -54,8 +54,7 @@ pub async fn prepare(server: &Server, address: &Address, known: Option<&str>) ->
         }
         result => result?,
     };
-    let query =
-        "SELECT pg_get_userbyid(nspowner)::text, pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = $1";
+    let query = "SELECT pg_get_userbyid(nspowner)::text, CASE WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN nspowner = current_user::regrole ELSE pg_has_role(nspowner, 'USAGE') END FROM pg_namespace WHERE nspname = $1";
     let found = client.query_opt(query, &[&RECORDS]).await;
     match found.map_err(|error| Error::of(query, &error))? {
         Some(row) if row.get::<_, bool>(1) => Ok(()),

@@ -8,7 +8,7 @@ use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 /// kube logs the body of an answer that it does not understand, which may be a Secret's: never (design, law 7). This
 /// also silences its lines on each failed request, which whoever made the request reports; a directive for
 /// `kube_client::client::builder` brings those back.
-const NEVER: &str = "kube_client::client=off";
+const NEVER: &str = "kube_client::client=off,tokio_postgres=warn";
 
 /// Why logging could not be set up.
 #[derive(thiserror::Error, Debug)]

@@ -117,7 +117,7 @@ pub async fn provision(
     }
     apply(writer, owner, &access).await?;
     apply(writer, owner, &configuration).await?;
-    let (data, left) = database(writer, databases, &tenant, placed, policy).await?;
+    let (data, left) = database(writer, databases, &tenant, placed).await?;
     if let Some(data) = &data {
         if let Some(attachment) = &mut tenant.attachment {
             attachment.revision = data.revision.clone();
@@ -182,7 +182,6 @@ async fn database(
     databases: &Databases,
     tenant: &ValidTenant,
     placed: Option<Result<Placement, String>>,
-    policy: DeletionPolicy,
 ) -> Result<(Option<Data>, Option<String>), Error> {
     match (&tenant.database, placed) {
         (Some(database), Some(Ok(placement))) => {
@@ -200,7 +199,8 @@ async fn database(
             let had = databases.placement(&tenant.owner);
             if had.is_some_and(|placement| !placement.retained) {
                 release::withdraw_secret(writer, &tenant.owner).await?;
-                let waiting = release::release(databases, writer, &tenant.owner, Mode::from(policy)).await?;
+                // Only the Tenant's own deletion ends its data: one field of a plan must not.
+                let waiting = release::release(databases, writer, &tenant.owner, Mode::Retain).await?;
                 return Ok((None, waiting));
             }
             Ok((None, None))

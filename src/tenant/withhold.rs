@@ -5,6 +5,7 @@ use super::drain;
 use super::validate::{self, World};
 use crate::api::{OwnerRole, Tenant};
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
+use crate::database::{Databases, release};
 use crate::error::Error;
 use crate::names;
 use k8s_openapi::api::rbac::v1::Subject;
@@ -16,14 +17,18 @@ use serde_json::{Value, json};
 /// The first write that was refused; the others are tried all the same.
 pub async fn withhold(
     writer: &Writer,
-    store: &Store,
+    databases: &Databases,
     tenant: &Tenant,
     owner: &Identity,
     world: &World,
 ) -> Result<Option<String>, Error> {
+    let store = &*databases.store;
     let revoked = revoke(writer, store, tenant, owner, world).await;
     let suspended = if tenant.spec.suspend == Some(true) {
-        suspend(writer, store, owner).await
+        let closed = release::pause(databases, owner).await;
+        suspend(writer, store, owner)
+            .await
+            .and_then(|waiting| Ok(waiting.or(closed?)))
     } else {
         Ok(None)
     };

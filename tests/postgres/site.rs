@@ -155,7 +155,9 @@ impl Site {
             connections,
         };
         let site = Self::at(pg, admin, address);
-        server::prepare(&site.server, &site.address).await.expect("prepare");
+        server::prepare(&site.server, &site.address, None)
+            .await
+            .expect("prepare");
         site
     }
 

@@ -168,7 +168,7 @@ impl World {
             connections: 4,
         };
         let server = Server::new(address.clone()).unwrap();
-        server::prepare(&server, &address).await.unwrap();
+        server::prepare(&server, &address, None).await.unwrap();
         let row = |id: &str, name: &str| RegistryRow {
             id: id.into(),
             name: name.into(),

@@ -101,6 +101,15 @@ fn drop_database(catalog: &Catalog, name: &Identifier) -> Statement {
     sql!["DROP DATABASE ", name, force]
 }
 
+/// The statements that let nobody in for a while, and keep everything, passwords too.
+///
+/// # Errors
+/// What is not ours is left as it is.
+pub fn pausing(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
+    ours(names, tenant_id, catalog)?;
+    Ok(close(names, catalog, " NOLOGIN"))
+}
+
 fn close(names: &Names, catalog: &Catalog, attributes: &'static str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut sessions = Vec::new();
