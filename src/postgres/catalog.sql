@@ -31,7 +31,7 @@ WITH ours AS MATERIALIZED (
   CROSS JOIN LATERAL unnest(s.setconfig) c
   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
   WHERE s.setrole IN (SELECT oid FROM ours)
-    AND split_part(left(c, 100), '=', 1) IN ('role', 'search_path', 'statement_timeout', 'lock_timeout',
+    AND split_part(left(c, 100), '=', 1) IN ('role', 'session_authorization', 'search_path', 'statement_timeout', 'lock_timeout',
                                              'idle_in_transaction_session_timeout', 'work_mem')
   GROUP BY s.setrole
 ), defaults AS (

@@ -65,7 +65,7 @@ pub struct Address {
     pub password: Password,
     /// The database of the operator's records.
     pub database: String,
-    /// How many connections at once, at least two.
+    /// How many connections at once, at least three.
     pub connections: usize,
 }
 
@@ -255,7 +255,7 @@ impl Server {
             Some(tls) => Manager::from_config(config, tls.clone(), recycling),
             None => Manager::from_config(config, NoTls, recycling),
         };
-        let besides = if address.connections > BESIDES { BESIDES } else { 1 };
+        let besides = if address.connections > BESIDES + 1 { BESIDES } else { 1 };
         let pool = Pool::builder(manager)
             .max_size(address.connections.saturating_sub(besides + 1).max(1))
             .timeouts(Timeouts {

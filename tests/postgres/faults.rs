@@ -116,7 +116,7 @@ pub async fn are_said_and_survived(site: Site, place: Place) {
 
 /// Much at once, through few connections.
 pub async fn connections_are_bounded(site: Site, place: Place) {
-    for most in [2, 3, 6] {
+    for most in [3, 4, 6] {
         let site = Site::with(&site.pg, site.admin, most).await;
         let tenants = [site.new_tenant(&place).await, site.new_tenant(&place).await];
         let root = site.root().await;
@@ -126,6 +126,7 @@ pub async fn connections_are_bounded(site: Site, place: Place) {
             site.address.user,
             names.join(", ")
         );
+        site.server.pulse().await.expect("pulse");
         let mut work = tokio::task::JoinSet::new();
         for i in 0..40 {
             let (site, tenant) = (site.clone(), &tenants[i % 2]);
