@@ -17,12 +17,14 @@ pub struct Mark {
 /// Requests of one user between two places in the log.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Reads and writes of what is neither lease, event nor review of rights; watches left out.
+    /// Reads and writes of what is neither lease, event, DatabaseServer nor review of rights; watches left out.
     pub requests: u64,
     /// Those of them that change something, refused ones included.
     pub writes: u64,
     pub watches: u64,
     pub leases: u64,
+    /// Statuses of DatabaseServers, which say when each was last looked at.
+    pub servers: u64,
     pub events: u64,
     /// Requests by verb, resource and status code, for whoever wonders.
     pub by_kind: BTreeMap<String, u64>,
@@ -101,6 +103,7 @@ impl Counts {
         match resource.as_str() {
             "leases" => self.leases += 1,
             "events" => self.events += 1,
+            "databaseservers" => self.servers += 1,
             _ => {
                 self.requests += 1;
                 let changes = !matches!(entry.verb.as_str(), "get" | "list") && !entry.uri.contains("dryRun=");

@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, WORKERS, has_code};
 use crate::spec::{FLEET, FLOOR, LABEL, TIER};
 use crate::timing::{patience, until};
-use crate::{operator, say};
+use crate::{database, operator, say};
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::ResourceExt;
@@ -15,22 +15,25 @@ use tenant_operator::names;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Both runs, the tier, and the operator's replicas.
+/// Both runs, the tier, the DatabaseServer, and the operator's replicas.
 pub async fn everything(cluster: &Cluster, replicas: i32) -> Result<()> {
     if operator::replicas(cluster).await? != replicas {
         operator::scale(cluster, replicas).await?;
     }
-    by_operator(cluster).await?;
+    by_operator(cluster, 0).await?;
     by_force(cluster, FLOOR).await?;
     by_force(cluster, FLEET).await?;
-    gone(cluster.tiers().delete(TIER, &DeleteParams::default()).await)
+    gone(cluster.tiers().delete(TIER, &DeleteParams::default()).await)?;
+    database::remove(cluster).await
 }
 
-/// Lets the operator remove the fleet. Returns how long it took.
-pub async fn by_operator(cluster: &Cluster) -> Result<Duration> {
+/// Lets the operator remove all of the fleet but the first tenants. Returns how long it took.
+pub async fn by_operator(cluster: &Cluster, keep: usize) -> Result<Duration> {
     let started = Instant::now();
     let ours = ListParams::default().labels(&format!("{LABEL}={FLEET}"));
-    let tenants = cluster.tenants().list_metadata(&ours).await?.items;
+    let mut tenants = cluster.tenants().list_metadata(&ours).await?.items;
+    tenants.sort_by_key(ResourceExt::name_any);
+    let tenants = tenants.get(keep..).unwrap_or_default();
     let count = tenants.len();
     if count == 0 {
         return Ok(Duration::ZERO);
@@ -53,8 +56,8 @@ pub async fn by_operator(cluster: &Cluster) -> Result<Duration> {
         patience(count * 2),
         PAUSE,
         async || {
-            let left = cluster.tenants().list_metadata(&ours.clone().limit(1)).await?.items;
-            Ok(left.is_empty().then(|| started.elapsed()))
+            let left = cluster.tenants().list_metadata(&ours).await?.items.len();
+            Ok((left <= keep).then(|| started.elapsed()))
         },
     )
     .await

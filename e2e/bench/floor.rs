@@ -4,10 +4,12 @@
 //! tenant's quota is not yet in force, or its Deployment not available, its worker goes on with another tenant.
 
 use crate::cluster::{Cluster, WORKERS, has_code};
+use crate::database::Site;
 use crate::spec::{self, FLOOR};
-use crate::{timing, watches};
+use crate::{database, timing, watches};
 use anyhow::{Context, Result, anyhow};
 use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -15,11 +17,18 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tenant_operator::api::{Tenant, TenantTier};
+use tenant_operator::api::{DatabaseModel, Tenant, TenantTier, TlsMode};
 use tenant_operator::cluster::{Desired, Key, Kind, Live};
+use tenant_operator::database::claim::{self, Placement};
+use tenant_operator::database::credentials::Published;
+use tenant_operator::database::secret::{self, Credentials, Endpoint};
+use tenant_operator::database::servers;
 use tenant_operator::names;
+use tenant_operator::postgres::Names;
+use tenant_operator::postgres::secret::Password;
 use tenant_operator::tenant::provision::{Progress, is_enforced};
 use tenant_operator::tenant::status::{self, Verdict};
+use tenant_operator::tenant::validate::Attachment;
 use tenant_operator::tenant::workload::judge;
 use tenant_operator::tenant::{self, Environment, Platform, ValidTenant, World, plan};
 use tokio::sync::Notify;
@@ -39,6 +48,8 @@ pub struct Common {
     pub tier: TenantTier,
     pub platform: Platform,
     pub world: World,
+    /// The server where every tenant has its database.
+    pub site: Option<Arc<Site>>,
 }
 
 /// What of a tenant is written next.
@@ -264,9 +275,27 @@ impl Run {
             .patch_metadata(&name, &PatchParams::default(), &patch)
             .await?;
         self.writes.fetch_add(2, Ordering::Relaxed);
-        let Common { tier, platform, world } = &self.common;
-        let valid = tenant::validate(&tenant, tier, world).map_err(|reasons| anyhow!("{reasons:?}"))?;
-        let environment = plan::plan(&valid, platform);
+        let Common {
+            tier,
+            platform,
+            world,
+            site,
+        } = &self.common;
+        let mut valid = tenant::validate(&tenant, tier, world).map_err(|reasons| anyhow!("{reasons:?}"))?;
+        let attached = match site {
+            Some(site) => Some(attach(site, &mut valid)?),
+            None => None,
+        };
+        let mut environment = plan::plan(&valid, platform);
+        if let Some(secret) = attached {
+            let (owner, place) = (&valid.owner, placement());
+            environment
+                .claims
+                .push(claim::record(owner, &platform.namespace, &place));
+            environment
+                .configuration
+                .push(plan::desired(Kind::Secret, &secret.metadata, &secret));
+        }
         Ok(Planned {
             tenant,
             valid,
@@ -305,7 +334,7 @@ impl Run {
             .map(|namespace| namespace.name.clone())
             .collect();
         let usage = status::usage(std::iter::empty(), now);
-        let status = status::status(tenant, &verdict, Some(valid), namespaces, usage, now);
+        let status = status::status(tenant, &verdict, Some(valid), None, namespaces, usage, now);
         let patch = Patch::Merge(json!({"status": status}));
         self.cluster
             .tenants()
@@ -316,6 +345,43 @@ impl Run {
         self.post([&vec![plan::desired(Kind::TenantView, &view.metadata, &view)]])
             .await
     }
+}
+
+fn placement() -> Placement {
+    Placement {
+        server: database::NAME.into(),
+        model: DatabaseModel::Schema,
+        retained: false,
+    }
+}
+
+/// Lets the tenant's pods reach the server. Returns the Secret for them.
+fn attach(site: &Site, valid: &mut ValidTenant) -> Result<Secret> {
+    let server = site.spec()?;
+    let credentials = Credentials {
+        published: Published {
+            login: 0,
+            issued_at: Timestamp::now(),
+            previous_until: None,
+            rotated_for: None,
+        },
+        password: Password::random(),
+    };
+    let names = Names::of(&valid.owner.id);
+    let endpoint = Endpoint {
+        host: server.host.clone(),
+        port: servers::port(&server),
+        database: server.database.clone(),
+        schema: Some(names.place.as_str().into()),
+        tls: TlsMode::VerifyFull,
+        ca: Some(site.ca().into()),
+    };
+    valid.attachment = Some(Attachment {
+        reach: servers::reach(&server),
+        port: endpoint.port,
+        revision: Some(credentials.revision()),
+    });
+    Ok(secret::build(&valid.owner, &names, &endpoint, &credentials))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,18 +1,22 @@
 //! `make bench`: how long N tenants take on a real control plane, beside a plain client that writes the same objects.
 //!
-//! One run, in this order: the floor, the operator's turn, a minute of quiet, a restart, removal. What it made is removed
-//! whatever happens.
+//! One run, in this order: the floor, the operator's turn, a minute of quiet, a restart, removal. With `--database` each tenant
+//! has a schema on one PostgreSQL server, which has a floor and figures of its own. What it made is removed whatever happens.
 
 mod audit;
 mod cleanup;
 mod cluster;
+mod database;
 mod fleet;
 mod floor;
 mod machine;
 mod operator;
 mod phases;
 mod report;
+mod sessions;
 mod spec;
+mod sql_floor;
+mod statements;
 mod timing;
 mod watches;
 
@@ -35,6 +39,16 @@ struct Arguments {
     /// How many seconds nothing may be written.
     #[arg(long, default_value_t = 60)]
     quiet: u64,
+    /// The files of a PostgreSQL server of the bench's own (database.sh): every tenant has its database there.
+    #[arg(long)]
+    database: Option<PathBuf>,
+    /// With --database: how many seconds after the last tenant was Ready, or the operator was restarted, the quiet begins at the earliest. After ten
+    /// minutes logins are tried again.
+    #[arg(long, default_value_t = 660)]
+    age: u64,
+    /// With --database: with how many tenants the quiet is measured once more.
+    #[arg(long, default_value_t = 50)]
+    few: usize,
     /// What was built, for the record.
     #[arg(long, default_value = "unknown")]
     revision: String,
@@ -57,6 +71,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<()> {
     let cluster = Cluster::connect().await?;
     let replicas = operator::replicas(&cluster).await?.max(1);
+    database::abandon(&cluster).await?;
     let measured = tokio::select! {
         measured = phases::all(&cluster, arguments, replicas) => measured,
         () = interrupted() => Err(anyhow::anyhow!("interrupted")),

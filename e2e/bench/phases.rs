@@ -2,19 +2,25 @@
 
 use crate::audit::{Counts, Mark};
 use crate::cluster::Cluster;
+use crate::database::{self, Site};
 use crate::fleet::Fleet;
 use crate::floor::{Common, Floor};
 use crate::machine::Machine;
 use crate::operator::{self, Metrics};
+use crate::sessions::Sessions;
 use crate::spec::{self, FLOOR};
+use crate::sql_floor::{self, SqlFloor};
+use crate::statements::{Place, Statements};
 use crate::timing::{patience, until};
 use crate::{Arguments, cleanup, fleet, floor, say};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use kube::api::{ListParams, PostParams};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tenant_operator::api::TenantTier;
 use tenant_operator::controller::run::platform;
-use tenant_operator::tenant::World;
+use tenant_operator::tenant::{self, World};
 
 /// When the operator has written nothing for this long it has settled.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -36,6 +42,25 @@ pub struct Figures {
     pub restart_asked: Counts,
     pub restart_used: Metrics,
     pub removal: Duration,
+    /// With --database.
+    pub sql: Option<Sql>,
+}
+
+/// What was measured of the PostgreSQL server.
+pub struct Sql {
+    pub version: String,
+    pub floor: SqlFloor,
+    /// From the first create until it had settled, as the rest here.
+    pub asked: Statements,
+    /// The most connections at once.
+    pub connections: i64,
+    pub quiet: Statements,
+    pub restart: Statements,
+    pub few: usize,
+    /// The same time of quiet with so few tenants.
+    pub few_quiet: Statements,
+    /// What the removal of one tenant takes, of those that were removed to have few.
+    pub removal: f64,
 }
 
 /// Runs all phases.
@@ -45,7 +70,12 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     cleanup::everything(cluster, replicas)
         .await
         .context("what an earlier bench left")?;
-    let tier = cluster.tiers().create(&PostParams::default(), &spec::tier()?).await?;
+    let site = match &arguments.database {
+        Some(dir) => Some(Arc::new(Site::open(dir).await?)),
+        None => None,
+    };
+    let tier = spec::tier(site.is_some())?;
+    let tier = cluster.tiers().create(&PostParams::default(), &tier).await?;
     let settings = operator::settings(cluster).await?;
     let world = World {
         cluster_cidrs: settings.cluster_cidrs.clone(),
@@ -54,10 +84,15 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
 
     // Where the operator watched, the floor would be its work too.
     operator::scale(cluster, 0).await?;
+    let sql_floor = match &site {
+        Some(site) => Some(floor_of(site, &tier, &world, count).await?),
+        None => None,
+    };
     let common = Common {
         tier,
         platform: platform(&settings),
         world,
+        site: site.clone(),
     };
     let floor = floor::run(cluster, common, count).await?;
     say(format_args!(
@@ -70,26 +105,63 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     say("the operator's turn");
     operator::scale(cluster, replicas).await?;
     let pod = operator::leader(cluster).await?;
+    let place = || site.as_ref().map(|site| Place::now(&site.log)).transpose();
+    let sessions = match &site {
+        Some(site) => {
+            site.announce(cluster).await?;
+            database::ready(cluster).await?;
+            Some(Sessions::watch(site).await?)
+        }
+        None => None,
+    };
     settle(log).await?;
+    let begin = place()?;
     let (mark, before) = (Mark::now(log)?, operator::metrics(cluster, &pod).await?);
     let fleet = fleet::run(cluster, count).await?;
     say(format_args!("operator: {:.1} s", fleet.total.as_secs_f64()));
     settle(log).await?;
     let (asked, after) = (mark.since(operator::USER)?, operator::metrics(cluster, &pod).await?);
     let used = after.since(&before);
+    let sql_asked = since(begin.as_ref())?;
 
     let quiet = Duration::from_secs(arguments.quiet);
+    let age = Duration::from_secs(if site.is_some() { arguments.age } else { 0 });
+    tokio::time::sleep(age).await;
     say(format_args!("{} s of quiet", quiet.as_secs()));
-    let mark = Mark::now(log)?;
+    let (mark, begin) = (Mark::now(log)?, place()?);
     tokio::time::sleep(quiet).await;
-    let quiet_asked = mark.since(operator::USER)?;
+    let (quiet_asked, sql_quiet) = (mark.since(operator::USER)?, since(begin.as_ref())?);
 
     say("restart");
-    let mark = Mark::now(log)?;
+    let (mark, begin) = (Mark::now(log)?, place()?);
     let (restart, pod) = restart(cluster, &pod).await?;
     settle(log).await?;
     let (restart_asked, restart_used) = (mark.since(operator::USER)?, operator::metrics(cluster, &pod).await?);
-    let removal = cleanup::by_operator(cluster).await?;
+    let (sql_restart, restarted) = (since(begin.as_ref())?, Instant::now());
+    let few = if site.is_some() { arguments.few.min(count) } else { 0 };
+    let begin = place()?;
+    let mut removal = cleanup::by_operator(cluster, few).await?;
+    let (sql_removal, mut sql_few) = (since(begin.as_ref())?, Statements::default());
+    if site.is_some() {
+        settle(log).await?;
+        tokio::time::sleep(age.saturating_sub(restarted.elapsed())).await;
+        say(format_args!("{} s of quiet, {few} tenants", quiet.as_secs()));
+        let begin = place()?;
+        tokio::time::sleep(quiet).await;
+        sql_few = since(begin.as_ref())?;
+        removal += cleanup::by_operator(cluster, 0).await?;
+    }
+    let sql = site.zip(sql_floor).map(|(site, floor)| Sql {
+        version: site.version.clone(),
+        floor,
+        asked: sql_asked,
+        connections: sessions.map(|sessions| sessions.most()).unwrap_or_default(),
+        quiet: sql_quiet,
+        restart: sql_restart,
+        few,
+        few_quiet: sql_few,
+        removal: sql_removal.all as f64 / (count - few).max(1) as f64,
+    });
     Ok(Figures {
         tenants: count,
         machine,
@@ -103,7 +175,21 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         restart_asked,
         restart_used,
         removal,
+        sql,
     })
+}
+
+/// What was sent to PostgreSQL since; nothing where there is none.
+fn since(place: Option<&Place>) -> Result<Statements> {
+    place.map_or_else(|| Ok(Statements::default()), Place::since)
+}
+
+async fn floor_of(site: &Site, tier: &TenantTier, world: &World, count: usize) -> Result<SqlFloor> {
+    let mut tenant = spec::tenant(FLOOR, 0)?;
+    tenant.metadata.uid = Some("00000000-0000-4000-8000-000000000000".into());
+    let valid = tenant::validate(&tenant, tier, world).map_err(|reasons| anyhow!("{reasons:?}"))?;
+    let database = valid.database.context("the tier gives no database")?;
+    sql_floor::run(site, &database, count).await
 }
 
 /// Waits until the operator writes nothing any more.

@@ -1,7 +1,8 @@
 //! The table, and its place in the record.
 
 use crate::audit::Counts;
-use crate::phases::Figures;
+use crate::phases::{Figures, Sql};
+use crate::statements::Statements;
 use crate::timing::percentile;
 use anyhow::{Context, Result};
 use std::fmt::Write;
@@ -15,14 +16,22 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// What must be reached.
 const MOST_RATIO: f64 = 1.5;
 const MOST_MEMORY_MIB: f64 = 64.0;
+const MOST_CONNECTIONS: i64 = 10;
+/// Each minute, however many tenants: a look or two, and a login every three seconds.
+const MOST_STATEMENTS: f64 = 30.0;
 
 impl Figures {
     fn ratio(&self) -> f64 {
-        self.fleet.total.as_secs_f64() / self.floor.total.as_secs_f64()
+        let sql = self.sql.as_ref().map(|sql| sql.floor.total).unwrap_or_default();
+        self.fleet.total.as_secs_f64() / (self.floor.total + sql).as_secs_f64()
     }
 
     fn peak_mib(&self) -> f64 {
         self.used.peak_memory.max(self.restart_used.peak_memory) / MIB
+    }
+
+    fn per_minute(&self, statements: &Statements) -> f64 {
+        statements.all as f64 * 60.0 / self.quiet.as_secs_f64().max(1.0)
     }
 
     /// Every bound that was not kept.
@@ -45,8 +54,22 @@ impl Figures {
                 format!("{} writes after the restart, not 0", self.restart_asked.writes),
             ),
         ];
+        let sql = self.sql.iter().flat_map(|sql| {
+            let (most, quiet) = (sql.connections, self.per_minute(&sql.quiet));
+            [
+                (
+                    most > MOST_CONNECTIONS,
+                    format!("{most} connections, not {MOST_CONNECTIONS}"),
+                ),
+                (
+                    quiet > MOST_STATEMENTS,
+                    format!("{quiet:.1} SQL statements a minute in the quiet, not {MOST_STATEMENTS}"),
+                ),
+            ]
+        });
         bounds
             .into_iter()
+            .chain(sql)
             .filter_map(|(missed, what)| missed.then_some(what))
             .collect()
     }
@@ -89,7 +112,10 @@ pub fn table(figures: &Figures) -> String {
             format!("{:.1}", share(asked.requests as f64)),
         ),
         ("of these, writes", format!("{:.1}", share(asked.writes as f64))),
-        ("apart: Events, leases, watches (in all)", apart(asked)),
+        (
+            "apart: Events, leases, watches, DatabaseServers' statuses (in all)",
+            apart(asked),
+        ),
         (
             "CPU of the operator",
             format!(
@@ -109,11 +135,11 @@ pub fn table(figures: &Figures) -> String {
         ("memory when settled", format!("{:.1} MiB", used.memory / MIB)),
         ("**writes in the quiet** (0)", format!("**{}**", quiet_asked.writes)),
         ("requests in the quiet", quiet_asked.requests.to_string()),
-        ("apart: Events, leases, watches", apart(quiet_asked)),
+        ("apart: Events, leases, watches, statuses", apart(quiet_asked)),
         ("restart: in sync after", seconds(figures.restart)),
         ("**restart: writes** (0)", format!("**{}**", restart_asked.writes)),
         ("restart: requests", restart_asked.requests.to_string()),
-        ("apart: Events, leases, watches", apart(restart_asked)),
+        ("apart: Events, leases, watches, statuses", apart(restart_asked)),
         (
             "restart: peak memory",
             format!("{:.1} MiB", restart_used.peak_memory / MIB),
@@ -121,10 +147,13 @@ pub fn table(figures: &Figures) -> String {
         ("restart: CPU", format!("{:.2} s", restart_used.cpu_seconds)),
         ("removal of all tenants by the operator", seconds(figures.removal)),
     ];
-    let mut text = format!("## {}: {tenants} tenants\n\n", machine.date);
+    let (with, server) = figures.sql.as_ref().map_or_else(Default::default, |sql| {
+        (", each with a schema", format!(", PostgreSQL {}", sql.version))
+    });
+    let mut text = format!("## {}: {tenants} tenants{with}\n\n", machine.date);
     let _ = writeln!(
         text,
-        "{} cores ({}), {} GiB, Linux {}, Kubernetes {}, tenant-operator {} at {}. Quiet: {} s.\n\n| | |\n|---|---|",
+        "{} cores ({}), {} GiB, Linux {}, Kubernetes {}{server}, tenant-operator {} at {}. Quiet: {} s.\n\n| | |\n|---|---|",
         machine.cores,
         machine.processor,
         machine.memory_gib,
@@ -137,14 +166,73 @@ pub fn table(figures: &Figures) -> String {
     for (name, value) in rows {
         let _ = writeln!(text, "| {name} | {value} |");
     }
+    if let Some(sql) = &figures.sql {
+        sql_rows(&mut text, figures, sql);
+    }
     for (name, counts) in [("Ready", asked), ("quiet", quiet_asked), ("restart", restart_asked)] {
         let _ = writeln!(text, "\nRequests ({name}): {}", by_kind(counts));
     }
     text
 }
 
+/// The rows of the PostgreSQL server, and what was sent to it.
+fn sql_rows(text: &mut String, figures: &Figures, sql: &Sql) {
+    let count = figures.tenants as f64;
+    let share = |part: u64| format!("{:.1}", part as f64 / count);
+    let per_minute = |statements: &Statements| {
+        let trials = statements.trials as f64 * 60.0 / figures.quiet.as_secs_f64().max(1.0);
+        format!("{:.1} ({trials:.1})", figures.per_minute(statements))
+    };
+    let rows = [
+        (
+            "SQL floor: all roles and schemas made".to_string(),
+            format!("{:.2} s", sql.floor.total.as_secs_f64()),
+        ),
+        ("SQL floor: statements per tenant".into(), share(sql.floor.statements)),
+        ("SQL statements per tenant until settled".into(), share(sql.asked.all)),
+        ("of these, trials of a login".into(), share(sql.asked.trials)),
+        ("connections made, per tenant".into(), share(sql.asked.connections)),
+        (
+            "**connections at once** (at most 10)".into(),
+            format!("**{}**", sql.connections),
+        ),
+        (
+            format!("**SQL statements per minute in the quiet, {count} tenants** (at most 30), of these trials"),
+            format!("**{}**", per_minute(&sql.quiet)),
+        ),
+        (
+            format!(
+                "SQL statements per minute in the quiet, {} tenants, of these trials",
+                sql.few
+            ),
+            per_minute(&sql.few_quiet),
+        ),
+        (
+            "restart: SQL statements per tenant, of these trials".into(),
+            format!("{} ({})", share(sql.restart.all), share(sql.restart.trials)),
+        ),
+        (
+            "removal: SQL statements per tenant".into(),
+            format!("{:.1}", sql.removal),
+        ),
+    ];
+    for (name, value) in rows {
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
+    let by_kind: Vec<String> = sql
+        .asked
+        .by_kind
+        .iter()
+        .map(|(kind, count)| format!("{kind}: {count}"))
+        .collect();
+    let _ = writeln!(text, "\nSQL (Ready): {}", by_kind.join(", "));
+}
+
 fn apart(counts: &Counts) -> String {
-    format!("{}, {}, {}", counts.events, counts.leases, counts.watches)
+    format!(
+        "{}, {}, {}, {}",
+        counts.events, counts.leases, counts.watches, counts.servers
+    )
 }
 
 fn by_kind(counts: &Counts) -> String {

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # make bench: N tenants (200) on the real control plane, their pods on nodes that KWOK plays, beside the floor. Prints a table
 # and puts it into docs/benchmarks.md. The cluster is the local one, which is brought up with the operator in it.
+# With DB=1: 1000 tenants unless N says otherwise, each with a schema on one PostgreSQL server, which is started for it.
 set -euo pipefail
 . "$(dirname "$0")/../cluster/lib.sh"
 
 cd "$REPO"
+DB=${DB:-}
+N=${N:-${DB:+1000}}
 N=${N:-200}
 case $N in '' | *[!0-9]*) die "N is a number of tenants, not $N" ;; esac
 CLUSTER=local e2e/up.sh >&2
@@ -14,10 +17,22 @@ export KUBECONFIG AUDIT_LOG
 export RUSTFLAGS="-C target-feature=+crt-static"
 cargo build --release --locked --features bench --bin bench --target x86_64-unknown-linux-gnu --target-dir target
 
+ended() {
+  if [ -n "${made_nodes:-}" ]; then e2e/cluster/fake-nodes.sh 0 >/dev/null; fi
+  if [ -n "${server:-}" ]; then e2e/bench/database.sh stop "$server"; fi
+}
+trap ended EXIT
+
 # A node takes a thousand pods. Nodes that are there already are somebody else's.
 if [ -z "$(kubectl get nodes -l type=kwok -o name)" ]; then
-  trap 'e2e/cluster/fake-nodes.sh 0 >/dev/null' EXIT
+  made_nodes=1
   e2e/cluster/fake-nodes.sh "$((N / 500 + 2))" --taint >/dev/null
+fi
+if [ -n "$DB" ]; then
+  server=${TMPDIR:-/tmp}/tenant-operator-bench
+  e2e/bench/database.sh start "$server"
+  # Longer than between two looks at a server.
+  set -- --database "$server" --quiet 180 "$@"
 fi
 revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 if [ -n "$(git status --porcelain -- src charts Cargo.lock 2>/dev/null)" ]; then revision="$revision with changes"; fi

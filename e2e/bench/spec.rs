@@ -1,5 +1,6 @@
 //! The tenants that are measured: a small, ordinary customer.
 
+use crate::database;
 use anyhow::Result;
 use serde_json::json;
 use tenant_operator::api::{Tenant, TenantTier};
@@ -14,8 +15,18 @@ pub const FLEET: &str = "fleet";
 /// Every how many tenants one has a second namespace.
 const STAGING_EVERY: usize = 4;
 
-/// The plan of all of them. Their pods go to the nodes that KWOK plays.
-pub fn tier() -> Result<TenantTier> {
+/// The plan of all of them, which may give each a schema. Their pods go to the nodes that KWOK plays.
+pub fn tier(has_database: bool) -> Result<TenantTier> {
+    let database = has_database.then(|| {
+        json!({
+            "model": "Schema",
+            "serverSelector": {"matchLabels": {LABEL: database::NAME}},
+            "connectionLimit": 10,
+            "statementTimeout": "30s",
+            "maxStorage": "1Gi",
+            "onStorageLimit": "ReadOnly",
+        })
+    });
     Ok(serde_json::from_value(json!({
         "apiVersion": "tenant-operator.io/v1alpha1",
         "kind": "TenantTier",
@@ -34,6 +45,7 @@ pub fn tier() -> Result<TenantTier> {
                 "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Equal", "value": "fake", "effect": "NoSchedule"}],
             },
             "network": {"egress": {"internet": "Deny"}},
+            "database": database,
         },
     }))?)
 }

@@ -1,0 +1,99 @@
+//! The floor of a tenant's part of PostgreSQL: a script with one connection that knows beforehand what to send, looks at
+//! nothing, and waits for each statement's answer before it sends the next.
+
+use crate::database::Site;
+use crate::say;
+use anyhow::{Result, anyhow};
+use std::time::{Duration, Instant};
+use tenant_operator::postgres::client::Server;
+use tenant_operator::postgres::plan::{Login, Place, Venue, Wanted};
+use tenant_operator::postgres::secret::Password;
+use tenant_operator::postgres::{Identifier, Names, preview};
+use tenant_operator::tenant::validate::ValidDatabase;
+
+const DATABASE: &str = "floor";
+/// Where it is noted whose everything is.
+const RECORDS: &str = "CREATE SCHEMA tenant_operator; CREATE TABLE tenant_operator.object (kind text, oid oid, name text, \
+                       tenant_id text, revision text, created_at timestamptz DEFAULT now(), PRIMARY KEY (kind, name)); \
+                       CREATE INDEX ON tenant_operator.object (tenant_id)";
+/// How many tenants' roles are dropped at once.
+const BATCH: usize = 50;
+
+/// What it came to.
+#[derive(Clone, Debug)]
+pub struct SqlFloor {
+    pub total: Duration,
+    pub statements: u64,
+}
+
+/// Makes the roles and schemas of `count` tenants in a database of their own, and removes them.
+pub async fn run(site: &Site, database: &ValidDatabase, count: usize) -> Result<SqlFloor> {
+    site.create(DATABASE).await?;
+    let server = Server::new(site.address(DATABASE))?;
+    let (permit, client) = server.connect_to(DATABASE).await?;
+    client.batch_execute(RECORDS).await?;
+    let catalog = preview::empty(&Identifier::new(DATABASE)?);
+    let mut statements = 0;
+    let started = Instant::now();
+    for index in 0..count {
+        let wanted = wanted(index, database);
+        let steps = preview::statements(&wanted, catalog.clone()).map_err(|error| anyhow!("{error}"))?;
+        for group in steps.chunk_by(|a, b| a.venue == b.venue && a.venue != Venue::Alone) {
+            let mut texts: Vec<String> = group.iter().map(|step| step.statement.reveal()).collect();
+            if group[0].venue != Venue::Alone {
+                texts.insert(0, "BEGIN".into());
+                texts.push("COMMIT".into());
+            }
+            for text in &texts {
+                client.batch_execute(text).await?;
+                statements += 1;
+            }
+        }
+    }
+    let total = started.elapsed();
+    drop((client, permit));
+    say(format_args!(
+        "SQL floor: {statements} statements, {:.1} s",
+        total.as_secs_f64()
+    ));
+    drop(server);
+    remove(site, count).await?;
+    Ok(SqlFloor { total, statements })
+}
+
+fn wanted(index: usize, database: &ValidDatabase) -> Wanted {
+    let tenant_id = format!("floor-{index}");
+    Wanted {
+        names: Names::of(&tenant_id),
+        tenant_id,
+        place: Place::Schema,
+        logins: [
+            Login {
+                open: true,
+                password: Some(Password::random().verifier()),
+            },
+            Login::default(),
+        ],
+        connection_limit: database.connection_limit,
+        settings: database.settings.clone(),
+        extensions: Vec::new(),
+        writable: true,
+    }
+}
+
+async fn remove(site: &Site, count: usize) -> Result<()> {
+    let root = site.root().await?;
+    root.batch_execute(&format!("DROP DATABASE {DATABASE} WITH (FORCE)"))
+        .await?;
+    let roles: Vec<String> = (0..count)
+        .flat_map(|index| {
+            let names = Names::of(&format!("floor-{index}"));
+            names.roles().map(|role| role.as_str().to_string())
+        })
+        .collect();
+    for batch in roles.chunks(BATCH) {
+        root.batch_execute(&format!("DROP ROLE IF EXISTS {}", batch.join(", ")))
+            .await?;
+    }
+    Ok(())
+}
