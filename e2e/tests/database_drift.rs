@@ -1,7 +1,7 @@
 //! Whatever somebody does to a tenant's part of the server is mended when it is looked at next, which is once a minute.
 
 use crate::database::tier;
-use crate::support::database::{Binding, CLOSED, LOOK, SERVER, Site, Sql, operator_log, role_of, shut};
+use crate::support::database::{Binding, CLOSED, LOOK, SERVER, Site, Sql, operator_log, shut};
 use crate::support::{Scene, TestTenant, eventually, path, refused};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -134,7 +134,6 @@ async fn what_was_dropped_comes_back_and_what_was_given_is_taken_back() -> Resul
             vec![
                 format!("ALTER ROLE {} RESET role", doors.user()),
                 format!("ALTER ROLE {} SET search_path = public", doors.user()),
-                format!("ALTER SCHEMA {d} OWNER TO postgres"),
                 format!("ALTER ROLE {d} LOGIN"),
                 format!("ALTER ROLE {} NOLOGIN", doors.user()),
             ],
@@ -260,6 +259,5 @@ async fn a_database_comes_back_and_is_closed_again() -> Result<()> {
         )
         .await;
     refused("another database for its records", other, &["immutable"])?;
-    let _ = role_of;
     Ok(())
 }

@@ -174,11 +174,14 @@ async fn wrong_credentials_and_a_wrong_authority_are_said_and_mended() -> Result
         scene.cluster.create(&secrets, &secret).await.context("a Secret")?;
         Ok(right)
     };
-    // "wrong", and an authority that signed nothing of this server's.
-    let right = copy("sample-database-admin", &admin, json!({"password": "d3Jvbmc="})).await?;
-    let stranger = STRANGER.trim().to_owned();
-    let encoded = serde_json::to_value(k8s_openapi::ByteString(stranger.into_bytes()))?;
-    let right_authority = copy("sample-database-ca", &authority, json!({"ca.crt": encoded})).await?;
+    // Not the password, and an authority that signed nothing of this server's.
+    let right = copy(
+        "sample-database-admin",
+        &admin,
+        json!({"password": encode(NOT_THE_PASSWORD)?}),
+    )
+    .await?;
+    let right_authority = copy("sample-database-ca", &authority, json!({"ca.crt": encode(STRANGER)?})).await?;
     let spec =
         json!({"adminSecretRef": {"name": admin}, "tls": {"mode": "VerifyFull", "caSecretRef": {"name": authority}}});
     let server = site.server(&scene, "pg", &scene.name, spec).await?;
@@ -215,8 +218,20 @@ async fn wrong_credentials_and_a_wrong_authority_are_said_and_mended() -> Result
     );
     tenant.with_database().await?;
     let shown = server.get().await?.to_string();
-    ensure!(!shown.contains("wrong"), "the server's status shows a password");
+    ensure!(
+        !shown.contains(NOT_THE_PASSWORD),
+        "the server's status shows a password"
+    );
     Ok(())
+}
+
+const NOT_THE_PASSWORD: &str = "correcthorsebatterystaple";
+
+/// As a Secret has it.
+fn encode(text: &str) -> Result<Value> {
+    Ok(serde_json::to_value(k8s_openapi::ByteString(
+        text.trim().as_bytes().to_vec(),
+    ))?)
 }
 
 /// Of nobody here; its key is thrown away.

@@ -14,6 +14,7 @@ mod database_drift;
 mod database_life;
 mod database_rotation;
 mod database_servers;
+mod database_shared;
 mod dedicated_nodes;
 mod deletion;
 mod drift;
