@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make test: everything, on the cluster that `make up` made, or on one that is brought up for it and taken down again.
 # Every part runs whatever became of the others; the last lines say which failed.
-#   FILTER=NAME   only the parts whose name contains it (unit, chart, api, leader, defaults, admission, e2e, …)
+#   FILTER=NAME   only the parts whose name contains it (unit, postgres, chart, api, leader, defaults, admission, e2e, …)
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . e2e/choose.sh
@@ -21,6 +21,8 @@ rust() { cargo test --quiet --locked "$@"; }
 
 choose_cluster
 part unit rust --lib --bins --test render
+part postgres rust --test postgres
+part postgres_shared rust --test postgres_shared
 ours=
 if ! { reachable && kubectl -n tenant-operator-system get deployment tenant-operator >/dev/null 2>&1; }; then
   say "no operator runs there yet: bringing it up"
