@@ -352,6 +352,7 @@ fn placement() -> Placement {
         server: database::NAME.into(),
         model: DatabaseModel::Schema,
         retained: false,
+        abandoned: false,
     }
 }
 
@@ -376,12 +377,13 @@ fn attach(site: &Site, valid: &mut ValidTenant) -> Result<Secret> {
         tls: TlsMode::VerifyFull,
         ca: Some(site.ca().into()),
     };
+    let secret = secret::build(&valid.owner, &names, &endpoint, &credentials);
     valid.attachment = Some(Attachment {
         reach: servers::reach(&server),
         port: endpoint.port,
-        revision: Some(credentials.revision()),
+        revision: Some(secret::revision(&secret)),
     });
-    Ok(secret::build(&valid.owner, &names, &endpoint, &credentials))
+    Ok(secret)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
