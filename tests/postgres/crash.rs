@@ -39,7 +39,13 @@ pub async fn comes_to_the_same_end(site: Site, place: Place) {
         uncut.unwrap_or_else(|why| panic!("{change:?}: {why}"));
         let expected = facts(&site, &tenant).await;
         let mut cut = 0;
-        for n in 1..=BOUND {
+        // Until its database is begun, it is made like a schema's tenant.
+        let first = if place == Place::Database && change == Change::Made {
+            15
+        } else {
+            1
+        };
+        for n in first..=BOUND {
             match anew {
                 true => {
                     if change == Change::Made {
