@@ -228,21 +228,28 @@ async fn a_database_that_is_no_longer_asked_for() -> Result<()> {
         "the data is gone"
     );
 
-    // Delete: nothing is left of it, and the next is fresh.
+    // Nor does Delete lose it: one field of a plan ends no data, only the Tenant's own deletion does.
     tenant
         .patch(json!({"deletionPolicy": "Delete", "database": null}))
         .await?;
     tenant.ready().await?;
+    shut("no longer asked for", site.log_in(&after).await, &[CLOSED, WRONG])?;
+    let kept = record(&scene.cluster, &tenant.name).await?.context("no record")?;
+    ensure!(
+        kept["metadata"]["labels"]["tenant-operator.io/retained"] == "true",
+        "{kept}"
+    );
+    let all = site.superuser("tenants").await?;
+    let rows = format!("SELECT text FROM {role}.notes");
+    ensure!(all.one(&rows).await? == "kept", "the data is gone");
+    tenant.delete().await?;
+    tenant.gone().await?;
     let left = left_of(&site, "tenants", &role).await?;
     ensure!(left.is_empty(), "{left:?}");
     ensure!(
         record(&scene.cluster, &tenant.name).await?.is_none(),
         "the record is left"
     );
-    tenant.patch(json!({"database": {"model": "Database"}})).await?;
-    let fresh = tenant.with_database().await?;
-    let session = site.log_in(&fresh).await?;
-    ensure!(session.run(READ).await.is_err(), "the former data is back");
     Ok(())
 }
 
