@@ -85,7 +85,7 @@ pub struct DatabaseServerSpec {
     pub addresses: Vec<String>,
     /// How many connections the operator itself may have at once. Absent means 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2, max = 64))]
+    #[schemars(range(min = 3, max = 64))]
     pub operator_connections: Option<i32>,
     /// The platform's own tables that tenants of the SharedTable model share.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

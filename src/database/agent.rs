@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const PERIOD: Duration = Duration::from_secs(60);
 /// How often it is asked for sizes.
 const USAGE_PERIOD: Duration = Duration::from_secs(300);
+/// How many findings of one audit are mended; the others come next time.
+const AUDITED: usize = 100;
 /// How long it may be away before its tenants say so.
 const BLIP: Duration = Duration::from_secs(6);
 /// How often it is asked between two looks whether it is still there.
@@ -203,13 +205,18 @@ async fn look(
         }
         findings.shared = Some(report);
     }
+    let mut audited = false;
     if memory.asked_for_usage.is_none_or(|at| at.elapsed() >= USAGE_PERIOD) {
         memory.asked_for_usage = Some(Instant::now());
+        audited = true;
         match server.usage().await {
             Ok(usage) => shard.known().usage = usage,
             // Figures are not worth giving up a server for.
             Err(error) => tracing::warn!(server = shard.name, "sizes are not known: {error}"),
         }
+    }
+    if audited {
+        audit(server, &shard.name).await;
     }
     let before = shard.saw_all(catalog);
     if !is_new {
@@ -297,6 +304,28 @@ async fn harden(server: &Server, catalog: &Catalog) -> bool {
         }
     }
     tried
+}
+
+/// Takes back what was granted by hand inside tenants' schemas, as far as the server lets the operator. It does no harm until
+/// somebody opens the schema too, which is seen and put back at every look.
+async fn audit(server: &Server, name: &str) {
+    let findings = match server.audit().await {
+        Ok(findings) => findings,
+        Err(error) => return tracing::warn!(server = name, "grants inside schemas are not known: {error}"),
+    };
+    for finding in findings.into_iter().take(AUDITED) {
+        let mended = match &finding.remedy {
+            Some(remedy) => server
+                .execute(std::slice::from_ref(remedy))
+                .await
+                .map_err(|error| error.to_string()),
+            None => Err("only a superuser can take it back".into()),
+        };
+        match mended {
+            Ok(()) => tracing::info!(server = name, "{}: taken back", finding.what),
+            Err(why) => tracing::warn!(server = name, "{}: {why}", finding.what),
+        }
+    }
 }
 
 /// The tenants that share the platform's tables on this server, as applications may know them.

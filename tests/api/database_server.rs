@@ -107,7 +107,7 @@ async fn numbers_are_within_bounds() -> Result<()> {
     for good in [
         json!({"port": 1}),
         json!({"port": 65535}),
-        json!({"operatorConnections": 2}),
+        json!({"operatorConnections": 3}),
         json!({"operatorConnections": 64}),
         tenants(json!(0)),
         tenants(json!(100_000)),
@@ -122,7 +122,7 @@ async fn numbers_are_within_bounds() -> Result<()> {
         (json!({"port": 65536}), "spec.port"),
         (json!({"port": -1}), "spec.port"),
         (json!({"port": "5432"}), "spec.port"),
-        (json!({"operatorConnections": 1}), "spec.operatorConnections"),
+        (json!({"operatorConnections": 2}), "spec.operatorConnections"),
         (json!({"operatorConnections": 65}), "spec.operatorConnections"),
         (tenants(json!(-1)), "spec.capacity.maxTenants"),
         (tenants(json!(100_001)), "spec.capacity.maxTenants"),
