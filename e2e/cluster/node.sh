@@ -97,6 +97,7 @@ images() {
   "$image" "$BIN/agnhost" "$AGNHOST_IMAGE" --cmd pause
   # The workload that the samples name.
   "$image" "$BIN/agnhost" executive-service:1.0.0 --cmd "netexec --http-port=8080"
+  "$CLUSTER_SRC/psql-image.sh"
   "$image" "$BIN/coredns" "$COREDNS_IMAGE"
 }
 

@@ -56,4 +56,5 @@ DATABASE_CONTROL=$CLUSTER_SRC/postgres.sh
 PAUSE_IMAGE=localhost/pause:e2e
 AGNHOST_IMAGE=localhost/agnhost:e2e
 BUSYBOX_IMAGE=localhost/busybox:e2e
+PSQL_IMAGE=localhost/psql:e2e
 COREDNS_IMAGE=localhost/coredns:e2e

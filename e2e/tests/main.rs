@@ -10,6 +10,7 @@ mod admission;
 mod configuration;
 mod conflicts;
 mod database;
+mod database_client;
 mod database_drift;
 mod database_life;
 mod database_rotation;
