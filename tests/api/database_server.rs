@@ -139,8 +139,18 @@ async fn numbers_are_within_bounds() -> Result<()> {
 async fn tls_has_four_modes() -> Result<()> {
     let dry = Dry::server().await?;
     for mode in ["Disable", "Require", "VerifyCA", "VerifyFull"] {
-        dry.accepts(mode, json!({"tls": {"mode": mode}})).await?;
+        let with_ca = json!({"tls": {"mode": mode, "caSecretRef": {"name": "ca"}}});
+        dry.accepts(mode, with_ca).await?;
+        if mode != "VerifyCA" {
+            dry.accepts(mode, json!({"tls": {"mode": mode}})).await?;
+        }
     }
+    dry.refuses(
+        "an authority to verify, and none named",
+        json!({"tls": {"mode": "VerifyCA"}}),
+        &["spec.tls", "VerifyCA needs a caSecretRef"],
+    )
+    .await?;
     dry.accepts("no mode", json!({"tls": {"caSecretRef": {"name": "ca"}}}))
         .await?;
     for bad in ["verify-full", "Prefer", ""] {
