@@ -1,7 +1,8 @@
 //! What is planned, as it is shown: without a server.
 
+use super::logins::CHANGING;
 use super::*;
-use crate::postgres::catalog::{Admin, Holding, Mark, Place as Found, Setting};
+use crate::postgres::catalog::{Admin, DefaultGrant, Grant, Holding, Mark, Membership, Place as Found, Role, Setting};
 use crate::postgres::secret::Password;
 
 const ID: &str = "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11";
@@ -309,6 +310,33 @@ fn a_change_of_hands_that_was_cut_off_goes_on() {
     let steps = show(&wanted, &catalog);
     assert!(
         steps.contains("pg_terminate_backend") && steps.contains("SET revision = NULL"),
+        "{steps}"
+    );
+}
+
+#[test]
+fn a_database_that_is_shared_no_more_is_closed_again() {
+    let shared = |databases: &[&str]| {
+        Place::Shared(Shared {
+            group: well_known("tenants"),
+            databases: databases
+                .iter()
+                .map(|name| Identifier::new(*name).expect("a name"))
+                .collect(),
+            search_path: vec![well_known(PUBLIC)],
+        })
+    };
+    let wanted = known(shared(&["app"]));
+    let mut catalog = settled(&wanted);
+    let login = wanted.names.logins[0].as_str();
+    for name in ["app", "former"] {
+        let open = place("operator", &[(login, "CONNECT")]);
+        catalog.databases.insert(name.into(), open);
+    }
+    let steps = show(&wanted, &catalog);
+    let revoked = format!("REVOKE ALL ON DATABASE \"former\" FROM \"{login}\" CASCADE");
+    assert!(
+        steps.contains(&revoked) && !steps.contains("REVOKE ALL ON DATABASE \"app\""),
         "{steps}"
     );
 }

@@ -1,6 +1,7 @@
 //! The end of a tenant on a server: nobody comes in any more, and then nothing is left.
 
-use super::{Conflict, Step, Venue, as_member, begun, ours, terminate};
+use super::roles::as_member;
+use super::{Conflict, Step, Venue, begun, ours, terminate};
 use crate::postgres::catalog::Catalog;
 use crate::postgres::sql::Literal;
 use crate::postgres::{Identifier, Names, Statement};

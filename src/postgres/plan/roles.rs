@@ -1,0 +1,231 @@
+//! The tenant's roles that cannot log in, and what every role of a tenant may be and belong to.
+
+use super::{Place, Plan, Shared, whom};
+use crate::postgres::catalog::{Catalog, DefaultGrant, Membership, Role};
+use crate::postgres::{Identifier, Statement};
+use crate::sql;
+
+/// Options of a single membership, and grants that only their grantor's name revokes.
+const GRANT_OPTIONS: i32 = 160_000;
+
+impl Plan<'_> {
+    /// The role that owns what the tenant makes.
+    pub(super) fn owner(&mut self) {
+        let owner = self.wanted.names.owner.clone();
+        match self.catalog.roles.get(owner.as_str()) {
+            None => {
+                self.records(sql!["CREATE ROLE ", &owner, " NOLOGIN INHERIT"]);
+                self.mark("role", &owner);
+            }
+            Some(role) => {
+                self.attributes(&owner, role, true);
+                if role.login {
+                    self.records(sql!["ALTER ROLE ", &owner, " NOLOGIN"]);
+                }
+            }
+        }
+        self.admin_membership(&owner);
+        let group = match &self.wanted.place {
+            Place::Shared(shared) => Some(shared.group.clone()),
+            _ => None,
+        };
+        self.only_member_of(&owner, group.as_ref());
+        self.only_members(&owner);
+        if self.wanted.place == Place::Schema {
+            self.default_privileges();
+        }
+    }
+
+    /// What the tenant makes is open to nobody else: left as they are, PUBLIC may call every function and use every type.
+    fn default_privileges(&mut self) {
+        let (names, catalog) = (&self.wanted.names, self.catalog);
+        let owner = &names.owner;
+        let defaults = catalog.roles.get(owner.as_str()).map(|role| &role.defaults);
+        for (kind, revoke) in [
+            ("f", " REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"),
+            ("T", " REVOKE USAGE ON TYPES FROM PUBLIC"),
+        ] {
+            if defaults.is_none_or(|defaults| defaults.get(kind) != Some(&false)) {
+                self.records(sql!["ALTER DEFAULT PRIVILEGES FOR ROLE ", owner, revoke]);
+            }
+        }
+        let ours = |name: &str| names.roles().iter().any(|role| role.as_str() == name);
+        for role in names.roles() {
+            let given = catalog.roles.get(role.as_str()).map(|found| found.given.as_slice());
+            for given in given.into_iter().flatten() {
+                let closed_above = role == owner
+                    && given.schema.is_none()
+                    && given.grantee.is_none()
+                    && matches!(given.kind.as_str(), "f" | "T");
+                if !closed_above && !given.grantee.as_deref().is_some_and(ours) {
+                    self.take_back(role, given);
+                }
+            }
+        }
+    }
+
+    fn take_back(&mut self, role: &Identifier, given: &DefaultGrant) {
+        let kind = match given.kind.as_str() {
+            "r" => "TABLES",
+            "S" => "SEQUENCES",
+            "f" => "FUNCTIONS",
+            "T" => "TYPES",
+            "n" => "SCHEMAS",
+            "L" => "LARGE OBJECTS",
+            _ => return,
+        };
+        let mut statement = sql!["ALTER DEFAULT PRIVILEGES FOR ROLE ", role];
+        if let Some(schema) = &given.schema {
+            let Ok(schema) = Identifier::new(schema.as_str()) else {
+                return;
+            };
+            statement = statement.join(sql![" IN SCHEMA ", &schema]);
+        }
+        if let Some(whom) = whom(given.grantee.as_deref()) {
+            self.records(statement.join(sql![" REVOKE ALL ON ", kind, " FROM "]).join(whom));
+        }
+    }
+
+    /// The role that the logins act as while they may not write: it reads, and makes room.
+    pub(super) fn reader(&mut self) {
+        let reader = self.wanted.names.reader.clone();
+        match self.catalog.roles.get(reader.as_str()) {
+            None if self.wanted.writable => return,
+            None => {
+                self.records(sql!["CREATE ROLE ", &reader, " NOLOGIN INHERIT"]);
+                self.mark("role", &reader);
+            }
+            Some(role) => {
+                self.attributes(&reader, role, true);
+                if role.login {
+                    self.records(sql!["ALTER ROLE ", &reader, " NOLOGIN"]);
+                }
+            }
+        }
+        self.admin_membership(&reader);
+        self.only_member_of(&reader, None);
+        self.only_members(&reader);
+    }
+
+    /// What no tenant's role may be.
+    pub(super) fn attributes(&mut self, name: &Identifier, role: &Role, inherit: bool) {
+        let table = [
+            (role.superuser, " NOSUPERUSER"),
+            (role.create_role, " NOCREATEROLE"),
+            (role.create_database, " NOCREATEDB"),
+            (role.replication, " NOREPLICATION"),
+            (role.bypass_rls, " NOBYPASSRLS"),
+            (role.inherit && !inherit, " NOINHERIT"),
+            (!role.inherit && inherit, " INHERIT"),
+        ];
+        for (i, (_, attribute)) in table.into_iter().enumerate().filter(|(_, (wrong, _))| *wrong) {
+            let statement = sql!["ALTER ROLE ", name, attribute];
+            match self.catalog.admin.superuser || i >= 5 {
+                true => self.records(statement),
+                // What CREATEROLE alone cannot take away differs between versions.
+                false => self.try_last(statement),
+            }
+        }
+    }
+
+    /// Whether a membership lets a login become a role, and nothing else.
+    pub(super) fn becomes(&self, member: &Membership) -> bool {
+        let inherits = self.catalog.version >= GRANT_OPTIONS && member.inherit;
+        member.set && !member.admin && !inherits
+    }
+
+    pub(super) fn admin_membership(&mut self, role: &Identifier) {
+        if let Some(statement) = as_member(self.catalog, role) {
+            self.records(statement);
+        }
+    }
+
+    /// Takes the role out of every other one.
+    pub(super) fn only_member_of(&mut self, role: &Identifier, allowed: Option<&Identifier>) {
+        let catalog = self.catalog;
+        let found = catalog.roles.get(role.as_str()).map(|role| role.member_of.as_slice());
+        for membership in found.into_iter().flatten() {
+            let Ok(other) = Identifier::new(membership.role.as_str()) else {
+                continue;
+            };
+            let is_login = self.wanted.names.logins.contains(role);
+            if allowed != Some(&other) {
+                self.revoke(&other, role, membership);
+            } else if catalog.version < GRANT_OPTIONS {
+                if membership.admin {
+                    self.records(sql!["REVOKE ADMIN OPTION FOR ", &other, " FROM ", role, " CASCADE"]);
+                }
+            } else if membership.admin || (is_login && !self.becomes(membership)) {
+                self.revoke(&other, role, membership);
+            }
+        }
+    }
+
+    /// Takes everyone else out of the role.
+    pub(super) fn only_members(&mut self, role: &Identifier) {
+        let (names, catalog) = (&self.wanted.names, self.catalog);
+        let acts = *role == names.owner || *role == names.reader;
+        let found = catalog.roles.get(role.as_str()).map(|role| role.members.as_slice());
+        for member in found.into_iter().flatten() {
+            let Ok(stranger) = Identifier::new(member.role.as_str()) else {
+                continue;
+            };
+            if member.role != catalog.admin.name && !(acts && names.logins.contains(&stranger)) {
+                self.revoke(role, &stranger, member);
+            }
+        }
+    }
+
+    /// Ends a membership, whoever granted it.
+    fn revoke(&mut self, role: &Identifier, member: &Identifier, membership: &Membership) {
+        let admin = &self.catalog.admin;
+        let mut statement = sql!["REVOKE ", role, " FROM ", member];
+        let grantor = membership.grantor.as_deref();
+        let grantor = grantor.filter(|_| self.catalog.version >= GRANT_OPTIONS);
+        if let Some(grantor) = grantor.and_then(|grantor| Identifier::new(grantor).ok()) {
+            statement = statement.join(sql![" GRANTED BY ", &grantor]);
+        }
+        statement = statement.and([" CASCADE".into()]);
+        // Another's grant is not its to revoke.
+        if admin.superuser || grantor.is_none_or(|grantor| grantor == admin.name) {
+            if !self.steps.iter().any(|step| step.statement == statement) {
+                self.records(statement);
+            }
+        } else if !self.last.iter().any(|step| step.statement == statement) {
+            self.try_last(statement);
+        }
+    }
+
+    /// The platform's tables are open to one group; row-level security tells its members apart.
+    pub(super) fn shared(&mut self, shared: &Shared) {
+        let owner = &self.wanted.names.owner;
+        let found = self.catalog.roles.get(owner.as_str());
+        let is_member = |member: &Membership| member.role == shared.group.as_str() && member.inherit;
+        if !found.is_some_and(|role| role.member_of.iter().any(is_member)) {
+            self.records(grant_role(self.catalog, &shared.group, sql![owner], true));
+        }
+    }
+}
+
+/// What the operator needs to act for one of its roles: membership with the role's rights.
+pub(super) fn as_member(catalog: &Catalog, role: &Identifier) -> Option<Statement> {
+    if catalog.admin.superuser {
+        return None;
+    }
+    let members = catalog.roles.get(role.as_str()).map(|role| role.members.as_slice());
+    let holds = members
+        .into_iter()
+        .flatten()
+        .any(|member| member.role == catalog.admin.name && member.inherit && member.set);
+    (!holds).then(|| grant_role(catalog, role, sql!["CURRENT_USER"], true))
+}
+
+/// `GRANT role TO …`, whose options are a single grant's from 16 on, and the member's before.
+pub(super) fn grant_role(catalog: &Catalog, role: &Identifier, member: Statement, inherit: bool) -> Statement {
+    let grant = sql!["GRANT ", role, " TO "].join(member);
+    match (catalog.version >= GRANT_OPTIONS, inherit) {
+        (false, _) => grant,
+        (true, true) => grant.and([" WITH INHERIT TRUE, SET TRUE".into()]),
+        (true, false) => grant.and([" WITH INHERIT FALSE, SET TRUE".into()]),
+    }
+}
