@@ -6,10 +6,13 @@
 mod support;
 
 mod crash;
+mod crash_at_writes;
 mod database;
 mod down;
 mod leadership;
+mod lives;
 mod quiet;
+mod storage;
 
 use anyhow::Result;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! One Tenant of a test.
 
 use super::{Cluster, cluster::text, eventually, path, secs};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -105,15 +105,17 @@ impl TestTenant {
 
     /// Waits until the Tenant object is gone.
     pub async fn gone(&self) -> Result<()> {
-        eventually(&format!("Tenant {} to be gone", self.name), READY, async || {
-            ensure!(
-                !self.cluster.exists(&self.path()).await?,
-                "{}",
-                summary(&self.get().await?)
-            );
-            Ok(())
-        })
-        .await
+        let what = format!("Tenant {} to be gone", self.name);
+        eventually(&what, READY, async || self.is_gone().await).await
+    }
+
+    /// Whether the Tenant object is gone; else the error says how it stands.
+    pub async fn is_gone(&self) -> Result<()> {
+        match self.cluster.get(&self.path()).await {
+            Ok(tenant) => bail!("{}", summary(&tenant)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The names of the running pods of a workload, once there are `count` and no others are left.

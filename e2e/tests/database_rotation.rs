@@ -2,7 +2,7 @@
 
 use crate::database::tier;
 use crate::support::database::{Binding, CLOSED, Site, Stream, WRONG, shut};
-use crate::support::{Scene, TestTenant, eventually, path, secs, shell_workload, text};
+use crate::support::{Scene, TestTenant, eventually, kubectl, path, secs, shell_workload, text};
 use anyhow::{Result, ensure};
 use serde_json::json;
 use std::time::Duration;
@@ -118,6 +118,14 @@ async fn on_demand() -> Result<()> {
         "{logins} logins, {} passwords",
         passwords.len()
     );
+    // The kubelet brings mounted Secrets up to date about once a minute.
+    eventually("the files of what reloads to be the new ones", secs(150), async || {
+        let file = kubectl::exec(&tenant.name, &reloads[0], &["cat", "/bindings/database/password"]).await?;
+        ensure!(file.trim() == third.password(), "they are the former ones");
+        Ok(())
+    })
+    .await?;
+    ensure!(tenant.pods("reloads", 1).await? == reloads, "what reloads was rolled");
     site.nowhere_to_be_read(&scene, &passwords).await
 }
 

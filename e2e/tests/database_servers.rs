@@ -157,6 +157,59 @@ async fn a_server_in_use_cannot_go() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_server_of_its_own() -> Result<()> {
+    let Some(site) = Site::find("a_server_of_its_own") else {
+        return Ok(());
+    };
+    let scene = Scene::new("dbown").await?;
+    let server = site.server(&scene, "pg", &scene.name, json!({})).await?;
+    server.ready().await?;
+    let selector = json!({"matchLabels": {"e2e": scene.name}});
+    let own = scene
+        .tier(json!({"database": {"model": "Server", "serverSelector": selector}}))
+        .await?;
+    let isolated = json!({"isolation": "DedicatedApplication"});
+    let first = scene.tenant("first", &own, isolated.clone()).await?;
+    let label = "tenant-operator.io/dedicated";
+    first
+        .database_fails(
+            secs(20),
+            "NoServer",
+            &[&server.name, &format!("lacks the label {label}=true")],
+        )
+        .await?;
+    server.patch(json!({"metadata": {"labels": {label: "true"}}})).await?;
+    ensure!(server_of(&first).await? == server.name, "it is elsewhere");
+    let binding = first.binding().await?;
+    ensure!(
+        binding.get("database") == binding.owner(),
+        "{}",
+        binding.get("database")
+    );
+    let session = site.log_in(&binding).await?;
+    session
+        .works("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+        .await?;
+    // Nobody else comes to it, of whatever model.
+    let second = scene.tenant("second", &own, isolated).await?;
+    let third = scene
+        .tenant("third", &tier(&scene, &scene.name).await?, json!({}))
+        .await?;
+    second
+        .database_fails(secs(20), "NoServer", &[&server.name, "has its tenant already"])
+        .await?;
+    third
+        .database_fails(secs(20), "NoServer", &[&server.name, "dedicated to single tenants"])
+        .await?;
+    first.with_database().await?;
+    first.delete().await?;
+    first.gone().await?;
+    ensure!(server_of(&second).await? == server.name, "it is elsewhere");
+    third.database_fails(secs(5), "NoServer", &[&server.name]).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn wrong_credentials_and_a_wrong_authority_are_said_and_mended() -> Result<()> {
     let Some(site) = Site::find("wrong_credentials_and_a_wrong_authority_are_said_and_mended") else {
         return Ok(());
