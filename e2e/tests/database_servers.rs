@@ -168,7 +168,7 @@ async fn a_server_of_its_own() -> Result<()> {
     let own = scene
         .tier(json!({"database": {"model": "Server", "serverSelector": selector}}))
         .await?;
-    let isolated = json!({"isolation": "DedicatedApplication"});
+    let isolated = json!({"isolation": {"model": "DedicatedApplication"}});
     let first = scene.tenant("first", &own, isolated.clone()).await?;
     let label = "tenant-operator.io/dedicated";
     first
