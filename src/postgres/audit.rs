@@ -8,7 +8,7 @@ use crate::sql;
 use serde::Deserialize;
 
 /// Runs in the database of the records. Grants are told by their type, not one by one: a single statement revokes them all.
-const QUERY: &str = "\
+pub const QUERY: &str = "\
 WITH places AS MATERIALIZED (
   SELECT n.oid, n.nspname, r.oid AS owner, ARRAY(SELECT u.oid FROM pg_roles u WHERE u.rolname IN
            (n.nspname, n.nspname || '_a', n.nspname || '_b', n.nspname || '_r')) AS ours

@@ -30,7 +30,7 @@ WITH ours AS MATERIALIZED (
   FROM pg_catalog.pg_db_role_setting s
   CROSS JOIN LATERAL unnest(s.setconfig) c
   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
-  WHERE s.setrole IN (SELECT oid FROM ours)
+  WHERE coalesce(s.setrole IN (SELECT oid FROM ours), false)
     AND split_part(left(c, 100), '=', 1) IN ('role', 'session_authorization', 'search_path', 'statement_timeout', 'lock_timeout',
                                              'idle_in_transaction_session_timeout', 'work_mem')
   GROUP BY s.setrole
@@ -38,7 +38,7 @@ WITH ours AS MATERIALIZED (
   SELECT a.defaclrole AS oid, json_object_agg(a.defaclobjtype,
            EXISTS (SELECT FROM aclexplode(a.defaclacl) e WHERE e.grantee = 0)) AS list
   FROM pg_catalog.pg_default_acl a
-  WHERE a.defaclnamespace = 0 AND a.defaclrole IN (SELECT oid FROM ours)
+  WHERE a.defaclnamespace = 0 AND coalesce(a.defaclrole IN (SELECT oid FROM ours), false)
   GROUP BY a.defaclrole
 ), default_grants AS (
   SELECT DISTINCT a.defaclrole AS oid, n.nspname, a.defaclobjtype, g.rolname
@@ -46,7 +46,7 @@ WITH ours AS MATERIALIZED (
   CROSS JOIN LATERAL aclexplode(a.defaclacl) e
   LEFT JOIN pg_catalog.pg_namespace n ON n.oid = a.defaclnamespace
   LEFT JOIN pg_catalog.pg_roles g ON g.oid = e.grantee
-  WHERE a.defaclrole IN (SELECT oid FROM ours) AND e.grantee <> a.defaclrole
+  WHERE coalesce(a.defaclrole IN (SELECT oid FROM ours), false) AND e.grantee <> a.defaclrole
 ), given AS (
   SELECT g.oid, json_agg(json_build_object('schema', g.nspname, 'kind', g.defaclobjtype, 'grantee', g.rolname)
                          ORDER BY g.nspname, g.defaclobjtype, g.rolname) AS list
@@ -64,6 +64,27 @@ WITH ours AS MATERIALIZED (
         GROUP BY s.refobjid, s.dbid) h
   JOIN pg_catalog.pg_database d ON d.oid = h.dbid
   GROUP BY h.refobjid
+), facts AS (
+  -- Brought together by grouping: joins go wrong by the square where the planner takes many roles for few, and from 17 on it does.
+  SELECT r.oid, r.rolname::text AS name, jsonb_build_object(
+      'oid', r.oid::int8, 'login', r.rolcanlogin, 'inherit', r.rolinherit, 'superuser', r.rolsuper,
+      'createRole', r.rolcreaterole, 'createDatabase', r.rolcreatedb, 'replication', r.rolreplication,
+      'bypassRls', r.rolbypassrls, 'connectionLimit', r.rolconnlimit,
+      'expires', coalesce(r.rolvaliduntil < 'infinity', false), 'sessions', 0, 'settings', '[]'::jsonb,
+      'memberOf', '[]'::jsonb, 'members', '[]'::jsonb, 'defaults', '{}'::jsonb, 'given', '[]'::jsonb, 'holdings', '[]'::jsonb
+    ) AS base, NULL AS key, NULL::json AS list
+  FROM ours r
+  UNION ALL SELECT s.oid, NULL, NULL, 'sessions', to_json(s.number) FROM sessions s WHERE s.oid IS NOT NULL
+  UNION ALL SELECT s.oid, NULL, NULL, 'settings', s.list FROM settings s
+  UNION ALL SELECT m.oid, NULL, NULL, 'memberOf', m.list FROM member_of m
+  UNION ALL SELECT m.oid, NULL, NULL, 'members', m.list FROM members m
+  UNION ALL SELECT d.oid, NULL, NULL, 'defaults', d.list FROM defaults d
+  UNION ALL SELECT g.oid, NULL, NULL, 'given', g.list FROM given g
+  UNION ALL SELECT h.oid, NULL, NULL, 'holdings', h.list FROM holdings h
+), roles AS (
+  SELECT max(f.name) AS name, (array_agg(f.base) FILTER (WHERE f.base IS NOT NULL))[1]
+         || coalesce(jsonb_object_agg(f.key, f.list) FILTER (WHERE f.key IS NOT NULL), '{}') AS role
+  FROM facts f GROUP BY f.oid HAVING max(f.name) IS NOT NULL
 ), begun AS (
   SELECT 'new_' || i.nonce AS name FROM tenant_operator.intent i WHERE $1::text[] IS NULL OR i.name = ANY ($1)
 )
@@ -76,49 +97,29 @@ SELECT json_build_object(
   'admin', (SELECT json_build_object('name', rolname, 'superuser', rolsuper, 'createRole', rolcreaterole,
                                      'createDatabase', rolcreatedb, 'inherit', rolinherit)
             FROM pg_catalog.pg_roles WHERE rolname = current_user),
-  'roles', (SELECT coalesce(json_object_agg(r.rolname, json_build_object(
-      'oid', r.oid::int8, 'login', r.rolcanlogin, 'inherit', r.rolinherit, 'superuser', r.rolsuper,
-      'createRole', r.rolcreaterole, 'createDatabase', r.rolcreatedb, 'replication', r.rolreplication,
-      'bypassRls', r.rolbypassrls, 'connectionLimit', r.rolconnlimit,
-      'expires', coalesce(r.rolvaliduntil < 'infinity', false),
-      'sessions', coalesce(sessions.number, 0),
-      'settings', coalesce(settings.list, '[]'),
-      'memberOf', coalesce(member_of.list, '[]'),
-      'members', coalesce(members.list, '[]'),
-      'defaults', coalesce(defaults.list, '{}'),
-      'given', coalesce(given.list, '[]'),
-      'holdings', coalesce(holdings.list, '[]')
-    )), '{}')
-    FROM ours r
-    LEFT JOIN sessions ON sessions.oid = r.oid
-    LEFT JOIN settings ON settings.oid = r.oid
-    LEFT JOIN member_of ON member_of.oid = r.oid
-    LEFT JOIN members ON members.oid = r.oid
-    LEFT JOIN defaults ON defaults.oid = r.oid
-    LEFT JOIN given ON given.oid = r.oid
-    LEFT JOIN holdings ON holdings.oid = r.oid),
+  'roles', (SELECT coalesce(json_object_agg(r.name, r.role), '{}') FROM roles r),
   'schemas', (SELECT coalesce(json_object_agg(n.nspname, json_build_object(
       'oid', n.oid::int8, 'owner', pg_get_userbyid(n.nspowner),
       'objects', CASE WHEN $1::text[] IS NOT NULL THEN
                    (SELECT count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid)
                    + (SELECT count(*) FROM pg_catalog.pg_proc f WHERE f.pronamespace = n.oid) END,
-      'grants', (SELECT coalesce(json_agg(json_build_object('grantee', g.rolname, 'privilege', e.privilege_type,
-                                                            'grantable', e.is_grantable)), '[]')
-                 FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) e
-                 LEFT JOIN pg_catalog.pg_roles g ON g.oid = e.grantee WHERE e.grantee <> n.nspowner)
+      'grants', (SELECT coalesce(json_agg(json_build_object(
+                           'grantee', CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END,
+                           'privilege', e.privilege_type, 'grantable', e.is_grantable)), '[]')
+                 FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) e WHERE e.grantee <> n.nspowner)
     )), '{}')
     FROM pg_catalog.pg_namespace n
     WHERE CASE WHEN $1::text[] IS NULL THEN n.nspname ~ '^t_[0-9a-f]{20}$' ELSE n.nspname::text = ANY ($1) END
        OR n.nspname IN ('public', 'extensions', 'tenant_operator')),
   'databases', (SELECT coalesce(json_object_agg(d.datname, json_build_object(
       'oid', d.oid::int8, 'owner', pg_get_userbyid(d.datdba), 'open', d.datallowconn,
-      'grants', (SELECT coalesce(json_agg(json_build_object('grantee', g.rolname, 'privilege', e.privilege_type,
-                                                            'grantable', e.is_grantable)), '[]')
+      'grants', (SELECT coalesce(json_agg(json_build_object(
+                           'grantee', CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END,
+                           'privilege', e.privilege_type, 'grantable', e.is_grantable)), '[]')
                  FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) e
-                 LEFT JOIN pg_catalog.pg_roles g ON g.oid = e.grantee
                  -- Of the database that all share, one tenant's part.
                  WHERE e.grantee <> d.datdba
-                   AND ($1::text[] IS NULL OR d.datname::text = ANY ($1) OR e.grantee = 0 OR g.rolname::text = ANY ($1)))
+                   AND ($1::text[] IS NULL OR d.datname::text = ANY ($1) OR e.grantee = 0 OR pg_get_userbyid(e.grantee)::text = ANY ($1)))
     )), '{}')
     FROM pg_catalog.pg_database d
     WHERE $1::text[] IS NULL OR d.datname::text = ANY ($1) OR d.datname = current_database()

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 /// Sizes are files' sizes: they are asked for rarely. The records' database is where it runs. Whoever may not connect to a
 /// database may not know its size. A size is asked for under a lock: where a tenant holds one against it, the server's estimate
 /// stands in.
-const QUERY: &str = "\
+pub const QUERY: &str = "\
 WITH databases AS MATERIALIZED (
   SELECT d.oid, d.datname, CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS bytes
   FROM pg_database d WHERE d.datallowconn
@@ -15,10 +15,12 @@ WITH databases AS MATERIALIZED (
   SELECT n.nspname, c.oid, c.reltoastrelid
   FROM tenant_operator.object o JOIN pg_namespace n ON o.kind = 'schema' AND n.oid = o.oid
   JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'm')
-), parts AS MATERIALIZED (
+), heaps AS MATERIALIZED (
   SELECT t.nspname, t.oid FROM tables t
   UNION ALL SELECT t.nspname, t.reltoastrelid FROM tables t WHERE t.reltoastrelid <> 0
-  UNION ALL SELECT t.nspname, i.indexrelid FROM tables t JOIN pg_index i ON i.indrelid IN (t.oid, t.reltoastrelid)
+), parts AS (
+  SELECT h.nspname, h.oid FROM heaps h
+  UNION ALL SELECT h.nspname, i.indexrelid FROM heaps h JOIN pg_index i ON i.indrelid = h.oid
 ), locked AS MATERIALIZED (
   SELECT DISTINCT l.relation FROM pg_locks l
   WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL
@@ -27,12 +29,13 @@ WITH databases AS MATERIALIZED (
 SELECT json_build_object(
   'bytes', (SELECT coalesce(sum(bytes), 0)::int8 FROM databases),
   'schemas', (SELECT coalesce(json_object_agg(nspname, bytes), '{}') FROM (
-      SELECT n.nspname, coalesce(sum(CASE WHEN l.relation IS NULL THEN pg_relation_size(c.oid)
-                                          ELSE c.relpages::int8 * current_setting('block_size')::int8 END), 0)::int8 AS bytes
-      FROM tenant_operator.object o JOIN pg_namespace n ON o.kind = 'schema' AND n.oid = o.oid
-      LEFT JOIN parts p ON p.nspname = n.nspname LEFT JOIN pg_class c ON c.oid = p.oid
-      LEFT JOIN locked l ON l.relation = c.oid
-      GROUP BY n.nspname) s),
+      SELECT a.nspname, coalesce(sum(a.bytes), 0)::int8 AS bytes FROM (
+        SELECT n.nspname, 0 AS bytes
+        FROM tenant_operator.object o JOIN pg_namespace n ON o.kind = 'schema' AND n.oid = o.oid
+        UNION ALL SELECT p.nspname, CASE WHEN l.relation IS NULL THEN pg_relation_size(c.oid)
+                                         ELSE c.relpages::int8 * current_setting('block_size')::int8 END
+        FROM parts p JOIN pg_class c ON c.oid = p.oid LEFT JOIN locked l ON l.relation = c.oid) a
+      GROUP BY a.nspname) s),
   'databases', (SELECT coalesce(json_object_agg(d.datname, d.bytes), '{}')
       FROM tenant_operator.object o JOIN databases d ON o.kind = 'database' AND d.oid = o.oid WHERE d.bytes IS NOT NULL),
   'sessions', (SELECT coalesce(json_object_agg(usename, sessions), '{}') FROM (

@@ -99,7 +99,8 @@ pub fn closing(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<
 /// server ends autovacuum by itself; the tenant's own sessions are gone by then.
 fn drop_database(catalog: &Catalog, name: &Identifier) -> Statement {
     let force = if catalog.admin.superuser { " WITH (FORCE)" } else { "" };
-    sql!["DROP DATABASE ", name, force]
+    // A former attempt may be at it still, and come to its end first.
+    sql!["DROP DATABASE IF EXISTS ", name, force]
 }
 
 /// The statements that let nobody in for a while, and keep everything, passwords too.
