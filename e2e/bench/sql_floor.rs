@@ -1,5 +1,5 @@
 //! The floor of a tenant's part of PostgreSQL: a script with one connection that knows beforehand what to send, looks at
-//! nothing, and waits for each statement's answer before it sends the next.
+//! nothing but whether what it made lets its tenant in, and waits for each statement's answer before it sends the next.
 
 use crate::database::Site;
 use crate::say;
@@ -36,7 +36,8 @@ pub async fn run(site: &Site, database: &ValidDatabase, count: usize) -> Result<
     let mut statements = 0;
     let started = Instant::now();
     for index in 0..count {
-        let wanted = wanted(index, database);
+        let password = Password::random();
+        let wanted = wanted(index, database, &password);
         let steps = preview::statements(&wanted, catalog.clone()).map_err(|error| anyhow!("{error}"))?;
         for group in steps.chunk_by(|a, b| a.venue == b.venue && a.venue != Venue::Alone) {
             let mut texts: Vec<String> = group.iter().map(|step| step.statement.reveal()).collect();
@@ -49,6 +50,11 @@ pub async fn run(site: &Site, database: &ValidDatabase, count: usize) -> Result<
                 statements += 1;
             }
         }
+        // A Secret that was never tried is not what is asked for.
+        server
+            .log_in(wanted.names.logins[0].as_str(), &password, DATABASE)
+            .await?;
+        statements += 1;
     }
     let total = started.elapsed();
     drop((client, permit));
@@ -61,7 +67,7 @@ pub async fn run(site: &Site, database: &ValidDatabase, count: usize) -> Result<
     Ok(SqlFloor { total, statements })
 }
 
-fn wanted(index: usize, database: &ValidDatabase) -> Wanted {
+fn wanted(index: usize, database: &ValidDatabase, password: &Password) -> Wanted {
     let tenant_id = format!("floor-{index}");
     Wanted {
         names: Names::of(&tenant_id),
@@ -70,7 +76,7 @@ fn wanted(index: usize, database: &ValidDatabase) -> Wanted {
         logins: [
             Login {
                 open: true,
-                password: Some(Password::random().verifier()),
+                password: Some(password.verifier()),
             },
             Login::default(),
         ],

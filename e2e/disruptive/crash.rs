@@ -20,12 +20,29 @@ pub async fn kill_again_and_again(scene: &Scene, times: u64) -> Result<()> {
         })
         .await?;
     }
-    Ok(())
+    // The Deployment may not have noticed yet.
+    eventually("the operator to be up again", secs(120), async || {
+        let pods = operator::pods(&scene.cluster).await?;
+        ensure!(!pods.is_empty(), "there is no pod");
+        for pod in &pods {
+            let pod = scene.cluster.get(&path("pods", operator::NAMESPACE, pod)).await?;
+            let container = &pod["status"]["containerStatuses"][0];
+            let started = !container["state"]["running"].is_null() && container["restartCount"] != 0;
+            ensure!(
+                started && container["ready"] == true,
+                "its container is {}",
+                container["state"]
+            );
+        }
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]
 async fn provisioning_and_deletion_survive_kills() -> Result<()> {
     let scene = Scene::new("crash").await?;
+    operator::renew(&scene.cluster).await?;
     let tier = scene.tier(json!({})).await?;
     let spec = json!({"namespaces": [{"name": "more"}], "workloads": [server_workload("web")],
                       "owners": [{"kind": "User", "name": scene.name, "role": "Admin"}]});
@@ -39,6 +56,7 @@ async fn provisioning_and_deletion_survive_kills() -> Result<()> {
         tenant.ready().await?;
         tenant.pods("web", 1).await?;
     }
+    operator::renew(&scene.cluster).await?;
     for tenant in &tenants {
         tenant.delete().await?;
     }

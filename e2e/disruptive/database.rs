@@ -189,6 +189,7 @@ async fn kills_in_the_middle() -> Result<()> {
         return Ok(());
     };
     let scene = Scene::new("dbcrash").await?;
+    operator::renew(&scene.cluster).await?;
     let selector = json!({"matchLabels": {"region": "local"}});
     let mut tenants = Vec::new();
     for model in ["Schema", "Database"] {
@@ -213,6 +214,7 @@ async fn kills_in_the_middle() -> Result<()> {
         passwords.push(binding.password());
         first.push(binding);
     }
+    operator::renew(&scene.cluster).await?;
     // A tenant that changes its own password: found at the next start.
     let selfish = &first[0];
     let session = site.log_in(selfish).await?;

@@ -1,6 +1,5 @@
 //! A tenant that stores more than it may. Sizes are asked for when the operator starts, and every five minutes.
 
-use crate::crash::kill_again_and_again;
 use crate::support::database::{FORBIDDEN, Site};
 use crate::support::{Scene, operator, path, secs};
 use anyhow::{Context, Result, ensure};
@@ -33,8 +32,7 @@ async fn at_its_limit_a_tenant_reads_and_deletes_where_the_tier_says_so() -> Res
     for tenant in [&limited, &told] {
         site.log_in(&tenant.with_database().await?).await?.works(FILL).await?;
     }
-    kill_again_and_again(&scene, 1).await?;
-    operator::available(&scene.cluster).await?;
+    operator::renew(&scene.cluster).await?;
 
     limited
         .database_fails(secs(60), "StorageLimitReached", &["of at most 2097152", "not write"])

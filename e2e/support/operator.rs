@@ -41,6 +41,25 @@ pub async fn pods(cluster: &Cluster) -> Result<Vec<String>> {
     Ok(alive.map(|pod| text(&pod["metadata"]["name"])).collect())
 }
 
+/// Another pod than there was: the kubelet starts a container that was killed again and again later each time, whoever killed it.
+pub async fn renew(cluster: &Cluster) -> Result<()> {
+    let before = pods(cluster).await?;
+    for pod in &before {
+        let at = path("pods", NAMESPACE, pod);
+        cluster.delete(&at).await.with_context(|| format!("delete {pod}"))?;
+    }
+    eventually("another pod of the operator", secs(60), async || {
+        let now = pods(cluster).await?;
+        ensure!(
+            !now.is_empty() && now.iter().all(|pod| !before.contains(pod)),
+            "there are {now:?}"
+        );
+        available(cluster).await?;
+        Ok(())
+    })
+    .await
+}
+
 /// How many replicas there should be.
 pub async fn scale(cluster: &Cluster, replicas: u64) -> Result<()> {
     let at = path("deployments", NAMESPACE, NAME);

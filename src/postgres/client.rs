@@ -6,7 +6,9 @@ use super::secret::Password;
 use super::tls::{self, TlsError, Trust};
 use super::{Identifier, Names, Statement};
 use crate::sql;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime, Timeouts,
+};
 use futures::StreamExt;
 use futures::future::{Either, ready};
 use futures::poll;
@@ -264,6 +266,8 @@ impl Server {
                 recycle: Some(CONNECT),
             })
             .runtime(Runtime::Tokio1)
+            // A connection that has carried a look at everything keeps a buffer of that size: let it be the same one each time.
+            .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|error| Error::Settings(error.to_string()))?;
         Ok(Self {
