@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod controller;
 pub mod database;
 pub mod error;
+pub mod isolation;
 pub mod names;
 pub mod postgres;
 pub mod quantity;

@@ -9,6 +9,7 @@ mod crash;
 mod crash_at_writes;
 mod database;
 mod down;
+mod isolation;
 mod leadership;
 mod lives;
 mod quiet;

@@ -17,7 +17,7 @@ pub struct TenantStatus {
     /// The tenant's identity: what marks everything it owns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady, DatabaseReady and WorkloadsAvailable for the parts.
+    /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady, DatabaseReady, WorkloadsAvailable and Isolated for the parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -33,6 +33,9 @@ pub struct TenantStatus {
     /// Where the tenant's data is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseStatus>,
+    /// How the proof stands that the tenant is apart from all others; the condition Isolated says it in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<IsolationStatus>,
     /// What the tenant uses, at most five minutes old when it moves by more than 5 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -89,6 +92,41 @@ pub enum PeerState {
     Agreed,
     /// The other tenant does not name this one, or does not exist; no traffic flows.
     Pending,
+}
+
+/// How the checks came out that try whether the tenant is apart from all others.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct IsolationStatus {
+    /// When they were last seen as they are shown here (RFC 3339); brought up to date every six hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub last_verified: Option<String>,
+    /// How many checks found nothing.
+    pub passed: i32,
+    /// How many found something.
+    pub failed: i32,
+    /// How many could not be tried.
+    pub untried: i32,
+    /// What they found; the first ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub violations: Vec<IsolationViolation>,
+}
+
+/// Something that lets one tenant reach another.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct IsolationViolation {
+    /// The check that found it.
+    pub check: String,
+    /// How bad it is: Critical where one tenant can read or change what is another's, High where one wall of several is down.
+    pub severity: String,
+    /// The other tenant; absent where it is every one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counterpart: Option<String>,
+    /// What is open, to whom.
+    pub message: String,
 }
 
 /// What a tenant uses, over all its namespaces.

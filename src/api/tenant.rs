@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
     printcolumn(name = "Isolation", type_ = "string", json_path = ".status.effective.isolation", description = "How far the tenant is kept apart"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status", description = "Whether everything asked for was seen working"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", description = "Why, or why not"),
+    printcolumn(name = "Isolated", type_ = "string", json_path = ".status.conditions[?(@.type=='Isolated')].status", description = "Whether the tenant was seen to be apart from all others"),
     printcolumn(name = "Database", type_ = "string", json_path = ".status.conditions[?(@.type=='DatabaseReady')].status", description = "Whether the tenant's database was seen working"),
     printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.namespaceCount", description = "How many namespaces the tenant has"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),

@@ -155,6 +155,15 @@ impl Store {
         self.lock().holders.get(&key).cloned()
     }
 
+    /// Every tenant's namespaces, as `(tenant, namespace)`.
+    pub fn namespaces(&self) -> Vec<(String, String)> {
+        let inner = self.lock();
+        let namespaces = inner.holders.iter().filter(|(key, _)| key.kind == Kind::Namespace);
+        namespaces
+            .map(|(key, tenant)| (tenant.clone(), key.name.clone()))
+            .collect()
+    }
+
     fn put_object(&self, kind: Kind, object: DynamicObject) -> (Key, Vec<String>) {
         let key = key_of(kind, &object);
         let resource_version = object.metadata.resource_version.as_deref().map_or(0, version);

@@ -3,6 +3,7 @@
 use super::Queue;
 use super::backoff::Backoff;
 use super::events::Events;
+use super::prover::Prover;
 use crate::cluster::Writer;
 use crate::database::Databases;
 use crate::telemetry::metrics::Metrics;
@@ -22,6 +23,7 @@ pub struct Context {
     pub queue: Queue,
     pub backoff: Backoff,
     pub events: Events,
+    pub prover: Arc<Prover>,
     /// Since when a tenant has been on its way; a passing state is not reported at once.
     pub underway: Mutex<HashMap<String, Instant>>,
 }
@@ -42,6 +44,7 @@ impl Context {
     pub fn forget(&self, tenant: &str) {
         self.arrived(tenant);
         self.backoff.forget(tenant);
+        self.prover.forget(tenant);
     }
 
     /// The tenant has arrived somewhere.

@@ -43,14 +43,29 @@ impl Events {
 
     /// Tells that a tenant's readiness changed. A failure to tell is no failure of the tenant.
     pub async fn readiness(&self, tenant: &Tenant, ready: &Condition, warning: bool) {
-        let mut note = ready.message.clone();
+        self.tell(tenant, ready, &ready.reason, "Reconcile", warning).await;
+    }
+
+    /// Tells that a tenant was seen not to be apart from the others, or to be so again.
+    pub async fn isolation(&self, tenant: &Tenant, isolated: &Condition) {
+        let is_violated = isolated.status == "False";
+        let reason = if is_violated {
+            "IsolationViolated"
+        } else {
+            "IsolationProven"
+        };
+        self.tell(tenant, isolated, reason, "Prove", is_violated).await;
+    }
+
+    async fn tell(&self, tenant: &Tenant, condition: &Condition, reason: &str, action: &str, warning: bool) {
+        let mut note = condition.message.clone();
         note.truncate(note.floor_char_boundary(MAX_NOTE));
         let event = Event {
             type_: if warning { EventType::Warning } else { EventType::Normal },
-            reason: ready.reason.clone(),
+            reason: reason.into(),
             note: Some(note),
             // Events of one action are counted together under the first one's words; other words are another action.
-            action: format!("Reconcile-{:.8}", names::digest(ready.message.as_bytes())),
+            action: format!("{action}-{:.8}", names::digest(condition.message.as_bytes())),
             secondary: None,
         };
         if let Err(error) = self.recorder.publish(&event, &tenant.object_ref(&())).await {

@@ -5,9 +5,10 @@ use crate::api::{Tenant, TenantStatus};
 use crate::cluster::{Key, Kind, Live};
 use crate::database::tend::Outcome as Data;
 use crate::error::Error;
+use crate::isolation::Outcome;
 use crate::names;
 use crate::tenant::status::{self, Verdict, kind, reason};
-use crate::tenant::{ValidTenant, plan};
+use crate::tenant::{ValidTenant, isolated, plan};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -31,7 +32,7 @@ pub async fn report(
     };
     let ours = || objects.values().filter(|live| live.belongs_to(&owner));
     let namespaces = status::existing_namespaces(&name, ours());
-    let new = status::status(
+    let mut new = status::status(
         tenant,
         verdict,
         valid,
@@ -41,6 +42,10 @@ pub async fn report(
         now,
     );
     let old = tenant.status.as_ref();
+    if !new.namespaces.is_empty() && tenant.metadata.deletion_timestamp.is_none() {
+        let proof = ctx.prover.prove(&name, seen_apart(valid, data)).await;
+        isolated::add(&mut new, &proof, old, now);
+    }
     let worth_writing = status::is_worth_writing(old, &new, now);
     let current = old.filter(|_| !worth_writing).unwrap_or(&new);
     // Before the status, so that whoever sees Ready finds the view. Where the operator's own right is not there yet, or no
@@ -61,6 +66,15 @@ pub async fn report(
         tell(ctx, tenant, &new).await;
     }
     viewed
+}
+
+/// How the look with the tenant's own login came out; None where nobody can log in.
+fn seen_apart(valid: Option<&ValidTenant>, data: Option<&Data>) -> Option<Outcome> {
+    let has_database = valid.is_some_and(|valid| valid.database.is_some() && !valid.suspend);
+    has_database.then(|| {
+        let seen = data.and_then(|data| data.isolation.clone());
+        seen.unwrap_or_else(|| Outcome::Untried("the tenant's login was not tried yet".into()))
+    })
 }
 
 /// Whether the namespace is terminating, and takes nothing any more.
@@ -90,6 +104,15 @@ async fn write(ctx: &Context, name: &str, uid: Option<&str>, status: &TenantStat
 async fn tell(ctx: &Context, tenant: &Tenant, new: &TenantStatus) {
     let find = |kind| new.conditions.iter().find(|condition| condition.type_ == kind);
     let before = status::condition(tenant, kind::READY);
+    if let Some(isolated) = find(kind::ISOLATED) {
+        let before = status::condition(tenant, kind::ISOLATED);
+        let was_violated = before.is_some_and(|before| before.status == "False");
+        let is_violated = isolated.status == "False";
+        let is_told = before.is_some_and(|before| before.message == isolated.message);
+        if (is_violated && !is_told) || (was_violated && isolated.status == "True") {
+            ctx.events.isolation(tenant, isolated).await;
+        }
+    }
     let Some(ready) = find(kind::READY) else { return };
     let changed = before.is_none_or(|before| (&before.status, &before.reason) != (&ready.status, &ready.reason));
     let blocked = ready.reason == reason::DRAIN_BLOCKED;

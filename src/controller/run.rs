@@ -2,12 +2,14 @@
 
 use super::backoff::Backoff;
 use super::events::Events;
+use super::prover::Prover;
 use super::{Context, Queue, admission_proof, api_server, reconcile, watches};
 use crate::api::Tenant;
 use crate::cluster::leader::{Candidate, Leadership, Timing};
 use crate::cluster::{Kind, Store, Writer, client};
 use crate::database::Databases;
 use crate::error::Error;
+use crate::isolation::access::{Access, Watched};
 use crate::names;
 use crate::settings::Settings;
 use crate::telemetry::Listeners;
@@ -163,8 +165,16 @@ async fn lead(
         lacks_gateway: settings.gateway_namespace.is_none(),
         namespace: settings.namespace.clone(),
     };
+    let (watched, handles) = Watched::start(&client);
+    watching.extend(handles);
+    let access = Access::new(client.clone(), watched, settings.namespace.clone());
+    let prover = Arc::new(Prover::new(access, &known, metrics.clone()));
+    watching.push(AbortOnDropHandle::new(tokio::spawn(
+        prover.clone().follow(queue.clone()),
+    )));
     let ctx = Arc::new(Context {
         known,
+        prover,
         databases,
         writer: Writer::new(client.clone(), store, metrics.clone()),
         platform: RwLock::new(platform(settings)),

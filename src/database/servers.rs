@@ -6,6 +6,7 @@ use crate::api::{DatabaseModel, DatabaseServer, DatabaseServerSpec, Tenant};
 use crate::cluster::{Identity, Store, Writer};
 use crate::controller::Queue;
 use crate::error::Error;
+use crate::isolation;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::Server;
 use crate::postgres::usage::Usage;
@@ -76,6 +77,8 @@ pub struct Shard {
     /// Which credentials of whom were seen to log in, and when.
     verified: Mutex<HashMap<String, (String, Instant)>>,
     last_check: Mutex<Option<Instant>>,
+    /// What each tenant's own login was last seen to reach beyond what is its own.
+    apart: Mutex<HashMap<String, isolation::Outcome>>,
 }
 
 impl Shard {
@@ -88,6 +91,7 @@ impl Shard {
             seats: Semaphore::new(SEATS),
             verified: Mutex::default(),
             last_check: Mutex::default(),
+            apart: Mutex::default(),
         }
     }
 
@@ -158,6 +162,18 @@ impl Shard {
         let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         let (seen, at) = verified.get(tenant_id)?;
         (seen == revision).then_some(*at)
+    }
+
+    /// What a tenant's own login was last seen to reach.
+    pub fn apart(&self, tenant_id: &str) -> Option<isolation::Outcome> {
+        let apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+        apart.get(tenant_id).cloned()
+    }
+
+    /// Notes what a tenant's own login was seen to reach.
+    pub fn set_apart(&self, tenant_id: &str, outcome: isolation::Outcome) {
+        let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+        apart.insert(tenant_id.into(), outcome);
     }
 
     /// Notes whether credentials were seen to log in.

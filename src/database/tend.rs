@@ -9,13 +9,15 @@ use super::servers::{Connection, Databases, Health, Shard};
 use crate::api::{DatabaseModel, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction};
 use crate::cluster::{Identity, Key, Kind, Live, Writer};
 use crate::error::Error;
+use crate::isolation;
 use crate::names;
-use crate::postgres::Names;
+use crate::postgres::beyond::{self, Own};
 use crate::postgres::catalog::Catalog;
-use crate::postgres::client;
+use crate::postgres::client::{self, Visit};
 use crate::postgres::plan::{self, Login, Place, Wanted};
 use crate::postgres::secret::Password;
 use crate::postgres::shared;
+use crate::postgres::{Identifier, Names};
 use crate::tenant::ValidTenant;
 use crate::tenant::validate::ValidDatabase;
 use k8s_openapi::api::core::v1::Secret;
@@ -29,6 +31,8 @@ use std::time::Duration;
 const ROUNDS: usize = 8;
 /// After how long a login is tried again although nothing changed.
 const RECHECK: Duration = Duration::from_secs(600);
+/// The same where the last one did not show that the tenant is apart.
+const RECHECK_DOUBTFUL: Duration = Duration::from_secs(30);
 /// At most one such trial in this time on each server, however many tenants.
 const RECHECK_GAP: Duration = Duration::from_secs(3);
 /// Below this part of the limit a tenant may write again.
@@ -55,6 +59,8 @@ pub struct Outcome {
     pub remark: Option<(&'static str, String)>,
     /// When there will be something to do.
     pub again: Option<Duration>,
+    /// What the tenant's own login was last seen to reach beyond what is its own; none: it was not tried.
+    pub isolation: Option<isolation::Outcome>,
 }
 
 /// One pass over one tenant's database.
@@ -203,7 +209,7 @@ impl Tending<'_> {
                 wanted.logins[1 - login].open = open[1 - login];
                 self.settle(&connection, shard, &wanted).await?;
                 // Nothing is published that was not seen to work.
-                self.log_in(&connection, tenant_names, &wanted, &issued).await?;
+                self.log_in(&connection, shard, tenant_names, &wanted, &issued).await?;
                 outcome.revision = Some(self.publish(&connection, tenant_names, found, &issued).await?);
                 tracing::info!(login, "credentials were issued");
                 shard.verify(&owner.id, Some(&mark(&issued)));
@@ -243,6 +249,10 @@ impl Tending<'_> {
             }
         };
         outcome.status = self.status(tenant_names, Some(&current));
+        outcome.isolation = shard.apart(&owner.id);
+        if outcome.isolation != Some(isolation::Outcome::Passed) {
+            outcome.again = Some(outcome.again.unwrap_or(RECHECK_DOUBTFUL).min(RECHECK_DOUBTFUL));
+        }
         self.limits(shard, tenant_names, &wanted, outcome);
         Ok(())
     }
@@ -465,8 +475,12 @@ impl Tending<'_> {
         current: &Credentials,
     ) -> Result<(), Failure> {
         let (id, revision) = (&self.tenant.owner.id, mark(current));
+        let recheck = match shard.apart(id) {
+            Some(isolation::Outcome::Passed) => RECHECK,
+            _ => RECHECK_DOUBTFUL,
+        };
         match shard.verified(id, &revision) {
-            Some(at) if at.elapsed() < RECHECK || !shard.may_check(RECHECK_GAP) => return Ok(()),
+            Some(at) if at.elapsed() < recheck || !shard.may_check(RECHECK_GAP) => return Ok(()),
             _ => {}
         }
         match connection.log_in(tenant_names, wanted, current).await {
@@ -476,7 +490,7 @@ impl Tending<'_> {
                 again.logins[current.published.login].password = Some(current.password.verifier());
                 self.settle(connection, shard, &again).await?;
                 shard.verify(id, None);
-                self.log_in(connection, tenant_names, wanted, current).await?;
+                self.log_in(connection, shard, tenant_names, wanted, current).await?;
             }
             // All its connections are in use: the password was good.
             Err(client::Error::Busy(message)) if message.contains("for role") => {}
@@ -484,7 +498,10 @@ impl Tending<'_> {
                 return Err(stuck("LoginFailed", format!("the tenant's login cannot work: {error}")));
             }
             Err(error) => return Err(error.into()),
-            Ok(seen) => self.check(&seen, tenant_names, wanted)?,
+            Ok(visit) => {
+                self.check(&visit.who, tenant_names, wanted)?;
+                self.look_beyond(&visit, shard, tenant_names, wanted).await;
+            }
         }
         shard.verify(id, Some(&revision));
         Ok(())
@@ -493,11 +510,12 @@ impl Tending<'_> {
     async fn log_in(
         &self,
         connection: &Connection,
+        shard: &Shard,
         tenant_names: &Names,
         wanted: &Wanted,
         credentials: &Credentials,
     ) -> Result<(), Failure> {
-        let seen = connection
+        let visit = connection
             .log_in(tenant_names, wanted, credentials)
             .await
             .map_err(|error| match error {
@@ -509,7 +527,38 @@ impl Tending<'_> {
                 }
                 error => error.into(),
             })?;
-        self.check(&seen, tenant_names, wanted)
+        self.check(&visit.who, tenant_names, wanted)?;
+        self.look_beyond(&visit, shard, tenant_names, wanted).await;
+        Ok(())
+    }
+
+    /// Tries, as the tenant, what is not the tenant's.
+    async fn look_beyond(&self, visit: &Visit<'_>, shard: &Shard, tenant_names: &Names, wanted: &Wanted) {
+        let records = shard.known().catalog.database.clone();
+        let (schema, group, databases) = match &wanted.place {
+            Place::Schema => (tenant_names.place.as_str(), None, vec![records]),
+            Place::Database => (plan::PUBLIC, None, vec![tenant_names.place.as_str().to_string()]),
+            Place::Shared(shared) => {
+                let databases = shared.databases.iter().map(|name| name.as_str().to_string());
+                let schema = shared.search_path.first().map_or(plan::PUBLIC, Identifier::as_str);
+                (schema, Some(&shared.group), databases.collect())
+            }
+        };
+        let own = Own {
+            names: tenant_names,
+            schema,
+            acting: match wanted.writable {
+                true => &tenant_names.owner,
+                false => &tenant_names.reader,
+            },
+            group,
+            databases,
+        };
+        let outcome = match beyond::look(visit, &own).await {
+            Ok(found) => isolation::database::judge(&found),
+            Err(error) => isolation::Outcome::Untried(error.to_string()),
+        };
+        shard.set_apart(&self.tenant.owner.id, outcome);
     }
 
     /// Whether who logged in is who it should be.
@@ -593,7 +642,7 @@ impl Connection {
         tenant_names: &Names,
         wanted: &Wanted,
         credentials: &Credentials,
-    ) -> Result<[String; 4], client::Error> {
+    ) -> Result<Visit<'_>, client::Error> {
         let database = match &wanted.place {
             Place::Schema => self.address.database.as_str(),
             Place::Database => tenant_names.place.as_str(),

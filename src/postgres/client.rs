@@ -416,13 +416,13 @@ impl Server {
         Ok((permit, client))
     }
 
-    /// Logs in as a tenant would. Returns who and where it then is: session user, current user, database, schema.
+    /// Logs in as a tenant would.
     ///
     /// # Errors
     /// [`Error::Authentication`] where the server does not let it in.
-    pub async fn log_in(&self, user: &str, password: &Password, database: &str) -> Result<[String; 4], Error> {
+    pub async fn log_in(&self, user: &str, password: &Password, database: &str) -> Result<Visit<'_>, Error> {
         let work = async {
-            let _permit = self.permit().await?;
+            let permit = self.permit().await?;
             let client = self.open(user, password, database).await?;
             self.count(1);
             // The session is the tenant's: what is not qualified may be its own.
@@ -432,7 +432,13 @@ impl Server {
             let failed = |error: tokio_postgres::Error| Error::of(query, &error);
             let row = client.query_one(query, &[]).await.map_err(failed)?;
             let text = |column: usize| row.try_get::<_, String>(column).map_err(failed);
-            Ok([text(0)?, text(1)?, text(2)?, text(3)?])
+            let who = [text(0)?, text(1)?, text(2)?, text(3)?];
+            Ok(Visit {
+                who,
+                client,
+                server: self,
+                _permit: permit,
+            })
         };
         timeout(TRIAL, work).await.map_err(|_| Error::Timeout)?
     }
@@ -531,6 +537,44 @@ impl Server {
 
     fn count(&self, statements: u64) {
         self.statements.fetch_add(statements, Ordering::Relaxed);
+    }
+}
+
+/// A session as a tenant.
+pub struct Visit<'a> {
+    /// Session user, current user, database, schema.
+    pub who: [String; 4],
+    client: Client,
+    server: &'a Server,
+    _permit: tokio::sync::SemaphorePermit<'a>,
+}
+
+impl std::fmt::Debug for Visit<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Visit").field("who", &self.who).finish_non_exhaustive()
+    }
+}
+
+impl Visit<'_> {
+    /// Executes one statement.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the server says no.
+    pub async fn execute(&self, statement: &Statement) -> Result<(), Error> {
+        let work = self.server.send(&self.client, statement);
+        timeout(TRIAL, work).await.map_err(|_| Error::Timeout)?
+    }
+
+    /// One statement whose one row has one JSON column.
+    ///
+    /// # Errors
+    /// As [`Visit::execute`].
+    pub async fn ask<T>(&self, statement: &Statement, arguments: &[&(dyn ToSql + Sync)]) -> Result<T, Error>
+    where
+        T: serde::de::DeserializeOwned + std::fmt::Debug,
+    {
+        let work = self.server.query_through(&self.client, statement, arguments);
+        timeout(TRIAL, work).await.map_err(|_| Error::Timeout)?
     }
 }
 

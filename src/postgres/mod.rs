@@ -2,6 +2,7 @@
 //! carry them. Knows tenants by their id only, and nothing of Kubernetes.
 
 pub mod audit;
+pub mod beyond;
 pub mod catalog;
 pub mod client;
 pub mod identifier;

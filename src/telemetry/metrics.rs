@@ -1,4 +1,5 @@
-//! The operator's metrics. Labels are bounded: never a tenant's or an object's name, but that of a DatabaseServer.
+//! The operator's metrics. Labels are bounded: never a tenant's or an object's name, but that of a DatabaseServer, and of a
+//! tenant that is not apart from the others.
 
 use super::process::Process;
 use super::request;
@@ -64,6 +65,8 @@ struct Inner {
     database_statements: Family<ServerLabel, Counter>,
     database_connections: Family<ServerLabel, Gauge>,
     database_up: Family<ServerLabel, Gauge>,
+    isolation_checks: Family<CheckLabels, Counter>,
+    isolation_violations: Family<ViolationLabels, Gauge>,
 }
 
 #[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +109,18 @@ struct ServerLabel {
 }
 
 #[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct CheckLabels {
+    check: &'static str,
+    result: &'static str,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct ViolationLabels {
+    tenant: String,
+    check: &'static str,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
 struct BuildLabels {
     version: &'static str,
 }
@@ -128,6 +143,8 @@ impl Metrics {
             database_statements: Family::default(),
             database_connections: Family::default(),
             database_up: Family::default(),
+            isolation_checks: Family::default(),
+            isolation_violations: Family::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -206,6 +223,34 @@ impl Metrics {
         let connections = i64::try_from(connections).unwrap_or(i64::MAX);
         self.0.database_connections.get_or_create(&label).set(connections);
         self.0.database_up.get_or_create(&label).set(i64::from(up));
+    }
+
+    /// A check of one tenant came out with this result, and so many violations.
+    pub fn checked_isolation(&self, tenant: &str, check: &'static str, result: &'static str, violations: usize) {
+        self.0
+            .isolation_checks
+            .get_or_create(&CheckLabels { check, result })
+            .inc();
+        let label = ViolationLabels {
+            tenant: tenant.to_string(),
+            check,
+        };
+        match violations {
+            // Only tenants that have some are shown: they are few.
+            0 => drop(self.0.isolation_violations.remove(&label)),
+            count => {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.0.isolation_violations.get_or_create(&label).set(count);
+            }
+        }
+    }
+
+    /// A tenant is no more.
+    pub fn forget_isolation(&self, tenant: &str, check: &'static str) {
+        self.0.isolation_violations.remove(&ViolationLabels {
+            tenant: tenant.to_string(),
+            check,
+        });
     }
 
     /// A database server is no more.
@@ -291,6 +336,17 @@ impl Inner {
             "database_server_up",
             "1 while tenants' databases on this server can be worked with, else 0",
             self.database_up.clone(),
+        );
+        let tenant = self.registry.sub_registry_with_prefix("tenant");
+        tenant.register(
+            "isolation_checks",
+            "Checks that tenants are apart, by check and result",
+            self.isolation_checks.clone(),
+        );
+        tenant.register(
+            "isolation_violations",
+            "What lets a tenant reach another or be reached, by tenant and check; absent where nothing does",
+            self.isolation_violations.clone(),
         );
     }
 }

@@ -5,6 +5,7 @@ pub mod diagnosis;
 pub mod drain;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod isolated;
 pub mod observe;
 pub mod plan;
 pub mod provision;

@@ -19,6 +19,7 @@ pub mod kind {
     pub const NAMESPACES_READY: &str = "NamespacesReady";
     pub const DATABASE_READY: &str = "DatabaseReady";
     pub const WORKLOADS_AVAILABLE: &str = "WorkloadsAvailable";
+    pub const ISOLATED: &str = "Isolated";
 }
 
 /// The reasons of conditions.
@@ -37,7 +38,7 @@ pub mod reason {
 }
 
 /// A condition's message is cut here, in bytes: a status must stay small.
-const MAX_MESSAGE: usize = 1024;
+pub(super) const MAX_MESSAGE: usize = 1024;
 /// Usage alone is no reason to write more often than this.
 const USAGE_PERIOD: SignedDuration = SignedDuration::from_mins(5);
 /// Nor when it moved by less than this.
@@ -102,6 +103,7 @@ pub fn status(
         // Where the spec makes no sense, what it last amounted to still stands.
         effective: valid.map(effective).or(old.effective),
         database,
+        isolation: None,
         usage: Some(Usage {
             database: data
                 .and_then(|data| data.usage.clone())
@@ -158,7 +160,7 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
         id: status.id.clone(),
         display_name: tenant.spec.display_name.clone(),
         tier: tenant.spec.tier.clone(),
-        conditions: status.conditions.clone(),
+        conditions: status.conditions.iter().map(super::isolated::veiled).collect(),
         namespaces: status.namespaces.clone(),
         effective: status.effective.clone(),
         database: status.database.clone(),
@@ -224,11 +226,11 @@ fn effective(valid: &ValidTenant) -> Effective {
 }
 
 /// What each condition says, before times and generations.
-struct Said {
-    kind: &'static str,
-    status: &'static str,
-    reason: &'static str,
-    message: String,
+pub(super) struct Said {
+    pub kind: &'static str,
+    pub status: &'static str,
+    pub reason: &'static str,
+    pub message: String,
 }
 
 fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
@@ -387,7 +389,7 @@ fn database_ready(verdict: &Verdict, valid: Option<&ValidTenant>, data: Option<&
 }
 
 /// The time of a transition is kept while the status is.
-fn merge(said: Said, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
+pub(super) fn merge(said: Said, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
     let before = old.iter().find(|condition| condition.type_ == said.kind);
     let since = before.filter(|condition| condition.status == said.status);
     let mut message = said.message;
@@ -403,7 +405,7 @@ fn merge(said: Said, old: &[Condition], generation: Option<i64>, now: Timestamp)
 }
 
 /// Kubernetes keeps whole seconds.
-fn seconds(now: Timestamp) -> Timestamp {
+pub(super) fn seconds(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 

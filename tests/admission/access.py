@@ -47,6 +47,8 @@ def expectations():
                ("delete", "configmaps", RELEASE_NAMESPACE), ("watch", "tenant-operator.io/databaseservers", ""),
                ("update", "tenant-operator.io/databaseservers", ""), ("patch", "tenant-operator.io/databaseservers/status", ""),
                ("create", "secrets", A), ("get", "secrets=pg-admin", RELEASE_NAMESPACE),
+               ("watch", "rbac.authorization.k8s.io/clusterrolebindings", ""), ("list", "rbac.authorization.k8s.io/roles", ""),
+               ("create", "authorization.k8s.io/subjectaccessreviews", ""),
                *[(verb, "secrets=tenant-database", A) for verb in ("get", "update", "patch", "delete")]]
     refused = [("delete", "tenant-operator.io/tenants", ""), ("create", "tenant-operator.io/tenants", ""),
                ("patch", "tenant-operator.io/tenanttiers", ""), ("patch", "namespaces", ""), ("delete", "namespaces", ""),
@@ -62,6 +64,8 @@ def expectations():
                ("create", "rbac.authorization.k8s.io/clusterroles", ""), ("escalate", "rbac.authorization.k8s.io/clusterroles", ""),
                ("create", "rbac.authorization.k8s.io/clusterrolebindings", ""), ("create", "rbac.authorization.k8s.io/roles", A),
                ("bind", "rbac.authorization.k8s.io/clusterroles", ""), ("impersonate", "users", ""),
+               ("patch", "rbac.authorization.k8s.io/clusterrolebindings", ""), ("update", "rbac.authorization.k8s.io/roles", FOREIGN),
+               ("create", "authentication.k8s.io/tokenreviews", ""),
                ("create", "pods", A), ("create", "pods/exec", A), ("delete", "pods", FOREIGN), ("create", "configmaps", FOREIGN),
                ("create", "configmaps", "kube-system"), ("break-glass", "tenant-operator.io/tenants", ""),
                ("list", "nodes", ""), ("create", "serviceaccounts/token", A)]

@@ -108,7 +108,8 @@ pub async fn are_said_and_survived(site: Site, place: Place) {
         .server
         .log_in(tenant.login(0), &tenant.passwords[1], &site.database_of(&tenant.wanted))
         .await;
-    assert!(matches!(wrong, Err(Error::Authentication(_))), "{wrong:?}");
+    assert!(matches!(&wrong, Err(Error::Authentication(_))), "{wrong:?}");
+    drop(wrong);
     site.remove(&tenant).await;
     drop((site, fresh, root));
     spawn_blocking(move || drop(pg)).await.expect("stopped");

@@ -17,7 +17,8 @@ pub async fn comes_stays_and_goes(site: Site, place: Place) {
         .server
         .log_in(tenant.login(0), &tenant.passwords[0], &database)
         .await
-        .expect("login");
+        .expect("login")
+        .who;
     let schema = if place == Place::Schema {
         tenant.owner()
     } else {

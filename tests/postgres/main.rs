@@ -7,6 +7,7 @@ mod site;
 
 mod attacks;
 mod audit;
+mod beyond;
 mod conflicts;
 mod cost;
 mod crash;
@@ -74,6 +75,7 @@ fn subjects() -> Vec<Subject> {
         subject!(attacks::open_doors_are_told, &[Place::Schema], alone: true),
         subject!(attacks::are_refused, BOTH),
         subject!(conflicts::are_left_alone, BOTH),
+        subject!(beyond::is_seen, BOTH),
         subject!(cost::grows_with_the_number, &[Place::Schema], admins: &[Admin::Superuser], alone: true),
         subject!(audit::finds_what_was_granted, &[Place::Schema]),
         subject!(audit::usage_is_counted, BOTH),

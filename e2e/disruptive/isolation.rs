@@ -1,0 +1,208 @@
+//! Openings between tenants that somebody made: each is found, named, and forgotten when it is closed.
+
+use crate::support::database::Site;
+use crate::support::{Scene, TestTenant, condition, eventually, kubectl, operator, path, secs, summary, text};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+/// Within this an opening in RBAC is told, and that it is closed.
+const TOLD: u64 = 20;
+
+async fn isolated(tenant: &TestTenant, status: &str, words: &[&str]) -> Result<Value> {
+    let what = format!("{} to have Isolated={status} {words:?}", tenant.name);
+    eventually(&what, secs(TOLD), async || {
+        let now = tenant.get().await?;
+        let found = condition(&now, "Isolated").cloned().unwrap_or_default();
+        let message = text(&found["message"]);
+        let said = words.iter().all(|word| message.contains(word));
+        ensure!(found["status"] == status && said, "{}", summary(&now));
+        Ok(now)
+    })
+    .await
+}
+
+fn binding(kind: &str, name: &str, role: &str, subject: Value) -> Value {
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": name},
+           "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+           "subjects": [subject]})
+}
+
+fn person(kind: &str, name: &str) -> Value {
+    json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name})
+}
+
+#[tokio::test]
+async fn what_rbac_opens_is_found_named_and_forgotten() -> Result<()> {
+    let scene = Scene::new("apart").await?;
+    let tier = scene.tier(json!({})).await?;
+    let owner =
+        |name: &str| json!({"owners": [{"kind": "User", "name": format!("{}-{name}", scene.name), "role": "Admin"}]});
+    let (a, b) = (
+        scene.tenant("a", &tier, owner("alice")).await?,
+        scene.tenant("b", &tier, owner("bob")).await?,
+    );
+    for tenant in [&a, &b] {
+        tenant.ready().await?;
+        let now = isolated(tenant, "True", &["api-access"]).await?;
+        ensure!(
+            now["status"]["isolation"]["passed"] == 1,
+            "{}",
+            now["status"]["isolation"]
+        );
+    }
+    let role = format!("{}-reader", scene.name);
+    let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]);
+    let at = path("clusterroles", "", &role);
+    scene.will_leave(&at);
+    let body = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": role}, "rules": rules});
+    scene.cluster.create(&path("clusterroles", "", ""), &body).await?;
+
+    let bob = format!("{}-bob", scene.name);
+    let account = json!({"kind": "ServiceAccount", "namespace": b.name, "name": "app"});
+    // What is opened, and whom that concerns.
+    let faults: [(&str, &str, Value, &[&TestTenant], &str); 6] = [
+        ("rolebindings", &a.name, person("User", &bob), &[&a, &b], &bob),
+        ("rolebindings", &a.name, account.clone(), &[&a, &b], "app"),
+        (
+            "rolebindings",
+            &a.name,
+            person("Group", "system:authenticated"),
+            &[&a],
+            "everybody",
+        ),
+        (
+            "rolebindings",
+            operator::NAMESPACE,
+            person("User", &bob),
+            &[&b],
+            operator::NAMESPACE,
+        ),
+        ("clusterrolebindings", "", account, &[&b], "every namespace"),
+        (
+            "clusterrolebindings",
+            "",
+            person("Group", "system:authenticated"),
+            &[&a, &b],
+            "everybody",
+        ),
+    ];
+    for (number, (resource, namespace, subject, concerned, word)) in faults.into_iter().enumerate() {
+        let kind = if resource == "rolebindings" {
+            "RoleBinding"
+        } else {
+            "ClusterRoleBinding"
+        };
+        let name = format!("{}-{number}", scene.name);
+        let at = path(resource, namespace, &name);
+        scene.will_leave(&at);
+        scene
+            .cluster
+            .create(
+                &path(resource, namespace, ""),
+                &binding(kind, &name, &role, subject.clone()),
+            )
+            .await
+            .with_context(|| format!("{kind} to {subject}"))?;
+        for tenant in [&a, &b] {
+            if concerned.iter().any(|one| one.name == tenant.name) {
+                let now = isolated(tenant, "False", &["api-access", kind, &name, word, "get secrets"]).await?;
+                ensure!(
+                    condition(&now, "Ready").is_some_and(|c| c["status"] == "True"),
+                    "{}",
+                    summary(&now)
+                );
+                let violation = &now["status"]["isolation"]["violations"][0];
+                ensure!(
+                    violation["check"] == "api-access" && violation["severity"] == "Critical",
+                    "{violation}"
+                );
+            }
+        }
+        for tenant in [&a, &b] {
+            if !concerned.iter().any(|one| one.name == tenant.name) {
+                isolated(tenant, "True", &[]).await?;
+            }
+        }
+        if number == 0 {
+            is_told_to_the_right_people(&scene, &a, &b).await?;
+        }
+        scene.cluster.delete(&at).await?;
+        for tenant in [&a, &b] {
+            isolated(tenant, "True", &["api-access"]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// An event and the condition say who, to the cluster's people; the tenant's own learn that something is open, and no other's name.
+async fn is_told_to_the_right_people(scene: &Scene, a: &TestTenant, b: &TestTenant) -> Result<()> {
+    let view = path("tenantviews", &a.name, &a.name);
+    eventually("the tenant's own view to say it", secs(TOLD), async || {
+        let view = scene.cluster.get(&view).await?;
+        let conditions = view["spec"]["conditions"].as_array().cloned().unwrap_or_default();
+        let found = conditions
+            .iter()
+            .find(|c| c["type"] == "Isolated")
+            .cloned()
+            .unwrap_or_default();
+        ensure!(found["status"] == "False", "{found}");
+        ensure!(
+            !view["spec"].to_string().contains(&b.name),
+            "it names another tenant: {}",
+            view["spec"]
+        );
+        Ok(())
+    })
+    .await?;
+    eventually("an event", secs(TOLD), async || {
+        let events = kubectl::run(&["get", "events", "-A", "-o", "json"]).await?;
+        let events: Value = serde_json::from_str(&events)?;
+        let told = events["items"].as_array().is_some_and(|events| {
+            events
+                .iter()
+                .any(|event| event["reason"] == "IsolationViolated" && event["involvedObject"]["name"] == a.name)
+        });
+        ensure!(told, "there is none");
+        Ok(())
+    })
+    .await
+}
+
+/// The server's administrator opens a door that the operator cannot close.
+#[tokio::test]
+async fn what_a_servers_administrator_opens_is_found() -> Result<()> {
+    let Some(site) = Site::find("what_a_servers_administrator_opens_is_found") else {
+        return Ok(());
+    };
+    let scene = Scene::new("dbapart").await?;
+    let selector = json!({"matchLabels": {"region": "local"}});
+    let database = json!({"database": {"model": "Schema", "serverSelector": selector}});
+    let tier = scene.tier(database).await?;
+    let tenant = scene.tenant("", &tier, json!({})).await?;
+    let login = tenant.with_database().await?.user().to_owned();
+    isolated(&tenant, "True", &["database-access"]).await?;
+
+    let superuser = site.superuser("postgres").await?;
+    superuser
+        .works(&format!("GRANT CONNECT ON DATABASE postgres TO {login}"))
+        .await?;
+    let planted = async {
+        // A login is tried when the operator starts, and every ten minutes.
+        operator::renew(&scene.cluster).await?;
+        eventually("it to be found", secs(60), async || {
+            isolated(&tenant, "False", &["database-access", "connect to postgres"]).await
+        })
+        .await
+    };
+    let found = planted.await;
+    superuser
+        .works(&format!("REVOKE CONNECT ON DATABASE postgres FROM {login}"))
+        .await?;
+    found?;
+    eventually("it to be forgotten", secs(90), async || {
+        isolated(&tenant, "True", &["database-access"]).await
+    })
+    .await?;
+    tenant.with_database().await?;
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Proves that tenants are apart: when one is reported on, and again when something changed that concerns it.
+
+use super::Queue;
+use crate::api::Tenant;
+use crate::cluster::Store;
+use crate::isolation::access::Access;
+use crate::isolation::access::reach::{Holder, Opening};
+use crate::isolation::check::{API_ACCESS, DATABASE_ACCESS};
+use crate::isolation::{Outcome, Proof};
+use crate::telemetry::metrics::Metrics;
+use crate::tenant::observe::Known;
+use kube::runtime::reflector;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long changes are gathered: the API server's authorizer learns of them about as fast as this program.
+const GATHER: Duration = Duration::from_secs(1);
+/// After how long those concerned are looked at once more, in case the authorizer was slower.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How often it is looked whether tenants, their namespaces or owners changed.
+const PERIOD: Duration = Duration::from_secs(15);
+
+/// What is open to and of each tenant.
+type Openings = BTreeMap<String, Vec<Opening>>;
+
+/// Proves that tenants are apart.
+pub struct Prover {
+    access: Access,
+    tenants: reflector::Store<Tenant>,
+    objects: Arc<Store>,
+    metrics: Metrics,
+    /// What was open when those concerned were last woken.
+    told: Mutex<Arc<Openings>>,
+}
+
+impl Prover {
+    pub fn new(access: Access, known: &Known, metrics: Metrics) -> Self {
+        Self {
+            access,
+            tenants: known.tenants.clone(),
+            objects: known.objects.clone(),
+            metrics,
+            told: Mutex::default(),
+        }
+    }
+
+    /// Tries whether a tenant is apart from all others. `database` is how the look with its own login came out, if it has one.
+    pub async fn prove(&self, tenant: &str, database: Option<Outcome>) -> Proof {
+        let outcome = match self.access.openings(self.holders()) {
+            Ok(openings) => self.access.judge(openings.get(tenant).map_or(&[], Vec::as_slice)).await,
+            Err(why) => Outcome::Untried(why.into()),
+        };
+        let mut proof = Proof {
+            outcomes: vec![(&API_ACCESS, outcome)],
+        };
+        proof
+            .outcomes
+            .extend(database.map(|outcome| (&DATABASE_ACCESS, outcome)));
+        for (check, outcome) in &proof.outcomes {
+            let count = match outcome {
+                Outcome::Violated(found) => found.len(),
+                _ => 0,
+            };
+            self.metrics
+                .checked_isolation(tenant, check.id, outcome.as_str(), count);
+        }
+        proof
+    }
+
+    /// Nothing is to be shown of a tenant that is no more.
+    pub fn forget(&self, tenant: &str) {
+        for check in crate::isolation::check::ALL {
+            self.metrics.forget_isolation(tenant, check.id);
+        }
+    }
+
+    /// Wakes those whom a change concerns, for ever.
+    pub async fn follow(self: Arc<Self>, queue: Queue) {
+        loop {
+            let _ = tokio::time::timeout(PERIOD, self.access.changed()).await;
+            tokio::time::sleep(GATHER).await;
+            let Ok(openings) = self.access.openings(self.holders()) else {
+                continue;
+            };
+            let concerned = self.concerned(openings);
+            if concerned.is_empty() {
+                continue;
+            }
+            self.access.forget_answers();
+            concerned.iter().for_each(|tenant| queue.wake(tenant));
+            tokio::time::sleep(AGAIN).await;
+            concerned.iter().for_each(|tenant| queue.wake(tenant));
+        }
+    }
+
+    /// The tenants of whom something else is to be said than when this was last asked.
+    fn concerned(&self, now: Arc<Openings>) -> Vec<String> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *told, now.clone());
+        let mut concerned: Vec<String> = before.keys().chain(now.keys()).cloned().collect();
+        concerned.retain(|tenant| before.get(tenant) != now.get(tenant));
+        concerned.sort();
+        concerned.dedup();
+        concerned
+    }
+
+    fn holders(&self) -> BTreeMap<String, Holder> {
+        let mut holders: BTreeMap<String, Holder> = BTreeMap::new();
+        for tenant in self.tenants.state() {
+            let name = tenant.metadata.name.clone().unwrap_or_default();
+            let holder = Holder {
+                name: name.clone(),
+                namespaces: Vec::new(),
+                owners: tenant.spec.owners.clone(),
+            };
+            holders.insert(name, holder);
+        }
+        for (tenant, namespace) in self.objects.namespaces() {
+            // A retained namespace is its former tenant's still.
+            let holder = holders.entry(tenant.clone()).or_insert_with(|| Holder {
+                name: tenant,
+                ..Holder::default()
+            });
+            holder.namespaces.push(namespace);
+        }
+        holders.values_mut().for_each(|holder| holder.namespaces.sort());
+        holders
+    }
+}

@@ -1,0 +1,102 @@
+//! Which part of a rule reaches other tenants, given where it holds. Pure.
+
+use super::rbac::Discovered;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
+/// One thing that a rule allows and that reaches beyond a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Deed {
+    pub verb: String,
+    pub group: String,
+    pub resource: String,
+    /// Only this object; empty is all.
+    pub name: String,
+}
+
+impl Deed {
+    /// As people say it: `get secrets`, `create deployments.apps`.
+    pub fn title(&self) -> String {
+        let group = match self.group.as_str() {
+            "" => String::new(),
+            group => format!(".{group}"),
+        };
+        let name = match self.name.as_str() {
+            "" => String::new(),
+            name => format!(" {name}"),
+        };
+        format!("{} {}{group}{name}", self.verb, self.resource)
+    }
+}
+
+/// What everyone may ask about oneself.
+const SELF: &[(&str, &str)] = &[
+    ("authorization.k8s.io", "selfsubjectaccessreviews"),
+    ("authorization.k8s.io", "selfsubjectrulesreviews"),
+    ("authentication.k8s.io", "selfsubjectreviews"),
+];
+
+/// Cluster-scoped resources that tell of tenants, so that even to read them reaches beyond one.
+const TELLING: &[(&str, &str)] = &[
+    ("", "namespaces"),
+    ("", "persistentvolumes"),
+    ("", "nodes/proxy"),
+    ("", "nodes/log"),
+    ("", "nodes/stats"),
+    ("certificates.k8s.io", "certificatesigningrequests"),
+    ("rbac.authorization.k8s.io", "clusterrolebindings"),
+    ("tenant-operator.io", "tenants"),
+    ("tenant-operator.io", "databaseservers"),
+];
+const READ: &[&str] = &["get", "list", "watch"];
+
+/// What of this rule, held in the whole cluster, reaches other tenants' namespaces or what is of all of them.
+pub fn everywhere(rule: &PolicyRule, discovered: &Discovered) -> Vec<Deed> {
+    deeds(rule)
+        .filter(|deed| match discovered.is_namespaced(&deed.group, &deed.resource) {
+            _ if SELF.contains(&(&deed.group, &deed.resource)) && deed.verb == "create" => false,
+            // Of a single name only where somebody has such a one; names are not guessed here.
+            Some(true) => true,
+            _ if deed.group == "*" || deed.resource.starts_with('*') => true,
+            Some(false) => {
+                let reads = READ.contains(&deed.verb.as_str());
+                !reads || TELLING.contains(&(&deed.group, &deed.resource))
+            }
+            // Impersonation's resources are not discovered, and powers over roles are verbs.
+            None => matches!(deed.verb.as_str(), "impersonate" | "escalate" | "bind" | "break-glass"),
+        })
+        .collect()
+}
+
+/// What of this rule, held in another tenant's namespace, reaches that tenant: all that exists there.
+pub fn inside(rule: &PolicyRule, discovered: &Discovered) -> Vec<Deed> {
+    deeds(rule)
+        .filter(|deed| {
+            let namespaced = discovered.is_namespaced(&deed.group, &deed.resource);
+            // A namespace itself can be read and written from within it.
+            let is_itself = deed.group.is_empty() && deed.resource.split('/').next() == Some("namespaces");
+            deed.group == "*" || deed.resource.starts_with('*') || namespaced == Some(true) || is_itself
+        })
+        .collect()
+}
+
+fn deeds(rule: &PolicyRule) -> impl Iterator<Item = Deed> {
+    let all = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    let (groups, resources, names) = (all(&rule.api_groups), all(&rule.resources), all(&rule.resource_names));
+    let names = if names.is_empty() { vec![String::new()] } else { names };
+    let mut deeds = Vec::new();
+    for verb in &rule.verbs {
+        for group in &groups {
+            for resource in &resources {
+                for name in &names {
+                    deeds.push(Deed {
+                        verb: verb.clone(),
+                        group: group.clone(),
+                        resource: resource.clone(),
+                        name: name.clone(),
+                    });
+                }
+            }
+        }
+    }
+    deeds.into_iter()
+}

@@ -1,0 +1,161 @@
+//! What the Kubernetes API lets a tenant's people and accounts do beyond their tenant.
+
+mod harm;
+pub mod rbac;
+pub mod reach;
+mod review;
+mod watch;
+
+pub use review::Question;
+pub use watch::Watched;
+
+use super::proof::{Outcome, Violation};
+use reach::{Holder, Opening};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a yes of the API server's is believed.
+const BELIEVED: Duration = Duration::from_secs(300);
+/// How many deeds of one opening are asked about: one yes is enough.
+const ASKED: usize = 3;
+/// How many openings of one tenant are asked about and told.
+const TOLD: usize = 20;
+
+/// What is open, as last resolved.
+#[derive(Default)]
+struct Resolved {
+    revision: u64,
+    holders: BTreeMap<String, Holder>,
+    openings: Arc<BTreeMap<String, Vec<Opening>>>,
+}
+
+/// Resolves who may do what, and asks the API server about what should not be.
+pub struct Access {
+    watched: Arc<Watched>,
+    client: kube::Client,
+    vaults: Vec<String>,
+    resolved: Mutex<Resolved>,
+    /// When the API server last said yes to what.
+    answers: Mutex<HashMap<Question, Instant>>,
+}
+
+impl Access {
+    /// `own_namespace` is the operator's, whose Secrets open every tenant.
+    pub fn new(client: kube::Client, watched: Arc<Watched>, own_namespace: String) -> Self {
+        Self {
+            watched,
+            client,
+            vaults: vec![own_namespace],
+            resolved: Mutex::default(),
+            answers: Mutex::default(),
+        }
+    }
+
+    /// What is open to and of each tenant by RBAC as it is now. Resolved anew only where something changed.
+    ///
+    /// # Errors
+    /// What is not known yet.
+    pub fn openings(
+        &self,
+        holders: BTreeMap<String, Holder>,
+    ) -> Result<Arc<BTreeMap<String, Vec<Opening>>>, &'static str> {
+        if !self.watched.is_synced() {
+            return Err("roles and bindings were not all listed yet");
+        }
+        let discovered = self
+            .watched
+            .discovered()
+            .ok_or("the API's resources are not known yet")?;
+        let revision = self.watched.revision();
+        let mut resolved = lock(&self.resolved);
+        if resolved.revision != revision || resolved.holders != holders {
+            let rbac = self.watched.rbac();
+            let field = reach::Field {
+                rbac: &rbac,
+                discovered: &discovered,
+                holders: &holders,
+                vaults: &self.vaults,
+            };
+            let openings = Arc::new(field.openings());
+            *resolved = Resolved {
+                revision,
+                holders,
+                openings,
+            };
+        }
+        Ok(resolved.openings.clone())
+    }
+
+    /// How one tenant's openings stand with the API server itself: RBAC is not its only authorizer, and what was just taken
+    /// away may still be known here.
+    pub async fn judge(&self, openings: &[Opening]) -> Outcome {
+        if let Err(why) = self.control().await {
+            return Outcome::Untried(why);
+        }
+        let mut violations = Vec::new();
+        for opening in openings.iter().take(TOLD) {
+            for deed in opening.deeds.iter().take(ASKED) {
+                match self.ask(Question::of(opening, deed)).await {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        violations.push(Violation {
+                            counterpart: opening.counterpart.clone(),
+                            message: opening.message(),
+                        });
+                        break;
+                    }
+                    Err(error) => return Outcome::Untried(format!("the API server could not be asked: {error}")),
+                }
+            }
+        }
+        Outcome::of(violations)
+    }
+
+    /// A question whose answer is yes; else no other answer is worth anything.
+    async fn control(&self) -> Result<(), String> {
+        let question = Question {
+            user: "tenant-operator:proof".into(),
+            groups: vec!["system:masters".into()],
+            namespace: None,
+            verb: "get".into(),
+            group: String::new(),
+            resource: "secrets".into(),
+            name: String::new(),
+        };
+        match self.ask(question).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the API server says no even to system:masters: its answers prove nothing".into()),
+            Err(error) => Err(format!("the API server could not be asked: {error}")),
+        }
+    }
+
+    async fn ask(&self, question: Question) -> Result<bool, kube::Error> {
+        let known = lock(&self.answers).get(&question).copied();
+        if known.is_some_and(|at| at.elapsed() < BELIEVED) {
+            return Ok(true);
+        }
+        let answer = question.ask(&self.client).await?;
+        // The authorizer may not know of a new binding yet; a no is asked for again.
+        if answer {
+            let mut answers = lock(&self.answers);
+            answers.retain(|_, at| at.elapsed() < BELIEVED);
+            answers.insert(question, Instant::now());
+        }
+        Ok(answer)
+    }
+
+    /// Resolves when a role, a binding or the list of resources changed.
+    pub async fn changed(&self) {
+        self.watched.changed.notified().await;
+    }
+
+    /// What was answered before a change is not believed after it.
+    pub fn forget_answers(&self) {
+        lock(&self.answers).clear();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

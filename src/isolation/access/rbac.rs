@@ -1,0 +1,183 @@
+//! What RBAC gives to whom: roles and bindings as they are, resolved. Pure.
+
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::{BTreeMap, HashMap};
+
+/// Namespace, which is empty for what is cluster-wide, and name.
+pub type Key = (String, String);
+
+/// The roles and bindings of a cluster.
+#[derive(Debug, Default)]
+pub struct Rbac {
+    roles: HashMap<Key, Vec<PolicyRule>>,
+    bindings: BTreeMap<Key, Binding>,
+}
+
+/// A RoleBinding or ClusterRoleBinding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// Where it holds; None is everywhere.
+    pub namespace: Option<String>,
+    pub name: String,
+    role: Key,
+    pub subjects: Vec<Subject>,
+}
+
+impl Binding {
+    fn new(metadata: &ObjectMeta, role: &RoleRef, subjects: Option<&Vec<Subject>>) -> Self {
+        let namespace = metadata.namespace.clone();
+        let home = match role.kind.as_str() {
+            "Role" => namespace.clone().unwrap_or_default(),
+            _ => String::new(),
+        };
+        Self {
+            namespace,
+            name: metadata.name.clone().unwrap_or_default(),
+            role: (home, role.name.clone()),
+            subjects: subjects.cloned().unwrap_or_default(),
+        }
+    }
+
+    /// As people call it.
+    pub fn title(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("RoleBinding {namespace}/{}", self.name),
+            None => format!("ClusterRoleBinding {}", self.name),
+        }
+    }
+}
+
+/// A kind that RBAC is made of.
+pub trait Part {
+    /// Takes in an object of this kind, anew or as it now is.
+    fn put(&self, rbac: &mut Rbac);
+    /// Forgets the objects of this kind whose keys are not kept.
+    fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool);
+}
+
+impl Part for Role {
+    fn put(&self, rbac: &mut Rbac) {
+        let rules = self.rules.clone().unwrap_or_default();
+        rbac.roles.insert(key(&self.metadata), rules);
+    }
+
+    fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {
+        rbac.roles.retain(|key, _| key.0.is_empty() || keep(key));
+    }
+}
+
+impl Part for ClusterRole {
+    fn put(&self, rbac: &mut Rbac) {
+        let rules = self.rules.clone().unwrap_or_default();
+        rbac.roles.insert(key(&self.metadata), rules);
+    }
+
+    fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {
+        rbac.roles.retain(|key, _| !key.0.is_empty() || keep(key));
+    }
+}
+
+impl Part for RoleBinding {
+    fn put(&self, rbac: &mut Rbac) {
+        let binding = Binding::new(&self.metadata, &self.role_ref, self.subjects.as_ref());
+        rbac.bindings.insert(key(&self.metadata), binding);
+    }
+
+    fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {
+        rbac.bindings.retain(|key, _| key.0.is_empty() || keep(key));
+    }
+}
+
+impl Part for ClusterRoleBinding {
+    fn put(&self, rbac: &mut Rbac) {
+        let binding = Binding::new(&self.metadata, &self.role_ref, self.subjects.as_ref());
+        rbac.bindings.insert(key(&self.metadata), binding);
+    }
+
+    fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {
+        rbac.bindings.retain(|key, _| !key.0.is_empty() || keep(key));
+    }
+}
+
+/// Where an object is.
+pub fn key(metadata: &ObjectMeta) -> Key {
+    (
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    )
+}
+
+impl Rbac {
+    pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.bindings.values()
+    }
+
+    /// What a binding gives; nothing where its role does not exist.
+    pub fn rules(&self, binding: &Binding) -> &[PolicyRule] {
+        self.roles.get(&binding.role).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whose a subject is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// One of a namespace's ServiceAccounts, or all of them.
+    Accounts(String),
+    /// A person, by name.
+    User(String),
+    /// A group of people, by name.
+    Group(String),
+    /// Whoever can reach the API server, every tenant's people and accounts among them.
+    Everybody,
+    /// Of the system itself.
+    System,
+}
+
+/// Groups and users that every request is, or may be, made as.
+const EVERYBODY: &[&str] = &[
+    "system:authenticated",
+    "system:unauthenticated",
+    "system:anonymous",
+    "system:serviceaccounts",
+];
+const ACCOUNTS: &str = "system:serviceaccounts:";
+const ACCOUNT: &str = "system:serviceaccount:";
+
+impl Party {
+    pub fn of(subject: &Subject, namespace: Option<&str>) -> Self {
+        let name = subject.name.as_str();
+        match subject.kind.as_str() {
+            // The API server refuses one without a namespace; in a RoleBinding it was once taken from there.
+            "ServiceAccount" => {
+                let home = subject.namespace.as_deref().or(namespace).unwrap_or_default();
+                Self::Accounts(home.to_string())
+            }
+            _ if EVERYBODY.contains(&name) => Self::Everybody,
+            "Group" => match name.strip_prefix(ACCOUNTS) {
+                Some(namespace) => Self::Accounts(namespace.to_string()),
+                None if name.starts_with("system:") => Self::System,
+                None => Self::Group(name.to_string()),
+            },
+            _ => match name.strip_prefix(ACCOUNT).and_then(|rest| rest.split_once(':')) {
+                Some((namespace, _)) => Self::Accounts(namespace.to_string()),
+                None if name.starts_with("system:") => Self::System,
+                None => Self::User(name.to_string()),
+            },
+        }
+    }
+}
+
+/// Which resources are namespaced, as the API server tells; `group/resource`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discovered {
+    pub resources: BTreeMap<String, bool>,
+}
+
+impl Discovered {
+    /// Whether there is one such resource at all, and whether it is namespaced. A subresource is as its resource.
+    pub fn is_namespaced(&self, group: &str, resource: &str) -> Option<bool> {
+        let main = resource.split('/').next().unwrap_or(resource);
+        self.resources.get(&format!("{group}/{main}")).copied()
+    }
+}

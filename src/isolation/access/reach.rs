@@ -1,0 +1,257 @@
+//! Whom of a tenant's people and accounts RBAC lets beyond their tenant. Pure.
+
+use super::harm::{self, Deed};
+use super::rbac::{Binding, Discovered, Party, Rbac};
+use crate::api::{Owner, OwnerKind};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What is to be known of a tenant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Holder {
+    pub name: String,
+    pub namespaces: Vec<String>,
+    pub owners: Vec<Owner>,
+}
+
+impl Holder {
+    fn owns(&self, party: &Party, subject: &str) -> bool {
+        self.owners.iter().any(|owner| match (owner.kind, party) {
+            (OwnerKind::User, Party::User(name)) | (OwnerKind::Group, Party::Group(name)) => owner.name == *name,
+            (OwnerKind::ServiceAccount, Party::Accounts(namespace)) => {
+                owner.namespace.as_ref() == Some(namespace) && owner.name == subject
+            }
+            _ => false,
+        })
+    }
+}
+
+/// Everybody whom a binding may concern.
+#[derive(Debug)]
+pub struct Field<'a> {
+    pub rbac: &'a Rbac,
+    pub discovered: &'a Discovered,
+    pub holders: &'a BTreeMap<String, Holder>,
+    /// Namespaces that hold what opens every tenant: the operator's own.
+    pub vaults: &'a [String],
+}
+
+/// A way that RBAC leaves open from one tenant to another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Opening {
+    /// Who is reached, or reaches; empty is every tenant.
+    pub counterpart: String,
+    /// The binding that opens it.
+    pub binding: String,
+    /// Who is let through, as the binding names it.
+    pub who: Who,
+    /// Where; None is everywhere.
+    pub namespace: Option<String>,
+    /// What is let through; not empty.
+    pub deeds: Vec<Deed>,
+}
+
+/// A subject, as it would come to the API server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Who {
+    pub user: String,
+    pub groups: Vec<String>,
+    /// As people call it.
+    pub title: String,
+}
+
+/// How many deeds a message names.
+const NAMED: usize = 3;
+
+impl Opening {
+    /// What to tell of it.
+    pub fn message(&self) -> String {
+        let named: Vec<String> = self.deeds.iter().take(NAMED).map(Deed::title).collect();
+        let more = match self.deeds.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let place = match &self.namespace {
+            Some(namespace) => format!("in namespace {namespace}"),
+            None => "in every namespace".to_string(),
+        };
+        format!(
+            "{} lets {} {}{more} {place}",
+            self.binding,
+            self.who.title,
+            named.join(", ")
+        )
+    }
+}
+
+impl Field<'_> {
+    /// What is open to each tenant that should not be, or is open of it to others; tenants of whom nothing is to be said are left out.
+    pub fn openings(&self) -> BTreeMap<String, Vec<Opening>> {
+        let homes: BTreeMap<&str, &Holder> = self
+            .holders
+            .values()
+            .flat_map(|holder| {
+                holder
+                    .namespaces
+                    .iter()
+                    .map(move |namespace| (namespace.as_str(), holder))
+            })
+            .collect();
+        let owners = self.owners();
+        let mut found: BTreeMap<String, BTreeSet<Opening>> = BTreeMap::new();
+        for binding in self.rbac.bindings() {
+            let there = binding.namespace.as_deref();
+            let reached = there.and_then(|namespace| homes.get(namespace).copied());
+            let is_vault = there.is_some_and(|namespace| self.vaults.iter().any(|vault| vault == namespace));
+            // What happens in a namespace of nobody's concerns no tenant.
+            if there.is_some() && reached.is_none() && !is_vault {
+                continue;
+            }
+            let mut deeds: Option<Vec<Deed>> = None;
+            for subject in binding.subjects.iter() {
+                let party = Party::of(subject, there);
+                if party == Party::System || reached.is_some_and(|holder| holder.owns(&party, &subject.name)) {
+                    continue;
+                }
+                let comes_from: Vec<&Holder> = match &party {
+                    Party::Accounts(namespace) => homes.get(namespace.as_str()).copied().into_iter().collect(),
+                    Party::System => Vec::new(),
+                    Party::Everybody => match reached {
+                        // Said of the one who is open.
+                        Some(_) => Vec::new(),
+                        None => self.holders.values().collect(),
+                    },
+                    Party::User(_) | Party::Group(_) => owners.get(&party).cloned().unwrap_or_default(),
+                };
+                let beyond = |holder: &&&Holder| reached.is_none_or(|reached| reached.name != holder.name);
+                let strangers: Vec<&Holder> = comes_from.iter().filter(beyond).copied().collect();
+                let is_open = party == Party::Everybody && reached.is_some();
+                if strangers.is_empty() && !is_open {
+                    continue;
+                }
+                let deeds = deeds.get_or_insert_with(|| self.deeds(binding));
+                if deeds.is_empty() {
+                    continue;
+                }
+                let opening = |counterpart: &str| Opening {
+                    counterpart: counterpart.to_string(),
+                    binding: binding.title(),
+                    who: who(&party, &subject.name),
+                    namespace: binding.namespace.clone(),
+                    deeds: deeds.clone(),
+                };
+                let mut say = |tenant: &str, counterpart: &str| {
+                    found
+                        .entry(tenant.to_string())
+                        .or_default()
+                        .insert(opening(counterpart));
+                };
+                let other = reached.map_or("", |reached| reached.name.as_str());
+                for stranger in &strangers {
+                    say(&stranger.name, other);
+                    if let Some(reached) = reached {
+                        say(&reached.name, &stranger.name);
+                    }
+                }
+                if let (true, Some(reached)) = (is_open, reached) {
+                    say(&reached.name, "");
+                }
+            }
+        }
+        found
+            .into_iter()
+            .map(|(tenant, openings)| (tenant, openings.into_iter().collect()))
+            .collect()
+    }
+
+    /// Whose owners people and groups are.
+    fn owners(&self) -> HashMap<Party, Vec<&Holder>> {
+        let mut owners: HashMap<Party, Vec<&Holder>> = HashMap::new();
+        for holder in self.holders.values() {
+            for owner in &holder.owners {
+                let party = match owner.kind {
+                    OwnerKind::User => Party::User(owner.name.clone()),
+                    OwnerKind::Group => Party::Group(owner.name.clone()),
+                    OwnerKind::ServiceAccount => continue,
+                };
+                let holders = owners.entry(party).or_default();
+                if !holders.iter().any(|known| known.name == holder.name) {
+                    holders.push(holder);
+                }
+            }
+        }
+        owners
+    }
+
+    fn deeds(&self, binding: &Binding) -> Vec<Deed> {
+        let rules = self.rbac.rules(binding).iter();
+        let mut deeds: Vec<Deed> = match binding.namespace {
+            None => rules.flat_map(|rule| harm::everywhere(rule, self.discovered)).collect(),
+            Some(_) => rules.flat_map(|rule| harm::inside(rule, self.discovered)).collect(),
+        };
+        // What reads Secrets is worth being named first.
+        deeds.sort_by_key(|deed| (!deed.resource.starts_with("secrets"), deed.clone()));
+        deeds.dedup();
+        deeds
+    }
+}
+
+fn who(party: &Party, subject: &str) -> Who {
+    let name = |name: &str| name.to_string();
+    let everybody = || name("system:authenticated");
+    match party {
+        Party::Accounts(namespace) => {
+            // A group of all has each of them as a member.
+            let account = match subject.strip_prefix("system:serviceaccount") {
+                None => subject,
+                Some(rest) => rest
+                    .rsplit(':')
+                    .next()
+                    .filter(|_| rest.starts_with(':'))
+                    .unwrap_or("default"),
+            };
+            Who {
+                user: format!("system:serviceaccount:{namespace}:{account}"),
+                groups: vec![
+                    name("system:serviceaccounts"),
+                    format!("system:serviceaccounts:{namespace}"),
+                    everybody(),
+                ],
+                title: match subject.starts_with("system:serviceaccounts:") {
+                    true => format!("every ServiceAccount of {namespace}"),
+                    false => format!("ServiceAccount {namespace}/{account}"),
+                },
+            }
+        }
+        Party::User(user) => Who {
+            user: user.clone(),
+            groups: vec![everybody()],
+            title: format!("User {user}"),
+        },
+        Party::Group(group) => Who {
+            user: name("tenant-operator:proof"),
+            groups: vec![group.clone(), everybody()],
+            title: format!("Group {group}"),
+        },
+        Party::Everybody | Party::System => match subject {
+            "system:anonymous" | "system:unauthenticated" => Who {
+                user: name("system:anonymous"),
+                groups: vec![name("system:unauthenticated")],
+                title: "everybody, even without credentials,".into(),
+            },
+            "system:serviceaccounts" => Who {
+                user: name("system:serviceaccount:default:default"),
+                groups: vec![name("system:serviceaccounts"), everybody()],
+                title: "every ServiceAccount".into(),
+            },
+            _ => Who {
+                user: name("tenant-operator:proof"),
+                groups: vec![everybody()],
+                title: "everybody with credentials".into(),
+            },
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "reach_test.rs"]
+mod tests;

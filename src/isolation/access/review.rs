@@ -1,0 +1,79 @@
+//! Asks the API server's authorizers, whoever they are.
+
+use super::harm::Deed;
+use super::reach::{Opening, Who};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::{Api, PostParams};
+use kube::{Client, Error};
+
+/// Whether somebody may do something somewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Question {
+    pub user: String,
+    pub groups: Vec<String>,
+    /// None is everywhere.
+    pub namespace: Option<String>,
+    pub verb: String,
+    pub group: String,
+    pub resource: String,
+    pub name: String,
+}
+
+impl Question {
+    /// The question whose yes confirms one deed of an opening. What a rule leaves open with `*` is asked about Secrets.
+    pub fn of(opening: &Opening, deed: &Deed) -> Self {
+        Self::about(&opening.who, opening.namespace.clone(), deed)
+    }
+
+    fn about(who: &Who, namespace: Option<String>, deed: &Deed) -> Self {
+        let concrete = |text: &str, otherwise: &str| match text {
+            "*" => otherwise.to_string(),
+            text => text.to_string(),
+        };
+        let (group, resource) = match (deed.group.as_str(), deed.resource.as_str()) {
+            ("*" | "", "*") => (String::new(), "secrets".to_string()),
+            (group, resource) => (concrete(group, ""), resource.to_string()),
+        };
+        Self {
+            user: who.user.clone(),
+            groups: who.groups.clone(),
+            namespace,
+            verb: concrete(&deed.verb, "get"),
+            group,
+            resource,
+            name: deed.name.clone(),
+        }
+    }
+
+    /// Asks it.
+    ///
+    /// # Errors
+    /// Where the API server cannot be asked.
+    pub async fn ask(&self, client: &Client) -> Result<bool, Error> {
+        let some = |text: &str| Some(text.to_string()).filter(|text| !text.is_empty());
+        let (resource, subresource) = match self.resource.split_once('/') {
+            Some((resource, subresource)) => (resource, subresource),
+            None => (self.resource.as_str(), ""),
+        };
+        let review = SubjectAccessReview {
+            spec: SubjectAccessReviewSpec {
+                user: some(&self.user),
+                groups: Some(self.groups.clone()),
+                resource_attributes: Some(ResourceAttributes {
+                    namespace: self.namespace.clone(),
+                    verb: some(&self.verb),
+                    group: some(&self.group),
+                    resource: some(resource),
+                    subresource: some(subresource),
+                    name: some(&self.name),
+                    ..ResourceAttributes::default()
+                }),
+                ..SubjectAccessReviewSpec::default()
+            },
+            ..SubjectAccessReview::default()
+        };
+        let api: Api<SubjectAccessReview> = Api::all(client.clone());
+        let answer = api.create(&PostParams::default(), &review).await?;
+        Ok(answer.status.is_some_and(|status| status.allowed))
+    }
+}

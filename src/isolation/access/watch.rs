@@ -1,0 +1,149 @@
+//! Keeps roles, bindings and the list of resources as they are.
+
+use super::rbac::{Discovered, Key, Part, Rbac, key};
+use futures::StreamExt;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use kube::api::Api;
+use kube::core::discovery::Scope;
+use kube::discovery::Discovery;
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How often the list of resources is asked for, and how soon again where that failed.
+const DISCOVERY: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(10));
+/// How many kinds are watched.
+const KINDS: usize = 4;
+
+/// Roles, bindings and resources as last seen.
+#[derive(Default)]
+pub struct Watched {
+    rbac: RwLock<Rbac>,
+    discovered: RwLock<Option<Arc<Discovered>>>,
+    revision: AtomicU64,
+    listed: AtomicUsize,
+    /// Told at every change.
+    pub changed: Notify,
+}
+
+impl Watched {
+    /// Begins to watch; it ends with the handles.
+    pub fn start(client: &Client) -> (Arc<Self>, Vec<AbortOnDropHandle<()>>) {
+        let watched = Arc::new(Self::default());
+        let handles = vec![
+            spawn(follow::<Role>(client.clone(), watched.clone())),
+            spawn(follow::<ClusterRole>(client.clone(), watched.clone())),
+            spawn(follow::<RoleBinding>(client.clone(), watched.clone())),
+            spawn(follow::<ClusterRoleBinding>(client.clone(), watched.clone())),
+            spawn(discover(client.clone(), watched.clone())),
+        ];
+        (watched, handles)
+    }
+
+    /// Whether everything was listed once.
+    pub fn is_synced(&self) -> bool {
+        self.listed.load(Ordering::Acquire) >= KINDS
+    }
+
+    /// Another one after each change.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    pub fn discovered(&self) -> Option<Arc<Discovered>> {
+        self.discovered.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Everything as it is now.
+    pub fn rbac(&self) -> RwLockReadGuard<'_, Rbac> {
+        self.rbac.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Rbac)) {
+        change(&mut self.rbac.write().unwrap_or_else(PoisonError::into_inner));
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        self.changed.notify_one();
+    }
+}
+
+fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(task))
+}
+
+/// Keeps one kind.
+async fn follow<K>(client: Client, watched: Arc<Watched>)
+where
+    K: Part + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let config = watcher::Config::default().streaming_lists();
+    let mut stream = std::pin::pin!(watch(Api::<K>::all(client), config).default_backoff());
+    let mut is_listed = false;
+    let mut seen: HashSet<Key> = HashSet::new();
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(Event::Init) => seen.clear(),
+            Ok(Event::InitApply(object)) => {
+                seen.insert(key(object.meta()));
+                watched.change(|rbac| object.put(rbac));
+            }
+            Ok(Event::InitDone) => {
+                let listed = std::mem::take(&mut seen);
+                watched.change(|rbac| K::retain(rbac, |key| listed.contains(key)));
+                if !std::mem::replace(&mut is_listed, true) {
+                    watched.listed.fetch_add(1, Ordering::AcqRel);
+                }
+            }
+            Ok(Event::Apply(object)) => watched.change(|rbac| object.put(rbac)),
+            Ok(Event::Delete(object)) => {
+                let gone = key(object.meta());
+                watched.change(|rbac| K::retain(rbac, |key| *key != gone));
+            }
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is begun anew");
+            }
+        }
+    }
+}
+
+/// Keeps the list of resources.
+async fn discover(client: Client, watched: Arc<Watched>) {
+    loop {
+        let pause = match Discovery::new(client.clone()).run_aggregated().await {
+            Ok(discovery) => {
+                let found = Arc::new(resources(&discovery));
+                let before = watched.discovered();
+                if before.as_ref() != Some(&found) {
+                    *watched.discovered.write().unwrap_or_else(PoisonError::into_inner) = Some(found);
+                    watched.change(|_| {});
+                }
+                DISCOVERY.0
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the API's resources could not be listed");
+                DISCOVERY.1
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn resources(discovery: &Discovery) -> Discovered {
+    let mut found = Discovered::default();
+    for group in discovery.groups() {
+        for version in group.versions() {
+            for (resource, capabilities) in group.versioned_resources(version) {
+                let name = format!("{}/{}", resource.group, resource.plural);
+                found.resources.insert(name, capabilities.scope == Scope::Namespaced);
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,81 @@
+//! The checks: what each protects, how it is tried, and what shows that it can fail.
+
+/// How bad it is when a check fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// A tenant can read or change what is another's.
+    Critical,
+    /// One wall of several is down.
+    High,
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "Critical",
+            Self::High => "High",
+        }
+    }
+}
+
+/// One check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Its name in conditions, metrics and documents.
+    pub id: &'static str,
+    pub severity: Severity,
+    /// What it protects.
+    pub protects: &'static str,
+    /// How it is tried.
+    pub tried: &'static str,
+    /// What shows, each time, that it could fail.
+    pub control: &'static str,
+}
+
+pub const API_ACCESS: Check = Check {
+    id: "api-access",
+    severity: Severity::Critical,
+    protects: "the objects of other tenants, of the operator, and of the cluster as a whole, from the tenant's owners and ServiceAccounts",
+    tried: "every Role, ClusterRole and binding is resolved for every owner and ServiceAccount; what reaches beyond the tenant is asked of the API server by a SubjectAccessReview as that identity",
+    control: "a SubjectAccessReview that must be allowed is",
+};
+
+pub const DATABASE_ACCESS: Check = Check {
+    id: "database-access",
+    severity: Severity::Critical,
+    protects: "the schemas, databases, tables, roles and rows of other tenants on the same server",
+    tried: "logged in with the tenant's own credentials: what the catalog says this login may do with each object that is not its own, and a write into a neighbour's schema",
+    control: "the same questions about the tenant's own schema or database are answered with yes",
+};
+
+/// All of them.
+pub const ALL: &[Check] = &[API_ACCESS, DATABASE_ACCESS];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_has_every_check() {
+        let document = include_str!("../../docs/isolation.md");
+        for check in ALL {
+            let line = format!(
+                "| `{}` | {} | {} | {} | {} |",
+                check.id,
+                check.severity.as_str(),
+                check.protects,
+                check.tried,
+                check.control
+            );
+            assert!(
+                document.lines().any(|row| row == line),
+                "docs/isolation.md lacks: {line}"
+            );
+        }
+        let rows = document
+            .lines()
+            .filter(|row| row.starts_with("| `") && row.contains("-access`"))
+            .count();
+        assert_eq!(rows, ALL.len(), "a check that there is not");
+    }
+}

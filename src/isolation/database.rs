@@ -1,0 +1,92 @@
+//! What a tenant's own login reaches on its server beyond what is its own. Pure.
+
+use super::{Outcome, Violation};
+use crate::postgres::beyond::Beyond;
+
+/// The outcome of a look with the tenant's own credentials.
+pub fn judge(beyond: &Beyond) -> Outcome {
+    if !beyond.control {
+        return Outcome::Untried(
+            "the server says that the tenant may not even use what is its own: its answers prove nothing".into(),
+        );
+    }
+    let mut violations = Vec::new();
+    let mut say = |message: String| {
+        violations.push(Violation {
+            counterpart: String::new(),
+            message,
+        });
+    };
+    if !beyond.attributes.is_empty() {
+        say(format!("the tenant's roles have {}", beyond.attributes.join(", ")));
+    }
+    if !beyond.roles.is_empty() {
+        say(format!(
+            "the tenant's login has the rights of {}",
+            beyond.roles.join(", ")
+        ));
+    }
+    if !beyond.databases.is_empty() {
+        say(format!(
+            "the tenant's login may connect to {}",
+            beyond.databases.join(", ")
+        ));
+    }
+    if !beyond.schemas.is_empty() {
+        say(format!("the tenant may use schema {}", beyond.schemas.join(", ")));
+    }
+    if !beyond.relations.is_empty() {
+        say(format!(
+            "no row-level security holds for the tenant on {}",
+            beyond.relations.join(", ")
+        ));
+    }
+    if let (true, Some(neighbour)) = (beyond.wrote, &beyond.neighbour) {
+        say(format!("the tenant could make a table in schema {neighbour}"));
+    }
+    Outcome::of(violations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closed() -> Beyond {
+        Beyond {
+            control: true,
+            neighbour: Some("t_1".into()),
+            ..Beyond::default()
+        }
+    }
+
+    #[test]
+    fn each_opening_is_a_violation() {
+        assert_eq!(judge(&closed()), Outcome::Passed);
+        type Fault = (fn(&mut Beyond), &'static str);
+        let open: [Fault; 6] = [
+            (|b| b.attributes = vec!["BYPASSRLS".into()], "have BYPASSRLS"),
+            (|b| b.roles = vec!["t_2".into()], "rights of t_2"),
+            (|b| b.databases = vec!["postgres".into()], "connect to postgres"),
+            (|b| b.schemas = vec!["t_2".into()], "use schema t_2"),
+            (|b| b.relations = vec!["public.orders".into()], "on public.orders"),
+            (|b| b.wrote = true, "in schema t_1"),
+        ];
+        for (open, words) in open {
+            let mut beyond = closed();
+            open(&mut beyond);
+            let Outcome::Violated(found) = judge(&beyond) else {
+                panic!("{words} was let through");
+            };
+            assert!(found.len() == 1 && found[0].message.contains(words), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_control_that_fails_is_no_pass() {
+        let beyond = Beyond {
+            control: false,
+            ..closed()
+        };
+        assert!(matches!(judge(&beyond), Outcome::Untried(_)));
+    }
+}

@@ -1,0 +1,70 @@
+//! How the checks of one tenant came out.
+
+use super::check::Check;
+
+/// Something that lets one tenant reach another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// The other tenant; empty is every one.
+    pub counterpart: String,
+    /// What is open, to whom.
+    pub message: String,
+}
+
+/// How one check came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Passed,
+    /// Not empty.
+    Violated(Vec<Violation>),
+    /// Why it could not be tried.
+    Untried(String),
+}
+
+impl Outcome {
+    /// Passed where nothing was found.
+    pub fn of(violations: Vec<Violation>) -> Self {
+        match violations.is_empty() {
+            true => Self::Passed,
+            false => Self::Violated(violations),
+        }
+    }
+
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Violated(_) => "violated",
+            Self::Untried(_) => "untried",
+        }
+    }
+}
+
+/// How all checks that concern a tenant came out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    pub outcomes: Vec<(&'static Check, Outcome)>,
+}
+
+impl Proof {
+    pub fn violations(&self) -> impl Iterator<Item = (&'static Check, &Violation)> {
+        self.outcomes.iter().flat_map(|(check, outcome)| {
+            let found = match outcome {
+                Outcome::Violated(found) => found.as_slice(),
+                _ => &[],
+            };
+            found.iter().map(move |violation| (*check, violation))
+        })
+    }
+
+    pub fn untried(&self) -> impl Iterator<Item = (&'static Check, &str)> {
+        self.outcomes.iter().filter_map(|(check, outcome)| match outcome {
+            Outcome::Untried(why) => Some((*check, why.as_str())),
+            _ => None,
+        })
+    }
+
+    pub fn passed(&self) -> impl Iterator<Item = &'static Check> {
+        let passed = |(check, outcome): &(&'static Check, Outcome)| (*outcome == Outcome::Passed).then_some(*check);
+        self.outcomes.iter().filter_map(passed)
+    }
+}

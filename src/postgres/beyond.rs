@@ -1,0 +1,99 @@
+//! What a tenant's login may do with what is not its own, as the server itself answers that login.
+
+use super::client::{Error, Visit};
+use super::{Identifier, Names};
+use crate::sql;
+use serde::Deserialize;
+
+/// Asked in the tenant's session, where whatever is not qualified may be the tenant's own; so the path is set before.
+/// `$1` its schema, `$2` its owner role or reader, `$3` roles it may be a member of, `$4` databases that are open to it.
+const QUERY: &str = "\
+SELECT json_build_object(
+  'control', has_schema_privilege(current_user, $1::text, 'USAGE')
+             AND has_database_privilege(session_user, current_database(), 'CONNECT')
+             AND pg_has_role(session_user, $2::name, 'MEMBER'),
+  'attributes', (SELECT coalesce(json_agg(DISTINCT a.name), '[]') FROM pg_roles r, LATERAL (VALUES
+        ('SUPERUSER', r.rolsuper), ('BYPASSRLS', r.rolbypassrls), ('CREATEROLE', r.rolcreaterole),
+        ('CREATEDB', r.rolcreatedb), ('REPLICATION', r.rolreplication)) a (name, has)
+      WHERE a.has AND r.rolname IN (session_user, current_user)),
+  'roles', (SELECT coalesce(json_agg(r.rolname ORDER BY r.rolname), '[]') FROM pg_roles r
+      WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND r.rolname::text <> ALL ($3::text[])),
+  'databases', (SELECT coalesce(json_agg(d.datname ORDER BY d.datname), '[]') FROM pg_database d
+      WHERE d.datallowconn AND has_database_privilege(session_user, d.oid, 'CONNECT') AND d.datname::text <> ALL ($4::text[])),
+  'schemas', (SELECT coalesce(json_agg(n.nspname ORDER BY n.nspname), '[]') FROM pg_namespace n
+      WHERE n.nspname <> $1::name AND n.nspname !~ '^pg_(toast_)?temp_'
+        AND (has_schema_privilege(n.oid, 'CREATE')
+             OR (n.nspname ~ '^(t_[0-9a-f]{20}|tenant_operator)$' AND has_schema_privilege(n.oid, 'USAGE')))),
+  'relations', (SELECT coalesce(json_agg(format('%I.%I', f.nspname, f.relname)), '[]') FROM (
+      SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> $1::name
+        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'extensions') AND n.nspname !~ '^pg_(toast_)?temp_'
+        AND has_schema_privilege(n.oid, 'USAGE')
+        AND has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+        AND NOT CASE c.relkind WHEN 'v' THEN coalesce('security_invoker=true' = ANY (c.reloptions), false)
+                               ELSE row_security_active(c.oid) END
+      ORDER BY n.nspname, c.relname LIMIT 20) f),
+  'neighbour', (SELECT n.nspname FROM pg_namespace n WHERE n.nspname ~ '^t_[0-9a-f]{20}$' AND n.nspname <> $1::name
+      ORDER BY random() LIMIT 1)
+)";
+
+/// What the server says.
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beyond {
+    /// Whether the same questions about what is the tenant's own are answered with yes.
+    pub control: bool,
+    /// What no tenant's role may be.
+    pub attributes: Vec<String>,
+    /// Roles it can become, or has the rights of.
+    pub roles: Vec<String>,
+    /// Databases it may connect to.
+    pub databases: Vec<String>,
+    /// Schemas it may make things in, and those of others it may use.
+    pub schemas: Vec<String>,
+    /// Tables and views it may use where no row-level security holds for it; the first twenty.
+    pub relations: Vec<String>,
+    /// Somebody else's schema in the same database.
+    pub neighbour: Option<String>,
+    /// Whether it could make a table there.
+    #[serde(skip)]
+    pub wrote: bool,
+}
+
+/// What is the tenant's own, or all tenants'.
+#[derive(Clone, Debug)]
+pub struct Own<'a> {
+    pub names: &'a Names,
+    pub schema: &'a str,
+    /// The role that the logins act as.
+    pub acting: &'a Identifier,
+    /// The group that all tenants of shared tables are in.
+    pub group: Option<&'a Identifier>,
+    pub databases: Vec<String>,
+}
+
+/// What a tenant's session may do beyond what is its own. Nothing is changed.
+///
+/// # Errors
+/// Where it cannot be asked.
+pub async fn look(visit: &Visit<'_>, own: &Own<'_>) -> Result<Beyond, Error> {
+    visit.execute(&sql!["SET search_path TO pg_catalog, pg_temp"]).await?;
+    let mut roles: Vec<&str> = own.names.roles().iter().map(|role| role.as_str()).collect();
+    roles.extend(own.group.map(Identifier::as_str));
+    let acting = own.acting.as_str();
+    let mut beyond: Beyond = visit
+        .ask(&sql![QUERY], &[&own.schema, &acting, &roles, &own.databases])
+        .await?;
+    let neighbour = beyond.neighbour.as_deref().and_then(|name| Identifier::new(name).ok());
+    if let Some(neighbour) = neighbour {
+        visit.execute(&sql!["BEGIN"]).await?;
+        let write = sql!["CREATE TABLE ", &neighbour, ".tenant_operator_proof ()"];
+        let written = visit.execute(&write).await;
+        visit.execute(&sql!["ROLLBACK"]).await?;
+        beyond.wrote = match written {
+            Ok(()) => true,
+            Err(Error::Refused { .. }) => false,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(beyond)
+}

@@ -1,0 +1,103 @@
+//! What to say of the proof that a tenant is apart. Pure; the clock is an argument.
+
+use super::status::{MAX_MESSAGE, Said, kind, merge, seconds};
+use crate::api::{IsolationStatus, IsolationViolation, TenantStatus};
+use crate::isolation::{Outcome, Proof};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+/// The reasons of the condition.
+pub const PROVEN: &str = "Proven";
+pub const VIOLATED: &str = "Violated";
+pub const UNTRIED: &str = "Untried";
+
+/// How many violations the status shows.
+const SHOWN: usize = 10;
+/// How old the time of the last proof in the status may get while nothing else changes: a write of its own costs.
+const FRESH: SignedDuration = SignedDuration::from_hours(6);
+/// What a tenant's own people are told of violations: whom they concern besides is not theirs to know.
+const TOLD_TO_TENANTS: &str = "a check failed; the platform's administrators see which";
+
+/// Adds the proof to a status that is to be written.
+pub fn add(status: &mut TenantStatus, proof: &Proof, old: Option<&TenantStatus>, now: Timestamp) {
+    let before = old.map_or(&[][..], |old| &old.conditions);
+    let condition = merge(said(proof), before, status.observed_generation, now);
+    status.conditions.push(condition);
+    let mut new = shown(proof);
+    let former = old.and_then(|old| old.isolation.clone());
+    let age = |former: &IsolationStatus| {
+        let at: Timestamp = former.last_verified.as_ref()?.parse().ok()?;
+        Some(now.duration_since(at))
+    };
+    let still = former.filter(|former| {
+        let same = IsolationStatus {
+            last_verified: None,
+            ..former.clone()
+        } == new;
+        same && age(former).is_some_and(|age| (SignedDuration::ZERO..FRESH).contains(&age))
+    });
+    new.last_verified = match still {
+        Some(former) => former.last_verified,
+        None => Some(seconds(now).to_string()),
+    };
+    status.isolation = Some(new);
+}
+
+/// The condition as the tenant's own people may see it.
+pub fn veiled(condition: &Condition) -> Condition {
+    let mut condition = condition.clone();
+    if condition.type_ == kind::ISOLATED && condition.status == "False" {
+        condition.message = TOLD_TO_TENANTS.into();
+    }
+    condition
+}
+
+fn said(proof: &Proof) -> Said {
+    let violations: Vec<_> = proof.violations().collect();
+    let (status, reason, message) = if let Some((check, violation)) = violations.first() {
+        let more = match violations.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more, see status.isolation)"),
+        };
+        let message = format!("{}: {}{more}", check.id, violation.message);
+        ("False", VIOLATED, message)
+    } else if let Some((check, why)) = proof.untried().next() {
+        ("Unknown", UNTRIED, format!("{} could not be tried: {why}", check.id))
+    } else {
+        let passed: Vec<&str> = proof.passed().map(|check| check.id).collect();
+        ("True", PROVEN, format!("found nothing: {}", passed.join(", ")))
+    };
+    Said {
+        kind: kind::ISOLATED,
+        status,
+        reason,
+        message,
+    }
+}
+
+fn shown(proof: &Proof) -> IsolationStatus {
+    let count = |is: fn(&Outcome) -> bool| {
+        let count = proof.outcomes.iter().filter(|(_, outcome)| is(outcome)).count();
+        i32::try_from(count).unwrap_or(i32::MAX)
+    };
+    IsolationStatus {
+        last_verified: None,
+        passed: count(|outcome| matches!(outcome, Outcome::Passed)),
+        failed: count(|outcome| matches!(outcome, Outcome::Violated(_))),
+        untried: count(|outcome| matches!(outcome, Outcome::Untried(_))),
+        violations: proof
+            .violations()
+            .take(SHOWN)
+            .map(|(check, violation)| IsolationViolation {
+                check: check.id.into(),
+                severity: check.severity.as_str().into(),
+                counterpart: Some(violation.counterpart.clone()).filter(|name| !name.is_empty()),
+                message: violation.message[..violation.message.floor_char_boundary(MAX_MESSAGE)].to_string(),
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+#[path = "isolated_test.rs"]
+mod tests;
