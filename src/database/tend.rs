@@ -27,6 +27,8 @@ use kube::{Resource, ResourceExt};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The server took statements and did nothing.
+const UNMENDED: &str = "Unmended";
 /// How often the catalog is looked at again within one pass; making a database takes three rounds.
 const ROUNDS: usize = 8;
 /// After how long a login is tried again although nothing changed.
@@ -233,7 +235,13 @@ impl Tending<'_> {
                     wanted.logins[login].password = Some(current.password.verifier());
                     shard.verify(&owner.id, None);
                 }
-                self.settle(&connection, shard, &wanted).await?;
+                let settled = self.settle(&connection, shard, &wanted).await;
+                if let Err(Failure::Problem(Problem { reason: UNMENDED, .. })) = &settled {
+                    // What stands open against our will is what the tenant's own login should be asked about.
+                    let _ = self.verify(&connection, shard, tenant_names, &wanted, &current).await;
+                    outcome.isolation = shard.apart(&owner.id);
+                }
+                settled?;
                 outcome.revision = Some(self.publish(&connection, tenant_names, found, &current).await?);
                 self.verify(&connection, shard, tenant_names, &wanted, &current).await?;
                 let until = now.duration_until(next);
@@ -386,7 +394,7 @@ impl Tending<'_> {
         }
         let what: Vec<String> = steps.iter().take(3).map(|step| step.statement.to_string()).collect();
         Err(stuck(
-            "Unmended",
+            UNMENDED,
             format!("the server accepts, and does not do: {}", what.join("; ")),
         ))
     }
