@@ -40,6 +40,7 @@ async fn tenants_have_their_columns() -> Result<()> {
                 "Isolation",
                 "Ready",
                 "Reason",
+                "Isolated",
                 "Database",
                 "Namespaces",
                 "Age",
