@@ -1,16 +1,17 @@
 //! Killed before, during or after any write, the operator comes to the same end.
 
 use crate::leadership::kill;
-use crate::support::{Scene, eventually, operator, path, secs, server_workload};
+use crate::support::{Scene, eventually, operator, path, secs, server_workload, text};
 use anyhow::{Result, ensure};
 use serde_json::json;
 use std::time::Duration;
 
 pub async fn kill_again_and_again(scene: &Scene, times: u64) -> Result<()> {
+    let mut killed = Vec::new();
     for round in 0..times {
         // Moments that differ, so that the blow falls between other writes.
         tokio::time::sleep(Duration::from_millis(150 + 370 * round)).await;
-        eventually("a pod of the operator to kill", secs(90), async || {
+        let container = eventually("a pod of the operator to kill", secs(90), async || {
             let pods = operator::pods(&scene.cluster).await?;
             ensure!(!pods.is_empty(), "there is none");
             let pod = scene.cluster.get(&path("pods", operator::NAMESPACE, &pods[0])).await?;
@@ -19,6 +20,7 @@ pub async fn kill_again_and_again(scene: &Scene, times: u64) -> Result<()> {
             kill(&scene.cluster, &pods[0]).await
         })
         .await?;
+        killed.push(container);
     }
     // The Deployment may not have noticed yet.
     eventually("the operator to be up again", secs(120), async || {
@@ -27,12 +29,8 @@ pub async fn kill_again_and_again(scene: &Scene, times: u64) -> Result<()> {
         for pod in &pods {
             let pod = scene.cluster.get(&path("pods", operator::NAMESPACE, pod)).await?;
             let container = &pod["status"]["containerStatuses"][0];
-            let started = !container["state"]["running"].is_null() && container["restartCount"] != 0;
-            ensure!(
-                started && container["ready"] == true,
-                "its container is {}",
-                container["state"]
-            );
+            let is_new = !killed.contains(&text(&container["containerID"]));
+            ensure!(is_new && container["ready"] == true, "its container is {container}");
         }
         Ok(())
     })

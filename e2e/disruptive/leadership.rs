@@ -106,7 +106,7 @@ async fn a_leader_that_is_killed_is_replaced() -> Result<()> {
 }
 
 /// `SIGKILL` from the node, where the container runtime of the local cluster can be asked; else the least grace.
-pub async fn kill(cluster: &Cluster, pod: &str) -> Result<()> {
+pub async fn kill(cluster: &Cluster, pod: &str) -> Result<String> {
     let at = path("pods", operator::NAMESPACE, pod);
     let object = cluster.get(&at).await?;
     let container = text(&object["status"]["containerStatuses"][0]["containerID"]);
@@ -137,5 +137,5 @@ pub async fn kill(cluster: &Cluster, pod: &str) -> Result<()> {
             .await
             .context("kill the pod")?;
     }
-    Ok(())
+    Ok(container)
 }

@@ -72,8 +72,14 @@ pub async fn report(
 fn seen_apart(valid: Option<&ValidTenant>, data: Option<&Data>) -> Option<Outcome> {
     let has_database = valid.is_some_and(|valid| valid.database.is_some() && !valid.suspend);
     has_database.then(|| {
-        let seen = data.and_then(|data| data.isolation.clone());
-        seen.unwrap_or_else(|| Outcome::Untried("the tenant's login was not tried yet".into()))
+        if let Some(seen) = data.and_then(|data| data.isolation.clone()) {
+            return seen;
+        }
+        let problem = data.and_then(|data| data.problem.as_ref());
+        Outcome::Untried(match problem {
+            Some(problem) => format!("the database is not ready ({})", problem.reason),
+            None => "the tenant's login was not tried yet".into(),
+        })
     })
 }
 
