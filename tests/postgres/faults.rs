@@ -129,7 +129,7 @@ pub async fn connections_are_bounded(site: Site, place: Place) {
         );
         site.server.pulse().await.expect("pulse");
         let mut work = tokio::task::JoinSet::new();
-        for i in 0..40 {
+        for i in 0..24 {
             let (site, tenant) = (site.clone(), &tenants[i % 2]);
             let (login, password) = (tenant.login(0).to_string(), tenant.passwords[0].clone());
             let (wanted, database) = (tenant.wanted.clone(), site.database_of(&tenant.wanted));
