@@ -154,9 +154,18 @@ async fn all(servers: &[Arc<Pg>], filter: &str) -> Vec<String> {
             }
         }
         for (name, task) in running {
-            if task.await.is_err() {
-                failed.push(name);
-            }
+            let Err(error) = task.await else { continue };
+            let why = error.try_into_panic().map_or_else(
+                |error| error.to_string(),
+                |said| match said.downcast::<String>() {
+                    Ok(text) => *text,
+                    Err(said) => said
+                        .downcast::<&str>()
+                        .map_or_else(|_| "panicked".into(), |text| text.to_string()),
+                },
+            );
+            println!("FAILED {name}: {why}");
+            failed.push(format!("{name}: {why}"));
         }
     }
     failed

@@ -76,9 +76,28 @@ pub async fn superuser(pg: &Pg, database: &str) -> Client {
         .expect("superuser")
 }
 
+/// Executes as one transaction. A database's list of privileges is one row of the whole server's: where two tests grant on it at
+/// the same time the second is refused, and asks again.
+async fn execute(client: &Client, statements: &str) -> Result<(), tokio_postgres::Error> {
+    let mut attempt = 0;
+    loop {
+        let done = client.batch_execute(statements).await;
+        let raced = done
+            .as_ref()
+            .err()
+            .and_then(tokio_postgres::Error::as_db_error)
+            .is_some_and(|error| error.message() == "tuple concurrently updated");
+        attempt += 1;
+        if !raced || attempt == 20 {
+            return done;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// The SQLSTATE of the first refusal; empty where there is none.
 pub async fn state(client: &Client, statements: &str) -> String {
-    match client.batch_execute(statements).await {
+    match execute(client, statements).await {
         Ok(()) => String::new(),
         Err(error) => error
             .code()
@@ -88,7 +107,7 @@ pub async fn state(client: &Client, statements: &str) -> String {
 
 /// Executes, or says why not.
 pub async fn run(client: &Client, statements: &str) {
-    if let Err(error) = client.batch_execute(statements).await {
+    if let Err(error) = execute(client, statements).await {
         let shown: String = statements.chars().take(300).collect();
         panic!(
             "{shown}: {}",
