@@ -11,5 +11,6 @@ pub mod names;
 pub mod postgres;
 pub mod quantity;
 pub mod settings;
+pub mod signals;
 pub mod telemetry;
 pub mod tenant;

@@ -42,6 +42,10 @@ pub const ISSUED_AT: &str = "tenant-operator.io/issued-at";
 pub const PREVIOUS_UNTIL: &str = "tenant-operator.io/previous-valid-until";
 /// Annotation of a Secret: the request that its credentials answer.
 pub const ROTATED_FOR: &str = "tenant-operator.io/rotated-for";
+/// Label of a pod that tries what the network lets through: what it does, `listen` or `dial`.
+pub const PROBE: &str = "tenant-operator.io/probe";
+/// The names of such pods start so.
+pub const PROBES: &str = "tenant-operator-probe";
 /// Every label, annotation and finalizer of ours starts so.
 pub const PREFIX: &str = "tenant-operator.io/";
 

@@ -1,5 +1,6 @@
 //! What the operator is told when it starts: flags, each also an environment variable, read once.
 
+use crate::isolation::network;
 use crate::names;
 use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
@@ -88,6 +89,10 @@ pub struct Settings {
     /// Start without proof that the admission policies confine the operator: for development outside of a cluster only.
     #[arg(long, env = "SKIP_ADMISSION_PROOF", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub skip_admission_proof: bool,
+
+    /// How the network is tried.
+    #[command(flatten)]
+    pub network_probe: network::settings::NetworkProbe,
 }
 
 /// Two processes on one machine must not have the same identity: both would lead.
@@ -101,7 +106,7 @@ fn own_name() -> String {
 }
 
 /// The non-empty items of a comma-separated list.
-fn items(text: &str) -> impl Iterator<Item = &str> {
+pub fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
@@ -132,7 +137,7 @@ fn optional(text: &str) -> Result<Option<String>, Infallible> {
     Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned))
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     match text.parse::<kube::core::Duration>() {
         Ok(duration) if !duration.is_negative() => Ok(duration.into()),
         Ok(_) => Err("must not be negative".to_owned()),

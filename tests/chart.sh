@@ -86,6 +86,14 @@ check "in its own namespace the operator reads Secrets" verbs_on_secrets release
 check "in a tenant's namespace it makes Secrets, and has its own by name" verbs_on_secrets namespace '[create]' '[get, update, patch, delete]'
 check "only tenant-database is that Secret" test \
   "$(render --show-only templates/rbac/namespace.yaml | grep -A2 'resources: .*secrets' | grep -c 'resourceNames: \[tenant-database\]$')" = 1
+# The verbs on pods in a tenant's namespace.
+verbs_on_pods() { render --show-only templates/rbac/namespace.yaml "$@" | awk '/resources: \[pods\]/ { on = 1 } on && /verbs:/ { sub(/.*verbs: /, ""); print; on = 0 }' | xargs; }
+check "it makes no pod" test "$(verbs_on_pods)" = '[get, list, watch, delete, deletecollection]'
+check "it makes pods where the network is to be tried" test \
+  "$(verbs_on_pods --set isolation.networkProbe.enabled=true)" = '[get, list, watch, delete, deletecollection] [create]'
+check "probes are of the operator's image" test \
+  "$(render --set isolation.networkProbe.enabled=true,image.tag=v9 | grep -c 'tenant-operator:v9"$')" = 2
+check "no probe unless it is asked for" lacks 'NETWORK_PROBE'
 check "the operator reaches database servers" test "$(egress)" = 5432
 check "the operator reaches database servers at other ports" test "$(egress --set 'networkPolicy.databases.ports={5433,5434}')" = "5433 5434"
 check "the operator reaches no database server" test "$(egress --set 'networkPolicy.databases.ports=null')" = ""

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 /// Within this an opening in RBAC is told, and that it is closed.
 const TOLD: u64 = 20;
 
-async fn isolated(tenant: &TestTenant, status: &str, words: &[&str]) -> Result<Value> {
+pub async fn isolated_within(within: u64, tenant: &TestTenant, status: &str, words: &[&str]) -> Result<Value> {
     let what = format!("{} to have Isolated={status} {words:?}", tenant.name);
-    eventually(&what, secs(TOLD), async || {
+    eventually(&what, secs(within), async || {
         let now = tenant.get().await?;
         let found = condition(&now, "Isolated").cloned().unwrap_or_default();
         let message = text(&found["message"]);
@@ -19,6 +19,10 @@ async fn isolated(tenant: &TestTenant, status: &str, words: &[&str]) -> Result<V
         Ok(now)
     })
     .await
+}
+
+async fn isolated(tenant: &TestTenant, status: &str, words: &[&str]) -> Result<Value> {
+    isolated_within(TOLD, tenant, status, words).await
 }
 
 fn binding(kind: &str, name: &str, role: &str, subject: Value) -> Value {

@@ -12,6 +12,7 @@ mod down;
 mod isolation;
 mod leadership;
 mod lives;
+mod network;
 mod quiet;
 mod storage;
 

@@ -1,14 +1,28 @@
-//! `kubectl`, for what needs more than a request: exec, explain, and clean-up while a test fails.
+//! `kubectl`, for what needs more than a request: exec, explain, and clean-up while a test fails; and `helm`.
 
 use super::cluster;
 use anyhow::{Context, Result};
 use std::process::{Command, Output};
 
-fn command(arguments: &[&str]) -> Command {
-    let local = cluster::folder().join("bin/kubectl");
-    let mut command = Command::new(if local.exists() { local } else { "kubectl".into() });
+fn program(name: &str, arguments: &[&str]) -> Command {
+    let local = cluster::folder().join("bin").join(name);
+    let mut command = Command::new(if local.exists() { local } else { name.into() });
     command.env("KUBECONFIG", cluster::kubeconfig()).args(arguments);
     command
+}
+
+fn command(arguments: &[&str]) -> Command {
+    program("kubectl", arguments)
+}
+
+/// Runs helm; its complaint as the error.
+pub async fn helm(arguments: &[&str]) -> Result<()> {
+    let mut command = program("helm", arguments);
+    let what = format!("helm {}", arguments.join(" "));
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    anyhow::ensure!(output.status.success(), "{what}: {complaint}");
+    Ok(())
 }
 
 /// Runs it to its end, however that is.

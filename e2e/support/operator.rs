@@ -1,6 +1,6 @@
 //! The operator that the tests find installed.
 
-use super::{Cluster, cluster::text, eventually, path, secs};
+use super::{Cluster, cluster::text, eventually, kubectl, path, secs};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -58,6 +58,17 @@ pub async fn renew(cluster: &Cluster) -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Installs it anew with these values (`a.b=c`), the others as they are.
+pub async fn configure(values: &[&str]) -> Result<()> {
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/tenant-operator");
+    let mut words = vec!["upgrade", NAME, chart, "--namespace", NAMESPACE];
+    words.extend(["--reset-then-reuse-values", "--wait", "--timeout", "3m"]);
+    for value in values {
+        words.extend(["--set", value]);
+    }
+    kubectl::helm(&words).await
 }
 
 /// How many replicas there should be.

@@ -3,6 +3,7 @@
 mod database_script;
 mod documents;
 mod input;
+mod probe;
 mod render;
 mod statements;
 
@@ -29,6 +30,9 @@ enum Command {
     Render(Box<render::Render>),
     /// Print what a superuser executes once on a DatabaseServer, so that the operator needs no more than CREATEROLE and CREATEDB.
     DatabaseScript(database_script::DatabaseScript),
+    /// What the operator's own short-lived pods in tenants' namespaces do, to try what the network lets through.
+    #[command(hide = true)]
+    Probe(probe::Probe),
     /// Print the CustomResourceDefinitions.
     Crds {
         /// Write one file for each into this folder instead.
@@ -49,6 +53,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Render(render) => print(&render.run()?),
         Command::DatabaseScript(script) => print(&script.run()?),
+        Command::Probe(probe) => probe.run().await,
         Command::Crds { output_dir: None } => print(&api::yaml(&api::crds())?),
         Command::Crds {
             output_dir: Some(folder),

@@ -1,13 +1,16 @@
 //! Proves that tenants are apart: when one is reported on, and again when something changed that concerns it.
 
 use super::Queue;
-use crate::api::Tenant;
+use super::probes::Probes;
+use crate::api::{Tenant, TenantStatus};
 use crate::cluster::Store;
 use crate::isolation::access::Access;
 use crate::isolation::access::reach::{Holder, Opening};
-use crate::isolation::check::{API_ACCESS, DATABASE_ACCESS};
+use crate::isolation::check::{API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS};
+use crate::isolation::network::schedule::Subject;
 use crate::isolation::{Outcome, Proof};
 use crate::telemetry::metrics::Metrics;
+use crate::tenant::isolated;
 use crate::tenant::observe::Known;
 use kube::runtime::reflector;
 use std::collections::BTreeMap;
@@ -24,20 +27,33 @@ const PERIOD: Duration = Duration::from_secs(15);
 /// What is open to and of each tenant.
 type Openings = BTreeMap<String, Vec<Opening>>;
 
+/// Where a tenant stands in the network.
+pub enum Position {
+    /// Its pods may be there.
+    Pods(Box<Subject>),
+    /// It has none.
+    Deserted,
+    /// Nothing new can be said.
+    AsBefore,
+}
+
 /// Proves that tenants are apart.
 pub struct Prover {
     access: Access,
     tenants: reflector::Store<Tenant>,
     objects: Arc<Store>,
     metrics: Metrics,
+    /// None where the platform does not want the network to be tried.
+    probes: Option<Arc<Probes>>,
     /// What was open when those concerned were last woken.
     told: Mutex<Arc<Openings>>,
 }
 
 impl Prover {
-    pub fn new(access: Access, known: &Known, metrics: Metrics) -> Self {
+    pub fn new(access: Access, known: &Known, probes: Option<Arc<Probes>>, metrics: Metrics) -> Self {
         Self {
             access,
+            probes,
             tenants: known.tenants.clone(),
             objects: known.objects.clone(),
             metrics,
@@ -45,31 +61,50 @@ impl Prover {
         }
     }
 
-    /// Tries whether a tenant is apart from all others. `database` is how the look with its own login came out, if it has one.
-    pub async fn prove(&self, tenant: &str, database: Option<Outcome>) -> Proof {
+    /// Tries whether a tenant is apart from all others. `database` is how the look with its own login came out, if it has one;
+    /// `network` where its pods are; `old` what was said before.
+    pub async fn prove(
+        &self,
+        tenant: &str,
+        database: Option<Outcome>,
+        network: Position,
+        old: Option<&TenantStatus>,
+    ) -> Proof {
         let outcome = match self.access.openings(self.holders()) {
             Ok(openings) => self.access.judge(openings.get(tenant).map_or(&[], Vec::as_slice)).await,
             Err(why) => Outcome::Untried(why.into()),
         };
         let mut proof = Proof {
             outcomes: vec![(&API_ACCESS, outcome)],
+            ..Proof::default()
         };
         proof
             .outcomes
             .extend(database.map(|outcome| (&DATABASE_ACCESS, outcome)));
+        match (&self.probes, network) {
+            (None, Position::Pods(_)) => proof.switched_off.push(&NETWORK_ACCESS),
+            (None, _) => {}
+            (Some(probes), Position::Deserted) => probes.forget(tenant),
+            (Some(probes), position) => {
+                let was_tried = isolated::was_tried(old, proof.outcomes.len() + 1);
+                if let Position::Pods(subject) = position {
+                    probes.know(*subject, was_tried);
+                }
+                proof.outcomes.push((&NETWORK_ACCESS, probes.outcome(tenant)));
+            }
+        }
         for (check, outcome) in &proof.outcomes {
-            let count = match outcome {
-                Outcome::Violated(found) => found.len(),
-                _ => 0,
-            };
             self.metrics
-                .checked_isolation(tenant, check.id, outcome.as_str(), count);
+                .checked_isolation(tenant, check.id, outcome.as_str(), outcome.violations().len());
         }
         proof
     }
 
     /// Nothing is to be shown of a tenant that is no more.
     pub fn forget(&self, tenant: &str) {
+        if let Some(probes) = &self.probes {
+            probes.forget(tenant);
+        }
         for check in crate::isolation::check::ALL {
             self.metrics.forget_isolation(tenant, check.id);
         }

@@ -1,12 +1,15 @@
 //! Writes what was found out: the status, the tenant's own view, an event. Only when it changed.
 
 use super::Context;
+use super::prover::Position;
 use crate::api::{Tenant, TenantStatus};
 use crate::cluster::{Key, Kind, Live};
 use crate::database::tend::Outcome as Data;
 use crate::error::Error;
 use crate::isolation::Outcome;
+use crate::isolation::network::schedule::Subject;
 use crate::names;
+use crate::tenant::provision::Progress;
 use crate::tenant::status::{self, Verdict, kind, reason};
 use crate::tenant::{ValidTenant, isolated, plan};
 use k8s_openapi::jiff::Timestamp;
@@ -43,8 +46,11 @@ pub async fn report(
     );
     let old = tenant.status.as_ref();
     if !new.namespaces.is_empty() && tenant.metadata.deletion_timestamp.is_none() {
-        let proof = ctx.prover.prove(&name, seen_apart(valid, data)).await;
+        let position = position(verdict, valid);
+        let proof = ctx.prover.prove(&name, seen_apart(valid, data), position, old).await;
         isolated::add(&mut new, &proof, old, now);
+    } else {
+        ctx.prover.forget(&name);
     }
     let worth_writing = status::is_worth_writing(old, &new, now);
     let current = old.filter(|_| !worth_writing).unwrap_or(&new);
@@ -66,6 +72,18 @@ pub async fn report(
         tell(ctx, tenant, &new).await;
     }
     viewed
+}
+
+/// Where its pods are, if there can be any. None may be before its bounds were seen to be there.
+fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
+    match (verdict, valid) {
+        (_, Some(valid)) if valid.suspend => Position::Deserted,
+        (Verdict::Planned(Progress::Complete | Progress::Workloads(_) | Progress::Database { .. }), Some(valid)) => {
+            Position::Pods(Box::new(Subject::of(valid)))
+        }
+        // Whatever ran goes on as it was.
+        _ => Position::AsBefore,
+    }
 }
 
 /// How the look with the tenant's own login came out; None where nobody can log in.

@@ -2,6 +2,7 @@
 
 use super::backoff::Backoff;
 use super::events::Events;
+use super::probes::Probes;
 use super::prover::Prover;
 use super::{Context, Queue, admission_proof, api_server, reconcile, watches};
 use crate::api::Tenant;
@@ -26,7 +27,6 @@ use kube::runtime::reflector;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -168,7 +168,13 @@ async fn lead(
     let (watched, handles) = Watched::start(&client);
     watching.extend(handles);
     let access = Access::new(client.clone(), watched, settings.namespace.clone());
-    let prover = Arc::new(Prover::new(access, &known, metrics.clone()));
+    let probes = Probes::new(client.clone(), &settings.network_probe, settings.metrics_address.port()).map(Arc::new);
+    if let Some(probes) = probes.clone() {
+        let queue = queue.clone();
+        let tries = async move { probes.run(queue).await };
+        watching.push(AbortOnDropHandle::new(tokio::spawn(tries)));
+    }
+    let prover = Arc::new(Prover::new(access, &known, probes, metrics.clone()));
     watching.push(AbortOnDropHandle::new(tokio::spawn(
         prover.clone().follow(queue.clone()),
     )));
@@ -271,21 +277,7 @@ fn reserved(settings: &Settings) -> BTreeMap<String, &'static str> {
 }
 
 async fn stop_on_signal(stop: CancellationToken) {
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::error!(%error, "signals cannot be received");
-                std::future::pending().await
-            }
-        }
-    };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
-    }
+    crate::signals::told_to_end().await;
     tracing::info!("stopping");
     stop.cancel();
 }

@@ -48,8 +48,16 @@ pub const DATABASE_ACCESS: Check = Check {
     control: "the same questions about the tenant's own schema or database are answered with yes",
 };
 
+pub const NETWORK_ACCESS: Check = Check {
+    id: "network-access",
+    severity: Severity::Critical,
+    protects: "the pods of other tenants, the operator, the API server, the node and what the platform names, from the tenant's pods",
+    tried: "a short-lived pod in the tenant's namespace dials, TCP and UDP, a pod that listens in another tenant's, the operator's pod, the API server, its node's kubelet, the cloud's metadata address, and addresses that the platform names; what the tenant's spec lets it reach is left out",
+    control: "the same pod reaches the cluster's DNS, TCP and UDP, before and after; the pod that listens is seen to by its kubelet",
+};
+
 /// All of them.
-pub const ALL: &[Check] = &[API_ACCESS, DATABASE_ACCESS];
+pub const ALL: &[Check] = &[API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS];
 
 #[cfg(test)]
 mod tests {

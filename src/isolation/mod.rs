@@ -3,6 +3,7 @@
 pub mod access;
 pub mod check;
 pub mod database;
+pub mod network;
 mod proof;
 
 pub use proof::{Outcome, Proof, Violation};

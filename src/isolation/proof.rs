@@ -19,6 +19,8 @@ pub enum Outcome {
     Violated(Vec<Violation>),
     /// Why it could not be tried.
     Untried(String),
+    /// It will be tried soon for the first time in this process's life.
+    Pending,
 }
 
 impl Outcome {
@@ -30,11 +32,20 @@ impl Outcome {
         }
     }
 
+    /// How much was found.
+    pub fn violations(&self) -> &[Violation] {
+        match self {
+            Self::Violated(found) => found,
+            _ => &[],
+        }
+    }
+
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Violated(_) => "violated",
             Self::Untried(_) => "untried",
+            Self::Pending => "pending",
         }
     }
 }
@@ -43,24 +54,33 @@ impl Outcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
     pub outcomes: Vec<(&'static Check, Outcome)>,
+    /// Checks that the platform does not want to be tried.
+    pub switched_off: Vec<&'static Check>,
 }
 
 impl Proof {
     pub fn violations(&self) -> impl Iterator<Item = (&'static Check, &Violation)> {
-        self.outcomes.iter().flat_map(|(check, outcome)| {
-            let found = match outcome {
-                Outcome::Violated(found) => found.as_slice(),
-                _ => &[],
-            };
-            found.iter().map(move |violation| (*check, violation))
-        })
+        self.outcomes
+            .iter()
+            .flat_map(|(check, outcome)| outcome.violations().iter().map(move |violation| (*check, violation)))
     }
 
     pub fn untried(&self) -> impl Iterator<Item = (&'static Check, &str)> {
         self.outcomes.iter().filter_map(|(check, outcome)| match outcome {
             Outcome::Untried(why) => Some((*check, why.as_str())),
-            _ => None,
+            Outcome::Pending => Some((*check, "its turn has not come yet")),
+            Outcome::Passed | Outcome::Violated(_) => None,
         })
+    }
+
+    /// Whether nothing is wrong, as far as it was tried in this process's life, and something is still to be tried.
+    pub fn is_pending(&self) -> bool {
+        let pending = self
+            .outcomes
+            .iter()
+            .filter(|(_, outcome)| *outcome == Outcome::Pending)
+            .count();
+        pending > 0 && pending + self.passed().count() == self.outcomes.len()
     }
 
     pub fn passed(&self) -> impl Iterator<Item = &'static Check> {

@@ -18,8 +18,23 @@ const FRESH: SignedDuration = SignedDuration::from_hours(6);
 /// What a tenant's own people are told of violations: whom they concern besides is not theirs to know.
 const TOLD_TO_TENANTS: &str = "a check failed; the platform's administrators see which";
 
-/// Adds the proof to a status that is to be written.
+/// Whether a status says how as many checks came out.
+pub fn was_tried(old: Option<&TenantStatus>, checks: usize) -> bool {
+    let shown = old.and_then(|old| old.isolation.as_ref());
+    shown.is_some_and(|shown| shown.untried == 0 && usize::try_from(shown.passed + shown.failed) == Ok(checks))
+}
+
+/// Adds the proof to a status that is to be written. What a former process found stands until this one has tried it too.
 pub fn add(status: &mut TenantStatus, proof: &Proof, old: Option<&TenantStatus>, now: Timestamp) {
+    if let Some(old) = old.filter(|_| proof.is_pending() && was_tried(old, proof.outcomes.len())) {
+        let stands = old
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == kind::ISOLATED);
+        status.conditions.extend(stands.cloned());
+        status.isolation = old.isolation.clone();
+        return;
+    }
     let before = old.map_or(&[][..], |old| &old.conditions);
     let condition = merge(said(proof), before, status.observed_generation, now);
     status.conditions.push(condition);
@@ -64,8 +79,16 @@ fn said(proof: &Proof) -> Said {
     } else if let Some((check, why)) = proof.untried().next() {
         ("Unknown", UNTRIED, format!("{} could not be tried: {why}", check.id))
     } else {
-        let passed: Vec<&str> = proof.passed().map(|check| check.id).collect();
-        ("True", PROVEN, format!("found nothing: {}", passed.join(", ")))
+        let list = |checks: Vec<&str>| checks.join(", ");
+        let mut message = format!(
+            "found nothing: {}",
+            list(proof.passed().map(|check| check.id).collect())
+        );
+        if !proof.switched_off.is_empty() {
+            let off = list(proof.switched_off.iter().map(|check| check.id).collect());
+            message += &format!("; switched off: {off}");
+        }
+        ("True", PROVEN, message)
     };
     Said {
         kind: kind::ISOLATED,
@@ -84,7 +107,7 @@ fn shown(proof: &Proof) -> IsolationStatus {
         last_verified: None,
         passed: count(|outcome| matches!(outcome, Outcome::Passed)),
         failed: count(|outcome| matches!(outcome, Outcome::Violated(_))),
-        untried: count(|outcome| matches!(outcome, Outcome::Untried(_))),
+        untried: count(|outcome| matches!(outcome, Outcome::Untried(_) | Outcome::Pending)),
         violations: proof
             .violations()
             .take(SHOWN)

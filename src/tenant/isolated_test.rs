@@ -13,6 +13,7 @@ fn proof(outcomes: [Outcome; 2]) -> Proof {
     let [api, database] = outcomes;
     Proof {
         outcomes: vec![(&API_ACCESS, api), (&DATABASE_ACCESS, database)],
+        ..Proof::default()
     }
 }
 
@@ -131,4 +132,48 @@ fn a_tenants_people_are_not_told_of_others() {
     let view = status::view(&tenant, &status);
     let text = serde_json::to_string(&view).expect("serializes");
     assert!(text.contains(TOLD_TO_TENANTS) && !text.contains("opening"), "{text}");
+}
+
+#[test]
+fn what_a_former_process_found_stands_until_it_is_tried_again() {
+    let pending = proof([Outcome::Passed, Outcome::Pending]);
+    let message = |status: &TenantStatus| status.conditions[0].message.clone();
+    // Nobody has tried it before.
+    let first = with(&pending, None, at("10:00:00"));
+    assert_eq!(
+        message(&first),
+        "database-access could not be tried: its turn has not come yet"
+    );
+    let half = with(&pending, Some(&first), at("10:00:01"));
+    assert_eq!(half.conditions[0].status, "Unknown");
+    // Both were.
+    for outcome in [Outcome::Passed, violated(1)] {
+        let tried = with(&proof([Outcome::Passed, outcome]), None, at("10:00:00"));
+        assert_eq!(with(&pending, Some(&tried), at("23:00:00")), tried, "nothing to write");
+        let worse = with(&proof([violated(1), Outcome::Pending]), Some(&tried), at("10:00:02"));
+        assert_eq!(message(&worse), "api-access: opening 0");
+    }
+    // Fewer checks were there then.
+    let one = Proof {
+        outcomes: vec![(&API_ACCESS, Outcome::Passed)],
+        ..Proof::default()
+    };
+    let tried = with(&one, None, at("10:00:00"));
+    assert_eq!(
+        with(&pending, Some(&tried), at("10:00:01")).conditions[0].status,
+        "Unknown"
+    );
+}
+
+#[test]
+fn what_is_switched_off_is_said() {
+    let one = Proof {
+        outcomes: vec![(&API_ACCESS, Outcome::Passed)],
+        switched_off: vec![&DATABASE_ACCESS],
+    };
+    let said = with(&one, None, at("10:00:00"));
+    assert_eq!(
+        said.conditions[0].message,
+        "found nothing: api-access; switched off: database-access"
+    );
 }

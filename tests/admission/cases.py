@@ -146,6 +146,25 @@ def operator_elevated(r):
     r.refused("elevated operator marks a foreign namespace", patch(FOREIGN, "namespace", FOREIGN, {"metadata": {
         "labels": {**marks(A), "pod-security.kubernetes.io/enforce": "restricted"}}}, OPERATOR), CONFINED)
     r.refused("elevated operator deletes a foreign namespace", delete(FOREIGN, "namespace", FOREIGN, OPERATOR), CONFINED)
+    probe = lambda ns, labels=None, **more: {"apiVersion": "v1", "kind": "Pod", "metadata": meta(
+        "to-probe", ns, {**marks(ns), "tenant-operator.io/probe": "dial"} if labels is None else labels),
+        "spec": pod_spec(**{"automountServiceAccountToken": False, "activeDeadlineSeconds": 60, **more})}
+    r.allowed("elevated operator makes a probe", create(probe(A), OPERATOR))
+    reads = pod_spec()["containers"][0] | {"env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "theirs", "key": "x"}}}]}
+    for name, body in {
+            "a pod that is no probe": probe(A, labels=marks(A)),
+            "a probe without marks": probe(A, labels={"tenant-operator.io/probe": "dial"}),
+            "a probe with another's marks": probe(A, labels={**marks(B), "tenant-operator.io/probe": "dial"}),
+            "a probe with a token": probe(A, automountServiceAccountToken=True),
+            "a probe as somebody": probe(A, serviceAccountName="theirs"),
+            "a probe for ever": probe(A, activeDeadlineSeconds=None),
+            "a probe with a volume": probe(A, volumes=[{"name": "v", "secret": {"secretName": "theirs"}}]),
+            "a probe with a Secret": probe(A, containers=[reads]),
+            "a probe with a Secret at its start": probe(A, initContainers=[{**reads, "name": "first"}]),
+            "a probe in a namespace that is no tenant's": probe(A) | {"metadata": meta(
+                "to-probe", FOREIGN, {**marks(A), "tenant-operator.io/probe": "dial"})},
+            }.items():
+        r.refused(f"elevated operator makes {name}", create(body, OPERATOR), CONFINED)
     r.refused("elevated operator takes a token", kubectl("create", "token", "default", "-n", A, user=OPERATOR), CONFINED)
     r.refused("elevated operator scales", kubectl("scale", "deployment", "theirs", "-n", A, "--replicas=2", user=OPERATOR), CONFINED)
     must("create", "-f", "-", stdin=pod(A))

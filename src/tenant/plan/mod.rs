@@ -8,10 +8,12 @@ mod claim;
 mod configuration;
 mod deployment;
 mod disruption_budget;
+pub mod hardening;
 mod limits;
 mod meta;
 mod namespace;
 mod network_policy;
+mod placement;
 mod pod;
 mod quota;
 mod service;
@@ -20,7 +22,8 @@ mod volume_claim;
 
 pub use access::operator as operator_binding;
 pub use claim::{claim, holder};
-pub use meta::{desired, meta};
+pub use meta::{desired, labels, meta};
+pub use placement::{Placement, placement};
 pub use quota::closed as closed_quota;
 
 use super::ValidTenant;

@@ -1,14 +1,13 @@
 //! The pods of a workload: hardened, told whose they are, and placed where their tenant's pods belong.
 
-use super::{binding, configuration, meta};
-use crate::api::{ConfigurationUpdate, ContainerResources, IsolationModel, ResourceList, Workload, WorkloadVolume};
+use super::{Placement, binding, configuration, hardening, meta, placement::placement};
+use crate::api::{ConfigurationUpdate, ContainerResources, ResourceList, Workload, WorkloadVolume};
 use crate::names;
 use crate::quantity::Amount;
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::{
-    Affinity, Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, NodeAffinity, NodeSelector,
-    NodeSelectorRequirement, NodeSelectorTerm, PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec,
-    PodTemplateSpec, ResourceRequirements, SeccompProfile, SecurityContext, Toleration, Volume, VolumeMount,
+    ConfigMapVolumeSource, Container, ContainerPort, EnvVar, PersistentVolumeClaimVolumeSource, PodSpec,
+    PodTemplateSpec, ResourceRequirements, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
@@ -24,14 +23,13 @@ pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
     }
     let mut labels = meta::selector(tenant, workload);
     labels.insert(names::TENANT_ID.into(), tenant.owner.id.clone());
-    let scheduling = &tenant.scheduling;
-    let dedicated = tenant.isolation == IsolationModel::DedicatedNodes;
-    let mut node_selector = scheduling.node_selector.clone();
-    let mut tolerations = scheduling.tolerations.clone();
-    if dedicated {
-        node_selector.insert(names::TENANT.into(), tenant.owner.tenant.clone());
-        tolerations.push(own_nodes(tenant));
-    }
+    let Placement {
+        node_selector,
+        tolerations,
+        affinity,
+        runtime_class_name,
+        priority_class_name,
+    } = placement(tenant);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
@@ -42,12 +40,12 @@ pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
             service_account_name: Some(workload.name.clone()),
             automount_service_account_token: Some(workload.automount_service_account_token.unwrap_or_default()),
             enable_service_links: Some(false),
-            security_context: Some(pod_security(workload)),
-            priority_class_name: scheduling.priority_class_name.clone(),
-            runtime_class_name: scheduling.runtime_class_name.clone(),
-            node_selector: (!node_selector.is_empty()).then_some(node_selector),
-            tolerations: (!tolerations.is_empty()).then_some(tolerations),
-            affinity: dedicated.then(|| affinity(tenant)),
+            security_context: Some(hardening::pod(workload.pod_security_context.clone())),
+            priority_class_name,
+            runtime_class_name,
+            node_selector,
+            tolerations,
+            affinity,
             volumes: some(volumes(tenant, workload)),
             containers: vec![container(tenant, workload)],
             ..PodSpec::default()
@@ -86,7 +84,7 @@ fn container(tenant: &ValidTenant, workload: &Workload) -> Container {
         liveness_probe: workload.liveness_probe.clone(),
         readiness_probe: workload.readiness_probe.clone(),
         startup_probe: workload.startup_probe.clone(),
-        security_context: Some(container_security(workload)),
+        security_context: Some(hardening::container(workload.security_context.clone())),
         volume_mounts: some(mounts(tenant, workload)),
         ..Container::default()
     }
@@ -131,67 +129,6 @@ fn resources(own: Option<&ContainerResources>, defaults: &ContainerResources) ->
         requests: Some(requests),
         limits: Some(limits),
         claims: None,
-    }
-}
-
-fn pod_security(workload: &Workload) -> PodSecurityContext {
-    let own = workload.pod_security_context.clone().unwrap_or_default();
-    PodSecurityContext {
-        run_as_non_root: own.run_as_non_root.or(Some(true)),
-        seccomp_profile: own.seccomp_profile.clone().or_else(runtime_default),
-        ..own
-    }
-}
-
-fn container_security(workload: &Workload) -> SecurityContext {
-    let own = workload.security_context.clone().unwrap_or_default();
-    SecurityContext {
-        allow_privilege_escalation: own.allow_privilege_escalation.or(Some(false)),
-        capabilities: own.capabilities.clone().or_else(|| {
-            Some(Capabilities {
-                drop: Some(vec!["ALL".into()]),
-                add: None,
-            })
-        }),
-        ..own
-    }
-}
-
-fn runtime_default() -> Option<SeccompProfile> {
-    Some(SeccompProfile {
-        type_: "RuntimeDefault".into(),
-        localhost_profile: None,
-    })
-}
-
-fn own_nodes(tenant: &ValidTenant) -> Toleration {
-    Toleration {
-        key: Some(names::TENANT.into()),
-        operator: Some("Equal".into()),
-        value: Some(tenant.owner.tenant.clone()),
-        effect: Some("NoSchedule".into()),
-        toleration_seconds: None,
-    }
-}
-
-fn affinity(tenant: &ValidTenant) -> Affinity {
-    let requirement = NodeSelectorRequirement {
-        key: names::TENANT.into(),
-        operator: "In".into(),
-        values: Some(vec![tenant.owner.tenant.clone()]),
-    };
-    let term = NodeSelectorTerm {
-        match_expressions: Some(vec![requirement]),
-        match_fields: None,
-    };
-    Affinity {
-        node_affinity: Some(NodeAffinity {
-            required_during_scheduling_ignored_during_execution: Some(NodeSelector {
-                node_selector_terms: vec![term],
-            }),
-            preferred_during_scheduling_ignored_during_execution: None,
-        }),
-        ..Affinity::default()
     }
 }
 

@@ -1,0 +1,157 @@
+//! Probes in tenants' namespaces find what the network lets through, and say so until it is closed.
+
+use super::isolation::isolated_within;
+use crate::support::{
+    Scene, TestTenant, cluster, condition, eventually, kubectl, operator, path, secs, server_workload, text,
+};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::process::Command;
+
+/// Within this every tenant's turn has come: there are the samples' besides.
+const TURN: u64 = 120;
+
+async fn isolated(tenant: &TestTenant, status: &str, words: &[&str]) -> Result<Value> {
+    isolated_within(TURN, tenant, status, words).await
+}
+
+/// Switches the local cluster's enforcer of network policies on or off; false where it is not ours to switch.
+async fn enforce(state: &'static str) -> Result<bool> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/cluster/enforcer.sh");
+    let running = std::path::Path::new("/run/tenant-cluster/pids/network-policy-enforcer");
+    let is_ours = cluster::kubeconfig() == cluster::folder().join("kubeconfig");
+    if state == "off" && !(is_ours && running.exists()) {
+        return Ok(false);
+    }
+    let output = tokio::task::spawn_blocking(move || Command::new(script).arg(state).output()).await??;
+    ensure!(
+        output.status.success(),
+        "enforcer.sh {state}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(true)
+}
+
+#[tokio::test]
+async fn what_the_network_lets_through_is_found() -> Result<()> {
+    let scene = Scene::new("probed").await?;
+    let on = [
+        "isolation.networkProbe.enabled=true",
+        "isolation.networkProbe.period=10s",
+    ];
+    operator::configure(&on).await?;
+    let found = openings_are_found(&scene).await;
+    let off = operator::configure(&[
+        "isolation.networkProbe.enabled=false",
+        "isolation.networkProbe.period=1h",
+    ])
+    .await;
+    found.and(off)
+}
+
+async fn openings_are_found(scene: &Scene) -> Result<()> {
+    let tier = scene.tier(json!({})).await?;
+    let (a, b) = (
+        scene.tenant("a", &tier, json!({})).await?,
+        scene.tenant("b", &tier, json!({})).await?,
+    );
+    for tenant in [&a, &b] {
+        let now = isolated(tenant, "True", &["network-access"]).await?;
+        ensure!(
+            now["status"]["isolation"]["passed"] == 2,
+            "{}",
+            now["status"]["isolation"]
+        );
+    }
+    a_widened_policy_is_found(scene, &a, &b).await?;
+    a_full_quota_is_said(scene, &tier).await?;
+    nothing_stays(scene, &a).await?;
+    a_network_without_walls_is_found(&a, &b).await
+}
+
+/// Policies add up: one that somebody adds opens what ours close.
+async fn a_widened_policy_is_found(scene: &Scene, a: &TestTenant, b: &TestTenant) -> Result<()> {
+    let at = path("networkpolicies", &a.name, "oops");
+    scene.will_leave(&at);
+    let body = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "oops"},
+                      "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}});
+    scene
+        .cluster
+        .create(&path("networkpolicies", &a.name, ""), &body)
+        .await?;
+    let now = isolated(a, "False", &["network-access", "reaches"]).await?;
+    let violations = now["status"]["isolation"]["violations"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let says = |words: &str| {
+        violations
+            .iter()
+            .any(|violation| text(&violation["message"]).contains(words))
+    };
+    ensure!(says("the operator's pod") && says("the API server"), "{violations:?}");
+    // The neighbours' own walls stand.
+    ensure!(!says("a pod of tenant"), "{violations:?}");
+    isolated(b, "True", &["network-access"]).await?;
+    scene.cluster.delete(&at).await?;
+    isolated(a, "True", &["network-access"]).await.map(|_| ())
+}
+
+/// Not tried is not passed.
+async fn a_full_quota_is_said(scene: &Scene, tier: &str) -> Result<()> {
+    let spec = json!({"quota": {"pods": 1}, "workloads": [server_workload("web")]});
+    let full = scene.tenant("full", tier, spec).await?;
+    full.ready().await?;
+    let now = isolated(
+        &full,
+        "Unknown",
+        &["network-access could not be tried", "exceeded quota"],
+    )
+    .await?;
+    ensure!(
+        condition(&now, "Ready").is_some_and(|c| c["status"] == "True"),
+        "it is not Ready"
+    );
+    full.delete().await
+}
+
+/// Probes leave when they are done.
+async fn nothing_stays(scene: &Scene, tenant: &TestTenant) -> Result<()> {
+    let list = path("pods", &tenant.name, "") + "?labelSelector=tenant-operator.io/probe";
+    eventually("no probe to be there for a moment", secs(60), async || {
+        let pods = scene.cluster.list(&list).await?;
+        ensure!(pods.is_empty(), "there are {}", pods.len());
+        Ok(())
+    })
+    .await
+}
+
+/// A network plugin that takes policies and does nothing about them.
+async fn a_network_without_walls_is_found(a: &TestTenant, b: &TestTenant) -> Result<()> {
+    if !enforce("off").await? {
+        println!("skipped: this cluster's network plugin cannot be kept from enforcing");
+        return Ok(());
+    }
+    let found = async {
+        for tenant in [a, b] {
+            let now = isolated(
+                tenant,
+                "False",
+                &["network-access", "a pod of tenant", "network policies do not hold"],
+            )
+            .await?;
+            let violation = &now["status"]["isolation"]["violations"][0];
+            let counterpart = text(&violation["counterpart"]);
+            ensure!(!counterpart.is_empty() && counterpart != tenant.name, "{violation}");
+            ensure!(text(&violation["message"]).contains(&counterpart), "{violation}");
+        }
+        kubectl::run(&["get", "tenant", &a.name]).await
+    };
+    let found = found.await;
+    enforce("on").await.context("the enforcer is not back")?;
+    println!("{}", found?);
+    for tenant in [a, b] {
+        isolated(tenant, "True", &["network-access"]).await?;
+    }
+    Ok(())
+}

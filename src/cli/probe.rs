@@ -1,0 +1,41 @@
+//! A probe of the network, in a pod of its own.
+
+use crate::isolation::network::target::Target;
+use crate::isolation::network::{dial, listen};
+use clap::Args;
+use std::path::PathBuf;
+
+/// A probe.
+#[derive(Args, Debug)]
+pub struct Probe {
+    #[command(subcommand)]
+    deed: Deed,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Deed {
+    /// Answer, TCP and UDP, until told to end.
+    Listen,
+    /// Dial, and write what answered.
+    Dial {
+        /// KIND,tcp|udp,ADDRESS:PORT
+        targets: Vec<Target>,
+        /// Where the kubelet looks for a pod's last words.
+        #[arg(long, default_value = "/dev/termination-log")]
+        report: PathBuf,
+    },
+}
+
+impl Probe {
+    /// # Errors
+    /// What keeps it from listening, or from writing what it found.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.deed {
+            Deed::Listen => Ok(listen::listen().await?),
+            Deed::Dial { targets, report } => {
+                let found = dial::dial(targets).await;
+                Ok(tokio::fs::write(report, serde_json::to_vec(&found)?).await?)
+            }
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Tries the network: pods in tenants' namespaces dial what they must not reach, a few at a time, again and again.
+
+use super::Queue;
+use super::api_server;
+use crate::cluster::write::has_code;
+use crate::isolation::Outcome;
+use crate::isolation::network::schedule::{Entry, Landmarks, Round, Subject, again, round, targets};
+use crate::isolation::network::settings::NetworkProbe;
+use crate::isolation::network::target::Report;
+use crate::isolation::network::{judge, pods};
+use crate::names;
+use anyhow::Context as _;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use kube::runtime::wait::await_condition;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often it is looked whose turn it is.
+const TICK: Duration = Duration::from_secs(1);
+/// How many dial at once.
+const AT_ONCE: usize = 4;
+/// How long a pod may take to be scheduled, fetched, started and, if it dials, done.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Tries the network.
+pub struct Probes {
+    client: Client,
+    image: pods::Image,
+    settings: NetworkProbe,
+    metrics_port: u16,
+    entries: Mutex<BTreeMap<String, Entry>>,
+    /// Where pods that a former operator left may still be; each namespace is looked at once.
+    swept: Mutex<BTreeSet<String>>,
+}
+
+impl Probes {
+    /// None where the settings name no image.
+    pub fn new(client: Client, settings: &NetworkProbe, metrics_port: u16) -> Option<Self> {
+        let image = pods::Image {
+            name: settings.image.clone(),
+            pull_policy: settings.pull_policy.clone(),
+        };
+        (!image.name.is_empty()).then(|| Self {
+            client,
+            image,
+            settings: settings.clone(),
+            metrics_port,
+            entries: Mutex::default(),
+            swept: Mutex::default(),
+        })
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what a tenant is now. Its turn comes at once where that is new, else when it would; the first time, if it `was_tried`
+    /// by a former process, at some time within a period.
+    pub fn know(&self, subject: Subject, was_tried: bool) {
+        let mut entries = self.entries();
+        let now = Instant::now();
+        let entry = entries.entry(subject.owner.tenant.clone()).or_insert_with(|| Entry {
+            subject: subject.clone(),
+            due: match was_tried {
+                true => now + self.settings.period.mul_f64(fastrand::f64()),
+                false => now,
+            },
+            outcome: None,
+        });
+        if entry.subject != subject {
+            entry.subject = subject;
+            entry.due = now;
+        }
+    }
+
+    /// How it came out when its turn was last.
+    pub fn outcome(&self, tenant: &str) -> Outcome {
+        let entries = self.entries();
+        let last = entries.get(tenant).and_then(|entry| entry.outcome.clone());
+        last.unwrap_or(Outcome::Pending)
+    }
+
+    /// The tenant has no pods any more, or is gone.
+    pub fn forget(&self, tenant: &str) {
+        self.entries().remove(tenant);
+    }
+
+    /// Tries whose turn it is, for ever, and wakes those of whom something else is to be said.
+    pub async fn run(&self, queue: Queue) {
+        loop {
+            tokio::time::sleep(TICK).await;
+            let next = round(&self.entries(), Instant::now(), fastrand_below);
+            if let Some(next) = next {
+                self.play(next, &queue).await;
+            }
+        }
+    }
+
+    async fn play(&self, round: Round, queue: &Queue) {
+        let neighbour = match &round.listener {
+            None => Ok(None),
+            Some(listener) => match self.listen(listener).await {
+                Ok((pod, address)) => Ok(Some((listener, pod, address))),
+                Err(error) => Err(format!("no neighbour could listen: {error:#}")),
+            },
+        };
+        let landmarks = self.landmarks().await;
+        futures::stream::iter(&round.diallers)
+            .for_each_concurrent(AT_ONCE, async |subject| {
+                let outcome = match &neighbour {
+                    Ok(neighbour) => {
+                        let at = neighbour.as_ref().map(|(_, _, address)| address.as_str());
+                        let whose = neighbour.as_ref().map(|(listener, ..)| listener.owner.tenant.as_str());
+                        let tried = self.dial(subject, at, &landmarks).await;
+                        tried.map_or_else(
+                            |error| Outcome::Untried(format!("{error:#}")),
+                            |report| judge::judge(&report, whose),
+                        )
+                    }
+                    Err(why) => Outcome::Untried(why.clone()),
+                };
+                self.learn(subject, outcome, queue);
+            })
+            .await;
+        if let Ok(Some((_, pod, _))) = neighbour {
+            self.remove(&pod).await;
+        }
+    }
+
+    /// Remembers an outcome, unless the tenant is another by now.
+    fn learn(&self, subject: &Subject, outcome: Outcome, queue: &Queue) {
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(&subject.owner.tenant) else {
+            return;
+        };
+        let delay = again(&outcome, self.settings.period, fastrand::f64());
+        if entry.subject != *subject {
+            return;
+        }
+        tracing::debug!(
+            tenant = subject.owner.tenant,
+            outcome = outcome.as_str(),
+            "the network was tried"
+        );
+        entry.due = Instant::now() + delay;
+        if entry.outcome.as_ref() != Some(&outcome) {
+            entry.outcome = Some(outcome);
+            queue.wake(&subject.owner.tenant);
+        }
+    }
+
+    async fn landmarks(&self) -> Landmarks {
+        let place = |address: &std::net::SocketAddr| (address.ip(), address.port());
+        Landmarks {
+            operator: self.settings.pod_ip.map(|ip| (ip, self.metrics_port)),
+            // Where it cannot be read now it is dialled the next time.
+            api_server: api_server::addresses(self.client.clone()).await.unwrap_or_default(),
+            external: self.settings.external.iter().map(place).collect(),
+            tolerated: self.settings.tolerated.clone(),
+        }
+    }
+
+    /// A pod that listens, and where.
+    async fn listen(&self, subject: &Subject) -> anyhow::Result<(Pod, String)> {
+        let pod = pods::listener(&self.image, &subject.owner, &subject.namespace, &subject.placement);
+        let pod = self.make(pod).await?;
+        match self.wait(&pod, address).await {
+            Ok(address) => Ok((pod, address)),
+            Err(error) => {
+                self.remove(&pod).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What a pod that dials has found.
+    async fn dial(&self, subject: &Subject, neighbour: Option<&str>, landmarks: &Landmarks) -> anyhow::Result<Report> {
+        let targets = targets(subject, neighbour, landmarks);
+        let pod = pods::dialler(
+            &self.image,
+            &subject.owner,
+            &subject.namespace,
+            &subject.placement,
+            &targets,
+        );
+        let pod = self.make(pod).await?;
+        let said = self.wait(&pod, last_words).await;
+        self.remove(&pod).await;
+        serde_json::from_str(&said?).context("the probe's last words")
+    }
+
+    async fn make(&self, pod: Pod) -> anyhow::Result<Pod> {
+        let namespace = pod.metadata.namespace.clone().unwrap_or_default();
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
+        let is_new = self
+            .swept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(namespace);
+        if is_new {
+            let ours = ListParams::default().labels(names::PROBE);
+            api.delete_collection(&DeleteParams::default(), &ours)
+                .await
+                .context("remove former probes")?;
+        }
+        let made = api.create(&PostParams::default(), &pod).await;
+        made.context("a probe could not be started")
+    }
+
+    /// Waits until the pod shows what is looked for, or why it never will.
+    async fn wait(&self, pod: &Pod, look: fn(&Pod) -> Option<Result<String, String>>) -> anyhow::Result<String> {
+        let (namespace, name) = (
+            pod.metadata.namespace.clone().unwrap_or_default(),
+            pod.metadata.name.clone().unwrap_or_default(),
+        );
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
+        let shown = |pod: Option<&Pod>| pod.is_none_or(|pod| look(pod).is_some());
+        let last = tokio::time::timeout(PATIENCE, await_condition(api, &name, shown)).await;
+        let last =
+            last.map_err(|_| anyhow::anyhow!("the probe did not come to its end within {} s", PATIENCE.as_secs()))?;
+        match last?.as_ref().and_then(look) {
+            Some(Ok(shown)) => Ok(shown),
+            Some(Err(why)) => anyhow::bail!(why),
+            None => anyhow::bail!("the probe was removed before its end"),
+        }
+    }
+
+    async fn remove(&self, pod: &Pod) {
+        let (namespace, name) = (
+            pod.metadata.namespace.as_deref().unwrap_or_default(),
+            pod.metadata.name.as_deref().unwrap_or_default(),
+        );
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        match api.delete(name, &DeleteParams::default()).await {
+            Err(error) if !has_code(&error, 404) => {
+                tracing::warn!(namespace, name, %error, "a probe could not be removed; it ends by itself");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn fastrand_below(count: usize) -> usize {
+    fastrand::usize(..count)
+}
+
+/// The address of a pod that listens.
+fn address(pod: &Pod) -> Option<Result<String, String>> {
+    let status = pod.status.as_ref()?;
+    let is_ready = status
+        .conditions
+        .iter()
+        .flatten()
+        .any(|c| c.type_ == "Ready" && c.status == "True");
+    let ip = status
+        .pod_ip
+        .as_ref()
+        .filter(|ip| is_ready && ip.parse::<IpAddr>().is_ok());
+    ip.cloned().map(Ok).or_else(|| in_vain(pod))
+}
+
+/// What a pod that dialled has written.
+fn last_words(pod: &Pod) -> Option<Result<String, String>> {
+    let statuses = pod.status.as_ref()?.container_statuses.iter().flatten();
+    let mut ended = statuses.filter_map(|status| status.state.as_ref()?.terminated.as_ref());
+    let words = ended.find_map(|ended| ended.message.clone().filter(|_| ended.exit_code == 0));
+    words.map(Ok).or_else(|| in_vain(pod))
+}
+
+/// Why a pod will not do what it was made for.
+fn in_vain(pod: &Pod) -> Option<Result<String, String>> {
+    let status = pod.status.as_ref()?;
+    let waiting = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .filter_map(|status| status.state.as_ref()?.waiting.as_ref())
+        .find(|waiting| {
+            let reason = waiting.reason.as_deref().unwrap_or_default();
+            matches!(
+                reason,
+                "ErrImagePull"
+                    | "ImagePullBackOff"
+                    | "InvalidImageName"
+                    | "ErrImageNeverPull"
+                    | "CreateContainerConfigError"
+                    | "CreateContainerError"
+            )
+        });
+    if let Some(waiting) = waiting {
+        let reason = waiting.reason.as_deref().unwrap_or_default();
+        return Some(Err(format!(
+            "the probe's container does not start ({reason}): its image must be one that the tenant's namespace can fetch"
+        )));
+    }
+    let over = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
+    over.then(|| {
+        Err(format!(
+            "the probe failed: {}",
+            status
+                .message
+                .as_deref()
+                .or(status.reason.as_deref())
+                .unwrap_or("no reason was given")
+        ))
+    })
+}

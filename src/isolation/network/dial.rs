@@ -1,0 +1,140 @@
+//! A probe that dials what it is told to, and what every pod must reach.
+
+use super::target::{Kind, Report, Target, Transport};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long what should be reached may take to be, and what should not to be closed: network plugins learn of a new pod
+/// while it is already running.
+const SETTLES: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(500);
+/// Who a pod asks for names.
+const RESOLVERS: &str = "/etc/resolv.conf";
+
+/// Dials all at the same time, between two looks at what must be reached.
+pub async fn dial(targets: Vec<Target>) -> Report {
+    let resolver = resolver(Path::new(RESOLVERS)).await;
+    let settled = Instant::now() + SETTLES;
+    let mut report = Report {
+        unreached: unreached(resolver, settled).await,
+        ..Report::default()
+    };
+    if !report.unreached.is_empty() {
+        return report;
+    }
+    let dialled = futures::future::join_all(targets.iter().map(|target| is_open(target, settled))).await;
+    for (target, open) in targets.into_iter().zip(dialled) {
+        let list = if open { &mut report.open } else { &mut report.closed };
+        list.push(target);
+    }
+    report.unreached = unreached(resolver, Instant::now() + ANSWER).await;
+    report
+}
+
+/// The first name server of a resolv.conf.
+async fn resolver(path: &Path) -> Option<SocketAddr> {
+    let text = tokio::fs::read_to_string(path).await.ok()?;
+    let mut servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
+    let address: IpAddr = servers.find_map(|server| server.trim().parse().ok())?;
+    Some((address, 53).into())
+}
+
+/// Which of the ways to the cluster's DNS stay closed until then.
+async fn unreached(resolver: Option<SocketAddr>, until: Instant) -> Vec<String> {
+    let Some(resolver) = resolver else {
+        return vec![format!("{RESOLVERS} names no DNS server")];
+    };
+    let ways = [("udp", true), ("tcp", false)].map(|(name, udp)| async move {
+        loop {
+            let reached = match udp {
+                true => asks(resolver, &query()).await,
+                false => timeout(ANSWER, TcpStream::connect(resolver))
+                    .await
+                    .is_ok_and(|done| done.is_ok()),
+            };
+            if reached {
+                return None;
+            }
+            if Instant::now() >= until {
+                return Some(format!("the cluster's DNS ({name} {resolver})"));
+            }
+            sleep(PAUSE).await;
+        }
+    });
+    futures::future::join_all(ways).await.into_iter().flatten().collect()
+}
+
+/// Whether it answers still, when all had time to settle.
+async fn is_open(target: &Target, until: Instant) -> bool {
+    let mut closed = 0;
+    loop {
+        closed = if answers(target).await { 0 } else { closed + 1 };
+        // Once could be a lost packet.
+        if closed == 2 {
+            return false;
+        }
+        if closed == 0 && Instant::now() >= until {
+            return true;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn answers(target: &Target) -> bool {
+    let Ok(ip) = target.host.parse::<IpAddr>() else {
+        return false;
+    };
+    let (to, question) = (SocketAddr::from((ip, target.port)), fastrand::u64(..).to_be_bytes());
+    match target.transport {
+        Transport::Udp => asks(to, &question).await,
+        Transport::Tcp => {
+            let echoes = target.kind == Kind::Neighbour;
+            let done = timeout(ANSWER, async {
+                let mut stream = TcpStream::connect(to).await?;
+                if echoes {
+                    // A proxy beside the pod answers for whoever is behind it.
+                    stream.write_all(&question).await?;
+                    let mut heard = [0; 8];
+                    stream.read_exact(&mut heard).await?;
+                }
+                std::io::Result::Ok(())
+            });
+            done.await.is_ok_and(|done| done.is_ok())
+        }
+    }
+}
+
+/// Whether anything comes back.
+async fn asks(to: SocketAddr, question: &[u8]) -> bool {
+    let from: SocketAddr = match to.is_ipv4() {
+        true => ([0, 0, 0, 0], 0).into(),
+        false => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let asked = async {
+        let socket = UdpSocket::bind(from).await?;
+        socket.connect(to).await?;
+        socket.send(question).await?;
+        socket.recv(&mut [0; 512]).await
+    };
+    timeout(ANSWER, asked).await.is_ok_and(|done| done.is_ok())
+}
+
+/// Where `kubernetes.default.svc` is (RFC 1035, 4.1): any answer will do, that it is refused too.
+fn query() -> Vec<u8> {
+    let mut query = fastrand::u16(..).to_be_bytes().to_vec();
+    // Recursion desired; one question.
+    query.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    for label in ["kubernetes", "default", "svc"] {
+        query.push(u8::try_from(label.len()).unwrap_or_default());
+        query.extend(label.bytes());
+    }
+    // The end of the name; type A; class IN.
+    query.extend([0, 0, 1, 0, 1]);
+    query
+}

@@ -1,0 +1,93 @@
+//! What a probe's report proves. Pure.
+
+use super::target::{Kind, Report, Target};
+use crate::isolation::{Outcome, Violation};
+
+/// The outcome of a probe that should have reached none of its targets. `neighbour` is the tenant in whose namespace one listened.
+pub fn judge(report: &Report, neighbour: Option<&str>) -> Outcome {
+    if !report.unreached.is_empty() {
+        return Outcome::Untried(format!(
+            "the probe could not reach {}, which every pod must: that it reached nothing else proves nothing",
+            report.unreached.join(", ")
+        ));
+    }
+    // What was not known to listen would have been silent without any wall.
+    let listens = |target: &&Target| matches!(target.kind, Kind::Neighbour | Kind::Operator);
+    if report.open.is_empty() && !report.closed.iter().any(|target| listens(&target)) {
+        return Outcome::Untried("there was nothing to dial that is known to listen".into());
+    }
+    let violation = |target: &Target| {
+        let whom = match (target.kind, neighbour) {
+            (Kind::Neighbour, Some(name)) => name,
+            _ => "",
+        };
+        let what = match target.kind {
+            Kind::Neighbour => format!("a pod of tenant {whom}"),
+            Kind::Operator => "the operator's pod".into(),
+            Kind::ApiServer => "the API server".into(),
+            Kind::Kubelet => "the kubelet of its node".into(),
+            Kind::Metadata => "the cloud's metadata address".into(),
+            Kind::External => "an address outside of the cluster".into(),
+        };
+        Violation {
+            counterpart: whom.into(),
+            message: format!(
+                "a pod of the tenant reaches {what} ({} {}:{}): its network policies do not hold",
+                target.transport.as_str(),
+                target.host,
+                target.port
+            ),
+        }
+    };
+    Outcome::of(report.open.iter().map(violation).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn targets(list: &[&str]) -> Vec<Target> {
+        list.iter().map(|text| text.parse().expect(text)).collect()
+    }
+
+    #[test]
+    fn silence_proves_something_only_where_somebody_listens_and_the_probe_can_speak() {
+        let neighbour = targets(&["neighbour,tcp,10.0.0.1:7007", "neighbour,udp,10.0.0.1:7007"]);
+        let closed = Report {
+            closed: neighbour.clone(),
+            ..Report::default()
+        };
+        assert_eq!(judge(&closed, Some("b")), Outcome::Passed);
+        let mute = Report {
+            unreached: vec!["the cluster's DNS (udp 10.96.0.10:53)".into()],
+            ..closed.clone()
+        };
+        assert!(matches!(judge(&mute, Some("b")), Outcome::Untried(why) if why.contains("udp 10.96.0.10:53")));
+        let deserted = Report {
+            closed: targets(&["metadata,tcp,169.254.169.254:80"]),
+            ..Report::default()
+        };
+        assert!(matches!(judge(&deserted, None), Outcome::Untried(_)));
+    }
+
+    #[test]
+    fn each_open_door_is_named() {
+        let report = Report {
+            open: targets(&["neighbour,udp,10.0.0.1:7007", "kubelet,tcp,fd00::1:10250"]),
+            ..Report::default()
+        };
+        let Outcome::Violated(found) = judge(&report, Some("b")) else {
+            panic!("let through");
+        };
+        assert_eq!(found[0].counterpart, "b");
+        assert!(
+            found[0].message.contains("a pod of tenant b (udp 10.0.0.1:7007)"),
+            "{found:?}"
+        );
+        assert_eq!(found[1].counterpart, "");
+        assert!(
+            found[1].message.contains("the kubelet of its node (tcp fd00::1:10250)"),
+            "{found:?}"
+        );
+    }
+}

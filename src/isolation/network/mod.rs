@@ -1,0 +1,13 @@
+//! Whether the network keeps a tenant's pods apart: a pod of the tenant dials what it must not reach, and what listens there is
+//! known to listen.
+
+pub mod dial;
+pub mod judge;
+pub mod listen;
+pub mod pods;
+pub mod schedule;
+pub mod settings;
+pub mod target;
+
+/// Where probes listen.
+pub const PORT: u16 = 7007;

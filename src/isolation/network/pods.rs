@@ -1,0 +1,129 @@
+//! The pods that probe. Pure.
+
+use super::PORT;
+use super::target::Target;
+use crate::cluster::Identity;
+use crate::names;
+use crate::tenant::plan::{Placement, hardening, labels};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EnvVar, EnvVarSource, ObjectFieldSelector, Pod, PodSpec, Probe, ResourceRequirements,
+    SecurityContext, TCPSocketAction,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+/// How long a pod may exist at all, should nobody remove it; seconds.
+const DEADLINE: i64 = 300;
+/// What a probe takes of its tenant's quota.
+const AMOUNTS: [(&str, &str, &str); 2] = [("cpu", "5m", "100m"), ("memory", "16Mi", "32Mi")];
+
+/// What is the same for all probes.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub name: String,
+    pub pull_policy: String,
+}
+
+/// A pod that listens; it is Ready once it does.
+pub fn listener(image: &Image, owner: &Identity, namespace: &str, placement: &Placement) -> Pod {
+    let container = Container {
+        args: Some(vec!["probe".into(), "listen".into()]),
+        ports: Some(vec![ContainerPort {
+            container_port: PORT.into(),
+            ..ContainerPort::default()
+        }]),
+        readiness_probe: Some(Probe {
+            tcp_socket: Some(TCPSocketAction {
+                port: IntOrString::Int(PORT.into()),
+                host: None,
+            }),
+            period_seconds: Some(1),
+            failure_threshold: Some(30),
+            ..Probe::default()
+        }),
+        ..Container::default()
+    };
+    pod(image, owner, namespace, placement, "listen", container)
+}
+
+/// A pod that dials, says in its termination message what it found, and ends. A `$(NODE)` in a target is its node's address.
+pub fn dialler(image: &Image, owner: &Identity, namespace: &str, placement: &Placement, targets: &[Target]) -> Pod {
+    let mut args = vec!["probe".into(), "dial".into()];
+    args.extend(targets.iter().map(ToString::to_string));
+    let node = EnvVarSource {
+        field_ref: Some(ObjectFieldSelector {
+            field_path: "status.hostIP".into(),
+            api_version: None,
+        }),
+        ..EnvVarSource::default()
+    };
+    let container = Container {
+        args: Some(args),
+        env: Some(vec![EnvVar {
+            name: "NODE".into(),
+            value_from: Some(node),
+            ..EnvVar::default()
+        }]),
+        ..Container::default()
+    };
+    pod(image, owner, namespace, placement, "dial", container)
+}
+
+fn pod(
+    image: &Image,
+    owner: &Identity,
+    namespace: &str,
+    placement: &Placement,
+    deed: &str,
+    container: Container,
+) -> Pod {
+    let amounts = |which: fn(&(&'static str, &'static str, &'static str)) -> &'static str| {
+        let amounts = AMOUNTS
+            .iter()
+            .map(|amount| (amount.0.to_string(), Quantity(which(amount).into())));
+        Some(amounts.collect())
+    };
+    let read_only = SecurityContext {
+        read_only_root_filesystem: Some(true),
+        ..hardening::container(None)
+    };
+    let mut labels = labels(owner);
+    labels.insert(names::PROBE.into(), deed.into());
+    let placement = placement.clone();
+    Pod {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{}-{deed}-", names::PROBES)),
+            namespace: Some(namespace.into()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        },
+        spec: Some(PodSpec {
+            containers: vec![Container {
+                name: deed.into(),
+                image: Some(image.name.clone()),
+                image_pull_policy: Some(image.pull_policy.clone()),
+                resources: Some(ResourceRequirements {
+                    requests: amounts(|amount| amount.1),
+                    limits: amounts(|amount| amount.2),
+                    claims: None,
+                }),
+                security_context: Some(read_only),
+                ..container
+            }],
+            security_context: Some(hardening::pod(None)),
+            restart_policy: Some("Never".into()),
+            active_deadline_seconds: Some(DEADLINE),
+            termination_grace_period_seconds: Some(1),
+            automount_service_account_token: Some(false),
+            enable_service_links: Some(false),
+            node_selector: placement.node_selector,
+            tolerations: placement.tolerations,
+            affinity: placement.affinity,
+            runtime_class_name: placement.runtime_class_name,
+            priority_class_name: placement.priority_class_name,
+            ..PodSpec::default()
+        }),
+        status: None,
+    }
+}

@@ -1,0 +1,293 @@
+//! Whose turn it is, who listens meanwhile, and what is dialled. Pure; the clock and the dice are arguments.
+
+use super::PORT;
+use super::target::{Kind, Target, Transport};
+use crate::cluster::Identity;
+use crate::isolation::Outcome;
+use crate::tenant::ValidTenant;
+use crate::tenant::plan::{Placement, placement};
+use crate::tenant::validate::Destination;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// How many are tried while one listens.
+const ROUND: usize = 8;
+/// After how long what was found open is tried again.
+const SOON: Duration = Duration::from_secs(30);
+/// After how long what could not be tried is: a full quota may stay full.
+const LATER: Duration = Duration::from_secs(120);
+
+/// What of a tenant decides what its pods may reach, and where they run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    pub owner: Identity,
+    pub namespace: String,
+    pub placement: Placement,
+    /// Tenants with whom it agreed to be connected.
+    peers: BTreeSet<String>,
+    reaches_api_server: bool,
+    egress: Vec<Destination>,
+}
+
+impl Subject {
+    pub fn of(tenant: &ValidTenant) -> Self {
+        let network = &tenant.network;
+        let agreed = network.peers.iter().filter(|peer| !peer.namespaces.is_empty());
+        Self {
+            owner: tenant.owner.clone(),
+            namespace: tenant.name().to_string(),
+            placement: placement(tenant),
+            peers: agreed.map(|peer| peer.name.clone()).collect(),
+            reaches_api_server: network.api_server == crate::api::Access::Allow,
+            egress: network.to.clone(),
+        }
+    }
+
+    fn is_apart_from(&self, other: &Self) -> bool {
+        self.owner != other.owner
+            && !self.peers.contains(&other.owner.tenant)
+            && !other.peers.contains(&self.owner.tenant)
+    }
+}
+
+/// What is known of a tenant.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub subject: Subject,
+    pub due: Instant,
+    pub outcome: Option<Outcome>,
+}
+
+/// Who dials now, and who listens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Round {
+    pub diallers: Vec<Subject>,
+    /// None where there is nobody else.
+    pub listener: Option<Subject>,
+}
+
+/// The next round, if anybody's turn has come. `dice` draws a number below its argument.
+pub fn round(entries: &BTreeMap<String, Entry>, now: Instant, mut dice: impl FnMut(usize) -> usize) -> Option<Round> {
+    let mut due: Vec<&Entry> = entries.values().filter(|entry| entry.due <= now).collect();
+    due.sort_by_key(|entry| entry.due);
+    let first = due.first()?;
+    // For whoever is due first there is a neighbour, if there is any; the others must do with the same one.
+    let others: Vec<&Subject> = entries
+        .values()
+        .map(|entry| &entry.subject)
+        .filter(|other| other.is_apart_from(&first.subject))
+        .collect();
+    let listener = (!others.is_empty()).then(|| others[dice(others.len())].clone());
+    let apart = |entry: &&&Entry| {
+        listener
+            .as_ref()
+            .is_none_or(|listener| entry.subject.is_apart_from(listener))
+    };
+    let diallers: Vec<Subject> = due
+        .iter()
+        .filter(apart)
+        .take(ROUND)
+        .map(|entry| entry.subject.clone())
+        .collect();
+    Some(Round {
+        // Without a neighbour it is one tenant's own round: the others have each other.
+        diallers: match listener {
+            Some(_) => diallers,
+            None => vec![first.subject.clone()],
+        },
+        listener,
+    })
+}
+
+/// When a tenant's turn comes again. `dice` is from 0 to 1.
+pub fn again(outcome: &Outcome, period: Duration, dice: f64) -> Duration {
+    match outcome {
+        Outcome::Passed => period.mul_f64(0.9 + 0.2 * dice),
+        Outcome::Violated(_) => SOON.min(period),
+        Outcome::Untried(_) | Outcome::Pending => LATER.min(period),
+    }
+}
+
+/// What there is to dial besides a neighbour.
+#[derive(Clone, Debug, Default)]
+pub struct Landmarks {
+    /// Where the operator answers everybody whom policies let through.
+    pub operator: Option<(IpAddr, u16)>,
+    pub api_server: Vec<(IpAddr, u16)>,
+    pub external: Vec<(IpAddr, u16)>,
+    /// What the platform does not mind.
+    pub tolerated: Vec<Kind>,
+}
+
+/// What this tenant must not reach.
+pub fn targets(subject: &Subject, neighbour: Option<&str>, landmarks: &Landmarks) -> Vec<Target> {
+    let at = |kind, (host, port): (String, u16)| Target {
+        kind,
+        transport: Transport::Tcp,
+        host,
+        port,
+    };
+    let place = |(ip, port): &(IpAddr, u16)| (ip.to_string(), *port);
+    let mut targets = Vec::new();
+    if let Some(host) = neighbour {
+        let tcp = at(Kind::Neighbour, (host.to_string(), PORT));
+        let udp = Target {
+            transport: Transport::Udp,
+            ..tcp.clone()
+        };
+        targets.extend([tcp, udp]);
+    }
+    targets.extend(landmarks.operator.iter().map(|there| at(Kind::Operator, place(there))));
+    if !subject.reaches_api_server {
+        targets.extend(
+            landmarks
+                .api_server
+                .iter()
+                .map(|there| at(Kind::ApiServer, place(there))),
+        );
+    }
+    targets.push(at(Kind::Kubelet, ("$(NODE)".into(), 10250)));
+    targets.push(at(Kind::Metadata, ("169.254.169.254".into(), 80)));
+    let external = landmarks.external.iter().filter(|(ip, _)| {
+        let mut opened = subject.egress.iter().filter(|to| to.cidr.contains(ip));
+        !opened.any(|to| !to.except.iter().any(|except| except.contains(ip)))
+    });
+    targets.extend(external.map(|there| at(Kind::External, place(there))));
+    targets.retain(|target| !landmarks.tolerated.contains(&target.kind));
+    targets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(name: &str, peers: &[&str]) -> Subject {
+        Subject {
+            owner: Identity {
+                tenant: name.into(),
+                id: format!("id-{name}"),
+            },
+            namespace: name.into(),
+            placement: Placement::default(),
+            peers: peers.iter().map(ToString::to_string).collect(),
+            reaches_api_server: false,
+            egress: Vec::new(),
+        }
+    }
+
+    fn entries(now: Instant, list: &[(&str, &[&str], u64)]) -> BTreeMap<String, Entry> {
+        let entry = |(name, peers, late): &(&str, &[&str], u64)| {
+            let entry = Entry {
+                subject: subject(name, peers),
+                due: now + Duration::from_secs(100) - Duration::from_secs(*late),
+                outcome: None,
+            };
+            (name.to_string(), entry)
+        };
+        list.iter().map(entry).collect()
+    }
+
+    fn names(list: &[Subject]) -> Vec<&str> {
+        list.iter().map(|subject| subject.owner.tenant.as_str()).collect()
+    }
+
+    #[test]
+    fn nobody_dials_before_its_turn_nor_himself_nor_a_peer() {
+        let now = Instant::now();
+        assert_eq!(round(&entries(now, &[("a", &[], 0), ("b", &[], 99)]), now, |_| 0), None);
+        // c is latest; a is its peer, by c's word alone; b could listen, or d.
+        let all = entries(
+            now,
+            &[("a", &[], 100), ("b", &[], 101), ("c", &["a"], 103), ("d", &[], 0)],
+        );
+        let with_b = round(&all, now, |count| {
+            assert_eq!(count, 2);
+            0
+        });
+        let with_b = with_b.expect("a round");
+        assert_eq!(with_b.listener.map(|l| l.owner.tenant).as_deref(), Some("b"));
+        assert_eq!(names(&with_b.diallers), ["c", "a"]);
+        let with_d = round(&all, now, |_| 1).expect("a round");
+        assert_eq!(names(&with_d.diallers), ["c", "b", "a"]);
+    }
+
+    #[test]
+    fn whoever_has_no_neighbour_is_tried_without() {
+        let now = Instant::now();
+        let peers = round(&entries(now, &[("a", &["b"], 101), ("b", &["a"], 100)]), now, |_| 0).expect("a round");
+        assert_eq!(peers.listener, None);
+        assert_eq!(names(&peers.diallers), ["a"]);
+    }
+
+    #[test]
+    fn a_round_is_bounded() {
+        let now = Instant::now();
+        let named: Vec<String> = (0..40).map(|number| format!("t{number:02}")).collect();
+        let list: Vec<(&str, &[&str], u64)> = named.iter().map(|name| (name.as_str(), &[][..], 100)).collect();
+        let round = round(&entries(now, &list), now, |_| 3).expect("a round");
+        assert_eq!(round.diallers.len(), ROUND);
+    }
+
+    #[test]
+    fn what_is_allowed_is_not_dialled() {
+        let place = |ip: &str, port| (ip.parse::<IpAddr>().expect(ip), port);
+        let landmarks = Landmarks {
+            operator: Some(place("10.0.0.9", 8080)),
+            api_server: vec![place("10.96.0.1", 443)],
+            external: vec![place("192.0.2.1", 443), place("198.51.100.7", 443)],
+            tolerated: vec![Kind::Kubelet],
+        };
+        let text = |subject: &Subject, neighbour| {
+            let targets = targets(subject, neighbour, &landmarks);
+            targets.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let closed = subject("a", &[]);
+        assert_eq!(
+            text(&closed, Some("10.0.0.1")),
+            [
+                "neighbour,tcp,10.0.0.1:7007",
+                "neighbour,udp,10.0.0.1:7007",
+                "operator,tcp,10.0.0.9:8080",
+                "api-server,tcp,10.96.0.1:443",
+                "metadata,tcp,169.254.169.254:80",
+                "external,tcp,192.0.2.1:443",
+                "external,tcp,198.51.100.7:443",
+            ]
+        );
+        let open = Subject {
+            reaches_api_server: true,
+            egress: vec![
+                Destination {
+                    cidr: "192.0.2.0/24".parse().expect("cidr"),
+                    except: Vec::new(),
+                    ports: Vec::new(),
+                },
+                Destination {
+                    cidr: "0.0.0.0/0".parse().expect("cidr"),
+                    except: vec!["198.51.100.0/24".parse().expect("cidr")],
+                    ports: Vec::new(),
+                },
+            ],
+            ..closed
+        };
+        assert_eq!(
+            text(&open, None),
+            [
+                "operator,tcp,10.0.0.9:8080",
+                "metadata,tcp,169.254.169.254:80",
+                "external,tcp,198.51.100.7:443"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_in_doubt_is_tried_again_soon() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(again(&Outcome::Passed, hour, 0.5), hour);
+        assert!(again(&Outcome::Passed, hour, 0.0) < hour && again(&Outcome::Passed, hour, 1.0) > hour);
+        assert_eq!(again(&Outcome::Untried(String::new()), hour, 0.5), LATER);
+        assert_eq!(again(&Outcome::Violated(Vec::new()), hour, 0.5), SOON);
+        assert_eq!(again(&Outcome::Untried(String::new()), SOON, 0.5), SOON);
+    }
+}

@@ -1,0 +1,61 @@
+//! What the operator is told about its probes.
+
+use super::target::Kind;
+use crate::settings::{duration, items};
+use clap::Args;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The settings of the network's probes.
+#[derive(Args, Clone, Debug)]
+pub struct NetworkProbe {
+    /// Image of the probes: the operator's own; empty means that the network is not tried.
+    #[arg(long = "network-probe-image", env = "NETWORK_PROBE_IMAGE", default_value = "")]
+    pub image: String,
+
+    /// When the kubelet fetches it.
+    #[arg(
+        long = "network-probe-pull-policy",
+        env = "NETWORK_PROBE_PULL_POLICY",
+        default_value = "IfNotPresent"
+    )]
+    pub pull_policy: String,
+
+    /// How often each tenant's network is tried, give or take a tenth.
+    #[arg(long = "network-probe-period", env = "NETWORK_PROBE_PERIOD", default_value = "1h", value_parser = period)]
+    pub period: Duration,
+
+    /// What tenants may reach as far as the platform is concerned, comma separated.
+    // A plain `Vec` would make clap split by itself, and refuse the empty string that an unset chart value gives.
+    #[arg(long = "network-probe-tolerated", env = "NETWORK_PROBE_TOLERATED", default_value = "", value_parser = kinds, hide_default_value = true)]
+    pub tolerated: std::vec::Vec<Kind>,
+
+    /// Addresses outside of the cluster, ADDRESS:PORT, comma separated, that only those tenants may reach whose spec says so.
+    #[arg(long = "network-probe-external", env = "NETWORK_PROBE_EXTERNAL", default_value = "", value_parser = addresses, hide_default_value = true)]
+    pub external: std::vec::Vec<SocketAddr>,
+
+    /// Address of the operator's own pod, which tenants must not reach.
+    #[arg(long = "pod-ip", env = "OPERATOR_POD_IP")]
+    pub pod_ip: Option<IpAddr>,
+}
+
+fn kinds(text: &str) -> Result<Vec<Kind>, String> {
+    items(text).map(|item| clap::ValueEnum::from_str(item, false)).collect()
+}
+
+fn addresses(text: &str) -> Result<Vec<SocketAddr>, String> {
+    let parse = |item: &str| {
+        item.parse()
+            .map_err(|_| format!("{item} is not of the form ADDRESS:PORT"))
+    };
+    items(text).map(parse).collect()
+}
+
+/// Shorter than a round takes would be without end.
+fn period(text: &str) -> Result<Duration, String> {
+    let period = duration(text)?;
+    match period >= Duration::from_secs(10) {
+        true => Ok(period),
+        false => Err("must not be shorter than 10s".to_owned()),
+    }
+}
