@@ -42,6 +42,16 @@ pub const ISSUED_AT: &str = "tenant-operator.io/issued-at";
 pub const PREVIOUS_UNTIL: &str = "tenant-operator.io/previous-valid-until";
 /// Annotation of a Secret: the request that its credentials answer.
 pub const ROTATED_FOR: &str = "tenant-operator.io/rotated-for";
+/// Annotations of a namespace: what the objects in it may name, comma separated; the chart's policies read them. Without one of
+/// them that is not bounded.
+pub const ALLOWED_REGISTRIES: &str = "tenant-operator.io/allowed-image-registries";
+pub const ALLOWED_PULL_POLICIES: &str = "tenant-operator.io/allowed-image-pull-policies";
+pub const ALLOWED_STORAGE_CLASSES: &str = "tenant-operator.io/allowed-storage-classes";
+pub const ALLOWED_INGRESS_CLASSES: &str = "tenant-operator.io/allowed-ingress-classes";
+pub const ALLOWED_PRIORITY_CLASSES: &str = "tenant-operator.io/allowed-priority-classes";
+pub const ALLOWED_RUNTIME_CLASSES: &str = "tenant-operator.io/allowed-runtime-classes";
+/// As the others; without it none but ClusterIP.
+pub const ALLOWED_SERVICE_TYPES: &str = "tenant-operator.io/allowed-service-types";
 /// Label of a pod that tries what the network lets through: what it does, `listen` or `dial`.
 pub const PROBE: &str = "tenant-operator.io/probe";
 /// The names of such pods start so.

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 #[tokio::test]
 async fn what_exceeds_the_quota_is_refused_with_the_reason() -> Result<()> {
     let scene = Scene::new("quota").await?;
-    let tier = scene.tier(json!({})).await?;
+    let types = json!({"allowed": {"serviceTypes": ["NodePort", "LoadBalancer"]}});
+    let tier = scene.tier(types).await?;
     let tenant = scene
         .tenant("", &tier, json!({"quota": {"pods": 2, "persistentvolumeclaims": 0}}))
         .await?;
@@ -43,6 +44,7 @@ async fn what_exceeds_the_quota_is_refused_with_the_reason() -> Result<()> {
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": kind.to_lowercase()},
         "spec": {"type": kind, "ports": [{"port": 80}]}})
     };
+    // Their types are allowed here; that there may be none is the quota's to say.
     for kind in ["NodePort", "LoadBalancer"] {
         refused(
             kind,

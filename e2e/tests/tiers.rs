@@ -1,7 +1,7 @@
 //! Tiers: their workloads, their changes, their end.
 
 use crate::support::quantity::number;
-use crate::support::{Scene, eventually, path, secs, server_workload, text};
+use crate::support::{Scene, eventually, path, pods, refused, secs, server_workload, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
@@ -82,6 +82,85 @@ async fn a_change_of_the_tier_reaches_its_tenants() -> Result<()> {
     })
     .await?;
     tenant.ready().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_tier_allows_binds_everybody_in_its_tenants() -> Result<()> {
+    let scene = Scene::new("allowed").await?;
+    let tier = scene
+        .tier(json!({"allowed": {"imageRegistries": ["docker.io/library"], "storageClasses": ["local"]}}))
+        .await?;
+    let spec = json!({"owners": [{"kind": "User", "name": scene.name, "role": "Admin"}], "namespaces": [{"name": "more"}],
+                      "workloads": [server_workload("web")]});
+    let tenant = scene.tenant("", &tier, spec).await?;
+    let now = tenant.ready().await?;
+    let shown = &now["status"]["effective"]["allowed"]["imageRegistries"];
+    ensure!(*shown == json!(["docker.io/library"]), "{shown}");
+    let owner = scene.cluster.impersonate(&scene.name, &["system:authenticated"])?;
+    let pod = |image: &str| {
+        let mut pod = pods::server("one");
+        pod["spec"]["containers"][0]["image"] = json!(image);
+        pod
+    };
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+        "spec": {"storageClassName": "other", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}});
+    for namespace in [tenant.name.clone(), format!("{}-more", tenant.name)] {
+        let to = |resource: &str| path(resource, &namespace, "");
+        for client in [&owner, &scene.cluster] {
+            let made = client.create(&to("pods"), &pod("ghcr.io/evil/image")).await;
+            refused(
+                "an image of another registry",
+                made,
+                &["(docker.io/library)", "ghcr.io/evil/image"],
+            )?;
+            let made = client.create(&to("persistentvolumeclaims"), &claim).await;
+            refused("another class of storage", made, &["(local)", "not: other"])?;
+        }
+    }
+    owner
+        .create(&path("pods", &tenant.name, ""), &pods::server("own"))
+        .await
+        .context("an image of its registry")?;
+
+    // A tenant narrows what its tier allows, and what runs there must fit.
+    tenant
+        .patch(json!({"allowed": {"imageRegistries": ["docker.io/library/other"]}}))
+        .await?;
+    tenant
+        .not_ready(&["Invalid"], &["spec.workloads: web", "docker.io/library/other"])
+        .await?;
+    tenant
+        .patch(json!({"allowed": {"imageRegistries": ["docker.io"]}}))
+        .await?;
+    tenant
+        .not_ready(
+            &["Invalid"],
+            &[
+                "spec.allowed.imageRegistries[0]",
+                "the tier, which allows docker.io/library",
+            ],
+        )
+        .await?;
+    tenant.patch(json!({"allowed": null})).await?;
+    tenant.ready().await?;
+
+    // What the tier no longer bounds is free within seconds.
+    let wider = json!({"spec": {"allowed": null}});
+    scene
+        .cluster
+        .patch(&path("tenanttiers", "", &tier), &wider)
+        .await
+        .context("change the tier")?;
+    eventually("another registry to be allowed", secs(20), async || {
+        let mut any = pod("ghcr.io/evil/image");
+        any["metadata"]["name"] = json!("any");
+        owner.create(&path("pods", &tenant.name, ""), &any).await?;
+        Ok(())
+    })
+    .await?;
+    let kept = scene.cluster.get(&path("namespaces", "", &tenant.name)).await?["metadata"]["annotations"].clone();
+    ensure!(!kept.to_string().contains("tenant-operator.io/allowed-"), "{kept}");
     Ok(())
 }
 

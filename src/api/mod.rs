@@ -1,5 +1,6 @@
 //! The custom resources of `tenant-operator.io/v1alpha1`: the only source of `crds/*.yaml`.
 
+pub mod allowed;
 pub mod common;
 mod crds;
 pub mod database;
@@ -11,6 +12,7 @@ pub mod tier;
 pub mod view;
 pub mod workload;
 
+pub use allowed::*;
 pub use common::*;
 pub use crds::{crds, yaml};
 pub use database::*;

@@ -1,6 +1,6 @@
 //! What was observed of a tenant. Bounded in size, and written only when it changed.
 
-use super::{Access, DatabaseStatus, DatabaseUsage, IsolationModel, PodSecurity, ResourceList, schema};
+use super::{Access, Allowed, DatabaseStatus, DatabaseUsage, IsolationModel, PodSecurity, ResourceList, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -55,6 +55,9 @@ pub struct Effective {
     pub quota: ResourceList,
     /// Network access.
     pub network: EffectiveNetwork,
+    /// What the objects in its namespaces may name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
     /// The workloads' names, the tier's included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workloads: Vec<String>,

@@ -2,7 +2,9 @@
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
-use super::{Credentials, IsolationModel, Network, ResourceList, TenantDatabase, TenantStatus, Workload, schema};
+use super::{
+    Allowed, Credentials, IsolationModel, Network, ResourceList, TenantDatabase, TenantStatus, Workload, schema,
+};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,6 +76,9 @@ pub struct TenantSpec {
     /// What may come in and go out. What is left out is as the tier says, else refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// What the objects in its namespaces may name, within what the tier allows. What is left out is as the tier says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
     /// Applications that run in the tenant's first namespace, besides the tier's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]

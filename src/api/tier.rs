@@ -2,7 +2,9 @@
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
-use super::{ContainerResources, Credentials, IsolationModel, Network, ResourceList, TierDatabase, Workload, schema};
+use super::{
+    Allowed, ContainerResources, Credentials, IsolationModel, Network, ResourceList, TierDatabase, Workload, schema,
+};
 use k8s_openapi::api::core::v1::Toleration;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -60,6 +62,9 @@ pub struct TenantTierSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 33))]
     pub max_namespaces: Option<i32>,
+    /// What the objects in the tenants' namespaces may name: a tenant narrows it, and never widens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
     /// Where and how the tenants' workloads are scheduled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduling: Option<Scheduling>,

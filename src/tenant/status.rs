@@ -2,7 +2,9 @@
 
 use super::ValidTenant;
 use super::provision::Progress;
-use crate::api::{Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage};
+use crate::api::{
+    Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
+};
 use crate::cluster::{Identity, Kind, Live};
 use crate::database::tend::Outcome as Data;
 use crate::names;
@@ -204,6 +206,10 @@ pub fn usage<'a>(quotas: impl Iterator<Item = &'a Live>, now: Timestamp) -> Usag
 
 fn effective(valid: &ValidTenant) -> Effective {
     let network = &valid.network;
+    let unbounded = Allowed {
+        service_types: Some(Vec::new()),
+        ..Allowed::default()
+    };
     Effective {
         isolation: valid.isolation,
         pod_security: valid.pod_security,
@@ -221,6 +227,7 @@ fn effective(valid: &ValidTenant) -> Effective {
                 })
                 .collect(),
         },
+        allowed: Some(valid.allowed.clone()).filter(|allowed| *allowed != unbounded),
         workloads: valid.workloads.iter().map(|workload| workload.name.clone()).collect(),
     }
 }

@@ -1,6 +1,7 @@
-//! A namespace with the marks of ownership and its Pod Security Standard.
+//! A namespace with the marks of ownership, its Pod Security Standard, and what the objects in it may name.
 
 use super::meta;
+use crate::api::{Allowed, ServiceType};
 use crate::cluster::{Desired, Kind};
 use crate::names;
 use crate::tenant::ValidTenant;
@@ -17,6 +18,9 @@ pub fn namespace(tenant: &ValidTenant, name: &str) -> Desired {
         );
     }
     labels.insert("pod-security.kubernetes.io/enforce-version".into(), "latest".into());
+    meta.annotations
+        .get_or_insert_default()
+        .extend(allowed(&tenant.allowed));
     meta::desired(
         Kind::Namespace,
         &meta,
@@ -25,4 +29,33 @@ pub fn namespace(tenant: &ValidTenant, name: &str) -> Desired {
             ..Namespace::default()
         },
     )
+}
+
+/// What the admission policies read. Absent is unbounded, empty is none.
+fn allowed(allowed: &Allowed) -> impl Iterator<Item = (String, String)> {
+    let join = |list: &Option<Vec<String>>| list.as_ref().map(|list| list.join(","));
+    let policies = allowed.image_pull_policies.as_ref();
+    let policies = policies.map(|list| {
+        list.iter()
+            .map(|policy| format!("{policy:?}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    });
+    let types = allowed.service_types.iter().flatten().copied();
+    let types = types.map(ServiceType::as_str).collect::<Vec<_>>().join(",");
+    let entries = [
+        (names::ALLOWED_REGISTRIES, join(&allowed.image_registries)),
+        (names::ALLOWED_PULL_POLICIES, policies),
+        (names::ALLOWED_STORAGE_CLASSES, join(&allowed.storage_classes)),
+        (names::ALLOWED_INGRESS_CLASSES, join(&allowed.ingress_classes)),
+        (names::ALLOWED_PRIORITY_CLASSES, join(&allowed.priority_classes)),
+        (names::ALLOWED_RUNTIME_CLASSES, join(&allowed.runtime_classes)),
+        (
+            names::ALLOWED_SERVICE_TYPES,
+            Some(types).filter(|types| !types.is_empty()),
+        ),
+    ];
+    entries
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_string(), value?)))
 }

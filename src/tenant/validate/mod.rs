@@ -1,6 +1,7 @@
 //! `Tenant + TenantTier + World → ValidTenant`, or every reason why not. Pure; what is planned is planned from a
 //! [`ValidTenant`] alone.
 
+mod allowed;
 mod configuration;
 mod database;
 mod network;
@@ -14,8 +15,8 @@ pub use network::{Destination, Peering, ValidNetwork};
 pub use owners::subjects;
 
 use crate::api::{
-    ContainerResources, DatabaseModel, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling, Tenant,
-    TenantTier, Workload,
+    Allowed, ContainerResources, DatabaseModel, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling,
+    Tenant, TenantTier, Workload,
 };
 use crate::cluster::Identity;
 use crate::names;
@@ -97,6 +98,8 @@ pub struct ValidTenant {
     pub container_defaults: ContainerResources,
     pub network: ValidNetwork,
     pub owners: BTreeMap<OwnerRole, Vec<Subject>>,
+    /// What the objects in its namespaces may name.
+    pub allowed: Allowed,
     pub scheduling: Scheduling,
     pub workloads: Vec<Workload>,
     /// As written by serde_json: keys in order, so that the same configuration has the same digest.
@@ -160,6 +163,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
 
     let database = database::resolve(tenant, tier, isolation, world.placed, &mut errors);
     let scheduling = scheduling::check(plan, &mut errors);
+    let allowed = allowed::resolve(spec, plan, &workloads, &scheduling, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -176,6 +180,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         container_defaults,
         network,
         owners,
+        allowed,
         scheduling,
         workloads,
         configuration,

@@ -1,0 +1,75 @@
+//! What tenants' own objects may name.
+
+use super::ImagePullPolicy;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the objects in a tenant's namespaces may name, whoever makes them. A list that is absent bounds nothing, an empty one allows nothing.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Allowed {
+    /// Where images come from: a registry, or a path in one, such as `registry.example.com/team`. An image that names no registry is of `docker.io`, and one that
+    /// names nothing but itself of `docker.io/library`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 32),
+        inner(
+            length(min = 1, max = 253),
+            regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?(:[0-9]{1,5})?(/[-._a-z0-9]+)*$")
+        )
+    )]
+    pub image_registries: Option<Vec<String>>,
+    /// When the kubelet fetches images. With `Always` alone nobody runs what only another tenant may fetch and a node still has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 3))]
+    pub image_pull_policies: Option<Vec<ImagePullPolicy>>,
+    /// StorageClasses of PersistentVolumeClaims. A claim that names none has the cluster's default class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 32),
+        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))
+    )]
+    pub storage_classes: Option<Vec<String>>,
+    /// IngressClasses of Ingresses. An Ingress that names none has the cluster's default class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 32),
+        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))
+    )]
+    pub ingress_classes: Option<Vec<String>>,
+    /// PriorityClasses of pods. A pod that names none has the cluster's default class, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 32),
+        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))
+    )]
+    pub priority_classes: Option<Vec<String>>,
+    /// RuntimeClasses of pods. A pod must name one of them; an empty list means that none may be named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 32),
+        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))
+    )]
+    pub runtime_classes: Option<Vec<String>>,
+    /// Types of Services besides ClusterIP. Absent means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2))]
+    pub service_types: Option<Vec<ServiceType>>,
+}
+
+/// A type of Service that is reached from outside of the cluster.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceType {
+    NodePort,
+    LoadBalancer,
+}
+
+impl ServiceType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NodePort => "NodePort",
+            Self::LoadBalancer => "LoadBalancer",
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! What a tenant's objects may name: the tier's lists, and the tenant's within them. The operator's own objects keep to them too.
+
+use super::Invalid;
+use crate::api::{Allowed, ImagePullPolicy, Scheduling, TenantSpec, TenantTierSpec, Workload};
+
+pub fn resolve(
+    spec: &TenantSpec,
+    tier: &TenantTierSpec,
+    workloads: &[Workload],
+    scheduling: &Scheduling,
+    errors: &mut Vec<Invalid>,
+) -> Allowed {
+    let tiers = tier.allowed.clone().unwrap_or_default();
+    let own = spec.allowed.clone().unwrap_or_default();
+    let equal = |a: &String, b: &String| a == b;
+    let allowed = Allowed {
+        image_registries: narrow(
+            "imageRegistries",
+            own.image_registries,
+            tiers.image_registries,
+            lies_within,
+            errors,
+        ),
+        image_pull_policies: narrow(
+            "imagePullPolicies",
+            own.image_pull_policies,
+            tiers.image_pull_policies,
+            |a, b| a == b,
+            errors,
+        ),
+        storage_classes: narrow(
+            "storageClasses",
+            own.storage_classes,
+            tiers.storage_classes,
+            equal,
+            errors,
+        ),
+        ingress_classes: narrow(
+            "ingressClasses",
+            own.ingress_classes,
+            tiers.ingress_classes,
+            equal,
+            errors,
+        ),
+        priority_classes: narrow(
+            "priorityClasses",
+            own.priority_classes,
+            tiers.priority_classes,
+            equal,
+            errors,
+        ),
+        runtime_classes: narrow(
+            "runtimeClasses",
+            own.runtime_classes,
+            tiers.runtime_classes,
+            equal,
+            errors,
+        ),
+        // Absent is none.
+        service_types: narrow(
+            "serviceTypes",
+            own.service_types,
+            Some(tiers.service_types.unwrap_or_default()),
+            |a, b| a == b,
+            errors,
+        ),
+    };
+    for workload in workloads {
+        for message in refused(&allowed, workload) {
+            errors.push(Invalid::new(format!("spec.workloads: {}", workload.name), message));
+        }
+    }
+    if !workloads.is_empty() {
+        let mut class = |part: &str, name: &Option<String>, list: &Option<Vec<String>>, is_needed: bool| {
+            let Some(list) = list else { return };
+            let is_fine = match name {
+                Some(name) => list.contains(name),
+                None => !is_needed || list.is_empty(),
+            };
+            if !is_fine {
+                let message = format!(
+                    "is {}, and allowed is {}",
+                    name.as_deref().unwrap_or("absent"),
+                    names(list)
+                );
+                errors.push(Invalid::new(
+                    format!("spec.tier: the tier's scheduling.{part}"),
+                    message,
+                ));
+            }
+        };
+        class(
+            "priorityClassName",
+            &scheduling.priority_class_name,
+            &allowed.priority_classes,
+            false,
+        );
+        class(
+            "runtimeClassName",
+            &scheduling.runtime_class_name,
+            &allowed.runtime_classes,
+            true,
+        );
+    }
+    allowed
+}
+
+/// The tenant's list where it has one and it lies within the tier's, else the tier's.
+fn narrow<T: serde::Serialize>(
+    field: &str,
+    own: Option<Vec<T>>,
+    tiers: Option<Vec<T>>,
+    within: fn(&T, &T) -> bool,
+    errors: &mut Vec<Invalid>,
+) -> Option<Vec<T>> {
+    let Some(own) = own else { return tiers };
+    let Some(tiers) = tiers else { return Some(own) };
+    for (i, item) in own.iter().enumerate() {
+        if !tiers.iter().any(|bound| within(item, bound)) {
+            let shown: Vec<String> = tiers.iter().map(text).collect();
+            let message = format!(
+                "{} is not allowed by the tier, which allows {}",
+                text(item),
+                names(&shown)
+            );
+            errors.push(Invalid::new(format!("spec.allowed.{field}[{i}]"), message));
+        }
+    }
+    Some(own)
+}
+
+fn text<T: serde::Serialize>(item: &T) -> String {
+    let value = serde_json::to_value(item).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_string()
+}
+
+fn names(list: &[String]) -> String {
+    match list.is_empty() {
+        true => "none".into(),
+        false => list.join(", "),
+    }
+}
+
+/// Whether a path lies in a registry, or below a path in one.
+fn lies_within(path: &String, bound: &String) -> bool {
+    path == bound
+        || path
+            .strip_prefix(bound.as_str())
+            .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The image with the registry that the container runtime takes where it names none.
+fn with_registry(image: &str) -> String {
+    match image.split_once('/') {
+        None => format!("docker.io/library/{image}"),
+        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => image.to_string(),
+        Some(_) => format!("docker.io/{image}"),
+    }
+}
+
+/// When an image is fetched of which nothing is said: always if its tag is `latest`, by name or for want of another.
+fn default_policy(image: &str) -> ImagePullPolicy {
+    let name = image.rsplit('/').next().unwrap_or_default();
+    match (name.contains('@'), name.rsplit_once(':')) {
+        (false, None | Some((_, "latest"))) => ImagePullPolicy::Always,
+        _ => ImagePullPolicy::IfNotPresent,
+    }
+}
+
+/// What admission would refuse of a workload's pods and claims.
+fn refused(allowed: &Allowed, workload: &Workload) -> Vec<String> {
+    let mut messages = Vec::new();
+    let image = workload.image.as_deref().unwrap_or_default();
+    if let Some(list) = &allowed.image_registries {
+        let whole = with_registry(image);
+        if !list.iter().any(|bound| lies_within(&whole, bound)) {
+            messages.push(format!(
+                "image {image} is of none of the allowed registries: {}",
+                names(list)
+            ));
+        }
+    }
+    if let Some(list) = &allowed.image_pull_policies {
+        let policy = workload.image_pull_policy.unwrap_or_else(|| default_policy(image));
+        if !list.contains(&policy) {
+            let shown: Vec<String> = list.iter().map(text).collect();
+            messages.push(format!(
+                "imagePullPolicy {} is not allowed, but {}",
+                text(&policy),
+                names(&shown)
+            ));
+        }
+    }
+    if let Some(list) = &allowed.storage_classes {
+        let claims = workload.volume_claims.iter().flatten();
+        for class in claims.filter_map(|claim| claim.storage_class_name.as_ref()) {
+            if !list.contains(class) {
+                messages.push(format!("storageClassName {class} is not allowed, but {}", names(list)));
+            }
+        }
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ServiceType;
+
+    fn list(items: &[&str]) -> Option<Vec<String>> {
+        Some(items.iter().map(ToString::to_string).collect())
+    }
+
+    fn judged(tiers: Allowed, own: Option<Allowed>, workloads: &[Workload]) -> (Allowed, Vec<String>) {
+        let spec = TenantSpec {
+            allowed: own,
+            ..TenantSpec::default()
+        };
+        let tier = TenantTierSpec {
+            allowed: Some(tiers),
+            ..TenantTierSpec::default()
+        };
+        let mut errors = Vec::new();
+        let allowed = resolve(
+            &spec,
+            &tier,
+            workloads,
+            &tier.scheduling.clone().unwrap_or_default(),
+            &mut errors,
+        );
+        (allowed, errors.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_tenant_narrows_and_never_widens() {
+        let tiers = || Allowed {
+            image_registries: list(&["ghcr.io/acme", "docker.io"]),
+            storage_classes: list(&["fast"]),
+            ..Allowed::default()
+        };
+        let (allowed, errors) = judged(tiers(), None, &[]);
+        assert_eq!((allowed.image_registries, errors), (tiers().image_registries, vec![]));
+        assert_eq!(allowed.service_types, Some(vec![]), "none unless the tier names them");
+        let own = Allowed {
+            image_registries: list(&["ghcr.io/acme/web"]),
+            storage_classes: list(&[]),
+            ingress_classes: list(&["public"]),
+            ..Allowed::default()
+        };
+        let (allowed, errors) = judged(tiers(), Some(own.clone()), &[]);
+        assert_eq!(errors, Vec::<String>::new());
+        assert_eq!(
+            (
+                allowed.image_registries,
+                allowed.storage_classes,
+                allowed.ingress_classes
+            ),
+            (own.image_registries, own.storage_classes, own.ingress_classes)
+        );
+        let wide = Allowed {
+            image_registries: list(&["ghcr.io/acme-evil", "ghcr.io"]),
+            storage_classes: list(&["fast", "slow"]),
+            service_types: Some(vec![ServiceType::NodePort]),
+            ..Allowed::default()
+        };
+        let (_, errors) = judged(tiers(), Some(wide), &[]);
+        let fields = [
+            "imageRegistries[0]",
+            "imageRegistries[1]",
+            "storageClasses[1]",
+            "serviceTypes[0]",
+        ];
+        assert_eq!(errors.len(), fields.len(), "{errors:?}");
+        for (error, field) in errors.iter().zip(fields) {
+            assert!(error.contains(&format!("spec.allowed.{field}")), "{error}");
+        }
+        assert!(
+            errors[3].contains("NodePort is not allowed by the tier, which allows none"),
+            "{}",
+            errors[3]
+        );
+    }
+
+    #[test]
+    fn images_are_judged_as_the_runtime_reads_them() {
+        let cases = [
+            ("nginx", "docker.io/library", true),
+            ("nginx:1.27", "docker.io/library/nginx", false),
+            ("bitnami/nginx", "docker.io/bitnami", true),
+            ("bitnami/nginx", "docker.io/bit", false),
+            ("localhost/a:1", "localhost", true),
+            ("registry:5000/a", "registry:5000", true),
+            ("registry.example.com.evil.io/a", "registry.example.com", false),
+            ("ghcr.io/acme/web@sha256:abc", "ghcr.io/acme", true),
+        ];
+        for (image, bound, fits) in cases {
+            let workload = Workload {
+                name: "web".into(),
+                image: Some(image.into()),
+                ..Workload::default()
+            };
+            let tiers = Allowed {
+                image_registries: list(&[bound]),
+                ..Allowed::default()
+            };
+            let (_, errors) = judged(tiers, None, &[workload]);
+            assert_eq!(errors.is_empty(), fits, "{image} in {bound}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn the_policy_of_an_image_that_says_none_is_kubernetes() {
+        let always = ["nginx", "nginx:latest", "registry:5000/nginx"];
+        for image in always {
+            assert_eq!(default_policy(image), ImagePullPolicy::Always, "{image}");
+        }
+        for image in [
+            "nginx:1",
+            "registry:5000/nginx:1",
+            "nginx@sha256:abc",
+            "nginx:latest@sha256:abc",
+        ] {
+            assert_eq!(default_policy(image), ImagePullPolicy::IfNotPresent, "{image}");
+        }
+    }
+
+    #[test]
+    fn workloads_that_admission_would_refuse_are_refused_before() {
+        let workload = Workload {
+            name: "web".into(),
+            image: Some("nginx:1".into()),
+            ..Workload::default()
+        };
+        let tiers = Allowed {
+            image_pull_policies: Some(vec![ImagePullPolicy::Always]),
+            runtime_classes: list(&["gvisor"]),
+            priority_classes: list(&[]),
+            ..Allowed::default()
+        };
+        let (_, errors) = judged(tiers, None, &[workload]);
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert!(
+            errors[0].contains("imagePullPolicy IfNotPresent is not allowed, but Always"),
+            "{errors:?}"
+        );
+        assert!(
+            errors[1].contains("runtimeClassName") && errors[1].contains("is absent, and allowed is gvisor"),
+            "{errors:?}"
+        );
+    }
+}
