@@ -70,6 +70,38 @@ async fn the_number_of_namespaces_is_from_1_to_33() -> Result<()> {
     Ok(())
 }
 
+/// They stand in annotations, comma separated.
+#[tokio::test]
+async fn what_is_allowed_is_named_as_it_is_matched() -> Result<()> {
+    let dry = Dry::tier().await?;
+    let good = json!({"imageRegistries": ["docker.io", "registry.example.com:5000/team/a_b", "localhost"], "imagePullPolicies": ["Always"],
+        "storageClasses": [], "ingressClasses": ["public.example"], "serviceTypes": ["NodePort", "LoadBalancer"]});
+    dry.accepts("lists", json!({"allowed": good})).await?;
+    for bad in [
+        "",
+        "a,b",
+        "https://ghcr.io",
+        "ghcr.io/",
+        "GHCR.io",
+        "ghcr.io/*",
+        "ghcr.io/acme@sha256:0",
+    ] {
+        let allowed = json!({"allowed": {"imageRegistries": [bad]}});
+        dry.refuses(bad, allowed, &["spec.allowed.imageRegistries[0]"]).await?;
+    }
+    for field in ["storageClasses", "ingressClasses", "priorityClasses", "runtimeClasses"] {
+        for bad in ["", "a,b", "A"] {
+            dry.refuses(bad, json!({"allowed": {field: [bad]}}), &[field]).await?;
+        }
+    }
+    dry.refuses(
+        "a type",
+        json!({"allowed": {"serviceTypes": ["ExternalName"]}}),
+        &["serviceTypes"],
+    )
+    .await
+}
+
 #[tokio::test]
 async fn scheduling_and_schema_are_taken_as_they_are() -> Result<()> {
     let dry = Dry::tier().await?;
