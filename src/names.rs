@@ -52,6 +52,9 @@ pub const ALLOWED_PRIORITY_CLASSES: &str = "tenant-operator.io/allowed-priority-
 pub const ALLOWED_RUNTIME_CLASSES: &str = "tenant-operator.io/allowed-runtime-classes";
 /// As the others; without it none but ClusterIP.
 pub const ALLOWED_SERVICE_TYPES: &str = "tenant-operator.io/allowed-service-types";
+/// Annotation of a namespace: all of its tenant's, comma separated. The NetworkPolicies of the tenant's own may name these; the chart's
+/// policies read it.
+pub const OWN_NAMESPACES: &str = "tenant-operator.io/own-namespaces";
 /// Label of a pod that tries what the network lets through: what it does, `listen` or `dial`.
 pub const PROBE: &str = "tenant-operator.io/probe";
 /// The names of such pods start so.

@@ -1,7 +1,7 @@
 //! Openings between tenants that somebody made: each is found, named, and forgotten when it is closed.
 
 use crate::support::database::Site;
-use crate::support::{Scene, TestTenant, condition, eventually, kubectl, operator, path, secs, summary, text};
+use crate::support::{Scene, TestTenant, condition, eventually, kubectl, operator, path, refused, secs, summary, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ async fn what_rbac_opens_is_found_named_and_forgotten() -> Result<()> {
         tenant.ready().await?;
         let now = isolated(tenant, "True", &["api-access"]).await?;
         ensure!(
-            now["status"]["isolation"]["passed"] == 1,
+            now["status"]["isolation"]["passed"] == 2,
             "{}",
             now["status"]["isolation"]
         );
@@ -136,6 +136,80 @@ async fn what_rbac_opens_is_found_named_and_forgotten() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Policies add up: one that an administrator adds opens what the operator's close.
+#[tokio::test]
+async fn what_a_network_policy_opens_is_found_named_and_forgotten() -> Result<()> {
+    let scene = Scene::new("walls").await?;
+    let tier = scene.tier(json!({})).await?;
+    let owners =
+        json!({"owners": [{"kind": "User", "name": scene.name, "role": "Admin"}], "namespaces": [{"name": "more"}]});
+    let (a, b) = (
+        scene.tenant("a", &tier, owners).await?,
+        scene.tenant("b", &tier, json!({})).await?,
+    );
+    for tenant in [&a, &b] {
+        tenant.ready().await?;
+        isolated(tenant, "True", &["network-policies"]).await?;
+    }
+    let owner = scene.cluster.impersonate(&scene.name, &["system:authenticated"])?;
+    let more = format!("{}-more", a.name);
+    let named = |name: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
+    let ingress = |peers: &[Value]| json!({"podSelector": {}, "ingress": [{"from": peers}]});
+    let policy = |spec: &Value| json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "own"}, "spec": spec});
+    let all = path("networkpolicies", &more, "");
+    let at = path("networkpolicies", &more, "own");
+    scene.will_leave(&at);
+    // An owner stays within the tenant.
+    owner
+        .create(&all, &policy(&ingress(&[named(&a.name)])))
+        .await
+        .context("an owner's policy")?;
+    isolated(&a, "True", &["network-policies"]).await?;
+    let wider = json!({"spec": ingress(&[named(&b.name)])});
+    refused(
+        "an owner lets another tenant in",
+        owner.patch(&at, &wider).await,
+        &["kubernetes.io/metadata.name among"],
+    )?;
+    let faults = [
+        (ingress(&[named(&b.name)]), "lets pods of tenant", b.name.as_str()),
+        (json!({"podSelector": {}, "ingress": [{}]}), "lets everybody in", ""),
+        (
+            json!({"podSelector": {}, "egress": [{"to": [named(&b.name)]}]}),
+            "lets the tenant's pods out to pods of tenant",
+            b.name.as_str(),
+        ),
+        (
+            json!({"podSelector": {}, "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}),
+            "the cluster's own addresses",
+            "",
+        ),
+    ];
+    for (spec, words, counterpart) in faults {
+        scene.cluster.delete(&at).await?;
+        scene.cluster.create(&all, &policy(&spec)).await?;
+        let now = isolated(
+            &a,
+            "False",
+            &[
+                "network-policies",
+                &format!("NetworkPolicy {more}/own"),
+                words,
+                counterpart,
+            ],
+        )
+        .await?;
+        let violation = &now["status"]["isolation"]["violations"][0];
+        ensure!(
+            violation["severity"] == "High" && text(&violation["counterpart"]) == counterpart,
+            "{violation}"
+        );
+        isolated(&b, "True", &[]).await?;
+    }
+    scene.cluster.delete(&at).await?;
+    isolated(&a, "True", &["network-policies"]).await.map(|_| ())
 }
 
 /// An event and the condition say who, to the cluster's people; the tenant's own learn that something is open, and no other's name.

@@ -58,7 +58,7 @@ async fn openings_are_found(scene: &Scene) -> Result<()> {
     for tenant in [&a, &b] {
         let now = isolated(tenant, "True", &["network-access"]).await?;
         ensure!(
-            now["status"]["isolation"]["passed"] == 2,
+            now["status"]["isolation"]["passed"] == 3,
             "{}",
             now["status"]["isolation"]
         );

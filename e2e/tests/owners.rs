@@ -36,15 +36,18 @@ const WRITE: [&str; 13] = [
     "create ingresses.networking.k8s.io",
     "create horizontalpodautoscalers.autoscaling",
 ];
-/// Only administrators may give access.
-const ACCESS: [&str; 4] = [
+/// Only administrators may give access, and write NetworkPolicies, within bounds.
+const ACCESS: [&str; 7] = [
     "create rolebindings.rbac.authorization.k8s.io",
     "create roles.rbac.authorization.k8s.io",
     "delete rolebindings.rbac.authorization.k8s.io",
     "list rolebindings.rbac.authorization.k8s.io",
+    "create networkpolicies.networking.k8s.io",
+    "patch networkpolicies.networking.k8s.io",
+    "delete networkpolicies.networking.k8s.io",
 ];
 /// Nobody who owns may do these.
-const NEVER: [&str; 31] = [
+const NEVER: [&str; 28] = [
     "create resourcequotas",
     "update resourcequotas",
     "patch resourcequotas",
@@ -52,9 +55,6 @@ const NEVER: [&str; 31] = [
     "create limitranges",
     "patch limitranges",
     "delete limitranges",
-    "create networkpolicies.networking.k8s.io",
-    "patch networkpolicies.networking.k8s.io",
-    "delete networkpolicies.networking.k8s.io",
     "create endpoints",
     "patch endpoints",
     "create endpointslices.discovery.k8s.io",

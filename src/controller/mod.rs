@@ -11,6 +11,7 @@ pub mod queue;
 pub mod reconcile;
 pub mod report;
 pub mod run;
+pub mod walls;
 pub mod watches;
 
 pub use context::Context;

@@ -2,11 +2,12 @@
 
 use super::Queue;
 use super::probes::Probes;
+use super::walls::{Breaches, Walls};
 use crate::api::{Tenant, TenantStatus};
 use crate::cluster::Store;
 use crate::isolation::access::Access;
 use crate::isolation::access::reach::{Holder, Opening};
-use crate::isolation::check::{API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS};
+use crate::isolation::check::{API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES};
 use crate::isolation::network::schedule::Subject;
 use crate::isolation::{Outcome, Proof};
 use crate::telemetry::metrics::Metrics;
@@ -14,7 +15,7 @@ use crate::tenant::isolated;
 use crate::tenant::observe::Known;
 use kube::runtime::reflector;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long changes are gathered: the API server's authorizer learns of them about as fast as this program.
@@ -26,6 +27,12 @@ const PERIOD: Duration = Duration::from_secs(15);
 
 /// What is open to and of each tenant.
 type Openings = BTreeMap<String, Vec<Opening>>;
+
+#[derive(Default)]
+struct Told {
+    openings: Arc<Openings>,
+    breaches: Arc<Breaches>,
+}
 
 /// Where a tenant stands in the network.
 pub enum Position {
@@ -40,19 +47,27 @@ pub enum Position {
 /// Proves that tenants are apart.
 pub struct Prover {
     access: Access,
+    walls: Arc<Walls>,
     tenants: reflector::Store<Tenant>,
     objects: Arc<Store>,
     metrics: Metrics,
     /// None where the platform does not want the network to be tried.
     probes: Option<Arc<Probes>>,
     /// What was open when those concerned were last woken.
-    told: Mutex<Arc<Openings>>,
+    told: Mutex<Told>,
 }
 
 impl Prover {
-    pub fn new(access: Access, known: &Known, probes: Option<Arc<Probes>>, metrics: Metrics) -> Self {
+    pub fn new(
+        access: Access,
+        walls: Arc<Walls>,
+        known: &Known,
+        probes: Option<Arc<Probes>>,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             access,
+            walls,
             probes,
             tenants: known.tenants.clone(),
             objects: known.objects.clone(),
@@ -75,7 +90,7 @@ impl Prover {
             Err(why) => Outcome::Untried(why.into()),
         };
         let mut proof = Proof {
-            outcomes: vec![(&API_ACCESS, outcome)],
+            outcomes: vec![(&API_ACCESS, outcome), (&NETWORK_POLICIES, self.judge_walls(tenant))],
             ..Proof::default()
         };
         proof
@@ -100,6 +115,13 @@ impl Prover {
         proof
     }
 
+    fn judge_walls(&self, tenant: &str) -> Outcome {
+        match self.walls.breaches() {
+            Ok(breaches) => Outcome::of(breaches.get(tenant).cloned().unwrap_or_default()),
+            Err(why) => Outcome::Untried(why.into()),
+        }
+    }
+
     /// Nothing is to be shown of a tenant that is no more.
     pub fn forget(&self, tenant: &str) {
         if let Some(probes) = &self.probes {
@@ -113,31 +135,31 @@ impl Prover {
     /// Wakes those whom a change concerns, for ever.
     pub async fn follow(self: Arc<Self>, queue: Queue) {
         loop {
-            let _ = tokio::time::timeout(PERIOD, self.access.changed()).await;
-            tokio::time::sleep(GATHER).await;
-            let Ok(openings) = self.access.openings(self.holders()) else {
-                continue;
+            let changed = async {
+                tokio::select! {
+                    () = self.access.changed() => {}
+                    () = self.walls.changed.notified() => {}
+                }
             };
-            let concerned = self.concerned(openings);
-            if concerned.is_empty() {
-                continue;
+            let _ = tokio::time::timeout(PERIOD, changed).await;
+            tokio::time::sleep(GATHER).await;
+            let mut concerned = Vec::new();
+            if let Ok(now) = self.access.openings(self.holders()) {
+                concerned = differing(&mut lock(&self.told).openings, now);
             }
-            self.access.forget_answers();
+            let by_access = !concerned.is_empty();
+            if let Ok(now) = self.walls.judge() {
+                concerned.extend(differing(&mut lock(&self.told).breaches, now));
+            }
+            if by_access {
+                self.access.forget_answers();
+            }
             concerned.iter().for_each(|tenant| queue.wake(tenant));
-            tokio::time::sleep(AGAIN).await;
-            concerned.iter().for_each(|tenant| queue.wake(tenant));
+            if by_access {
+                tokio::time::sleep(AGAIN).await;
+                concerned.iter().for_each(|tenant| queue.wake(tenant));
+            }
         }
-    }
-
-    /// The tenants of whom something else is to be said than when this was last asked.
-    fn concerned(&self, now: Arc<Openings>) -> Vec<String> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *told, now.clone());
-        let mut concerned: Vec<String> = before.keys().chain(now.keys()).cloned().collect();
-        concerned.retain(|tenant| before.get(tenant) != now.get(tenant));
-        concerned.sort();
-        concerned.dedup();
-        concerned
     }
 
     fn holders(&self) -> BTreeMap<String, Holder> {
@@ -161,5 +183,39 @@ impl Prover {
         }
         holders.values_mut().for_each(|holder| holder.namespaces.sort());
         holders
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The tenants of whom something else is to be said than before, which is forgotten.
+fn differing<T: PartialEq>(before: &mut Arc<BTreeMap<String, T>>, now: Arc<BTreeMap<String, T>>) -> Vec<String> {
+    let before = std::mem::replace(before, now.clone());
+    let mut tenants: Vec<String> = before.keys().chain(now.keys()).cloned().collect();
+    tenants.retain(|tenant| before.get(tenant) != now.get(tenant));
+    tenants.sort();
+    tenants.dedup();
+    tenants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_those_are_woken_of_whom_something_else_is_to_be_said() {
+        let map = |list: &[(&str, u8)]| {
+            Arc::new(
+                list.iter()
+                    .map(|(name, value)| (name.to_string(), *value))
+                    .collect::<BTreeMap<_, _>>(),
+            )
+        };
+        let mut told = map(&[("gone", 1), ("kept", 1), ("other", 1)]);
+        let now = map(&[("kept", 1), ("new", 1), ("other", 2)]);
+        assert_eq!(differing(&mut told, now.clone()), ["gone", "new", "other"]);
+        assert_eq!(differing(&mut told, now), Vec::<String>::new());
     }
 }

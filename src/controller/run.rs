@@ -4,6 +4,7 @@ use super::backoff::Backoff;
 use super::events::Events;
 use super::probes::Probes;
 use super::prover::Prover;
+use super::walls::Walls;
 use super::{Context, Queue, admission_proof, api_server, reconcile, watches};
 use crate::api::Tenant;
 use crate::cluster::leader::{Candidate, Leadership, Timing};
@@ -174,7 +175,9 @@ async fn lead(
         let tries = async move { probes.run(queue).await };
         watching.push(AbortOnDropHandle::new(tokio::spawn(tries)));
     }
-    let prover = Arc::new(Prover::new(access, &known, probes, metrics.clone()));
+    let (walls, keeping) = Walls::new(client.clone(), &known);
+    watching.push(AbortOnDropHandle::new(tokio::spawn(keeping)));
+    let prover = Arc::new(Prover::new(access, walls, &known, probes, metrics.clone()));
     watching.push(AbortOnDropHandle::new(tokio::spawn(
         prover.clone().follow(queue.clone()),
     )));

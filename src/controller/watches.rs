@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
 /// A list that comes object by object, so that a large one never stands in memory whole.
-fn config() -> watcher::Config {
+pub fn config() -> watcher::Config {
     watcher::Config::default().streaming_lists()
 }
 
@@ -52,7 +52,7 @@ pub async fn tiers(
     tenants: reflector::Store<Tenant>,
     queue: Queue,
 ) {
-    let mut stream = std::pin::pin!(reflected(Api::all(client), writer));
+    let mut stream = std::pin::pin!(reflected(Api::all(client), config(), writer));
     while let Some(event) = stream.next().await {
         let tier = match event {
             Ok(Event::Apply(tier) | Event::Delete(tier) | Event::InitApply(tier)) => tier,
@@ -72,7 +72,7 @@ pub async fn tiers(
 /// Watches the DatabaseServers into their store, and has each looked after while it exists, for ever.
 pub async fn servers(client: Client, writer: reflector::store::Writer<DatabaseServer>, databases: Arc<Databases>) {
     let mut agents = HashMap::new();
-    let mut stream = std::pin::pin!(reflected(Api::all(client), writer));
+    let mut stream = std::pin::pin!(reflected(Api::all(client), config(), writer));
     while let Some(event) = stream.next().await {
         match event {
             Ok(Event::Apply(server) | Event::InitApply(server)) => {
@@ -110,7 +110,7 @@ pub fn tenants(
     writer: reflector::store::Writer<Tenant>,
     queue: Queue,
 ) -> impl Stream<Item = Result<Tenant, watcher::Error>> {
-    reflected(Api::all(client), writer)
+    reflected(Api::all(client), config(), writer)
         .inspect_ok(move |event| {
             if let Event::Apply(changed) | Event::Delete(changed) = event {
                 let changed = changed.metadata.name.as_deref().unwrap_or_default();
@@ -123,11 +123,15 @@ pub fn tenants(
 }
 
 /// A watch into a store, without what nobody reads.
-fn reflected<K>(api: Api<K>, writer: reflector::store::Writer<K>) -> impl Stream<Item = watcher::Result<Event<K>>>
+pub fn reflected<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    writer: reflector::store::Writer<K>,
+) -> impl Stream<Item = watcher::Result<Event<K>>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    watch(api, config())
+    watch(api, config)
         .default_backoff()
         .modify(|object| {
             object.managed_fields_mut().clear();

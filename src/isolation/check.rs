@@ -56,8 +56,16 @@ pub const NETWORK_ACCESS: Check = Check {
     control: "the same pod reaches the cluster's DNS, TCP and UDP, before and after; the pod that listens is seen to by its kubelet",
 };
 
+pub const NETWORK_POLICIES: Check = Check {
+    id: "network-policies",
+    severity: Severity::High,
+    protects: "the wall around the tenant's pods, which any further NetworkPolicy opens",
+    tried: "every NetworkPolicy in the tenant's namespaces that is not the operator's is evaluated against all other tenants' namespaces and the cluster's addresses",
+    control: "a policy that lets everybody in, which is nowhere written, is judged with them and found",
+};
+
 /// All of them.
-pub const ALL: &[Check] = &[API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS];
+pub const ALL: &[Check] = &[API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES];
 
 #[cfg(test)]
 mod tests {
@@ -82,7 +90,7 @@ mod tests {
         }
         let rows = document
             .lines()
-            .filter(|row| row.starts_with("| `") && row.contains("-access`"))
+            .filter(|row| row.starts_with("| `") && (row.contains("| Critical |") || row.contains("| High |")))
             .count();
         assert_eq!(rows, ALL.len(), "a check that there is not");
     }

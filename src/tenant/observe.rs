@@ -97,7 +97,7 @@ pub fn names_peer(tenant: &Tenant, other: &str) -> bool {
     peers(tenant).any(|peer| peer.name == other)
 }
 
-fn peers(tenant: &Tenant) -> impl Iterator<Item = &Peer> {
+pub fn peers(tenant: &Tenant) -> impl Iterator<Item = &Peer> {
     let ingress = tenant
         .spec
         .network

@@ -9,9 +9,10 @@ READ, WRITE = ("get", "list", "watch"), ("create", "update", "patch", "delete")
 WORKLOADS = ("pods", "configmaps", "services", "persistentvolumeclaims", "serviceaccounts", "apps/deployments",
              "apps/statefulsets", "apps/daemonsets", "apps/replicasets", "batch/jobs", "batch/cronjobs",
              "autoscaling/horizontalpodautoscalers", "policy/poddisruptionbudgets", "networking.k8s.io/ingresses")
-BOUNDS = ("resourcequotas", "limitranges", "networking.k8s.io/networkpolicies", "endpoints",
+BOUNDS = ("resourcequotas", "limitranges", "endpoints",
           "discovery.k8s.io/endpointslices", "tenant-operator.io/tenantviews")
 RBAC = ("rbac.authorization.k8s.io/roles", "rbac.authorization.k8s.io/rolebindings")
+NETWORK = ("networking.k8s.io/networkpolicies",)
 
 
 def expectations():
@@ -21,10 +22,11 @@ def expectations():
             for verb in verbs:
                 for resource in resources:
                     yield who, ns, verb, resource, allowed
-        yield from each(READ, WORKLOADS + BOUNDS + ("events", "pods/log"), True)
+        yield from each(READ, WORKLOADS + BOUNDS + NETWORK + ("events", "pods/log"), True)
         yield from each(WRITE, WORKLOADS, writes)
         yield from each(READ + WRITE, ("secrets",), secrets)
         yield from each(READ + WRITE, RBAC, rbac)
+        yield from each(WRITE, NETWORK, rbac)
         yield from each(("create",), ("pods/exec", "pods/portforward", "pods/eviction"), writes)
         yield from each(("update", "patch"), ("apps/deployments/scale",), writes)
         yield from each(WRITE, BOUNDS, False)

@@ -331,7 +331,6 @@ def owners(r):
         r.allowed(f"{who} creates a Secret", create({"apiVersion": "v1", "kind": "Secret", "metadata": meta("s", A)}, who))
         r.refused(f"{who} deletes our Service", delete(A, "service", "ours", who), MANAGED)
         r.refused(f"{who} changes the quota", patch(A, "resourcequota", "ours", {"spec": {"hard": {"pods": "99"}}}, who), RBAC)
-        r.refused(f"{who} adds a network policy", create(kinds("p", A)["networkpolicies"], who), RBAC)
     r.allowed("the admin's scale passes", scale_raw("ours", None))
     r.refused("a viewer scales theirs", scale_raw("theirs", VIEWER), RBAC)
     r.refused("an owner's admin deletes our binding", delete(A, "rolebinding", "owner-admin", ADMIN), MANAGED)

@@ -14,16 +14,17 @@ sys.dont_write_bytecode = True
 import access
 import allowed
 import cases
+import network_policies
 from cluster import Report, get, kubectl, must
 from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
          cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.owners,
-         cases.pods, cases.dedicated, allowed.allowed, cases.operator_elevated, cases.credentials, cases.system)
+         cases.pods, cases.dedicated, allowed.allowed, network_policies.bounds, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):
-    names = [f"tenant-operator-{n}" for n in ("claims", "confinement", "images", "ingresses", "managed", "namespaces", "pods", "services")]
+    names = [f"tenant-operator-{n}" for n in ("claims", "confinement", "images", "ingresses", "managed", "namespaces", "network-policies", "pods", "services")]
     for name in names:
         policy = get("validatingadmissionpolicy", name)
         report.check(f"{name} has no type warnings", not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"),

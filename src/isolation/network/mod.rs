@@ -5,6 +5,7 @@ pub mod dial;
 pub mod judge;
 pub mod listen;
 pub mod pods;
+pub mod policies;
 pub mod schedule;
 pub mod settings;
 pub mod target;

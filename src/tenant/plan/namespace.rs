@@ -18,9 +18,10 @@ pub fn namespace(tenant: &ValidTenant, name: &str) -> Desired {
         );
     }
     labels.insert("pod-security.kubernetes.io/enforce-version".into(), "latest".into());
-    meta.annotations
-        .get_or_insert_default()
-        .extend(allowed(&tenant.allowed));
+    let annotations = meta.annotations.get_or_insert_default();
+    annotations.extend(allowed(&tenant.allowed));
+    let own = tenant.namespaces.iter().map(|namespace| namespace.name.as_str());
+    annotations.insert(names::OWN_NAMESPACES.into(), own.collect::<Vec<_>>().join(","));
     meta::desired(
         Kind::Namespace,
         &meta,

@@ -1,7 +1,7 @@
 {{/*
 What owners of a tenant may do. The lists are fixed, so that no other chart
 widens them by aggregation. None has escalate, bind, impersonate, or a write on
-quota, limits, network policies, endpoints or the namespace itself.
+quota, limits, endpoints or the namespace itself.
 */}}
 {{- define "tenant-operator.viewerRules" -}}
 - apiGroups: [""]
@@ -109,4 +109,8 @@ quota, limits, network policies, endpoints or the namespace itself.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
   verbs: [get, list, watch, create, update, patch, delete, deletecollection]
+# The admission policy on them keeps their peers within the tenant's bounds.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [create, update, patch, delete, deletecollection]
 {{- end }}

@@ -1,0 +1,289 @@
+//! What NetworkPolicies that are not the operator's open between tenants: policies add up, so any of them can. Pure.
+
+use crate::isolation::Violation;
+use ipnet::IpNet;
+use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A tenant's namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    pub tenant: String,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What there is to be opened.
+pub struct Field<'a> {
+    /// By their names.
+    pub rooms: &'a BTreeMap<String, Room>,
+    /// Pairs of tenants that agreed to be connected, both ways.
+    pub agreed: &'a BTreeSet<(String, String)>,
+    /// The cluster's own addresses.
+    pub cluster: &'a [IpNet],
+}
+
+/// One way through a policy.
+enum Way {
+    In,
+    Out,
+}
+
+impl Way {
+    fn words(&self, whom: &str) -> String {
+        match self {
+            Self::In => format!("lets {whom} in"),
+            Self::Out => format!("lets the tenant's pods out to {whom}"),
+        }
+    }
+}
+
+impl Field<'_> {
+    /// What these policies open, by the tenant in whose namespaces they are.
+    pub fn openings<'p>(&self, policies: impl Iterator<Item = &'p NetworkPolicy>) -> BTreeMap<String, Vec<Violation>> {
+        let mut found: BTreeMap<String, Vec<Violation>> = BTreeMap::new();
+        for policy in policies {
+            let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
+            let Some(room) = self.rooms.get(namespace) else {
+                continue;
+            };
+            let name = policy.metadata.name.as_deref().unwrap_or_default();
+            for (counterpart, words) in self.judge(&room.tenant, policy) {
+                let violation = Violation {
+                    counterpart,
+                    message: format!("NetworkPolicy {namespace}/{name} {words}"),
+                };
+                let list = found.entry(room.tenant.clone()).or_default();
+                if !list.contains(&violation) {
+                    list.push(violation);
+                }
+            }
+        }
+        found
+    }
+
+    /// Whom a policy of this tenant's namespaces opens to it, and what to say of that.
+    fn judge(&self, tenant: &str, policy: &NetworkPolicy) -> Vec<(String, String)> {
+        let Some(spec) = &policy.spec else { return Vec::new() };
+        let ingress = spec
+            .ingress
+            .iter()
+            .flatten()
+            .map(|rule| (Way::In, rule.from.as_deref()));
+        let egress = spec.egress.iter().flatten().map(|rule| (Way::Out, rule.to.as_deref()));
+        ingress
+            .chain(egress)
+            .flat_map(|(way, peers)| match peers.unwrap_or_default() {
+                [] => vec![(String::new(), way.words("everybody"))],
+                peers => peers
+                    .iter()
+                    .filter_map(|peer| self.reaches(tenant, &way, peer))
+                    .collect(),
+            })
+            .collect()
+    }
+
+    fn reaches(&self, tenant: &str, way: &Way, peer: &NetworkPolicyPeer) -> Option<(String, String)> {
+        if let Some(block) = &peer.ip_block {
+            let opened = self.cluster.iter().find(|own| opens(block, own))?;
+            let whom = format!("the cluster's own addresses ({} of {opened})", block.cidr);
+            return Some((String::new(), way.words(&whom)));
+        }
+        let selector = peer.namespace_selector.as_ref()?;
+        let others = self.rooms.values().filter(|room| {
+            let pair = (tenant.to_string(), room.tenant.clone());
+            room.tenant != tenant && !self.agreed.contains(&pair) && selects(selector, &room.labels)
+        });
+        let others: BTreeSet<&str> = others.map(|room| room.tenant.as_str()).collect();
+        let first = (*others.first()?).to_string();
+        Some(match others.len() {
+            1 => (first.clone(), way.words(&format!("pods of tenant {first}"))),
+            count => (
+                String::new(),
+                way.words(&format!("pods of {count} other tenants ({first} among them)")),
+            ),
+        })
+    }
+}
+
+/// Whether a block has addresses in common with these, beside what is cut out of it.
+fn opens(block: &IPBlock, own: &IpNet) -> bool {
+    let Ok(cidr) = block.cidr.parse::<IpNet>() else {
+        return false;
+    };
+    let common = match (cidr.contains(own), own.contains(&cidr)) {
+        (true, _) => own,
+        (_, true) => &cidr,
+        _ => return false,
+    };
+    let mut cut = block
+        .except
+        .iter()
+        .flatten()
+        .filter_map(|cut| cut.parse::<IpNet>().ok());
+    !cut.any(|cut| cut.contains(common))
+}
+
+/// Kubernetes' own rule; an operator that it does not know selects, to be on the safe side.
+fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
+    let mut equal = selector.match_labels.iter().flatten();
+    let mut asked = selector.match_expressions.iter().flatten();
+    equal.all(|(key, value)| labels.get(key) == Some(value))
+        && asked.all(|asked| {
+            let found = labels.get(&asked.key);
+            let is_listed = found.is_some_and(|value| asked.values.iter().flatten().any(|other| other == value));
+            match asked.operator.as_str() {
+                "In" => is_listed,
+                "NotIn" => !is_listed,
+                "Exists" => found.is_some(),
+                "DoesNotExist" => found.is_none(),
+                _ => true,
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn rooms() -> BTreeMap<String, Room> {
+        [("a", "a"), ("a-more", "a"), ("b", "b"), ("c", "c")]
+            .map(|(namespace, tenant)| {
+                let label = |key: &str, value: &str| (key.to_string(), value.to_string());
+                let mut labels =
+                    BTreeMap::from([label(crate::names::NAMESPACE_NAME, namespace), label("tenant", tenant)]);
+                labels.extend((tenant == "c").then(|| label("team", "x")));
+                let room = Room {
+                    tenant: tenant.into(),
+                    labels,
+                };
+                (namespace.to_string(), room)
+            })
+            .into()
+    }
+
+    fn judged(namespace: &str, spec: Value) -> Vec<(String, String)> {
+        let (rooms, agreed) = (rooms(), BTreeSet::from([("a".to_string(), "b".to_string())]));
+        let cluster = [
+            "10.244.0.0/16".parse().expect("cidr"),
+            "fd00::/48".parse().expect("cidr"),
+        ];
+        let field = Field {
+            rooms: &rooms,
+            agreed: &agreed,
+            cluster: &cluster,
+        };
+        let policy: NetworkPolicy =
+            serde_json::from_value(json!({"metadata": {"namespace": namespace, "name": "p"}, "spec": spec}))
+                .expect("a policy");
+        let mut found = field.openings(std::iter::once(&policy));
+        assert!(found.len() <= 1, "{found:?}");
+        let found = found.pop_first().map(|(_, found)| found).unwrap_or_default();
+        found
+            .into_iter()
+            .map(|violation| (violation.counterpart, violation.message))
+            .collect()
+    }
+
+    fn peer(way: &str, peer: &Value) -> Value {
+        match way {
+            "in" => json!({"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}, peer]}]}),
+            _ => json!({"podSelector": {}, "egress": [{"to": [peer], "ports": [{"port": 80}]}]}),
+        }
+    }
+
+    #[test]
+    fn what_stays_within_the_tenant_opens_nothing() {
+        let name = crate::names::NAMESPACE_NAME;
+        let fine = [
+            json!({"podSelector": {"matchLabels": {"app": "web"}}}),
+            json!({"namespaceSelector": {"matchLabels": {name: "a-more"}}}),
+            json!({"namespaceSelector": {"matchExpressions": [{"key": name, "operator": "In", "values": ["a", "b", "monitoring"]}]}}),
+            json!({"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}),
+            json!({"namespaceSelector": {"matchExpressions": [{"key": "tenant", "operator": "DoesNotExist"}]}}),
+            json!({"ipBlock": {"cidr": "192.0.2.0/24"}}),
+            json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}),
+        ];
+        for way in ["in", "out"] {
+            for allowed in &fine {
+                assert_eq!(judged("a", peer(way, allowed)), vec![], "{allowed}");
+            }
+        }
+        assert_eq!(
+            judged("a", json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
+            vec![]
+        );
+        // Not a tenant's namespace.
+        assert_eq!(
+            judged("monitoring", json!({"podSelector": {}, "ingress": [{}]})),
+            vec![]
+        );
+    }
+
+    #[test]
+    fn whatever_goes_beyond_is_named() {
+        let name = crate::names::NAMESPACE_NAME;
+        let wide = [
+            (
+                json!({"namespaceSelector": {"matchLabels": {name: "c"}}}),
+                "c",
+                "pods of tenant c",
+            ),
+            (
+                json!({"namespaceSelector": {"matchLabels": {"team": "x"}}}),
+                "c",
+                "pods of tenant c",
+            ),
+            (json!({"namespaceSelector": {}}), "c", "pods of tenant c"),
+            (
+                json!({"namespaceSelector": {"matchExpressions": [{"key": name, "operator": "NotIn", "values": ["b"]}]}}),
+                "c",
+                "pods of tenant c",
+            ),
+            (
+                json!({"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]}}),
+                "c",
+                "pods of tenant c",
+            ),
+            (
+                json!({"namespaceSelector": {"matchExpressions": [{"key": "tenant", "operator": "Like"}]}}),
+                "c",
+                "pods of tenant c",
+            ),
+            (
+                json!({"ipBlock": {"cidr": "0.0.0.0/0"}}),
+                "",
+                "the cluster's own addresses (0.0.0.0/0 of 10.244.0.0/16)",
+            ),
+            (json!({"ipBlock": {"cidr": "10.244.3.0/24"}}), "", "10.244.3.0/24"),
+            (
+                json!({"ipBlock": {"cidr": "::/0", "except": ["fd00::/64"]}}),
+                "",
+                "fd00::/48",
+            ),
+        ];
+        for (way, words) in [("in", "lets "), ("out", "lets the tenant's pods out to ")] {
+            for (open, counterpart, whom) in &wide {
+                let found = judged("a", peer(way, open));
+                assert_eq!(found.len(), 1, "{open}: {found:?}");
+                assert_eq!(found[0].0, *counterpart, "{open}");
+                assert!(
+                    found[0].1.starts_with(&format!("NetworkPolicy a/p {words}")) && found[0].1.contains(whom),
+                    "{found:?}"
+                );
+            }
+        }
+        // b agreed with nobody from its own side: the pair is of a's.
+        let both = judged("b", peer("in", &json!({"namespaceSelector": {}})));
+        assert!(both[0].1.contains("pods of 2 other tenants (a among them)"), "{both:?}");
+        for everybody in [
+            json!({"ingress": [{}]}),
+            json!({"egress": [{"to": []}]}),
+            json!({"ingress": [{"ports": [{"port": 80}]}]}),
+        ] {
+            let found = judged("a-more", everybody);
+            assert!(found.len() == 1 && found[0].1.contains("everybody"), "{found:?}");
+        }
+    }
+}
