@@ -99,6 +99,18 @@ impl fmt::Display for Statement {
     }
 }
 
+/// Identifiers with commas between them.
+pub fn list(names: &[Identifier]) -> Statement {
+    let mut pieces = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        if i > 0 {
+            pieces.push(", ".into());
+        }
+        pieces.push(name.into());
+    }
+    Statement::new(pieces)
+}
+
 /// A string constant, whatever `standard_conforming_strings` says. A NUL, which no PostgreSQL text can hold, is left out.
 fn literal(text: &str) -> String {
     let text = text.replace('\0', "").replace('\'', "''");

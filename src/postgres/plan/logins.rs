@@ -3,7 +3,7 @@
 use super::roles::{as_member, grant_role};
 use super::{EXTENSIONS, PUBLIC, Place, Plan, terminate, well_known};
 use crate::postgres::catalog::{Membership, Role};
-use crate::postgres::sql::Literal;
+use crate::postgres::sql::{Literal, list};
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 
@@ -306,18 +306,6 @@ impl Plan<'_> {
             self.alone(terminate(login));
         }
     }
-}
-
-/// Identifiers with commas between them.
-fn list(names: &[Identifier]) -> Statement {
-    let mut pieces = Vec::new();
-    for (i, name) in names.iter().enumerate() {
-        if i > 0 {
-            pieces.push(", ".into());
-        }
-        pieces.push(name.into());
-    }
-    Statement::new(pieces)
 }
 
 /// A name as PostgreSQL keeps it in a list: quoted only where it must be.

@@ -3,7 +3,7 @@
 use super::catalog::{Observed, Table};
 use super::select::Entry;
 use crate::api::database_server::TenantColumnType;
-use crate::postgres::sql::Literal;
+use crate::postgres::sql::{Literal, list};
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 
@@ -257,16 +257,4 @@ pub fn relation(table: &Table) -> Option<Statement> {
 pub fn qualified(schema: &str, name: &str) -> Option<Statement> {
     let (schema, name) = (Identifier::new(schema).ok()?, Identifier::new(name).ok()?);
     Some(sql![&schema, ".", &name])
-}
-
-/// Names with commas between them.
-pub fn list(names: &[Identifier]) -> Statement {
-    let mut pieces = Vec::new();
-    for (i, name) in names.iter().enumerate() {
-        if i > 0 {
-            pieces.push(", ".into());
-        }
-        pieces.push(name.into());
-    }
-    Statement::new(pieces)
 }
