@@ -11,27 +11,13 @@ const GRANT_OPTIONS: i32 = 160_000;
 impl Plan<'_> {
     /// The role that owns what the tenant makes.
     pub(super) fn owner(&mut self) {
-        let owner = self.wanted.names.owner.clone();
-        match self.catalog.roles.get(owner.as_str()) {
-            None => {
-                self.records(sql!["CREATE ROLE ", &owner, " NOLOGIN INHERIT"]);
-                self.mark("role", &owner);
-            }
-            Some(role) => {
-                self.attributes(&owner, role, true);
-                if role.login {
-                    self.records(sql!["ALTER ROLE ", &owner, " NOLOGIN"]);
-                }
-            }
-        }
-        self.admin_membership(&owner);
-        let group = match &self.wanted.place {
-            Place::Shared(shared) => Some(shared.group.clone()),
+        let wanted = self.wanted;
+        let group = match &wanted.place {
+            Place::Shared(shared) => Some(&shared.group),
             _ => None,
         };
-        self.only_member_of(&owner, group.as_ref());
-        self.only_members(&owner);
-        if self.wanted.place == Place::Schema {
+        self.without_login(&wanted.names.owner, group);
+        if wanted.place == Place::Schema {
             self.default_privileges();
         }
     }
@@ -88,23 +74,30 @@ impl Plan<'_> {
 
     /// The role that the logins act as while they may not write: it reads, and makes room.
     pub(super) fn reader(&mut self) {
-        let reader = self.wanted.names.reader.clone();
-        match self.catalog.roles.get(reader.as_str()) {
-            None if self.wanted.writable => return,
+        let (wanted, catalog) = (self.wanted, self.catalog);
+        let reader = &wanted.names.reader;
+        if !wanted.writable || catalog.roles.contains_key(reader.as_str()) {
+            self.without_login(reader, None);
+        }
+    }
+
+    /// A role that nobody logs in as, a member of this other one at most.
+    fn without_login(&mut self, name: &Identifier, member_of: Option<&Identifier>) {
+        match self.catalog.roles.get(name.as_str()) {
             None => {
-                self.records(sql!["CREATE ROLE ", &reader, " NOLOGIN INHERIT"]);
-                self.mark("role", &reader);
+                self.records(sql!["CREATE ROLE ", name, " NOLOGIN INHERIT"]);
+                self.mark("role", name);
             }
             Some(role) => {
-                self.attributes(&reader, role, true);
+                self.attributes(name, role, true);
                 if role.login {
-                    self.records(sql!["ALTER ROLE ", &reader, " NOLOGIN"]);
+                    self.records(sql!["ALTER ROLE ", name, " NOLOGIN"]);
                 }
             }
         }
-        self.admin_membership(&reader);
-        self.only_member_of(&reader, None);
-        self.only_members(&reader);
+        self.admin_membership(name);
+        self.only_member_of(name, member_of);
+        self.only_members(name);
     }
 
     /// What no tenant's role may be.
