@@ -2,8 +2,8 @@
 
 use crate::settled_tenants;
 use crate::support::audit::{Audit, Write};
-use crate::support::{Scene, eventually, operator, path, secs};
-use anyhow::{Context, Result, ensure};
+use crate::support::{Scene, operator, secs};
+use anyhow::{Result, ensure};
 use serde_json::json;
 
 /// Use is counted for a while after the pods have started.
@@ -40,24 +40,8 @@ async fn a_restart_writes_nothing() -> Result<()> {
     let scene = Scene::new("restart").await?;
     let tenants = settled_tenants(&scene).await?;
     tokio::time::sleep(secs(SETTLE)).await;
-    let before = operator::pods(&scene.cluster).await?;
     let log = Audit::now()?;
-    for pod in &before {
-        scene
-            .cluster
-            .delete(&path("pods", operator::NAMESPACE, pod))
-            .await
-            .context("delete the operator's pod")?;
-    }
-    eventually("another pod of the operator", secs(60), async || {
-        let now = operator::pods(&scene.cluster).await?;
-        ensure!(
-            !now.is_empty() && now.iter().all(|p| !before.contains(p)),
-            "there are {now:?}"
-        );
-        operator::available(&scene.cluster).await
-    })
-    .await?;
+    operator::renew(&scene.cluster).await?;
     // It has seen every tenant when it answers to a change of one.
     tokio::time::sleep(secs(10)).await;
     none("a restart", &log.operator_writes()?)?;
