@@ -437,7 +437,7 @@ mod tests {
         assert_eq!(reach("10.0.0.5", &[]), [cidr("10.0.0.5/32")]);
         assert_eq!(reach("2001:db8::5", &[]), [cidr("2001:db8::5/128")]);
         let namespace = Reach::Namespace("databases".into());
-        assert_eq!(reach("pg.databases.svc", &[]).first(), Some(&namespace));
+        assert_eq!(reach("pg.databases.svc", &[]), std::slice::from_ref(&namespace));
         assert_eq!(reach("pg.databases.svc.cluster.local", &[]), [namespace]);
         assert_eq!(reach("pg.example.com", &["10.1.0.0/28"]), [cidr("10.1.0.0/28")]);
         assert_eq!(reach("pg.example.com", &[]), []);
