@@ -1,7 +1,7 @@
 //! Asks the API server's authorizers, whoever they are.
 
 use super::harm::Deed;
-use super::reach::{Opening, Who};
+use super::reach::Opening;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
 use kube::{Client, Error};
@@ -22,10 +22,6 @@ pub struct Question {
 impl Question {
     /// The question whose yes confirms one deed of an opening. What a rule leaves open with `*` is asked about Secrets.
     pub fn of(opening: &Opening, deed: &Deed) -> Self {
-        Self::about(&opening.who, opening.namespace.clone(), deed)
-    }
-
-    fn about(who: &Who, namespace: Option<String>, deed: &Deed) -> Self {
         let concrete = |text: &str, otherwise: &str| match text {
             "*" => otherwise.to_string(),
             text => text.to_string(),
@@ -35,9 +31,9 @@ impl Question {
             (group, resource) => (concrete(group, ""), resource.to_string()),
         };
         Self {
-            user: who.user.clone(),
-            groups: who.groups.clone(),
-            namespace,
+            user: opening.who.user.clone(),
+            groups: opening.who.groups.clone(),
+            namespace: opening.namespace.clone(),
             verb: concrete(&deed.verb, "get"),
             group,
             resource,
