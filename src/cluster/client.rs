@@ -8,6 +8,7 @@ use http::header::{HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use kube::client::{Body, ClientBuilder};
+use kube::runtime::watcher;
 use kube::{Client, Config};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -45,6 +46,11 @@ pub async fn infer() -> Result<Config, kube::Error> {
         return Ok(config);
     }
     Config::infer().await.map_err(kube::Error::InferConfig)
+}
+
+/// How objects are watched: a list comes object by object, so that a large one never stands in memory whole.
+pub fn watch_config() -> watcher::Config {
+    watcher::Config::default().streaming_lists()
 }
 
 /// A client whose attempts are counted in `metrics`. Calls fail with [`DeadlineExceeded`] after 15 s; watches have no

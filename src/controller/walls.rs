@@ -2,6 +2,7 @@
 
 use super::watches;
 use crate::api::Tenant;
+use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Store};
 use crate::isolation::Violation;
 use crate::isolation::network::policies::{Field, Room};
@@ -50,7 +51,7 @@ impl Walls {
         });
         let kept = walls.clone();
         let keep = async move {
-            let theirs = watches::config().labels(&format!("!{}", names::TENANT_ID));
+            let theirs = watch_config().labels(&format!("!{}", names::TENANT_ID));
             let mut stream = std::pin::pin!(watches::reflected(Api::all(client), theirs, writer));
             while let Some(event) = stream.next().await {
                 match event {

@@ -2,6 +2,7 @@
 
 use super::{Context, Queue};
 use crate::api::{DatabaseServer, Tenant, TenantTier};
+use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Store};
 use crate::database::{Databases, agent};
 use crate::names;
@@ -18,15 +19,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A list that comes object by object, so that a large one never stands in memory whole.
-pub fn config() -> watcher::Config {
-    watcher::Config::default().streaming_lists()
-}
-
 /// Watches one kind of object of ours into the store, for ever.
 pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, queue: Queue) {
     let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
-    let ours = config().labels(&format!(
+    let ours = watch_config().labels(&format!(
         "{},{}={}",
         names::TENANT_ID,
         names::MANAGED_BY,
@@ -52,7 +48,7 @@ pub async fn tiers(
     tenants: reflector::Store<Tenant>,
     queue: Queue,
 ) {
-    let mut stream = std::pin::pin!(reflected(Api::all(client), config(), writer));
+    let mut stream = std::pin::pin!(reflected(Api::all(client), watch_config(), writer));
     while let Some(event) = stream.next().await {
         let tier = match event {
             Ok(Event::Apply(tier) | Event::Delete(tier) | Event::InitApply(tier)) => tier,
@@ -72,7 +68,7 @@ pub async fn tiers(
 /// Watches the DatabaseServers into their store, and has each looked after while it exists, for ever.
 pub async fn servers(client: Client, writer: reflector::store::Writer<DatabaseServer>, databases: Arc<Databases>) {
     let mut agents = HashMap::new();
-    let mut stream = std::pin::pin!(reflected(Api::all(client), config(), writer));
+    let mut stream = std::pin::pin!(reflected(Api::all(client), watch_config(), writer));
     while let Some(event) = stream.next().await {
         match event {
             Ok(Event::Apply(server) | Event::InitApply(server)) => {
@@ -110,7 +106,7 @@ pub fn tenants(
     writer: reflector::store::Writer<Tenant>,
     queue: Queue,
 ) -> impl Stream<Item = Result<Tenant, watcher::Error>> {
-    reflected(Api::all(client), config(), writer)
+    reflected(Api::all(client), watch_config(), writer)
         .inspect_ok(move |event| {
             if let Event::Apply(changed) | Event::Delete(changed) = event {
                 let changed = changed.metadata.name.as_deref().unwrap_or_default();

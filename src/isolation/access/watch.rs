@@ -1,13 +1,14 @@
 //! Keeps roles, bindings and the list of resources as they are.
 
 use super::rbac::{Discovered, Key, Part, Rbac, key};
+use crate::cluster::client::watch_config;
 use futures::StreamExt;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::api::Api;
 use kube::core::discovery::Scope;
 use kube::discovery::Discovery;
-use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
@@ -83,8 +84,7 @@ async fn follow<K>(client: Client, watched: Arc<Watched>)
 where
     K: Part + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let config = watcher::Config::default().streaming_lists();
-    let mut stream = std::pin::pin!(watch(Api::<K>::all(client), config).default_backoff());
+    let mut stream = std::pin::pin!(watcher(Api::<K>::all(client), watch_config()).default_backoff());
     let mut is_listed = false;
     let mut seen: HashSet<Key> = HashSet::new();
     while let Some(event) = stream.next().await {
