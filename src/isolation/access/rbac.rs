@@ -56,49 +56,27 @@ pub trait Part {
     fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool);
 }
 
-impl Part for Role {
-    fn put(&self, rbac: &mut Rbac) {
-        let rules = self.rules.clone().unwrap_or_default();
-        rbac.roles.insert(key(&self.metadata), rules);
-    }
+/// A kind of namespaces' and its like of the cluster's are kept together: what they say is the same, and their keys are apart.
+macro_rules! parts {
+    ($table:ident: $($kind:ident namespaced $is_namespaced:literal),+; |$object:ident| $kept:expr) => {$(
+        impl Part for $kind {
+            fn put(&self, rbac: &mut Rbac) {
+                let $object = self;
+                rbac.$table.insert(key(&self.metadata), $kept);
+            }
 
-    fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {
-        rbac.roles.retain(|key, _| key.0.is_empty() || keep(key));
-    }
+            fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {
+                let is_other = |key: &Key| key.0.is_empty() == $is_namespaced;
+                rbac.$table.retain(|key, _| is_other(key) || keep(key));
+            }
+        }
+    )+};
 }
 
-impl Part for ClusterRole {
-    fn put(&self, rbac: &mut Rbac) {
-        let rules = self.rules.clone().unwrap_or_default();
-        rbac.roles.insert(key(&self.metadata), rules);
-    }
-
-    fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {
-        rbac.roles.retain(|key, _| !key.0.is_empty() || keep(key));
-    }
-}
-
-impl Part for RoleBinding {
-    fn put(&self, rbac: &mut Rbac) {
-        let binding = Binding::new(&self.metadata, &self.role_ref, self.subjects.as_ref());
-        rbac.bindings.insert(key(&self.metadata), binding);
-    }
-
-    fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {
-        rbac.bindings.retain(|key, _| key.0.is_empty() || keep(key));
-    }
-}
-
-impl Part for ClusterRoleBinding {
-    fn put(&self, rbac: &mut Rbac) {
-        let binding = Binding::new(&self.metadata, &self.role_ref, self.subjects.as_ref());
-        rbac.bindings.insert(key(&self.metadata), binding);
-    }
-
-    fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {
-        rbac.bindings.retain(|key, _| !key.0.is_empty() || keep(key));
-    }
-}
+parts!(roles: Role namespaced true, ClusterRole namespaced false; |role| role.rules.clone().unwrap_or_default());
+parts!(bindings: RoleBinding namespaced true, ClusterRoleBinding namespaced false; |binding| {
+    Binding::new(&binding.metadata, &binding.role_ref, binding.subjects.as_ref())
+});
 
 /// Where an object is.
 pub fn key(metadata: &ObjectMeta) -> Key {
