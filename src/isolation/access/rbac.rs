@@ -52,6 +52,8 @@ impl Binding {
 pub trait Part {
     /// Takes in an object of this kind, anew or as it now is.
     fn put(&self, rbac: &mut Rbac);
+    /// Forgets an object of this kind.
+    fn remove(&self, rbac: &mut Rbac);
     /// Forgets the objects of this kind whose keys are not kept.
     fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool);
 }
@@ -63,6 +65,10 @@ macro_rules! parts {
             fn put(&self, rbac: &mut Rbac) {
                 let $object = self;
                 rbac.$table.insert(key(&self.metadata), $kept);
+            }
+
+            fn remove(&self, rbac: &mut Rbac) {
+                rbac.$table.remove(&key(&self.metadata));
             }
 
             fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {

@@ -260,3 +260,20 @@ fn what_is_gone_when_a_list_begins_anew_is_forgotten() {
     ClusterRole::retain(&mut rbac, |_| false);
     assert_eq!(pairs(&rbac), Vec::<String>::new());
 }
+
+#[test]
+fn what_is_deleted_is_forgotten_and_nothing_else() {
+    let mut rbac = bound(Some("acme"), user("bob"));
+    let binding = |name: &str| {
+        serde_json::from_value::<RoleBinding>(json!({
+            "metadata": {"name": name, "namespace": "acme"}, "subjects": [user("bob")],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "some"},
+        }))
+        .expect("one")
+    };
+    binding("another").put(&mut rbac);
+    assert_eq!(rbac.bindings().count(), 2);
+    binding("b").remove(&mut rbac);
+    let left: Vec<String> = rbac.bindings().map(Binding::title).collect();
+    assert_eq!(left, ["RoleBinding acme/another"]);
+}

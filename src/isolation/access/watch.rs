@@ -102,10 +102,7 @@ where
                 }
             }
             Ok(Event::Apply(object)) => watched.change(|rbac| object.put(rbac)),
-            Ok(Event::Delete(object)) => {
-                let gone = key(object.meta());
-                watched.change(|rbac| K::retain(rbac, |key| *key != gone));
-            }
+            Ok(Event::Delete(object)) => watched.change(|rbac| object.remove(rbac)),
             Err(error) => {
                 tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is begun anew");
             }
