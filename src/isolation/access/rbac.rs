@@ -106,8 +106,12 @@ impl Rbac {
 /// Whose a subject is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Party {
-    /// One of a namespace's ServiceAccounts, or all of them.
-    Accounts(String),
+    /// ServiceAccounts of a namespace.
+    Accounts {
+        namespace: String,
+        /// One of them; None is all.
+        account: Option<String>,
+    },
     /// A person, by name.
     User(String),
     /// A group of people, by name.
@@ -125,26 +129,32 @@ const EVERYBODY: &[&str] = &[
     "system:anonymous",
     "system:serviceaccounts",
 ];
-const ACCOUNTS: &str = "system:serviceaccounts:";
-const ACCOUNT: &str = "system:serviceaccount:";
+/// Before a namespace: the group of its ServiceAccounts.
+pub const ACCOUNTS: &str = "system:serviceaccounts:";
+/// Before a namespace and a name: one ServiceAccount.
+pub const ACCOUNT: &str = "system:serviceaccount:";
 
 impl Party {
     pub fn of(subject: &Subject, namespace: Option<&str>) -> Self {
         let name = subject.name.as_str();
+        let accounts = |namespace: &str, account: Option<&str>| Self::Accounts {
+            namespace: namespace.to_string(),
+            account: account.map(str::to_string),
+        };
         match subject.kind.as_str() {
             // The API server refuses one without a namespace; in a RoleBinding it was once taken from there.
             "ServiceAccount" => {
                 let home = subject.namespace.as_deref().or(namespace).unwrap_or_default();
-                Self::Accounts(home.to_string())
+                accounts(home, Some(name))
             }
             _ if EVERYBODY.contains(&name) => Self::Everybody,
             "Group" => match name.strip_prefix(ACCOUNTS) {
-                Some(namespace) => Self::Accounts(namespace.to_string()),
+                Some(namespace) => accounts(namespace, None),
                 None if name.starts_with("system:") => Self::System,
                 None => Self::Group(name.to_string()),
             },
             _ => match name.strip_prefix(ACCOUNT).and_then(|rest| rest.split_once(':')) {
-                Some((namespace, _)) => Self::Accounts(namespace.to_string()),
+                Some((namespace, account)) => accounts(namespace, Some(account)),
                 None if name.starts_with("system:") => Self::System,
                 None => Self::User(name.to_string()),
             },

@@ -1,7 +1,7 @@
 //! Whom of a tenant's people and accounts RBAC lets beyond their tenant. Pure.
 
 use super::harm::{self, Deed};
-use super::rbac::{Binding, Discovered, Party, Rbac};
+use super::rbac::{ACCOUNT, ACCOUNTS, Binding, Discovered, Party, Rbac};
 use crate::api::{Owner, OwnerKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,7 +17,7 @@ impl Holder {
     fn owns(&self, party: &Party, subject: &str) -> bool {
         self.owners.iter().any(|owner| match (owner.kind, party) {
             (OwnerKind::User, Party::User(name)) | (OwnerKind::Group, Party::Group(name)) => owner.name == *name,
-            (OwnerKind::ServiceAccount, Party::Accounts(namespace)) => {
+            (OwnerKind::ServiceAccount, Party::Accounts { namespace, .. }) => {
                 owner.namespace.as_ref() == Some(namespace) && owner.name == subject
             }
             _ => false,
@@ -113,7 +113,7 @@ impl Field<'_> {
                     continue;
                 }
                 let comes_from: Vec<&Holder> = match &party {
-                    Party::Accounts(namespace) => homes.get(namespace.as_str()).copied().into_iter().collect(),
+                    Party::Accounts { namespace, .. } => homes.get(namespace.as_str()).copied().into_iter().collect(),
                     Party::System => Vec::new(),
                     Party::Everybody => match reached {
                         // Said of the one who is open.
@@ -199,29 +199,19 @@ fn who(party: &Party, subject: &str) -> Who {
     let name = |name: &str| name.to_string();
     let everybody = || name("system:authenticated");
     match party {
-        Party::Accounts(namespace) => {
+        Party::Accounts { namespace, account } => Who {
             // A group of all has each of them as a member.
-            let account = match subject.strip_prefix("system:serviceaccount") {
-                None => subject,
-                Some(rest) => rest
-                    .rsplit(':')
-                    .next()
-                    .filter(|_| rest.starts_with(':'))
-                    .unwrap_or("default"),
-            };
-            Who {
-                user: format!("system:serviceaccount:{namespace}:{account}"),
-                groups: vec![
-                    name("system:serviceaccounts"),
-                    format!("system:serviceaccounts:{namespace}"),
-                    everybody(),
-                ],
-                title: match subject.starts_with("system:serviceaccounts:") {
-                    true => format!("every ServiceAccount of {namespace}"),
-                    false => format!("ServiceAccount {namespace}/{account}"),
-                },
-            }
-        }
+            user: format!("{ACCOUNT}{namespace}:{}", account.as_deref().unwrap_or("default")),
+            groups: vec![
+                name("system:serviceaccounts"),
+                format!("{ACCOUNTS}{namespace}"),
+                everybody(),
+            ],
+            title: match account {
+                Some(account) => format!("ServiceAccount {namespace}/{account}"),
+                None => format!("every ServiceAccount of {namespace}"),
+            },
+        },
         Party::User(user) => Who {
             user: user.clone(),
             groups: vec![everybody()],

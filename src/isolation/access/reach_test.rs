@@ -244,6 +244,29 @@ fn what_is_told_names_who_may_do_what_where() {
 }
 
 #[test]
+fn an_account_is_the_same_however_it_is_named() {
+    let table = [
+        (account("globex", "app"), "app", "ServiceAccount globex/app"),
+        (
+            user("system:serviceaccount:globex:app"),
+            "app",
+            "ServiceAccount globex/app",
+        ),
+        (
+            group("system:serviceaccounts:globex"),
+            "default",
+            "every ServiceAccount of globex",
+        ),
+    ];
+    for (subject, account, title) in table {
+        let subject = serde_json::from_value(subject).expect("a subject");
+        let who = who(&Party::of(&subject, None), &subject.name);
+        assert_eq!(who.user, format!("system:serviceaccount:globex:{account}"));
+        assert_eq!(who.title, title);
+    }
+}
+
+#[test]
 fn what_is_gone_when_a_list_begins_anew_is_forgotten() {
     let mut rbac = bound(Some("acme"), user("bob"));
     serde_json::from_value::<ClusterRoleBinding>(json!({
