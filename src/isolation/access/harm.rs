@@ -79,24 +79,24 @@ pub fn inside(rule: &PolicyRule, discovered: &Discovered) -> Vec<Deed> {
         .collect()
 }
 
+/// Where a rule names no objects it means all of them.
+const ALL_NAMES: &[String] = &[String::new()];
+
 fn deeds(rule: &PolicyRule) -> impl Iterator<Item = Deed> {
-    let all = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
-    let (groups, resources, names) = (all(&rule.api_groups), all(&rule.resources), all(&rule.resource_names));
-    let names = if names.is_empty() { vec![String::new()] } else { names };
-    let mut deeds = Vec::new();
-    for verb in &rule.verbs {
-        for group in &groups {
-            for resource in &resources {
-                for name in &names {
-                    deeds.push(Deed {
-                        verb: verb.clone(),
-                        group: group.clone(),
-                        resource: resource.clone(),
-                        name: name.clone(),
-                    });
-                }
-            }
-        }
-    }
-    deeds.into_iter()
+    let groups = rule.api_groups.as_deref().unwrap_or_default();
+    let resources = rule.resources.as_deref().unwrap_or_default();
+    let named = rule.resource_names.as_deref().unwrap_or_default();
+    let names = if named.is_empty() { ALL_NAMES } else { named };
+    rule.verbs.iter().flat_map(move |verb| {
+        groups.iter().flat_map(move |group| {
+            resources.iter().flat_map(move |resource| {
+                names.iter().map(move |name| Deed {
+                    verb: verb.clone(),
+                    group: group.clone(),
+                    resource: resource.clone(),
+                    name: name.clone(),
+                })
+            })
+        })
+    })
 }
