@@ -507,7 +507,7 @@ impl Tending<'_> {
             }
             Err(error) => return Err(error.into()),
             Ok(visit) => {
-                self.check(&visit.who, tenant_names, wanted)?;
+                self.check(&visit.who, wanted)?;
                 self.look_beyond(&visit, shard, tenant_names, wanted).await;
             }
         }
@@ -535,7 +535,7 @@ impl Tending<'_> {
                 }
                 error => error.into(),
             })?;
-        self.check(&visit.who, tenant_names, wanted)?;
+        self.check(&visit.who, wanted)?;
         self.look_beyond(&visit, shard, tenant_names, wanted).await;
         Ok(())
     }
@@ -555,10 +555,7 @@ impl Tending<'_> {
         let own = Own {
             names: tenant_names,
             schema,
-            acting: match wanted.writable {
-                true => &tenant_names.owner,
-                false => &tenant_names.reader,
-            },
+            acting: wanted.acting(),
             group,
             databases,
         };
@@ -570,11 +567,8 @@ impl Tending<'_> {
     }
 
     /// Whether who logged in is who it should be.
-    fn check(&self, seen: &[String; 4], tenant_names: &Names, wanted: &Wanted) -> Result<(), Failure> {
-        let acting = match wanted.writable {
-            true => tenant_names.owner.as_str(),
-            false => tenant_names.reader.as_str(),
-        };
+    fn check(&self, seen: &[String; 4], wanted: &Wanted) -> Result<(), Failure> {
+        let acting = wanted.acting().as_str();
         if seen[1] == acting {
             return Ok(());
         }

@@ -35,6 +35,16 @@ pub struct Wanted {
     pub writable: bool,
 }
 
+impl Wanted {
+    /// The role that the logins act as.
+    pub fn acting(&self) -> &Identifier {
+        match self.writable {
+            true => &self.names.owner,
+            false => &self.names.reader,
+        }
+    }
+}
+
 /// Where a tenant's data lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {

@@ -22,14 +22,6 @@ const MANAGED: &[&str] = &[
 ];
 
 impl Plan<'_> {
-    /// The role that the logins act as.
-    fn acting(&self) -> &Identifier {
-        match self.wanted.writable {
-            true => &self.wanted.names.owner,
-            false => &self.wanted.names.reader,
-        }
-    }
-
     /// Whether sessions of the logins may act as another role than new ones will.
     fn changing(&self) -> bool {
         let names = &self.wanted.names;
@@ -40,7 +32,7 @@ impl Plan<'_> {
     /// Whether some login acted as another role until now.
     fn changes_hands(&self) -> bool {
         let names = &self.wanted.names;
-        let acting = format!("role={}", self.acting().as_str());
+        let acting = format!("role={}", self.wanted.acting().as_str());
         let acts_otherwise = |role: &Role| {
             let mut settings = role.settings.iter().filter(|setting| setting.database.is_none());
             settings.any(|setting| setting.setting.starts_with("role=") && setting.setting != acting)
@@ -120,7 +112,7 @@ impl Plan<'_> {
     pub(super) fn login(&mut self, which: usize) {
         let (wanted, catalog) = (self.wanted, self.catalog);
         let login = &wanted.names.logins[which];
-        let acting = self.acting().clone();
+        let acting = wanted.acting();
         let state = &wanted.logins[which];
         let found = catalog.roles.get(login.as_str());
         let limit = i64::from(wanted.connection_limit);
@@ -153,10 +145,10 @@ impl Plan<'_> {
             }
         }
         self.admin_membership(login);
-        self.only_member_of(login, Some(&acting));
+        self.only_member_of(login, Some(acting));
         let becomes = |member: &Membership| member.role == acting.as_str() && self.becomes(member);
         if !found.is_some_and(|role| role.member_of.iter().any(becomes)) {
-            self.records(grant_role(catalog, &acting, sql![login], false));
+            self.records(grant_role(catalog, acting, sql![login], false));
         }
         self.only_members(login);
         self.settings(login, found);
@@ -188,7 +180,7 @@ impl Plan<'_> {
 
     /// The session's defaults. Those of the login's own that are none of ours stay.
     fn settings(&mut self, login: &Identifier, found: Option<&Role>) {
-        let acting = self.acting().clone();
+        let acting = self.wanted.acting();
         let path = self.search_path();
         let names = |names: &[Identifier]| {
             names
@@ -198,7 +190,7 @@ impl Plan<'_> {
                 .join(", ")
         };
         let mut wanted: Vec<(&'static str, String, Statement)> = vec![
-            ("role", acting.as_str().to_string(), sql![&acting]),
+            ("role", acting.as_str().to_string(), sql![acting]),
             ("search_path", names(&path), list(&path)),
         ];
         for (name, value) in &self.wanted.settings {
