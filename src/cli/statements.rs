@@ -1,10 +1,10 @@
 //! The SQL of a tenant's database, as comments: what `render` prints stays YAML that a cluster takes.
 
-use crate::api::{DatabaseModel, DatabaseServer};
+use crate::api::DatabaseServer;
 use crate::database::placement::{self, Candidate};
-use crate::postgres::plan::{Login, Place, Step, Venue, Wanted};
+use crate::postgres::plan::{Login, Step, Venue, Wanted};
 use crate::postgres::secret::Password;
-use crate::postgres::{Identifier, Names, preview, shared};
+use crate::postgres::{Identifier, Names, preview};
 use crate::tenant::ValidTenant;
 use crate::tenant::validate::ValidDatabase;
 use anyhow::{Context, anyhow};
@@ -37,11 +37,7 @@ pub fn server<'a>(database: &ValidDatabase, servers: &'a [DatabaseServer]) -> an
 pub fn comments(tenant: &ValidTenant, database: &ValidDatabase, server: &DatabaseServer) -> anyhow::Result<String> {
     let records = Identifier::new(server.spec.database.as_str()).context("spec.database")?;
     let names = Names::of(&tenant.owner.id);
-    let place = match database.model {
-        DatabaseModel::Schema => Place::Schema,
-        DatabaseModel::Database | DatabaseModel::Server => Place::Database,
-        DatabaseModel::SharedTable => Place::Shared(shared::wanted(&server.spec.shared_tables)?),
-    };
+    let place = placement::place(database.model, &server.spec.shared_tables)?;
     let wanted = Wanted {
         tenant_id: tenant.owner.id.clone(),
         names,

@@ -1,6 +1,10 @@
-//! Which server a new tenant's data goes to. Pure; whoever has a place keeps it.
+//! Which server a new tenant's data goes to, and what it has there. Pure; whoever has a place keeps it.
 
 use crate::api::DatabaseModel;
+use crate::api::database_server::SharedTables;
+use crate::postgres::identifier::InvalidIdentifier;
+use crate::postgres::plan::Place;
+use crate::postgres::shared;
 use kube::core::{Selector, SelectorExt};
 use std::collections::BTreeMap;
 
@@ -84,6 +88,18 @@ pub fn choose(candidates: &[Candidate], model: DatabaseModel, selector: &Selecto
             Err(format!("no DatabaseServer fits ({})", said.join("; ")))
         }
     }
+}
+
+/// What a tenant of this model has on a server with these shared tables.
+///
+/// # Errors
+/// A name of theirs that PostgreSQL cannot have.
+pub fn place(model: DatabaseModel, tables: &[SharedTables]) -> Result<Place, InvalidIdentifier> {
+    Ok(match model {
+        DatabaseModel::Schema => Place::Schema,
+        DatabaseModel::Database | DatabaseModel::Server => Place::Database,
+        DatabaseModel::SharedTable => Place::Shared(shared::wanted(tables)?),
+    })
 }
 
 #[cfg(test)]

@@ -3,21 +3,23 @@
 
 use super::claim::Placement;
 use super::credentials::{self, Published, Turn};
+use super::placement;
 use super::release::LOCK_NOT_AVAILABLE;
 use super::secret::{self, Credentials, Endpoint};
 use super::servers::{Connection, Databases, Health, Shard};
-use crate::api::{DatabaseModel, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction};
+use crate::api::{DatabaseServerSpec, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction};
 use crate::cluster::{Identity, Key, Kind, Live, Writer};
 use crate::error::Error;
 use crate::isolation;
 use crate::names;
+use crate::postgres::Names;
 use crate::postgres::beyond::{self, Own};
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::{self, Visit};
+use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::{self, Login, Place, Wanted};
 use crate::postgres::secret::Password;
 use crate::postgres::shared;
-use crate::postgres::{Identifier, Names};
 use crate::tenant::ValidTenant;
 use crate::tenant::validate::ValidDatabase;
 use k8s_openapi::api::core::v1::Secret;
@@ -211,7 +213,7 @@ impl Tending<'_> {
                 wanted.logins[1 - login].open = open[1 - login];
                 self.settle(&connection, shard, &wanted).await?;
                 // Nothing is published that was not seen to work.
-                self.log_in(&connection, shard, tenant_names, &wanted, &issued).await?;
+                self.log_in(&connection, shard, &wanted, &issued).await?;
                 outcome.revision = Some(self.publish(&connection, tenant_names, found, &issued).await?);
                 tracing::info!(login, "credentials were issued");
                 shard.verify(&owner.id, Some(&mark(&issued)));
@@ -238,12 +240,12 @@ impl Tending<'_> {
                 let settled = self.settle(&connection, shard, &wanted).await;
                 if let Err(Failure::Problem(Problem { reason: UNMENDED, .. })) = &settled {
                     // What stands open against our will is what the tenant's own login should be asked about.
-                    let _ = self.verify(&connection, shard, tenant_names, &wanted, &current).await;
+                    let _ = self.verify(&connection, shard, &wanted, &current).await;
                     outcome.isolation = shard.apart(&owner.id);
                 }
                 settled?;
                 outcome.revision = Some(self.publish(&connection, tenant_names, found, &current).await?);
-                self.verify(&connection, shard, tenant_names, &wanted, &current).await?;
+                self.verify(&connection, shard, &wanted, &current).await?;
                 let until = now.duration_until(next);
                 outcome.again = Duration::try_from(until)
                     .ok()
@@ -306,19 +308,13 @@ impl Tending<'_> {
                 ));
             }
         }
-        let place = match self.placement.model {
-            DatabaseModel::Schema => Place::Schema,
-            DatabaseModel::Database | DatabaseModel::Server => Place::Database,
-            DatabaseModel::SharedTable => {
-                let tables = spec.map(|spec| spec.shared_tables.clone()).unwrap_or_default();
-                let shared = shared::wanted(&tables).map_err(client::Error::from)?;
-                if shared.databases.is_empty() {
-                    let message = format!("DatabaseServer {} names no shared tables any more", shard.name);
-                    return Err(stuck("NoSharedTables", message));
-                }
-                Place::Shared(shared)
-            }
-        };
+        let place = self.place(spec).map_err(client::Error::from)?;
+        if let Place::Shared(shared) = &place
+            && shared.databases.is_empty()
+        {
+            let message = format!("DatabaseServer {} names no shared tables any more", shard.name);
+            return Err(stuck("NoSharedTables", message));
+        }
         Ok(Wanted {
             tenant_id: self.tenant.owner.id.clone(),
             names: tenant_names.clone(),
@@ -329,6 +325,11 @@ impl Tending<'_> {
             extensions: self.database.extensions.clone(),
             writable: self.is_writable(shard, tenant_names),
         })
+    }
+
+    fn place(&self, spec: Option<&DatabaseServerSpec>) -> Result<Place, InvalidIdentifier> {
+        let tables = spec.map_or(&[][..], |spec| &spec.shared_tables);
+        placement::place(self.placement.model, tables)
     }
 
     /// Whether the tenant has room left, where it matters. Once there was none, some must be made.
@@ -478,7 +479,6 @@ impl Tending<'_> {
         &self,
         connection: &Connection,
         shard: &Shard,
-        tenant_names: &Names,
         wanted: &Wanted,
         current: &Credentials,
     ) -> Result<(), Failure> {
@@ -491,14 +491,14 @@ impl Tending<'_> {
             Some(at) if at.elapsed() < recheck || !shard.may_check(RECHECK_GAP) => return Ok(()),
             _ => {}
         }
-        match connection.log_in(tenant_names, wanted, current).await {
+        match connection.log_in(wanted, current).await {
             Err(client::Error::Authentication(message)) => {
                 tracing::warn!("the published credentials do not open the database ({message}): set again");
                 let mut again = wanted.clone();
                 again.logins[current.published.login].password = Some(current.password.verifier());
                 self.settle(connection, shard, &again).await?;
                 shard.verify(id, None);
-                self.log_in(connection, shard, tenant_names, wanted, current).await?;
+                self.log_in(connection, shard, wanted, current).await?;
             }
             // All its connections are in use: the password was good.
             Err(client::Error::Busy(message)) if message.contains("for role") => {}
@@ -508,7 +508,7 @@ impl Tending<'_> {
             Err(error) => return Err(error.into()),
             Ok(visit) => {
                 self.check(&visit.who, wanted)?;
-                self.look_beyond(&visit, shard, tenant_names, wanted).await;
+                self.look_beyond(&visit, shard, wanted).await;
             }
         }
         shard.verify(id, Some(&revision));
@@ -519,12 +519,11 @@ impl Tending<'_> {
         &self,
         connection: &Connection,
         shard: &Shard,
-        tenant_names: &Names,
         wanted: &Wanted,
         credentials: &Credentials,
     ) -> Result<(), Failure> {
         let visit = connection
-            .log_in(tenant_names, wanted, credentials)
+            .log_in(wanted, credentials)
             .await
             .map_err(|error| match error {
                 client::Error::Timeout | client::Error::Refused { .. } => {
@@ -536,30 +535,14 @@ impl Tending<'_> {
                 error => error.into(),
             })?;
         self.check(&visit.who, wanted)?;
-        self.look_beyond(&visit, shard, tenant_names, wanted).await;
+        self.look_beyond(&visit, shard, wanted).await;
         Ok(())
     }
 
     /// Tries, as the tenant, what is not the tenant's.
-    async fn look_beyond(&self, visit: &Visit<'_>, shard: &Shard, tenant_names: &Names, wanted: &Wanted) {
+    async fn look_beyond(&self, visit: &Visit<'_>, shard: &Shard, wanted: &Wanted) {
         let records = shard.known().catalog.database.clone();
-        let (schema, group, databases) = match &wanted.place {
-            Place::Schema => (tenant_names.place.as_str(), None, vec![records]),
-            Place::Database => (plan::PUBLIC, None, vec![tenant_names.place.as_str().to_string()]),
-            Place::Shared(shared) => {
-                let databases = shared.databases.iter().map(|name| name.as_str().to_string());
-                let schema = shared.search_path.first().map_or(plan::PUBLIC, Identifier::as_str);
-                (schema, Some(&shared.group), databases.collect())
-            }
-        };
-        let own = Own {
-            names: tenant_names,
-            schema,
-            acting: wanted.acting(),
-            group,
-            databases,
-        };
-        let outcome = match beyond::look(visit, &own).await {
+        let outcome = match beyond::look(visit, &Own::of(wanted, &records)).await {
             Ok(found) => isolation::database::judge(&found),
             Err(error) => isolation::Outcome::Untried(error.to_string()),
         };
@@ -579,25 +562,21 @@ impl Tending<'_> {
     }
 
     fn status(&self, tenant_names: &Names, credentials: Option<&Credentials>) -> DatabaseStatus {
-        let place = tenant_names.place.as_str().to_string();
         let resource = self.databases.resource(&self.placement.server);
         let spec = resource.as_ref().map(|resource| &resource.spec);
-        let (database, schema) = match self.placement.model {
-            DatabaseModel::Schema => (spec.map(|spec| spec.database.clone()).unwrap_or_default(), Some(place)),
-            DatabaseModel::Database | DatabaseModel::Server => (place, Some(plan::PUBLIC.to_string())),
-            DatabaseModel::SharedTable => {
-                let first = spec.and_then(|spec| spec.shared_tables.first());
-                (first.map(|tables| tables.database.clone()).unwrap_or_default(), None)
-            }
-        };
+        let records = spec.map_or("", |spec| &spec.database);
+        // What cannot be a name is told where it is needed.
+        let place = self.place(spec).ok();
+        let databases = place.as_ref().map(|place| place.databases(tenant_names, records));
+        let first = databases.and_then(|databases| databases.first().map(ToString::to_string));
         let published = credentials.map(|credentials| &credentials.published);
         let interval = k8s_openapi::jiff::SignedDuration::try_from(self.database.rotation.interval).ok();
         let next = |published: &Published| published.issued_at.checked_add(interval?).ok();
         DatabaseStatus {
             server: self.placement.server.clone(),
             model: self.placement.model.to_string(),
-            database,
-            schema,
+            database: first.unwrap_or_default(),
+            schema: place.and_then(|place| place.schema(tenant_names).map(String::from)),
             credentials_secret_ref: published.map(|_| SecretReference {
                 name: names::DATABASE_SECRET.into(),
             }),
@@ -639,18 +618,10 @@ impl Tending<'_> {
 
 impl Connection {
     /// Logs in as a tenant would, to the first of its databases.
-    async fn log_in(
-        &self,
-        tenant_names: &Names,
-        wanted: &Wanted,
-        credentials: &Credentials,
-    ) -> Result<Visit<'_>, client::Error> {
-        let database = match &wanted.place {
-            Place::Schema => self.address.database.as_str(),
-            Place::Database => tenant_names.place.as_str(),
-            Place::Shared(shared) => shared.databases.first().map_or("", |database| database.as_str()),
-        };
-        let login = tenant_names.logins[credentials.published.login].as_str();
+    async fn log_in(&self, wanted: &Wanted, credentials: &Credentials) -> Result<Visit<'_>, client::Error> {
+        let databases = wanted.place.databases(&wanted.names, &self.address.database);
+        let database = databases.first().copied().unwrap_or_default();
+        let login = wanted.names.logins[credentials.published.login].as_str();
         self.server.log_in(login, &credentials.password, database).await
     }
 }

@@ -1,6 +1,7 @@
 //! What a tenant's login may do with what is not its own, as the server itself answers that login.
 
 use super::client::{Error, Visit};
+use super::plan::{self, Place, Wanted};
 use super::{Identifier, Names};
 use crate::sql;
 use serde::Deserialize;
@@ -68,7 +69,28 @@ pub struct Own<'a> {
     pub acting: &'a Identifier,
     /// The group that all tenants of shared tables are in.
     pub group: Option<&'a Identifier>,
-    pub databases: Vec<String>,
+    pub databases: Vec<&'a str>,
+}
+
+impl<'a> Own<'a> {
+    /// What is this tenant's own. `records` is the database of the operator's records.
+    pub fn of(wanted: &'a Wanted, records: &'a str) -> Self {
+        let (names, place) = (&wanted.names, &wanted.place);
+        let shared = match place {
+            Place::Shared(shared) => Some(shared),
+            Place::Schema | Place::Database => None,
+        };
+        let shared_schema = || shared.and_then(|shared| shared.search_path.first());
+        Self {
+            names,
+            schema: place
+                .schema(names)
+                .unwrap_or_else(|| shared_schema().map_or(plan::PUBLIC, Identifier::as_str)),
+            acting: wanted.acting(),
+            group: shared.map(|shared| &shared.group),
+            databases: place.databases(names, records),
+        }
+    }
 }
 
 /// What a tenant's session may do beyond what is its own. Nothing is changed.

@@ -56,6 +56,26 @@ pub enum Place {
     Shared(Shared),
 }
 
+impl Place {
+    /// The databases that a tenant's data is in; it logs in to the first. `records` has the operator's records.
+    pub fn databases<'a>(&'a self, names: &'a Names, records: &'a str) -> Vec<&'a str> {
+        match self {
+            Self::Schema => vec![records],
+            Self::Database => vec![names.place.as_str()],
+            Self::Shared(shared) => shared.databases.iter().map(Identifier::as_str).collect(),
+        }
+    }
+
+    /// The schema that is the tenant's own, if one is.
+    pub fn schema<'a>(&self, names: &'a Names) -> Option<&'a str> {
+        match self {
+            Self::Schema => Some(names.place.as_str()),
+            Self::Database => Some(PUBLIC),
+            Self::Shared(_) => None,
+        }
+    }
+}
+
 /// How a tenant reaches the platform's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {

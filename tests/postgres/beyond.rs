@@ -6,24 +6,14 @@ use tenant_operator::postgres::beyond::{self, Beyond, Own};
 use tenant_operator::postgres::plan::Place;
 
 /// What a login sees, of what this test knows of: other tests' databases come and go.
-async fn look(site: &Site, tenant: &Tenant, place: &Place) -> Beyond {
+async fn look(site: &Site, tenant: &Tenant) -> Beyond {
     let database = site.database_of(&tenant.wanted);
     let visit = site
         .server
         .log_in(tenant.login(0), &tenant.passwords[0], &database)
         .await
         .expect("its own");
-    let names = &tenant.wanted.names;
-    let own = Own {
-        names,
-        schema: match place {
-            Place::Database => "public",
-            _ => names.place.as_str(),
-        },
-        acting: &names.owner,
-        group: None,
-        databases: vec![database],
-    };
+    let own = Own::of(&tenant.wanted, &site.address.database);
     let mut beyond = beyond::look(&visit, &own).await.expect("asked");
     let known = [
         "postgres".to_string(),
@@ -39,7 +29,7 @@ async fn look(site: &Site, tenant: &Tenant, place: &Place) -> Beyond {
 pub async fn is_seen(site: Site, place: Place) {
     let (tenant, other) = (site.new_tenant(&place).await, site.new_tenant(&place).await);
     let (owner, login, theirs) = (tenant.owner(), tenant.login(0), other.owner());
-    let closed = look(&site, &tenant, &place).await;
+    let closed = look(&site, &tenant).await;
     assert_eq!(database::judge(&closed), Outcome::Passed, "{closed:?}");
     let shares = place == Place::Schema;
     let neighbour = closed.neighbour.clone().unwrap_or_default();
@@ -107,7 +97,7 @@ pub async fn is_seen(site: Site, place: Place) {
     let root = superuser(&site.pg, &site.address.database).await;
     for (fault, remedy, words) in faults {
         run(&root, &fault).await;
-        let seen = look(&site, &tenant, &place).await;
+        let seen = look(&site, &tenant).await;
         let Outcome::Violated(found) = database::judge(&seen) else {
             panic!("{fault} was not seen: {seen:?}");
         };
@@ -115,7 +105,7 @@ pub async fn is_seen(site: Site, place: Place) {
             found.iter().any(|violation| violation.message.contains(&words)),
             "{fault}: {found:?}"
         );
-        let theirs = look(&site, &other, &place).await;
+        let theirs = look(&site, &other).await;
         assert_eq!(
             database::judge(&theirs),
             Outcome::Passed,
@@ -130,7 +120,7 @@ pub async fn is_seen(site: Site, place: Place) {
              GRANT USAGE ON SCHEMA public TO {owner}; GRANT SELECT ON public.kept TO {owner}"
         );
         run(&root, &protected).await;
-        let seen = look(&site, &tenant, &place).await;
+        let seen = look(&site, &tenant).await;
         assert_eq!(database::judge(&seen), Outcome::Passed, "{seen:?}");
         run(
             &root,
@@ -148,7 +138,7 @@ pub async fn is_seen(site: Site, place: Place) {
     .await;
     drop(session);
     run(&root, &format!("ALTER ROLE {login} BYPASSRLS")).await;
-    let seen = look(&site, &tenant, &place).await;
+    let seen = look(&site, &tenant).await;
     assert!(seen.control && seen.attributes == ["BYPASSRLS"], "{seen:?}");
     run(&root, &format!("ALTER ROLE {login} NOBYPASSRLS")).await;
     drop(root);
