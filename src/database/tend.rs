@@ -502,14 +502,7 @@ impl Tending<'_> {
             }
             // All its connections are in use: the password was good.
             Err(client::Error::Busy(message)) if message.contains("for role") => {}
-            Err(error @ (client::Error::Timeout | client::Error::Refused { .. })) => {
-                return Err(stuck("LoginFailed", format!("the tenant's login cannot work: {error}")));
-            }
-            Err(error) => return Err(error.into()),
-            Ok(visit) => {
-                self.check(&visit.who, wanted)?;
-                self.look_beyond(&visit, shard, wanted).await;
-            }
+            visit => self.inspect(visit, shard, wanted).await?,
         }
         shard.verify(id, Some(&revision));
         Ok(())
@@ -522,18 +515,26 @@ impl Tending<'_> {
         wanted: &Wanted,
         credentials: &Credentials,
     ) -> Result<(), Failure> {
-        let visit = connection
-            .log_in(wanted, credentials)
-            .await
-            .map_err(|error| match error {
-                client::Error::Timeout | client::Error::Refused { .. } => {
-                    stuck("LoginFailed", format!("the tenant's login cannot work: {error}"))
-                }
-                client::Error::Authentication(message) => {
-                    stuck("LoginFailed", format!("the tenant's login is refused: {message}"))
-                }
-                error => error.into(),
-            })?;
+        let visit = connection.log_in(wanted, credentials).await;
+        self.inspect(visit, shard, wanted).await
+    }
+
+    /// Whether a login came through as who it should be, and what it reaches beyond what is its own.
+    async fn inspect(
+        &self,
+        visit: Result<Visit<'_>, client::Error>,
+        shard: &Shard,
+        wanted: &Wanted,
+    ) -> Result<(), Failure> {
+        let visit = visit.map_err(|error| match error {
+            client::Error::Timeout | client::Error::Refused { .. } => {
+                stuck("LoginFailed", format!("the tenant's login cannot work: {error}"))
+            }
+            client::Error::Authentication(message) => {
+                stuck("LoginFailed", format!("the tenant's login is refused: {message}"))
+            }
+            error => error.into(),
+        })?;
         self.check(&visit.who, wanted)?;
         self.look_beyond(&visit, shard, wanted).await;
         Ok(())
