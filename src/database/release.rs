@@ -162,6 +162,7 @@ async fn finish(
     mode: Mode,
     placement: Placement,
 ) -> Result<(), Error> {
+    databases.shard(&placement.server).forget(&owner.id);
     let key = claim::key(owner, &databases.namespace);
     match mode {
         Mode::Retain => {

@@ -189,6 +189,13 @@ impl Shard {
         }
     }
 
+    /// Forgets what was seen of a tenant that was released.
+    pub fn forget(&self, tenant_id: &str) {
+        self.verify(tenant_id, None);
+        let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
+        apart.remove(tenant_id);
+    }
+
     /// Whether one more login may be tried just to see that it still works: so many in a time, however many tenants.
     pub fn may_check(&self, every: Duration) -> bool {
         let mut last = self.last_check.lock().unwrap_or_else(PoisonError::into_inner);
@@ -423,6 +430,19 @@ pub fn reach(spec: &DatabaseServerSpec) -> Vec<Reach> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_seen_of_a_released_tenant_is_forgotten_and_of_no_other() {
+        let shard = Shard::new("one");
+        for id in ["gone", "here"] {
+            shard.verify(id, Some("first"));
+            shard.set_apart(id, isolation::Outcome::Passed);
+        }
+        shard.forget("gone");
+        assert_eq!((shard.verified("gone", "first"), shard.apart("gone")), (None, None));
+        assert!(shard.verified("here", "first").is_some());
+        assert_eq!(shard.apart("here"), Some(isolation::Outcome::Passed));
+    }
 
     #[test]
     fn pods_reach_a_server_by_what_its_host_says() {
