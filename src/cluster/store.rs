@@ -126,6 +126,14 @@ impl Store {
             .collect()
     }
 
+    /// The names of a tenant's namespaces.
+    pub fn namespaces_of(&self, tenant: &str) -> Vec<String> {
+        let inner = self.lock();
+        let keys = inner.tenants.get(tenant).into_iter().flat_map(HashMap::keys);
+        let namespaces = keys.filter(|key| key.kind == Kind::Namespace);
+        namespaces.map(|key| key.name.clone()).collect()
+    }
+
     /// Every object, whoever's, whose key is one of these.
     pub fn matching(&self, is_one: impl Fn(&Key) -> bool) -> Vec<Live> {
         let inner = self.lock();

@@ -13,15 +13,18 @@ use crate::isolation::{Outcome, Proof};
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::isolated;
 use crate::tenant::observe::Known;
-use kube::runtime::reflector;
+use kube::runtime::reflector::{self, ObjectRef};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long changes are gathered: the API server's authorizer learns of them about as fast as this program.
 const GATHER: Duration = Duration::from_secs(1);
 /// After how long those concerned are looked at once more, in case the authorizer was slower.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How long those who wait for the same are gathered.
+const TOGETHER: Duration = Duration::from_millis(300);
 /// How often it is looked whether tenants, their namespaces or owners changed.
 const PERIOD: Duration = Duration::from_secs(15);
 
@@ -53,6 +56,8 @@ pub struct Prover {
     metrics: Metrics,
     /// None where the platform does not want the network to be tried.
     probes: Option<Arc<Probes>>,
+    /// When it was last resolved for somebody who waited.
+    resolved: tokio::sync::Mutex<Option<Instant>>,
     /// What was open when those concerned were last woken.
     told: Mutex<Told>,
 }
@@ -72,6 +77,7 @@ impl Prover {
             tenants: known.tenants.clone(),
             objects: known.objects.clone(),
             metrics,
+            resolved: tokio::sync::Mutex::default(),
             told: Mutex::default(),
         }
     }
@@ -85,7 +91,7 @@ impl Prover {
         network: Position,
         old: Option<&TenantStatus>,
     ) -> Proof {
-        let outcome = match self.access.openings(self.holders()) {
+        let outcome = match self.openings(tenant).await {
             Ok(openings) => self.access.judge(openings.get(tenant).map_or(&[], Vec::as_slice)).await,
             Err(why) => Outcome::Untried(why.into()),
         };
@@ -113,6 +119,25 @@ impl Prover {
                 .checked_isolation(tenant, check.id, outcome.as_str(), outcome.violations().len());
         }
         proof
+    }
+
+    /// What is open, with this tenant as it is now. Roles and bindings may have changed a moment ago: whoever follows them wakes
+    /// those concerned. While many tenants come at once, all who wait are resolved together.
+    async fn openings(&self, tenant: &str) -> Result<Arc<Openings>, &'static str> {
+        let holder = self.holder(tenant);
+        if let Some(known) = self.access.last(&holder) {
+            return Ok(known);
+        }
+        let mut last = self.resolved.lock().await;
+        if let Some(known) = self.access.last(&holder) {
+            return Ok(known);
+        }
+        if let Some(last) = *last {
+            tokio::time::sleep_until(last + TOGETHER).await;
+        }
+        let openings = self.access.openings(self.holders());
+        *last = Some(Instant::now());
+        openings
     }
 
     fn judge_walls(&self, tenant: &str) -> Outcome {
@@ -159,6 +184,17 @@ impl Prover {
                 tokio::time::sleep(AGAIN).await;
                 concerned.iter().for_each(|tenant| queue.wake(tenant));
             }
+        }
+    }
+
+    fn holder(&self, tenant: &str) -> Holder {
+        let spec = self.tenants.get(&ObjectRef::new(tenant));
+        let mut namespaces = self.objects.namespaces_of(tenant);
+        namespaces.sort();
+        Holder {
+            name: tenant.to_string(),
+            namespaces,
+            owners: spec.map(|tenant| tenant.spec.owners.clone()).unwrap_or_default(),
         }
     }
 

@@ -87,6 +87,13 @@ impl Access {
         Ok(resolved.openings.clone())
     }
 
+    /// What was open when it was last resolved, if this holder was then what it is now.
+    pub fn last(&self, holder: &Holder) -> Option<Arc<BTreeMap<String, Vec<Opening>>>> {
+        let resolved = lock(&self.resolved);
+        let is_known = resolved.holders.get(&holder.name) == Some(holder);
+        is_known.then(|| resolved.openings.clone())
+    }
+
     /// How one tenant's openings stand with the API server itself: RBAC is not its only authorizer, and what was just taken
     /// away may still be known here.
     pub async fn judge(&self, openings: &[Opening]) -> Outcome {
