@@ -6,7 +6,7 @@ use tenant_operator::postgres::beyond::{self, Beyond, Own};
 use tenant_operator::postgres::plan::Place;
 
 /// What a login sees, of what this test knows of: other tests' databases come and go.
-async fn look(site: &Site, tenant: &Tenant) -> Beyond {
+async fn look(site: &Site, tenant: &Tenant, other: &Tenant) -> Beyond {
     let database = site.database_of(&tenant.wanted);
     let visit = site
         .server
@@ -19,17 +19,17 @@ async fn look(site: &Site, tenant: &Tenant) -> Beyond {
         "postgres".to_string(),
         "template1".into(),
         site.address.database.clone(),
+        site.database_of(&tenant.wanted),
+        site.database_of(&other.wanted),
     ];
-    beyond
-        .databases
-        .retain(|name| known.contains(name) || name.starts_with("t_"));
+    beyond.databases.retain(|name| known.contains(name));
     beyond
 }
 
 pub async fn is_seen(site: Site, place: Place) {
     let (tenant, other) = (site.new_tenant(&place).await, site.new_tenant(&place).await);
     let (owner, login, theirs) = (tenant.owner(), tenant.login(0), other.owner());
-    let closed = look(&site, &tenant).await;
+    let closed = look(&site, &tenant, &other).await;
     assert_eq!(database::judge(&closed), Outcome::Passed, "{closed:?}");
     let shares = place == Place::Schema;
     let neighbour = closed.neighbour.clone().unwrap_or_default();
@@ -97,7 +97,7 @@ pub async fn is_seen(site: Site, place: Place) {
     let root = superuser(&site.pg, &site.address.database).await;
     for (fault, remedy, words) in faults {
         run(&root, &fault).await;
-        let seen = look(&site, &tenant).await;
+        let seen = look(&site, &tenant, &other).await;
         let Outcome::Violated(found) = database::judge(&seen) else {
             panic!("{fault} was not seen: {seen:?}");
         };
@@ -105,7 +105,7 @@ pub async fn is_seen(site: Site, place: Place) {
             found.iter().any(|violation| violation.message.contains(&words)),
             "{fault}: {found:?}"
         );
-        let theirs = look(&site, &other).await;
+        let theirs = look(&site, &other, &tenant).await;
         assert_eq!(
             database::judge(&theirs),
             Outcome::Passed,
@@ -120,7 +120,7 @@ pub async fn is_seen(site: Site, place: Place) {
              GRANT USAGE ON SCHEMA public TO {owner}; GRANT SELECT ON public.kept TO {owner}"
         );
         run(&root, &protected).await;
-        let seen = look(&site, &tenant).await;
+        let seen = look(&site, &tenant, &other).await;
         assert_eq!(database::judge(&seen), Outcome::Passed, "{seen:?}");
         run(
             &root,
@@ -138,7 +138,7 @@ pub async fn is_seen(site: Site, place: Place) {
     .await;
     drop(session);
     run(&root, &format!("ALTER ROLE {login} BYPASSRLS")).await;
-    let seen = look(&site, &tenant).await;
+    let seen = look(&site, &tenant, &other).await;
     assert!(seen.control && seen.attributes == ["BYPASSRLS"], "{seen:?}");
     run(&root, &format!("ALTER ROLE {login} NOBYPASSRLS")).await;
     drop(root);
