@@ -6,7 +6,7 @@ use crate::cluster::write::has_code;
 use crate::isolation::Outcome;
 use crate::isolation::network::schedule::{Entry, Landmarks, Round, Subject, again, round, targets};
 use crate::isolation::network::settings::NetworkProbe;
-use crate::isolation::network::target::Report;
+use crate::isolation::network::target::{Report, Target};
 use crate::isolation::network::{judge, pods};
 use crate::names;
 use anyhow::Context as _;
@@ -116,11 +116,11 @@ impl Probes {
                     Ok(neighbour) => {
                         let at = neighbour.as_ref().map(|(_, _, address)| address.as_str());
                         let whose = neighbour.as_ref().map(|(listener, ..)| listener.owner.tenant.as_str());
-                        let tried = self.dial(subject, at, &landmarks).await;
-                        tried.map_or_else(
-                            |error| Outcome::Untried(format!("{error:#}")),
-                            |report| judge::judge(&report, whose),
-                        )
+                        let targets = targets(subject, at, &landmarks);
+                        match self.dial(subject, &targets).await {
+                            Ok(report) => judge::judge(&report, &targets, whose),
+                            Err(error) => Outcome::Untried(format!("{error:#}")),
+                        }
                     }
                     Err(why) => Outcome::Untried(why.clone()),
                 };
@@ -135,19 +135,16 @@ impl Probes {
     /// Remembers an outcome, unless the tenant is another by now.
     fn learn(&self, subject: &Subject, outcome: Outcome, queue: &Queue) {
         let mut entries = self.entries();
-        let Some(entry) = entries.get_mut(&subject.owner.tenant) else {
+        let entry = entries.get_mut(&subject.owner.tenant);
+        let Some(entry) = entry.filter(|entry| entry.subject == *subject) else {
             return;
         };
-        let delay = again(&outcome, self.settings.period, fastrand::f64());
-        if entry.subject != *subject {
-            return;
-        }
         tracing::debug!(
             tenant = subject.owner.tenant,
             outcome = outcome.as_str(),
             "the network was tried"
         );
-        entry.due = Instant::now() + delay;
+        entry.due = Instant::now() + again(&outcome, self.settings.period, fastrand::f64());
         if entry.outcome.as_ref() != Some(&outcome) {
             entry.outcome = Some(outcome);
             queue.wake(&subject.owner.tenant);
@@ -179,14 +176,13 @@ impl Probes {
     }
 
     /// What a pod that dials has found.
-    async fn dial(&self, subject: &Subject, neighbour: Option<&str>, landmarks: &Landmarks) -> anyhow::Result<Report> {
-        let targets = targets(subject, neighbour, landmarks);
+    async fn dial(&self, subject: &Subject, targets: &[Target]) -> anyhow::Result<Report> {
         let pod = pods::dialler(
             &self.image,
             &subject.owner,
             &subject.namespace,
             &subject.placement,
-            &targets,
+            targets,
         );
         let pod = self.make(pod).await?;
         let said = self.wait(&pod, last_words).await;

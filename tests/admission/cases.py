@@ -6,7 +6,7 @@ from cluster import OPERATOR, RELEASE_NAMESPACE, create, delete, get, kubectl, m
 from fixtures import *
 
 CONFINED, MANAGED = "tenant-operator-confinement", "tenant-operator-managed"
-NAMESPACES, PODS = "tenant-operator-namespaces", "tenant-operator-pods"
+NAMESPACES, PODS, PROBES = "tenant-operator-namespaces", "tenant-operator-pods", "tenant-operator-probes"
 RBAC = "is forbidden: User"
 
 
@@ -380,6 +380,20 @@ def pods(r):
     r.refused("a later toleration of everything", tolerate({"operator": "Exists"}), PODS)
     r.allowed("a pod's label", patch(A, "pod", "probe", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
     must("delete", "pod", "probe", "-n", A, "--force", "--grace-period=0")
+
+    probe = {**pod(A), "metadata": meta("tenant-operator-probe-x", A, {"tenant-operator.io/probe": "dial"})}
+    r.refused("an owner's pod with a probe's mark", create(probe, ADMIN), PROBES)
+    must("create", "-f", "-", stdin=probe)
+    image = lambda who: kubectl("patch", "pod", "tenant-operator-probe-x", "-n", A, "--type=json", "--dry-run=server", "-p", json.dumps(
+        [{"op": "replace", "path": "/spec/containers/0/image", "value": "other"}]), user=who)
+    for who in (ADMIN, EDITOR):
+        r.refused(f"{who} changes a probe's image", image(who), PROBES)
+        r.refused(f"{who} takes a probe's mark off", patch(A, "pod", "tenant-operator-probe-x", {
+            "metadata": {"labels": {"tenant-operator.io/probe": None}}}, who), PROBES)
+        r.refused(f"{who} runs something in a probe", kubectl("exec", "-n", A, "tenant-operator-probe-x", "--", "true", user=who), PROBES)
+        r.allowed(f"{who} deletes a probe", delete(A, "pod", "tenant-operator-probe-x", who))
+    r.allowed("the admin changes a probe's image", image(None))
+    must("delete", "pod", "tenant-operator-probe-x", "-n", A, "--force", "--grace-period=0")
 
     # A pod from before the policy must not be stuck with its finalizers and labels.
     early = f"{RUN}-n"

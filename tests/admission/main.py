@@ -24,7 +24,7 @@ CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, case
 
 
 def type_checks(report):
-    names = [f"tenant-operator-{n}" for n in ("claims", "confinement", "images", "ingresses", "managed", "namespaces", "network-policies", "pods", "services")]
+    names = [f"tenant-operator-{n}" for n in ("claims", "confinement", "images", "ingresses", "managed", "namespaces", "network-policies", "pods", "probes", "services")]
     for name in names:
         policy = get("validatingadmissionpolicy", name)
         report.check(f"{name} has no type warnings", not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"),

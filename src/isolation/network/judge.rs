@@ -3,13 +3,22 @@
 use super::target::{Kind, Report, Target};
 use crate::isolation::{Outcome, Violation};
 
-/// The outcome of a probe that should have reached none of its targets. `neighbour` is the tenant in whose namespace one listened.
-pub fn judge(report: &Report, neighbour: Option<&str>) -> Outcome {
+/// The outcome of a probe that should have reached none of the targets it was given. `neighbour` is the tenant in whose namespace
+/// one listened.
+pub fn judge(report: &Report, given: &[Target], neighbour: Option<&str>) -> Outcome {
     if !report.unreached.is_empty() {
         return Outcome::Untried(format!(
             "the probe could not reach {}, which every pod must: that it reached nothing else proves nothing",
             report.unreached.join(", ")
         ));
+    }
+    // The tenant's people come near the pod that says it.
+    let tried: Vec<&Target> = report.open.iter().chain(&report.closed).collect();
+    if let Some(missing) = given
+        .iter()
+        .find(|given| !tried.iter().any(|tried| is_same(tried, given)))
+    {
+        return Outcome::Untried(format!("the probe does not say whether it reached {missing}"));
     }
     // What was not known to listen would have been silent without any wall.
     let listens = |target: &&Target| matches!(target.kind, Kind::Neighbour | Kind::Operator);
@@ -42,6 +51,14 @@ pub fn judge(report: &Report, neighbour: Option<&str>) -> Outcome {
     Outcome::of(report.open.iter().map(violation).collect())
 }
 
+/// The node's address is known to the probe alone.
+fn is_same(tried: &Target, given: &Target) -> bool {
+    match given.kind {
+        Kind::Kubelet => tried.kind == Kind::Kubelet && tried.port == given.port,
+        _ => tried == given,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,17 +74,23 @@ mod tests {
             closed: neighbour.clone(),
             ..Report::default()
         };
-        assert_eq!(judge(&closed, Some("b")), Outcome::Passed);
+        assert_eq!(judge(&closed, &neighbour, Some("b")), Outcome::Passed);
+        let more = targets(&["neighbour,tcp,10.0.0.1:7007", "operator,tcp,10.0.0.9:8080"]);
+        assert!(
+            matches!(judge(&closed, &more, Some("b")), Outcome::Untried(why) if why.contains("operator,tcp,10.0.0.9:8080"))
+        );
         let mute = Report {
             unreached: vec!["the cluster's DNS (udp 10.96.0.10:53)".into()],
             ..closed.clone()
         };
-        assert!(matches!(judge(&mute, Some("b")), Outcome::Untried(why) if why.contains("udp 10.96.0.10:53")));
+        assert!(
+            matches!(judge(&mute, &neighbour, Some("b")), Outcome::Untried(why) if why.contains("udp 10.96.0.10:53"))
+        );
         let deserted = Report {
             closed: targets(&["metadata,tcp,169.254.169.254:80"]),
             ..Report::default()
         };
-        assert!(matches!(judge(&deserted, None), Outcome::Untried(_)));
+        assert!(matches!(judge(&deserted, &[], None), Outcome::Untried(_)));
     }
 
     #[test]
@@ -76,7 +99,8 @@ mod tests {
             open: targets(&["neighbour,udp,10.0.0.1:7007", "kubelet,tcp,fd00::1:10250"]),
             ..Report::default()
         };
-        let Outcome::Violated(found) = judge(&report, Some("b")) else {
+        let given = targets(&["neighbour,udp,10.0.0.1:7007", "kubelet,tcp,$(NODE):10250"]);
+        let Outcome::Violated(found) = judge(&report, &given, Some("b")) else {
             panic!("let through");
         };
         assert_eq!(found[0].counterpart, "b");
