@@ -7,6 +7,7 @@
 mod support;
 
 mod admission;
+mod benchmark;
 mod configuration;
 mod conflicts;
 mod database;
