@@ -79,16 +79,23 @@ async fn a_widened_policy_is_found(scene: &Scene, a: &TestTenant, b: &TestTenant
         .cluster
         .create(&path("networkpolicies", &a.name, ""), &body)
         .await?;
-    let now = isolated(a, "False", &["network-access", "reaches"]).await?;
-    let violations = now["status"]["isolation"]["violations"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let says = |words: &str| {
-        violations
+    // What is written is seen before what is sent: both are said.
+    isolated(a, "False", &["network-policies", "NetworkPolicy", "oops", "everybody"]).await?;
+    let violations = eventually("the probe to find it", secs(TURN), async || {
+        let now = a.get().await?;
+        let violations = now["status"]["isolation"]["violations"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let dialled = violations
             .iter()
-            .any(|violation| text(&violation["message"]).contains(words))
-    };
+            .filter(|violation| violation["check"] == "network-access");
+        let messages: Vec<String> = dialled.map(|violation| text(&violation["message"])).collect();
+        ensure!(!messages.is_empty(), "{violations:?}");
+        Ok(messages)
+    })
+    .await?;
+    let says = |words: &str| violations.iter().any(|message| message.contains(words));
     ensure!(says("the operator's pod") && says("the API server"), "{violations:?}");
     // The neighbours' own walls stand.
     ensure!(!says("a pod of tenant"), "{violations:?}");
