@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::process::Command;
 
 /// Within this every tenant's turn has come: there are the samples' besides.
-const TURN: u64 = 120;
+const TURN: u64 = 180;
 
 async fn isolated(tenant: &TestTenant, status: &str, words: &[&str]) -> Result<Value> {
     isolated_within(TURN, tenant, status, words).await
