@@ -94,7 +94,7 @@ impl Probes {
     pub async fn run(&self, queue: Queue) {
         loop {
             tokio::time::sleep(TICK).await;
-            let next = round(&self.entries(), Instant::now(), fastrand_below);
+            let next = round(&self.entries(), Instant::now(), |count| fastrand::usize(..count));
             if let Some(next) = next {
                 self.play(next, &queue).await;
             }
@@ -164,7 +164,7 @@ impl Probes {
 
     /// A pod that listens, and where.
     async fn listen(&self, subject: &Subject) -> anyhow::Result<(Pod, String)> {
-        let pod = pods::listener(&self.image, &subject.owner, &subject.namespace, &subject.placement);
+        let pod = pods::listener(&self.image, subject);
         let pod = self.make(pod).await?;
         match self.wait(&pod, address).await {
             Ok(address) => Ok((pod, address)),
@@ -177,13 +177,7 @@ impl Probes {
 
     /// What a pod that dials has found.
     async fn dial(&self, subject: &Subject, targets: &[Target]) -> anyhow::Result<Report> {
-        let pod = pods::dialler(
-            &self.image,
-            &subject.owner,
-            &subject.namespace,
-            &subject.placement,
-            targets,
-        );
+        let pod = pods::dialler(&self.image, subject, targets);
         let pod = self.make(pod).await?;
         let said = self.wait(&pod, last_words).await;
         self.remove(&pod).await;
@@ -239,10 +233,6 @@ impl Probes {
             _ => {}
         }
     }
-}
-
-fn fastrand_below(count: usize) -> usize {
-    fastrand::usize(..count)
 }
 
 /// The address of a pod that listens.

@@ -108,11 +108,10 @@ impl Walls {
         });
         let theirs: Vec<&NetworkPolicy> = theirs.collect();
         // To take all namespaces apart costs; most clusters have no such policy.
-        let rooms = match theirs.is_empty() {
-            true => BTreeMap::from([(control.clone(), Room::default())]),
-            false => self.rooms(&of),
+        let (rooms, agreed) = match theirs.is_empty() {
+            true => (BTreeMap::from([(control.clone(), Room::default())]), BTreeSet::new()),
+            false => (self.rooms(&of), self.agreed()),
         };
-        let agreed = self.agreed();
         let field = Field {
             rooms: &rooms,
             agreed: &agreed,

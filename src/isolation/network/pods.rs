@@ -1,10 +1,10 @@
 //! The pods that probe. Pure.
 
 use super::PORT;
+use super::schedule::Subject;
 use super::target::Target;
-use crate::cluster::Identity;
 use crate::names;
-use crate::tenant::plan::{Placement, hardening, labels};
+use crate::tenant::plan::{hardening, labels};
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, EnvVarSource, ObjectFieldSelector, Pod, PodSpec, Probe, ResourceRequirements,
     SecurityContext, TCPSocketAction,
@@ -26,7 +26,7 @@ pub struct Image {
 }
 
 /// A pod that listens; it is Ready once it does.
-pub fn listener(image: &Image, owner: &Identity, namespace: &str, placement: &Placement) -> Pod {
+pub fn listener(image: &Image, subject: &Subject) -> Pod {
     let container = Container {
         args: Some(vec!["probe".into(), "listen".into()]),
         ports: Some(vec![ContainerPort {
@@ -44,11 +44,11 @@ pub fn listener(image: &Image, owner: &Identity, namespace: &str, placement: &Pl
         }),
         ..Container::default()
     };
-    pod(image, owner, namespace, placement, "listen", container)
+    pod(image, subject, "listen", container)
 }
 
 /// A pod that dials, says in its termination message what it found, and ends. A `$(NODE)` in a target is its node's address.
-pub fn dialler(image: &Image, owner: &Identity, namespace: &str, placement: &Placement, targets: &[Target]) -> Pod {
+pub fn dialler(image: &Image, subject: &Subject, targets: &[Target]) -> Pod {
     let mut args = vec!["probe".into(), "dial".into()];
     args.extend(targets.iter().map(ToString::to_string));
     let node = EnvVarSource {
@@ -67,17 +67,10 @@ pub fn dialler(image: &Image, owner: &Identity, namespace: &str, placement: &Pla
         }]),
         ..Container::default()
     };
-    pod(image, owner, namespace, placement, "dial", container)
+    pod(image, subject, "dial", container)
 }
 
-fn pod(
-    image: &Image,
-    owner: &Identity,
-    namespace: &str,
-    placement: &Placement,
-    deed: &str,
-    container: Container,
-) -> Pod {
+fn pod(image: &Image, subject: &Subject, deed: &str, container: Container) -> Pod {
     let amounts = |which: fn(&(&'static str, &'static str, &'static str)) -> &'static str| {
         let amounts = AMOUNTS
             .iter()
@@ -88,13 +81,14 @@ fn pod(
         read_only_root_filesystem: Some(true),
         ..hardening::container(None)
     };
-    let mut labels = labels(owner);
+    let mut labels = labels(&subject.owner);
     labels.insert(names::PROBE.into(), deed.into());
-    let placement = placement.clone();
+    let placement = subject.placement.clone();
     Pod {
         metadata: ObjectMeta {
             generate_name: Some(format!("{}-{deed}-", names::PROBES)),
-            namespace: Some(namespace.into()),
+            // A tenant's first namespace has its name.
+            namespace: Some(subject.owner.tenant.clone()),
             labels: Some(labels),
             ..ObjectMeta::default()
         },

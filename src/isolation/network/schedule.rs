@@ -22,7 +22,6 @@ const LATER: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     pub owner: Identity,
-    pub namespace: String,
     pub placement: Placement,
     /// Tenants with whom it agreed to be connected.
     peers: BTreeSet<String>,
@@ -36,7 +35,6 @@ impl Subject {
         let agreed = network.peers.iter().filter(|peer| !peer.namespaces.is_empty());
         Self {
             owner: tenant.owner.clone(),
-            namespace: tenant.name().to_string(),
             placement: placement(tenant),
             peers: agreed.map(|peer| peer.name.clone()).collect(),
             reaches_api_server: network.api_server == crate::api::Access::Allow,
@@ -168,7 +166,6 @@ mod tests {
                 tenant: name.into(),
                 id: format!("id-{name}"),
             },
-            namespace: name.into(),
             placement: Placement::default(),
             peers: peers.iter().map(ToString::to_string).collect(),
             reaches_api_server: false,
