@@ -3,11 +3,11 @@
 use super::Queue;
 use super::api_server;
 use crate::cluster::write::has_code;
-use crate::isolation::Outcome;
 use crate::isolation::network::schedule::{Entry, Landmarks, Round, Subject, again, round, targets};
 use crate::isolation::network::settings::NetworkProbe;
 use crate::isolation::network::target::{Report, Target};
 use crate::isolation::network::{judge, pods};
+use crate::isolation::{Outcome, lock};
 use crate::names;
 use anyhow::Context as _;
 use futures::StreamExt;
@@ -17,7 +17,7 @@ use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::runtime::wait::await_condition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whose turn it is.
@@ -56,7 +56,7 @@ impl Probes {
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
 
     /// Notes what a tenant is now. Its turn comes at once where that is new, else when it would; the first time, if it `was_tried`
@@ -187,11 +187,7 @@ impl Probes {
     async fn make(&self, pod: Pod) -> anyhow::Result<Pod> {
         let namespace = pod.metadata.namespace.clone().unwrap_or_default();
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
-        let is_new = self
-            .swept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(namespace);
+        let is_new = lock(&self.swept).insert(namespace);
         if is_new {
             let ours = ListParams::default().labels(names::PROBE);
             api.delete_collection(&DeleteParams::default(), &ours)

@@ -9,13 +9,13 @@ use crate::isolation::access::Access;
 use crate::isolation::access::reach::{Holder, Opening};
 use crate::isolation::check::{API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES};
 use crate::isolation::network::schedule::Subject;
-use crate::isolation::{Outcome, Proof};
+use crate::isolation::{Outcome, Proof, lock};
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::isolated;
 use crate::tenant::observe::Known;
 use kube::runtime::reflector::{self, ObjectRef};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -220,10 +220,6 @@ impl Prover {
         holders.values_mut().for_each(|holder| holder.namespaces.sort());
         holders
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The tenants of whom something else is to be said than before, which is forgotten.

@@ -4,8 +4,8 @@ use super::watches;
 use crate::api::Tenant;
 use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Store};
-use crate::isolation::Violation;
 use crate::isolation::network::policies::{Field, Room};
+use crate::isolation::{Violation, lock};
 use crate::names;
 use crate::tenant::observe::{Known, peers};
 use futures::StreamExt;
@@ -17,7 +17,7 @@ use kube::runtime::reflector;
 use kube::runtime::watcher::Event;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 /// What is open by such policies, by the tenant whose wall it is.
@@ -70,7 +70,7 @@ impl Walls {
     /// # Errors
     /// Why it cannot be judged yet.
     pub fn breaches(&self) -> Result<Arc<Breaches>, &'static str> {
-        let last = self.lock().clone();
+        let last = lock(&self.breaches).clone();
         last.map_or_else(|| self.judge(), Ok)
     }
 
@@ -83,12 +83,8 @@ impl Walls {
             return Err("the network policies were not all listed yet");
         }
         let found = Arc::new(self.evaluate()?);
-        *self.lock() = Some(found.clone());
+        *lock(&self.breaches) = Some(found.clone());
         Ok(found)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Breaches>>> {
-        self.breaches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn evaluate(&self) -> Result<Breaches, &'static str> {

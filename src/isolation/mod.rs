@@ -7,3 +7,10 @@ pub mod network;
 mod proof;
 
 pub use proof::{Outcome, Proof, Violation};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What a mutex holds, also after whoever held it panicked: each of ours is whole between two statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

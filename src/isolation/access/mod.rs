@@ -9,10 +9,11 @@ mod watch;
 pub use review::Question;
 pub use watch::Watched;
 
+use super::lock;
 use super::proof::{Outcome, Violation};
 use reach::{Holder, Opening};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long a yes of the API server's is believed.
@@ -161,8 +162,4 @@ impl Access {
     pub fn forget_answers(&self) {
         lock(&self.answers).clear();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
