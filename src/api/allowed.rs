@@ -1,6 +1,6 @@
 //! What tenants' own objects may name.
 
-use super::ImagePullPolicy;
+use super::{ImagePullPolicy, schema};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,31 +26,19 @@ pub struct Allowed {
     pub image_pull_policies: Option<Vec<ImagePullPolicy>>,
     /// StorageClasses of PersistentVolumeClaims. A claim that names none has the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 32),
-        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))
-    )]
+    #[schemars(schema_with = "schema::names")]
     pub storage_classes: Option<Vec<String>>,
     /// IngressClasses of Ingresses. An Ingress that names none has the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 32),
-        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))
-    )]
+    #[schemars(schema_with = "schema::names")]
     pub ingress_classes: Option<Vec<String>>,
     /// PriorityClasses of pods. A pod that names none has the cluster's default class, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 32),
-        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))
-    )]
+    #[schemars(schema_with = "schema::names")]
     pub priority_classes: Option<Vec<String>>,
     /// RuntimeClasses of pods. A pod must name one of them; an empty list means that none may be named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 32),
-        inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))
-    )]
+    #[schemars(schema_with = "schema::names")]
     pub runtime_classes: Option<Vec<String>>,
     /// Types of Services besides ClusterIP. Absent means none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -29,6 +29,16 @@ pub fn duration(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": r"^([0-9]{1,5}(h|m|s|ms)){1,4}$", "maxLength": 32})
 }
 
+/// An optional list of names of cluster-scoped objects, which are DNS subdomains.
+pub fn names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "nullable": true,
+        "maxItems": 32,
+        "items": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"},
+    })
+}
+
 /// Any JSON object.
 pub fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
