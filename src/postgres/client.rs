@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Json, ToSql};
@@ -230,7 +230,7 @@ pub struct Server {
     address: Address,
     tls: Option<MakeRustlsConnect>,
     pool: Pool,
-    besides: Semaphore,
+    besides: Arc<Semaphore>,
     most_besides: usize,
     /// A connection of its own, so that busy ones are not taken for a server that is away.
     pulse: Mutex<Option<Client>>,
@@ -274,7 +274,7 @@ impl Server {
             address,
             tls,
             pool,
-            besides: Semaphore::new(besides),
+            besides: Arc::new(Semaphore::new(besides)),
             most_besides: besides,
             pulse: Mutex::default(),
             writing: Mutex::new(()),
@@ -312,7 +312,10 @@ impl Server {
                 Some(client) => client,
                 None => {
                     let address = &self.address;
-                    match self.open(&address.user, &address.password, &address.database).await {
+                    match self
+                        .open(&address.user, &address.password, &address.database, None)
+                        .await
+                    {
                         // It answers; whoever prepares it makes what is missing.
                         Err(error) if error.code() == Some(SqlState::INVALID_CATALOG_NAME.code()) => return Ok(()),
                         opened => opened?,
@@ -401,7 +404,7 @@ impl Server {
     }
 
     async fn inside(&self, database: &Identifier, statements: &[&Statement]) -> Result<(), Error> {
-        let (_permit, client) = self.connect_to(database.as_str()).await?;
+        let client = self.connect_to(database.as_str()).await?;
         self.transaction(&client, statements).await
     }
 
@@ -409,11 +412,11 @@ impl Server {
     ///
     /// # Errors
     /// As [`Error`] says.
-    pub async fn connect_to(&self, database: &str) -> Result<(tokio::sync::SemaphorePermit<'_>, Client), Error> {
+    pub async fn connect_to(&self, database: &str) -> Result<Client, Error> {
         let permit = self.permit().await?;
         let address = &self.address;
-        let client = self.open(&address.user, &address.password, database).await?;
-        Ok((permit, client))
+        self.open(&address.user, &address.password, database, Some(permit))
+            .await
     }
 
     /// Logs in as a tenant would.
@@ -423,7 +426,7 @@ impl Server {
     pub async fn log_in(&self, user: &str, password: &Password, database: &str) -> Result<Visit<'_>, Error> {
         let work = async {
             let permit = self.permit().await?;
-            let client = self.open(user, password, database).await?;
+            let client = self.open(user, password, database, Some(permit)).await?;
             self.count(1);
             // The session is the tenant's: what is not qualified may be its own.
             let query = "SELECT session_user::pg_catalog.text, current_user::pg_catalog.text, \
@@ -437,7 +440,6 @@ impl Server {
                 who,
                 client,
                 server: self,
-                _permit: permit,
             })
         };
         timeout(TRIAL, work).await.map_err(|_| Error::Timeout)?
@@ -506,28 +508,34 @@ impl Server {
             .map_err(|error| Error::of(&statement.to_string(), &error))
     }
 
-    async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Error> {
-        let permit = timeout(WAIT, self.besides.acquire())
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let permit = timeout(WAIT, self.besides.clone().acquire_owned())
             .await
             .map_err(|_| Error::Busy(OWN.into()))?;
         // Never closed.
         permit.map_err(|error| Error::Settings(error.to_string()))
     }
 
-    async fn open(&self, user: &str, password: &Password, database: &str) -> Result<Client, Error> {
+    /// A connection, which keeps its permit until its socket is closed: its client is gone a moment before.
+    async fn open(
+        &self,
+        user: &str,
+        password: &Password,
+        database: &str,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Client, Error> {
         let config = config(&self.address, user, password, database);
         let failed = |error: tokio_postgres::Error| Error::of("connect", &error);
         let connecting = async {
             match &self.tls {
                 Some(tls) => {
                     let (client, connection) = config.connect(tls.clone()).await.map_err(failed)?;
-                    // Ends with its client.
-                    tokio::spawn(connection);
+                    tokio::spawn(carry(connection, permit));
                     Ok(client)
                 }
                 None => {
                     let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
-                    tokio::spawn(connection);
+                    tokio::spawn(carry(connection, permit));
                     Ok(client)
                 }
             }
@@ -540,13 +548,18 @@ impl Server {
     }
 }
 
+/// Ends with its client.
+async fn carry<T>(connection: impl Future<Output = T>, permit: Option<OwnedSemaphorePermit>) {
+    connection.await;
+    drop(permit);
+}
+
 /// A session as a tenant.
 pub struct Visit<'a> {
     /// Session user, current user, database, schema.
     pub who: [String; 4],
     client: Client,
     server: &'a Server,
-    _permit: tokio::sync::SemaphorePermit<'a>,
 }
 
 impl std::fmt::Debug for Visit<'_> {

@@ -40,16 +40,16 @@ pub struct Weakness {
 /// # Errors
 /// What the server refuses; a schema of that name that is somebody else's; [`Error::AnotherServer`].
 pub async fn prepare(server: &Server, address: &Address, known: Option<&str>) -> Result<(), Error> {
-    let (_permit, client) = match server.connect_to(&address.database).await {
+    let client = match server.connect_to(&address.database).await {
         Err(error) if error.code() == Some(SqlState::INVALID_CATALOG_NAME.code()) => {
             is_new(known)?;
             let name =
                 Identifier::new(address.database.as_str()).map_err(|error| Error::Settings(error.to_string()))?;
-            let (_permit, client) = server.connect_to("postgres").await?;
+            let client = server.connect_to("postgres").await?;
             let create = sql!["CREATE DATABASE ", &name, " TEMPLATE template0"];
             let sent = client.batch_execute(&create.reveal()).await;
             sent.map_err(|error| Error::of(&create.to_string(), &error))?;
-            drop((client, _permit));
+            drop(client);
             server.connect_to(&address.database).await?
         }
         result => result?,

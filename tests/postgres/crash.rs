@@ -19,76 +19,87 @@ enum Change {
     Removed,
 }
 
-pub async fn comes_to_the_same_end(site: Site, place: Place) {
-    for change in [
-        Change::Made,
-        Change::Rotated,
-        Change::Closed,
-        Change::ReadOnly,
-        Change::Extended,
-        Change::Removed,
-    ] {
-        // Roles are made and closed alike, whatever they are for.
-        if place == Place::Database && matches!(change, Change::Rotated | Change::Closed) {
-            continue;
-        }
-        let anew = matches!(change, Change::Made | Change::Removed);
-        let mut tenant = before(&site, &place, change).await;
-        let start = tenant.wanted.clone();
-        let uncut = apply(&site, &mut tenant, change).await;
-        uncut.unwrap_or_else(|why| panic!("{change:?}: {why}"));
-        let expected = facts(&site, &tenant).await;
-        let mut cut = 0;
-        // Until its database is begun, it is made like a schema's tenant.
-        let first = if place == Place::Database && change == Change::Made {
-            15
-        } else {
-            1
-        };
-        for n in first..=BOUND {
-            match anew {
-                true => {
-                    if change == Change::Made {
-                        site.remove(&tenant).await;
-                    }
-                    tenant = before(&site, &place, change).await;
+pub async fn while_made(site: Site, place: Place) {
+    comes_to_the_same_end(site, place, Change::Made).await;
+}
+
+pub async fn while_rotated(site: Site, place: Place) {
+    comes_to_the_same_end(site, place, Change::Rotated).await;
+}
+
+pub async fn while_closed(site: Site, place: Place) {
+    comes_to_the_same_end(site, place, Change::Closed).await;
+}
+
+pub async fn while_read_only(site: Site, place: Place) {
+    comes_to_the_same_end(site, place, Change::ReadOnly).await;
+}
+
+pub async fn while_extended(site: Site, place: Place) {
+    comes_to_the_same_end(site, place, Change::Extended).await;
+}
+
+pub async fn while_removed(site: Site, place: Place) {
+    comes_to_the_same_end(site, place, Change::Removed).await;
+}
+
+async fn comes_to_the_same_end(site: Site, place: Place, change: Change) {
+    let anew = matches!(change, Change::Made | Change::Removed);
+    let mut tenant = before(&site, &place, change).await;
+    let start = tenant.wanted.clone();
+    let uncut = apply(&site, &mut tenant, change).await;
+    uncut.unwrap_or_else(|why| panic!("{change:?}: {why}"));
+    let expected = facts(&site, &tenant).await;
+    let mut cut = 0;
+    // Until its database is begun, it is made like a schema's tenant.
+    let first = if place == Place::Database && change == Change::Made {
+        15
+    } else {
+        1
+    };
+    for n in first..=BOUND {
+        match anew {
+            true => {
+                if change == Change::Made {
+                    site.remove(&tenant).await;
                 }
-                false => go_back(&site, &mut tenant, &start, change).await,
+                tenant = before(&site, &place, change).await;
             }
-            let proxy = Proxy::start(site.pg.port, n).await;
-            let mut address = site.address.clone();
-            address.port = proxy.port;
-            let through = Site::at(&site.pg, site.admin, address);
-            let done = apply(&through, &mut tenant, change).await;
-            if done.is_err() {
-                cut += 1;
-                let fresh = Site::at(&site.pg, site.admin, site.address.clone());
-                let mut again = apply(&fresh, &mut tenant, change).await;
-                // The statement that was cut off may still be at work: a database of that name just comes about.
-                if again
-                    .as_ref()
-                    .is_err_and(|why| why.contains("(23505)") || why.contains("(42P04)"))
-                {
-                    again = apply(&fresh, &mut tenant, change).await;
-                }
-                again.unwrap_or_else(|why| panic!("{change:?} cut after {n}: {why}"));
-            }
-            assert_eq!(facts(&site, &tenant).await, expected, "{change:?} cut after {n}");
-            if change != Change::Removed {
-                let which = usize::from(matches!(change, Change::Rotated | Change::Closed));
-                tenant.settle();
-                site.is_quiet(&tenant.wanted).await;
-                drop(site.session(&tenant, which).await);
-            }
-            if done.is_ok() {
-                break;
-            }
-            assert!(n < BOUND, "{change:?} never ends");
+            false => go_back(&site, &mut tenant, &start, change).await,
         }
-        assert!(cut >= 5, "{change:?} was cut {cut} times only");
+        let proxy = Proxy::start(site.pg.port, n).await;
+        let mut address = site.address.clone();
+        address.port = proxy.port;
+        let through = Site::at(&site.pg, site.admin, address);
+        let done = apply(&through, &mut tenant, change).await;
+        if done.is_err() {
+            cut += 1;
+            let fresh = Site::at(&site.pg, site.admin, site.address.clone());
+            let mut again = apply(&fresh, &mut tenant, change).await;
+            // The statement that was cut off may still be at work: a database of that name just comes about.
+            if again
+                .as_ref()
+                .is_err_and(|why| why.contains("(23505)") || why.contains("(42P04)"))
+            {
+                again = apply(&fresh, &mut tenant, change).await;
+            }
+            again.unwrap_or_else(|why| panic!("{change:?} cut after {n}: {why}"));
+        }
+        assert_eq!(facts(&site, &tenant).await, expected, "{change:?} cut after {n}");
         if change != Change::Removed {
-            site.remove(&tenant).await;
+            let which = usize::from(matches!(change, Change::Rotated | Change::Closed));
+            tenant.settle();
+            site.is_quiet(&tenant.wanted).await;
+            drop(site.session(&tenant, which).await);
         }
+        if done.is_ok() {
+            break;
+        }
+        assert!(n < BOUND, "{change:?} never ends");
+    }
+    assert!(cut >= 5, "{change:?} was cut {cut} times only");
+    if change != Change::Removed {
+        site.remove(&tenant).await;
     }
 }
 

@@ -31,7 +31,7 @@ use tenant_operator::postgres::plan::Place;
 /// No single test takes longer, on a busy machine either.
 const LIMIT: Duration = Duration::from_secs(450);
 /// How many run at once.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 
 type Run = fn(Site, Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -69,7 +69,13 @@ macro_rules! subject {
 fn subjects() -> Vec<Subject> {
     vec![
         // The longest first.
-        subject!(crash::comes_to_the_same_end, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
+        subject!(crash::while_made, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
+        subject!(crash::while_extended, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
+        subject!(crash::while_removed, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
+        subject!(crash::while_read_only, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
+        // Roles are made and closed alike, whatever they are for.
+        subject!(crash::while_rotated, &[Place::Schema], versions: &[15, 18], admins: &[Admin::CreateRole]),
+        subject!(crash::while_closed, &[Place::Schema], versions: &[15, 18], admins: &[Admin::CreateRole]),
         subject!(lifecycle::comes_stays_and_goes, BOTH),
         subject!(drift::is_put_back, BOTH),
         subject!(attacks::open_doors_are_told, &[Place::Schema], alone: true),

@@ -74,7 +74,7 @@ pub async fn remove_tenant(
             ));
             continue;
         };
-        let (_permit, client) = server.connect_to(&database).await?;
+        let client = server.connect_to(&database).await?;
         let removal = Removal {
             server,
             client: &client,

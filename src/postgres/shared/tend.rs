@@ -213,7 +213,7 @@ struct Tending<'a> {
 impl Tending<'_> {
     async fn run(&mut self, marks: &mut Marks) -> Result<(), Error> {
         let database = self.wanted.database;
-        let (_permit, client) = self.server.connect_to(database.as_str()).await?;
+        let client = self.server.connect_to(database.as_str()).await?;
         // In another of the same name, what is called a registry may be a trap for who reads it.
         let known = marks.databases.get(database.as_str()) == Some(&true);
         let mut last = Plan::default();
