@@ -11,6 +11,9 @@ use std::process::Command;
 /// Within this every tenant's turn has come: there are the samples' besides.
 const TURN: u64 = 180;
 
+/// The pods that listen for the others of a round.
+const LISTENERS: &str = "/api/v1/pods?labelSelector=tenant-operator.io/probe%3Dlisten";
+
 async fn isolated(tenant: &TestTenant, status: &str, words: &[&str]) -> Result<Value> {
     isolated_within(TURN, tenant, status, words).await
 }
@@ -66,7 +69,8 @@ async fn openings_are_found(scene: &Scene) -> Result<()> {
     a_widened_policy_is_found(scene, &a, &b).await?;
     a_full_quota_is_said(scene, &tier).await?;
     nothing_stays(scene, &a).await?;
-    a_network_without_walls_is_found(&a, &b).await
+    a_network_without_walls_is_found(&a, &b).await?;
+    a_neighbour_that_is_gone_proves_nothing(scene, &a).await
 }
 
 /// Policies add up: one that somebody adds opens what ours close.
@@ -161,4 +165,24 @@ async fn a_network_without_walls_is_found(a: &TestTenant, b: &TestTenant) -> Res
         isolated(tenant, "True", &["network-access"]).await?;
     }
     Ok(())
+}
+
+/// Whoever dials a pod that somebody has just removed reaches nothing.
+async fn a_neighbour_that_is_gone_proves_nothing(scene: &Scene, tenant: &TestTenant) -> Result<()> {
+    let removing = async {
+        loop {
+            for pod in scene.cluster.list(LISTENERS).await.unwrap_or_default() {
+                if condition(&pod, "Ready").is_some_and(|c| c["status"] == "True") {
+                    let (namespace, name) = (text(&pod["metadata"]["namespace"]), text(&pod["metadata"]["name"]));
+                    let _ = scene.cluster.delete(&path("pods", &namespace, &name)).await;
+                }
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    let words = ["network-access could not be tried", "did not listen to the end"];
+    tokio::select! {
+        () = removing => Ok(()),
+        said = isolated(tenant, "Unknown", &words) => said.map(|_| ()),
+    }
 }

@@ -38,6 +38,13 @@ pub struct Probes {
     swept: Mutex<BTreeSet<String>>,
 }
 
+/// A tenant's pod that listens for the others of a round.
+struct Neighbour<'a> {
+    tenant: &'a str,
+    pod: Pod,
+    address: String,
+}
+
 impl Probes {
     /// None where the settings name no image.
     pub fn new(client: Client, settings: &NetworkProbe, metrics_port: u16) -> Option<Self> {
@@ -105,7 +112,11 @@ impl Probes {
         let neighbour = match &round.listener {
             None => Ok(None),
             Some(listener) => match self.listen(listener).await {
-                Ok((pod, address)) => Ok(Some((listener, pod, address))),
+                Ok((pod, address)) => Ok(Some(Neighbour {
+                    tenant: listener.owner.tenant.as_str(),
+                    pod,
+                    address,
+                })),
                 Err(error) => Err(format!("no neighbour could listen: {error:#}")),
             },
         };
@@ -113,23 +124,53 @@ impl Probes {
         futures::stream::iter(&round.diallers)
             .for_each_concurrent(AT_ONCE, async |subject| {
                 let outcome = match &neighbour {
-                    Ok(neighbour) => {
-                        let at = neighbour.as_ref().map(|(_, _, address)| address.as_str());
-                        let whose = neighbour.as_ref().map(|(listener, ..)| listener.owner.tenant.as_str());
-                        let targets = targets(subject, at, &landmarks);
-                        match self.dial(subject, &targets).await {
-                            Ok(report) => judge::judge(&report, &targets, whose),
-                            Err(error) => Outcome::Untried(format!("{error:#}")),
-                        }
-                    }
-                    Err(why) => Outcome::Untried(why.clone()),
+                    Ok(neighbour) => self.examine(subject, neighbour.as_ref(), &landmarks).await,
+                    Err(why) => Err(anyhow::anyhow!(why.clone())),
                 };
+                let outcome = outcome.unwrap_or_else(|error| Outcome::Untried(format!("{error:#}")));
                 self.learn(subject, outcome, queue);
             })
             .await;
-        if let Ok(Some((_, pod, _))) = neighbour {
-            self.remove(&pod).await;
+        if let Ok(Some(neighbour)) = neighbour {
+            self.remove(&neighbour.pod).await;
         }
+    }
+
+    /// What one tenant reaches.
+    async fn examine(
+        &self,
+        subject: &Subject,
+        neighbour: Option<&Neighbour<'_>>,
+        landmarks: &Landmarks,
+    ) -> anyhow::Result<Outcome> {
+        let targets = targets(
+            subject,
+            neighbour.map(|neighbour| neighbour.address.as_str()),
+            landmarks,
+        );
+        let report = self.dial(subject, &targets).await?;
+        if let Some(neighbour) = neighbour {
+            self.listens_still(neighbour).await?;
+        }
+        Ok(judge::judge(
+            &report,
+            &targets,
+            neighbour.map(|neighbour| neighbour.tenant),
+        ))
+    }
+
+    /// Whoever dials a pod that is gone reaches nothing, and that would prove nothing.
+    async fn listens_still(&self, neighbour: &Neighbour<'_>) -> anyhow::Result<()> {
+        let (namespace, name) = place(&neighbour.pod);
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let now = api.get_opt(name).await.context("look after the neighbour's pod")?;
+        let same = now.filter(|now| now.metadata.uid == neighbour.pod.metadata.uid);
+        let listens = same.is_some_and(|now| {
+            now.metadata.deletion_timestamp.is_none()
+                && matches!(address(&now), Some(Ok(at)) if at == neighbour.address)
+        });
+        anyhow::ensure!(listens, "the neighbour's pod did not listen to the end");
+        Ok(())
     }
 
     /// Remembers an outcome, unless the tenant is another by now.
@@ -200,13 +241,10 @@ impl Probes {
 
     /// Waits until the pod shows what is looked for, or why it never will.
     async fn wait(&self, pod: &Pod, look: fn(&Pod) -> Option<Result<String, String>>) -> anyhow::Result<String> {
-        let (namespace, name) = (
-            pod.metadata.namespace.clone().unwrap_or_default(),
-            pod.metadata.name.clone().unwrap_or_default(),
-        );
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
+        let (namespace, name) = place(pod);
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let shown = |pod: Option<&Pod>| pod.is_none_or(|pod| look(pod).is_some());
-        let last = tokio::time::timeout(PATIENCE, await_condition(api, &name, shown)).await;
+        let last = tokio::time::timeout(PATIENCE, await_condition(api, name, shown)).await;
         let last =
             last.map_err(|_| anyhow::anyhow!("the probe did not come to its end within {} s", PATIENCE.as_secs()))?;
         match last?.as_ref().and_then(look) {
@@ -217,10 +255,7 @@ impl Probes {
     }
 
     async fn remove(&self, pod: &Pod) {
-        let (namespace, name) = (
-            pod.metadata.namespace.as_deref().unwrap_or_default(),
-            pod.metadata.name.as_deref().unwrap_or_default(),
-        );
+        let (namespace, name) = place(pod);
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         match api.delete(name, &DeleteParams::default()).await {
             Err(error) if !has_code(&error, 404) => {
@@ -229,6 +264,12 @@ impl Probes {
             _ => {}
         }
     }
+}
+
+fn place(pod: &Pod) -> (&str, &str) {
+    let metadata = &pod.metadata;
+    let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
+    (namespace.unwrap_or_default(), name.unwrap_or_default())
 }
 
 /// The address of a pod that listens.
