@@ -55,6 +55,8 @@ pub const ALLOWED_SERVICE_TYPES: &str = "tenant-operator.io/allowed-service-type
 /// Annotation of a namespace: all of its tenant's, comma separated. The NetworkPolicies of the tenant's own may name these; the chart's
 /// policies read it.
 pub const OWN_NAMESPACES: &str = "tenant-operator.io/own-namespaces";
+/// Annotation of a namespace: since when its tenant has been in quarantine (RFC 3339).
+pub const QUARANTINED_SINCE: &str = "tenant-operator.io/quarantined-since";
 /// Label of a pod that tries what the network lets through: what it does, `listen` or `dial`.
 pub const PROBE: &str = "tenant-operator.io/probe";
 /// The names of such pods start so.

@@ -31,6 +31,7 @@ mod owners;
 mod owners_acts;
 mod peering;
 mod provisioning;
+mod quarantine;
 mod quota;
 mod retention;
 mod seeds;

@@ -111,7 +111,7 @@ pub struct IsolationStatus {
     pub failed: i32,
     /// How many could not be tried.
     pub untried: i32,
-    /// What they found; the first ten.
+    /// What they found, Critical first; the first ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub violations: Vec<IsolationViolation>,
@@ -125,11 +125,23 @@ pub struct IsolationViolation {
     pub check: String,
     /// How bad it is: Critical where one tenant can read or change what is another's, High where one wall of several is down.
     pub severity: String,
+    /// Who reaches whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
     /// The other tenant; absent where it is every one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counterpart: Option<String>,
     /// What is open, to whom.
     pub message: String,
+}
+
+/// Who reaches whom.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// The tenant reaches the other.
+    Outward,
+    /// The other, or everybody, reaches the tenant.
+    Inward,
 }
 
 /// What a tenant uses, over all its namespaces.

@@ -100,6 +100,23 @@ pub struct TierIsolation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub allowed: Vec<IsolationModel>,
+    /// What is done when a Critical check finds that a tenant reaches another. Absent means Report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_violation: Option<ViolationResponse>,
+    /// How long nothing must have been found until a quarantine ends, as a duration such as `10m`. Absent means 10m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::duration")]
+    pub quarantine_period: Option<String>,
+}
+
+/// What is done when a tenant is found to reach another.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ViolationResponse {
+    /// It is told: by the condition Isolated, an event and a metric.
+    #[default]
+    Report,
+    /// It is told, and the tenant's network and database logins are closed until nothing more is found.
+    Quarantine,
 }
 
 /// A Pod Security Standard. `privileged` is not to be had: a privileged pod is outside every bound.

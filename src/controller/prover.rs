@@ -11,8 +11,8 @@ use crate::isolation::check::{API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWO
 use crate::isolation::network::schedule::Subject;
 use crate::isolation::{Outcome, Proof, lock};
 use crate::telemetry::metrics::Metrics;
-use crate::tenant::isolated;
 use crate::tenant::observe::Known;
+use crate::tenant::{isolated, quarantine};
 use kube::runtime::reflector::{self, ObjectRef};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -43,6 +43,8 @@ pub enum Position {
     Pods(Box<Subject>),
     /// It has none.
     Deserted,
+    /// It has, and nothing can come to them or from them.
+    CutOff,
     /// Nothing new can be said.
     AsBefore,
 }
@@ -103,9 +105,14 @@ impl Prover {
             .outcomes
             .extend(database.map(|outcome| (&DATABASE_ACCESS, outcome)));
         match (&self.probes, network) {
-            (None, Position::Pods(_)) => proof.switched_off.push(&NETWORK_ACCESS),
+            (None, Position::Pods(_) | Position::CutOff) => proof.switched_off.push(&NETWORK_ACCESS),
             (None, _) => {}
             (Some(probes), Position::Deserted) => probes.forget(tenant),
+            (Some(probes), Position::CutOff) => {
+                probes.forget(tenant);
+                let outcome = Outcome::Untried(quarantine::UNTRIED.into());
+                proof.outcomes.push((&NETWORK_ACCESS, outcome));
+            }
             (Some(probes), position) => {
                 let was_tried = isolated::was_tried(old, proof.outcomes.len() + 1);
                 if let Position::Pods(subject) = position {

@@ -1,17 +1,19 @@
 //! One reconcile of one Tenant: observe, validate, plan, apply, report.
 
 use super::{Context, report};
-use crate::api::Tenant;
-use crate::cluster::Identity;
+use crate::api::{Tenant, TenantStatus};
+use crate::cluster::{Identity, Key, Kind};
 use crate::database::release;
 use crate::database::tend::Outcome as Data;
 use crate::error::Error;
 use crate::names;
 use crate::tenant::drain::Mode;
 use crate::tenant::provision::{self, Progress, Provisioned};
+use crate::tenant::quarantine::{self, Quarantine};
 use crate::tenant::status::{Verdict, reason};
 use crate::tenant::{self, ValidTenant, cleanup, diagnosis, withhold};
 use futures::FutureExt;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use serde_json::json;
@@ -64,8 +66,18 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         return delete(tenant, ctx).await;
     }
     let world = ctx.known.world(tenant);
-    let withheld = withhold::withhold(&ctx.writer, &ctx.databases, tenant, &identity(tenant), &world).await;
-    let Some(tier) = ctx.known.tier(tenant) else {
+    let (owner, tier) = (identity(tenant), ctx.known.tier(tenant));
+    let quarantine = quarantine(tenant, ctx, tenant.status.as_ref());
+    let withheld = withhold::withhold(
+        &ctx.writer,
+        &ctx.databases,
+        tenant,
+        &owner,
+        &world,
+        quarantine.is_some(),
+    )
+    .await;
+    let Some(tier) = tier else {
         let message = format!(
             "spec.tier: there is no TenantTier {}; what runs is left as it is",
             tenant.spec.tier
@@ -89,6 +101,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             return withheld.map(|_| action);
         }
     };
+    let valid = ValidTenant { quarantine, ..valid };
     add_finalizer(tenant, ctx).await?;
     let policy = tenant.spec.deletion_policy.unwrap_or_default();
     let provisioned = provision::provision(&ctx.writer, &ctx.databases, &valid, &ctx.platform(), policy).await;
@@ -103,6 +116,19 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         }
         (Err(error), _) | (_, Err(error)) => fail(tenant, ctx, error, Some(&valid)).await,
     }
+}
+
+/// Whether the tenant is to be cut off, by what is known of it now.
+fn quarantine(tenant: &Tenant, ctx: &Context, status: Option<&TenantStatus>) -> Option<Quarantine> {
+    let name = tenant.metadata.name.clone().unwrap_or_default();
+    let key = Key {
+        kind: Kind::Namespace,
+        namespace: String::new(),
+        name: name.clone(),
+    };
+    let first = ctx.known.objects.get(&name, &key);
+    let since = quarantine::since(first.filter(|live| live.belongs_to(&identity(tenant))).as_ref());
+    quarantine::decide(ctx.known.tier(tenant).as_deref(), status, since, Timestamp::now())
 }
 
 /// Whose the tenant's objects are.
@@ -147,9 +173,24 @@ async fn settle(
         Verdict::Planned(Progress::Database { .. }) => (verdict, UNDERWAY),
         Verdict::Planned(Progress::Namespaces(_)) | Verdict::Waiting { .. } => (verdict, UNDERWAY),
     };
-    report::report(ctx, tenant, &verdict, valid, data).await?;
+    let now = report::report(ctx, tenant, &verdict, valid, data).await?;
     let due = data.and_then(|data| data.again).unwrap_or(again);
-    Ok(Action::requeue(again.min(due)))
+    let sentence = quarantine_due(quarantine(tenant, ctx, Some(&now)), valid);
+    Ok(Action::requeue(again.min(due).min(sentence.unwrap_or(again))))
+}
+
+/// When a quarantine is to begin, or to be looked at again.
+fn quarantine_due(now: Option<Quarantine>, valid: Option<&ValidTenant>) -> Option<Duration> {
+    let is = valid.and_then(|valid| valid.quarantine);
+    match (is, now) {
+        (None, None) => None,
+        (Some(_), Some(now)) => {
+            let left = now.until?.duration_since(Timestamp::now());
+            Some(Duration::try_from(left).unwrap_or_default() + UNDERWAY / 2)
+        }
+        // This very report says so; it is acted on once the status is seen.
+        _ => Some(UNDERWAY / 2),
+    }
 }
 
 /// Whether the status still speaks of an earlier spec, on which somebody may rely.

@@ -11,20 +11,23 @@ use crate::isolation::network::schedule::Subject;
 use crate::names;
 use crate::tenant::provision::Progress;
 use crate::tenant::status::{self, Verdict, kind, reason};
-use crate::tenant::{ValidTenant, isolated, plan};
+use crate::tenant::{ValidTenant, isolated, plan, quarantine};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use std::collections::HashMap;
 
 /// Reports a verdict. Returns the status as it now stands.
+///
+/// # Errors
+/// The API server's.
 pub async fn report(
     ctx: &Context,
     tenant: &Tenant,
     verdict: &Verdict,
     valid: Option<&ValidTenant>,
     data: Option<&Data>,
-) -> Result<(), Error> {
+) -> Result<TenantStatus, Error> {
     let name = tenant.metadata.name.clone().unwrap_or_default();
     let now = Timestamp::now();
     let objects = ctx.known.objects.of(&name);
@@ -71,13 +74,18 @@ pub async fn report(
         write(ctx, &name, tenant.metadata.uid.as_deref(), &new).await?;
         tell(ctx, tenant, &new).await;
     }
-    viewed
+    viewed?;
+    Ok(match worth_writing {
+        true => new,
+        false => old.cloned().unwrap_or(new),
+    })
 }
 
 /// Where its pods are, if there can be any. None may be before its bounds were seen to be there.
 fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
     match (verdict, valid) {
         (_, Some(valid)) if valid.suspend => Position::Deserted,
+        (_, Some(valid)) if valid.quarantine.is_some() => Position::CutOff,
         (Verdict::Planned(Progress::Complete | Progress::Workloads(_) | Progress::Database { .. }), Some(valid)) => {
             Position::Pods(Box::new(Subject::of(valid)))
         }
@@ -90,6 +98,9 @@ fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
 fn seen_apart(valid: Option<&ValidTenant>, data: Option<&Data>) -> Option<Outcome> {
     let has_database = valid.is_some_and(|valid| valid.database.is_some() && !valid.suspend);
     has_database.then(|| {
+        if valid.is_some_and(|valid| valid.quarantine.is_some()) {
+            return Outcome::Untried(quarantine::UNTRIED.into());
+        }
         if let Some(seen) = data.and_then(|data| data.isolation.clone()) {
             return seen;
         }

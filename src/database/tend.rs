@@ -186,7 +186,7 @@ impl Tending<'_> {
         let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_else(|_| Timestamp::now());
         let published = credentials.as_ref().map(|credentials| &credentials.published);
         let turn = credentials::decide(published, open, &self.database.rotation, now);
-        if self.tenant.suspend {
+        if self.tenant.is_shut() {
             wanted.logins = [Login::default(), Login::default()];
             return self.settle(&connection, shard, &wanted).await;
         }

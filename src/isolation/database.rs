@@ -1,6 +1,7 @@
 //! What a tenant's own login reaches on its server beyond what is its own. Pure.
 
 use super::{Outcome, Violation};
+use crate::api::Direction;
 use crate::postgres::beyond::Beyond;
 
 /// The outcome of a look with the tenant's own credentials.
@@ -13,6 +14,7 @@ pub fn judge(beyond: &Beyond) -> Outcome {
     let mut violations = Vec::new();
     let mut say = |message: String| {
         violations.push(Violation {
+            direction: Direction::Outward,
             counterpart: String::new(),
             message,
         });

@@ -1,10 +1,12 @@
 //! How the checks of one tenant came out.
 
 use super::check::Check;
+use crate::api::Direction;
 
 /// Something that lets one tenant reach another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
+    pub direction: Direction,
     /// The other tenant; empty is every one.
     pub counterpart: String,
     /// What is open, to whom.
@@ -59,9 +61,12 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// What was found, the worst first.
     pub fn violations(&self) -> impl Iterator<Item = (&'static Check, &Violation)> {
-        self.outcomes
-            .iter()
+        let mut outcomes: Vec<_> = self.outcomes.iter().collect();
+        outcomes.sort_by_key(|(check, _)| check.severity);
+        outcomes
+            .into_iter()
             .flat_map(|(check, outcome)| outcome.violations().iter().map(move |violation| (*check, violation)))
     }
 

@@ -115,12 +115,17 @@ async fn delete_controllers(writer: &Writer, namespace: &str) -> Result<(), Erro
     Ok(())
 }
 
+/// Whether a NetworkPolicy of ours is the one that lets nothing through.
+pub fn is_wall(policy: &Key) -> bool {
+    policy.name.ends_with("-deny-all")
+}
+
 /// Takes back what the operator itself gave: workloads, access, network allowances. Data and bounds stay.
 async fn withdraw(writer: &Writer, store: &Store, owner: &Identity, namespace: &str) -> Result<(), Error> {
     let stays = |key: &Key| match key.kind {
         Kind::Namespace | Kind::ResourceQuota | Kind::LimitRange | Kind::PersistentVolumeClaim => true,
         Kind::RoleBinding => key.name == names::NAMESPACE_BINDING,
-        Kind::NetworkPolicy => key.name.ends_with("-deny-all"),
+        Kind::NetworkPolicy => is_wall(key),
         Kind::ServiceAccount => key.name == "default",
         _ => false,
     };

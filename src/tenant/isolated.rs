@@ -114,6 +114,7 @@ fn shown(proof: &Proof) -> IsolationStatus {
             .map(|(check, violation)| IsolationViolation {
                 check: check.id.into(),
                 severity: check.severity.as_str().into(),
+                direction: Some(violation.direction),
                 counterpart: Some(violation.counterpart.clone()).filter(|name| !name.is_empty()),
                 message: violation.message[..violation.message.floor_char_boundary(MAX_MESSAGE)].to_string(),
             })

@@ -9,6 +9,7 @@ pub mod isolated;
 pub mod observe;
 pub mod plan;
 pub mod provision;
+pub mod quarantine;
 pub mod status;
 pub mod validate;
 pub mod withhold;

@@ -122,7 +122,7 @@ pub async fn provision(
         if let Some(attachment) = &mut tenant.attachment {
             attachment.revision = data.revision.clone();
         }
-        if data.revision.is_none() && !tenant.suspend {
+        if data.revision.is_none() && !tenant.is_shut() {
             let problem = data.problem.clone().unwrap_or_else(not_yet);
             let progress = Progress::Database {
                 problem,
@@ -141,6 +141,13 @@ pub async fn provision(
     if let Some(waiting) = leaving.or(left) {
         return Ok(Provisioned {
             progress: Progress::Namespaces(waiting),
+            database: data,
+        });
+    }
+    // Cut off, they need not come right.
+    if tenant.quarantine.is_some() {
+        return Ok(Provisioned {
+            progress: Progress::Complete,
             database: data,
         });
     }

@@ -2,6 +2,7 @@
 
 use super::ValidTenant;
 use super::provision::Progress;
+use super::quarantine;
 use crate::api::{
     Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
 };
@@ -28,6 +29,7 @@ pub mod kind {
 pub mod reason {
     pub const READY: &str = "Ready";
     pub const SUSPENDED: &str = "Suspended";
+    pub const QUARANTINED: &str = "Quarantined";
     pub const PROGRESSING: &str = "Progressing";
     pub const DATABASE_NOT_READY: &str = "DatabaseNotReady";
     pub const WORKLOADS_UNAVAILABLE: &str = "WorkloadsUnavailable";
@@ -250,7 +252,25 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
     let suspended = valid.is_some_and(|valid| valid.suspend);
     let workloads = valid.map_or(0, |valid| valid.workloads.len());
     let ready = |status, reason, message: &str| say(kind::READY, status, reason, message);
+    let quarantine = valid.and_then(|valid| valid.quarantine).map(quarantine::message);
     let (first, moving, stalled, namespaces, running) = match verdict {
+        Verdict::Planned(Progress::Complete) if quarantine.is_some() => {
+            let message = quarantine.unwrap_or_default();
+            (
+                ready("False", reason::QUARANTINED, &message),
+                None,
+                Some((reason::QUARANTINED, message)),
+                ("True", reason::READY, "bounds and access are in place".to_string()),
+                match suspended {
+                    true => ("False", reason::SUSPENDED, "suspended as asked".to_string()),
+                    false => (
+                        "Unknown",
+                        reason::QUARANTINED,
+                        "what runs goes on, and reaches nothing".to_string(),
+                    ),
+                },
+            )
+        }
         Verdict::Planned(Progress::Complete) if suspended => (
             ready(
                 "True",
@@ -366,6 +386,11 @@ fn database_ready(verdict: &Verdict, valid: Option<&ValidTenant>, data: Option<&
             }),
             _,
         ) => ("False", problem.reason, problem.message.clone()),
+        (Some(_), _) if valid.is_some_and(|valid| valid.quarantine.is_some()) => (
+            "False",
+            reason::QUARANTINED,
+            "nobody is let in while the tenant is in quarantine; all data is kept".into(),
+        ),
         (Some(_), _) if valid.is_some_and(|valid| valid.suspend) => {
             ("False", reason::SUSPENDED, "nobody is let in; all data is kept".into())
         }

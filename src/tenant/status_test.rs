@@ -3,6 +3,7 @@
 use super::*;
 use crate::cluster::{Identity, Key};
 use crate::tenant::fixtures::{ID, acme, tenant};
+use crate::tenant::quarantine::Quarantine;
 use crate::tenant::workload::Unavailable;
 use serde_json::json;
 
@@ -166,6 +167,21 @@ fn conditions_for_each_verdict() {
             "False Idle",
             "True Ready",
             "False Suspended"
+        ]
+    );
+    let mut quarantined = valid.clone();
+    quarantined.quarantine = Some(Quarantine {
+        since: at("11:00:00"),
+        until: None,
+    });
+    assert_eq!(
+        conditions(&Verdict::Planned(Progress::Complete), Some(&quarantined)),
+        [
+            "False Quarantined",
+            "False Idle",
+            "True Quarantined",
+            "True Ready",
+            "Unknown Quarantined"
         ]
     );
     let mut idle = valid.clone();

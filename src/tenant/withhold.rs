@@ -21,19 +21,38 @@ pub async fn withhold(
     tenant: &Tenant,
     owner: &Identity,
     world: &World,
+    in_quarantine: bool,
 ) -> Result<Option<String>, Error> {
     let store = &*databases.store;
     let revoked = revoke(writer, store, tenant, owner, world).await;
-    let suspended = if tenant.spec.suspend == Some(true) {
-        let closed = release::pause(databases, owner).await;
-        suspend(writer, store, owner)
-            .await
-            .and_then(|waiting| Ok(waiting.or(closed?)))
-    } else {
-        Ok(None)
+    let is_suspended = tenant.spec.suspend == Some(true);
+    let shut_in = match in_quarantine {
+        true => shut_in(writer, store, owner).await,
+        false => Ok(()),
     };
-    revoked?;
-    suspended
+    let closed = match is_suspended || in_quarantine {
+        true => release::pause(databases, owner).await,
+        false => Ok(None),
+    };
+    let suspended = match is_suspended {
+        true => suspend(writer, store, owner).await,
+        false => Ok(None),
+    };
+    revoked.and(shut_in)?;
+    Ok(suspended?.or(closed?))
+}
+
+/// Takes back what the network policies of a tenant in quarantine let through.
+async fn shut_in(writer: &Writer, store: &Store, owner: &Identity) -> Result<(), Error> {
+    let objects = store.of(&owner.tenant);
+    let opens =
+        |live: &&Live| live.key.kind == Kind::NetworkPolicy && live.belongs_to(owner) && !drain::is_wall(&live.key);
+    let mut result = Ok(());
+    for policy in objects.values().filter(opens) {
+        tracing::info!(object = %policy.key, "closed by the quarantine");
+        result = result.and(writer.delete(policy).await);
+    }
+    result
 }
 
 /// Removes from the owners' bindings whom the spec does not name, or may not name.

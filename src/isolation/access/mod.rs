@@ -108,6 +108,7 @@ impl Access {
                     Ok(false) => {}
                     Ok(true) => {
                         violations.push(Violation {
+                            direction: opening.direction,
                             counterpart: opening.counterpart.clone(),
                             message: opening.message(),
                         });

@@ -2,7 +2,7 @@
 
 use super::harm::{self, Deed};
 use super::rbac::{ACCOUNT, ACCOUNTS, Binding, Discovered, Party, Rbac};
-use crate::api::{Owner, OwnerKind};
+use crate::api::{Direction, Owner, OwnerKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is to be known of a tenant.
@@ -38,6 +38,7 @@ pub struct Field<'a> {
 /// A way that RBAC leaves open from one tenant to another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Opening {
+    pub direction: Direction,
     /// Who is reached, or reaches; empty is every tenant.
     pub counterpart: String,
     /// The binding that opens it.
@@ -132,28 +133,34 @@ impl Field<'_> {
                 if deeds.is_empty() {
                     continue;
                 }
-                let opening = |counterpart: &str| Opening {
+                let opening = |direction: Direction, counterpart: &str| Opening {
+                    direction,
                     counterpart: counterpart.to_string(),
                     binding: binding.title(),
                     who: who(&party, &subject.name),
                     namespace: binding.namespace.clone(),
                     deeds: deeds.clone(),
                 };
-                let mut say = |tenant: &str, counterpart: &str| {
+                let mut say = |tenant: &str, direction: Direction, counterpart: &str| {
                     found
                         .entry(tenant.to_string())
                         .or_default()
-                        .insert(opening(counterpart));
+                        .insert(opening(direction, counterpart));
                 };
                 let other = reached.map_or("", |reached| reached.name.as_str());
+                // What everybody may do is no doing of this one tenant's.
+                let direction = match party {
+                    Party::Everybody => Direction::Inward,
+                    _ => Direction::Outward,
+                };
                 for stranger in &strangers {
-                    say(&stranger.name, other);
+                    say(&stranger.name, direction, other);
                     if let Some(reached) = reached {
-                        say(&reached.name, &stranger.name);
+                        say(&reached.name, Direction::Inward, &stranger.name);
                     }
                 }
                 if let (true, Some(reached)) = (is_open, reached) {
-                    say(&reached.name, "");
+                    say(&reached.name, Direction::Inward, "");
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! What a probe's report proves. Pure.
 
 use super::target::{Kind, Report, Target};
+use crate::api::Direction;
 use crate::isolation::{Outcome, Violation};
 
 /// The outcome of a probe that should have reached none of the targets it was given. `neighbour` is the tenant in whose namespace
@@ -39,6 +40,7 @@ pub fn judge(report: &Report, given: &[Target], neighbour: Option<&str>) -> Outc
             Kind::External => "an address outside of the cluster".into(),
         };
         Violation {
+            direction: Direction::Outward,
             counterpart: whom.into(),
             message: format!(
                 "a pod of the tenant reaches {what} ({} {}:{}): its network policies do not hold",

@@ -1,5 +1,6 @@
 //! What NetworkPolicies that are not the operator's open between tenants: policies add up, so any of them can. Pure.
 
+use crate::api::Direction;
 use crate::isolation::Violation;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer};
@@ -23,18 +24,10 @@ pub struct Field<'a> {
     pub cluster: &'a [IpNet],
 }
 
-/// One way through a policy.
-enum Way {
-    In,
-    Out,
-}
-
-impl Way {
-    fn words(&self, whom: &str) -> String {
-        match self {
-            Self::In => format!("lets {whom} in"),
-            Self::Out => format!("lets the tenant's pods out to {whom}"),
-        }
+fn words(direction: Direction, whom: &str) -> String {
+    match direction {
+        Direction::Inward => format!("lets {whom} in"),
+        Direction::Outward => format!("lets the tenant's pods out to {whom}"),
     }
 }
 
@@ -48,10 +41,11 @@ impl Field<'_> {
                 continue;
             };
             let name = policy.metadata.name.as_deref().unwrap_or_default();
-            for (counterpart, words) in self.judge(&room.tenant, policy) {
+            for (direction, counterpart, whom) in self.judge(&room.tenant, policy) {
                 let violation = Violation {
+                    direction,
                     counterpart,
-                    message: format!("NetworkPolicy {namespace}/{name} {words}"),
+                    message: format!("NetworkPolicy {namespace}/{name} {}", words(direction, &whom)),
                 };
                 let list = found.entry(room.tenant.clone()).or_default();
                 if !list.contains(&violation) {
@@ -62,32 +56,38 @@ impl Field<'_> {
         found
     }
 
-    /// Whom a policy of this tenant's namespaces opens to it, and what to say of that.
-    fn judge(&self, tenant: &str, policy: &NetworkPolicy) -> Vec<(String, String)> {
+    /// To whom a policy of this tenant's namespaces opens a way, by which tenant and in words.
+    fn judge(&self, tenant: &str, policy: &NetworkPolicy) -> Vec<(Direction, String, String)> {
         let Some(spec) = &policy.spec else { return Vec::new() };
         let ingress = spec
             .ingress
             .iter()
             .flatten()
-            .map(|rule| (Way::In, rule.from.as_deref()));
-        let egress = spec.egress.iter().flatten().map(|rule| (Way::Out, rule.to.as_deref()));
+            .map(|rule| (Direction::Inward, rule.from.as_deref()));
+        let egress = spec
+            .egress
+            .iter()
+            .flatten()
+            .map(|rule| (Direction::Outward, rule.to.as_deref()));
         ingress
             .chain(egress)
-            .flat_map(|(way, peers)| match peers.unwrap_or_default() {
-                [] => vec![(String::new(), way.words("everybody"))],
-                peers => peers
-                    .iter()
-                    .filter_map(|peer| self.reaches(tenant, &way, peer))
-                    .collect(),
+            .flat_map(|(direction, peers)| {
+                let opened: Vec<(String, String)> = match peers.unwrap_or_default() {
+                    [] => vec![(String::new(), "everybody".into())],
+                    peers => peers.iter().filter_map(|peer| self.reaches(tenant, peer)).collect(),
+                };
+                opened
+                    .into_iter()
+                    .map(move |(counterpart, whom)| (direction, counterpart, whom))
             })
             .collect()
     }
 
-    fn reaches(&self, tenant: &str, way: &Way, peer: &NetworkPolicyPeer) -> Option<(String, String)> {
+    fn reaches(&self, tenant: &str, peer: &NetworkPolicyPeer) -> Option<(String, String)> {
         if let Some(block) = &peer.ip_block {
             let opened = self.cluster.iter().find(|own| opens(block, own))?;
             let whom = format!("the cluster's own addresses ({} of {opened})", block.cidr);
-            return Some((String::new(), way.words(&whom)));
+            return Some((String::new(), whom));
         }
         let selector = peer.namespace_selector.as_ref()?;
         let others = self.rooms.values().filter(|room| {
@@ -97,10 +97,10 @@ impl Field<'_> {
         let others: BTreeSet<&str> = others.map(|room| room.tenant.as_str()).collect();
         let first = (*others.first()?).to_string();
         Some(match others.len() {
-            1 => (first.clone(), way.words(&format!("pods of tenant {first}"))),
+            1 => (first.clone(), format!("pods of tenant {first}")),
             count => (
                 String::new(),
-                way.words(&format!("pods of {count} other tenants ({first} among them)")),
+                format!("pods of {count} other tenants ({first} among them)"),
             ),
         })
     }

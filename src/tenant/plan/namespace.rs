@@ -22,6 +22,8 @@ pub fn namespace(tenant: &ValidTenant, name: &str) -> Desired {
     annotations.extend(allowed(&tenant.allowed));
     let own = tenant.namespaces.iter().map(|namespace| namespace.name.as_str());
     annotations.insert(names::OWN_NAMESPACES.into(), own.collect::<Vec<_>>().join(","));
+    let since = tenant.quarantine.map(|quarantine| quarantine.since.to_string());
+    annotations.extend(since.map(|since| (names::QUARANTINED_SINCE.to_string(), since)));
     meta::desired(
         Kind::Namespace,
         &meta,

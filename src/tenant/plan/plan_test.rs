@@ -5,6 +5,7 @@ use crate::api::{Tenant, TenantTier, yaml};
 use crate::cluster::Kind;
 use crate::names;
 use crate::tenant::fixtures::{acme, fixture, platform, valid, world};
+use crate::tenant::quarantine::Quarantine;
 use crate::tenant::validate;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -240,6 +241,41 @@ fn peers_of(policy: &Value) -> Vec<&Value> {
             })
         });
     rules.flatten().collect()
+}
+
+#[test]
+fn a_quarantine_leaves_one_policy_and_a_mark() {
+    for (name, mut tenant) in all() {
+        let before = plan(&tenant, &platform());
+        let since = "2026-01-01T12:00:00Z".parse().expect("a time");
+        tenant.quarantine = Some(Quarantine { since, until: None });
+        let environment = plan(&tenant, &platform());
+        let mut policies = environment
+            .objects()
+            .filter(|object| object.key.kind == Kind::NetworkPolicy);
+        assert!(
+            policies.all(|policy| policy.key.name == "tenant-operator-deny-all"),
+            "{name}"
+        );
+        let mark = |object: &Desired| object.value["metadata"]["annotations"][names::QUARANTINED_SINCE].clone();
+        assert!(
+            before.namespaces.iter().all(|namespace| mark(namespace).is_null()),
+            "{name}"
+        );
+        let mut namespaces = environment.namespaces.iter();
+        assert!(
+            namespaces.all(|namespace| mark(namespace) == "2026-01-01T12:00:00Z"),
+            "{name}"
+        );
+        // Nothing else is taken away.
+        let rest = |environment: &Environment| {
+            let objects = environment.objects().map(|object| object.key.clone());
+            objects
+                .filter(|key| key.kind != Kind::NetworkPolicy)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rest(&before), rest(&environment), "{name}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub use database::{Rotation, ValidDatabase};
 pub use network::{Destination, Peering, ValidNetwork};
 pub use owners::subjects;
 
+use super::quarantine::Quarantine;
 use crate::api::{
     Allowed, ContainerResources, DatabaseModel, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling,
     Tenant, TenantTier, Workload,
@@ -108,6 +109,8 @@ pub struct ValidTenant {
     /// How its pods come to the database, once it has a place.
     pub attachment: Option<Attachment>,
     pub suspend: bool,
+    /// Its network and its logins are closed.
+    pub quarantine: Option<Quarantine>,
 }
 
 /// How a tenant's pods come to their database.
@@ -131,6 +134,11 @@ impl ValidTenant {
     /// The tenant's name, which is its first namespace's too.
     pub fn name(&self) -> &str {
         &self.owner.tenant
+    }
+
+    /// Whether nobody is let into its database.
+    pub fn is_shut(&self) -> bool {
+        self.suspend || self.quarantine.is_some()
     }
 }
 
@@ -187,6 +195,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         database,
         attachment: None,
         suspend: spec.suspend.unwrap_or_default(),
+        quarantine: None,
     })
 }
 

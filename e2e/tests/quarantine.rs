@@ -1,0 +1,184 @@
+//! What becomes of a tenant that reaches another, where its tier asks for more than to be told.
+
+use crate::support::database::{CLOSED, Site, shut};
+use crate::support::probe::{From, closed, open};
+use crate::support::{Scene, TestTenant, condition, eventually, path, pods, secs, server_workload, summary, text};
+use crate::traffic::Reachable;
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+/// The tenant's second pod.
+const ASKED: &str = "asked";
+/// How long nothing must have been found.
+const PERIOD: &str = "8s";
+
+struct Pair {
+    scene: Scene,
+    /// Has an owner whom somebody will let into the other.
+    reaches: Reachable,
+    reached: TestTenant,
+}
+
+impl Pair {
+    async fn new(name: &str, isolation: Value, database: Value) -> Result<Self> {
+        let scene = Scene::new(name).await?;
+        let mut tier = json!({"isolation": isolation, "quota": {"pods": 10}});
+        if !database.is_null() {
+            tier["database"] = database;
+        }
+        let tier = scene.tier(tier).await?;
+        let spec = |owner: &str| {
+            json!({"workloads": [server_workload("web")],
+                   "owners": [{"kind": "User", "name": format!("{}-{owner}", scene.name), "role": "Admin"}]})
+        };
+        let (reaches, reached) = (
+            scene.tenant("a", &tier, spec("alice")).await?,
+            scene.tenant("b", &tier, spec("bob")).await?,
+        );
+        let reaches = Reachable::new(reaches).await?;
+        reached.ready().await?;
+        // A pod always reaches itself: another one is asked.
+        pods::run(&scene.cluster, &reaches.tenant.name, ASKED).await?;
+        Ok(Self {
+            scene,
+            reaches,
+            reached,
+        })
+    }
+
+    fn tenant(&self) -> &TestTenant {
+        &self.reaches.tenant
+    }
+
+    /// Where it is asked whether the tenant's Service is reached.
+    fn asked(&self) -> From<'_> {
+        From(&self.tenant().name, ASKED)
+    }
+
+    fn hole(&self) -> String {
+        path("rolebindings", &self.reached.name, "oops")
+    }
+
+    /// An administrator lets one tenant's owner into the other.
+    async fn open(&self) -> Result<()> {
+        let alice = format!("{}-alice", self.scene.name);
+        let body = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "oops"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": alice}]
+        });
+        let at = path("rolebindings", &self.reached.name, "");
+        self.scene.cluster.create(&at, &body).await?;
+        Ok(())
+    }
+
+    async fn policies(&self) -> Result<Vec<String>> {
+        let list = self
+            .scene
+            .cluster
+            .list(&path("networkpolicies", &self.tenant().name, ""))
+            .await?;
+        Ok(list.iter().map(|policy| text(&policy["metadata"]["name"])).collect())
+    }
+}
+
+#[tokio::test]
+async fn who_reaches_another_is_cut_off_and_comes_back() -> Result<()> {
+    let quarantine = json!({"onViolation": "Quarantine", "quarantinePeriod": PERIOD});
+    let site = Site::find("the logins of a tenant in quarantine");
+    let database = match site {
+        Some(_) => json!({"model": "Schema", "serverSelector": {"matchLabels": {"region": "local"}}}),
+        None => Value::Null,
+    };
+    let pair = Pair::new("jail", quarantine, database).await?;
+    let tenant = pair.tenant();
+    let login = match &site {
+        Some(site) => {
+            let binding = tenant.with_database().await?;
+            Some((site, site.log_in(&binding).await?, binding))
+        }
+        None => None,
+    };
+    let before = pair.policies().await?;
+    open("its own Service", pair.asked(), &pair.reaches.service).await?;
+
+    pair.open().await?;
+    let now = tenant.condition("Ready", "False", &["Quarantined"]).await?;
+    ensure!(
+        condition(&now, "Stalled").is_some_and(|c| c["status"] == "True"),
+        "{}",
+        summary(&now)
+    );
+    ensure!(
+        condition(&now, "Isolated").is_some_and(|c| c["status"] == "False"),
+        "{}",
+        summary(&now)
+    );
+    ensure!(
+        pair.policies().await? == ["tenant-operator-deny-all"],
+        "{:?}",
+        pair.policies().await?
+    );
+    closed("its own Service", pair.asked(), &pair.reaches.service).await?;
+    let namespace = pair.scene.cluster.get(&path("namespaces", "", &tenant.name)).await?;
+    let since = &namespace["metadata"]["annotations"]["tenant-operator.io/quarantined-since"];
+    ensure!(since.is_string(), "{}", namespace["metadata"]);
+    if let Some((site, session, binding)) = &login {
+        tenant.condition("DatabaseReady", "False", &["Quarantined"]).await?;
+        shut("a tenant in quarantine", site.log_in(binding).await, &[CLOSED])?;
+        eventually("its session to end", secs(5), async || {
+            ensure!(session.run("SELECT 1").await.is_err(), "it goes on");
+            Ok(())
+        })
+        .await?;
+    }
+    // Who is reached did nothing, and goes on; so does what runs.
+    let other = pair.reached.get().await?;
+    ensure!(
+        condition(&other, "Ready").is_some_and(|c| c["status"] == "True"),
+        "{}",
+        summary(&other)
+    );
+    ensure!(
+        condition(&other, "Isolated").is_some_and(|c| c["status"] == "False"),
+        "{}",
+        summary(&other)
+    );
+    ensure!(
+        tenant.pods("web", 1).await? == [pair.reaches.pod.clone()],
+        "its pod is another"
+    );
+
+    pair.scene.cluster.delete(&pair.hole()).await?;
+    let now = tenant.ready().await?;
+    ensure!(pair.policies().await? == before, "{:?}", pair.policies().await?);
+    ensure!(namespace_marks(&pair, tenant).await?.is_null(), "{}", summary(&now));
+    open("its own Service again", pair.asked(), &pair.reaches.service).await?;
+    if let Some((site, ..)) = &login {
+        let after = tenant.with_database().await?;
+        site.log_in(&after).await?.one("SELECT 1").await?;
+    }
+    tenant.condition("Isolated", "True", &[]).await.map(|_| ())
+}
+
+async fn namespace_marks(pair: &Pair, tenant: &TestTenant) -> Result<Value> {
+    let namespace = pair.scene.cluster.get(&path("namespaces", "", &tenant.name)).await?;
+    Ok(namespace["metadata"]["annotations"]["tenant-operator.io/quarantined-since"].clone())
+}
+
+/// A mistake elsewhere in the spec must not keep a tenant open that is to be shut.
+#[tokio::test]
+async fn a_spec_that_is_wrong_puts_off_no_quarantine() -> Result<()> {
+    let pair = Pair::new("jailwrong", json!({"onViolation": "Quarantine"}), Value::Null).await?;
+    let tenant = pair.tenant();
+    tenant.patch(json!({"quota": {"pods": 11}})).await?;
+    tenant.not_ready(&["InvalidSpec"], &["spec.quota.pods"]).await?;
+    pair.open().await?;
+    eventually("its network to be closed", secs(30), async || {
+        let policies = pair.policies().await?;
+        ensure!(policies == ["tenant-operator-deny-all"], "{policies:?}");
+        Ok(())
+    })
+    .await?;
+    closed("its own Service", pair.asked(), &pair.reaches.service).await
+}
