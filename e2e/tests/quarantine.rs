@@ -2,7 +2,9 @@
 
 use crate::support::database::{CLOSED, Site, shut};
 use crate::support::probe::{From, closed, open};
-use crate::support::{Scene, TestTenant, condition, eventually, path, pods, secs, server_workload, summary, text};
+use crate::support::{
+    Scene, TestTenant, condition, eventually, path, pods, secs, server_workload, steadily, summary, text,
+};
 use crate::traffic::Reachable;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -59,16 +61,25 @@ impl Pair {
         path("rolebindings", &self.reached.name, "oops")
     }
 
-    /// An administrator lets one tenant's owner into the other.
+    /// An administrator lets one tenant's pods into the other.
     async fn open(&self) -> Result<()> {
-        let alice = format!("{}-alice", self.scene.name);
-        let body = json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "oops"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": alice}]
-        });
-        let at = path("rolebindings", &self.reached.name, "");
-        self.scene.cluster.create(&at, &body).await?;
+        let account = json!({"kind": "ServiceAccount", "name": "default", "namespace": self.tenant().name});
+        self.scene
+            .cluster
+            .create(&path("rolebindings", &self.reached.name, ""), &binding("oops", account))
+            .await?;
+        Ok(())
+    }
+
+    /// The other tenant's own owner invites this one's.
+    async fn invite(&self) -> Result<()> {
+        let alice = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": format!("{}-alice", self.scene.name)});
+        let bob = self
+            .scene
+            .cluster
+            .impersonate(&format!("{}-bob", self.scene.name), &["system:authenticated"])?;
+        bob.create(&path("rolebindings", &self.reached.name, ""), &binding("guest", alice))
+            .await?;
         Ok(())
     }
 
@@ -80,6 +91,14 @@ impl Pair {
             .await?;
         Ok(list.iter().map(|policy| text(&policy["metadata"]["name"])).collect())
     }
+}
+
+fn binding(name: &str, subject: Value) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "tenant-operator-tenant-viewer"},
+        "subjects": [subject]
+    })
 }
 
 #[tokio::test]
@@ -101,6 +120,24 @@ async fn who_reaches_another_is_cut_off_and_comes_back() -> Result<()> {
     };
     let before = pair.policies().await?;
     open("its own Service", pair.asked(), &pair.reaches.service).await?;
+
+    // Nobody has another cut off by inviting its people.
+    pair.invite().await?;
+    tenant.condition("Isolated", "False", &[]).await?;
+    steadily("it to be Ready", secs(4), async || {
+        let now = tenant.get().await?;
+        ensure!(
+            condition(&now, "Ready").is_some_and(|c| c["status"] == "True"),
+            "{}",
+            summary(&now)
+        );
+        Ok(())
+    })
+    .await?;
+    pair.scene
+        .cluster
+        .delete(&path("rolebindings", &pair.reached.name, "guest"))
+        .await?;
 
     pair.open().await?;
     let now = tenant.condition("Ready", "False", &["Quarantined"]).await?;

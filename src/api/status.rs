@@ -128,6 +128,9 @@ pub struct IsolationViolation {
     /// Who reaches whom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
+    /// Who can have opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<Opener>,
     /// The other tenant; absent where it is every one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counterpart: Option<String>,
@@ -142,6 +145,15 @@ pub enum Direction {
     Outward,
     /// The other, or everybody, reaches the tenant.
     Inward,
+}
+
+/// Who can have opened what a check finds.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Opener {
+    /// No tenant: an administrator has, or a wall does not hold.
+    Platform,
+    /// The other tenant's own people can have: what they have they may give.
+    Counterpart,
 }
 
 /// What a tenant uses, over all its namespaces.

@@ -1,7 +1,7 @@
 //! What a tenant's own login reaches on its server beyond what is its own. Pure.
 
 use super::{Outcome, Violation};
-use crate::api::Direction;
+use crate::api::{Direction, Opener};
 use crate::postgres::beyond::Beyond;
 
 /// The outcome of a look with the tenant's own credentials.
@@ -12,39 +12,53 @@ pub fn judge(beyond: &Beyond) -> Outcome {
         );
     }
     let mut violations = Vec::new();
-    let mut say = |message: String| {
+    let mut say = |opened_by: Opener, message: String| {
         violations.push(Violation {
             direction: Direction::Outward,
+            opened_by,
             counterpart: String::new(),
             message,
         });
     };
     if !beyond.attributes.is_empty() {
-        say(format!("the tenant's roles have {}", beyond.attributes.join(", ")));
+        say(
+            Opener::Platform,
+            format!("the tenant's roles have {}", beyond.attributes.join(", ")),
+        );
     }
     if !beyond.roles.is_empty() {
-        say(format!(
-            "the tenant's login has the rights of {}",
-            beyond.roles.join(", ")
-        ));
+        say(
+            Opener::Platform,
+            format!("the tenant's login has the rights of {}", beyond.roles.join(", ")),
+        );
     }
+    // What follows is in the gift of whoever owns it.
     if !beyond.databases.is_empty() {
-        say(format!(
-            "the tenant's login may connect to {}",
-            beyond.databases.join(", ")
-        ));
+        say(
+            Opener::Counterpart,
+            format!("the tenant's login may connect to {}", beyond.databases.join(", ")),
+        );
     }
     if !beyond.schemas.is_empty() {
-        say(format!("the tenant may use schema {}", beyond.schemas.join(", ")));
+        say(
+            Opener::Counterpart,
+            format!("the tenant may use schema {}", beyond.schemas.join(", ")),
+        );
     }
     if !beyond.relations.is_empty() {
-        say(format!(
-            "no row-level security holds for the tenant on {}",
-            beyond.relations.join(", ")
-        ));
+        say(
+            Opener::Counterpart,
+            format!(
+                "no row-level security holds for the tenant on {}",
+                beyond.relations.join(", ")
+            ),
+        );
     }
     if let (true, Some(neighbour)) = (beyond.wrote, &beyond.neighbour) {
-        say(format!("the tenant could make a table in schema {neighbour}"));
+        say(
+            Opener::Counterpart,
+            format!("the tenant could make a table in schema {neighbour}"),
+        );
     }
     Outcome::of(violations)
 }

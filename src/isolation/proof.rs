@@ -1,12 +1,13 @@
 //! How the checks of one tenant came out.
 
 use super::check::Check;
-use crate::api::Direction;
+use crate::api::{Direction, Opener};
 
 /// Something that lets one tenant reach another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
     pub direction: Direction,
+    pub opened_by: Opener,
     /// The other tenant; empty is every one.
     pub counterpart: String,
     /// What is open, to whom.

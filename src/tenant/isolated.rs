@@ -115,6 +115,7 @@ fn shown(proof: &Proof) -> IsolationStatus {
                 check: check.id.into(),
                 severity: check.severity.as_str().into(),
                 direction: Some(violation.direction),
+                opened_by: Some(violation.opened_by),
                 counterpart: Some(violation.counterpart.clone()).filter(|name| !name.is_empty()),
                 message: violation.message[..violation.message.floor_char_boundary(MAX_MESSAGE)].to_string(),
             })

@@ -1,7 +1,7 @@
 //! What is said of a proof, and how often.
 
 use super::*;
-use crate::api::Direction;
+use crate::api::{Direction, Opener};
 use crate::isolation::Violation;
 use crate::isolation::check::{API_ACCESS, DATABASE_ACCESS};
 use crate::tenant::status::{self, is_worth_writing};
@@ -21,6 +21,7 @@ fn proof(outcomes: [Outcome; 2]) -> Proof {
 fn violated(count: usize) -> Outcome {
     let violation = |number| Violation {
         direction: Direction::Outward,
+        opened_by: Opener::Platform,
         counterpart: if number == 0 {
             String::new()
         } else {

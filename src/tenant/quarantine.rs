@@ -1,7 +1,7 @@
 //! Whether a tenant that was found to reach another is cut off, where its tier asks for it. Pure; the clock is an argument.
 
 use super::status::{kind, seconds};
-use crate::api::{Direction, TenantStatus, TenantTier, ViolationResponse};
+use crate::api::{Direction, Opener, TenantStatus, TenantTier, ViolationResponse};
 use crate::cluster::Live;
 use crate::isolation::check::Severity;
 use crate::names;
@@ -76,7 +76,10 @@ pub fn decide(
 
 fn reaches_others(status: &TenantStatus) -> bool {
     let violations = status.isolation.iter().flat_map(|isolation| &isolation.violations);
-    let mut own = violations.filter(|violation| violation.direction == Some(Direction::Outward));
+    // What another tenant can give it must not be a way to have it cut off.
+    let mut own = violations.filter(|violation| {
+        (violation.direction, violation.opened_by) == (Some(Direction::Outward), Some(Opener::Platform))
+    });
     own.any(|violation| violation.severity == Severity::Critical.as_str())
 }
 

@@ -11,10 +11,11 @@ fn at(time: &str) -> Timestamp {
 }
 
 /// A status of a tenant whose isolation has been so since noon.
-fn found(status: &str, violations: &[(&str, Option<Direction>)]) -> TenantStatus {
-    let violation = |(severity, direction): &(&str, Option<Direction>)| IsolationViolation {
+fn found(status: &str, violations: &[(&str, Option<(Direction, Opener)>)]) -> TenantStatus {
+    let violation = |(severity, way): &(&str, Option<(Direction, Opener)>)| IsolationViolation {
         severity: severity.to_string(),
-        direction: *direction,
+        direction: way.map(|(direction, _)| direction),
+        opened_by: way.map(|(_, opener)| opener),
         ..IsolationViolation::default()
     };
     TenantStatus {
@@ -42,29 +43,38 @@ fn strict(period: Option<&str>) -> TenantTier {
     tier(json!({"isolation": isolation}))
 }
 
-const OUTWARD: (&str, Option<Direction>) = ("Critical", Some(Direction::Outward));
+const OUTWARD: (&str, Option<(Direction, Opener)>) = ("Critical", Some((Direction::Outward, Opener::Platform)));
 
 #[test]
 fn only_a_tenant_that_reaches_another_is_cut_off_and_only_where_its_tier_says_so() {
     let reaches = found("False", &[OUTWARD]);
-    let cases: [(Value, &TenantStatus, bool); 7] = [
+    let cases: [(Value, &TenantStatus, bool); 8] = [
         (json!({"onViolation": "Quarantine"}), &reaches, true),
         (json!({"onViolation": "Report"}), &reaches, false),
         (json!({}), &reaches, false),
         // It is reached; a wall of several is down; nobody says who.
         (
             json!({"onViolation": "Quarantine"}),
-            &found("False", &[("Critical", Some(Direction::Inward))]),
+            &found("False", &[("Critical", Some((Direction::Inward, Opener::Platform)))]),
             false,
         ),
         (
             json!({"onViolation": "Quarantine"}),
-            &found("False", &[("High", Some(Direction::Outward))]),
+            &found("False", &[("High", Some((Direction::Outward, Opener::Platform)))]),
             false,
         ),
         (
             json!({"onViolation": "Quarantine"}),
             &found("False", &[("Critical", None)]),
+            false,
+        ),
+        // Another tenant can have given it.
+        (
+            json!({"onViolation": "Quarantine"}),
+            &found(
+                "False",
+                &[("Critical", Some((Direction::Outward, Opener::Counterpart)))],
+            ),
             false,
         ),
         // What was found before could not be tried again.
@@ -110,7 +120,7 @@ fn it_comes_back_when_nothing_was_found_for_as_long_as_its_tier_says() {
     );
     assert_eq!(held.map(|held| (held.since, held.until)), Some((at("11:00:00"), None)));
     // It was found of another, or is said of one wall only.
-    let other = found("False", &[("Critical", Some(Direction::Inward))]);
+    let other = found("False", &[("Critical", Some((Direction::Inward, Opener::Platform)))]);
     assert_eq!(decide(Some(&strict(None)), Some(&other), since, at("12:10:00")), None);
 }
 

@@ -109,6 +109,7 @@ impl Access {
                     Ok(true) => {
                         violations.push(Violation {
                             direction: opening.direction,
+                            opened_by: opening.opened_by,
                             counterpart: opening.counterpart.clone(),
                             message: opening.message(),
                         });

@@ -2,7 +2,7 @@
 
 use super::harm::{self, Deed};
 use super::rbac::{ACCOUNT, ACCOUNTS, Binding, Discovered, Party, Rbac};
-use crate::api::{Direction, Owner, OwnerKind};
+use crate::api::{Direction, Opener, Owner, OwnerKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is to be known of a tenant.
@@ -39,6 +39,7 @@ pub struct Field<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Opening {
     pub direction: Direction,
+    pub opened_by: Opener,
     /// Who is reached, or reaches; empty is every tenant.
     pub counterpart: String,
     /// The binding that opens it.
@@ -133,8 +134,14 @@ impl Field<'_> {
                 if deeds.is_empty() {
                     continue;
                 }
+                // Of its own namespace a tenant may let in whom it likes, but for others' ServiceAccounts.
+                let opened_by = match (reached, &party) {
+                    (Some(_), Party::User(_) | Party::Group(_)) => Opener::Counterpart,
+                    _ => Opener::Platform,
+                };
                 let opening = |direction: Direction, counterpart: &str| Opening {
                     direction,
+                    opened_by,
                     counterpart: counterpart.to_string(),
                     binding: binding.title(),
                     who: who(&party, &subject.name),

@@ -1,7 +1,7 @@
 //! What a probe's report proves. Pure.
 
 use super::target::{Kind, Report, Target};
-use crate::api::Direction;
+use crate::api::{Direction, Opener};
 use crate::isolation::{Outcome, Violation};
 
 /// The outcome of a probe that should have reached none of the targets it was given. `neighbour` is the tenant in whose namespace
@@ -41,6 +41,7 @@ pub fn judge(report: &Report, given: &[Target], neighbour: Option<&str>) -> Outc
         };
         Violation {
             direction: Direction::Outward,
+            opened_by: Opener::Platform,
             counterpart: whom.into(),
             message: format!(
                 "a pod of the tenant reaches {what} ({} {}:{}): its network policies do not hold",

@@ -1,6 +1,6 @@
 //! What NetworkPolicies that are not the operator's open between tenants: policies add up, so any of them can. Pure.
 
-use crate::api::Direction;
+use crate::api::{Direction, Opener};
 use crate::isolation::Violation;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer};
@@ -44,6 +44,8 @@ impl Field<'_> {
             for (direction, counterpart, whom) in self.judge(&room.tenant, policy) {
                 let violation = Violation {
                     direction,
+                    // What the tenants' own people write is kept within their bounds.
+                    opened_by: Opener::Platform,
                     counterpart,
                     message: format!("NetworkPolicy {namespace}/{name} {}", words(direction, &whom)),
                 };
