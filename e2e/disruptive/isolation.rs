@@ -49,7 +49,7 @@ async fn what_rbac_opens_is_found_named_and_forgotten() -> Result<()> {
         tenant.ready().await?;
         let now = isolated(tenant, "True", &["api-access"]).await?;
         ensure!(
-            now["status"]["isolation"]["passed"] == 2,
+            now["status"]["isolation"]["passed"] == 4,
             "{}",
             now["status"]["isolation"]
         );

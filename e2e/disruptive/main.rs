@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admission;
 mod crash;
 mod crash_at_writes;
 mod database;

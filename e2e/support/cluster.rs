@@ -142,6 +142,7 @@ pub fn path(resource: &str, namespace: &str, name: &str) -> String {
         "endpointslices" => "/apis/discovery.k8s.io/v1",
         "customresourcedefinitions" => "/apis/apiextensions.k8s.io/v1",
         "subjectaccessreviews" => "/apis/authorization.k8s.io/v1",
+        "validatingadmissionpolicybindings" => "/apis/admissionregistration.k8s.io/v1",
         "tenants" | "tenanttiers" | "tenantviews" | "databaseservers" => "/apis/tenant-operator.io/v1alpha1",
         _ => "/api/v1",
     };

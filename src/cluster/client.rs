@@ -69,6 +69,15 @@ pub fn client(mut config: Config, metrics: Metrics) -> Result<Client, kube::Erro
         .build())
 }
 
+/// The same as [`client`], acting as another user, whom it must be allowed to impersonate.
+///
+/// # Errors
+/// As [`client`].
+pub fn acting_as(user: &str, mut config: Config, metrics: Metrics) -> Result<Client, kube::Error> {
+    config.auth_info.impersonate = Some(user.to_owned());
+    client(config, metrics)
+}
+
 #[derive(Clone)]
 pub(super) struct CallLayer {
     pub(super) metrics: Metrics,

@@ -5,6 +5,7 @@ pub mod api_server;
 pub mod backoff;
 pub mod context;
 pub mod events;
+pub mod examiner;
 pub mod probes;
 pub mod prover;
 pub mod queue;

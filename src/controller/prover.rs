@@ -1,13 +1,15 @@
 //! Proves that tenants are apart: when one is reported on, and again when something changed that concerns it.
 
 use super::Queue;
+use super::examiner::Examiner;
 use super::probes::Probes;
 use super::walls::{Breaches, Walls};
 use crate::api::{Tenant, TenantStatus};
 use crate::cluster::Store;
 use crate::isolation::access::Access;
 use crate::isolation::access::reach::{Holder, Opening};
-use crate::isolation::check::{API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES};
+use crate::isolation::admission;
+use crate::isolation::check::{ADMISSION, API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA};
 use crate::isolation::network::schedule::Subject;
 use crate::isolation::{Outcome, Proof, lock};
 use crate::telemetry::metrics::Metrics;
@@ -37,6 +39,16 @@ struct Told {
     breaches: Arc<Breaches>,
 }
 
+/// How a tenant stands when it is to be proven apart.
+pub struct Stance {
+    /// How the look with its own login came out, if it has one.
+    pub database: Option<Outcome>,
+    /// Where its pods are.
+    pub network: Position,
+    /// What its people may make; None where nothing new can be said.
+    pub admission: Option<Box<admission::Subject>>,
+}
+
 /// Where a tenant stands in the network.
 pub enum Position {
     /// Its pods may be there.
@@ -58,6 +70,8 @@ pub struct Prover {
     metrics: Metrics,
     /// None where the platform does not want the network to be tried.
     probes: Option<Arc<Probes>>,
+    /// None where the platform does not want admission to be tried.
+    examiner: Option<Arc<Examiner>>,
     /// When it was last resolved for somebody who waited.
     resolved: tokio::sync::Mutex<Option<Instant>>,
     /// What was open when those concerned were last woken.
@@ -69,13 +83,14 @@ impl Prover {
         access: Access,
         walls: Arc<Walls>,
         known: &Known,
-        probes: Option<Arc<Probes>>,
+        (probes, examiner): (Option<Arc<Probes>>, Option<Arc<Examiner>>),
         metrics: Metrics,
     ) -> Self {
         Self {
             access,
             walls,
             probes,
+            examiner,
             tenants: known.tenants.clone(),
             objects: known.objects.clone(),
             metrics,
@@ -84,15 +99,8 @@ impl Prover {
         }
     }
 
-    /// Tries whether a tenant is apart from all others. `database` is how the look with its own login came out, if it has one;
-    /// `network` where its pods are; `old` what was said before.
-    pub async fn prove(
-        &self,
-        tenant: &str,
-        database: Option<Outcome>,
-        network: Position,
-        old: Option<&TenantStatus>,
-    ) -> Proof {
+    /// Tries whether a tenant is apart from all others. `old` is what was said before.
+    pub async fn prove(&self, tenant: &str, stance: Stance, old: Option<&TenantStatus>) -> Proof {
         let outcome = match self.openings(tenant).await {
             Ok(openings) => self.access.judge(openings.get(tenant).map_or(&[], Vec::as_slice)).await,
             Err(why) => Outcome::Untried(why.into()),
@@ -103,8 +111,41 @@ impl Prover {
         };
         proof
             .outcomes
-            .extend(database.map(|outcome| (&DATABASE_ACCESS, outcome)));
-        match (&self.probes, network) {
+            .extend(stance.database.map(|outcome| (&DATABASE_ACCESS, outcome)));
+        self.admission(tenant, stance.admission.as_deref(), &mut proof);
+        self.network(tenant, &stance.network, &mut proof);
+        let was_tried = isolated::was_tried(old, proof.outcomes.len());
+        if let (Some(examiner), Some(subject)) = (&self.examiner, stance.admission) {
+            examiner.know(*subject, was_tried);
+        }
+        if let (Some(probes), Position::Pods(subject)) = (&self.probes, stance.network) {
+            probes.know(*subject, was_tried);
+        }
+        for (check, outcome) in &proof.outcomes {
+            self.metrics
+                .checked_isolation(tenant, check.id, outcome.as_str(), outcome.violations().len());
+        }
+        proof
+    }
+
+    fn admission(&self, tenant: &str, subject: Option<&admission::Subject>, proof: &mut Proof) {
+        let Some(examiner) = &self.examiner else {
+            proof.switched_off.extend([&ADMISSION, &QUOTA]);
+            return;
+        };
+        let (admission, quota) = match examiner.findings(tenant) {
+            Some(findings) => (findings.admission, findings.quota),
+            None => {
+                let has_quota = subject.is_none_or(|subject| admission::deeds::excess(subject).is_some());
+                (Outcome::Pending, has_quota.then_some(Outcome::Pending))
+            }
+        };
+        proof.outcomes.push((&ADMISSION, admission));
+        proof.outcomes.extend(quota.map(|outcome| (&QUOTA, outcome)));
+    }
+
+    fn network(&self, tenant: &str, position: &Position, proof: &mut Proof) {
+        match (&self.probes, position) {
             (None, Position::Pods(_) | Position::CutOff) => proof.switched_off.push(&NETWORK_ACCESS),
             (None, _) => {}
             (Some(probes), Position::Deserted) => probes.forget(tenant),
@@ -113,19 +154,8 @@ impl Prover {
                 let outcome = Outcome::Untried(quarantine::UNTRIED.into());
                 proof.outcomes.push((&NETWORK_ACCESS, outcome));
             }
-            (Some(probes), position) => {
-                let was_tried = isolated::was_tried(old, proof.outcomes.len() + 1);
-                if let Position::Pods(subject) = position {
-                    probes.know(*subject, was_tried);
-                }
-                proof.outcomes.push((&NETWORK_ACCESS, probes.outcome(tenant)));
-            }
+            (Some(probes), _) => proof.outcomes.push((&NETWORK_ACCESS, probes.outcome(tenant))),
         }
-        for (check, outcome) in &proof.outcomes {
-            self.metrics
-                .checked_isolation(tenant, check.id, outcome.as_str(), outcome.violations().len());
-        }
-        proof
     }
 
     /// What is open, with this tenant as it is now. Roles and bindings may have changed a moment ago: whoever follows them wakes
@@ -158,6 +188,9 @@ impl Prover {
     pub fn forget(&self, tenant: &str) {
         if let Some(probes) = &self.probes {
             probes.forget(tenant);
+        }
+        if let Some(examiner) = &self.examiner {
+            examiner.forget(tenant);
         }
         for check in crate::isolation::check::ALL {
             self.metrics.forget_isolation(tenant, check.id);

@@ -1,13 +1,13 @@
 //! Writes what was found out: the status, the tenant's own view, an event. Only when it changed.
 
 use super::Context;
-use super::prover::Position;
+use super::prover::{Position, Stance};
 use crate::api::{Tenant, TenantStatus};
 use crate::cluster::{Key, Kind, Live};
 use crate::database::tend::Outcome as Data;
 use crate::error::Error;
-use crate::isolation::Outcome;
 use crate::isolation::network::schedule::Subject;
+use crate::isolation::{Outcome, admission};
 use crate::names;
 use crate::tenant::provision::Progress;
 use crate::tenant::status::{self, Verdict, kind, reason};
@@ -49,8 +49,14 @@ pub async fn report(
     );
     let old = tenant.status.as_ref();
     if !new.namespaces.is_empty() && tenant.metadata.deletion_timestamp.is_none() {
-        let position = position(verdict, valid);
-        let proof = ctx.prover.prove(&name, seen_apart(valid, data), position, old).await;
+        let stance = Stance {
+            database: seen_apart(valid, data),
+            network: position(verdict, valid),
+            admission: valid
+                .filter(|_| has_bounds(verdict))
+                .map(|valid| Box::new(admission::Subject::of(valid))),
+        };
+        let proof = ctx.prover.prove(&name, stance, old).await;
         isolated::add(&mut new, &proof, old, now);
     } else {
         ctx.prover.forget(&name);
@@ -86,12 +92,16 @@ fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
     match (verdict, valid) {
         (_, Some(valid)) if valid.suspend => Position::Deserted,
         (_, Some(valid)) if valid.quarantine.is_some() => Position::CutOff,
-        (Verdict::Planned(Progress::Complete | Progress::Workloads(_) | Progress::Database { .. }), Some(valid)) => {
-            Position::Pods(Box::new(Subject::of(valid)))
-        }
+        (verdict, Some(valid)) if has_bounds(verdict) => Position::Pods(Box::new(Subject::of(valid))),
         // Whatever ran goes on as it was.
         _ => Position::AsBefore,
     }
+}
+
+/// Whether the tenant's bounds were seen to be there.
+fn has_bounds(verdict: &Verdict) -> bool {
+    use Progress::{Complete, Database, Workloads};
+    matches!(verdict, Verdict::Planned(Complete | Workloads(_) | Database { .. }))
 }
 
 /// How the look with the tenant's own login came out; None where nobody can log in.

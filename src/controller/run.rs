@@ -2,6 +2,7 @@
 
 use super::backoff::Backoff;
 use super::events::Events;
+use super::examiner::Examiner;
 use super::probes::Probes;
 use super::prover::Prover;
 use super::walls::Walls;
@@ -12,6 +13,7 @@ use crate::cluster::{Kind, Store, Writer, client};
 use crate::database::Databases;
 use crate::error::Error;
 use crate::isolation::access::{Access, Watched};
+use crate::isolation::admission;
 use crate::names;
 use crate::settings::Settings;
 use crate::telemetry::Listeners;
@@ -53,33 +55,38 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     // The probes are answered until the very end.
     let ended = CancellationToken::new();
     let serving = tokio::spawn(listeners.serve(metrics.clone(), readiness.clone(), ended.clone()));
-    let client = client::client(
-        client::infer().await.context("no cluster is configured")?,
-        metrics.clone(),
-    )?;
+    let config = client::infer().await.context("no cluster is configured")?;
+    let examiner = match settings.admission_probe.enabled {
+        true => Some(client::acting_as(admission::EXAMINER, config.clone(), metrics.clone())?),
+        false => None,
+    };
+    let clients = (client::client(config, metrics.clone())?, examiner);
 
     let result = tokio::select! {
-        result = work(&settings, client, metrics, readiness, stop.clone()) => result,
+        result = work(&settings, clients, metrics, readiness, stop.clone()) => result,
         result = serving => Err(anyhow::anyhow!("metrics and health are no longer served: {result:?}")),
     };
     ended.cancel();
     result
 }
 
+/// The operator's own client, and the one that acts as the examiner.
+type Clients = (Client, Option<Client>);
+
 async fn work(
     settings: &Settings,
-    client: Client,
+    clients: Clients,
     metrics: Metrics,
     readiness: Readiness,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     tokio::select! {
-        () = prove(settings, &client) => readiness.done(PROOF),
+        () = prove(settings, &clients.0) => readiness.done(PROOF),
         () = stop.cancelled() => return Ok(()),
     }
     if !settings.leader_elect {
         metrics.set_leader(true);
-        lead(settings, client, metrics, stop, std::future::pending()).await;
+        lead(settings, clients, metrics, stop, std::future::pending()).await;
         return Ok(());
     }
     let timing = Timing {
@@ -88,7 +95,7 @@ async fn work(
         retry_period: settings.retry_period,
     };
     let candidate = Candidate::new(
-        client.clone(),
+        clients.0.clone(),
         &settings.namespace,
         names::MANAGER,
         &settings.pod_name,
@@ -99,7 +106,7 @@ async fn work(
         () = stop.cancelled() => return Ok(()),
     };
     metrics.set_leader(true);
-    let lost = lead(settings, client, metrics.clone(), stop, leadership.lost()).await;
+    let lost = lead(settings, clients, metrics.clone(), stop, leadership.lost()).await;
     metrics.set_leader(false);
     if lost {
         // Whoever leads now must not find us writing: the process ends here.
@@ -128,7 +135,7 @@ async fn prove(settings: &Settings, client: &Client) {
 /// Reconciles until told to stop, or until leadership is lost, which it returns.
 async fn lead(
     settings: &Settings,
-    client: Client,
+    (client, examiner): Clients,
     metrics: Metrics,
     stop: CancellationToken,
     lost: impl Future<Output = ()> + Send + 'static,
@@ -175,9 +182,15 @@ async fn lead(
         let tries = async move { probes.run(queue).await };
         watching.push(AbortOnDropHandle::new(tokio::spawn(tries)));
     }
+    let examiner = examiner.map(|client| Arc::new(Examiner::new(client, &settings.admission_probe)));
+    if let Some(examiner) = examiner.clone() {
+        let queue = queue.clone();
+        let tries = async move { examiner.run(queue).await };
+        watching.push(AbortOnDropHandle::new(tokio::spawn(tries)));
+    }
     let (walls, keeping) = Walls::new(client.clone(), &known);
     watching.push(AbortOnDropHandle::new(tokio::spawn(keeping)));
-    let prover = Arc::new(Prover::new(access, walls, &known, probes, metrics.clone()));
+    let prover = Arc::new(Prover::new(access, walls, &known, (probes, examiner), metrics.clone()));
     watching.push(AbortOnDropHandle::new(tokio::spawn(
         prover.clone().follow(queue.clone()),
     )));
@@ -263,6 +276,7 @@ pub fn platform(settings: &Settings) -> Platform {
         dns_pod_labels: settings.dns_pod_labels.clone(),
         gateway_namespace: settings.gateway_namespace.clone(),
         api_server: Vec::new(),
+        examiner: settings.admission_probe.enabled,
     }
 }
 

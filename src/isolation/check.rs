@@ -64,8 +64,31 @@ pub const NETWORK_POLICIES: Check = Check {
     control: "a policy that lets everybody in, which is nowhere written, is judged with them and found",
 };
 
+pub const ADMISSION: Check = Check {
+    id: "admission",
+    severity: Severity::High,
+    protects: "what keeps a tenant's pods and objects within its namespaces: Pod Security and the chart's admission policies",
+    tried: "as somebody with the rights of the tenant's people, by dry-run in its first namespace: a privileged container, a folder of the node, a named node, a toleration of every taint, Services with external IPs, of type ExternalName and NodePort, a volume by its name, a NetworkPolicy and a RoleBinding for everybody, forged marks, an image of a foreign registry; each must be refused by the policy that is there for it, and so must whatever is more than a try",
+    control: "a ConfigMap is let through",
+};
+
+pub const QUOTA: Check = Check {
+    id: "quota",
+    severity: Severity::High,
+    protects: "the other tenants' share of the cluster",
+    tried: "a pod, else a claim, that asks for one more than the quota of the tenant's first namespace has, by dry-run; it must be refused by that quota",
+    control: "a ConfigMap is let through",
+};
+
 /// All of them.
-pub const ALL: &[Check] = &[API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES];
+pub const ALL: &[Check] = &[
+    API_ACCESS,
+    DATABASE_ACCESS,
+    NETWORK_ACCESS,
+    NETWORK_POLICIES,
+    ADMISSION,
+    QUOTA,
+];
 
 #[cfg(test)]
 mod tests {

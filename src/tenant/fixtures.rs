@@ -46,6 +46,7 @@ pub fn platform() -> Platform {
             ("10.96.0.1".parse().expect("an address"), 443),
             ("2001:db8::1".parse().expect("an address"), 6443),
         ],
+        examiner: true,
     }
 }
 

@@ -2,7 +2,7 @@
 
 import json
 
-from cluster import OPERATOR, RELEASE_NAMESPACE, must
+from cluster import EXAMINER, OPERATOR, RELEASE_NAMESPACE, must
 from fixtures import A, ADMIN, B, EDITOR, FOREIGN, VIEWER, listed
 
 READ, WRITE = ("get", "list", "watch"), ("create", "update", "patch", "delete")
@@ -50,7 +50,9 @@ def expectations():
                ("update", "tenant-operator.io/databaseservers", ""), ("patch", "tenant-operator.io/databaseservers/status", ""),
                ("create", "secrets", A), ("get", "secrets=pg-admin", RELEASE_NAMESPACE),
                ("watch", "rbac.authorization.k8s.io/clusterrolebindings", ""), ("list", "rbac.authorization.k8s.io/roles", ""),
-               ("create", "authorization.k8s.io/subjectaccessreviews", ""),
+               ("create", "authorization.k8s.io/subjectaccessreviews", ""), ("impersonate", f"users={EXAMINER}", ""),
+               # Probes of the network, as the confinement policy has it.
+               ("create", "pods", A),
                *[(verb, "secrets=tenant-database", A) for verb in ("get", "update", "patch", "delete")]]
     refused = [("delete", "tenant-operator.io/tenants", ""), ("create", "tenant-operator.io/tenants", ""),
                ("patch", "tenant-operator.io/tenanttiers", ""), ("patch", "namespaces", ""), ("delete", "namespaces", ""),
@@ -68,7 +70,8 @@ def expectations():
                ("bind", "rbac.authorization.k8s.io/clusterroles", ""), ("impersonate", "users", ""),
                ("patch", "rbac.authorization.k8s.io/clusterrolebindings", ""), ("update", "rbac.authorization.k8s.io/roles", FOREIGN),
                ("create", "authentication.k8s.io/tokenreviews", ""),
-               ("create", "pods", A), ("create", "pods/exec", A), ("delete", "pods", FOREIGN), ("create", "configmaps", FOREIGN),
+               ("impersonate", "groups", ""), ("impersonate", "serviceaccounts", ""), ("create", "pods", FOREIGN),
+               ("create", "pods/exec", A), ("delete", "pods", FOREIGN), ("create", "configmaps", FOREIGN),
                ("create", "configmaps", "kube-system"), ("break-glass", "tenant-operator.io/tenants", ""),
                ("list", "nodes", ""), ("create", "serviceaccounts/token", A)]
     for verb, resource, ns in allowed:

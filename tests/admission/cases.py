@@ -2,12 +2,12 @@
 
 import json
 
-from cluster import OPERATOR, RELEASE_NAMESPACE, create, delete, get, kubectl, must, patch, until
+from cluster import EXAMINER, OPERATOR, RELEASE_NAMESPACE, create, delete, get, kubectl, must, patch, until
 from fixtures import *
 
 CONFINED, MANAGED = "tenant-operator-confinement", "tenant-operator-managed"
 NAMESPACES, PODS, PROBES = "tenant-operator-namespaces", "tenant-operator-pods", "tenant-operator-probes"
-RBAC = "is forbidden: User"
+RBAC, EXAMINES = "is forbidden: User", "tenant-operator-examiner"
 
 
 def operator_namespaces(r):
@@ -53,6 +53,26 @@ def operator_bindings(r):
         r.refused(f"operator binds an owner's role to {subject['name']}", bind(A, admin, subject), CONFINED)
     for role in ("cluster-admin", "admin"):
         r.refused(f"operator binds {role}", bind(A, role, user("somebody")), "not currently held")
+
+
+def examiner(r):
+    """It only tries, and that with the operator's rights in tenants' namespaces."""
+    own, config = account("tenant-operator", RELEASE_NAMESPACE), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("tried", A)}
+    both = role_binding("examined", A, "tenant-operator-namespace", [own, user(EXAMINER)])
+    r.allowed("operator binds its role to itself and the examiner", create(both, OPERATOR))
+    r.refused("operator binds its role to a group beside", create(role_binding("probe", A, "tenant-operator-namespace", [own, group(EXAMINER)]), OPERATOR), CONFINED)
+    must("create", "-f", "-", stdin=both)
+    try:
+        until("the examiner's rights", lambda: create(config, EXAMINER)[0])
+        r.allowed("the examiner tries", create(config, EXAMINER))
+        r.refused("the examiner makes a ConfigMap", create(config, EXAMINER, dry_run=False), EXAMINES)
+        r.refused("the examiner removes one", kubectl("delete", "configmap", "kube-root-ca.crt", "-n", A, user=EXAMINER), EXAMINES)
+        r.refused("the examiner removes one by dry-run", delete(A, "configmap", "kube-root-ca.crt", EXAMINER), EXAMINES)
+        r.refused("the examiner changes a namespace", patch(A, "namespace", A, {"metadata": {"labels": {"x": "y"}}}, EXAMINER), EXAMINES)
+        r.refused("the examiner tries elsewhere", create({**config, "metadata": meta("tried", "default")}, EXAMINER), RBAC)
+        r.refused("the examiner tries what tenants may not", create({**config, "metadata": meta("tried", A, marks(A))}, EXAMINER), "tenant-operator-managed")
+    finally:
+        must("delete", "rolebinding", "examined", "-n", A)
 
 
 def operator_rest(r):

@@ -7,6 +7,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RELEASE_NAMESPACE = os.environ.get("OPERATOR_NAMESPACE", "tenant-operator-system")
+EXAMINER = "tenant-operator:examiner"
 OPERATOR = f"system:serviceaccount:{RELEASE_NAMESPACE}:tenant-operator"
 
 os.environ.setdefault("KUBECONFIG", os.path.join(ROOT, "target/cluster/kubeconfig"))

@@ -21,11 +21,11 @@ from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
          cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.owners,
-         cases.pods, cases.dedicated, allowed.allowed, network_policies.bounds, bindings.bounds, cases.operator_elevated, cases.credentials, cases.system)
+         cases.pods, cases.dedicated, allowed.allowed, network_policies.bounds, bindings.bounds, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):
-    names = [f"tenant-operator-{n}" for n in ("bindings", "claims", "confinement", "images", "ingresses", "managed", "namespaces", "network-policies", "pods", "probes", "services")]
+    names = [f"tenant-operator-{n}" for n in ("bindings", "claims", "confinement", "examiner", "images", "ingresses", "managed", "namespaces", "network-policies", "pods", "probes", "services")]
     for name in names:
         policy = get("validatingadmissionpolicy", name)
         report.check(f"{name} has no type warnings", not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"),

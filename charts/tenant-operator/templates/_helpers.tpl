@@ -5,6 +5,10 @@
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "tenant-operator.name" . }}
 {{- end }}
 
+{{- define "tenant-operator.examiner" -}}
+tenant-operator:examiner
+{{- end }}
+
 {{- define "tenant-operator.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "tenant-operator.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -2,6 +2,7 @@
 
 use super::{Platform, meta};
 use crate::cluster::{Desired, Identity, Kind};
+use crate::isolation::admission::EXAMINER;
 use crate::names;
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
@@ -14,12 +15,20 @@ pub fn operator(owner: &Identity, namespace: &str, platform: &Platform) -> Desir
         namespace: Some(platform.namespace.clone()),
         api_group: None,
     };
+    let examiner = Subject {
+        kind: "User".into(),
+        name: EXAMINER.into(),
+        namespace: None,
+        api_group: Some("rbac.authorization.k8s.io".into()),
+    };
     binding(
         owner,
         namespace,
         names::NAMESPACE_BINDING,
         names::NAMESPACE_ROLE,
-        vec![subject],
+        std::iter::once(subject)
+            .chain(platform.examiner.then_some(examiner))
+            .collect(),
     )
 }
 

@@ -46,6 +46,8 @@ pub struct Platform {
     pub gateway_namespace: Option<String>,
     /// Addresses and ports of the API server: its Service and what stands behind it.
     pub api_server: Vec<(IpAddr, u16)>,
+    /// Whether admission is tried as somebody who may do in tenants' namespaces what the operator may.
+    pub examiner: bool,
 }
 
 /// Everything that should exist for one tenant, each stage complete before the next begins.

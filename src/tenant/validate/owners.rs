@@ -2,6 +2,7 @@
 
 use super::{Invalid, World};
 use crate::api::{Owner, OwnerKind, OwnerRole};
+use crate::isolation::admission::EXAMINER;
 use k8s_openapi::api::rbac::v1::Subject;
 use std::collections::BTreeMap;
 
@@ -27,6 +28,12 @@ pub fn subjects(
             errors.push(Invalid::new(
                 at("name"),
                 "a user or group of the system cannot own a tenant",
+            ));
+        }
+        if owner.name == EXAMINER {
+            errors.push(Invalid::new(
+                at("name"),
+                "is the operator's own and cannot own a tenant",
             ));
         }
         let service_account = owner.kind == OwnerKind::ServiceAccount;

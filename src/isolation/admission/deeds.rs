@@ -1,0 +1,241 @@
+//! What is tried. Pure.
+
+use super::Subject;
+use crate::api::{ImagePullPolicy, ServiceType};
+use crate::names;
+use crate::quantity::Amount;
+use crate::tenant::plan::hardening;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::core::ApiResource;
+use serde_json::{Value, json};
+
+/// The name of whatever is tried.
+const NAME: &str = "tenant-operator-examination";
+/// What a quota bounds that one container can exceed.
+const AMOUNTS: [&str; 4] = ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
+
+/// What must refuse something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wall {
+    /// Pod Security Admission, by the labels of the namespace.
+    PodSecurity,
+    /// A ValidatingAdmissionPolicy of the chart's.
+    Policy(&'static str),
+    /// The tenant's ResourceQuota.
+    Quota,
+    /// What keeps the examiner itself from doing more than to try.
+    Examiner,
+}
+
+impl Wall {
+    /// How the API server's refusal tells that it was this one.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::PodSecurity => "violates PodSecurity",
+            Self::Policy(name) => name,
+            Self::Examiner => "tenant-operator-examiner",
+            Self::Quota => "exceeded quota",
+        }
+    }
+
+    pub fn title(self) -> String {
+        match self {
+            Self::PodSecurity => "Pod Security".into(),
+            Self::Policy(name) => format!("ValidatingAdmissionPolicy {name}"),
+            Self::Examiner => format!("ValidatingAdmissionPolicy {}", self.sign()),
+            Self::Quota => "the ResourceQuota".into(),
+        }
+    }
+
+    /// Whom it keeps from something.
+    pub fn whom(self) -> &'static str {
+        match self {
+            Self::Examiner => "the operator's examiner",
+            _ => "the tenant's people",
+        }
+    }
+}
+
+/// Something that a tenant's people must not do.
+#[derive(Clone, Debug)]
+pub struct Deed {
+    /// What it is, after "may".
+    pub what: &'static str,
+    pub wall: Wall,
+    pub make: Make,
+}
+
+/// What the examiner itself must not do, by dry-run either: remove the ConfigMap that every namespace has of Kubernetes.
+pub const REMOVAL: (&str, Wall, &str) = ("remove what it did not make", Wall::Examiner, "kube-root-ca.crt");
+
+/// An object to make in the tenant's first namespace.
+#[derive(Clone, Debug)]
+pub struct Make {
+    pub resource: ApiResource,
+    pub object: Value,
+}
+
+/// What must be let through; else no refusal is worth anything.
+pub fn control() -> Make {
+    make::<ConfigMap>(json!({"metadata": {"name": NAME}}))
+}
+
+/// What the walls of every tenant must refuse.
+pub fn deeds(subject: &Subject) -> Vec<Deed> {
+    let deed = |what, wall, make| Deed { what, wall, make };
+    let policy = Wall::Policy;
+    let with = |change: fn(&mut Value)| {
+        let mut pod = pod(subject);
+        change(&mut pod);
+        make::<Pod>(pod)
+    };
+    let service = |spec: Value| make::<Service>(json!({"metadata": {"name": NAME}, "spec": spec}));
+    let ports = json!([{"port": 80}]);
+    let mut deeds = vec![
+        deed(
+            "run a privileged container",
+            Wall::PodSecurity,
+            with(|pod| {
+                pod["spec"]["containers"][0]["securityContext"] = json!({"privileged": true});
+            }),
+        ),
+        deed(
+            "mount a folder of the node",
+            Wall::PodSecurity,
+            with(|pod| pod["spec"]["volumes"] = json!([{"name": "node", "hostPath": {"path": "/"}}])),
+        ),
+        deed(
+            "name the node of a pod",
+            policy("tenant-operator-pods"),
+            with(|pod| pod["spec"]["nodeName"] = json!(NAME)),
+        ),
+        deed(
+            "tolerate every taint",
+            policy("tenant-operator-pods"),
+            with(|pod| pod["spec"]["tolerations"] = json!([{"operator": "Exists"}])),
+        ),
+        deed(
+            "make a Service with external IPs",
+            policy("tenant-operator-services"),
+            service(json!({"ports": ports, "externalIPs": ["192.0.2.1"]})),
+        ),
+        deed(
+            "make a Service of type ExternalName",
+            policy("tenant-operator-services"),
+            service(json!({"type": "ExternalName", "externalName": "example.com"})),
+        ),
+        deed(
+            "claim a volume by its name",
+            policy("tenant-operator-claims"),
+            make::<PersistentVolumeClaim>(json!({"metadata": {"name": NAME}, "spec": {
+                "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1"}},
+                "storageClassName": storage_class(subject), "volumeName": NAME,
+            }})),
+        ),
+        deed(
+            "let everybody in by a NetworkPolicy",
+            policy("tenant-operator-network-policies"),
+            make::<NetworkPolicy>(json!({"metadata": {"name": NAME}, "spec": {"podSelector": {}, "ingress": [{}]}})),
+        ),
+        deed(
+            "forge the operator's marks",
+            policy("tenant-operator-managed"),
+            make::<ConfigMap>(json!({"metadata": {"name": NAME, "labels": {names::TENANT: NAME}}})),
+        ),
+        // What the examiner itself holds there, so that RBAC does not refuse it first.
+        deed(
+            "let everybody in by a RoleBinding",
+            policy("tenant-operator-bindings"),
+            make::<RoleBinding>(json!({
+                "metadata": {"name": NAME},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": names::NAMESPACE_ROLE},
+                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}],
+            })),
+        ),
+    ];
+    let types = subject.allowed.service_types.as_deref().unwrap_or_default();
+    if !types.contains(&ServiceType::NodePort) {
+        deeds.push(deed(
+            "make a Service of type NodePort",
+            policy("tenant-operator-services"),
+            service(json!({"type": "NodePort", "ports": ports})),
+        ));
+    }
+    if subject.allowed.image_registries.is_some() {
+        deeds.push(deed(
+            "run an image of any registry",
+            policy("tenant-operator-images"),
+            with(|pod| pod["spec"]["containers"][0]["image"] = json!("registry.invalid/image:1")),
+        ));
+    }
+    deeds
+}
+
+/// More than the tenant's quota has; None where it bounds nothing that one pod or claim could exceed.
+pub fn excess(subject: &Subject) -> Option<Deed> {
+    let beyond = |key: &str| {
+        let hard = Amount::parse(&subject.quota.get(key)?.0).ok()?;
+        Some(hard.plus(Amount::whole(1)).to_string())
+    };
+    let amount = AMOUNTS.iter().find_map(|key| {
+        let resource = key.split('.').next_back()?;
+        let amounts = json!({resource: beyond(key)?});
+        let mut pod = pod(subject);
+        pod["spec"]["containers"][0]["resources"] = json!({"requests": amounts, "limits": amounts});
+        Some(make::<Pod>(pod))
+    });
+    let storage = || {
+        Some(make::<PersistentVolumeClaim>(
+            json!({"metadata": {"name": NAME}, "spec": {
+                "accessModes": ["ReadWriteOnce"], "storageClassName": storage_class(subject),
+                "resources": {"requests": {"storage": beyond("requests.storage")?}},
+            }}),
+        ))
+    };
+    Some(Deed {
+        what: "ask for more than its quota has",
+        wall: Wall::Quota,
+        make: amount.or_else(storage)?,
+    })
+}
+
+fn make<K: kube::Resource<DynamicType = ()>>(mut object: Value) -> Make {
+    let resource = ApiResource::erase::<K>(&());
+    object["apiVersion"] = json!(resource.api_version);
+    object["kind"] = json!(resource.kind);
+    Make { resource, object }
+}
+
+/// A pod that nothing but the quota has a word about.
+fn pod(subject: &Subject) -> Value {
+    let (allowed, placement) = (&subject.allowed, &subject.placement);
+    let registry = allowed.image_registries.iter().flatten().next();
+    let image = registry.map_or_else(|| format!("{NAME}:1"), |registry| format!("{registry}/{NAME}:1"));
+    let policy = allowed.image_pull_policies.iter().flatten().next().copied();
+    let runtime = allowed.runtime_classes.iter().flatten().next().cloned();
+    json!({"metadata": {"name": NAME}, "spec": {
+        "automountServiceAccountToken": false,
+        "securityContext": hardening::pod(None),
+        "nodeSelector": placement.node_selector,
+        "tolerations": placement.tolerations,
+        "affinity": placement.affinity,
+        "priorityClassName": placement.priority_class_name,
+        "runtimeClassName": placement.runtime_class_name.clone().or(runtime),
+        "containers": [{
+            "name": "examination", "image": image,
+            "imagePullPolicy": policy.unwrap_or(ImagePullPolicy::IfNotPresent),
+            "securityContext": hardening::container(None),
+        }],
+    }})
+}
+
+fn storage_class(subject: &Subject) -> String {
+    let allowed = subject.allowed.storage_classes.iter().flatten().next();
+    allowed.map_or_else(|| NAME.into(), String::clone)
+}
+
+#[cfg(test)]
+#[path = "deeds_test.rs"]
+mod tests;

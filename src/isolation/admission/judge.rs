@@ -1,0 +1,127 @@
+//! What the API server's answers prove. Pure.
+
+use super::deeds::Wall;
+use crate::api::{Direction, Opener};
+use crate::isolation::{Outcome, Violation};
+
+/// How the API server took something that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Allowed,
+    /// With its words.
+    Refused(String),
+    /// Why there is none.
+    Unanswered(String),
+}
+
+/// The outcome of deeds of which each must be refused by its wall.
+pub fn judge(control: &Answer, tried: &[(&'static str, Wall, Answer)]) -> Outcome {
+    match control {
+        Answer::Allowed => {}
+        Answer::Refused(why) => {
+            return Outcome::Untried(format!(
+                "even a ConfigMap was refused, so that other refusals prove nothing: {why}"
+            ));
+        }
+        Answer::Unanswered(why) => return Outcome::Untried(why.clone()),
+    }
+    let allowed: Vec<Violation> = tried
+        .iter()
+        .filter(|(.., answer)| *answer == Answer::Allowed)
+        .map(|(what, wall, _)| Violation {
+            direction: Direction::Inward,
+            opened_by: Opener::Platform,
+            counterpart: String::new(),
+            message: format!("{} may {what}: {} does not hold", wall.whom(), wall.title()),
+        })
+        .collect();
+    if !allowed.is_empty() {
+        return Outcome::Violated(allowed);
+    }
+    for (what, wall, answer) in tried {
+        match answer {
+            Answer::Refused(why) if why.contains(wall.sign()) => {}
+            Answer::Refused(why) => {
+                return Outcome::Untried(format!(
+                    "to {what} was refused, but not by {}, of which that says nothing: {why}",
+                    wall.title()
+                ));
+            }
+            Answer::Unanswered(why) => return Outcome::Untried(why.clone()),
+            Answer::Allowed => {}
+        }
+    }
+    Outcome::Passed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHAT: &str = "name the node of a pod";
+    const WALL: Wall = Wall::Policy("tenant-operator-pods");
+
+    fn refused(why: &str) -> Answer {
+        Answer::Refused(why.into())
+    }
+
+    fn denied() -> Answer {
+        refused("ValidatingAdmissionPolicy 'tenant-operator-pods' with binding 'x' denied request: no")
+    }
+
+    #[test]
+    fn it_holds_when_all_is_refused_by_what_should_refuse_it() {
+        let tried = [
+            (WHAT, WALL, denied()),
+            ("ask for more", Wall::Quota, refused("exceeded quota: tenant")),
+        ];
+        assert_eq!(judge(&Answer::Allowed, &tried), Outcome::Passed);
+    }
+
+    #[test]
+    fn what_is_let_through_is_named_whatever_becomes_of_the_rest() {
+        let tried = [
+            ("a", WALL, Answer::Unanswered("away".into())),
+            (WHAT, WALL, Answer::Allowed),
+            ("run a privileged container", Wall::PodSecurity, Answer::Allowed),
+        ];
+        let outcome = judge(&Answer::Allowed, &tried);
+        let messages: Vec<&str> = outcome.violations().iter().map(|v| v.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "the tenant's people may name the node of a pod: ValidatingAdmissionPolicy tenant-operator-pods does not hold",
+                "the tenant's people may run a privileged container: Pod Security does not hold",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_refusal_for_another_reason_proves_nothing() {
+        for (control, answer, word) in [
+            (
+                Answer::Allowed,
+                refused("is forbidden: User cannot create"),
+                "not by ValidatingAdmissionPolicy",
+            ),
+            (
+                Answer::Allowed,
+                Answer::Unanswered("the API server is away".into()),
+                "is away",
+            ),
+            (refused("exceeded quota"), denied(), "even a ConfigMap was refused"),
+            (Answer::Unanswered("it is away".into()), denied(), "it is away"),
+            // Were the walls down, this would not show it.
+            (
+                refused("exceeded quota"),
+                Answer::Allowed,
+                "even a ConfigMap was refused",
+            ),
+        ] {
+            let Outcome::Untried(why) = judge(&control, &[(WHAT, WALL, answer.clone())]) else {
+                panic!("{control:?} {answer:?}");
+            };
+            assert!(why.contains(word), "{why}");
+        }
+    }
+}
