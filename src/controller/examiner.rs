@@ -11,6 +11,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// How often it is looked whose turn it is.
 const TICK: Duration = Duration::from_millis(500);
@@ -37,6 +38,10 @@ pub struct Examiner {
     client: Client,
     period: Duration,
     entries: Mutex<BTreeMap<String, Entry>>,
+    /// Somebody's turn has come.
+    known: Notify,
+    /// Something was found out.
+    learnt: Notify,
 }
 
 impl Examiner {
@@ -45,6 +50,8 @@ impl Examiner {
             client,
             period: settings.period,
             entries: Mutex::default(),
+            known: Notify::new(),
+            learnt: Notify::new(),
         }
     }
 
@@ -69,6 +76,25 @@ impl Examiner {
             entry.subject = subject;
             entry.due = now;
         }
+        if entry.due <= now {
+            self.known.notify_one();
+        }
+    }
+
+    /// Waits for the first findings on a tenant; whether there are any that were not there before.
+    pub async fn first(&self, tenant: &str, patience: Duration) -> bool {
+        let found = async {
+            loop {
+                let learnt = self.learnt.notified();
+                tokio::pin!(learnt);
+                learnt.as_mut().enable();
+                if self.findings(tenant).is_some() {
+                    return;
+                }
+                learnt.await;
+            }
+        };
+        self.findings(tenant).is_none() && tokio::time::timeout(patience, found).await.is_ok()
     }
 
     /// How it came out when its turn was last; None while its turn has not come yet.
@@ -85,7 +111,7 @@ impl Examiner {
     pub async fn run(&self, queue: Queue) {
         loop {
             let Some(subject) = self.next() else {
-                tokio::time::sleep(TICK).await;
+                let _ = tokio::time::timeout(TICK, self.known.notified()).await;
                 continue;
             };
             let begun = Instant::now();
@@ -158,6 +184,7 @@ impl Examiner {
             };
         if entry.findings.as_ref() != Some(&findings) {
             entry.findings = Some(findings);
+            self.learnt.notify_waiters();
             queue.wake(&subject.owner.tenant);
         }
     }

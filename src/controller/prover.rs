@@ -27,6 +27,8 @@ const GATHER: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long those who wait for the same are gathered.
 const TOGETHER: Duration = Duration::from_millis(300);
+/// How long the first report on a tenant waits for what is tried by dry-run.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often it is looked whether tenants, their namespaces or owners changed.
 const PERIOD: Duration = Duration::from_secs(15);
 
@@ -112,11 +114,18 @@ impl Prover {
         proof
             .outcomes
             .extend(stance.database.map(|outcome| (&DATABASE_ACCESS, outcome)));
-        self.admission(tenant, stance.admission.as_deref(), &mut proof);
         self.network(tenant, &stance.network, &mut proof);
+        self.admission(tenant, stance.admission.as_deref(), &mut proof);
         let was_tried = isolated::was_tried(old, proof.outcomes.len());
         if let (Some(examiner), Some(subject)) = (&self.examiner, stance.admission) {
-            examiner.know(*subject, was_tried);
+            examiner.know((*subject).clone(), was_tried);
+            // A new tenant's turn comes at once: one write of the status is to say it all.
+            if !was_tried && examiner.first(tenant, PATIENCE).await {
+                proof
+                    .outcomes
+                    .retain(|(check, _)| ![ADMISSION.id, QUOTA.id].contains(&check.id));
+                self.admission(tenant, Some(&*subject), &mut proof);
+            }
         }
         if let (Some(probes), Position::Pods(subject)) = (&self.probes, stance.network) {
             probes.know(*subject, was_tried);
