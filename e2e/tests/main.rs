@@ -26,6 +26,7 @@ mod gateway;
 mod identity;
 mod invalid;
 mod invalid_workloads;
+mod leaving;
 mod order;
 mod owners;
 mod owners_acts;

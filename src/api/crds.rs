@@ -33,3 +33,7 @@ pub fn yaml(documents: &[Value]) -> Result<String, serde_yaml::Error> {
     }
     Ok(out)
 }
+
+#[cfg(test)]
+#[path = "references_test.rs"]
+mod references;

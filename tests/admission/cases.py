@@ -269,12 +269,19 @@ def namespaces(r):
     r.allowed("a labeller deletes a foreign namespace", delete(FOREIGN, "namespace", FOREIGN, LABELLER))
     r.refused("a labeller deletes a tenant's namespace", delete(A, "namespace", A, LABELLER), NAMESPACES)
 
-    def finalize(labels):
-        body = get("namespace", A)
+    def through(subresource, ns, labels, **more):
+        body = get("namespace", ns)
         body["metadata"]["labels"].update(labels)
-        return kubectl("replace", "--raw", f"/api/v1/namespaces/{A}/finalize?dryRun=All", "-f", "-", user=LABELLER, stdin=body)
-    r.allowed("a labeller calls finalize", finalize({}))
-    r.refused("a labeller relabels by finalize", finalize({enforce: "baseline"}), NAMESPACES)
+        body["metadata"].update(more)
+        return kubectl("replace", "--raw", f"/api/v1/namespaces/{ns}/{subresource}?dryRun=All", "-f", "-", user=LABELLER, stdin=body)
+    for subresource in ("finalize", "status"):
+        r.allowed(f"a labeller calls {subresource}", through(subresource, A, {}))
+        for key in (*marks(A), enforce):
+            r.refused(f"a labeller changes {key} by {subresource}", through(subresource, A, {key: "other" if key != enforce else "baseline"}), NAMESPACES)
+        r.refused(f"a labeller marks a foreign namespace by {subresource}", through(subresource, FOREIGN, marks(A)), NAMESPACES)
+        r.refused(f"a labeller marks the system's by {subresource}", through(subresource, "kube-system", marks(A)), NAMESPACES)
+        r.refused(f"a labeller annotates by {subresource}", through(subresource, A, {}, annotations={"tenant-operator.io/owned-by": "x"}), NAMESPACES)
+    r.refused("a labeller marks the system's", label("kube-system", "tenant-operator.io/tenant-id", ID[A], LABELLER), NAMESPACES)
 
     r.allowed("break-glass relabels", label(A, "tenant-operator.io/isolation", "SharedData", BREAK_GLASS))
     r.allowed("break-glass deletes", delete(A, "namespace", A, BREAK_GLASS))

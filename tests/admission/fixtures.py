@@ -155,7 +155,7 @@ def set_up():
         {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta("everything", A),
          "rules": [rule(["*"], ["*"], ["*"])]},
         role_binding("everything", A, "everything", [user(ALL_IN_A)], kind="Role")]
-    namespaces = rule([""], ["namespaces", "namespaces/finalize"], ["*"])
+    namespaces = rule([""], ["namespaces", "namespaces/finalize", "namespaces/status"], ["*"])
     objects += cluster_role(LABELLER, [namespaces], user(LABELLER))
     objects += cluster_role(BREAK_GLASS, [namespaces, rule(["tenant-operator.io"], ["tenants"], ["break-glass"])],
                             user(BREAK_GLASS))

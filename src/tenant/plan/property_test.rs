@@ -169,6 +169,8 @@ proptest! {
         }
         let namespaces: BTreeSet<&str> = environment.namespaces.iter().map(|object| object.key.name.as_str()).collect();
         prop_assert_eq!(namespaces.len(), tenant.spec.namespaces.len() + 1);
+        let wide = environment.objects().filter(|object| object.key.namespace.is_empty());
+        prop_assert!(wide.into_iter().all(|object| object.key.kind == Kind::Namespace), "of what has no namespace only namespaces");
         let outside = environment.objects().filter(|object| !object.key.namespace.is_empty() && !namespaces.contains(&*object.key.namespace));
         prop_assert_eq!(outside.count(), environment.claims.len(), "nothing but claims outside of the tenant's namespaces");
 
