@@ -5,7 +5,8 @@ use http::{Method, Uri};
 /// The verb and resource of an API request, as RBAC and the audit log name them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Kind {
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`; `dryrun` for whatever changes nothing, and is
+    /// mostly made to be refused.
     pub verb: &'static str,
     /// The plural, with the subresource after a slash if any; `-` for what is no resource, such as `/version`.
     pub resource: String,
@@ -17,6 +18,7 @@ impl Kind {
         let path: Vec<&str> = uri.path().split('/').filter(|part| !part.is_empty()).collect();
         let (resource, named) = resource(&path);
         let verb = match *method {
+            _ if is_dry_run(uri.query().unwrap_or_default()) => "dryrun",
             Method::POST => "create",
             Method::PUT => "update",
             Method::PATCH => "patch",
@@ -32,6 +34,10 @@ impl Kind {
 
 fn is_watch(query: &str) -> bool {
     query.split('&').any(|pair| matches!(pair, "watch=1" | "watch=true"))
+}
+
+fn is_dry_run(query: &str) -> bool {
+    query.split('&').any(|pair| pair.starts_with("dryRun="))
 }
 
 /// The resource, and whether the path names one object of it.
@@ -58,6 +64,12 @@ mod tests {
     #[test]
     fn verbs_and_resources() {
         let table = [
+            (
+                "POST",
+                "/api/v1/namespaces/a/pods?dryRun=All&fieldManager=x",
+                "dryrun",
+                "pods",
+            ),
             ("GET", "/api/v1/namespaces", "list", "namespaces"),
             ("GET", "/api/v1/namespaces/a", "get", "namespaces"),
             ("PUT", "/api/v1/namespaces/a/finalize", "update", "namespaces/finalize"),
