@@ -20,7 +20,7 @@ bench: ## N tenants (200) on the real control plane, beside the floor, into docs
 
 lint: ## Formatting and lints
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --test '*' --bench '*' -- -D warnings
 
 manifests: ## Write crds/ from the Rust types, and what follows from them and the chart
 	cargo run --quiet -- crds --output-dir crds

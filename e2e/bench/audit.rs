@@ -17,7 +17,7 @@ pub struct Mark {
 /// Requests of one user between two places in the log.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Reads and writes of what is neither lease, event, DatabaseServer nor review of rights; watches left out.
+    /// Reads and writes of what is neither lease, event, DatabaseServer, review of rights nor dry run; watches left out.
     pub requests: u64,
     /// Those of them that change something, refused ones included.
     pub writes: u64,
@@ -26,6 +26,9 @@ pub struct Counts {
     /// Statuses of DatabaseServers, which say when each was last looked at.
     pub servers: u64,
     pub events: u64,
+    /// What the proof asks: what would be refused, by dry run, and who may do what, by a review.
+    pub dry_runs: u64,
+    pub reviews: u64,
     /// Requests by verb, resource and status code, for whoever wonders.
     pub by_kind: BTreeMap<String, u64>,
 }
@@ -97,16 +100,18 @@ impl Counts {
             self.watches += u64::from(entry.stage == "ResponseStarted");
             return;
         }
-        if entry.stage != "ResponseComplete" || resource.ends_with("reviews") {
+        if entry.stage != "ResponseComplete" {
             return;
         }
         match resource.as_str() {
+            _ if entry.uri.contains("dryRun=") => self.dry_runs += 1,
+            reviews if reviews.ends_with("reviews") => self.reviews += 1,
             "leases" => self.leases += 1,
             "events" => self.events += 1,
             "databaseservers" => self.servers += 1,
             _ => {
                 self.requests += 1;
-                let changes = !matches!(entry.verb.as_str(), "get" | "list") && !entry.uri.contains("dryRun=");
+                let changes = !matches!(entry.verb.as_str(), "get" | "list");
                 self.writes += u64::from(changes);
                 let slash = if subresource.is_empty() { "" } else { "/" };
                 let name = format!(

@@ -117,6 +117,14 @@ pub fn table(figures: &Figures) -> String {
             apart(asked),
         ),
         (
+            "of the proof, per tenant: dry runs, reviews of rights",
+            format!(
+                "{:.1}, {:.1}",
+                share(asked.dry_runs as f64),
+                share(asked.reviews as f64)
+            ),
+        ),
+        (
             "CPU of the operator",
             format!(
                 "{:.2} s ({:.1} ms per tenant)",
@@ -136,6 +144,10 @@ pub fn table(figures: &Figures) -> String {
         ("**writes in the quiet** (0)", format!("**{}**", quiet_asked.writes)),
         ("requests in the quiet", quiet_asked.requests.to_string()),
         ("apart: Events, leases, watches, statuses", apart(quiet_asked)),
+        (
+            "of the proof in the quiet: dry runs, reviews of rights",
+            format!("{}, {}", quiet_asked.dry_runs, quiet_asked.reviews),
+        ),
         ("restart: in sync after", seconds(figures.restart)),
         ("**restart: writes** (0)", format!("**{}**", restart_asked.writes)),
         ("restart: requests", restart_asked.requests.to_string()),

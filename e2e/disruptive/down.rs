@@ -1,7 +1,7 @@
 //! Without the operator, tenants run and the cluster works.
 
 use crate::settled_tenants;
-use crate::support::{Scene, operator, path, pods, server_workload};
+use crate::support::{Scene, eventually, operator, path, pods, secs, server_workload};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
@@ -12,6 +12,19 @@ async fn meanwhile(scene: &Scene) -> Result<()> {
         tenant.pods("web", 1).await?;
     }
     let name = &tenants[0].name;
+    // What an administrator breaks meanwhile is put right later.
+    let (namespace, policy) = (
+        path("namespaces", "", name),
+        path("networkpolicies", name, "tenant-operator-deny-all"),
+    );
+    let enforce = "pod-security.kubernetes.io/enforce";
+    let lowered = json!({"metadata": {"labels": {enforce: "baseline", "tenant-operator.io/isolation": "SharedData"}}});
+    scene
+        .cluster
+        .patch(&namespace, &lowered)
+        .await
+        .context("lower Pod Security")?;
+    scene.cluster.delete(&policy).await.context("delete a policy")?;
     let owner = scene.cluster.impersonate(&scene.name, &["system:authenticated"])?;
     let own = pods::deployment("own", 1);
     owner
@@ -38,7 +51,17 @@ async fn meanwhile(scene: &Scene) -> Result<()> {
     late.ready().await?;
     tenants[1].gone().await?;
     tenants[0].pods("web", 1).await?;
-    Ok(())
+    eventually("what was broken to be put right", secs(30), async || {
+        let labels = scene.cluster.get(&namespace).await?["metadata"]["labels"].clone();
+        let is = |key: &str, value: &str| labels[key] == value;
+        ensure!(
+            is(enforce, "restricted") && is("tenant-operator.io/isolation", "DedicatedApplication"),
+            "{labels}"
+        );
+        ensure!(scene.cluster.exists(&policy).await?, "the policy is not back");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]

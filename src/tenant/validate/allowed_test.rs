@@ -1,0 +1,146 @@
+//! What a tenant may name, of what its tier allows.
+
+use super::*;
+use crate::api::ServiceType;
+
+fn list(items: &[&str]) -> Option<Vec<String>> {
+    Some(items.iter().map(ToString::to_string).collect())
+}
+
+fn judged(tiers: Allowed, own: Option<Allowed>, workloads: &[Workload]) -> (Allowed, Vec<String>) {
+    let spec = TenantSpec {
+        allowed: own,
+        ..TenantSpec::default()
+    };
+    let tier = TenantTierSpec {
+        allowed: Some(tiers),
+        ..TenantTierSpec::default()
+    };
+    let mut errors = Vec::new();
+    let allowed = resolve(
+        &spec,
+        &tier,
+        workloads,
+        &tier.scheduling.clone().unwrap_or_default(),
+        &mut errors,
+    );
+    (allowed, errors.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn a_tenant_narrows_and_never_widens() {
+    let tiers = || Allowed {
+        image_registries: list(&["ghcr.io/acme", "docker.io"]),
+        storage_classes: list(&["fast"]),
+        ..Allowed::default()
+    };
+    let (allowed, errors) = judged(tiers(), None, &[]);
+    assert_eq!((allowed.image_registries, errors), (tiers().image_registries, vec![]));
+    assert_eq!(allowed.service_types, Some(vec![]), "none unless the tier names them");
+    let own = Allowed {
+        image_registries: list(&["ghcr.io/acme/web"]),
+        storage_classes: list(&[]),
+        ingress_classes: list(&["public"]),
+        ..Allowed::default()
+    };
+    let (allowed, errors) = judged(tiers(), Some(own.clone()), &[]);
+    assert_eq!(errors, Vec::<String>::new());
+    assert_eq!(
+        (
+            allowed.image_registries,
+            allowed.storage_classes,
+            allowed.ingress_classes
+        ),
+        (own.image_registries, own.storage_classes, own.ingress_classes)
+    );
+    let wide = Allowed {
+        image_registries: list(&["ghcr.io/acme-evil", "ghcr.io"]),
+        storage_classes: list(&["fast", "slow"]),
+        service_types: Some(vec![ServiceType::NodePort]),
+        ..Allowed::default()
+    };
+    let (_, errors) = judged(tiers(), Some(wide), &[]);
+    let fields = [
+        "imageRegistries[0]",
+        "imageRegistries[1]",
+        "storageClasses[1]",
+        "serviceTypes[0]",
+    ];
+    assert_eq!(errors.len(), fields.len(), "{errors:?}");
+    for (error, field) in errors.iter().zip(fields) {
+        assert!(error.contains(&format!("spec.allowed.{field}")), "{error}");
+    }
+    assert!(
+        errors[3].contains("NodePort is not allowed by the tier, which allows none"),
+        "{}",
+        errors[3]
+    );
+}
+
+#[test]
+fn images_are_judged_as_the_runtime_reads_them() {
+    let cases = [
+        ("nginx", "docker.io/library", true),
+        ("nginx:1.27", "docker.io/library/nginx", false),
+        ("bitnami/nginx", "docker.io/bitnami", true),
+        ("bitnami/nginx", "docker.io/bit", false),
+        ("localhost/a:1", "localhost", true),
+        ("registry:5000/a", "registry:5000", true),
+        ("registry.example.com.evil.io/a", "registry.example.com", false),
+        ("ghcr.io/acme/web@sha256:abc", "ghcr.io/acme", true),
+    ];
+    for (image, bound, fits) in cases {
+        let workload = Workload {
+            name: "web".into(),
+            image: Some(image.into()),
+            ..Workload::default()
+        };
+        let tiers = Allowed {
+            image_registries: list(&[bound]),
+            ..Allowed::default()
+        };
+        let (_, errors) = judged(tiers, None, &[workload]);
+        assert_eq!(errors.is_empty(), fits, "{image} in {bound}: {errors:?}");
+    }
+}
+
+#[test]
+fn the_policy_of_an_image_that_says_none_is_kubernetes() {
+    let always = ["nginx", "nginx:latest", "registry:5000/nginx"];
+    for image in always {
+        assert_eq!(default_policy(image), ImagePullPolicy::Always, "{image}");
+    }
+    for image in [
+        "nginx:1",
+        "registry:5000/nginx:1",
+        "nginx@sha256:abc",
+        "nginx:latest@sha256:abc",
+    ] {
+        assert_eq!(default_policy(image), ImagePullPolicy::IfNotPresent, "{image}");
+    }
+}
+
+#[test]
+fn workloads_that_admission_would_refuse_are_refused_before() {
+    let workload = Workload {
+        name: "web".into(),
+        image: Some("nginx:1".into()),
+        ..Workload::default()
+    };
+    let tiers = Allowed {
+        image_pull_policies: Some(vec![ImagePullPolicy::Always]),
+        runtime_classes: list(&["gvisor"]),
+        priority_classes: list(&[]),
+        ..Allowed::default()
+    };
+    let (_, errors) = judged(tiers, None, &[workload]);
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(
+        errors[0].contains("imagePullPolicy IfNotPresent is not allowed, but Always"),
+        "{errors:?}"
+    );
+    assert!(
+        errors[1].contains("runtimeClassName") && errors[1].contains("is absent, and allowed is gvisor"),
+        "{errors:?}"
+    );
+}
