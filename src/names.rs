@@ -57,6 +57,10 @@ pub const ALLOWED_SERVICE_TYPES: &str = "tenant-operator.io/allowed-service-type
 pub const OWN_NAMESPACES: &str = "tenant-operator.io/own-namespaces";
 /// Annotation of a namespace: since when its tenant has been in quarantine (RFC 3339).
 pub const QUARANTINED_SINCE: &str = "tenant-operator.io/quarantined-since";
+/// The check that found it out.
+pub const QUARANTINED_BY: &str = "tenant-operator.io/quarantined-by";
+/// Since when nothing more is found.
+pub const QUARANTINE_CLEAN_SINCE: &str = "tenant-operator.io/quarantine-clean-since";
 /// Label of a pod that tries what the network lets through: what it does, `listen` or `dial`.
 pub const PROBE: &str = "tenant-operator.io/probe";
 /// The names of such pods start so.
@@ -74,6 +78,8 @@ pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 pub const NAMESPACE_ROLE: &str = "tenant-operator-namespace";
 /// The RoleBinding by which it does so.
 pub const NAMESPACE_BINDING: &str = "tenant-operator";
+/// The ClusterRole of whoever tries what tenants must not make, and its RoleBinding in a tenant's first namespace.
+pub const EXAMINER_ROLE: &str = "tenant-operator-examiner";
 
 /// A tenant's name is a DNS label of at most this many characters, so that `<tenant>-<namespace>` fits 63.
 pub const MAX_TENANT_NAME: usize = 53;

@@ -83,6 +83,8 @@ check "no wildcard among the operator's rights" lacks '\*|escalate' \
 check "it acts as nobody where admission is not to be tried" lacks 'impersonate' --set isolation.admissionProbe.enabled=false
 check "it acts as the examiner and nobody else" test \
   "$(render | grep -B2 'verbs: \[impersonate\]' | grep -c 'resourceNames: \["tenant-operator:examiner"\]$') $(render | grep -c impersonate)" = "1 1"
+check "the examiner creates, and reads nothing" test \
+  "$(render --show-only templates/rbac/examiner.yaml | sed -n 's/.*verbs: //p' | sort -u | xargs)" = '[create] [delete]'
 check "no Secret among the operator's rights everywhere and in default" lacks 'secrets' \
   --show-only templates/rbac/operator.yaml --show-only templates/rbac/default-namespace.yaml
 check "in its own namespace the operator reads Secrets" verbs_on_secrets release-namespace '[get]'
@@ -91,11 +93,9 @@ check "only tenant-database is that Secret" test \
   "$(render --show-only templates/rbac/namespace.yaml | grep -A2 'resources: .*secrets' | grep -c 'resourceNames: \[tenant-database\]$')" = 1
 # The verbs on pods in a tenant's namespace.
 verbs_on_pods() { render --show-only templates/rbac/namespace.yaml "$@" | awk '/resources: \[pods\]/ { on = 1 } on && /verbs:/ { sub(/.*verbs: /, ""); print; on = 0 }' | xargs; }
-check "it makes no pod where nothing is to be tried" test \
-  "$(verbs_on_pods --set isolation.admissionProbe.enabled=false)" = '[get, list, watch, delete, deletecollection]'
-check "it makes pods where admission is to be tried" test "$(verbs_on_pods)" = '[get, list, watch, delete, deletecollection] [create]'
+check "it makes no pod" test "$(verbs_on_pods)" = '[get, list, watch, delete, deletecollection]'
 check "it makes pods where the network is to be tried" test \
-  "$(verbs_on_pods --set isolation.networkProbe.enabled=true,isolation.admissionProbe.enabled=false)" = '[get, list, watch, delete, deletecollection] [create]'
+  "$(verbs_on_pods --set isolation.networkProbe.enabled=true)" = '[get, list, watch, delete, deletecollection] [create]'
 check "probes are of the operator's image" test \
   "$(render --set isolation.networkProbe.enabled=true,image.tag=v9 | grep -c 'tenant-operator:v9"$')" = 2
 check "no probe unless it is asked for" lacks 'NETWORK_PROBE'

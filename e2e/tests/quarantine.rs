@@ -217,5 +217,9 @@ async fn a_spec_that_is_wrong_puts_off_no_quarantine() -> Result<()> {
         Ok(())
     })
     .await?;
+    ensure!(
+        namespace_marks(&pair, tenant).await?.is_string(),
+        "the quarantine is not remembered"
+    );
     closed("its own Service", pair.asked(), &pair.reaches.service).await
 }

@@ -149,14 +149,12 @@ impl Probes {
             landmarks,
         );
         let report = self.dial(subject, &targets).await?;
-        if let Some(neighbour) = neighbour {
+        let outcome = judge::judge(&report, &targets, neighbour.map(|neighbour| neighbour.tenant));
+        // What is open is open, whoever listens.
+        if let (Outcome::Passed, Some(neighbour)) = (&outcome, neighbour) {
             self.listens_still(neighbour).await?;
         }
-        Ok(judge::judge(
-            &report,
-            &targets,
-            neighbour.map(|neighbour| neighbour.tenant),
-        ))
+        Ok(outcome)
     }
 
     /// Whoever dials a pod that is gone reaches nothing, and that would prove nothing.

@@ -68,15 +68,8 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     let world = ctx.known.world(tenant);
     let (owner, tier) = (identity(tenant), ctx.known.tier(tenant));
     let quarantine = quarantine(tenant, ctx, tenant.status.as_ref());
-    let withheld = withhold::withhold(
-        &ctx.writer,
-        &ctx.databases,
-        tenant,
-        &owner,
-        &world,
-        quarantine.is_some(),
-    )
-    .await;
+    let acted = quarantine.as_ref();
+    let withheld = withhold::withhold(&ctx.writer, &ctx.databases, tenant, &owner, &world, acted).await;
     let Some(tier) = tier else {
         let message = format!(
             "spec.tier: there is no TenantTier {}; what runs is left as it is",
@@ -86,7 +79,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             reason: reason::TIER_NOT_FOUND,
             message,
         };
-        let action = settle(tenant, ctx, verdict, None, None).await?;
+        let action = settle(tenant, ctx, verdict, acted, None, None).await?;
         return withheld.map(|_| action);
     };
     let valid = match tenant::validate(tenant, &tier, &world) {
@@ -97,11 +90,14 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
                 reason: reason::INVALID_SPEC,
                 message,
             };
-            let action = settle(tenant, ctx, verdict, None, None).await?;
+            let action = settle(tenant, ctx, verdict, acted, None, None).await?;
             return withheld.map(|_| action);
         }
     };
-    let valid = ValidTenant { quarantine, ..valid };
+    let valid = ValidTenant {
+        quarantine: quarantine.clone(),
+        ..valid
+    };
     add_finalizer(tenant, ctx).await?;
     let policy = tenant.spec.deletion_policy.unwrap_or_default();
     let provisioned = provision::provision(&ctx.writer, &ctx.databases, &valid, &ctx.platform(), policy).await;
@@ -112,9 +108,9 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
                 (progress, _) => progress,
             };
             let verdict = Verdict::Planned(progress);
-            settle(tenant, ctx, verdict, Some(&valid), database.as_ref()).await
+            settle(tenant, ctx, verdict, acted, Some(&valid), database.as_ref()).await
         }
-        (Err(error), _) | (_, Err(error)) => fail(tenant, ctx, error, Some(&valid)).await,
+        (Err(error), _) | (_, Err(error)) => fail(tenant, ctx, error, acted, Some(&valid)).await,
     }
 }
 
@@ -127,8 +123,8 @@ fn quarantine(tenant: &Tenant, ctx: &Context, status: Option<&TenantStatus>) -> 
         name: name.clone(),
     };
     let first = ctx.known.objects.get(&name, &key);
-    let since = quarantine::since(first.filter(|live| live.belongs_to(&identity(tenant))).as_ref());
-    quarantine::decide(ctx.known.tier(tenant).as_deref(), status, since, Timestamp::now())
+    let before = Quarantine::read(first.filter(|live| live.belongs_to(&identity(tenant))).as_ref());
+    quarantine::decide(ctx.known.tier(tenant).as_deref(), status, before, Timestamp::now())
 }
 
 /// Whose the tenant's objects are.
@@ -139,11 +135,12 @@ fn identity(tenant: &Tenant) -> Identity {
     }
 }
 
-/// Reports what was found and says when to look again.
+/// Reports what was found and says when to look again. `acted` is the quarantine that the pass has acted on.
 async fn settle(
     tenant: &Tenant,
     ctx: &Context,
     verdict: Verdict,
+    acted: Option<&Quarantine>,
     valid: Option<&ValidTenant>,
     data: Option<&Data>,
 ) -> Result<Action, Error> {
@@ -173,24 +170,27 @@ async fn settle(
         Verdict::Planned(Progress::Database { .. }) => (verdict, UNDERWAY),
         Verdict::Planned(Progress::Namespaces(_)) | Verdict::Waiting { .. } => (verdict, UNDERWAY),
     };
-    let now = report::report(ctx, tenant, &verdict, valid, data).await?;
+    let status = report::report(ctx, tenant, &verdict, valid, data).await?;
     let due = data.and_then(|data| data.again).unwrap_or(again);
-    let sentence = quarantine_due(quarantine(tenant, ctx, Some(&now)), valid);
+    let sentence = quarantine_due(tenant, ctx, acted, &status);
     Ok(Action::requeue(again.min(due).min(sentence.unwrap_or(again))))
 }
 
-/// When a quarantine is to begin, or to be looked at again.
-fn quarantine_due(now: Option<Quarantine>, valid: Option<&ValidTenant>) -> Option<Duration> {
-    let is = valid.and_then(|valid| valid.quarantine);
-    match (is, now) {
-        (None, None) => None,
-        (Some(_), Some(now)) => {
-            let left = now.until?.duration_since(Timestamp::now());
-            Some(Duration::try_from(left).unwrap_or_default() + UNDERWAY / 2)
-        }
-        // This very report says so; it is acted on once the status is seen.
-        _ => Some(UNDERWAY / 2),
+/// When a quarantine is to begin, to change or to end, by what a report says now.
+fn quarantine_due(
+    tenant: &Tenant,
+    ctx: &Context,
+    acted: Option<&Quarantine>,
+    status: &TenantStatus,
+) -> Option<Duration> {
+    let tier = ctx.known.tier(tenant)?;
+    let now = quarantine(tenant, ctx, Some(status));
+    if acted != now.as_ref() {
+        // It is acted on once the status is seen.
+        return Some(UNDERWAY / 2);
     }
+    let left = now?.until(Some(&tier))?.duration_since(Timestamp::now());
+    Some(Duration::try_from(left).unwrap_or_default() + UNDERWAY / 2)
 }
 
 /// Whether the status still speaks of an earlier spec, on which somebody may rely.
@@ -200,14 +200,20 @@ fn is_new_spec(tenant: &Tenant) -> bool {
 }
 
 /// Reports an error where somebody can act on it, and passes it on for backoff.
-async fn fail(tenant: &Tenant, ctx: &Context, error: Error, valid: Option<&ValidTenant>) -> Result<Action, Error> {
+async fn fail(
+    tenant: &Tenant,
+    ctx: &Context,
+    error: Error,
+    acted: Option<&Quarantine>,
+    valid: Option<&ValidTenant>,
+) -> Result<Action, Error> {
     let verdict = match &error {
         Error::Terminating(_) => {
             let verdict = Verdict::Waiting {
                 reason: reason::PROGRESSING,
                 message: error.to_string(),
             };
-            return settle(tenant, ctx, verdict, valid, None).await;
+            return settle(tenant, ctx, verdict, acted, valid, None).await;
         }
         error if error.is_stalled() => Verdict::Stalled {
             reason: error.reason(),
@@ -243,7 +249,7 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     }
     let waiting = match cleanup::cleanup(&ctx.writer, objects, &ctx.databases, &owner, &ctx.platform(), mode).await {
         Ok(waiting) => waiting,
-        Err(error) => return fail(tenant, ctx, error, None).await,
+        Err(error) => return fail(tenant, ctx, error, None, None).await,
     };
     let Some(message) = waiting else {
         ctx.arrived(&name);

@@ -187,6 +187,8 @@ impl Tending<'_> {
         let published = credentials.as_ref().map(|credentials| &credentials.published);
         let turn = credentials::decide(published, open, &self.database.rotation, now);
         if self.tenant.is_shut() {
+            // What its login was seen to reach is of no account when it comes back.
+            shard.forget(&owner.id);
             wanted.logins = [Login::default(), Login::default()];
             return self.settle(&connection, shard, &wanted).await;
         }

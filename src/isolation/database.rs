@@ -2,6 +2,7 @@
 
 use super::{Outcome, Violation};
 use crate::api::{Direction, Opener};
+use crate::postgres::Names;
 use crate::postgres::beyond::Beyond;
 
 /// The outcome of a look with the tenant's own credentials.
@@ -26,11 +27,16 @@ pub fn judge(beyond: &Beyond) -> Outcome {
             format!("the tenant's roles have {}", beyond.attributes.join(", ")),
         );
     }
-    if !beyond.roles.is_empty() {
-        say(
-            Opener::Platform,
-            format!("the tenant's login has the rights of {}", beyond.roles.join(", ")),
-        );
+    // Up to PostgreSQL 14 every role may grant itself to another.
+    let (others, roles): (Vec<_>, Vec<_>) = beyond.roles.iter().partition(|role| Names::may_be(role));
+    for (opened_by, roles) in [(Opener::Platform, roles), (Opener::Counterpart, others)] {
+        if !roles.is_empty() {
+            let roles: Vec<&str> = roles.into_iter().map(String::as_str).collect();
+            say(
+                opened_by,
+                format!("the tenant's login has the rights of {}", roles.join(", ")),
+            );
+        }
     }
     // What follows is in the gift of whoever owns it.
     if !beyond.databases.is_empty() {
@@ -66,6 +72,27 @@ pub fn judge(beyond: &Beyond) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_tenant_can_have_given_is_told_apart() {
+        let beyond = Beyond {
+            roles: vec!["t_0123456789abcdef0123_a".into(), "pg_monitor".into(), "t_short".into()],
+            ..closed()
+        };
+        let found: Vec<(Opener, String)> = judge(&beyond)
+            .violations()
+            .iter()
+            .map(|violation| (violation.opened_by, violation.message.clone()))
+            .collect();
+        let says = |roles: &str| format!("the tenant's login has the rights of {roles}");
+        assert_eq!(
+            found,
+            [
+                (Opener::Platform, says("pg_monitor, t_short")),
+                (Opener::Counterpart, says("t_0123456789abcdef0123_a")),
+            ]
+        );
+    }
 
     fn closed() -> Beyond {
         Beyond {

@@ -64,11 +64,13 @@ pub struct Proof {
 impl Proof {
     /// What was found, the worst first.
     pub fn violations(&self) -> impl Iterator<Item = (&'static Check, &Violation)> {
-        let mut outcomes: Vec<_> = self.outcomes.iter().collect();
-        outcomes.sort_by_key(|(check, _)| check.severity);
-        outcomes
-            .into_iter()
-            .flat_map(|(check, outcome)| outcome.violations().iter().map(move |violation| (*check, violation)))
+        let mut found = Vec::new();
+        for (check, outcome) in &self.outcomes {
+            found.extend(outcome.violations().iter().map(|violation| (*check, violation)));
+        }
+        // What tenants can give each other must push nothing else out of sight.
+        found.sort_by_key(|(check, violation)| (check.severity, violation.opened_by, violation.direction));
+        found.into_iter()
     }
 
     pub fn untried(&self) -> impl Iterator<Item = (&'static Check, &str)> {

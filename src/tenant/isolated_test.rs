@@ -39,6 +39,20 @@ fn with(proof: &Proof, old: Option<&TenantStatus>, now: Timestamp) -> TenantStat
 }
 
 #[test]
+fn what_tenants_give_each_other_pushes_nothing_out_of_sight() {
+    let given = |number| Violation {
+        direction: Direction::Outward,
+        opened_by: Opener::Counterpart,
+        counterpart: format!("tenant-{number}"),
+        message: format!("gift {number}"),
+    };
+    let gifts = Outcome::of((0..20).map(given).collect());
+    let status = with(&proof([gifts, violated(1)]), None, at("10:00:00"));
+    let shown = &status.isolation.as_ref().expect("a status").violations;
+    assert_eq!((shown.len(), shown[0].message.as_str()), (10, "opening 0"));
+}
+
+#[test]
 fn one_violation_says_no_and_one_gap_says_unknown() {
     let untried = || Outcome::Untried("the server is away".into());
     let table = [

@@ -3,16 +3,20 @@
 use super::*;
 use crate::api::{IsolationStatus, IsolationViolation};
 use crate::tenant::fixtures::tier;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use serde_json::{Value, json};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::json;
+
+type Way = Option<(Direction, Opener)>;
+
+const OWN: Way = Some((Direction::Outward, Opener::Platform));
 
 fn at(time: &str) -> Timestamp {
     format!("2026-01-01T{time}Z").parse().expect("a time")
 }
 
-/// A status of a tenant whose isolation has been so since noon.
-fn found(status: &str, violations: &[(&str, Option<(Direction, Opener)>)]) -> TenantStatus {
-    let violation = |(severity, way): &(&str, Option<(Direction, Opener)>)| IsolationViolation {
+fn found(status: &str, message: &str, violations: &[(&str, Way)]) -> TenantStatus {
+    let violation = |(severity, way): &(&str, Way)| IsolationViolation {
+        check: "network-access".into(),
         severity: severity.to_string(),
         direction: way.map(|(direction, _)| direction),
         opened_by: way.map(|(_, opener)| opener),
@@ -23,9 +27,9 @@ fn found(status: &str, violations: &[(&str, Option<(Direction, Opener)>)]) -> Te
             type_: kind::ISOLATED.into(),
             status: status.into(),
             reason: "Any".into(),
-            message: String::new(),
+            message: message.into(),
             observed_generation: None,
-            last_transition_time: Time(at("12:00:00")),
+            last_transition_time: Time(at("00:00:00")),
         }],
         isolation: Some(IsolationStatus {
             violations: violations.iter().map(violation).collect(),
@@ -43,94 +47,119 @@ fn strict(period: Option<&str>) -> TenantTier {
     tier(json!({"isolation": isolation}))
 }
 
-const OUTWARD: (&str, Option<(Direction, Opener)>) = ("Critical", Some((Direction::Outward, Opener::Platform)));
+fn quarantine(clean_since: Option<&str>) -> Quarantine {
+    Quarantine {
+        since: at("11:00:00"),
+        found_by: "network-access".into(),
+        clean_since: clean_since.map(at),
+    }
+}
 
 #[test]
 fn only_a_tenant_that_reaches_another_is_cut_off_and_only_where_its_tier_says_so() {
-    let reaches = found("False", &[OUTWARD]);
-    let cases: [(Value, &TenantStatus, bool); 8] = [
-        (json!({"onViolation": "Quarantine"}), &reaches, true),
-        (json!({"onViolation": "Report"}), &reaches, false),
-        (json!({}), &reaches, false),
-        // It is reached; a wall of several is down; nobody says who.
+    let inward = Some((Direction::Inward, Opener::Platform));
+    let given = Some((Direction::Outward, Opener::Counterpart));
+    let reaches = found("False", "", &[("Critical", OWN)]);
+    let strict = strict(None);
+    for (tier, status, is_cut_off) in [
+        (&strict, &reaches, true),
         (
-            json!({"onViolation": "Quarantine"}),
-            &found("False", &[("Critical", Some((Direction::Inward, Opener::Platform)))]),
-            false,
+            &strict,
+            &found("False", "", &[("Critical", inward), ("Critical", OWN)]),
+            true,
         ),
-        (
-            json!({"onViolation": "Quarantine"}),
-            &found("False", &[("High", Some((Direction::Outward, Opener::Platform)))]),
-            false,
-        ),
-        (
-            json!({"onViolation": "Quarantine"}),
-            &found("False", &[("Critical", None)]),
-            false,
-        ),
-        // Another tenant can have given it.
-        (
-            json!({"onViolation": "Quarantine"}),
-            &found(
-                "False",
-                &[("Critical", Some((Direction::Outward, Opener::Counterpart)))],
-            ),
-            false,
-        ),
+        (&tier(json!({"isolation": {"onViolation": "Report"}})), &reaches, false),
+        (&tier(json!({})), &reaches, false),
+        // It is reached; another tenant can have given it; a wall of several is down; nobody says who.
+        (&strict, &found("False", "", &[("Critical", inward)]), false),
+        (&strict, &found("False", "", &[("Critical", given)]), false),
+        (&strict, &found("False", "", &[("High", OWN)]), false),
+        (&strict, &found("False", "", &[("Critical", None)]), false),
         // What was found before could not be tried again.
-        (json!({"onViolation": "Quarantine"}), &found("Unknown", &[]), false),
-    ];
-    for (isolation, status, is_cut_off) in cases {
-        let tier = tier(json!({"isolation": isolation}));
-        let decided = decide(Some(&tier), Some(status), None, at("13:00:00"));
-        let expected = is_cut_off.then(|| Quarantine {
-            since: at("13:00:00"),
-            until: None,
-        });
-        assert_eq!(decided, expected, "{isolation} {status:?}");
+        (&strict, &found("Unknown", "", &[]), false),
+    ] {
+        let decided = decide(Some(tier), Some(status), None, at("11:00:00"));
+        assert_eq!(decided, is_cut_off.then(|| quarantine(None)), "{tier:?} {status:?}");
     }
-    assert_eq!(decide(None, Some(&reaches), None, at("13:00:00")), None);
-    assert_eq!(decide(Some(&strict(None)), None, None, at("13:00:00")), None);
+    assert_eq!(decide(None, Some(&reaches), None, at("11:00:00")), None);
+    assert_eq!(decide(Some(&strict), None, None, at("11:00:00")), None);
 }
 
 #[test]
 fn it_comes_back_when_nothing_was_found_for_as_long_as_its_tier_says() {
-    let since = Some(at("11:00:00"));
-    let until = |time: &str| {
-        Some(Quarantine {
-            since: at("11:00:00"),
-            until: Some(at(time)),
-        })
-    };
-    for status in ["True", "Unknown"] {
-        let clean = found(status, &[]);
-        let look = |period, now| decide(Some(&strict(period)), Some(&clean), since, at(now));
-        assert_eq!(look(None, "12:09:59"), until("12:10:00"));
-        assert_eq!(look(None, "12:10:00"), None);
-        assert_eq!(look(Some("1h"), "12:59:59"), until("13:00:00"));
-        assert_eq!(look(Some("1h"), "13:00:00"), None);
-        assert_eq!(look(Some("0s"), "12:00:00"), None);
+    let inward = Some((Direction::Inward, Opener::Platform));
+    for status in [
+        found("True", "", &[]),
+        found("Unknown", "network-access could not be tried", &[]),
+        // Others reach it still: that is not its doing, and does not prolong it.
+        found("False", "", &[("Critical", inward)]),
+    ] {
+        let look = |period, clean, now| decide(Some(&strict(period)), Some(&status), Some(quarantine(clean)), at(now));
+        // It counts from when it was first seen to be clean, however long ago that state began.
+        assert_eq!(look(None, None, "12:00:00"), Some(quarantine(Some("12:00:00"))));
+        assert_eq!(
+            look(None, Some("12:00:00"), "12:09:59"),
+            Some(quarantine(Some("12:00:00")))
+        );
+        assert_eq!(look(None, Some("12:00:00"), "12:10:00"), None);
+        assert_eq!(
+            look(Some("1h"), Some("12:00:00"), "12:59:59"),
+            Some(quarantine(Some("12:00:00")))
+        );
+        assert_eq!(look(Some("1h"), Some("12:00:00"), "13:00:00"), None);
+        assert_eq!(look(Some("0s"), None, "12:00:00"), None);
     }
-    // While something is found there is no end to it.
+    // While something is found there is no end to it, and what is found again begins the period anew.
+    let reaches = found("False", "", &[("Critical", OWN)]);
+    for clean in [None, Some("12:00:00")] {
+        let held = decide(
+            Some(&strict(None)),
+            Some(&reaches),
+            Some(quarantine(clean)),
+            at("23:00:00"),
+        );
+        assert_eq!(held, Some(quarantine(None)));
+    }
+    // Not to know is not to have found nothing.
+    let blind = found(
+        "Unknown",
+        "api-access could not be tried: the API server could not be asked",
+        &[],
+    );
     let held = decide(
         Some(&strict(None)),
-        Some(&found("False", &[OUTWARD])),
-        since,
+        Some(&blind),
+        Some(quarantine(Some("12:00:00"))),
         at("23:00:00"),
     );
-    assert_eq!(held.map(|held| (held.since, held.until)), Some((at("11:00:00"), None)));
-    // It was found of another, or is said of one wall only.
-    let other = found("False", &[("Critical", Some((Direction::Inward, Opener::Platform)))]);
-    assert_eq!(decide(Some(&strict(None)), Some(&other), since, at("12:10:00")), None);
+    assert_eq!(held, Some(quarantine(None)));
 }
 
 #[test]
 fn another_tier_ends_it_and_no_tier_does_not() {
-    let (since, status) = (Some(at("11:59:00")), found("False", &[OUTWARD]));
-    let report = tier(json!({}));
-    assert_eq!(decide(Some(&report), Some(&status), since, at("12:01:00")), None);
-    assert!(decide(None, Some(&status), since, at("12:01:00")).is_some());
-    // The status got lost: it counts from the beginning.
-    let now = decide(Some(&strict(None)), None, since, at("12:01:00"));
-    assert_eq!(now.and_then(|now| now.until), Some(at("12:09:00")));
+    let status = found("False", "", &[("Critical", OWN)]);
+    let (report, before) = (tier(json!({})), || Some(quarantine(None)));
+    assert_eq!(decide(Some(&report), Some(&status), before(), at("12:01:00")), None);
+    assert_eq!(decide(None, Some(&status), before(), at("12:01:00")), before());
+    // The status got lost: it counts from now.
+    let now = decide(Some(&strict(None)), None, before(), at("12:01:00"));
+    assert_eq!(now, Some(quarantine(Some("12:01:00"))));
+}
+
+#[test]
+fn a_namespace_remembers_it() {
+    for clean in [None, Some("12:00:00")] {
+        let live = Live {
+            key: crate::cluster::Key {
+                kind: crate::cluster::Kind::Namespace,
+                namespace: String::new(),
+                name: "acme".into(),
+            },
+            uid: String::new(),
+            resource_version: String::new(),
+            value: json!({"metadata": {"annotations": quarantine(clean).annotations()}}),
+        };
+        assert_eq!(Quarantine::read(Some(&live)), Some(quarantine(clean)));
+    }
+    assert_eq!(Quarantine::read(None), None);
 }

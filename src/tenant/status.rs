@@ -2,7 +2,7 @@
 
 use super::ValidTenant;
 use super::provision::Progress;
-use super::quarantine;
+use super::quarantine::Quarantine;
 use crate::api::{
     Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
 };
@@ -252,7 +252,9 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
     let suspended = valid.is_some_and(|valid| valid.suspend);
     let workloads = valid.map_or(0, |valid| valid.workloads.len());
     let ready = |status, reason, message: &str| say(kind::READY, status, reason, message);
-    let quarantine = valid.and_then(|valid| valid.quarantine).map(quarantine::message);
+    let quarantine = valid
+        .and_then(|valid| valid.quarantine.as_ref())
+        .map(Quarantine::message);
     let (first, moving, stalled, namespaces, running) = match verdict {
         Verdict::Planned(Progress::Complete) if quarantine.is_some() => {
             let message = quarantine.unwrap_or_default();

@@ -172,7 +172,8 @@ fn conditions_for_each_verdict() {
     let mut quarantined = valid.clone();
     quarantined.quarantine = Some(Quarantine {
         since: at("11:00:00"),
-        until: None,
+        found_by: "network-access".into(),
+        clean_since: None,
     });
     assert_eq!(
         conditions(&Verdict::Planned(Progress::Complete), Some(&quarantined)),

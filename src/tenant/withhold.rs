@@ -2,6 +2,7 @@
 //! is gone, or an object that is refused must keep nobody's former rights alive and let nothing run that is suspended.
 
 use super::drain;
+use super::quarantine::Quarantine;
 use super::validate::{self, World};
 use crate::api::{OwnerRole, Tenant};
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
@@ -21,16 +22,16 @@ pub async fn withhold(
     tenant: &Tenant,
     owner: &Identity,
     world: &World,
-    in_quarantine: bool,
+    quarantine: Option<&Quarantine>,
 ) -> Result<Option<String>, Error> {
     let store = &*databases.store;
     let revoked = revoke(writer, store, tenant, owner, world).await;
     let is_suspended = tenant.spec.suspend == Some(true);
-    let shut_in = match in_quarantine {
-        true => shut_in(writer, store, owner).await,
-        false => Ok(()),
+    let shut_in = match quarantine {
+        Some(quarantine) => shut_in(writer, store, owner, quarantine).await,
+        None => Ok(()),
     };
-    let closed = match is_suspended || in_quarantine {
+    let closed = match is_suspended || quarantine.is_some() {
         true => release::pause(databases, owner).await,
         false => Ok(None),
     };
@@ -42,9 +43,30 @@ pub async fn withhold(
     Ok(suspended?.or(closed?))
 }
 
-/// Takes back what the network policies of a tenant in quarantine let through.
-async fn shut_in(writer: &Writer, store: &Store, owner: &Identity) -> Result<(), Error> {
+/// Remembers a quarantine, and takes back what the network policies of the tenant let through.
+async fn shut_in(writer: &Writer, store: &Store, owner: &Identity, quarantine: &Quarantine) -> Result<(), Error> {
     let objects = store.of(&owner.tenant);
+    let own = |live: &&Live| {
+        live.key.kind == Kind::Namespace
+            && live.belongs_to(owner)
+            && !live.is_terminating()
+            && live.label(names::RETAINED).is_none()
+    };
+    for namespace in objects.values().filter(own) {
+        if Quarantine::read(Some(namespace)).as_ref() != Some(quarantine) {
+            let mut metadata = namespace.value["metadata"].clone();
+            if let Some(annotations) = metadata["annotations"].as_object_mut() {
+                annotations.remove(names::QUARANTINE_CLEAN_SINCE);
+                annotations.extend(
+                    quarantine
+                        .annotations()
+                        .into_iter()
+                        .map(|(key, value)| (key, json!(value))),
+                );
+            }
+            change(writer, owner, namespace, "metadata", metadata).await?;
+        }
+    }
     let opens =
         |live: &&Live| live.key.kind == Kind::NetworkPolicy && live.belongs_to(owner) && !drain::is_wall(&live.key);
     let mut result = Ok(());

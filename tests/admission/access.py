@@ -51,8 +51,6 @@ def expectations():
                ("create", "secrets", A), ("get", "secrets=pg-admin", RELEASE_NAMESPACE),
                ("watch", "rbac.authorization.k8s.io/clusterrolebindings", ""), ("list", "rbac.authorization.k8s.io/roles", ""),
                ("create", "authorization.k8s.io/subjectaccessreviews", ""), ("impersonate", f"users={EXAMINER}", ""),
-               # Probes of the network, as the confinement policy has it.
-               ("create", "pods", A),
                *[(verb, "secrets=tenant-database", A) for verb in ("get", "update", "patch", "delete")]]
     refused = [("delete", "tenant-operator.io/tenants", ""), ("create", "tenant-operator.io/tenants", ""),
                ("patch", "tenant-operator.io/tenanttiers", ""), ("patch", "namespaces", ""), ("delete", "namespaces", ""),
@@ -71,7 +69,7 @@ def expectations():
                ("patch", "rbac.authorization.k8s.io/clusterrolebindings", ""), ("update", "rbac.authorization.k8s.io/roles", FOREIGN),
                ("create", "authentication.k8s.io/tokenreviews", ""),
                ("impersonate", "groups", ""), ("impersonate", "serviceaccounts", ""), ("create", "pods", FOREIGN),
-               ("create", "pods/exec", A), ("delete", "pods", FOREIGN), ("create", "configmaps", FOREIGN),
+               ("create", "pods", A), ("create", "pods/exec", A), ("delete", "pods", FOREIGN), ("create", "configmaps", FOREIGN),
                ("create", "configmaps", "kube-system"), ("break-glass", "tenant-operator.io/tenants", ""),
                ("list", "nodes", ""), ("create", "serviceaccounts/token", A)]
     for verb, resource, ns in allowed:

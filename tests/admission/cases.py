@@ -56,19 +56,25 @@ def operator_bindings(r):
 
 
 def examiner(r):
-    """It only tries, and that with the operator's rights in tenants' namespaces."""
-    own, config = account("tenant-operator", RELEASE_NAMESPACE), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("tried", A)}
-    both = role_binding("examined", A, "tenant-operator-namespace", [own, user(EXAMINER)])
-    r.allowed("operator binds its role to itself and the examiner", create(both, OPERATOR))
-    r.refused("operator binds its role to a group beside", create(role_binding("probe", A, "tenant-operator-namespace", [own, group(EXAMINER)]), OPERATOR), CONFINED)
-    must("create", "-f", "-", stdin=both)
+    """It only tries, in tenants' namespaces, and reads nothing."""
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("tried", A)}
+    bound = lambda *subjects, ns=A, role="tenant-operator-examiner": role_binding("examined", ns, role, list(subjects))
+    r.allowed("operator binds the examiner", create(bound(user(EXAMINER)), OPERATOR))
+    for name, subjects in {"somebody": [user("somebody")], "a group of that name": [group(EXAMINER)], "two": [user(EXAMINER), user("x")], "nobody": [],
+                           "itself": [account("tenant-operator", RELEASE_NAMESPACE)]}.items():
+        r.refused(f"operator binds {name} as the examiner", create(bound(*subjects), OPERATOR), CONFINED)
+    r.refused("operator binds its own role to the examiner", create(bound(user(EXAMINER), role="tenant-operator-namespace"), OPERATOR), CONFINED)
+    r.refused("operator binds the examiner elsewhere", create(bound(user(EXAMINER), ns="default"), OPERATOR), CONFINED)
+    must("create", "-f", "-", stdin=bound(user(EXAMINER)))
     try:
         until("the examiner's rights", lambda: create(config, EXAMINER)[0])
         r.allowed("the examiner tries", create(config, EXAMINER))
         r.refused("the examiner makes a ConfigMap", create(config, EXAMINER, dry_run=False), EXAMINES)
         r.refused("the examiner removes one", kubectl("delete", "configmap", "kube-root-ca.crt", "-n", A, user=EXAMINER), EXAMINES)
         r.refused("the examiner removes one by dry-run", delete(A, "configmap", "kube-root-ca.crt", EXAMINER), EXAMINES)
-        r.refused("the examiner changes a namespace", patch(A, "namespace", A, {"metadata": {"labels": {"x": "y"}}}, EXAMINER), EXAMINES)
+        r.refused("the examiner changes a namespace", patch(A, "namespace", A, {"metadata": {"labels": {"x": "y"}}}, EXAMINER), RBAC)
+        for resource in ("secrets", "configmaps", "pods", "namespaces"):
+            r.refused(f"the examiner reads {resource}", kubectl("get", resource, "-n", A, user=EXAMINER), RBAC)
         r.refused("the examiner tries elsewhere", create({**config, "metadata": meta("tried", "default")}, EXAMINER), RBAC)
         r.refused("the examiner tries what tenants may not", create({**config, "metadata": meta("tried", A, marks(A))}, EXAMINER), "tenant-operator-managed")
     finally:

@@ -38,8 +38,8 @@ pub struct Field<'a> {
 /// A way that RBAC leaves open from one tenant to another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Opening {
-    pub direction: Direction,
     pub opened_by: Opener,
+    pub direction: Direction,
     /// Who is reached, or reaches; empty is every tenant.
     pub counterpart: String,
     /// The binding that opens it.

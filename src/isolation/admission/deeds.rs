@@ -11,10 +11,14 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::core::ApiResource;
 use serde_json::{Value, json};
 
-/// The name of whatever is tried.
+/// What names in whatever is tried are called, and begin with: nobody can have taken one.
 const NAME: &str = "tenant-operator-examination";
+const SERVICES: &str = "tenant-operator-services";
+const EXAMINER: &str = "tenant-operator-examiner";
 /// What a quota bounds that one container can exceed.
 const AMOUNTS: [&str; 4] = ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
+/// And one claim.
+const STORAGE: &str = "requests.storage";
 
 /// What must refuse something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,20 +27,22 @@ pub enum Wall {
     PodSecurity,
     /// A ValidatingAdmissionPolicy of the chart's.
     Policy(&'static str),
-    /// The tenant's ResourceQuota.
-    Quota,
+    /// The tenant's ResourceQuota, by this amount.
+    Quota(&'static str),
     /// What keeps the examiner itself from doing more than to try.
     Examiner,
 }
 
 impl Wall {
-    /// How the API server's refusal tells that it was this one.
-    pub fn sign(self) -> &'static str {
+    /// Whether the API server's words tell that it was this one who refused.
+    pub fn has_refused(self, words: &str) -> bool {
         match self {
-            Self::PodSecurity => "violates PodSecurity",
-            Self::Policy(name) => name,
-            Self::Examiner => "tenant-operator-examiner",
-            Self::Quota => "exceeded quota",
+            Self::PodSecurity => words.contains("violates PodSecurity"),
+            // The API server's own plugin does the same for all namespaces, and comes first.
+            Self::Policy(SERVICES) => words.contains(SERVICES) || words.contains("external IPs is denied"),
+            Self::Policy(name) => words.contains(name),
+            Self::Examiner => words.contains(EXAMINER),
+            Self::Quota(amount) => words.contains("exceeded quota") && words.contains(amount),
         }
     }
 
@@ -44,8 +50,8 @@ impl Wall {
         match self {
             Self::PodSecurity => "Pod Security".into(),
             Self::Policy(name) => format!("ValidatingAdmissionPolicy {name}"),
-            Self::Examiner => format!("ValidatingAdmissionPolicy {}", self.sign()),
-            Self::Quota => "the ResourceQuota".into(),
+            Self::Examiner => format!("ValidatingAdmissionPolicy {EXAMINER}"),
+            Self::Quota(_) => "the ResourceQuota".into(),
         }
     }
 
@@ -79,7 +85,7 @@ pub struct Make {
 
 /// What must be let through; else no refusal is worth anything.
 pub fn control() -> Make {
-    make::<ConfigMap>(json!({"metadata": {"name": NAME}}))
+    make::<ConfigMap>(json!({"metadata": {"generateName": NAME}}))
 }
 
 /// What the walls of every tenant must refuse.
@@ -91,7 +97,7 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
         change(&mut pod);
         make::<Pod>(pod)
     };
-    let service = |spec: Value| make::<Service>(json!({"metadata": {"name": NAME}, "spec": spec}));
+    let service = |spec: Value| make::<Service>(json!({"metadata": {"generateName": NAME}, "spec": spec}));
     let ports = json!([{"port": 80}]);
     let mut deeds = vec![
         deed(
@@ -118,18 +124,18 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
         ),
         deed(
             "make a Service with external IPs",
-            policy("tenant-operator-services"),
+            policy(SERVICES),
             service(json!({"ports": ports, "externalIPs": ["192.0.2.1"]})),
         ),
         deed(
             "make a Service of type ExternalName",
-            policy("tenant-operator-services"),
+            policy(SERVICES),
             service(json!({"type": "ExternalName", "externalName": "example.com"})),
         ),
         deed(
             "claim a volume by its name",
             policy("tenant-operator-claims"),
-            make::<PersistentVolumeClaim>(json!({"metadata": {"name": NAME}, "spec": {
+            make::<PersistentVolumeClaim>(json!({"metadata": {"generateName": NAME}, "spec": {
                 "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1"}},
                 "storageClassName": storage_class(subject), "volumeName": NAME,
             }})),
@@ -137,20 +143,22 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
         deed(
             "let everybody in by a NetworkPolicy",
             policy("tenant-operator-network-policies"),
-            make::<NetworkPolicy>(json!({"metadata": {"name": NAME}, "spec": {"podSelector": {}, "ingress": [{}]}})),
+            make::<NetworkPolicy>(
+                json!({"metadata": {"generateName": NAME}, "spec": {"podSelector": {}, "ingress": [{}]}}),
+            ),
         ),
         deed(
             "forge the operator's marks",
             policy("tenant-operator-managed"),
-            make::<ConfigMap>(json!({"metadata": {"name": NAME, "labels": {names::TENANT: NAME}}})),
+            make::<ConfigMap>(json!({"metadata": {"generateName": NAME, "labels": {names::TENANT: NAME}}})),
         ),
         // What the examiner itself holds there, so that RBAC does not refuse it first.
         deed(
             "let everybody in by a RoleBinding",
             policy("tenant-operator-bindings"),
             make::<RoleBinding>(json!({
-                "metadata": {"name": NAME},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": names::NAMESPACE_ROLE},
+                "metadata": {"generateName": NAME},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": names::EXAMINER_ROLE},
                 "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}],
             })),
         ),
@@ -159,7 +167,7 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
     if !types.contains(&ServiceType::NodePort) {
         deeds.push(deed(
             "make a Service of type NodePort",
-            policy("tenant-operator-services"),
+            policy(SERVICES),
             service(json!({"type": "NodePort", "ports": ports})),
         ));
     }
@@ -179,25 +187,25 @@ pub fn excess(subject: &Subject) -> Option<Deed> {
         let hard = Amount::parse(&subject.quota.get(key)?.0).ok()?;
         Some(hard.plus(Amount::whole(1)).to_string())
     };
-    let amount = AMOUNTS.iter().find_map(|key| {
+    let amount = AMOUNTS.into_iter().find_map(|key| {
         let resource = key.split('.').next_back()?;
         let amounts = json!({resource: beyond(key)?});
         let mut pod = pod(subject);
         pod["spec"]["containers"][0]["resources"] = json!({"requests": amounts, "limits": amounts});
-        Some(make::<Pod>(pod))
+        Some((key, make::<Pod>(pod)))
     });
     let storage = || {
-        Some(make::<PersistentVolumeClaim>(
-            json!({"metadata": {"name": NAME}, "spec": {
-                "accessModes": ["ReadWriteOnce"], "storageClassName": storage_class(subject),
-                "resources": {"requests": {"storage": beyond("requests.storage")?}},
-            }}),
-        ))
+        let claim = json!({"metadata": {"generateName": NAME}, "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": storage_class(subject),
+            "resources": {"requests": {"storage": beyond(STORAGE)?}},
+        }});
+        Some((STORAGE, make::<PersistentVolumeClaim>(claim)))
     };
+    let (key, make) = amount.or_else(storage)?;
     Some(Deed {
         what: "ask for more than its quota has",
-        wall: Wall::Quota,
-        make: amount.or_else(storage)?,
+        wall: Wall::Quota(key),
+        make,
     })
 }
 
@@ -215,7 +223,7 @@ fn pod(subject: &Subject) -> Value {
     let image = registry.map_or_else(|| format!("{NAME}:1"), |registry| format!("{registry}/{NAME}:1"));
     let policy = allowed.image_pull_policies.iter().flatten().next().copied();
     let runtime = allowed.runtime_classes.iter().flatten().next().cloned();
-    json!({"metadata": {"name": NAME}, "spec": {
+    json!({"metadata": {"generateName": NAME}, "spec": {
         "automountServiceAccountToken": false,
         "securityContext": hardening::pod(None),
         "nodeSelector": placement.node_selector,

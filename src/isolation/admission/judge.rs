@@ -40,7 +40,7 @@ pub fn judge(control: &Answer, tried: &[(&'static str, Wall, Answer)]) -> Outcom
     }
     for (what, wall, answer) in tried {
         match answer {
-            Answer::Refused(why) if why.contains(wall.sign()) => {}
+            Answer::Refused(why) if wall.has_refused(why) => {}
             Answer::Refused(why) => {
                 return Outcome::Untried(format!(
                     "to {what} was refused, but not by {}, of which that says nothing: {why}",
@@ -73,8 +73,30 @@ mod tests {
     fn it_holds_when_all_is_refused_by_what_should_refuse_it() {
         let tried = [
             (WHAT, WALL, denied()),
-            ("ask for more", Wall::Quota, refused("exceeded quota: tenant")),
+            (
+                "ask for more",
+                Wall::Quota("requests.cpu"),
+                refused("exceeded quota: tenant, requested: requests.cpu=3, limited: requests.cpu=2"),
+            ),
         ];
+        assert_eq!(judge(&Answer::Allowed, &tried), Outcome::Passed);
+    }
+
+    #[test]
+    fn a_full_namespace_says_nothing_of_another_amount() {
+        let wall = Wall::Quota("requests.cpu");
+        let tried = [(
+            "ask for more",
+            wall,
+            refused("exceeded quota: tenant, requested: pods=1, limited: pods=0"),
+        )];
+        assert!(matches!(judge(&Answer::Allowed, &tried), Outcome::Untried(_)));
+    }
+
+    #[test]
+    fn the_servers_own_plugin_refuses_external_ips_as_well() {
+        let answer = refused("services \"x\" is forbidden: Use of external IPs is denied by admission control.");
+        let tried = [("make a Service", Wall::Policy("tenant-operator-services"), answer)];
         assert_eq!(judge(&Answer::Allowed, &tried), Outcome::Passed);
     }
 
@@ -111,6 +133,11 @@ mod tests {
             ),
             (refused("exceeded quota"), denied(), "even a ConfigMap was refused"),
             (Answer::Unanswered("it is away".into()), denied(), "it is away"),
+            (
+                Answer::Allowed,
+                refused("Use of external IPs is denied by admission control."),
+                "not by",
+            ),
             // Were the walls down, this would not show it.
             (
                 refused("exceeded quota"),

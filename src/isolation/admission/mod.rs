@@ -1,4 +1,4 @@
-//! What the API server must not let a tenant's people make, tried by dry-run as one who may do in the tenant's namespace what they may.
+//! What the API server must not let a tenant's people make, tried by dry-run as one who may make such things as RBAC goes.
 
 pub mod deeds;
 pub mod judge;

@@ -15,21 +15,27 @@ pub fn operator(owner: &Identity, namespace: &str, platform: &Platform) -> Desir
         namespace: Some(platform.namespace.clone()),
         api_group: None,
     };
-    let examiner = Subject {
-        kind: "User".into(),
-        name: EXAMINER.into(),
-        namespace: None,
-        api_group: Some("rbac.authorization.k8s.io".into()),
-    };
     binding(
         owner,
         namespace,
         names::NAMESPACE_BINDING,
         names::NAMESPACE_ROLE,
-        std::iter::once(subject)
-            .chain(platform.examiner.then_some(examiner))
-            .collect(),
+        vec![subject],
     )
+}
+
+/// The right to try there what the tenant's people must not make; None where the platform does not want that to be tried.
+pub fn examiner(owner: &Identity, namespace: &str, platform: &Platform) -> Option<Desired> {
+    let subject = Subject {
+        kind: "User".into(),
+        name: EXAMINER.into(),
+        namespace: None,
+        api_group: Some("rbac.authorization.k8s.io".into()),
+    };
+    let (name, role) = (names::EXAMINER_ROLE, names::EXAMINER_ROLE);
+    platform
+        .examiner
+        .then(|| binding(owner, namespace, name, role, vec![subject]))
 }
 
 /// The owners' rights; none while there are no owners of a role.

@@ -46,7 +46,7 @@ pub struct Platform {
     pub gateway_namespace: Option<String>,
     /// Addresses and ports of the API server: its Service and what stands behind it.
     pub api_server: Vec<(IpAddr, u16)>,
-    /// Whether admission is tried as somebody who may do in tenants' namespaces what the operator may.
+    /// Whether admission is tried in tenants' namespaces.
     pub examiner: bool,
 }
 
@@ -91,6 +91,7 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
         claims: vec![claim(&tenant.owner, platform)],
         ..Environment::default()
     };
+    let first = access::examiner(&tenant.owner, tenant.name(), platform);
     for namespace in &tenant.namespaces {
         environment
             .namespaces
@@ -108,6 +109,7 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
             .push(service_account::default(tenant, &namespace.name));
         environment.access.extend(access::owners(tenant, &namespace.name));
     }
+    environment.access.extend(first);
     environment.configuration.extend(configuration::config_map(tenant));
     environment.workloads = workloads(tenant);
     environment

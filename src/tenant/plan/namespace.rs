@@ -5,6 +5,7 @@ use crate::api::{Allowed, ServiceType};
 use crate::cluster::{Desired, Kind};
 use crate::names;
 use crate::tenant::ValidTenant;
+use crate::tenant::quarantine::Quarantine;
 use k8s_openapi::api::core::v1::Namespace;
 
 pub fn namespace(tenant: &ValidTenant, name: &str) -> Desired {
@@ -22,8 +23,7 @@ pub fn namespace(tenant: &ValidTenant, name: &str) -> Desired {
     annotations.extend(allowed(&tenant.allowed));
     let own = tenant.namespaces.iter().map(|namespace| namespace.name.as_str());
     annotations.insert(names::OWN_NAMESPACES.into(), own.collect::<Vec<_>>().join(","));
-    let since = tenant.quarantine.map(|quarantine| quarantine.since.to_string());
-    annotations.extend(since.map(|since| (names::QUARANTINED_SINCE.to_string(), since)));
+    annotations.extend(tenant.quarantine.iter().flat_map(Quarantine::annotations));
     meta::desired(
         Kind::Namespace,
         &meta,

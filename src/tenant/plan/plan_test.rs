@@ -248,7 +248,11 @@ fn a_quarantine_leaves_one_policy_and_a_mark() {
     for (name, mut tenant) in all() {
         let before = plan(&tenant, &platform());
         let since = "2026-01-01T12:00:00Z".parse().expect("a time");
-        tenant.quarantine = Some(Quarantine { since, until: None });
+        tenant.quarantine = Some(Quarantine {
+            since,
+            found_by: "network-access".into(),
+            clean_since: None,
+        });
         let environment = plan(&tenant, &platform());
         let mut policies = environment
             .objects()
