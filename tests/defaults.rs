@@ -61,6 +61,7 @@ impl Scene {
             dns_pod_labels: [("k8s-app".to_string(), "kube-dns".to_string())].into(),
             gateway_namespace: Some("gateway".into()),
             api_server: vec![("10.96.0.1".parse().expect("an address"), 443)],
+            examiner: true,
         };
         let environment = plan(&tenant, &platform);
         let (namespaces, others): (Vec<_>, Vec<_>) = environment
