@@ -30,7 +30,7 @@ pub struct SqlFloor {
 pub async fn run(site: &Site, database: &ValidDatabase, count: usize) -> Result<SqlFloor> {
     site.create(DATABASE).await?;
     let server = Server::new(site.address(DATABASE))?;
-    let (permit, client) = server.connect_to(DATABASE).await?;
+    let client = server.connect_to(DATABASE).await?;
     // The one connection of the script is held all the time.
     let door = Server::new(site.address(DATABASE))?;
     client.batch_execute(RECORDS).await?;
@@ -60,7 +60,7 @@ pub async fn run(site: &Site, database: &ValidDatabase, count: usize) -> Result<
         statements += 1;
     }
     let total = started.elapsed();
-    drop((client, permit));
+    drop(client);
     say(format_args!(
         "SQL floor: {statements} statements, {:.1} s",
         total.as_secs_f64()
