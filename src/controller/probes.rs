@@ -79,9 +79,11 @@ impl Probes {
             },
             outcome: None,
         });
-        if entry.subject != subject {
+        // What a former process found does not stand any more.
+        let is_awaited = entry.outcome.is_none() && !was_tried;
+        if entry.subject != subject || is_awaited {
             entry.subject = subject;
-            entry.due = now;
+            entry.due = entry.due.min(now);
         }
     }
 
