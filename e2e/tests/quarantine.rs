@@ -211,7 +211,7 @@ async fn a_spec_that_is_wrong_puts_off_no_quarantine() -> Result<()> {
     tenant.patch(json!({"quota": {"pods": 11}})).await?;
     tenant.not_ready(&["InvalidSpec"], &["spec.quota.pods"]).await?;
     pair.open().await?;
-    eventually("its network to be closed", secs(30), async || {
+    eventually("its network to be closed", secs(90), async || {
         let policies = pair.policies().await?;
         ensure!(policies == ["tenant-operator-deny-all"], "{policies:?}");
         Ok(())
