@@ -149,6 +149,15 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How often something is tried: shorter than ten seconds, it would be without end.
+pub fn period(text: &str) -> Result<Duration, String> {
+    let period = duration(text)?;
+    match period >= Duration::from_secs(10) {
+        true => Ok(period),
+        false => Err("must not be shorter than 10s".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

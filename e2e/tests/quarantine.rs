@@ -93,6 +93,13 @@ impl Pair {
     }
 }
 
+/// Whether a condition has this status.
+fn stands(tenant: &Value, kind: &str, status: &str) -> Result<()> {
+    let is = condition(tenant, kind).is_some_and(|c| c["status"] == status);
+    ensure!(is, "{kind} is not {status}: {}", summary(tenant));
+    Ok(())
+}
+
 fn binding(name: &str, subject: Value) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
@@ -126,12 +133,7 @@ async fn who_reaches_another_is_cut_off_and_comes_back() -> Result<()> {
     tenant.condition("Isolated", "False", &[]).await?;
     steadily("it to be Ready", secs(4), async || {
         let now = tenant.get().await?;
-        ensure!(
-            condition(&now, "Ready").is_some_and(|c| c["status"] == "True"),
-            "{}",
-            summary(&now)
-        );
-        Ok(())
+        stands(&now, "Ready", "True")
     })
     .await?;
     pair.scene
@@ -141,25 +143,18 @@ async fn who_reaches_another_is_cut_off_and_comes_back() -> Result<()> {
 
     pair.open().await?;
     let now = tenant.condition("Ready", "False", &["Quarantined"]).await?;
-    ensure!(
-        condition(&now, "Stalled").is_some_and(|c| c["status"] == "True"),
-        "{}",
-        summary(&now)
-    );
-    ensure!(
-        condition(&now, "Isolated").is_some_and(|c| c["status"] == "False"),
-        "{}",
-        summary(&now)
-    );
+    stands(&now, "Stalled", "True")?;
+    stands(&now, "Isolated", "False")?;
     ensure!(
         pair.policies().await? == ["tenant-operator-deny-all"],
         "{:?}",
         pair.policies().await?
     );
     closed("its own Service", pair.asked(), &pair.reaches.service).await?;
-    let namespace = pair.scene.cluster.get(&path("namespaces", "", &tenant.name)).await?;
-    let since = &namespace["metadata"]["annotations"]["tenant-operator.io/quarantined-since"];
-    ensure!(since.is_string(), "{}", namespace["metadata"]);
+    ensure!(
+        namespace_marks(&pair, tenant).await?.is_string(),
+        "the quarantine is not remembered"
+    );
     if let Some((site, session, binding)) = &login {
         tenant.condition("DatabaseReady", "False", &["Quarantined"]).await?;
         shut("a tenant in quarantine", site.log_in(binding).await, &[CLOSED])?;
@@ -171,16 +166,8 @@ async fn who_reaches_another_is_cut_off_and_comes_back() -> Result<()> {
     }
     // Who is reached did nothing, and goes on; so does what runs.
     let other = pair.reached.get().await?;
-    ensure!(
-        condition(&other, "Ready").is_some_and(|c| c["status"] == "True"),
-        "{}",
-        summary(&other)
-    );
-    ensure!(
-        condition(&other, "Isolated").is_some_and(|c| c["status"] == "False"),
-        "{}",
-        summary(&other)
-    );
+    stands(&other, "Ready", "True")?;
+    stands(&other, "Isolated", "False")?;
     ensure!(
         tenant.pods("web", 1).await? == [pair.reaches.pod.clone()],
         "its pod is another"

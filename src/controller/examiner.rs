@@ -1,15 +1,14 @@
 //! Tries by dry-run what the API server must refuse a tenant's people: one tenant after the other, again and again.
 
 use super::Queue;
+use crate::isolation::Outcome;
 use crate::isolation::admission::deeds::{self, Make};
 use crate::isolation::admission::judge::{self, Answer};
-use crate::isolation::admission::{Subject, settings::AdmissionProbe};
-use crate::isolation::{Outcome, lock};
+use crate::isolation::admission::{EXAMINER, Subject, settings::AdmissionProbe};
+use crate::isolation::turns::{Turns, about};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -18,9 +17,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// After how long what was let through, or could not be tried, is tried again.
 const SOON: Duration = Duration::from_secs(30);
 
-/// How RBAC refuses the examiner.
-const STRANGER: &str = "User \"tenant-operator:examiner\" cannot create";
-/// How often that is taken for a binding that is new.
+/// How often it is taken for new that RBAC refuses the examiner.
 const PATIENCE: u32 = 20;
 
 /// How both checks came out.
@@ -31,20 +28,12 @@ pub struct Findings {
     pub quota: Option<Outcome>,
 }
 
-struct Entry {
-    subject: Subject,
-    due: Instant,
-    findings: Option<Findings>,
-    /// How often the examiner's right was not known yet.
-    strange: u32,
-}
-
 /// Tries what the API server must refuse.
 pub struct Examiner {
     /// Acts as the examiner.
     client: Client,
     period: Duration,
-    entries: Mutex<BTreeMap<String, Entry>>,
+    turns: Turns<Subject, Findings>,
     /// Somebody's turn has come.
     known: Notify,
     /// Something was found out.
@@ -56,37 +45,16 @@ impl Examiner {
         Self {
             client,
             period: settings.period,
-            entries: Mutex::default(),
+            turns: Turns::new(settings.period),
             known: Notify::new(),
             learnt: Notify::new(),
         }
     }
 
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        lock(&self.entries)
-    }
-
-    /// Notes what a tenant is now. Its turn comes at once where that is new; the first time, if it `was_tried` by a former process, at some
-    /// time within a period.
+    /// Notes what a tenant is now, as [`Turns::know`] does.
     pub fn know(&self, subject: Subject, was_tried: bool) {
-        let mut entries = self.entries();
-        let now = Instant::now();
-        let entry = entries.entry(subject.owner.tenant.clone()).or_insert_with(|| Entry {
-            subject: subject.clone(),
-            due: match was_tried {
-                true => now + self.period.mul_f64(fastrand::f64()),
-                false => now,
-            },
-            findings: None,
-            strange: 0,
-        });
-        // What a former process found does not stand any more.
-        let is_awaited = entry.findings.is_none() && entry.strange == 0 && !was_tried;
-        if entry.subject != subject || is_awaited {
-            entry.subject = subject;
-            entry.due = entry.due.min(now);
-        }
-        if entry.due <= now {
+        let tenant = subject.owner.tenant.clone();
+        if self.turns.know(&tenant, subject, was_tried) {
             self.known.notify_one();
         }
     }
@@ -109,12 +77,12 @@ impl Examiner {
 
     /// How it came out when its turn was last; None while its turn has not come yet.
     pub fn findings(&self, tenant: &str) -> Option<Findings> {
-        self.entries().get(tenant)?.findings.clone()
+        self.turns.found(tenant)
     }
 
     /// The tenant is gone.
     pub fn forget(&self, tenant: &str) {
-        self.entries().remove(tenant);
+        self.turns.forget(tenant);
     }
 
     /// Tries whose turn it is, for ever, and wakes those of whom something else is to be said.
@@ -133,9 +101,9 @@ impl Examiner {
     }
 
     fn next(&self) -> Option<Subject> {
-        let (entries, now) = (self.entries(), Instant::now());
-        let due = entries.values().filter(|entry| entry.due <= now);
-        due.min_by_key(|entry| entry.due).map(|entry| entry.subject.clone())
+        let (turns, now) = (self.turns.all(), Instant::now());
+        let due = turns.values().filter(|turn| turn.due <= now);
+        due.min_by_key(|turn| turn.due).map(|turn| turn.subject.clone())
     }
 
     async fn examine(&self, subject: &Subject) -> Findings {
@@ -178,32 +146,24 @@ impl Examiner {
         answer(api.delete(name, &DeleteParams::default().dry_run()).await)
     }
 
-    /// Remembers what was found, unless the tenant is another by now.
+    /// Remembers what was found, and wakes the tenant of whom something else is to be said.
     fn learn(&self, subject: &Subject, findings: Findings, queue: &Queue) {
-        let mut entries = self.entries();
-        let entry = entries.get_mut(&subject.owner.tenant);
-        let Some(entry) = entry.filter(|entry| entry.subject == *subject) else {
-            return;
-        };
+        let tenant = &subject.owner.tenant;
         // The API server's authorizer learns of a binding a moment after it was made.
-        let is_stranger = matches!(&findings.admission, Outcome::Untried(why) if why.contains(STRANGER));
-        if is_stranger && entry.findings.is_none() && entry.strange < PATIENCE {
-            entry.strange += 1;
-            entry.due = Instant::now() + TICK;
+        let stranger = format!("User \"{EXAMINER}\" cannot create");
+        let is_stranger = matches!(&findings.admission, Outcome::Untried(why) if why.contains(&stranger));
+        if is_stranger && self.turns.put_off(tenant, subject, TICK, PATIENCE) {
             return;
         }
-        entry.strange = 0;
         let all = [Some(&findings.admission), findings.quota.as_ref()];
         let passed = all.into_iter().flatten().all(|outcome| *outcome == Outcome::Passed);
-        entry.due = Instant::now()
-            + match passed {
-                true => self.period.mul_f64(0.9 + 0.2 * fastrand::f64()),
-                false => SOON.min(self.period),
-            };
-        if entry.findings.as_ref() != Some(&findings) {
-            entry.findings = Some(findings);
+        let again = match passed {
+            true => about(self.period, fastrand::f64()),
+            false => SOON.min(self.period),
+        };
+        if self.turns.learn(tenant, subject, findings, again) {
             self.learnt.notify_waiters();
-            queue.wake(&subject.owner.tenant);
+            queue.wake(tenant);
         }
     }
 }

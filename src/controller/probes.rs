@@ -3,10 +3,11 @@
 use super::Queue;
 use super::api_server;
 use crate::cluster::write::has_code;
-use crate::isolation::network::schedule::{Entry, Landmarks, Round, Subject, again, round, targets};
+use crate::isolation::network::schedule::{Landmarks, Round, Subject, again, round, targets};
 use crate::isolation::network::settings::NetworkProbe;
 use crate::isolation::network::target::{Report, Target};
 use crate::isolation::network::{judge, pods};
+use crate::isolation::turns::Turns;
 use crate::isolation::{Outcome, lock};
 use crate::names;
 use anyhow::Context as _;
@@ -15,9 +16,9 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::runtime::wait::await_condition;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// How often it is looked whose turn it is.
@@ -33,7 +34,7 @@ pub struct Probes {
     image: pods::Image,
     settings: NetworkProbe,
     metrics_port: u16,
-    entries: Mutex<BTreeMap<String, Entry>>,
+    turns: Turns<Subject, Outcome>,
     /// Where pods that a former operator left may still be; each namespace is looked at once.
     swept: Mutex<BTreeSet<String>>,
 }
@@ -57,53 +58,32 @@ impl Probes {
             image,
             settings: settings.clone(),
             metrics_port,
-            entries: Mutex::default(),
+            turns: Turns::new(settings.period),
             swept: Mutex::default(),
         })
     }
 
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        lock(&self.entries)
-    }
-
-    /// Notes what a tenant is now. Its turn comes at once where that is new, else when it would; the first time, if it `was_tried`
-    /// by a former process, at some time within a period.
+    /// Notes what a tenant is now, as [`Turns::know`] does.
     pub fn know(&self, subject: Subject, was_tried: bool) {
-        let mut entries = self.entries();
-        let now = Instant::now();
-        let entry = entries.entry(subject.owner.tenant.clone()).or_insert_with(|| Entry {
-            subject: subject.clone(),
-            due: match was_tried {
-                true => now + self.settings.period.mul_f64(fastrand::f64()),
-                false => now,
-            },
-            outcome: None,
-        });
-        // What a former process found does not stand any more.
-        let is_awaited = entry.outcome.is_none() && !was_tried;
-        if entry.subject != subject || is_awaited {
-            entry.subject = subject;
-            entry.due = entry.due.min(now);
-        }
+        let tenant = subject.owner.tenant.clone();
+        self.turns.know(&tenant, subject, was_tried);
     }
 
     /// How it came out when its turn was last.
     pub fn outcome(&self, tenant: &str) -> Outcome {
-        let entries = self.entries();
-        let last = entries.get(tenant).and_then(|entry| entry.outcome.clone());
-        last.unwrap_or(Outcome::Pending)
+        self.turns.found(tenant).unwrap_or(Outcome::Pending)
     }
 
     /// The tenant has no pods any more, or is gone.
     pub fn forget(&self, tenant: &str) {
-        self.entries().remove(tenant);
+        self.turns.forget(tenant);
     }
 
     /// Tries whose turn it is, for ever, and wakes those of whom something else is to be said.
     pub async fn run(&self, queue: Queue) {
         loop {
             tokio::time::sleep(TICK).await;
-            let next = round(&self.entries(), Instant::now(), |count| fastrand::usize(..count));
+            let next = round(&self.turns.all(), Instant::now(), |count| fastrand::usize(..count));
             if let Some(next) = next {
                 self.play(next, &queue).await;
             }
@@ -173,22 +153,13 @@ impl Probes {
         Ok(())
     }
 
-    /// Remembers an outcome, unless the tenant is another by now.
+    /// Remembers an outcome, and wakes the tenant of whom something else is to be said.
     fn learn(&self, subject: &Subject, outcome: Outcome, queue: &Queue) {
-        let mut entries = self.entries();
-        let entry = entries.get_mut(&subject.owner.tenant);
-        let Some(entry) = entry.filter(|entry| entry.subject == *subject) else {
-            return;
-        };
-        tracing::debug!(
-            tenant = subject.owner.tenant,
-            outcome = outcome.as_str(),
-            "the network was tried"
-        );
-        entry.due = Instant::now() + again(&outcome, self.settings.period, fastrand::f64());
-        if entry.outcome.as_ref() != Some(&outcome) {
-            entry.outcome = Some(outcome);
-            queue.wake(&subject.owner.tenant);
+        let tenant = &subject.owner.tenant;
+        tracing::debug!(tenant, outcome = outcome.as_str(), "the network was tried");
+        let again = again(&outcome, self.settings.period, fastrand::f64());
+        if self.turns.learn(tenant, subject, outcome, again) {
+            queue.wake(tenant);
         }
     }
 

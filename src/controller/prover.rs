@@ -118,13 +118,13 @@ impl Prover {
         self.admission(tenant, stance.admission.as_deref(), &mut proof);
         let was_tried = isolated::was_tried(old, proof.outcomes.len());
         if let (Some(examiner), Some(subject)) = (&self.examiner, stance.admission) {
-            examiner.know((*subject).clone(), was_tried);
+            examiner.know(*subject, was_tried);
             // A new tenant's turn comes at once: one write of the status is to say it all.
             if !was_tried && examiner.first(tenant, PATIENCE).await {
                 proof
                     .outcomes
                     .retain(|(check, _)| ![ADMISSION.id, QUOTA.id].contains(&check.id));
-                self.admission(tenant, Some(&*subject), &mut proof);
+                self.admission(tenant, None, &mut proof);
             }
         }
         if let (Some(probes), Position::Pods(subject)) = (&self.probes, stance.network) {

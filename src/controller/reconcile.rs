@@ -116,6 +116,11 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
 
 /// Whether the tenant is to be cut off, by what is known of it now.
 fn quarantine(tenant: &Tenant, ctx: &Context, status: Option<&TenantStatus>) -> Option<Quarantine> {
+    let tier = ctx.known.tier(tenant);
+    // Most tiers do not ask for it, and to look into a namespace costs.
+    if tier.as_deref().is_some_and(|tier| !quarantine::is_asked_for(tier)) {
+        return None;
+    }
     let name = tenant.metadata.name.clone().unwrap_or_default();
     let key = Key {
         kind: Kind::Namespace,
@@ -124,7 +129,7 @@ fn quarantine(tenant: &Tenant, ctx: &Context, status: Option<&TenantStatus>) -> 
     };
     let first = ctx.known.objects.get(&name, &key);
     let before = Quarantine::read(first.filter(|live| live.belongs_to(&identity(tenant))).as_ref());
-    quarantine::decide(ctx.known.tier(tenant).as_deref(), status, before, Timestamp::now())
+    quarantine::decide(tier.as_deref(), status, before, Timestamp::now())
 }
 
 /// Whose the tenant's objects are.
@@ -189,7 +194,7 @@ fn quarantine_due(
         // It is acted on once the status is seen.
         return Some(UNDERWAY / 2);
     }
-    let left = now?.until(Some(&tier))?.duration_since(Timestamp::now());
+    let left = now?.until(&tier)?.duration_since(Timestamp::now());
     Some(Duration::try_from(left).unwrap_or_default() + UNDERWAY / 2)
 }
 

@@ -81,10 +81,7 @@ pub async fn report(
         tell(ctx, tenant, &new).await;
     }
     viewed?;
-    Ok(match worth_writing {
-        true => new,
-        false => old.cloned().unwrap_or(new),
-    })
+    Ok(current.clone())
 }
 
 /// Where its pods are, if there can be any. None may be before its bounds were seen to be there.

@@ -54,9 +54,8 @@ impl Quarantine {
     }
 
     /// When it ends if nothing more is found; None while something is.
-    pub fn until(&self, tier: Option<&TenantTier>) -> Option<Timestamp> {
-        let isolation = tier.and_then(|tier| tier.spec.isolation.as_ref());
-        let asked = isolation.and_then(|isolation| {
+    pub fn until(&self, tier: &TenantTier) -> Option<Timestamp> {
+        let asked = tier.spec.isolation.as_ref().and_then(|isolation| {
             let asked = isolation.quarantine_period.as_ref()?;
             asked.parse::<kube::core::Duration>().ok()
         });
@@ -81,6 +80,12 @@ impl Quarantine {
     }
 }
 
+/// Whether tenants of this tier are cut off at all.
+pub fn is_asked_for(tier: &TenantTier) -> bool {
+    let isolation = tier.spec.isolation.as_ref();
+    isolation.and_then(|isolation| isolation.on_violation) == Some(ViolationResponse::Quarantine)
+}
+
 /// Whether the tenant is to be cut off, by what was last found of it; `before` is the quarantine it is in. What it does itself
 /// counts: whoever is reached by another is no danger to anybody.
 pub fn decide(
@@ -89,10 +94,9 @@ pub fn decide(
     before: Option<Quarantine>,
     now: Timestamp,
 ) -> Option<Quarantine> {
-    let isolation = tier.and_then(|tier| tier.spec.isolation.as_ref());
     // Without its tier it stays as it is.
     let Some(tier) = tier else { return before };
-    if isolation.and_then(|isolation| isolation.on_violation) != Some(ViolationResponse::Quarantine) {
+    if !is_asked_for(tier) {
         return None;
     }
     if let Some(check) = status.and_then(reaches_others) {
@@ -108,7 +112,7 @@ pub fn decide(
         false => Some(before.clean_since.unwrap_or(seconds(now))),
     };
     let goes_on = Quarantine { clean_since, ..before };
-    let is_over = goes_on.until(Some(tier)).is_some_and(|until| now >= until);
+    let is_over = goes_on.until(tier).is_some_and(|until| now >= until);
     (!is_over).then_some(goes_on)
 }
 

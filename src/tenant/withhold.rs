@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::names;
 use k8s_openapi::api::rbac::v1::Subject;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Takes away what the spec no longer gives. Returns what is waited for, if anything.
 ///
@@ -46,13 +47,7 @@ pub async fn withhold(
 /// Remembers a quarantine, and takes back what the network policies of the tenant let through.
 async fn shut_in(writer: &Writer, store: &Store, owner: &Identity, quarantine: &Quarantine) -> Result<(), Error> {
     let objects = store.of(&owner.tenant);
-    let own = |live: &&Live| {
-        live.key.kind == Kind::Namespace
-            && live.belongs_to(owner)
-            && !live.is_terminating()
-            && live.label(names::RETAINED).is_none()
-    };
-    for namespace in objects.values().filter(own) {
+    for namespace in ours(&objects, owner, Kind::Namespace) {
         if Quarantine::read(Some(namespace)).as_ref() != Some(quarantine) {
             let mut metadata = namespace.value["metadata"].clone();
             if let Some(annotations) = metadata["annotations"].as_object_mut() {
@@ -117,26 +112,28 @@ fn kept(binding: &Live, allowed: &[Subject]) -> Option<Vec<Subject>> {
     (kept.len() < found.len()).then_some(kept)
 }
 
+/// The tenant's objects of a kind that are neither going nor kept for later.
+fn ours<'a>(objects: &'a HashMap<Key, Live>, owner: &'a Identity, kind: Kind) -> impl Iterator<Item = &'a Live> {
+    objects.values().filter(move |live| {
+        live.key.kind == kind
+            && live.belongs_to(owner)
+            && !live.is_terminating()
+            && live.label(names::RETAINED).is_none()
+    })
+}
+
 /// Closes the tenant's namespaces to pods and ends those that run.
 async fn suspend(writer: &Writer, store: &Store, owner: &Identity) -> Result<Option<String>, Error> {
     let objects = store.of(&owner.tenant);
-    let ours = |kind: Kind| {
-        objects.values().filter(move |live| {
-            live.key.kind == kind
-                && live.belongs_to(owner)
-                && !live.is_terminating()
-                && live.label(names::RETAINED).is_none()
-        })
-    };
     let mut waiting = None;
     let mut closed = Vec::new();
-    for namespace in ours(Kind::Namespace) {
+    for namespace in ours(&objects, owner, Kind::Namespace) {
         match drain::close(writer, store, owner, &namespace.key.name).await? {
             None => closed.push(namespace.key.name.clone()),
             Some(message) => waiting = Some(message),
         }
     }
-    for deployment in ours(Kind::Deployment) {
+    for deployment in ours(&objects, owner, Kind::Deployment) {
         let replicas = deployment.value.pointer("/spec/replicas").and_then(Value::as_i64);
         if replicas != Some(0) {
             let mut spec = deployment.value.get("spec").cloned().unwrap_or_default();

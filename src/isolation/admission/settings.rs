@@ -1,6 +1,6 @@
 //! What the operator is told about how it tries admission.
 
-use crate::settings::duration;
+use crate::settings::period;
 use clap::{ArgAction, Args};
 use std::time::Duration;
 
@@ -14,13 +14,4 @@ pub struct AdmissionProbe {
     /// How often that is tried for each tenant, give or take a tenth.
     #[arg(id = "admission-probe-period", long = "admission-probe-period", env = "ADMISSION_PROBE_PERIOD", default_value = "1h", value_parser = period)]
     pub period: Duration,
-}
-
-/// Shorter would keep the API server busy with nothing else.
-fn period(text: &str) -> Result<Duration, String> {
-    let period = duration(text)?;
-    match period >= Duration::from_secs(10) {
-        true => Ok(period),
-        false => Err("must not be shorter than 10s".to_owned()),
-    }
 }

@@ -4,6 +4,7 @@ use super::PORT;
 use super::target::{Kind, Target, Transport};
 use crate::cluster::Identity;
 use crate::isolation::Outcome;
+use crate::isolation::turns::{Turn, about};
 use crate::tenant::ValidTenant;
 use crate::tenant::plan::{Placement, placement};
 use crate::tenant::validate::Destination;
@@ -49,14 +50,6 @@ impl Subject {
     }
 }
 
-/// What is known of a tenant.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub subject: Subject,
-    pub due: Instant,
-    pub outcome: Option<Outcome>,
-}
-
 /// Who dials now, and who listens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Round {
@@ -66,8 +59,12 @@ pub struct Round {
 }
 
 /// The next round, if anybody's turn has come. `dice` draws a number below its argument.
-pub fn round(entries: &BTreeMap<String, Entry>, now: Instant, mut dice: impl FnMut(usize) -> usize) -> Option<Round> {
-    let mut due: Vec<&Entry> = entries.values().filter(|entry| entry.due <= now).collect();
+pub fn round(
+    entries: &BTreeMap<String, Turn<Subject, Outcome>>,
+    now: Instant,
+    mut dice: impl FnMut(usize) -> usize,
+) -> Option<Round> {
+    let mut due: Vec<&Turn<Subject, Outcome>> = entries.values().filter(|entry| entry.due <= now).collect();
     due.sort_by_key(|entry| entry.due);
     let first = due.first()?;
     // For whoever is due first there is a neighbour, if there is any; the others must do with the same one.
@@ -77,7 +74,7 @@ pub fn round(entries: &BTreeMap<String, Entry>, now: Instant, mut dice: impl FnM
         .filter(|other| other.is_apart_from(&first.subject))
         .collect();
     let listener = (!others.is_empty()).then(|| others[dice(others.len())].clone());
-    let apart = |entry: &&&Entry| {
+    let apart = |entry: &&&Turn<Subject, Outcome>| {
         listener
             .as_ref()
             .is_none_or(|listener| entry.subject.is_apart_from(listener))
@@ -101,7 +98,7 @@ pub fn round(entries: &BTreeMap<String, Entry>, now: Instant, mut dice: impl FnM
 /// When a tenant's turn comes again. `dice` is from 0 to 1.
 pub fn again(outcome: &Outcome, period: Duration, dice: f64) -> Duration {
     match outcome {
-        Outcome::Passed => period.mul_f64(0.9 + 0.2 * dice),
+        Outcome::Passed => about(period, dice),
         Outcome::Violated(_) => SOON.min(period),
         Outcome::Untried(_) | Outcome::Pending => LATER.min(period),
     }
@@ -173,14 +170,10 @@ mod tests {
         }
     }
 
-    fn entries(now: Instant, list: &[(&str, &[&str], u64)]) -> BTreeMap<String, Entry> {
+    fn entries(now: Instant, list: &[(&str, &[&str], u64)]) -> BTreeMap<String, Turn<Subject, Outcome>> {
         let entry = |(name, peers, late): &(&str, &[&str], u64)| {
-            let entry = Entry {
-                subject: subject(name, peers),
-                due: now + Duration::from_secs(100) - Duration::from_secs(*late),
-                outcome: None,
-            };
-            (name.to_string(), entry)
+            let due = now + Duration::from_secs(100) - Duration::from_secs(*late);
+            (name.to_string(), Turn::new(subject(name, peers), due))
         };
         list.iter().map(entry).collect()
     }

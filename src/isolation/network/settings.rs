@@ -1,7 +1,7 @@
 //! What the operator is told about its probes.
 
 use super::target::Kind;
-use crate::settings::{duration, items};
+use crate::settings::{items, period};
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -49,13 +49,4 @@ fn addresses(text: &str) -> Result<Vec<SocketAddr>, String> {
             .map_err(|_| format!("{item} is not of the form ADDRESS:PORT"))
     };
     items(text).map(parse).collect()
-}
-
-/// Shorter than a round takes would be without end.
-fn period(text: &str) -> Result<Duration, String> {
-    let period = duration(text)?;
-    match period >= Duration::from_secs(10) {
-        true => Ok(period),
-        false => Err("must not be shorter than 10s".to_owned()),
-    }
 }

@@ -50,10 +50,6 @@ pub fn policies(tenant: &ValidTenant, namespace: &str, platform: &Platform) -> V
             },
         ),
     ];
-    if tenant.quarantine.is_some() {
-        policies.truncate(1);
-        return written(tenant, namespace, policies);
-    }
     if !agreed.is_empty() {
         policies.push(("allow-peers", both_ways(&agreed)));
     }
@@ -98,10 +94,10 @@ pub fn policies(tenant: &ValidTenant, namespace: &str, platform: &Platform) -> V
             },
         ));
     }
-    written(tenant, namespace, policies)
-}
-
-fn written(tenant: &ValidTenant, namespace: &str, policies: Vec<(&str, Rules)>) -> Vec<Desired> {
+    // In quarantine only the first is left, which denies all.
+    if tenant.quarantine.is_some() {
+        policies.truncate(1);
+    }
     policies
         .into_iter()
         .map(|(name, rules)| policy(tenant, namespace, name, rules))

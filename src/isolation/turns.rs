@@ -1,0 +1,156 @@
+//! When each tenant is tried, and what was found when it last was.
+
+use super::lock;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// A tenant's turn. `S` is what of the tenant decides how the trial comes out, `F` what is found.
+#[derive(Clone, Debug)]
+pub struct Turn<S, F> {
+    pub subject: S,
+    pub due: Instant,
+    /// None until it was tried in this process's life.
+    pub found: Option<F>,
+    /// How often the first turn was put off.
+    put_off: u32,
+}
+
+impl<S, F> Turn<S, F> {
+    pub fn new(subject: S, due: Instant) -> Self {
+        Self {
+            subject,
+            due,
+            found: None,
+            put_off: 0,
+        }
+    }
+}
+
+/// The turns of all tenants, by name.
+#[derive(Debug)]
+pub struct Turns<S, F> {
+    period: Duration,
+    turns: Mutex<BTreeMap<String, Turn<S, F>>>,
+}
+
+impl<S: Clone + PartialEq, F: Clone + PartialEq> Turns<S, F> {
+    /// `period` is how often each is tried while nothing changes.
+    pub fn new(period: Duration) -> Self {
+        Self {
+            period,
+            turns: Mutex::default(),
+        }
+    }
+
+    pub fn all(&self) -> MutexGuard<'_, BTreeMap<String, Turn<S, F>>> {
+        lock(&self.turns)
+    }
+
+    /// Notes what a tenant is now, and says whether it is due. Its turn comes at once where that is new, else when it would; the first
+    /// time, if it `was_tried` by a former process whose word still stands, at some time within a period.
+    pub fn know(&self, tenant: &str, subject: S, was_tried: bool) -> bool {
+        let (mut turns, now) = (self.all(), Instant::now());
+        let turn = turns.entry(tenant.to_string()).or_insert_with(|| {
+            let due = match was_tried {
+                true => now + self.period.mul_f64(fastrand::f64()),
+                false => now,
+            };
+            Turn::new(subject.clone(), due)
+        });
+        // What a former process found does not stand any more.
+        let is_awaited = turn.found.is_none() && turn.put_off == 0 && !was_tried;
+        if turn.subject != subject || is_awaited {
+            turn.subject = subject;
+            turn.due = turn.due.min(now);
+        }
+        turn.due <= now
+    }
+
+    /// What was found when its turn was last.
+    pub fn found(&self, tenant: &str) -> Option<F> {
+        self.all().get(tenant)?.found.clone()
+    }
+
+    /// The tenant has no turns any more.
+    pub fn forget(&self, tenant: &str) {
+        self.all().remove(tenant);
+    }
+
+    /// Puts a first turn off that came too early, at most so often; whether it did.
+    pub fn put_off(&self, tenant: &str, subject: &S, by: Duration, most: u32) -> bool {
+        let mut turns = self.all();
+        let turn = turns.get_mut(tenant).filter(|turn| turn.subject == *subject);
+        let Some(turn) = turn.filter(|turn| turn.found.is_none() && turn.put_off < most) else {
+            return false;
+        };
+        turn.put_off += 1;
+        turn.due = Instant::now() + by;
+        true
+    }
+
+    /// Remembers what was found, unless the tenant is another by now; whether something else is to be said than before.
+    pub fn learn(&self, tenant: &str, subject: &S, found: F, again: Duration) -> bool {
+        let mut turns = self.all();
+        let Some(turn) = turns.get_mut(tenant).filter(|turn| turn.subject == *subject) else {
+            return false;
+        };
+        turn.put_off = 0;
+        turn.due = Instant::now() + again;
+        let is_new = turn.found.as_ref() != Some(&found);
+        turn.found = Some(found);
+        is_new
+    }
+}
+
+/// A period, give or take a tenth. `dice` is from 0 to 1.
+pub fn about(period: Duration, dice: f64) -> Duration {
+    period.mul_f64(0.9 + 0.2 * dice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn is_due(turns: &Turns<u8, u8>) -> bool {
+        turns.all()["a"].due <= Instant::now()
+    }
+
+    #[test]
+    fn whoever_is_new_or_another_comes_at_once() {
+        let turns = Turns::new(HOUR);
+        assert!(turns.know("a", 1, false) && is_due(&turns));
+        assert!(turns.learn("a", &1, 7, HOUR) && !is_due(&turns));
+        assert!(!turns.know("a", 1, false));
+        assert!(turns.know("a", 2, false) && is_due(&turns));
+        // What was found of the former one is not said of this one.
+        assert!(!turns.learn("a", &1, 8, HOUR));
+        assert_eq!(turns.found("a"), Some(7));
+        assert!(turns.learn("a", &2, 8, HOUR) && !turns.learn("a", &2, 8, HOUR));
+        turns.forget("a");
+        assert_eq!(turns.found("a"), None);
+    }
+
+    #[test]
+    fn what_a_former_process_found_may_stand_and_then_stand_no_more() {
+        let turns = Turns::new(HOUR * 1000);
+        assert!(!turns.know("a", 1, true));
+        assert!(!turns.know("a", 1, true));
+        assert!(turns.know("a", 1, false) && is_due(&turns));
+    }
+
+    #[test]
+    fn only_a_first_turn_is_put_off_and_only_so_often() {
+        let turns = Turns::new(HOUR);
+        turns.know("a", 1, false);
+        for _ in 0..2 {
+            assert!(turns.put_off("a", &1, HOUR, 2) && !is_due(&turns));
+            assert!(!turns.know("a", 1, false), "it was put off");
+        }
+        assert!(!turns.put_off("a", &1, HOUR, 2));
+        turns.learn("a", &1, 7, HOUR);
+        assert!(!turns.put_off("a", &1, HOUR, 9));
+    }
+}
