@@ -1,6 +1,6 @@
 //! What the operator is told when it starts: flags, each also an environment variable, read once.
 
-use crate::isolation::{admission, network};
+use crate::isolation::{access, admission, network};
 use crate::names;
 use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
@@ -89,6 +89,10 @@ pub struct Settings {
     /// Start without proof that the admission policies confine the operator: for development outside of a cluster only.
     #[arg(long, env = "SKIP_ADMISSION_PROOF", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub skip_admission_proof: bool,
+
+    /// How authorizers are asked.
+    #[command(flatten)]
+    pub api_probe: access::settings::ApiProbe,
 
     /// How admission is tried.
     #[command(flatten)]

@@ -19,8 +19,20 @@ etcd() {
   must_run etcd 30 "etcd" curl -sf "$ETCD/health"
 }
 
+# In a file, which the API server reads again when it changes.
+authorizers() {
+  cat >"$AUTHORIZATION_CONFIG" <<EOF
+apiVersion: apiserver.config.k8s.io/v1
+kind: AuthorizationConfiguration
+authorizers:
+  - {type: Node, name: node}
+  - {type: RBAC, name: rbac}
+EOF
+}
+
 apiserver() {
   rm -f "$AUDIT_LOG"
+  authorizers
   start kube-apiserver "$BIN/kube-apiserver" --etcd-servers="$ETCD" \
     --bind-address="$NODE_IP" --advertise-address="$NODE_IP" --secure-port=6443 \
     --tls-cert-file="$PKI/apiserver.crt" --tls-private-key-file="$PKI/apiserver.key" --client-ca-file="$PKI/ca.crt" \
@@ -28,7 +40,7 @@ apiserver() {
     --kubelet-preferred-address-types=InternalIP \
     --service-account-issuer=https://kubernetes.default.svc.cluster.local \
     --service-account-key-file="$PKI/service-accounts.pub" --service-account-signing-key-file="$PKI/service-accounts.key" \
-    --service-cluster-ip-range="$SERVICE_CIDR" --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
+    --service-cluster-ip-range="$SERVICE_CIDR" --authorization-config="$AUTHORIZATION_CONFIG" --enable-admission-plugins=NodeRestriction \
     --allow-privileged=true --max-requests-inflight=1600 --max-mutating-requests-inflight=800 \
     --audit-policy-file="$CLUSTER_SRC/audit-policy.yaml" --audit-log-path="$AUDIT_LOG" --audit-log-maxsize=8192 \
     --profiling=false --v=1

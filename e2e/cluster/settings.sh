@@ -16,6 +16,7 @@ AUDIT_LOG=$LOGS/audit.log
 STATE=/var/lib/tenant-cluster
 RUN=/run/tenant-cluster
 PKI=$STATE/pki
+AUTHORIZATION_CONFIG=$STATE/authorization.yaml
 CGROUP=tenant-cluster
 CONTAINERD_SOCKET=$RUN/containerd.sock
 

@@ -6,6 +6,7 @@
 mod support;
 
 mod admission;
+mod authorizers;
 mod crash;
 mod crash_at_writes;
 mod database;

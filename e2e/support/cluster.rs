@@ -4,6 +4,8 @@ use anyhow::{Context, Result, bail, ensure};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::Value;
+use std::collections::HashMap;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// A connection as one identity.
@@ -11,6 +13,24 @@ use std::path::PathBuf;
 pub struct Cluster {
     pub client: Client,
     config: Config,
+}
+
+/// What the local cluster says of itself; None where the tests run on another one.
+pub fn local() -> Option<HashMap<String, String>> {
+    let whole = |path: PathBuf| path.canonicalize().ok();
+    let is_local = whole(kubeconfig()) == whole(folder().join("kubeconfig"));
+    let file = std::fs::read_to_string(folder().join("env"))
+        .ok()
+        .filter(|_| is_local)?;
+    let pairs = file.lines().filter_map(|line| line.split_once('='));
+    let pairs = pairs.map(|(key, value)| (key.to_owned(), value.trim_matches('\'').to_owned()));
+    Some(pairs.collect())
+}
+
+/// Says aloud that a test is skipped: not by a macro, whose output is kept back when a test passes.
+pub fn skipped(test: &str, why: &str) {
+    let said = format!("SKIPPED {test}: {why}\n");
+    let _ = std::io::stderr().write_all(said.as_bytes());
 }
 
 /// The kubeconfig of `KUBECONFIG`, else of the cluster that `make up` brought up.

@@ -35,21 +35,11 @@ pub struct Site {
 impl Site {
     /// None where the cluster has no PostgreSQL beside it, which is said aloud: the test is skipped.
     pub fn find(test: &str) -> Option<Self> {
-        let folder = cluster::folder();
-        let whole = |path: std::path::PathBuf| path.canonicalize().ok();
-        let local = whole(cluster::kubeconfig()) == whole(folder.join("kubeconfig"));
-        let file = std::fs::read_to_string(folder.join("env")).unwrap_or_default();
-        let pairs = file.lines().filter_map(|line| line.split_once('='));
-        let env: HashMap<_, _> = pairs
-            .map(|(key, value)| (key.to_owned(), value.trim_matches('\'').to_owned()))
-            .collect();
-        if local && env.contains_key("DATABASE_HOST") {
-            return Some(Self { env });
+        let env = cluster::local().filter(|env| env.contains_key("DATABASE_HOST"));
+        if env.is_none() {
+            cluster::skipped(test, "this cluster has no PostgreSQL beside it (CLUSTER=local has)");
         }
-        // Not by a macro, whose output is kept back when a test passes.
-        let said = format!("SKIPPED {test}: this cluster has no PostgreSQL beside it (CLUSTER=local has)\n");
-        let _ = std::io::stderr().write_all(said.as_bytes());
-        None
+        env.map(|env| Self { env })
     }
 
     pub fn value(&self, key: &str) -> &str {

@@ -165,11 +165,15 @@ impl Store {
 
     /// Every tenant's namespaces, as `(tenant, namespace)`.
     pub fn namespaces(&self) -> Vec<(String, String)> {
+        let all = self.of_kind(Kind::Namespace).into_iter();
+        all.map(|(tenant, key)| (tenant, key.name)).collect()
+    }
+
+    /// Every tenant's objects of a kind, as `(tenant, key)`.
+    pub fn of_kind(&self, kind: Kind) -> Vec<(String, Key)> {
         let inner = self.lock();
-        let namespaces = inner.holders.iter().filter(|(key, _)| key.kind == Kind::Namespace);
-        namespaces
-            .map(|(key, tenant)| (tenant.clone(), key.name.clone()))
-            .collect()
+        let held = inner.holders.iter().filter(|(key, _)| key.kind == kind);
+        held.map(|(key, tenant)| (tenant.clone(), key.clone())).collect()
     }
 
     fn put_object(&self, kind: Kind, object: DynamicObject) -> (Key, Vec<String>) {

@@ -6,12 +6,14 @@ pub mod backoff;
 pub mod context;
 pub mod events;
 pub mod examiner;
+mod holders;
 pub mod probes;
 pub mod prover;
 pub mod queue;
 pub mod reconcile;
 pub mod report;
 pub mod run;
+pub mod surveyor;
 pub mod walls;
 pub mod watches;
 

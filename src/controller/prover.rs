@@ -2,12 +2,13 @@
 
 use super::Queue;
 use super::examiner::Examiner;
+use super::holders;
 use super::probes::Probes;
 use super::walls::{Breaches, Walls};
 use crate::api::{Tenant, TenantStatus};
 use crate::cluster::Store;
 use crate::isolation::access::Access;
-use crate::isolation::access::reach::{Holder, Opening};
+use crate::isolation::access::reach::Opening;
 use crate::isolation::admission;
 use crate::isolation::check::{ADMISSION, API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA};
 use crate::isolation::network::schedule::Subject;
@@ -15,7 +16,7 @@ use crate::isolation::{Outcome, Proof, lock};
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::observe::Known;
 use crate::tenant::{isolated, quarantine};
-use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::reflector;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,7 +66,7 @@ pub enum Position {
 
 /// Proves that tenants are apart.
 pub struct Prover {
-    access: Access,
+    access: Arc<Access>,
     walls: Arc<Walls>,
     tenants: reflector::Store<Tenant>,
     objects: Arc<Store>,
@@ -82,7 +83,7 @@ pub struct Prover {
 
 impl Prover {
     pub fn new(
-        access: Access,
+        access: Arc<Access>,
         walls: Arc<Walls>,
         known: &Known,
         (probes, examiner): (Option<Arc<Probes>>, Option<Arc<Examiner>>),
@@ -104,7 +105,11 @@ impl Prover {
     /// Tries whether a tenant is apart from all others. `old` is what was said before.
     pub async fn prove(&self, tenant: &str, stance: Stance, old: Option<&TenantStatus>) -> Proof {
         let outcome = match self.openings(tenant).await {
-            Ok(openings) => self.access.judge(openings.get(tenant).map_or(&[], Vec::as_slice)).await,
+            Ok(openings) => {
+                self.access
+                    .judge(tenant, openings.get(tenant).map_or(&[], Vec::as_slice))
+                    .await
+            }
             Err(why) => Outcome::Untried(why.into()),
         };
         let mut proof = Proof {
@@ -170,7 +175,7 @@ impl Prover {
     /// What is open, with this tenant as it is now. Roles and bindings may have changed a moment ago: whoever follows them wakes
     /// those concerned. While many tenants come at once, all who wait are resolved together.
     async fn openings(&self, tenant: &str) -> Result<Arc<Openings>, &'static str> {
-        let holder = self.holder(tenant);
+        let holder = holders::one(&self.tenants, &self.objects, tenant);
         if let Some(known) = self.access.last(&holder) {
             return Ok(known);
         }
@@ -181,7 +186,7 @@ impl Prover {
         if let Some(last) = *last {
             tokio::time::sleep_until(last + TOGETHER).await;
         }
-        let openings = self.access.openings(self.holders());
+        let openings = self.access.openings(holders::all(&self.tenants, &self.objects));
         *last = Some(Instant::now());
         openings
     }
@@ -218,7 +223,7 @@ impl Prover {
             let _ = tokio::time::timeout(PERIOD, changed).await;
             tokio::time::sleep(GATHER).await;
             let mut concerned = Vec::new();
-            if let Ok(now) = self.access.openings(self.holders()) {
+            if let Ok(now) = self.access.openings(holders::all(&self.tenants, &self.objects)) {
                 concerned = differing(&mut lock(&self.told).openings, now);
             }
             let by_access = !concerned.is_empty();
@@ -234,40 +239,6 @@ impl Prover {
                 concerned.iter().for_each(|tenant| queue.wake(tenant));
             }
         }
-    }
-
-    fn holder(&self, tenant: &str) -> Holder {
-        let spec = self.tenants.get(&ObjectRef::new(tenant));
-        let mut namespaces = self.objects.namespaces_of(tenant);
-        namespaces.sort();
-        Holder {
-            name: tenant.to_string(),
-            namespaces,
-            owners: spec.map(|tenant| tenant.spec.owners.clone()).unwrap_or_default(),
-        }
-    }
-
-    fn holders(&self) -> BTreeMap<String, Holder> {
-        let mut holders: BTreeMap<String, Holder> = BTreeMap::new();
-        for tenant in self.tenants.state() {
-            let name = tenant.metadata.name.clone().unwrap_or_default();
-            let holder = Holder {
-                name: name.clone(),
-                namespaces: Vec::new(),
-                owners: tenant.spec.owners.clone(),
-            };
-            holders.insert(name, holder);
-        }
-        for (tenant, namespace) in self.objects.namespaces() {
-            // A retained namespace is its former tenant's still.
-            let holder = holders.entry(tenant.clone()).or_insert_with(|| Holder {
-                name: tenant,
-                ..Holder::default()
-            });
-            holder.namespaces.push(namespace);
-        }
-        holders.values_mut().for_each(|holder| holder.namespaces.sort());
-        holders
     }
 }
 

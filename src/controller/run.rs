@@ -5,6 +5,7 @@ use super::events::Events;
 use super::examiner::Examiner;
 use super::probes::Probes;
 use super::prover::Prover;
+use super::surveyor::Surveyor;
 use super::walls::Walls;
 use super::{Context, Queue, admission_proof, api_server, reconcile, watches};
 use crate::api::Tenant;
@@ -175,7 +176,9 @@ async fn lead(
     };
     let (watched, handles) = Watched::start(&client);
     watching.extend(handles);
-    let access = Access::new(client.clone(), watched, settings.namespace.clone());
+    let access = Arc::new(Access::new(client.clone(), watched, settings.namespace.clone()));
+    let surveyor = Surveyor::new(access.clone(), &known, settings.api_probe.clone(), metrics.clone());
+    watching.push(AbortOnDropHandle::new(tokio::spawn(surveyor.run(queue.clone()))));
     let probes = Probes::new(client.clone(), &settings.network_probe, settings.metrics_address.port()).map(Arc::new);
     if let Some(probes) = probes.clone() {
         let queue = queue.clone();

@@ -36,7 +36,7 @@ pub const API_ACCESS: Check = Check {
     id: "api-access",
     severity: Severity::Critical,
     protects: "the objects of other tenants, of the operator, and of the cluster as a whole, from the tenant's owners and ServiceAccounts",
-    tried: "every Role, ClusterRole and binding is resolved for every owner and ServiceAccount; what reaches beyond the tenant is asked of the API server by a SubjectAccessReview as that identity",
+    tried: "every Role, ClusterRole and binding is resolved for every owner and ServiceAccount; what reaches beyond the tenant is asked of the API server by a SubjectAccessReview as that identity; and, a few each second, so is every verb on every resource and subresource, in other tenants' namespaces and everywhere, whatever RBAC says",
     control: "a SubjectAccessReview that must be allowed is",
 };
 

@@ -67,6 +67,7 @@ struct Inner {
     database_up: Family<ServerLabel, Gauge>,
     isolation_checks: Family<CheckLabels, Counter>,
     isolation_violations: Family<ViolationLabels, Gauge>,
+    isolation_survey_period: Gauge,
 }
 
 #[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
@@ -145,6 +146,7 @@ impl Metrics {
             database_up: Family::default(),
             isolation_checks: Family::default(),
             isolation_violations: Family::default(),
+            isolation_survey_period: Gauge::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -243,6 +245,12 @@ impl Metrics {
                 self.0.isolation_violations.get_or_create(&label).set(count);
             }
         }
+    }
+
+    /// How long it takes to ask once about everybody.
+    pub fn set_survey_period(&self, period: Duration) {
+        let seconds = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
+        self.0.isolation_survey_period.set(seconds);
     }
 
     /// A tenant is no more.
@@ -347,6 +355,11 @@ impl Inner {
             "isolation_violations",
             "What lets a tenant reach another or be reached, by tenant and check; absent where nothing does",
             self.isolation_violations.clone(),
+        );
+        tenant.register(
+            "isolation_survey_period_seconds",
+            "In how long the API server is asked once about everything that each tenant's people and accounts must not do; 0 if it is not",
+            self.isolation_survey_period.clone(),
         );
     }
 }

@@ -62,7 +62,10 @@ pub fn everywhere(rule: &PolicyRule, discovered: &Discovered) -> Vec<Deed> {
                 !reads || TELLING.contains(&(&deed.group, &deed.resource))
             }
             // Impersonation's resources are not discovered, and powers over roles are verbs.
-            None => matches!(deed.verb.as_str(), "impersonate" | "escalate" | "bind" | "break-glass"),
+            None => matches!(
+                deed.verb.as_str(),
+                "impersonate" | "escalate" | "bind" | "approve" | "sign" | "break-glass"
+            ),
         })
         .collect()
 }

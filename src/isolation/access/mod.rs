@@ -4,6 +4,9 @@ mod harm;
 pub mod rbac;
 pub mod reach;
 mod review;
+pub mod settings;
+pub mod space;
+pub mod survey;
 mod watch;
 
 pub use review::Question;
@@ -11,10 +14,12 @@ pub use watch::Watched;
 
 use super::lock;
 use super::proof::{Outcome, Violation};
+use rbac::Discovered;
 use reach::{Holder, Opening};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use survey::{Asked, Survey, Yes};
 
 /// How long a yes of the API server's is believed.
 const BELIEVED: Duration = Duration::from_secs(300);
@@ -35,7 +40,9 @@ struct Resolved {
 pub struct Access {
     watched: Arc<Watched>,
     client: kube::Client,
-    vaults: Vec<String>,
+    pub vaults: Vec<String>,
+    /// What the API server was found to allow besides.
+    pub survey: Survey,
     resolved: Mutex<Resolved>,
     /// When the API server last said yes to what.
     answers: Mutex<HashMap<Question, Instant>>,
@@ -45,6 +52,7 @@ impl Access {
     /// `own_namespace` is the operator's, whose Secrets open every tenant.
     pub fn new(client: kube::Client, watched: Arc<Watched>, own_namespace: String) -> Self {
         Self {
+            survey: Survey::default(),
             watched,
             client,
             vaults: vec![own_namespace],
@@ -96,12 +104,12 @@ impl Access {
     }
 
     /// How one tenant's openings stand with the API server itself: RBAC is not its only authorizer, and what was just taken
-    /// away may still be known here.
-    pub async fn judge(&self, openings: &[Opening]) -> Outcome {
+    /// away may still be known here. Besides, what the survey found.
+    pub async fn judge(&self, tenant: &str, openings: &[Opening]) -> Outcome {
         if let Err(why) = self.control().await {
             return Outcome::Untried(why);
         }
-        let mut violations = Vec::new();
+        let mut violations = self.survey.violations(tenant, openings);
         for opening in openings.iter().take(TOLD) {
             for deed in opening.deeds.iter().take(ASKED) {
                 match self.ask(Question::of(opening, deed)).await {
@@ -140,12 +148,33 @@ impl Access {
         }
     }
 
+    /// Asks what is asked about somebody in this turn; whether something else is to be told than before, of him and of whom else.
+    ///
+    /// # Errors
+    /// Where it could not be asked.
+    pub async fn ask_about(&self, questions: &[Asked]) -> Result<BTreeSet<String>, kube::Error> {
+        let mut concerned = BTreeSet::new();
+        for asked in questions {
+            let is_news = match asked.question().ask(&self.client).await? {
+                None => self.survey.refused(asked),
+                Some(reason) => {
+                    let is_everybodys = asked.about_anybody().ask(&self.client).await?.is_some();
+                    self.survey.allowed(asked, Yes { reason, is_everybodys })
+                }
+            };
+            if is_news {
+                concerned.extend([asked.identity.tenant.clone(), asked.counterpart.clone()]);
+            }
+        }
+        Ok(concerned)
+    }
+
     async fn ask(&self, question: Question) -> Result<bool, kube::Error> {
         let known = lock(&self.answers).get(&question).copied();
         if known.is_some_and(|at| at.elapsed() < BELIEVED) {
             return Ok(true);
         }
-        let answer = question.ask(&self.client).await?;
+        let answer = question.ask(&self.client).await?.is_some();
         // The authorizer may not know of a new binding yet; a no is asked for again.
         if answer {
             let mut answers = lock(&self.answers);
@@ -153,6 +182,11 @@ impl Access {
             answers.insert(question, Instant::now());
         }
         Ok(answer)
+    }
+
+    /// The resources that there are, once they are known.
+    pub fn discovered(&self) -> Option<Arc<Discovered>> {
+        self.watched.discovered()
     }
 
     /// Resolves when a role, a binding or the list of resources changed.

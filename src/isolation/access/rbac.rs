@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Namespace, which is empty for what is cluster-wide, and name.
 pub type Key = (String, String);
@@ -104,7 +104,7 @@ impl Rbac {
 }
 
 /// Whose a subject is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Party {
     /// ServiceAccounts of a namespace.
     Accounts {
@@ -162,10 +162,12 @@ impl Party {
     }
 }
 
-/// Which resources are namespaced, as the API server tells; `group/resource`.
+/// Which resources there are, as the API server tells: whether they are namespaced, by `group/resource`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Discovered {
     pub resources: BTreeMap<String, bool>,
+    /// What can be done with each; `group/resource` or `group/resource/subresource`.
+    pub verbs: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Discovered {

@@ -14,7 +14,8 @@ pub struct Holder {
 }
 
 impl Holder {
-    fn owns(&self, party: &Party, subject: &str) -> bool {
+    /// Whether it names this subject as an owner.
+    pub fn owns(&self, party: &Party, subject: &str) -> bool {
         self.owners.iter().any(|owner| match (owner.kind, party) {
             (OwnerKind::User, Party::User(name)) | (OwnerKind::Group, Party::Group(name)) => owner.name == *name,
             (OwnerKind::ServiceAccount, Party::Accounts { namespace, .. }) => {
@@ -209,7 +210,8 @@ impl Field<'_> {
     }
 }
 
-fn who(party: &Party, subject: &str) -> Who {
+/// How a subject comes to the API server.
+pub fn who(party: &Party, subject: &str) -> Who {
     let name = |name: &str| name.to_string();
     let everybody = || name("system:authenticated");
     match party {

@@ -21,6 +21,7 @@ fn resources() -> Discovered {
     ];
     Discovered {
         resources: table.map(|(name, namespaced)| (name.to_string(), namespaced)).into(),
+        ..Discovered::default()
     }
 }
 

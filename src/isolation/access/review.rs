@@ -41,11 +41,11 @@ impl Question {
         }
     }
 
-    /// Asks it.
+    /// Asks it: Some is a yes, with its reason.
     ///
     /// # Errors
     /// Where the API server cannot be asked.
-    pub async fn ask(&self, client: &Client) -> Result<bool, Error> {
+    pub async fn ask(&self, client: &Client) -> Result<Option<String>, Error> {
         let some = |text: &str| Some(text.to_string()).filter(|text| !text.is_empty());
         let (resource, subresource) = match self.resource.split_once('/') {
             Some((resource, subresource)) => (resource, subresource),
@@ -70,6 +70,7 @@ impl Question {
         };
         let api: Api<SubjectAccessReview> = Api::all(client.clone());
         let answer = api.create(&PostParams::default(), &review).await?;
-        Ok(answer.status.is_some_and(|status| status.allowed))
+        let yes = answer.status.filter(|status| status.allowed);
+        Ok(yes.map(|status| status.reason.unwrap_or_default()))
     }
 }

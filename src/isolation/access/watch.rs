@@ -138,6 +138,12 @@ fn resources(discovery: &Discovery) -> Discovered {
         for version in group.versions() {
             for (resource, capabilities) in group.versioned_resources(version) {
                 let name = format!("{}/{}", resource.group, resource.plural);
+                for (subresource, can) in &capabilities.subresources {
+                    let verbs = found.verbs.entry(format!("{name}/{}", subresource.plural));
+                    verbs.or_default().extend(can.operations.iter().cloned());
+                }
+                let verbs = found.verbs.entry(name.clone()).or_default();
+                verbs.extend(capabilities.operations.iter().cloned());
                 found.resources.insert(name, capabilities.scope == Scope::Namespaced);
             }
         }

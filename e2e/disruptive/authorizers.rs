@@ -1,0 +1,170 @@
+//! An authorizer besides RBAC that lets people beyond their tenant is found by asking, and forgotten when it does no more.
+
+use super::isolation::isolated_within;
+use crate::support::{Scene, TestTenant, cluster, operator, text};
+use anyhow::{Context, Result, ensure};
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Within this everybody was asked about; the API server reads its configuration anew within a minute.
+const TURN: u64 = 150;
+/// What it says to a yes.
+const REASON: &str = "everybody is a friend here";
+
+/// Whom the webhook lets in, and where. No user is every one.
+#[derive(Clone, Default)]
+struct Door {
+    user: Option<String>,
+    namespace: String,
+}
+
+type Doors = Arc<Mutex<Vec<Door>>>;
+
+/// A webhook as an administrator may have one, and the configuration that names it, which is put back in the end.
+struct Webhook {
+    doors: Doors,
+    config: PathBuf,
+    before: String,
+    kubeconfig: PathBuf,
+    _serving: AbortOnDropHandle<()>,
+}
+
+async fn answer(State(doors): State<Doors>, body: String) -> String {
+    let mut review: Value = serde_json::from_str(&body).unwrap_or_default();
+    let spec = review["spec"].clone();
+    let (user, at) = (&spec["user"], &spec["resourceAttributes"]["namespace"]);
+    let doors = doors.lock().unwrap_or_else(PoisonError::into_inner);
+    let allowed = doors
+        .iter()
+        .any(|door| door.user.as_ref().is_none_or(|name| user == name) && *at == door.namespace);
+    review["status"] = json!({"allowed": allowed, "reason": if allowed { REASON } else { "" }});
+    review.to_string()
+}
+
+impl Webhook {
+    async fn start(config: &str) -> Result<Self> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let at = listener.local_addr()?;
+        let doors = Doors::default();
+        let router = Router::new().route("/", post(answer)).with_state(doors.clone());
+        let serving = tokio::spawn(async move {
+            let _ = axum::serve(listener, router).await;
+        });
+        let config = PathBuf::from(config);
+        let kubeconfig = config.with_file_name("webhook.kubeconfig");
+        let cluster = json!({"name": "hook", "cluster": {"server": format!("http://{at}/")}});
+        let context = json!({"name": "hook", "context": {"cluster": "hook", "user": "hook"}});
+        let whole = json!({"apiVersion": "v1", "kind": "Config", "current-context": "hook", "clusters": [cluster],
+                           "contexts": [context], "users": [{"name": "hook", "user": {}}]});
+        std::fs::write(&kubeconfig, whole.to_string())?;
+        let before = std::fs::read_to_string(&config).with_context(|| config.display().to_string())?;
+        let webhook = json!({
+            "type": "Webhook", "name": "hook",
+            "webhook": {
+                "timeout": "3s", "failurePolicy": "NoOpinion", "authorizedTTL": "1s", "unauthorizedTTL": "1s",
+                "subjectAccessReviewVersion": "v1", "matchConditionSubjectAccessReviewVersion": "v1",
+                "connectionInfo": {"type": "KubeConfigFile", "kubeConfigFile": kubeconfig},
+                // The system's own people need no friends.
+                "matchConditions": [{"expression": "!request.user.startsWith('system:')"}]
+            }
+        });
+        replace(&config, &format!("{}\n  - {webhook}\n", before.trim_end()))?;
+        Ok(Self {
+            doors,
+            config,
+            before,
+            kubeconfig,
+            _serving: AbortOnDropHandle::new(serving),
+        })
+    }
+
+    fn open(&self, doors: &[Door]) {
+        *self.doors.lock().unwrap_or_else(PoisonError::into_inner) = doors.to_vec();
+    }
+}
+
+impl Drop for Webhook {
+    fn drop(&mut self) {
+        let _ = replace(&self.config, &self.before);
+        let _ = std::fs::remove_file(&self.kubeconfig);
+    }
+}
+
+/// The API server must not read half of it.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let new = path.with_extension("new");
+    std::fs::write(&new, text)?;
+    Ok(std::fs::rename(&new, path)?)
+}
+
+#[tokio::test]
+async fn what_another_authorizer_allows_is_found() -> Result<()> {
+    let Some(config) = cluster::local().and_then(|env| env.get("AUTHORIZATION_CONFIG").cloned()) else {
+        cluster::skipped(
+            "what_another_authorizer_allows_is_found",
+            "the API server's configuration is not at hand (CLUSTER=local has it)",
+        );
+        return Ok(());
+    };
+    let scene = Scene::new("asked").await?;
+    operator::configure(&["isolation.apiProbe.period=20s", "isolation.apiProbe.rate=300"]).await?;
+    let found = doors_are_found(&scene, &config).await;
+    let back = operator::configure(&["isolation.apiProbe.period=1h", "isolation.apiProbe.rate=10"]).await;
+    found.and(back)
+}
+
+async fn doors_are_found(scene: &Scene, config: &str) -> Result<()> {
+    let tier = scene.tier(json!({})).await?;
+    let owned = |name: &str| json!({"owners": [{"kind": "User", "name": name, "role": "Admin"}]});
+    let (alice, bob) = (format!("{}-alice", scene.name), format!("{}-bob", scene.name));
+    let (a, b) = (
+        scene.tenant("a", &tier, owned(&alice)).await?,
+        scene.tenant("b", &tier, owned(&bob)).await?,
+    );
+    let isolated =
+        async |tenant: &TestTenant, status: &str, words: &[&str]| isolated_within(TURN, tenant, status, words).await;
+    for tenant in [&a, &b] {
+        isolated(tenant, "True", &["api-access"]).await?;
+    }
+    let webhook = Webhook::start(config).await?;
+
+    let namespace = a.name.clone();
+    webhook.open(&[Door {
+        user: Some(bob.clone()),
+        namespace: namespace.clone(),
+    }]);
+    let title = format!("User {bob}");
+    let words = ["api-access", &title, &namespace, REASON];
+    for (tenant, other, direction) in [(&b, &a, "Outward"), (&a, &b, "Inward")] {
+        let now = isolated(tenant, "False", &words).await?;
+        let violation = &now["status"]["isolation"]["violations"][0];
+        ensure!(
+            violation["direction"] == direction && violation["openedBy"] == "Platform",
+            "{violation}"
+        );
+        ensure!(text(&violation["counterpart"]) == other.name, "{violation}");
+    }
+
+    webhook.open(&[Door {
+        user: None,
+        namespace: namespace.clone(),
+    }]);
+    let words = ["api-access", "everybody with credentials", &namespace, REASON];
+    let now = isolated(&a, "False", &words).await?;
+    ensure!(
+        now["status"]["isolation"]["violations"][0]["direction"] == "Inward",
+        "{}",
+        now["status"]["isolation"]
+    );
+
+    webhook.open(&[]);
+    for tenant in [&a, &b] {
+        isolated(tenant, "True", &["api-access"]).await?;
+    }
+    Ok(())
+}

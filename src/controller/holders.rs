@@ -1,0 +1,43 @@
+//! What the proof has to know of each tenant: its namespaces and its people.
+
+use crate::api::Tenant;
+use crate::cluster::Store;
+use crate::isolation::access::reach::Holder;
+use kube::runtime::reflector::{self, ObjectRef};
+use std::collections::BTreeMap;
+
+/// One tenant, as it is now.
+pub fn one(tenants: &reflector::Store<Tenant>, objects: &Store, tenant: &str) -> Holder {
+    let spec = tenants.get(&ObjectRef::new(tenant));
+    let mut namespaces = objects.namespaces_of(tenant);
+    namespaces.sort();
+    Holder {
+        name: tenant.to_string(),
+        namespaces,
+        owners: spec.map(|tenant| tenant.spec.owners.clone()).unwrap_or_default(),
+    }
+}
+
+/// All tenants, and whoever has namespaces still.
+pub fn all(tenants: &reflector::Store<Tenant>, objects: &Store) -> BTreeMap<String, Holder> {
+    let mut holders: BTreeMap<String, Holder> = BTreeMap::new();
+    for tenant in tenants.state() {
+        let name = tenant.metadata.name.clone().unwrap_or_default();
+        let holder = Holder {
+            name: name.clone(),
+            namespaces: Vec::new(),
+            owners: tenant.spec.owners.clone(),
+        };
+        holders.insert(name, holder);
+    }
+    for (tenant, namespace) in objects.namespaces() {
+        // A retained namespace is its former tenant's still.
+        let holder = holders.entry(tenant.clone()).or_insert_with(|| Holder {
+            name: tenant,
+            ..Holder::default()
+        });
+        holder.namespaces.push(namespace);
+    }
+    holders.values_mut().for_each(|holder| holder.namespaces.sort());
+    holders
+}

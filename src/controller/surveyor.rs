@@ -1,0 +1,152 @@
+//! Asks the API server's authorizers, of everybody in turn, what RBAC does not tell: a little each second, for ever.
+
+use super::{Queue, holders};
+use crate::api::Tenant;
+use crate::cluster::{Kind, Store};
+use crate::isolation::access::reach::Holder;
+use crate::isolation::access::settings::ApiProbe;
+use crate::isolation::access::space::Deeds;
+use crate::isolation::access::survey::{Identity, TURN};
+use crate::isolation::access::{Access, rbac::Discovered};
+use crate::telemetry::metrics::Metrics;
+use crate::tenant::observe::Known;
+use kube::runtime::reflector;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// How long is waited where nothing can be asked.
+const REST: Duration = Duration::from_secs(10);
+/// How old what is known of tenants and their people may get.
+const FRESH: Duration = Duration::from_secs(15);
+
+/// Asks about everybody in turn.
+pub struct Surveyor {
+    access: Arc<Access>,
+    tenants: reflector::Store<Tenant>,
+    objects: Arc<Store>,
+    metrics: Metrics,
+    settings: ApiProbe,
+}
+
+/// Everybody, as they were a moment ago.
+struct Census {
+    taken: Instant,
+    holders: BTreeMap<String, Holder>,
+    identities: BTreeSet<Identity>,
+}
+
+impl Surveyor {
+    pub fn new(access: Arc<Access>, known: &Known, settings: ApiProbe, metrics: Metrics) -> Self {
+        Self {
+            access,
+            tenants: known.tenants.clone(),
+            objects: known.objects.clone(),
+            metrics,
+            settings,
+        }
+    }
+
+    /// Asks, for ever, and wakes those of whom something else is to be said.
+    pub async fn run(self, queue: Queue) {
+        if self.settings.rate == 0 {
+            return;
+        }
+        let mut deeds: Option<(Arc<Discovered>, Deeds)> = None;
+        let mut census = self.census();
+        let mut last: Option<Identity> = None;
+        // Whoever starts anew does not begin with the same each time.
+        let mut turn = u64::from(fastrand::u32(..));
+        loop {
+            if census.taken.elapsed() >= FRESH {
+                census = self.census();
+                let is_known = |identity: &Identity| census.identities.contains(identity);
+                let vaults = &self.access.vaults;
+                wake(&queue, self.access.survey.tidy(is_known, &census.holders, vaults));
+            }
+            let Some(discovered) = self.access.discovered() else {
+                sleep(REST).await;
+                continue;
+            };
+            let deeds = match &mut deeds {
+                Some((of, deeds)) if Arc::ptr_eq(of, &discovered) => &*deeds,
+                other => &other.insert((discovered.clone(), Deeds::of(&discovered))).1,
+            };
+            let after = last
+                .as_ref()
+                .and_then(|last| census.identities.range(last..).find(|one| *one != last));
+            let Some(identity) = after.or_else(|| {
+                turn = turn.wrapping_add(1);
+                census.identities.first()
+            }) else {
+                sleep(FRESH).await;
+                continue;
+            };
+            let (holders, vaults) = (&census.holders, &self.access.vaults);
+            let total = identity.lap(deeds, holders, vaults) * census.identities.len() as u64;
+            let (pause, period) = pace(total, self.settings.period, self.settings.rate);
+            self.metrics.set_survey_period(period);
+            let next = Instant::now() + pause;
+            let mut questions = self.access.survey.due();
+            questions.extend(identity.questions(turn, deeds, holders, vaults));
+            match self.access.ask_about(&questions).await {
+                Ok(concerned) => wake(&queue, concerned),
+                Err(error) => {
+                    tracing::debug!(%error, "the API server could not be asked what it allows");
+                    sleep(REST).await;
+                    continue;
+                }
+            }
+            last = Some(identity.clone());
+            sleep_until(next).await;
+        }
+    }
+
+    fn census(&self) -> Census {
+        let holders = holders::all(&self.tenants, &self.objects);
+        let mut accounts: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+        for (tenant, key) in self.objects.of_kind(Kind::ServiceAccount) {
+            accounts.entry(tenant).or_default().push((key.namespace, key.name));
+        }
+        let identities = holders.values().flat_map(|holder| {
+            let accounts = accounts.get(&holder.name).into_iter().flatten();
+            Identity::all(
+                holder,
+                accounts.map(|(namespace, name)| (namespace.as_str(), name.as_str())),
+            )
+        });
+        Census {
+            taken: Instant::now(),
+            identities: identities.collect(),
+            holders,
+        }
+    }
+}
+
+fn wake(queue: &Queue, tenants: BTreeSet<String>) {
+    let tenants = tenants.iter().filter(|tenant| !tenant.is_empty());
+    tenants.for_each(|tenant| queue.wake(tenant));
+}
+
+/// How long after one turn the next comes, so that so many questions are asked within a period, and how long they take: longer where
+/// that would be more than `rate` in a second.
+fn pace(total: u64, period: Duration, rate: u32) -> (Duration, Duration) {
+    let turns = u32::try_from(total.div_ceil(TURN)).unwrap_or(u32::MAX).max(1);
+    let least = Duration::from_secs(TURN) / rate.max(1);
+    let pause = (period / turns).max(least);
+    (pause, pause.saturating_mul(turns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_takes_the_period_or_as_long_as_the_rate_needs() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(pace(3600 * TURN, hour, 10), (Duration::from_secs(1), hour));
+        assert_eq!(pace(72_000, hour, 10), (Duration::from_millis(500), hour * 2));
+        assert_eq!(pace(0, hour, 10), (hour, hour));
+    }
+}

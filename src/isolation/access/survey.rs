@@ -1,0 +1,317 @@
+//! What the API server lets a tenant's people and accounts do beyond their tenant that RBAC does not explain: what is asked of whom, and
+//! what was found.
+
+use super::harm::Deed;
+use super::rbac::Party;
+use super::reach::{Holder, Opening, Who, who};
+use super::review::Question;
+use super::space::{Deeds, Space};
+use crate::api::{Direction, Opener, OwnerKind};
+use crate::isolation::lock;
+use crate::isolation::proof::Violation;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// How often what was found is asked about again.
+const AGAIN: Duration = Duration::from_secs(30);
+/// How many deeds are told of one identity in one place.
+const DEEDS: usize = 3;
+/// How many such places are told of one tenant.
+const PLACES: usize = 10;
+/// How many questions are asked about one identity in its turn.
+pub const TURN: u64 = 5;
+/// How the reasons of that authorizer begin.
+const RBAC: &str = "RBAC: ";
+
+/// Somebody of a tenant's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    pub tenant: String,
+    party: Party,
+    /// As a binding would name it.
+    subject: String,
+    who: Who,
+}
+
+impl Identity {
+    fn new(tenant: &str, party: Party, subject: &str) -> Self {
+        Self {
+            tenant: tenant.into(),
+            who: who(&party, subject),
+            subject: subject.into(),
+            party,
+        }
+    }
+
+    /// A tenant's owners, the ServiceAccounts that are known by name (namespace, name), and one for all others of each namespace.
+    pub fn all<'a>(holder: &Holder, accounts: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeSet<Self> {
+        let account = |namespace: &str, account: Option<&str>| {
+            let party = Party::Accounts {
+                namespace: namespace.into(),
+                account: account.map(str::to_string),
+            };
+            Self::new(&holder.name, party, account.unwrap_or("default"))
+        };
+        let person = |party: Party, name: &str| Self::new(&holder.name, party, name);
+        let owners = holder.owners.iter().map(|owner| match owner.kind {
+            OwnerKind::User => person(Party::User(owner.name.clone()), &owner.name),
+            OwnerKind::Group => person(Party::Group(owner.name.clone()), &owner.name),
+            OwnerKind::ServiceAccount => account(owner.namespace.as_deref().unwrap_or_default(), Some(&owner.name)),
+        });
+        let namespaces = holder.namespaces.iter().map(|namespace| account(namespace, None));
+        let named = accounts.map(|(namespace, name)| account(namespace, Some(name)));
+        owners.chain(namespaces).chain(named).collect()
+    }
+
+    /// Where it has no business, and whose that is: empty is the operator's.
+    fn places<'a>(&self, holders: &'a BTreeMap<String, Holder>, vaults: &'a [String]) -> BTreeMap<&'a str, &'a str> {
+        let is_other = |holder: &&Holder| holder.name != self.tenant && !holder.owns(&self.party, &self.subject);
+        let theirs = holders.values().filter(is_other).flat_map(|holder| {
+            let namespaces = holder.namespaces.iter().map(String::as_str);
+            namespaces.map(|namespace| (namespace, holder.name.as_str()))
+        });
+        theirs.chain(vaults.iter().map(|vault| (vault.as_str(), ""))).collect()
+    }
+
+    /// How many questions its lap has.
+    pub fn lap(&self, deeds: &Deeds, holders: &BTreeMap<String, Holder>, vaults: &[String]) -> u64 {
+        let places: Vec<&str> = self.places(holders, vaults).into_keys().collect();
+        let places = &places;
+        Space { deeds, places }.lap()
+    }
+
+    /// What is asked about it in this turn.
+    pub fn questions(
+        &self,
+        turn: u64,
+        deeds: &Deeds,
+        holders: &BTreeMap<String, Holder>,
+        vaults: &[String],
+    ) -> Vec<Asked> {
+        let owned = self.places(holders, vaults);
+        let places: Vec<&str> = owned.keys().copied().collect();
+        let places = &places;
+        let space = Space { deeds, places };
+        let numbers = turn.wrapping_mul(TURN)..turn.wrapping_mul(TURN).saturating_add(TURN.min(space.lap()));
+        let asked = |(place, deed): (Option<&str>, &Deed)| Asked {
+            identity: self.clone(),
+            place: place.map(str::to_string),
+            counterpart: place
+                .and_then(|place| owned.get(place))
+                .copied()
+                .unwrap_or_default()
+                .into(),
+            deed: deed.clone(),
+        };
+        numbers.filter_map(|number| space.question(number)).map(asked).collect()
+    }
+}
+
+/// What is asked about somebody.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    pub identity: Identity,
+    /// None is everywhere.
+    pub place: Option<String>,
+    /// Whose the place is; empty is every tenant's, or the operator's.
+    pub counterpart: String,
+    pub deed: Deed,
+}
+
+impl Asked {
+    /// The question whose yes is a finding.
+    pub fn question(&self) -> Question {
+        Question {
+            user: self.identity.who.user.clone(),
+            groups: self.identity.who.groups.clone(),
+            namespace: self.place.clone(),
+            verb: self.deed.verb.clone(),
+            group: self.deed.group.clone(),
+            resource: self.deed.resource.clone(),
+            name: self.deed.name.clone(),
+        }
+    }
+
+    /// The same about somebody who is nobody in particular.
+    pub fn about_anybody(&self) -> Question {
+        let anybody = who(&Party::Everybody, "");
+        Question {
+            user: anybody.user,
+            groups: anybody.groups,
+            ..self.question()
+        }
+    }
+
+    fn spot(&self) -> Spot {
+        (self.identity.clone(), self.place.clone())
+    }
+}
+
+/// A yes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Yes {
+    /// What the authorizer says to it.
+    pub reason: String,
+    /// Whether everybody with credentials may do it.
+    pub is_everybodys: bool,
+}
+
+/// What the API server said yes to.
+#[derive(Clone, Debug, PartialEq)]
+struct Finding {
+    counterpart: String,
+    yes: Yes,
+    deeds: BTreeSet<Deed>,
+    asked: Instant,
+    /// What RBAC lets through is told by those who follow it, unless it stands and they do not see it.
+    is_told: bool,
+}
+
+/// One identity in one place.
+type Spot = (Identity, Option<String>);
+
+/// What was found.
+#[derive(Default)]
+pub struct Survey {
+    found: Mutex<BTreeMap<Spot, Finding>>,
+}
+
+impl Survey {
+    /// What was found and is to be asked about again.
+    pub fn due(&self) -> Vec<Asked> {
+        let found = lock(&self.found);
+        let due = found.iter().filter(|(_, finding)| finding.asked.elapsed() >= AGAIN);
+        due.flat_map(|((identity, place), finding)| {
+            finding.deeds.iter().map(|deed| Asked {
+                identity: identity.clone(),
+                place: place.clone(),
+                counterpart: finding.counterpart.clone(),
+                deed: deed.clone(),
+            })
+        })
+        .collect()
+    }
+
+    /// Remembers a yes; whether something else is to be told than before.
+    pub fn allowed(&self, asked: &Asked, yes: Yes) -> bool {
+        let mut found = lock(&self.found);
+        let spot = asked.spot();
+        let known = found.keys().filter(|(other, _)| other.tenant == asked.identity.tenant);
+        if !found.contains_key(&spot) && known.count() >= PLACES {
+            return false;
+        }
+        let finding = found.entry(spot).or_insert_with(|| Finding {
+            counterpart: asked.counterpart.clone(),
+            is_told: !yes.reason.starts_with(RBAC),
+            yes: yes.clone(),
+            deeds: BTreeSet::new(),
+            asked: Instant::now(),
+        });
+        let stands = finding.deeds.contains(&asked.deed) && finding.asked.elapsed() >= AGAIN;
+        let was_told = finding.is_told;
+        finding.is_told |= stands;
+        let is_other = finding.yes.is_everybodys != yes.is_everybodys;
+        if is_other {
+            finding.yes = yes;
+        }
+        finding.asked = Instant::now();
+        let is_more = finding.deeds.len() < DEEDS && finding.deeds.insert(asked.deed.clone());
+        finding.is_told && (is_more || is_other || !was_told)
+    }
+
+    /// Forgets what is refused by now; whether it was known.
+    pub fn refused(&self, asked: &Asked) -> bool {
+        let mut found = lock(&self.found);
+        let spot = asked.spot();
+        let Some(finding) = found.get_mut(&spot) else {
+            return false;
+        };
+        finding.asked = Instant::now();
+        let was_known = finding.deeds.remove(&asked.deed);
+        if finding.deeds.is_empty() {
+            found.remove(&spot);
+        }
+        was_known
+    }
+
+    /// Forgets what concerns people who are no more, or places that are no more or their own by now; the tenants concerned.
+    pub fn tidy(
+        &self,
+        is_known: impl Fn(&Identity) -> bool,
+        holders: &BTreeMap<String, Holder>,
+        vaults: &[String],
+    ) -> BTreeSet<String> {
+        let mut concerned = BTreeSet::new();
+        lock(&self.found).retain(|(identity, place), finding| {
+            let is_there = |place: &String| identity.places(holders, vaults).contains_key(place.as_str());
+            let stands = is_known(identity) && place.as_ref().is_none_or(is_there);
+            if !stands {
+                concerned.extend([identity.tenant.clone(), finding.counterpart.clone()]);
+            }
+            stands
+        });
+        concerned
+    }
+
+    /// What is to be said of a tenant that these openings do not explain.
+    pub fn violations(&self, tenant: &str, openings: &[Opening]) -> Vec<Violation> {
+        let found = lock(&self.found);
+        let mut violations = Vec::new();
+        for ((identity, place), finding) in found.iter().filter(|(_, finding)| finding.is_told) {
+            let is_own = identity.tenant == tenant;
+            if !(is_own || finding.counterpart == tenant) || is_explained(&finding.yes.reason, openings) {
+                continue;
+            }
+            let deeds: Vec<String> = finding.deeds.iter().map(Deed::title).collect();
+            let place = match place {
+                Some(place) => format!("in namespace {place}"),
+                None => "in every namespace".to_string(),
+            };
+            let (title, direction) = match (finding.yes.is_everybodys, is_own) {
+                (true, _) => ("everybody with credentials", Direction::Inward),
+                (false, true) => (identity.who.title.as_str(), Direction::Outward),
+                (false, false) => (identity.who.title.as_str(), Direction::Inward),
+            };
+            let reason = match finding.yes.reason.as_str() {
+                "" => "it gives no reason".to_string(),
+                reason => format!("its reason: {reason}"),
+            };
+            violations.push(Violation {
+                direction,
+                opened_by: opened_by(identity, &finding.yes.reason),
+                counterpart: if is_own { &finding.counterpart } else { &identity.tenant }.clone(),
+                message: format!("the API server lets {title} {} {place} ({reason})", deeds.join(", ")),
+            });
+        }
+        violations.sort();
+        violations.dedup();
+        violations
+    }
+}
+
+/// Whether the binding that RBAC names is told already.
+fn is_explained(reason: &str, openings: &[Opening]) -> bool {
+    reason.starts_with(RBAC)
+        && openings.iter().any(|opening| {
+            let (kind, name) = opening.binding.split_once(' ').unwrap_or_default();
+            // RBAC writes the name before the namespace.
+            let named = match name.split_once('/') {
+                Some((namespace, name)) => format!("{kind} \"{name}/{namespace}\""),
+                None => format!("{kind} \"{name}\""),
+            };
+            reason.contains(&named)
+        })
+}
+
+/// People whom a RoleBinding lets in may have been invited; by what else they come in is the platform's.
+fn opened_by(identity: &Identity, reason: &str) -> Opener {
+    match identity.party {
+        Party::User(_) | Party::Group(_) if reason.starts_with("RBAC: allowed by RoleBinding") => Opener::Counterpart,
+        _ => Opener::Platform,
+    }
+}
+
+#[cfg(test)]
+#[path = "survey_test.rs"]
+mod tests;

@@ -1,0 +1,216 @@
+//! Who is asked about, where, and what is told of it.
+
+use super::*;
+use crate::api::{Owner, OwnerRole};
+use crate::isolation::access::rbac::Discovered;
+
+fn holder(name: &str, namespaces: &[&str], owners: &[(OwnerKind, &str)]) -> Holder {
+    let owner = |(kind, name): &(OwnerKind, &str)| Owner {
+        kind: *kind,
+        api_group: None,
+        name: name.to_string(),
+        namespace: (*kind == OwnerKind::ServiceAccount).then(|| "tools".to_string()),
+        role: OwnerRole::Admin,
+    };
+    Holder {
+        name: name.into(),
+        namespaces: namespaces.iter().map(ToString::to_string).collect(),
+        owners: owners.iter().map(owner).collect(),
+    }
+}
+
+/// Of two tenants alice owns one, a machine the other, and carol both.
+fn holders() -> BTreeMap<String, Holder> {
+    let carol = (OwnerKind::User, "carol");
+    [
+        holder("acme", &["acme", "acme-test"], &[(OwnerKind::User, "alice"), carol]),
+        holder("globex", &["globex"], &[(OwnerKind::ServiceAccount, "deployer"), carol]),
+    ]
+    .map(|holder| (holder.name.clone(), holder))
+    .into()
+}
+
+fn deeds() -> Deeds {
+    let verbs = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+    Deeds::of(&Discovered {
+        resources: [("/secrets".to_string(), true)].into(),
+        verbs: [("/secrets".to_string(), verbs(&["get", "list"]))].into(),
+    })
+}
+
+const VAULT: &str = "tenant-operator-system";
+
+/// Of alice, something in globex.
+fn asked(verb: &str) -> Asked {
+    Asked {
+        identity: Identity::new("acme", Party::User("alice".into()), "alice"),
+        place: Some("globex".into()),
+        counterpart: "globex".into(),
+        deed: Deed {
+            verb: verb.into(),
+            group: String::new(),
+            resource: "secrets".into(),
+            name: String::new(),
+        },
+    }
+}
+
+fn yes(reason: &str) -> Yes {
+    Yes {
+        reason: reason.into(),
+        is_everybodys: false,
+    }
+}
+
+fn age(survey: &Survey) {
+    let before = Instant::now().checked_sub(AGAIN).expect("a clock that runs");
+    lock(&survey.found)
+        .values_mut()
+        .for_each(|finding| finding.asked = before);
+}
+
+#[test]
+fn everybody_of_a_tenant_is_asked_about_where_he_has_no_business() {
+    let (holders, vaults, deeds) = (holders(), [VAULT.to_string()], deeds());
+    let of = |tenant: &str, accounts: &[(&'static str, &'static str)]| {
+        Identity::all(&holders[tenant], accounts.iter().copied())
+    };
+    let told = |identity: &Identity| {
+        let places: Vec<&str> = identity.places(&holders, &vaults).into_keys().collect();
+        format!("{} ({}): {}", identity.who.title, identity.who.user, places.join(" "))
+    };
+    let mut acme: Vec<String> = of("acme", &[("acme", "web")]).iter().map(told).collect();
+    acme.sort();
+    assert_eq!(
+        acme,
+        [
+            "ServiceAccount acme/web (system:serviceaccount:acme:web): globex tenant-operator-system",
+            "User alice (alice): globex tenant-operator-system",
+            "User carol (carol): tenant-operator-system",
+            "every ServiceAccount of acme (system:serviceaccount:acme:default): globex tenant-operator-system",
+            "every ServiceAccount of acme-test (system:serviceaccount:acme-test:default): globex tenant-operator-system",
+        ]
+    );
+    let globex: Vec<String> = of("globex", &[]).iter().map(told).collect();
+    assert!(
+        globex.contains(
+            &"ServiceAccount tools/deployer (system:serviceaccount:tools:deployer): acme acme-test tenant-operator-system"
+                .to_string()
+        ),
+        "{globex:?}"
+    );
+    // Over enough turns everything is asked.
+    for identity in of("acme", &[]) {
+        let turns = identity.lap(&deeds, &holders, &vaults) * 2;
+        let asked: BTreeSet<(Option<String>, String)> = (0..turns)
+            .flat_map(|turn| identity.questions(turn, &deeds, &holders, &vaults))
+            .map(|asked| (asked.place, asked.deed.title()))
+            .collect();
+        for place in identity.places(&holders, &vaults).into_keys() {
+            assert!(
+                asked.contains(&(Some(place.to_string()), "list secrets".into())),
+                "{place} {asked:?}"
+            );
+        }
+        assert!(asked.contains(&(None, "impersonate users".into())), "{asked:?}");
+    }
+}
+
+#[test]
+fn what_another_authorizer_allows_is_told_to_both_until_it_is_refused() {
+    let survey = Survey::default();
+    assert!(survey.allowed(&asked("get"), yes("the hook likes alice")));
+    assert!(
+        !survey.allowed(&asked("get"), yes("the hook likes alice")),
+        "it is known"
+    );
+    let of = |tenant: &str| survey.violations(tenant, &[]);
+    let message = "the API server lets User alice get secrets in namespace globex (its reason: the hook likes alice)";
+    let violation = |direction, counterpart: &str| Violation {
+        direction,
+        opened_by: Opener::Platform,
+        counterpart: counterpart.into(),
+        message: message.into(),
+    };
+    assert_eq!(of("acme"), [violation(Direction::Outward, "globex")]);
+    assert_eq!(of("globex"), [violation(Direction::Inward, "acme")]);
+    assert_eq!(of("other"), []);
+
+    assert_eq!(survey.due(), []);
+    age(&survey);
+    assert_eq!(survey.due(), [asked("get")]);
+    assert!(survey.refused(&asked("get")) && !survey.refused(&asked("get")));
+    assert_eq!(of("acme"), []);
+}
+
+#[test]
+fn what_everybody_may_do_is_nobodys_own_reach() {
+    let survey = Survey::default();
+    let everybodys = Yes {
+        is_everybodys: true,
+        ..yes("")
+    };
+    assert!(survey.allowed(&asked("get"), yes("hook")));
+    assert!(survey.allowed(&asked("get"), everybodys), "that is another matter");
+    let violations = survey.violations("acme", &[]);
+    assert_eq!(violations[0].direction, Direction::Inward);
+    assert!(
+        violations[0].message.contains("everybody with credentials get secrets"),
+        "{violations:?}"
+    );
+}
+
+#[test]
+fn what_rbac_allows_is_told_only_where_it_stands_and_nobody_else_tells_it() {
+    let survey = Survey::default();
+    let reason = r#"RBAC: allowed by RoleBinding "door/globex" of ClusterRole "reader" to User "alice""#;
+    assert!(!survey.allowed(&asked("get"), yes(reason)));
+    assert_eq!(survey.violations("acme", &[]), []);
+    age(&survey);
+    assert!(survey.allowed(&asked("get"), yes(reason)));
+    let violations = survey.violations("acme", &[]);
+    assert_eq!(violations.len(), 1);
+    // What a tenant's people can give is no ground for cutting anybody off.
+    assert_eq!(violations[0].opened_by, Opener::Counterpart);
+    let opening = Opening {
+        opened_by: Opener::Counterpart,
+        direction: Direction::Outward,
+        counterpart: "globex".into(),
+        binding: "RoleBinding globex/door".into(),
+        who: asked("get").identity.who,
+        namespace: Some("globex".into()),
+        deeds: vec![asked("get").deed],
+    };
+    assert_eq!(survey.violations("acme", std::slice::from_ref(&opening)), []);
+    let other = Opening {
+        binding: "RoleBinding globex/window".into(),
+        ..opening
+    };
+    assert_eq!(survey.violations("acme", &[other]).len(), 1);
+}
+
+#[test]
+fn what_is_told_is_bounded_and_forgotten_with_whom_it_concerns() {
+    let survey = Survey::default();
+    for verb in ["get", "list", "watch", "delete"] {
+        survey.allowed(&asked(verb), yes("hook"));
+    }
+    let told = survey.violations("acme", &[]);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].message.contains("get secrets, list secrets, watch secrets in"),
+        "{told:?}"
+    );
+    for number in 0..2 * PLACES {
+        let place = Some(format!("place-{number}"));
+        survey.allowed(&Asked { place, ..asked("get") }, yes("hook"));
+    }
+    assert_eq!(survey.violations("acme", &[]).len(), PLACES);
+
+    let (holders, vaults) = (holders(), []);
+    let concerned = survey.tidy(|_| true, &holders, &vaults);
+    assert_eq!(concerned, ["acme", "globex"].map(str::to_string).into());
+    assert_eq!(survey.violations("acme", &[]).len(), 1, "the places that there are");
+    survey.tidy(|_| false, &holders, &vaults);
+    assert_eq!(survey.violations("acme", &[]), []);
+}
