@@ -55,7 +55,9 @@ async fn what_the_network_lets_through_is_found() -> Result<()> {
 async fn openings_are_found(scene: &Scene) -> Result<()> {
     let tier = scene.tier(json!({})).await?;
     let (a, b) = (
-        scene.tenant("a", &tier, json!({})).await?,
+        scene
+            .tenant("a", &tier, json!({"namespaces": [{"name": "more"}]}))
+            .await?,
         scene.tenant("b", &tier, json!({})).await?,
     );
     for tenant in [&a, &b] {
@@ -73,16 +75,14 @@ async fn openings_are_found(scene: &Scene) -> Result<()> {
     a_neighbour_that_is_gone_proves_nothing(scene, &a).await
 }
 
-/// Policies add up: one that somebody adds opens what ours close.
+/// Policies add up: one that somebody adds opens what ours close, in whichever namespace.
 async fn a_widened_policy_is_found(scene: &Scene, a: &TestTenant, b: &TestTenant) -> Result<()> {
-    let at = path("networkpolicies", &a.name, "oops");
+    let more = format!("{}-more", a.name);
+    let at = path("networkpolicies", &more, "oops");
     scene.will_leave(&at);
     let body = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "oops"},
                       "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}});
-    scene
-        .cluster
-        .create(&path("networkpolicies", &a.name, ""), &body)
-        .await?;
+    scene.cluster.create(&path("networkpolicies", &more, ""), &body).await?;
     // What is written is seen before what is sent: both are said.
     isolated(a, "False", &["network-policies", "NetworkPolicy", "oops", "everybody"]).await?;
     let violations = eventually("the probe to find it", secs(TURN), async || {
@@ -101,6 +101,12 @@ async fn a_widened_policy_is_found(scene: &Scene, a: &TestTenant, b: &TestTenant
     .await?;
     let says = |words: &str| violations.iter().any(|message| message.contains(words));
     ensure!(says("the operator's pod") && says("the API server"), "{violations:?}");
+    ensure!(
+        violations
+            .iter()
+            .all(|message| message.contains(&format!("namespace {more} "))),
+        "the other namespace is closed: {violations:?}"
+    );
     // The neighbours' own walls stand.
     ensure!(!says("a pod of tenant"), "{violations:?}");
     isolated(b, "True", &["network-access"]).await?;

@@ -34,6 +34,7 @@ pub struct Probes {
     image: pods::Image,
     settings: NetworkProbe,
     metrics_port: u16,
+    /// By namespace.
     turns: Turns<Subject, Outcome>,
     /// Where pods that a former operator left may still be; each namespace is looked at once.
     swept: Mutex<BTreeSet<String>>,
@@ -63,20 +64,34 @@ impl Probes {
         })
     }
 
-    /// Notes what a tenant is now, as [`Turns::know`] does.
-    pub fn know(&self, subject: Subject, was_tried: bool) {
-        let tenant = subject.owner.tenant.clone();
-        self.turns.know(&tenant, subject, was_tried);
+    /// Notes what a tenant's namespaces are now, as [`Turns::know`] does.
+    pub fn know(&self, tenant: &str, subjects: Vec<Subject>, was_tried: bool) {
+        let is_one = |namespace: &str| subjects.iter().any(|subject| subject.namespace == namespace);
+        self.turns
+            .all()
+            .retain(|namespace, turn| turn.subject.owner.tenant != tenant || is_one(namespace));
+        for subject in subjects {
+            let namespace = subject.namespace.clone();
+            self.turns.know(&namespace, subject, was_tried);
+        }
     }
 
-    /// How it came out when its turn was last.
-    pub fn outcome(&self, tenant: &str) -> Outcome {
-        self.turns.found(tenant).unwrap_or(Outcome::Pending)
+    /// How it came out when these namespaces' turns were last.
+    pub fn outcome(&self, subjects: &[Subject]) -> Outcome {
+        let found = |subject: &Subject| self.turns.found(&subject.namespace).unwrap_or(Outcome::Pending);
+        Outcome::together(subjects.iter().map(found))
+    }
+
+    /// What was known of a tenant's namespaces when they were last told.
+    pub fn known(&self, tenant: &str) -> Vec<Subject> {
+        let turns = self.turns.all();
+        let theirs = turns.values().filter(|turn| turn.subject.owner.tenant == tenant);
+        theirs.map(|turn| turn.subject.clone()).collect()
     }
 
     /// The tenant has no pods any more, or is gone.
     pub fn forget(&self, tenant: &str) {
-        self.turns.forget(tenant);
+        self.know(tenant, Vec::new(), false);
     }
 
     /// Tries whose turn it is, for ever, and wakes those of whom something else is to be said.
@@ -118,7 +133,7 @@ impl Probes {
         }
     }
 
-    /// What one tenant reaches.
+    /// What one tenant reaches from one namespace.
     async fn examine(
         &self,
         subject: &Subject,
@@ -131,7 +146,12 @@ impl Probes {
             landmarks,
         );
         let report = self.dial(subject, &targets).await?;
-        let outcome = judge::judge(&report, &targets, neighbour.map(|neighbour| neighbour.tenant));
+        let outcome = judge::judge(
+            &report,
+            &subject.namespace,
+            &targets,
+            neighbour.map(|neighbour| neighbour.tenant),
+        );
         // What is open is open, whoever listens.
         if let (Outcome::Passed, Some(neighbour)) = (&outcome, neighbour) {
             self.listens_still(neighbour).await?;
@@ -155,11 +175,11 @@ impl Probes {
 
     /// Remembers an outcome, and wakes the tenant of whom something else is to be said.
     fn learn(&self, subject: &Subject, outcome: Outcome, queue: &Queue) {
-        let tenant = &subject.owner.tenant;
-        tracing::debug!(tenant, outcome = outcome.as_str(), "the network was tried");
+        let namespace = &subject.namespace;
+        tracing::debug!(namespace, outcome = outcome.as_str(), "the network was tried");
         let again = again(&outcome, self.settings.period, fastrand::f64());
-        if self.turns.learn(tenant, subject, outcome, again) {
-            queue.wake(tenant);
+        if self.turns.learn(namespace, subject, outcome, again) {
+            queue.wake(&subject.owner.tenant);
         }
     }
 

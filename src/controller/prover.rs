@@ -55,7 +55,7 @@ pub struct Stance {
 /// Where a tenant stands in the network.
 pub enum Position {
     /// Its pods may be there.
-    Pods(Box<Subject>),
+    Pods(Vec<Subject>),
     /// It has none.
     Deserted,
     /// It has, and nothing can come to them or from them.
@@ -132,8 +132,8 @@ impl Prover {
                 self.admission(tenant, None, &mut proof);
             }
         }
-        if let (Some(probes), Position::Pods(subject)) = (&self.probes, stance.network) {
-            probes.know(*subject, was_tried);
+        if let (Some(probes), Position::Pods(subjects)) = (&self.probes, stance.network) {
+            probes.know(tenant, subjects, was_tried);
         }
         for (check, outcome) in &proof.outcomes {
             self.metrics
@@ -168,7 +168,17 @@ impl Prover {
                 let outcome = Outcome::Untried(quarantine::UNTRIED.into());
                 proof.outcomes.push((&NETWORK_ACCESS, outcome));
             }
-            (Some(probes), _) => proof.outcomes.push((&NETWORK_ACCESS, probes.outcome(tenant))),
+            (Some(probes), Position::Pods(subjects)) => {
+                proof.outcomes.push((&NETWORK_ACCESS, probes.outcome(subjects)));
+            }
+            (Some(probes), Position::AsBefore) => {
+                let known = probes.known(tenant);
+                let outcome = match known.is_empty() {
+                    true => Outcome::Pending,
+                    false => probes.outcome(&known),
+                };
+                proof.outcomes.push((&NETWORK_ACCESS, outcome));
+            }
         }
     }
 

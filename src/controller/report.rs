@@ -89,7 +89,10 @@ fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
     match (verdict, valid) {
         (_, Some(valid)) if valid.suspend => Position::Deserted,
         (_, Some(valid)) if valid.quarantine.is_some() => Position::CutOff,
-        (verdict, Some(valid)) if has_bounds(verdict) => Position::Pods(Box::new(Subject::of(valid))),
+        (verdict, Some(valid)) if has_bounds(verdict) => match Subject::all(valid) {
+            none if none.is_empty() => Position::Deserted,
+            subjects => Position::Pods(subjects),
+        },
         // Whatever ran goes on as it was.
         _ => Position::AsBefore,
     }

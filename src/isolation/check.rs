@@ -52,7 +52,7 @@ pub const NETWORK_ACCESS: Check = Check {
     id: "network-access",
     severity: Severity::Critical,
     protects: "the pods of other tenants, the operator, the API server, the node and what the platform names, from the tenant's pods",
-    tried: "a short-lived pod in the tenant's namespace dials, TCP and UDP, a pod that listens in another tenant's, the operator's pod, the API server, its node's kubelet, the cloud's metadata address, and addresses that the platform names; what the tenant's spec lets it reach is left out",
+    tried: "a short-lived pod in each of the tenant's namespaces dials, TCP and UDP, a pod that listens in another tenant's, the operator's pod, the API server, its node's kubelet, the cloud's metadata address, and addresses that the platform names; what the tenant's spec lets it reach is left out",
     control: "the same pod reaches the cluster's DNS, TCP and UDP, before and after; the pod that listens is seen to by its kubelet",
 };
 

@@ -35,6 +35,24 @@ impl Outcome {
         }
     }
 
+    /// What several of the same check amount to: whatever was found, else that something could not be tried, or not yet.
+    pub fn together(outcomes: impl IntoIterator<Item = Self>) -> Self {
+        let (mut violations, mut untried, mut is_pending) = (Vec::new(), None, false);
+        for outcome in outcomes {
+            match outcome {
+                Self::Passed => {}
+                Self::Violated(found) => violations.extend(found),
+                Self::Untried(why) => untried = untried.or(Some(why)),
+                Self::Pending => is_pending = true,
+            }
+        }
+        match (Self::of(violations), untried, is_pending) {
+            (Self::Passed, Some(why), _) => Self::Untried(why),
+            (Self::Passed, None, true) => Self::Pending,
+            (outcome, ..) => outcome,
+        }
+    }
+
     /// How much was found.
     pub fn violations(&self) -> &[Violation] {
         match self {
@@ -94,5 +112,31 @@ impl Proof {
     pub fn passed(&self) -> impl Iterator<Item = &'static Check> {
         let passed = |(check, outcome): &(&'static Check, Outcome)| (*outcome == Outcome::Passed).then_some(*check);
         self.outcomes.iter().filter_map(passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome::{Passed, Pending, Untried, Violated};
+    use super::*;
+
+    #[test]
+    fn several_outcomes_are_never_better_than_the_worst() {
+        let found = |message: &str| Violation {
+            direction: Direction::Outward,
+            opened_by: Opener::Platform,
+            counterpart: String::new(),
+            message: message.into(),
+        };
+        let (one, other) = (Violated(vec![found("one")]), Violated(vec![found("other")]));
+        let untried = || Untried("no room".into());
+        assert_eq!(Outcome::together([]), Passed);
+        assert_eq!(Outcome::together([Passed, Passed]), Passed);
+        assert_eq!(Outcome::together([Passed, Pending]), Pending);
+        assert_eq!(Outcome::together([Pending, untried(), Passed]), untried());
+        assert_eq!(
+            Outcome::together([Pending, one, untried(), other]),
+            Violated(vec![found("one"), found("other")])
+        );
     }
 }

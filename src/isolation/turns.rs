@@ -27,7 +27,7 @@ impl<S, F> Turn<S, F> {
     }
 }
 
-/// The turns of all tenants, by name.
+/// All turns, by the name of what is tried: a tenant's, or a namespace's.
 #[derive(Debug)]
 pub struct Turns<S, F> {
     period: Duration,

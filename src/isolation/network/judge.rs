@@ -4,9 +4,9 @@ use super::target::{Kind, Report, Target};
 use crate::api::{Direction, Opener};
 use crate::isolation::{Outcome, Violation};
 
-/// The outcome of a probe that should have reached none of the targets it was given. `neighbour` is the tenant in whose namespace
-/// one listened.
-pub fn judge(report: &Report, given: &[Target], neighbour: Option<&str>) -> Outcome {
+/// The outcome of a probe that should have reached none of the targets it was given. It was in this namespace; `neighbour` is the tenant
+/// in whose namespace one listened.
+pub fn judge(report: &Report, namespace: &str, given: &[Target], neighbour: Option<&str>) -> Outcome {
     if !report.unreached.is_empty() {
         return Outcome::Untried(format!(
             "the probe could not reach {}, which every pod must: that it reached nothing else proves nothing",
@@ -44,7 +44,7 @@ pub fn judge(report: &Report, given: &[Target], neighbour: Option<&str>) -> Outc
             opened_by: Opener::Platform,
             counterpart: whom.into(),
             message: format!(
-                "a pod of the tenant reaches {what} ({} {}:{}): its network policies do not hold",
+                "a pod in namespace {namespace} reaches {what} ({} {}:{}): its network policies do not hold",
                 target.transport.as_str(),
                 target.host,
                 target.port
@@ -77,23 +77,23 @@ mod tests {
             closed: neighbour.clone(),
             ..Report::default()
         };
-        assert_eq!(judge(&closed, &neighbour, Some("b")), Outcome::Passed);
+        assert_eq!(judge(&closed, "acme", &neighbour, Some("b")), Outcome::Passed);
         let more = targets(&["neighbour,tcp,10.0.0.1:7007", "operator,tcp,10.0.0.9:8080"]);
         assert!(
-            matches!(judge(&closed, &more, Some("b")), Outcome::Untried(why) if why.contains("operator,tcp,10.0.0.9:8080"))
+            matches!(judge(&closed, "acme", &more, Some("b")), Outcome::Untried(why) if why.contains("operator,tcp,10.0.0.9:8080"))
         );
         let mute = Report {
             unreached: vec!["the cluster's DNS (udp 10.96.0.10:53)".into()],
             ..closed.clone()
         };
         assert!(
-            matches!(judge(&mute, &neighbour, Some("b")), Outcome::Untried(why) if why.contains("udp 10.96.0.10:53"))
+            matches!(judge(&mute, "acme", &neighbour, Some("b")), Outcome::Untried(why) if why.contains("udp 10.96.0.10:53"))
         );
         let deserted = Report {
             closed: targets(&["metadata,tcp,169.254.169.254:80"]),
             ..Report::default()
         };
-        assert!(matches!(judge(&deserted, &[], None), Outcome::Untried(_)));
+        assert!(matches!(judge(&deserted, "acme", &[], None), Outcome::Untried(_)));
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
             ..Report::default()
         };
         let given = targets(&["neighbour,udp,10.0.0.1:7007", "kubelet,tcp,$(NODE):10250"]);
-        let Outcome::Violated(found) = judge(&report, &given, Some("b")) else {
+        let Outcome::Violated(found) = judge(&report, "acme", &given, Some("b")) else {
             panic!("let through");
         };
         assert_eq!(found[0].counterpart, "b");

@@ -87,8 +87,7 @@ fn pod(image: &Image, subject: &Subject, deed: &str, container: Container) -> Po
     Pod {
         metadata: ObjectMeta {
             generate_name: Some(format!("{}-{deed}-", names::PROBES)),
-            // A tenant's first namespace has its name.
-            namespace: Some(subject.owner.tenant.clone()),
+            namespace: Some(subject.namespace.clone()),
             labels: Some(labels),
             ..ObjectMeta::default()
         },

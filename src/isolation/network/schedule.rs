@@ -7,7 +7,7 @@ use crate::isolation::Outcome;
 use crate::isolation::turns::{Turn, about};
 use crate::tenant::ValidTenant;
 use crate::tenant::plan::{Placement, placement};
-use crate::tenant::validate::Destination;
+use crate::tenant::validate::{Destination, ValidNamespace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -19,10 +19,12 @@ const SOON: Duration = Duration::from_secs(30);
 /// After how long what could not be tried is: a full quota may stay full.
 const LATER: Duration = Duration::from_secs(120);
 
-/// What of a tenant decides what its pods may reach, and where they run.
+/// What of a tenant decides what its pods in one namespace may reach, and where they run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     pub owner: Identity,
+    /// Where its pods are.
+    pub namespace: String,
     pub placement: Placement,
     /// Tenants with whom it agreed to be connected.
     peers: BTreeSet<String>,
@@ -31,16 +33,23 @@ pub struct Subject {
 }
 
 impl Subject {
-    pub fn of(tenant: &ValidTenant) -> Self {
+    /// One for each namespace in which there may be pods.
+    pub fn all(tenant: &ValidTenant) -> Vec<Self> {
         let network = &tenant.network;
         let agreed = network.peers.iter().filter(|peer| !peer.namespaces.is_empty());
-        Self {
-            owner: tenant.owner.clone(),
-            placement: placement(tenant),
-            peers: agreed.map(|peer| peer.name.clone()).collect(),
-            reaches_api_server: network.api_server == crate::api::Access::Allow,
-            egress: network.to.clone(),
-        }
+        let peers: BTreeSet<String> = agreed.map(|peer| peer.name.clone()).collect();
+        let has_room = |namespace: &&ValidNamespace| namespace.quota.get("pods").is_none_or(|pods| pods.0 != "0");
+        let namespaces = tenant.namespaces.iter().filter(has_room);
+        namespaces
+            .map(|namespace| Self {
+                owner: tenant.owner.clone(),
+                namespace: namespace.name.clone(),
+                placement: placement(tenant),
+                peers: peers.clone(),
+                reaches_api_server: network.api_server == crate::api::Access::Allow,
+                egress: network.to.clone(),
+            })
+            .collect()
     }
 
     fn is_apart_from(&self, other: &Self) -> bool {
@@ -163,6 +172,7 @@ mod tests {
                 tenant: name.into(),
                 id: format!("id-{name}"),
             },
+            namespace: name.into(),
             placement: Placement::default(),
             peers: peers.iter().map(ToString::to_string).collect(),
             reaches_api_server: false,
@@ -180,6 +190,22 @@ mod tests {
 
     fn names(list: &[Subject]) -> Vec<&str> {
         list.iter().map(|subject| subject.owner.tenant.as_str()).collect()
+    }
+
+    #[test]
+    fn every_namespace_is_tried_that_may_have_pods() {
+        let spec = |quota: &str| {
+            let staging = serde_json::json!({"name": "staging", "quota": {"pods": quota}});
+            serde_json::json!({"namespaces": [staging], "quota": {"pods": "5"}})
+        };
+        let tier = || serde_json::json!({"quota": {"pods": "10"}});
+        let namespaces = |quota: &str| {
+            let all = Subject::all(&crate::tenant::fixtures::acme(spec(quota), tier()));
+            let names = all.into_iter().map(|subject| subject.namespace);
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(namespaces("2"), ["acme", "acme-staging"]);
+        assert_eq!(namespaces("0"), ["acme"]);
     }
 
     #[test]
