@@ -3,6 +3,7 @@
 use crate::cluster::client::DeadlineExceeded;
 use crate::cluster::{Key, Kind, Live};
 use crate::names;
+use crate::tenant::status::reason;
 use std::error::Error as StdError;
 
 /// The longest text that [`Error::chain`] returns, in bytes; an Event's message may have 1,024 characters.
@@ -104,7 +105,7 @@ impl Error {
 
     /// Whether trying again is pointless until somebody changes something.
     pub fn is_stalled(&self) -> bool {
-        matches!(self.reason(), "Conflict" | "ApiInvalid" | "ApiForbidden")
+        matches!(self.reason(), reason::CONFLICT | "ApiInvalid" | "ApiForbidden")
     }
 
     /// The category, for the metric and the Event: one of a fixed set.
@@ -112,7 +113,7 @@ impl Error {
         match self {
             Self::Api(error) => api_reason(error),
             Self::Write { source, .. } => api_reason(source),
-            Self::Foreign { .. } | Self::Claimed { .. } => "Conflict",
+            Self::Foreign { .. } | Self::Claimed { .. } => reason::CONFLICT,
             Self::Terminating(_) => "Terminating",
             Self::Contended(_) => "ApiConflict",
             Self::Internal(_) => "Internal",

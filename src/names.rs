@@ -52,6 +52,8 @@ pub const ALLOWED_PRIORITY_CLASSES: &str = "tenant-operator.io/allowed-priority-
 pub const ALLOWED_RUNTIME_CLASSES: &str = "tenant-operator.io/allowed-runtime-classes";
 /// As the others; without it none but ClusterIP.
 pub const ALLOWED_SERVICE_TYPES: &str = "tenant-operator.io/allowed-service-types";
+/// Which hosts; without it none.
+pub const ALLOWED_HOSTS: &str = "tenant-operator.io/allowed-hosts";
 /// Annotation of a namespace: all of its tenant's, comma separated. The NetworkPolicies of the tenant's own may name these; the chart's
 /// policies read it.
 pub const OWN_NAMESPACES: &str = "tenant-operator.io/own-namespaces";
@@ -95,9 +97,7 @@ pub fn namespace(tenant: &str, name: &str) -> String {
 /// others mark elsewhere is none of ours, and must not fill our memory.
 pub fn may_hold(tenant: &str, namespace: &str, name: &str) -> bool {
     let after = namespace.strip_prefix(tenant);
-    namespace.is_empty()
-        || name.starts_with("claim-")
-        || after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    namespace.is_empty() || is_claim(name) || after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// The ConfigMap that carries a tenant's configuration into its workloads, and its volume there.
@@ -110,9 +110,23 @@ pub const BINDINGS: &str = "/bindings";
 /// The kind of the claim that says where a tenant's data is.
 pub const DATABASE_CLAIM: &str = "database";
 
+/// The kind of the claim on a tenant's id, and of that on a host.
+pub const ID_CLAIM: &str = "id";
+pub const HOST_CLAIM: &str = "host";
+
+/// Whether an object of this name, in the operator's namespace, is a claim.
+pub fn is_claim(name: &str) -> bool {
+    name.starts_with("claim-")
+}
+
 /// The name of the claim on `value`, which must be normalised: the same value has the same name whoever asks.
 pub fn claim(kind: &str, value: &str) -> String {
-    format!("claim-{kind}-{}", digest(value.as_bytes()))
+    claim_prefix(kind) + &digest(value.as_bytes())
+}
+
+/// How the names of all claims of a kind begin.
+pub fn claim_prefix(kind: &str) -> String {
+    format!("claim-{kind}-")
 }
 
 /// The first 160 bits of SHA-256, in hexadecimal.

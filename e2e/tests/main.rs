@@ -23,6 +23,7 @@ mod drift;
 mod drift_of_bounds;
 mod egress;
 mod gateway;
+mod hosts;
 mod identity;
 mod invalid;
 mod invalid_workloads;

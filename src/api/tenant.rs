@@ -3,7 +3,8 @@
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
 use super::{
-    Allowed, Credentials, IsolationModel, Network, ResourceList, TenantDatabase, TenantStatus, Workload, schema,
+    Allowed, Credentials, IsolationModel, Network, ResourceList, TenantDatabase, TenantGateway, TenantStatus, Workload,
+    schema,
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -90,6 +91,9 @@ pub struct TenantSpec {
     /// How long the tenant's credentials live. What is left out is as the tier says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
+    /// The tenant's way in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<TenantGateway>,
     /// Any JSON, handed to the workloads as `/etc/tenant/configuration.json`. At most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]

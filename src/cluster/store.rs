@@ -148,6 +148,13 @@ impl Store {
         live(&inner.samples, key, inner.tenants.get(tenant)?.get(key)?)
     }
 
+    /// One object, whoever's.
+    pub fn find(&self, key: &Key) -> Option<Live> {
+        let inner = self.lock();
+        let tenant = inner.holders.get(key)?;
+        live(&inner.samples, key, inner.tenants.get(tenant)?.get(key)?)
+    }
+
     /// The tenants that anything is known of.
     pub fn tenants(&self) -> Vec<String> {
         self.lock().tenants.keys().cloned().collect()

@@ -147,7 +147,7 @@ async fn lead(
     let (tiers, tiers_writer) = reflector::store();
     let mut watching: Vec<AbortOnDropHandle<()>> = Kind::ALL
         .into_iter()
-        .map(|kind| watches::objects(client.clone(), kind, store.clone(), queue.clone()))
+        .map(|kind| watches::objects(client.clone(), kind, store.clone(), tenants.clone(), queue.clone()))
         .map(|watch| AbortOnDropHandle::new(tokio::spawn(watch)))
         .collect();
     let (servers, servers_writer) = reflector::store();

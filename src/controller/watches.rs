@@ -7,6 +7,7 @@ use crate::cluster::{Kind, Store};
 use crate::database::{Databases, agent};
 use crate::names;
 use crate::tenant::observe::names_peer;
+use crate::tenant::status::{condition, kind, reason};
 use futures::{Stream, StreamExt, TryStreamExt};
 use kube::api::{Api, DynamicObject};
 use kube::runtime::reflector;
@@ -19,8 +20,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Watches one kind of object of ours into the store, for ever.
-pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, queue: Queue) {
+/// Watches one kind of object of ours into the store, for ever. What is gone may be what other tenants wait for.
+pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, tenants: reflector::Store<Tenant>, queue: Queue) {
     let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
     let ours = watch_config().labels(&format!(
         "{},{}={}",
@@ -32,6 +33,10 @@ pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, queue: Queue
     while let Some(event) = stream.next().await {
         match event {
             Ok(event) => {
+                if matches!(&event, Event::Delete(gone) if is_contested(kind, &gone.name_any())) {
+                    let waiting = tenants.state().into_iter().filter(|tenant| is_in_conflict(tenant));
+                    waiting.for_each(|tenant| queue.wake(&tenant.name_any()));
+                }
                 for tenant in store.observe(kind, event) {
                     queue.wake(&tenant);
                 }
@@ -39,6 +44,20 @@ pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, queue: Queue
             Err(error) => tracing::warn!(%kind, %error, "a watch failed and is begun anew"),
         }
     }
+}
+
+/// Whether two tenants can want an object of this name.
+fn is_contested(kind: Kind, name: &str) -> bool {
+    match kind {
+        Kind::Namespace => true,
+        Kind::ConfigMap => names::is_claim(name),
+        _ => false,
+    }
+}
+
+/// Whether a tenant was told that another has what it wants.
+fn is_in_conflict(tenant: &Tenant) -> bool {
+    condition(tenant, kind::READY).is_some_and(|ready| ready.status == "False" && ready.reason == reason::CONFLICT)
 }
 
 /// Watches the tiers into their store, for ever; a change wakes the tenants of the tier.

@@ -274,7 +274,7 @@ impl Databases {
 
     /// Everyone who has a place: tenant, id and place.
     pub fn placements(&self) -> Vec<(Identity, Placement)> {
-        let prefix = format!("claim-{}-", crate::names::DATABASE_CLAIM);
+        let prefix = crate::names::claim_prefix(crate::names::DATABASE_CLAIM);
         let records = self
             .store
             .matching(|key| key.namespace == self.namespace && key.name.starts_with(&prefix));

@@ -1,5 +1,6 @@
 //! What a Tenant's deletion does.
 
+use super::claims;
 use super::drain::{self, Mode};
 use super::plan::{self, Platform};
 use crate::cluster::{Identity, Kind, Live, Store, Writer};
@@ -40,6 +41,7 @@ pub async fn cleanup(
     if !waiting.is_empty() {
         return Ok(Some(waiting.join("; ")));
     }
+    claims::release_hosts(writer, store, owner).await?;
     // What is retained keeps its id: nobody else may take it. Where nothing was ever made, nothing is kept.
     let kept = databases.placement(owner).is_some();
     if !kept && (mode == Mode::Delete || namespaces.is_empty()) {

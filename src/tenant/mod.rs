@@ -1,10 +1,12 @@
 //! The heart: what a Tenant is worth, what it should become, and what to say of it.
 
+pub mod claims;
 pub mod cleanup;
 pub mod diagnosis;
 pub mod drain;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod host;
 pub mod isolated;
 pub mod observe;
 pub mod plan;

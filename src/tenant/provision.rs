@@ -3,7 +3,7 @@
 use super::drain::{self, Mode};
 use super::plan::{self, Environment, Platform};
 use super::validate::Attachment;
-use super::{ValidTenant, workload};
+use super::{ValidTenant, claims, workload};
 use crate::api::DeletionPolicy;
 use crate::cluster::write::Outcome;
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
@@ -70,7 +70,7 @@ pub async fn provision(
     policy: DeletionPolicy,
 ) -> Result<Provisioned, Error> {
     let (store, owner) = (&*databases.store, &tenant.owner);
-    claim_all(writer, owner, &[plan::claim(owner, platform)]).await?;
+    claims::take(writer, store, tenant, platform).await?;
     let placed = match &tenant.database {
         Some(database) => Some(databases.place(writer, owner, database).await?),
         None => None,
@@ -228,25 +228,6 @@ async fn apply(writer: &Writer, owner: &Identity, objects: &[Desired]) -> Result
 async fn ensure(writer: &Writer, owner: &Identity, desired: &Desired) -> Result<(), Error> {
     if let Outcome::Updated(path) = writer.ensure(owner, desired).await? {
         tracing::info!(object = %desired.key, path, "mended");
-    }
-    Ok(())
-}
-
-/// Takes what must be this tenant's alone; whoever has it already is named.
-async fn claim_all(writer: &Writer, owner: &Identity, claims: &[Desired]) -> Result<(), Error> {
-    for desired in claims {
-        match writer.ensure(owner, desired).await {
-            Err(Error::Foreign { key, tenant, .. }) => {
-                let held = writer.fetch(&key).await?;
-                let holder = held.as_ref().and_then(plan::holder).map(String::from).or(tenant);
-                return Err(Error::Claimed {
-                    field: "spec.id",
-                    value: owner.id.clone(),
-                    holder: holder.unwrap_or_else(|| "unknown".into()),
-                });
-            }
-            result => result?,
-        };
     }
     Ok(())
 }

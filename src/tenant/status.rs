@@ -37,6 +37,7 @@ pub mod reason {
     pub const INVALID_SPEC: &str = "InvalidSpec";
     pub const TERMINATING: &str = "Terminating";
     pub const DRAIN_BLOCKED: &str = "DrainBlocked";
+    pub const CONFLICT: &str = "Conflict";
     pub const IDLE: &str = "Idle";
     pub const NONE: &str = "NoWorkloads";
 }

@@ -8,6 +8,7 @@ from fixtures import *
 IMAGES, CLAIMS, INGRESSES = "tenant-operator-images", "tenant-operator-claims", "tenant-operator-ingresses"
 PODS, SERVICES = "tenant-operator-pods", "tenant-operator-services"
 PREFIX = "tenant-operator.io/allowed-"
+HOST = f"{RUN}.example.com"
 
 
 def new_namespace(name, **lists):
@@ -36,14 +37,20 @@ def claim(ns, name="claimed", **spec):
 
 def ingress(ns, name, cls=None, **metadata):
     return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {**meta(name, ns), **metadata}, "spec": {
-        **({"ingressClassName": cls} if cls is not None else {}),
-        "defaultBackend": {"service": {"name": "x", "port": {"number": 80}}}}}
+        **({"ingressClassName": cls} if cls is not None else {}), "rules": [serving(HOST)]}}
+
+
+def serving(host):
+    paths = [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "x", "port": {"number": 80}}}}]
+    return {**({"host": host} if host else {}), "http": {"paths": paths}}
 
 
 def unbounded(r):
     """Without bounds anything may be named but what is never a tenant's to name."""
     r.allowed("any image", create(pod(A, containers=[container("anything/at:all")]), ADMIN))
     r.allowed("any class of storage", create(claim(A, storageClassName="any"), ADMIN))
+    must("annotate", "namespace", A, "--overwrite", f"{PREFIX}hosts={HOST}")
+    until("policies", lambda: create(ingress(A, "any", "any"), ADMIN)[0])
     r.allowed("any class of ingress", create(ingress(A, "any", "any"), ADMIN))
     r.allowed("no class of ingress", create(ingress(A, "none"), ADMIN))
     r.refused("a claim of a volume by name", create(claim(A, storageClassName="any", volumeName="theirs"), ADMIN), CLAIMS)
@@ -62,7 +69,7 @@ def allowed(r):
     ns = f"{RUN}-bound"
     try:
         new_namespace(ns, image_registries="ghcr.io/acme,docker.io/library,reg:5000", image_pull_policies="Never,Always", storage_classes="fast",
-                      ingress_classes="public,inner", priority_classes="", runtime_classes="gvisor,kata", service_types="LoadBalancer")
+                      ingress_classes="public,inner", priority_classes="", runtime_classes="gvisor,kata", service_types="LoadBalancer", hosts=HOST)
         bounded(r, ns)
     finally:
         kubectl("delete", "namespace", ns, "--wait=false")

@@ -10,6 +10,7 @@ mod crds;
 mod database;
 mod database_server;
 mod explain;
+mod gateway;
 mod harness;
 mod identity;
 mod namespaces;

@@ -6,7 +6,7 @@ use crate::names;
 use crate::quantity::Amount;
 use crate::tenant::plan::hardening;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::core::ApiResource;
 use serde_json::{Value, json};
@@ -169,6 +169,20 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
             "make a Service of type NodePort",
             policy(SERVICES),
             service(json!({"type": "NodePort", "ports": ports})),
+        ));
+    }
+    let classes = subject.allowed.ingress_classes.as_deref();
+    if classes.is_none_or(|classes| !classes.is_empty()) {
+        let backend = json!({"service": {"name": NAME, "port": {"number": 80}}});
+        let paths = json!([{"path": "/", "pathType": "Prefix", "backend": backend}]);
+        let class = classes.and_then(<[String]>::first);
+        let rules = json!([{"host": "host.invalid", "http": {"paths": paths}}]);
+        deeds.push(deed(
+            "serve a host that is not its own",
+            policy("tenant-operator-ingress-hosts"),
+            make::<Ingress>(
+                json!({"metadata": {"generateName": NAME}, "spec": {"ingressClassName": class, "rules": rules}}),
+            ),
         ));
     }
     if subject.allowed.image_registries.is_some() {

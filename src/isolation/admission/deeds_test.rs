@@ -21,6 +21,13 @@ fn what_a_tenant_is_allowed_is_not_tried() {
     let other = subject(json!({}), tier);
     assert!(!whats(&other).contains(&"make a Service of type NodePort"));
     assert!(whats(&other).contains(&"run an image of any registry"));
+    let served = "serve a host that is not its own";
+    assert!(whats(&plain).contains(&served));
+    let classless = subject(json!({}), json!({"allowed": {"ingressClasses": []}}));
+    assert!(
+        !whats(&classless).contains(&served),
+        "its class is refused before its host is"
+    );
 }
 
 #[test]

@@ -1,19 +1,54 @@
-//! The claim on the tenant's id: an object whose name is the id's hash, so that only one tenant can create it.
+//! The claims on what must be one tenant's alone: objects whose names are the hashes of what is claimed, so that only one tenant can
+//! create each.
 
 use super::{Platform, meta};
 use crate::cluster::{Desired, Identity, Kind, Live};
 use crate::names;
+use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::ConfigMap;
 use std::collections::BTreeMap;
 
-/// The claim of a tenant on its id, in the operator's namespace.
+/// The fields that say what is claimed.
+const ID: &str = "spec.id";
+pub const HOSTS: &str = "spec.gateway.hosts";
+
+/// Something that is to be one tenant's alone.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The field that asks for it.
+    pub field: &'static str,
+    pub value: String,
+    /// In the operator's namespace.
+    pub object: Desired,
+}
+
+/// All claims of a tenant.
+pub fn claims(tenant: &ValidTenant, platform: &Platform) -> Vec<Claim> {
+    let host = |host: &String| Claim {
+        field: HOSTS,
+        value: host.clone(),
+        object: object(&tenant.owner, platform, names::HOST_CLAIM, host),
+    };
+    let id = Claim {
+        field: ID,
+        value: tenant.owner.id.clone(),
+        object: claim(&tenant.owner, platform),
+    };
+    std::iter::once(id).chain(tenant.hosts.iter().map(host)).collect()
+}
+
+/// The claim of a tenant on its id.
 pub fn claim(owner: &Identity, platform: &Platform) -> Desired {
-    let mut meta = meta::meta(owner, &platform.namespace, &names::claim("id", &owner.id));
+    object(owner, platform, names::ID_CLAIM, &owner.id)
+}
+
+fn object(owner: &Identity, platform: &Platform, kind: &str, value: &str) -> Desired {
+    let mut meta = meta::meta(owner, &platform.namespace, &names::claim(kind, value));
     meta.labels
         .get_or_insert_default()
-        .insert(names::CLAIM.into(), "id".into());
+        .insert(names::CLAIM.into(), kind.into());
     let data = BTreeMap::from([
-        ("value".to_string(), owner.id.clone()),
+        ("value".to_string(), value.to_string()),
         ("tenant".to_string(), owner.tenant.clone()),
     ]);
     let object = ConfigMap {

@@ -21,7 +21,7 @@ mod service_account;
 mod volume_claim;
 
 pub use access::operator as operator_binding;
-pub use claim::{claim, holder};
+pub use claim::{Claim, HOSTS, claim, claims, holder};
 pub use meta::{desired, labels, meta};
 pub use placement::{Placement, placement};
 pub use quota::closed as closed_quota;
@@ -88,7 +88,7 @@ impl Environment {
 /// Plans a tenant's environment.
 pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
     let mut environment = Environment {
-        claims: vec![claim(&tenant.owner, platform)],
+        claims: claims(tenant, platform).into_iter().map(|claim| claim.object).collect(),
         ..Environment::default()
     };
     let first = access::examiner(&tenant.owner, tenant.name(), platform);

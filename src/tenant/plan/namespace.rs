@@ -21,6 +21,7 @@ pub fn namespace(tenant: &ValidTenant, name: &str) -> Desired {
     labels.insert("pod-security.kubernetes.io/enforce-version".into(), "latest".into());
     let annotations = meta.annotations.get_or_insert_default();
     annotations.extend(allowed(&tenant.allowed));
+    annotations.insert(names::ALLOWED_HOSTS.into(), tenant.hosts.join(","));
     let own = tenant.namespaces.iter().map(|namespace| namespace.name.as_str());
     annotations.insert(names::OWN_NAMESPACES.into(), own.collect::<Vec<_>>().join(","));
     annotations.extend(tenant.quarantine.iter().flat_map(Quarantine::annotations));

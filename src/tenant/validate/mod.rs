@@ -4,6 +4,7 @@
 mod allowed;
 mod configuration;
 mod database;
+mod hosts;
 mod network;
 mod owners;
 mod quota;
@@ -106,6 +107,8 @@ pub struct ValidTenant {
     /// As written by serde_json: keys in order, so that the same configuration has the same digest.
     pub configuration: Option<String>,
     pub database: Option<ValidDatabase>,
+    /// Names under which it is reached, without those that a wildcard of its own covers, in order.
+    pub hosts: Vec<String>,
     /// How its pods come to the database, once it has a place.
     pub attachment: Option<Attachment>,
     pub suspend: bool,
@@ -193,6 +196,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         workloads,
         configuration,
         database,
+        hosts: hosts::resolve(spec),
         attachment: None,
         suspend: spec.suspend.unwrap_or_default(),
         quarantine: None,

@@ -1,0 +1,79 @@
+"""Under which names tenants serve: their own."""
+
+from allowed import PREFIX, ingress, new_namespace, serving
+from cluster import create, kubectl, must, patch, until
+from fixtures import *
+
+POLICY, ROUTES = "tenant-operator-ingress-hosts", "tenant-operator-route-hosts"
+OWN = ("shop.acme.com", "*.apps.acme.com")
+ROUTE_CRD = "httproutes.gateway.networking.k8s.io"
+
+
+def hosts(r):
+    ns = f"{RUN}-hosts"
+    try:
+        new_namespace(ns, hosts=",".join(OWN), image_registries="")
+        of_ingresses(r, ns)
+        of_routes(r, ns)
+    finally:
+        kubectl("delete", "namespace", ns, "--wait=false")
+
+
+def of_ingresses(r, ns):
+    def new(*names, who=ADMIN, tls=None, annotations=None, **spec):
+        web = ingress(ns, "web", "any", **({"annotations": annotations} if annotations else {}))
+        web["spec"] = {"rules": [serving(name) for name in names], **({"tls": [{"hosts": tls, "secretName": "x"}]} if tls else {}), **spec}
+        return web if who is None else create(web, who)
+
+    backend = {"service": {"name": "x", "port": {"number": 80}}}
+    until("policies", lambda: new(OWN[0])[0] and not new("other.com")[0])
+    for name in ("shop.acme.com", "a.apps.acme.com", "a.b.apps.acme.com", "*.apps.acme.com", "*.b.apps.acme.com"):
+        r.allowed(f"the host {name}", new(name))
+        r.allowed(f"a certificate for {name}", new(OWN[0], tls=[name]))
+    for name in ("acme.com", "apps.acme.com", "www.shop.acme.com", "*.acme.com", "evilapps.acme.com", "shop.acme.com.evil.org", "globex.com"):
+        r.refused(f"the host {name}", new(name), POLICY)
+        r.refused(f"the host {name} besides its own", new(OWN[0], name), POLICY)
+        r.refused(f"a certificate for {name}", new(OWN[0], tls=[name]), POLICY)
+    r.refused("every host", new(None), POLICY)
+    r.refused("every host by a default", new(OWN[0], defaultBackend=backend), POLICY)
+    r.refused("the admin's other host", create(new("globex.com", who=None)), POLICY)
+    r.allowed("any host elsewhere", create({**new("globex.com", who=None), "metadata": meta("web", FOREIGN)}))
+    for note in ("nginx.ingress.kubernetes.io/server-alias", "nginx.ingress.kubernetes.io/configuration-snippet", "nginx.org/server-snippet"):
+        r.refused(f"annotation {note}", new(OWN[0], annotations={note: "globex.com"}), POLICY)
+    r.allowed("another annotation", new(OWN[0], annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/"}))
+    must("create", "-f", "-", stdin=new(OWN[0], who=None))
+    r.refused("a later host", patch(ns, "ingress", "web", {"spec": {"rules": [serving("globex.com")]}}, ADMIN), POLICY)
+    must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}hosts=")
+    until("policies", lambda: not new("x.apps.acme.com")[0])
+    r.refused("any host where there is none", new(OWN[0]), POLICY)
+    r.allowed("a label of an Ingress whose host is no longer its own", patch(ns, "ingress", "web", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
+    must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}hosts={','.join(OWN)}")
+    until("policies", lambda: new(OWN[0])[0])
+
+
+def of_routes(r, ns):
+    """With the CRD of the Gateway API, or one that is enough like it, as long as that is needed."""
+    ours = not kubectl("get", "crd", ROUTE_CRD)[0]
+    if ours:
+        must("create", "-f", "-", stdin=route_crd())
+    try:
+        must("wait", "--for=condition=Established", "crd", ROUTE_CRD, "--timeout=30s")
+        route = lambda *names: create({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": meta("web", ns),
+                                       "spec": {"hostnames": list(names)} if names else {"parentRefs": []}})
+        until("routes", lambda: route(OWN[0])[0])
+        r.allowed("a route for its own hosts", route("shop.acme.com", "*.apps.acme.com", "a.apps.acme.com"))
+        r.refused("a route for another host", route("shop.acme.com", "globex.com"), ROUTES)
+        r.refused("a route for a wildcard above its own", route("*.acme.com"), ROUTES)
+        r.refused("a route for all hosts", route(), ROUTES)
+    finally:
+        if ours:
+            must("delete", "crd", ROUTE_CRD)
+
+
+def route_crd():
+    group, plural = "gateway.networking.k8s.io", "httproutes"
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": ROUTE_CRD, "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
+            "spec": {"group": group, "scope": "Namespaced", "names": {"plural": plural, "singular": "httproute", "kind": "HTTPRoute"},
+                     "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}]}}
