@@ -1,6 +1,7 @@
 //! Requests to the API server, by path and as plain JSON: the tests compare with what is on the wire, not with our types.
 
 use anyhow::{Context, Result, bail, ensure};
+use http_body_util::BodyExt;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::Value;
@@ -71,6 +72,15 @@ impl Cluster {
         Self::new(config)
     }
 
+    /// The same cluster seen by whoever has this token, and by nothing else: no client certificate is sent.
+    pub fn bearer(&self, token: &str) -> Result<Self> {
+        let mut config = Config::new(self.config.cluster_url.clone());
+        config.root_cert.clone_from(&self.config.root_cert);
+        config.tls_server_name.clone_from(&self.config.tls_server_name);
+        config.auth_info.token = Some(token.to_owned().into());
+        Self::new(config)
+    }
+
     pub async fn get(&self, path: &str) -> Result<Value, kube::Error> {
         self.send("GET", path, "application/json", None).await
     }
@@ -138,6 +148,25 @@ impl Cluster {
         Ok((columns.iter().map(|c| text(&c["name"])).collect(), cells.clone()))
     }
 
+    /// The status code of an answer, whatever it is, and what a refusal says.
+    pub async fn answer(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, String)> {
+        let kind = match method {
+            "PATCH" => "application/merge-patch+json",
+            _ => "application/json",
+        };
+        let bytes = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
+        let request = http::Request::builder().method(method).uri(path);
+        let request = request.header("content-type", kind).body(bytes.into())?;
+        let answer = self.client.send(request).await;
+        let answer = answer.with_context(|| format!("{method} {path}"))?;
+        let code = answer.status().as_u16();
+        if code < 400 {
+            return Ok((code, String::new()));
+        }
+        let bytes = answer.into_body().collect().await?.to_bytes();
+        Ok((code, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     async fn send(&self, verb: &str, path: &str, kind: &str, body: Option<&Value>) -> Result<Value, kube::Error> {
         let bytes = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
         let request = http::Request::builder()
@@ -202,6 +231,14 @@ pub fn refused<T: std::fmt::Debug>(what: &str, result: Result<T, kube::Error>, w
         }
         Err(e) => Err(e).with_context(|| format!("{what}: not an answer of the API server")),
     }
+}
+
+/// The request must have been forbidden, by the authorizer or by a policy, with these words in the message.
+pub fn forbidden<T: std::fmt::Debug>(what: &str, result: Result<T, kube::Error>, words: &[&str]) -> Result<()> {
+    if let Err(kube::Error::Api(status)) = &result {
+        ensure!(status.code == 403, "{what}: {} {}", status.code, status.message);
+    }
+    refused(what, result, words)
 }
 
 /// A string in JSON, or nothing.

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod cluster;
 pub mod database;
+pub mod discovery;
 pub mod kubectl;
 pub mod operator;
 pub mod outside;
@@ -12,10 +13,11 @@ pub mod probe;
 pub mod quantity;
 pub mod rights;
 pub mod scene;
+pub mod sweep;
 pub mod tenant;
 pub mod wait;
 
-pub use cluster::{Cluster, admin, path, refused, text};
+pub use cluster::{Cluster, admin, forbidden, path, refused, text};
 pub use scene::Scene;
 pub use tenant::{TestTenant, condition, summary};
 pub use wait::{eventually, secs, steadily};

@@ -1,27 +1,15 @@
 //! The Multi-Tenancy Benchmarks of Kubernetes' multi-tenancy working group (MTB, kubernetes-sigs/multi-tenancy, benchmarks/), each tried as an
 //! Admin of a tenant, under its id. Two of them share `MTB-PL1-BC-HI-1`.
 
-use crate::support::rights::may;
-use crate::support::{Cluster, Scene, TestTenant, path, pods, refused, text};
+use crate::support::rights::{self, may};
+use crate::support::{Cluster, Scene, TestTenant, discovery, path, pods, refused, text};
 use anyhow::{Context, Result, ensure};
-use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
-const VERBS: [&str; 8] = [
-    "get",
-    "list",
-    "create",
-    "update",
-    "patch",
-    "watch",
-    "delete",
-    "deletecollection",
-];
 const EVERYBODY: [&str; 1] = ["system:authenticated"];
 /// What the operator made.
 const OURS: &str = "?labelSelector=app.kubernetes.io/managed-by%3Dtenant-operator";
-/// How many questions are asked at once.
-const AT_ONCE: usize = 8;
 
 struct Site {
     scene: Scene,
@@ -57,42 +45,16 @@ impl Site {
     }
 
     /// What of these the tenant's owner may, as `verb resource`.
-    async fn allowed(&self, namespace: &str, resources: &[String]) -> Result<Vec<String>> {
-        let questions = resources
-            .iter()
-            .flat_map(|resource| VERBS.map(|verb| format!("{verb} {resource}")));
-        let answers = futures::stream::iter(questions).map(async |what| {
-            let is_allowed = may(&self.scene.cluster, &self.scene.name, &EVERYBODY, namespace, &what).await?;
-            anyhow::Ok(is_allowed.then_some(what))
-        });
-        let found: Vec<Option<String>> = answers.buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+    async fn allowed(&self, namespace: &str, resources: &[String]) -> Result<BTreeSet<String>> {
+        let questions = rights::questions(resources);
+        rights::allowed(&self.scene.cluster, &self.scene.name, &EVERYBODY, namespace, &questions).await
     }
 
     /// Every resource of the cluster, as `plural.group`, that is or is not namespaced.
     async fn resources(&self, namespaced: bool) -> Result<Vec<String>> {
-        let cluster = &self.scene.cluster;
-        let groups = cluster.get("/apis").await?["groups"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        let mut places = vec![("/api/v1".to_string(), String::new())];
-        places.extend(groups.iter().map(|group| {
-            let version = text(&group["preferredVersion"]["groupVersion"]);
-            (format!("/apis/{version}"), format!(".{}", text(&group["name"])))
-        }));
-        let mut found = Vec::new();
-        for (place, suffix) in places {
-            let list = cluster.get(&place).await.with_context(|| place.clone())?;
-            let resources = list["resources"].as_array().cloned().unwrap_or_default();
-            let fitting = resources.iter().filter(|resource| resource["namespaced"] == namespaced);
-            let names = fitting
-                .map(|resource| text(&resource["name"]))
-                .filter(|name| !name.contains('/'));
-            found.extend(names.map(|name| format!("{name}{suffix}")));
-        }
-        ensure!(found.len() > 10, "there are more resources than {found:?}");
-        Ok(found)
+        let mut served = discovery::resources(&self.scene.cluster).await?;
+        served.retain(|resource| resource.subresource.is_empty());
+        Ok(discovery::titles(&served, namespaced))
     }
 }
 

@@ -56,6 +56,12 @@ def unbounded(r):
     r.refused("a claim of a volume by name", create(claim(A, storageClassName="any", volumeName="theirs"), ADMIN), CLAIMS)
     r.refused("a claim without a class", create(claim(A, storageClassName=""), ADMIN), CLAIMS)
     r.allowed("the admin's claim of a volume by name", create(claim(A, storageClassName="", volumeName="theirs")))
+    must("create", "-f", "-", stdin=claim(A, "waiting", storageClassName="of-nobody"))
+    later = lambda spec, who: patch(A, "persistentvolumeclaim", "waiting", {"spec": spec}, who)
+    r.refused("a volume by name for a claim that waits", later({"volumeName": "theirs"}, ADMIN), CLAIMS)
+    r.allowed("the admin's volume by name for it", later({"volumeName": "theirs"}, None))
+    r.allowed("a label of it", patch(A, "persistentvolumeclaim", "waiting", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
+    must("delete", "persistentvolumeclaim", "waiting", "-n", A, "--wait=false")
     r.allowed("a claim of a volume by name elsewhere", create(claim(FOREIGN, volumeName="theirs")))
     r.allowed("a plain Service", create(service(A, "ClusterIP"), ADMIN))
     for kind in ("NodePort", "LoadBalancer"):
@@ -91,6 +97,12 @@ def bounded(r, ns):
         r.refused(f"image {image} to begin with", new(initContainers=[container(image, name="first")]), IMAGES)
         r.refused(f"the admin's image {image}", new(None, containers=[container(image)]), IMAGES)
     r.refused("a pull policy", new(containers=[container("pause", "IfNotPresent")]), IMAGES)
+    mounted = lambda image, policy="Never": new(volumes=[{"name": "v", "image": {"reference": image, "pullPolicy": policy}}])
+    if mounted("ghcr.io/acme/web:1")[0]:
+        r.refused("another registry's image as a volume", mounted("evil.io/x"), IMAGES)
+        r.refused("a pull policy of a volume", mounted("ghcr.io/acme/web:1", "IfNotPresent"), IMAGES)
+    else:
+        print("note: volumes of images are not served, so their cases are left out")
     r.refused("no runtime class", new(runtimeClassName=None), PODS)
     # What is refused first is that there is none: the API server looks for it before.
     must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}runtime-classes=gvisor")

@@ -1,0 +1,226 @@
+//! Everything that is served, tried by one identity with real requests, of which none changes anything.
+
+use super::discovery::{self, Resource};
+use super::{Cluster, text};
+use anyhow::{Context, Result, bail};
+use futures::{StreamExt, TryStreamExt};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many requests are under way at once.
+const AT_ONCE: usize = 8;
+/// There is none of this name. The API server asks for the right before it looks.
+const NOBODY: &str = "nobody-of-this-name";
+const ON_ALL: [&str; 4] = ["list", "watch", "create", "deletecollection"];
+const ON_ONE: [&str; 4] = ["get", "update", "patch", "delete"];
+
+/// What became of it; each as `verb resource[.group][/subresource]`, with `=name` where a name was singled out.
+#[derive(Default, Debug)]
+pub struct Found {
+    pub asked: usize,
+    /// What its rights let through, whatever came of it then: also what is not there, or has a body that is wrong.
+    pub through: BTreeSet<String>,
+    /// What its rights let through and a policy refused, with the words.
+    pub refused: BTreeMap<String, String>,
+}
+
+impl Found {
+    /// What was let through beyond these.
+    pub fn beyond(&self, allowed: &[Rights<'_>]) -> Vec<String> {
+        beyond(&self.through, allowed)
+    }
+
+    /// What was refused with other words than these.
+    pub fn refused_otherwise(&self, words: &str) -> Vec<(&String, &String)> {
+        self.refused.iter().filter(|(_, why)| !why.contains(words)).collect()
+    }
+}
+
+/// Verbs, and resources, each separated by spaces.
+pub type Rights<'a> = (&'a str, &'a str);
+
+/// What everybody with credentials may: ask about himself.
+pub const EVERYBODY: Rights<'_> = (
+    "create",
+    "selfsubjectreviews.authentication.k8s.io selfsubjectaccessreviews.authorization.k8s.io \
+     selfsubjectrulesreviews.authorization.k8s.io",
+);
+
+/// Each verb with each resource.
+pub fn spelled_out(rights: &[Rights<'_>]) -> BTreeSet<String> {
+    let each = rights.iter().flat_map(|(verbs, resources)| {
+        let verbs = verbs.split_whitespace();
+        verbs.flat_map(|verb| {
+            resources
+                .split_whitespace()
+                .map(move |resource| format!("{verb} {resource}"))
+        })
+    });
+    each.collect()
+}
+
+/// What of these is not among the rights. Whoever may do it with all may do it with one.
+pub fn beyond(found: &BTreeSet<String>, allowed: &[Rights<'_>]) -> Vec<String> {
+    let allowed = spelled_out(allowed);
+    let is_allowed = |what: &String| {
+        let on_all = what.split_once('=').map_or(what.as_str(), |(all, _)| all);
+        allowed.contains(what) || allowed.contains(on_all)
+    };
+    found.iter().filter(|what| !is_allowed(what)).cloned().collect()
+}
+
+struct Attempt<'a> {
+    verb: &'static str,
+    resource: &'a Resource,
+    name: String,
+    title: String,
+}
+
+/// Tries every verb on everything in a namespace, and on the namespace itself; or, without one, on what is in no
+/// namespace, and to read in all of them. `names` are tried besides those that a rule singles out.
+pub async fn sweep(who: &Cluster, resources: &[Resource], namespace: &str, names: &[(&str, &str)]) -> Result<Found> {
+    let mut singled = singled_out(who, namespace).await?;
+    for (title, name) in names {
+        singled
+            .entry((*title).to_owned())
+            .or_default()
+            .insert((*name).to_owned());
+    }
+    let attempts = resources
+        .iter()
+        .flat_map(|resource| attempts(resource, namespace, &singled));
+    let answers = futures::stream::iter(attempts).map(async |attempt| {
+        let outcome = make(who, namespace, &attempt).await?;
+        anyhow::Ok((attempt.title, outcome))
+    });
+    let answers: Vec<_> = answers.buffer_unordered(AT_ONCE).try_collect().await?;
+    let mut found = Found {
+        asked: answers.len(),
+        ..Found::default()
+    };
+    for (title, outcome) in answers {
+        match outcome {
+            Outcome::Denied => {}
+            Outcome::Refused(why) => drop(found.refused.insert(title, why)),
+            Outcome::Through => drop(found.through.insert(title)),
+        }
+    }
+    Ok(found)
+}
+
+fn attempts<'a>(
+    resource: &'a Resource,
+    namespace: &str,
+    singled: &BTreeMap<String, BTreeSet<String>>,
+) -> Vec<Attempt<'a>> {
+    let title = resource.title();
+    let itself = resource.plural == "namespaces" && resource.group.is_empty() && !namespace.is_empty();
+    if !resource.namespaced && !namespace.is_empty() && !itself {
+        return Vec::new();
+    }
+    let everywhere = resource.namespaced && namespace.is_empty();
+    let is_main = resource.subresource.is_empty();
+    let mut all = Vec::new();
+    if is_main && !itself {
+        // Nothing is made or removed in all namespaces at once.
+        let verbs = if everywhere { &ON_ALL[..2] } else { &ON_ALL[..] };
+        all.extend(verbs.iter().map(|verb| Attempt {
+            verb,
+            resource,
+            name: String::new(),
+            title: format!("{verb} {title}"),
+        }));
+    }
+    if everywhere {
+        return all;
+    }
+    let mut on = |name: &str, suffix: String| {
+        // Of a subresource, such as a token, something may be created too.
+        let verbs = ON_ONE.iter().chain((!is_main).then_some(&"create"));
+        all.extend(verbs.map(|verb| Attempt {
+            verb,
+            resource,
+            name: name.to_owned(),
+            title: format!("{verb} {title}{suffix}"),
+        }));
+    };
+    on(if itself { namespace } else { NOBODY }, String::new());
+    for name in singled.get(&title).into_iter().flatten() {
+        on(name, format!("={name}"));
+    }
+    all
+}
+
+enum Outcome {
+    Denied,
+    Refused(String),
+    Through,
+}
+
+async fn make(who: &Cluster, namespace: &str, attempt: &Attempt<'_>) -> Result<Outcome> {
+    let path = attempt.resource.path(namespace, &attempt.name);
+    let name = if attempt.name.is_empty() { NOBODY } else { &attempt.name };
+    let body = attempt.resource.body(name);
+    let dry = format!("{path}?dryRun=All");
+    let (method, path, body) = match attempt.verb {
+        "get" | "list" => ("GET", path, None),
+        "watch" => ("GET", format!("{path}?watch=true&timeoutSeconds=1"), None),
+        "create" => ("POST", dry, Some(body)),
+        "update" => ("PUT", dry, Some(body)),
+        "patch" => (
+            "PATCH",
+            dry,
+            Some(json!({"metadata": {"annotations": {"swept": "yes"}}})),
+        ),
+        "delete" | "deletecollection" => ("DELETE", dry, None),
+        other => bail!("no verb {other}"),
+    };
+    let (code, message) = who.answer(method, &path, body.as_ref()).await?;
+    judge(code, message).with_context(|| attempt.title.clone())
+}
+
+/// By the authorizer's own words, which no policy uses: everything else came after it.
+fn judge(code: u16, message: String) -> Result<Outcome> {
+    match code {
+        403 if message.contains("\" cannot ") => Ok(Outcome::Denied),
+        403 => Ok(Outcome::Refused(message)),
+        401 | 429 | 503 | 504 => bail!("no answer to judge: {code} {message}"),
+        _ => Ok(Outcome::Through),
+    }
+}
+
+/// The names that its rules single out, by resource.
+async fn singled_out(who: &Cluster, namespace: &str) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let namespace = if namespace.is_empty() { "default" } else { namespace };
+    let body = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}});
+    let at = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews?dryRun=All";
+    // Whoever is not even allowed this has nothing singled out.
+    let Ok(rules) = who.create(at, &body).await else {
+        return Ok(BTreeMap::new());
+    };
+    let mut singled: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for rule in rules["status"]["resourceRules"].as_array().into_iter().flatten() {
+        let names: Vec<_> = rule["resourceNames"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text)
+            .collect();
+        for title in discovery::titles_of(rule) {
+            singled.entry(title).or_default().extend(names.clone());
+        }
+    }
+    Ok(singled)
+}
+
+/// The paths that are no resources which it may get.
+pub async fn other_paths(who: &Cluster, admin: &Cluster) -> Result<Vec<String>> {
+    let mut open = Vec::new();
+    for path in discovery::other_paths(admin).await? {
+        let (code, message) = who.answer("GET", &path, None).await?;
+        if !matches!(judge(code, message)?, Outcome::Denied) {
+            open.push(path);
+        }
+    }
+    Ok(open)
+}

@@ -1,0 +1,457 @@
+//! What somebody could do who had the operator's token: nothing but its work. By its real token, over all that is served.
+
+use crate::support::cluster::text;
+use crate::support::sweep::{EVERYBODY, Found, Rights, other_paths, sweep};
+use crate::support::{Cluster, Scene, TestTenant, discovery, forbidden, operator, path, pods, rights, server_workload};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const CONFINED: &str = "tenant-operator-confinement";
+const EXAMINER: &str = "tenant-operator:examiner";
+const EXAMINES: &str = "tenant-operator-examiner";
+const ME: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews?dryRun=All";
+
+/// What it reads in the whole cluster.
+const READS: [Rights<'_>; 5] = [
+    (
+        "get list watch",
+        "tenants.tenant-operator.io tenanttiers.tenant-operator.io tenantviews.tenant-operator.io \
+         databaseservers.tenant-operator.io namespaces",
+    ),
+    // Whom they let in: the proof of isolation.
+    (
+        "get list watch",
+        "roles.rbac.authorization.k8s.io rolebindings.rbac.authorization.k8s.io clusterroles.rbac.authorization.k8s.io \
+         clusterrolebindings.rbac.authorization.k8s.io",
+    ),
+    // What it makes, by one watch for all tenants. No Secrets.
+    (
+        "get list watch",
+        "resourcequotas limitranges serviceaccounts configmaps services persistentvolumeclaims \
+         networkpolicies.networking.k8s.io deployments.apps horizontalpodautoscalers.autoscaling \
+         poddisruptionbudgets.policy",
+    ),
+    // Whether its CRD is there.
+    (
+        "get",
+        "customresourcedefinitions.apiextensions.k8s.io=tenants.tenant-operator.io",
+    ),
+    EVERYBODY,
+];
+/// What it writes outside of namespaces: finalizers and status. Of new namespaces and bindings a policy judges.
+const REPORTS: [Rights<'_>; 2] = [
+    (
+        "update patch",
+        "tenants.tenant-operator.io tenants.tenant-operator.io/status databaseservers.tenant-operator.io \
+         databaseservers.tenant-operator.io/status",
+    ),
+    ("create", "subjectaccessreviews.authorization.k8s.io"),
+];
+/// Events of what is in no namespace, and where the API server stands.
+const IN_DEFAULT: [Rights<'_>; 2] = [
+    ("create patch", "events events.events.k8s.io"),
+    ("get list", "endpointslices.discovery.k8s.io"),
+];
+/// Claims, its lease, and how it logs in to DatabaseServers; no list of Secrets.
+const IN_ITS_OWN: [Rights<'_>; 4] = [
+    ("create update delete", "configmaps"),
+    ("create", "leases.coordination.k8s.io"),
+    ("get update patch", "leases.coordination.k8s.io=tenant-operator"),
+    ("get", "secrets"),
+];
+const IN_A_TENANTS: [Rights<'_>; 5] = [
+    ("update patch delete", "namespaces"),
+    (
+        "create update patch delete",
+        "resourcequotas limitranges serviceaccounts configmaps services persistentvolumeclaims \
+         networkpolicies.networking.k8s.io deployments.apps horizontalpodautoscalers.autoscaling \
+         poddisruptionbudgets.policy rolebindings.rbac.authorization.k8s.io tenantviews.tenant-operator.io",
+    ),
+    ("get update patch delete", "secrets=tenant-database"),
+    // For draining.
+    ("get list watch delete deletecollection", "pods"),
+    (
+        "list delete deletecollection",
+        "replicationcontrollers deployments.apps statefulsets.apps daemonsets.apps replicasets.apps jobs.batch \
+         cronjobs.batch",
+    ),
+];
+
+/// Who holds the token of the operator's ServiceAccount, and nothing else.
+async fn thief(scene: &Scene) -> Result<Cluster> {
+    let request =
+        json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}});
+    let at = path("serviceaccounts", operator::NAMESPACE, operator::NAME) + "/token";
+    let issued = scene.cluster.create(&at, &request).await.context("a token")?;
+    let thief = scene.cluster.bearer(&text(&issued["status"]["token"]))?;
+    let me = who_am_i(&thief).await?;
+    ensure!(me["username"] == operator::USER, "it is {me}");
+    let credential = text(&me["extra"]["authentication.kubernetes.io/credential-id"][0]);
+    ensure!(credential.starts_with("JTI="), "not known by a token: {me}");
+    Ok(thief)
+}
+
+async fn who_am_i(who: &Cluster) -> Result<Value, kube::Error> {
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+    Ok(who.create(ME, &review).await?["status"]["userInfo"].clone())
+}
+
+/// A tenant with a Secret of its owner's, ready.
+async fn tenant(scene: &Scene) -> Result<TestTenant> {
+    let tier = scene.tier(json!({})).await?;
+    let spec = json!({"workloads": [server_workload("web")], "namespaces": [{"name": "more"}]});
+    let tenant = scene.tenant("", &tier, spec).await?;
+    tenant.ready().await?;
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "theirs"}, "stringData": {"a": "b"}});
+    scene
+        .cluster
+        .create(&path("secrets", &tenant.name, ""), &secret)
+        .await
+        .context("a Secret")?;
+    Ok(tenant)
+}
+
+/// Nothing but this, and what a policy refused it refused by the right one.
+fn only(place: &str, found: &Found, allowed: &[&[Rights<'_>]]) -> Result<()> {
+    let beyond = found.beyond(&allowed.concat());
+    ensure!(beyond.is_empty(), "in {place:?} its token may {beyond:?}");
+    let otherwise = found.refused_otherwise(CONFINED);
+    ensure!(
+        otherwise.is_empty(),
+        "in {place:?} refused for another reason: {otherwise:?}"
+    );
+    ensure!(found.asked > 150, "in {place:?} only {} were tried", found.asked);
+    Ok(())
+}
+
+fn has(found: &BTreeSet<String>, what: &[&str]) -> Result<()> {
+    for what in what {
+        ensure!(found.contains(*what), "it should {what}, but may only {found:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn outside_of_tenants_it_reads_no_more_than_it_must_and_writes_nothing() -> Result<()> {
+    let scene = Scene::new("token").await?;
+    let thief = thief(&scene).await?;
+    let foreign = scene.namespace("foreign").await?;
+    let served = discovery::resources(&scene.cluster).await?;
+    for place in ["kube-system", "kube-public", foreign.as_str()] {
+        let found = sweep(&thief, &served, place, &[]).await?;
+        only(place, &found, &[&READS])?;
+        has(&found.through, &["list configmaps"])?;
+        has(
+            &found.refused.into_keys().collect(),
+            &["create rolebindings.rbac.authorization.k8s.io"],
+        )?;
+    }
+    let found = sweep(&thief, &served, "default", &[]).await?;
+    only("default", &found, &[&READS, &IN_DEFAULT])?;
+    has(&found.through, &["create events"])?;
+
+    let found = sweep(&thief, &served, "", &[]).await?;
+    only("", &found, &[&READS, &REPORTS])?;
+    has(&found.through, &["list tenants.tenant-operator.io", "watch namespaces"])?;
+    has(&found.refused.into_keys().collect(), &["create namespaces"])?;
+
+    let open = other_paths(&thief, &scene.cluster).await?;
+    // The role system:discovery, which everybody has.
+    let everybodys = |path: &&String| {
+        ["/healthz", "/livez", "/readyz", "/version"].contains(&path.as_str())
+            || path.starts_with("/openapi")
+            || path.starts_with("/.well-known")
+            || path.starts_with("/openid")
+    };
+    let beyond: Vec<_> = open.iter().filter(|path| !everybodys(path)).collect();
+    ensure!(
+        open.iter().any(|path| path == "/version") && beyond.is_empty(),
+        "open are {open:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn in_its_own_namespace_it_writes_claims_and_its_lease() -> Result<()> {
+    let scene = Scene::new("tokenown").await?;
+    let thief = thief(&scene).await?;
+    let served = discovery::resources(&scene.cluster).await?;
+    let found = sweep(&thief, &served, operator::NAMESPACE, &[]).await?;
+    only(operator::NAMESPACE, &found, &[&READS, &IN_ITS_OWN])?;
+    has(
+        &found.through,
+        &[
+            "create configmaps",
+            "get leases.coordination.k8s.io=tenant-operator",
+            "get secrets",
+        ],
+    )
+}
+
+#[tokio::test]
+async fn in_a_tenants_namespace_one_secret_is_its_own() -> Result<()> {
+    let scene = Scene::new("tokenin").await?;
+    let thief = thief(&scene).await?;
+    let tenant = tenant(&scene).await?;
+    let served = discovery::resources(&scene.cluster).await?;
+    let pod = tenant.pods("web", 1).await?.remove(0);
+    let names = [
+        ("secrets", "theirs"),
+        ("pods", pod.as_str()),
+        ("pods/exec", &pod),
+        ("pods/log", &pod),
+        ("pods/ephemeralcontainers", &pod),
+    ];
+    for place in [tenant.name.clone(), format!("{}-more", tenant.name)] {
+        let found = sweep(&thief, &served, &place, &names).await?;
+        only(&place, &found, &[&READS, &IN_A_TENANTS])?;
+        has(
+            &found.through,
+            &[
+                "get secrets=tenant-database",
+                "create deployments.apps",
+                "delete namespaces",
+            ],
+        )?;
+        // A Secret of another name, and the namespace without its marks.
+        has(
+            &found.refused.into_keys().collect(),
+            &["create secrets", "update namespaces"],
+        )?;
+    }
+    let at = path("pods", &tenant.name, "") + "?dryRun=All";
+    let mut spying = pods::server("spying");
+    spying["spec"]["volumes"] = json!([{"name": "v", "secret": {"secretName": "theirs"}}]);
+    forbidden("a pod with a Secret", thief.create(&at, &spying).await, &[])
+}
+
+/// Whatever its name and wherever it is.
+#[tokio::test]
+async fn of_the_secrets_that_there_are_it_reads_its_own() -> Result<()> {
+    let scene = Scene::new("tokensecrets").await?;
+    let thief = thief(&scene).await?;
+    let foreign = scene.namespace("foreign").await?;
+    let secret = |name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"a": "b"}});
+    for name in ["theirs", "tenant-database"] {
+        scene
+            .cluster
+            .create(&path("secrets", &foreign, ""), &secret(name))
+            .await
+            .context("a Secret")?;
+    }
+    let (mut denied, mut read) = (0, 0);
+    for secret in scene.cluster.list(&path("secrets", "", "")).await? {
+        let (namespace, name) = (
+            text(&secret["metadata"]["namespace"]),
+            text(&secret["metadata"]["name"]),
+        );
+        let (code, message) = thief.answer("GET", &path("secrets", &namespace, &name), None).await?;
+        let marked = secret["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "tenant-operator";
+        if namespace == operator::NAMESPACE {
+            read += usize::from(code == 200);
+        } else if !(marked && name == "tenant-database") {
+            ensure!(code == 403, "it reads {namespace}/{name}: {code} {message}");
+            denied += 1;
+        }
+    }
+    ensure!(denied >= 2 && read >= 1, "{denied} were denied, {read} read");
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_makes_only_marked_namespaces_and_touches_no_others() -> Result<()> {
+    let scene = Scene::new("tokenns").await?;
+    let thief = thief(&scene).await?;
+    let foreign = scene.namespace("foreign").await?;
+    let all = path("namespaces", "", "") + "?dryRun=All";
+    let marks = |tenant: &str| {
+        json!({"app.kubernetes.io/managed-by": "tenant-operator", "tenant-operator.io/tenant": tenant,
+            "tenant-operator.io/tenant-id": "11111111-1111-4111-8111-111111111111", "pod-security.kubernetes.io/enforce": "restricted"})
+    };
+    let body = |name: &str, labels: Value| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+    let new = format!("{}-new", scene.name);
+    thief
+        .create(&all, &body(&new, marks(&new)))
+        .await
+        .context("a marked namespace")?;
+    forbidden(
+        "an unmarked one",
+        thief.create(&all, &body(&new, json!({}))).await,
+        &[CONFINED],
+    )?;
+    forbidden(
+        "kube-",
+        thief.create(&all, &body("kube-new", marks("kube-new"))).await,
+        &[CONFINED],
+    )?;
+    let mut lax = marks(&new);
+    lax["pod-security.kubernetes.io/enforce"] = json!("privileged");
+    forbidden(
+        "a privileged one",
+        thief.create(&all, &body(&new, lax)).await,
+        &["Pod Security"],
+    )?;
+    for namespace in [foreign.as_str(), "default", "kube-system", operator::NAMESPACE] {
+        let at = path("namespaces", "", namespace);
+        let mark = json!({"metadata": {"labels": marks(namespace)}});
+        for subresource in ["", "/status", "/finalize"] {
+            let at = format!("{at}{subresource}?dryRun=All");
+            forbidden(&format!("mark {at}"), thief.patch(&at, &mark).await, &["cannot patch"])?;
+            let put = thief.replace(&at, &body(namespace, marks(namespace))).await;
+            forbidden(&format!("mark {at}"), put, &["cannot update"])?;
+        }
+        forbidden(namespace, thief.delete(&(at + "?dryRun=All")).await, &["cannot delete"])?;
+    }
+    // Of a Tenant it ends the finalizers; what it asks for is people's to say.
+    let tenants = scene.cluster.names(&path("tenants", "", "")).await?;
+    let one = tenants.first().context("no Tenant in the cluster")?;
+    let at = path("tenants", "", one) + "?dryRun=All";
+    let greedy = json!({"spec": {"displayName": "another"}});
+    forbidden("the spec of a Tenant", thief.patch(&at, &greedy).await, &[CONFINED])
+}
+
+#[tokio::test]
+async fn it_binds_its_own_roles_and_only_in_tenants_namespaces() -> Result<()> {
+    let scene = Scene::new("tokenbind").await?;
+    let thief = thief(&scene).await?;
+    let tenant = tenant(&scene).await?;
+    let foreign = scene.namespace("foreign").await?;
+    let itself = json!({"kind": "ServiceAccount", "name": operator::NAME, "namespace": operator::NAMESPACE});
+    let somebody = json!({"kind": "User", "name": "somebody"});
+    let mut bound = BTreeSet::new();
+    let roles = scene.cluster.names(&path("clusterroles", "", "")).await?;
+    for role in &roles {
+        let subject = match role.as_str() {
+            "tenant-operator-namespace" => itself.clone(),
+            "tenant-operator-examiner" => json!({"kind": "User", "name": EXAMINER}),
+            _ => somebody.clone(),
+        };
+        let binding = rights::binding("swept", role, &subject);
+        for namespace in [foreign.as_str(), "kube-system", operator::NAMESPACE] {
+            let at = path("rolebindings", namespace, "") + "?dryRun=All";
+            forbidden(
+                &format!("bind {role} in {namespace}"),
+                thief.create(&at, &binding).await,
+                &[],
+            )?;
+        }
+        let at = path("rolebindings", &tenant.name, "") + "?dryRun=All";
+        match thief.create(&at, &binding).await {
+            Ok(_) => drop(bound.insert(role.as_str())),
+            refusal => forbidden(&format!("bind {role}"), refusal, &[])?,
+        }
+        let at = path("clusterrolebindings", "", "") + "?dryRun=All";
+        let mut binding = binding;
+        binding["kind"] = json!("ClusterRoleBinding");
+        forbidden(
+            &format!("bind {role} everywhere"),
+            thief.create(&at, &binding).await,
+            &["cannot create"],
+        )?;
+    }
+    let own = [
+        "examiner",
+        "namespace",
+        "tenant-admin",
+        "tenant-editor",
+        "tenant-viewer",
+    ];
+    let own: BTreeSet<_> = own.iter().map(|name| format!("tenant-operator-{name}")).collect();
+    ensure!(bound.iter().all(|role| own.contains(*role)), "it binds {bound:?}");
+    ensure!(
+        bound.len() >= 4 && roles.len() > 20,
+        "it binds {bound:?} of {} roles",
+        roles.len()
+    );
+
+    // Nor may what it has go to others.
+    let at = path("rolebindings", &tenant.name, "") + "?dryRun=All";
+    for subject in [somebody, json!({"kind": "User", "name": EXAMINER})] {
+        let binding = rights::binding("swept", "tenant-operator-namespace", &subject);
+        forbidden("its role for another", thief.create(&at, &binding).await, &[CONFINED])?;
+    }
+    for subject in [json!({"kind": "Group", "name": "system:authenticated"}), itself] {
+        let binding = rights::binding("swept", "tenant-operator-tenant-admin", &subject);
+        forbidden(
+            "an owner's role for everybody",
+            thief.create(&at, &binding).await,
+            &[CONFINED],
+        )?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_acts_as_nobody_but_its_examiner() -> Result<()> {
+    let scene = Scene::new("tokenas").await?;
+    let thief = thief(&scene).await?;
+    let mut others: BTreeSet<(String, String)> =
+        ["system:admin", "kubernetes-admin", "system:anonymous", operator::USER]
+            .map(|name| ("User".to_owned(), name.to_owned()))
+            .into();
+    others.insert(("Group".to_owned(), "system:masters".to_owned()));
+    // Whoever is let in anywhere.
+    for resource in ["rolebindings", "clusterrolebindings"] {
+        for binding in scene.cluster.list(&path(resource, "", "")).await? {
+            for subject in binding["subjects"].as_array().into_iter().flatten() {
+                let (kind, name) = (text(&subject["kind"]), text(&subject["name"]));
+                let namespace = text(&subject["namespace"]);
+                others.insert(match kind.as_str() {
+                    "ServiceAccount" => ("User".to_owned(), format!("system:serviceaccount:{namespace}:{name}")),
+                    _ => (kind, name),
+                });
+            }
+        }
+    }
+    others.remove(&("User".to_owned(), EXAMINER.to_owned()));
+    for (kind, name) in &others {
+        let other = match kind.as_str() {
+            "Group" => thief.impersonate(EXAMINER, &[name.as_str()])?,
+            _ => thief.impersonate(name, &[])?,
+        };
+        forbidden(
+            &format!("act as {kind} {name}"),
+            who_am_i(&other).await,
+            &["cannot impersonate"],
+        )?;
+    }
+    ensure!(others.len() > 30, "only {others:?}");
+
+    let examiner = thief.impersonate(EXAMINER, &[])?;
+    ensure!(
+        who_am_i(&examiner).await?["username"] == EXAMINER,
+        "it is not the examiner"
+    );
+    let tenant = tenant(&scene).await?;
+    let foreign = scene.namespace("foreign").await?;
+    let served = discovery::resources(&scene.cluster).await?;
+    let more = format!("{}-more", tenant.name);
+    for place in ["", "kube-system", operator::NAMESPACE, &foreign, &more] {
+        let found = sweep(&examiner, &served, place, &[]).await?;
+        let beyond = found.beyond(&[EVERYBODY]);
+        ensure!(
+            beyond.is_empty() && found.asked > 150,
+            "in {place:?} the examiner may {beyond:?}"
+        );
+    }
+    let found = sweep(&examiner, &served, &tenant.name, &[]).await?;
+    let tries = (
+        "create",
+        "pods services persistentvolumeclaims configmaps networkpolicies.networking.k8s.io rolebindings.rbac.authorization.k8s.io",
+    );
+    let beyond = found.beyond(&[tries]);
+    ensure!(
+        beyond.is_empty(),
+        "in the tenant's first namespace the examiner may {beyond:?}"
+    );
+    has(&found.through, &["create configmaps"])?;
+    has(
+        &found.refused.into_keys().collect(),
+        &["delete configmaps=kube-root-ca.crt"],
+    )?;
+    let all = path("configmaps", &tenant.name, "");
+    let kept = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}});
+    forbidden("more than a try", examiner.create(&all, &kept).await, &[EXAMINES])
+}
