@@ -90,6 +90,10 @@ pub struct Settings {
     #[arg(long, env = "SKIP_ADMISSION_PROOF", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub skip_admission_proof: bool,
 
+    /// Report the proof of each tenant as a ClusterReport or ClusterPolicyReport, where the cluster has either.
+    #[arg(long, env = "ISOLATION_REPORTS", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub isolation_reports: bool,
+
     /// How admission is tried.
     #[command(flatten)]
     pub admission_probe: admission::settings::AdmissionProbe,

@@ -11,6 +11,7 @@ pub mod prover;
 pub mod queue;
 pub mod reconcile;
 pub mod report;
+pub mod reports;
 pub mod run;
 pub mod walls;
 pub mod watches;

@@ -22,13 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// Watches one kind of object of ours into the store, for ever.
 pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, queue: Queue) {
     let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
-    let ours = watch_config().labels(&format!(
-        "{},{}={}",
-        names::TENANT_ID,
-        names::MANAGED_BY,
-        names::MANAGER
-    ));
-    let mut stream = std::pin::pin!(watch(api, ours).default_backoff());
+    let mut stream = std::pin::pin!(watch(api, watch_config().labels(&ours())).default_backoff());
     while let Some(event) = stream.next().await {
         match event {
             Ok(event) => {
@@ -39,6 +33,11 @@ pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, queue: Queue
             Err(error) => tracing::warn!(%kind, %error, "a watch failed and is begun anew"),
         }
     }
+}
+
+/// The selector of what bears our marks.
+pub fn ours() -> String {
+    format!("{},{}={}", names::TENANT_ID, names::MANAGED_BY, names::MANAGER)
 }
 
 /// Watches the tiers into their store, for ever; a change wakes the tenants of the tier.

@@ -6,6 +6,7 @@ pub mod check;
 pub mod database;
 pub mod network;
 mod proof;
+pub mod report;
 pub mod turns;
 
 pub use proof::{Outcome, Proof, Violation};

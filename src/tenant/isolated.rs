@@ -24,9 +24,14 @@ pub fn was_tried(old: Option<&TenantStatus>, checks: usize) -> bool {
     shown.is_some_and(|shown| shown.untried == 0 && usize::try_from(shown.passed + shown.failed) == Ok(checks))
 }
 
-/// Adds the proof to a status that is to be written. What a former process found stands until this one has tried it too.
+/// Whether what a former process found stands until this one has tried it too.
+pub fn stands(proof: &Proof, old: Option<&TenantStatus>) -> bool {
+    proof.is_pending() && was_tried(old, proof.outcomes.len())
+}
+
+/// Adds the proof to a status that is to be written.
 pub fn add(status: &mut TenantStatus, proof: &Proof, old: Option<&TenantStatus>, now: Timestamp) {
-    if let Some(old) = old.filter(|_| proof.is_pending() && was_tried(old, proof.outcomes.len())) {
+    if let Some(old) = old.filter(|_| stands(proof, old)) {
         let stands = old
             .conditions
             .iter()
