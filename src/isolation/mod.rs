@@ -7,6 +7,7 @@ pub mod database;
 pub mod network;
 mod proof;
 pub mod report;
+pub mod reported;
 pub mod turns;
 
 pub use proof::{Outcome, Proof, Violation};
