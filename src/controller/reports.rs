@@ -6,10 +6,11 @@ use super::watches::ours;
 use crate::cluster::client::watch_config;
 use crate::cluster::served::served;
 use crate::cluster::write::has_code;
-use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
+use crate::cluster::{Key, Kind, Live, Store, Writer};
 use crate::error::Error;
 use crate::isolation::lock;
 use crate::isolation::report::{KINDS, Statement};
+use crate::isolation::reported::Reported;
 use crate::names;
 use crate::telemetry::metrics::Metrics;
 use futures::StreamExt;
@@ -18,51 +19,26 @@ use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// How often it is asked whether the cluster has the resource, and how soon again at the soonest.
 const LOOK: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(2));
-/// How long a tenant's changes are gathered: one write is to say them all.
-const GATHER: Duration = Duration::from_secs(1);
 /// How often it is looked who is due.
 const TICK: Duration = Duration::from_millis(500);
 /// What all reports have in common where writing them fails; no tenant is called so.
 const ALL: &str = "";
-
-/// A report as it should be.
-struct Said {
-    statement: Statement,
-    /// Its results as last worked out, as JSON. What was found keeps its time, whatever becomes of the report.
-    results: Option<String>,
-}
-
-#[derive(Default)]
-struct State {
-    said: BTreeMap<String, Said>,
-    /// When whose report is looked at; None while the cluster has no such resource.
-    due: Option<BTreeMap<String, Instant>>,
-    /// Who was told that it fails.
-    told: BTreeSet<String>,
-}
-
-impl State {
-    fn look_at(&mut self, tenant: &str, at: Instant) {
-        if let Some(due) = &mut self.due {
-            due.insert(tenant.to_string(), at);
-        }
-    }
-}
 
 /// The reports of all tenants.
 pub struct Reports {
     client: Client,
     metrics: Metrics,
     queue: Queue,
-    state: Mutex<State>,
+    reported: Mutex<Reported>,
+    /// Of whom it was logged that the report cannot be written.
+    told: Mutex<BTreeSet<String>>,
     /// Somebody is due.
     known: Notify,
     /// The resource may be gone.
@@ -76,7 +52,8 @@ impl Reports {
             client,
             metrics,
             queue,
-            state: Mutex::default(),
+            reported: Mutex::default(),
+            told: Mutex::default(),
             known: Notify::new(),
             look: Notify::new(),
             backoff: Backoff::default(),
@@ -85,27 +62,14 @@ impl Reports {
 
     /// Notes what is to be reported of a tenant.
     pub fn put(&self, statement: Statement) {
-        let tenant = statement.owner.tenant.clone();
-        let mut state = lock(&self.state);
-        match state.said.get_mut(&tenant) {
-            Some(said) if said.statement == statement => return,
-            // A later Tenant of that name shares nothing with the former.
-            Some(said) if said.statement.uid == statement.uid => said.statement = statement,
-            _ => {
-                let results = None;
-                state.said.insert(tenant.clone(), Said { statement, results });
-            }
-        }
-        state.look_at(&tenant, Instant::now() + GATHER);
+        lock(&self.reported).put(statement, Instant::now());
         self.known.notify_one();
     }
 
     /// Nothing is to be reported of a tenant any more.
     pub fn forget(&self, tenant: &str) {
-        let mut state = lock(&self.state);
-        state.said.remove(tenant);
-        state.told.remove(tenant);
-        state.look_at(tenant, Instant::now());
+        lock(&self.reported).forget(tenant, Instant::now());
+        lock(&self.told).remove(tenant);
         self.backoff.forget(tenant);
         self.known.notify_one();
     }
@@ -117,10 +81,10 @@ impl Reports {
             match kinds.split_first() {
                 Some((kind, former)) => {
                     tracing::info!(%kind, "proofs are reported");
-                    lock(&self.state).due = Some(BTreeMap::new());
+                    lock(&self.reported).is_on(true);
                     self.backoff.succeeded(ALL);
                     kinds = self.keep(*kind, former, &kinds).await;
-                    lock(&self.state).due = None;
+                    lock(&self.reported).is_on(false);
                     if kinds.is_empty() {
                         tracing::info!("proofs are reported no more: the cluster has no resource for reports");
                     }
@@ -136,7 +100,7 @@ impl Reports {
         let writer = Writer::new(self.client.clone(), store.clone(), self.metrics.clone());
         let write = async {
             listed.notified().await;
-            self.all_are_due();
+            lock(&self.reported).all_changed(Instant::now());
             for kind in former {
                 self.clear(*kind, &writer).await;
             }
@@ -192,9 +156,7 @@ impl Reports {
     }
 
     fn changed(&self, kind: Kind, tenant: &str, store: &Store) {
-        let mut state = lock(&self.state);
-        if state.said.contains_key(tenant) {
-            state.look_at(tenant, Instant::now() + GATHER);
+        if lock(&self.reported).changed(tenant, Instant::now()) {
             self.known.notify_one();
         } else if store.get(tenant, &key(kind, tenant)).is_some() {
             // Its reconcile knows what to say of it, or that there is nothing to say.
@@ -202,17 +164,11 @@ impl Reports {
         }
     }
 
-    fn all_are_due(&self) {
-        let mut state = lock(&self.state);
-        let now = Instant::now();
-        let tenants: Vec<String> = state.said.keys().cloned().collect();
-        tenants.iter().for_each(|tenant| state.look_at(tenant, now));
-    }
-
     /// Makes each report that is due as it should be, one after the other, for ever.
     async fn write(&self, kind: Kind, writer: &Writer, store: &Store) {
         loop {
-            let Some(tenant) = self.next() else {
+            let next = lock(&self.reported).next(Instant::now());
+            let Some(tenant) = next else {
                 let _ = tokio::time::timeout(TICK, self.known.notified()).await;
                 continue;
             };
@@ -223,19 +179,11 @@ impl Reports {
         }
     }
 
-    fn next(&self) -> Option<String> {
-        let (mut state, now) = (lock(&self.state), Instant::now());
-        let due = state.due.as_mut()?;
-        let (tenant, _) = due.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at)?;
-        let tenant = tenant.clone();
-        due.remove(&tenant);
-        Some(tenant)
-    }
-
     /// Makes one report as it should be, or not be.
     async fn settle(&self, kind: Kind, tenant: &str, writer: &Writer, store: &Store) -> Result<(), Error> {
         let live = store.get(tenant, &key(kind, tenant)).filter(is_marked);
-        let Some((owner, desired)) = self.work_out(kind, tenant, live.as_ref()) else {
+        let worked_out = lock(&self.reported).work_out(kind, tenant, live.as_ref(), Timestamp::now());
+        let Some((owner, desired)) = worked_out else {
             return remove(live, writer, store).await;
         };
         // One of an earlier tenant of that name, whom the garbage collector may be about to take it from.
@@ -244,23 +192,6 @@ impl Reports {
         let outcome = writer.ensure(&owner, &desired).await?;
         tracing::debug!(report = %desired.key, ?outcome, "reported");
         Ok(())
-    }
-
-    /// The report as it should be; None where there should be none.
-    fn work_out(&self, kind: Kind, tenant: &str, live: Option<&Live>) -> Option<(Identity, Desired)> {
-        let mut state = lock(&self.state);
-        let said = state.said.get_mut(tenant)?;
-        let before = match &said.results {
-            Some(results) => serde_json::from_str(results).ok(),
-            None => live.and_then(|live| live.value.pointer("/results").cloned()),
-        };
-        let before: Vec<Value> = match before {
-            Some(Value::Array(before)) => before,
-            _ => Vec::new(),
-        };
-        let desired = said.statement.report(kind, &before, Timestamp::now());
-        said.results = desired.value.get("results").map(Value::to_string);
-        Some((said.statement.owner.clone(), desired))
     }
 
     /// Removes what bears our marks among the reports of a kind that is no longer written.
@@ -295,7 +226,7 @@ impl Reports {
     fn succeeded(&self, tenant: &str) {
         for key in [tenant, ALL] {
             self.backoff.succeeded(key);
-            lock(&self.state).told.remove(key);
+            lock(&self.told).remove(key);
         }
     }
 
@@ -303,17 +234,11 @@ impl Reports {
     fn failed(&self, tenant: &str, error: &Error) -> Duration {
         let is_foreign = matches!(error, Error::Foreign { .. });
         let whose = if is_foreign { tenant } else { ALL };
-        let mut state = lock(&self.state);
         let again = Instant::now() + self.backoff.failed(tenant);
-        let due = state
-            .due
-            .get_or_insert_default()
-            .entry(tenant.to_string())
-            .or_insert(again);
-        *due = again.max(*due);
+        lock(&self.reported).look_at(tenant, again);
         if is_missing(error) {
             self.look.notify_one();
-        } else if state.told.insert(whose.to_string()) {
+        } else if lock(&self.told).insert(whose.to_string()) {
             tracing::warn!(
                 tenant,
                 reason = error.reason(),
@@ -321,7 +246,6 @@ impl Reports {
                 error.chain()
             );
         }
-        drop(state);
         match is_foreign {
             true => Duration::ZERO,
             false => self.backoff.failed(ALL),
