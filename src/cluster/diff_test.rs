@@ -541,13 +541,20 @@ fn owners_are_as_we_name_them_and_else_whoevers() {
             Some("metadata.ownerReferences"),
             "{others}"
         );
-        assert_eq!(replacement(&wanted, &found)["metadata"]["ownerReferences"], ours, "{others}");
+        assert_eq!(
+            replacement(&wanted, &found)["metadata"]["ownerReferences"],
+            ours,
+            "{others}"
+        );
     }
     assert_eq!(
         difference(&wanted, &live(Kind::ClusterReport, owned(ours.clone()))),
         None
     );
     let unnamed = desired(Kind::ConfigMap, json!({"data": {}}));
-    let found = live(Kind::ConfigMap, json!({"metadata": {"ownerReferences": ours}, "data": {}}));
+    let found = live(
+        Kind::ConfigMap,
+        json!({"metadata": {"ownerReferences": ours}, "data": {}}),
+    );
     assert_eq!(difference(&unnamed, &found), None);
 }

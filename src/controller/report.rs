@@ -63,7 +63,7 @@ pub async fn report(
             reports.put(Statement {
                 owner: owner.clone(),
                 uid: tenant.metadata.uid.clone().unwrap_or_default(),
-                stands: isolated::stands(&proof, old),
+                stands: isolated::stands(&proof, old).cloned(),
                 proof,
             });
         }

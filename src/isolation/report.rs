@@ -6,7 +6,7 @@
 
 use super::check::{self, Check, Severity};
 use super::proof::{Outcome, Proof, Violation};
-use crate::api::Tenant;
+use crate::api::{Direction, IsolationStatus, Opener, Tenant};
 use crate::cluster::{Desired, Identity, Kind};
 use crate::names;
 use crate::tenant::plan::{desired, meta};
@@ -33,8 +33,8 @@ pub struct Statement {
     /// The Tenant's: when that very Tenant goes, its report does.
     pub uid: String,
     pub proof: Proof,
-    /// Whether what a former process found stands for what is pending.
-    pub stands: bool,
+    /// What a former process found, where that stands for what is pending.
+    pub stands: Option<IsolationStatus>,
 }
 
 impl Statement {
@@ -75,20 +75,14 @@ impl Statement {
         for (check, outcome) in outcomes {
             match outcome {
                 Outcome::Violated(_) => {}
-                Outcome::Passed => others.push(result(
-                    check,
-                    "pass",
-                    &format!("found nothing; this protects {}", check.protects),
-                )),
+                Outcome::Passed => others.push(passed(check)),
                 Outcome::Untried(why) => others.push(result(check, "error", &format!("could not be tried: {why}"))),
-                Outcome::Pending => {
-                    let former = before.iter().filter(|old| self.stands && was_found(old, check));
-                    let former: Vec<Value> = former.take(MOST).cloned().collect();
-                    match former.is_empty() {
-                        true => others.push(result(check, "skip", "not tried yet: its turn has not come")),
-                        false => others.extend(former),
+                Outcome::Pending => match self.former(check, before) {
+                    former if former.is_empty() => {
+                        others.push(result(check, "skip", "not tried yet: its turn has not come"));
                     }
-                }
+                    former => others.extend(former),
+                },
             }
         }
         let mut off = self.proof.switched_off.clone();
@@ -109,7 +103,51 @@ impl Statement {
             last["properties"][BOUNDED] = json!((found - room).to_string());
         }
         results.extend(others);
+        if self.stands.is_some() {
+            // What fails is former then, and stands where it stood.
+            let place = |one: &Value| before.iter().position(|old| is_same(old, one)).unwrap_or(MOST);
+            results.sort_by_cached_key(|one| match one["result"] == "fail" {
+                true => (false, place(one)),
+                false => (true, 0),
+            });
+        }
         results
+    }
+
+    /// What a former process found of a check: as it reported it, else as it is in the status, which shows the first few only.
+    fn former(&self, check: &Check, before: &[Value]) -> Vec<Value> {
+        let Some(stands) = &self.stands else {
+            return Vec::new();
+        };
+        let reported: Vec<Value> = before
+            .iter()
+            .filter(|old| was_found(old, check))
+            .take(MOST)
+            .cloned()
+            .collect();
+        if !reported.is_empty() {
+            return reported;
+        }
+        let shown = |id: &'static str| stands.violations.iter().filter(move |one| one.check == id);
+        let found: Vec<Value> = shown(check.id)
+            .map(|one| {
+                let violation = Violation {
+                    direction: one.direction.unwrap_or(Direction::Outward),
+                    opened_by: one.opened_by.unwrap_or(Opener::Platform),
+                    counterpart: one.counterpart.clone().unwrap_or_default(),
+                    message: one.message.clone(),
+                };
+                failed(check, &violation)
+            })
+            .collect();
+        let failed = check::ALL
+            .iter()
+            .filter(|check| shown(check.id).next().is_some())
+            .count();
+        match found.is_empty() && i32::try_from(failed) == Ok(stands.failed) {
+            true => vec![passed(check)],
+            false => found,
+        }
     }
 }
 
@@ -126,6 +164,14 @@ fn result(check: &Check, result: &str, message: &str) -> Value {
         "source": names::MANAGER, "policy": check.id, "rule": check.id, "category": CATEGORY, "severity": severity(check.severity),
         "result": result, "scored": true, "message": message[..message.floor_char_boundary(MAX_MESSAGE)],
     })
+}
+
+fn passed(check: &Check) -> Value {
+    result(
+        check,
+        "pass",
+        &format!("found nothing; this protects {}", check.protects),
+    )
 }
 
 fn failed(check: &Check, violation: &Violation) -> Value {

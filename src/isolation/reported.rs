@@ -130,7 +130,7 @@ mod tests {
                 outcomes: vec![(&API_ACCESS, outcome)],
                 ..Proof::default()
             },
-            stands: false,
+            stands: None,
         }
     }
 

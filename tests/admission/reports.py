@@ -6,6 +6,7 @@ from cluster import OPERATOR, ROOT, create, delete, kubectl, must, until
 from fixtures import A, B, DEDICATED, FOREIGN, ID, RUN, marks, meta
 
 CONFINED, RBAC, CRD = "tenant-operator-confinement", "is forbidden: User", "clusterreports.openreports.io"
+HOLD = "example.com/hold"
 
 
 def report(tenant, name=None, labels=None, **more):
@@ -28,7 +29,8 @@ def cases(r):
     r.refused("operator makes a report of a name to be drawn", create(
         report(B, "", generateName=f"tenant-operator-{B}"), OPERATOR), CONFINED)
 
-    ours, theirs, stripped = report(A), report(FOREIGN, labels={}), report(DEDICATED, labels={}, annotations={
+    # An operator at work would remove what bears its marks and is of no Tenant: the finalizer lets it stand.
+    ours, theirs, stripped = report(A, finalizers=[HOLD]), report(FOREIGN, labels={}), report(DEDICATED, labels={}, annotations={
         "tenant-operator.io/owned-by": f"{DEDICATED}/{ID[DEDICATED]}"})
     for body in (ours, theirs, stripped):
         must("create", "-f", "-", stdin=body)
@@ -60,6 +62,7 @@ def reports(r):
         until("the resource", lambda: create(report(FOREIGN))[0])
         cases(r)
     finally:
+        kubectl("patch", CRD, f"tenant-operator-{A}", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
         kubectl("delete", CRD, *[f"tenant-operator-{t}" for t in (A, DEDICATED, FOREIGN)], "--ignore-not-found")
         if not had:
             must("delete", "crd", CRD)
