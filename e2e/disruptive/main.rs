@@ -15,6 +15,7 @@ mod leadership;
 mod lives;
 mod network;
 mod quiet;
+mod reports;
 mod storage;
 
 use anyhow::Result;
