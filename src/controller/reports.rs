@@ -28,6 +28,8 @@ use tokio::sync::Notify;
 const LOOK: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(2));
 /// How often it is looked who is due.
 const TICK: Duration = Duration::from_millis(500);
+/// So many failures in a row are more than a resource that has only just come, or goes.
+const TROUBLE: u32 = 4;
 /// What all reports have in common where writing them fails; no tenant is called so.
 const ALL: &str = "";
 
@@ -132,7 +134,7 @@ impl Reports {
     async fn watch(&self, kind: Kind, store: &Store, listed: &Notify) {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
         let mut stream = std::pin::pin!(watcher(api, watch_config().labels(&ours())).default_backoff());
-        let mut is_told = false;
+        let mut failures = 0_u32;
         while let Some(event) = stream.next().await {
             match event {
                 Ok(event) => {
@@ -141,16 +143,18 @@ impl Reports {
                         self.changed(kind, &tenant, store);
                     }
                     if is_listed {
-                        is_told = false;
+                        failures = 0;
                         listed.notify_one();
                     }
                 }
                 // It was taken away, or is not served quite yet.
                 Err(error) if is_gone(&error) => self.look.notify_one(),
-                Err(error) if !std::mem::replace(&mut is_told, true) => {
-                    tracing::warn!(%kind, %error, "the watch of reports failed and is begun anew");
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    if failures == TROUBLE {
+                        tracing::warn!(%kind, %error, "the watch of reports fails again and again");
+                    }
                 }
-                Err(error) => tracing::debug!(%kind, %error, "the watch of reports failed again"),
             }
         }
     }

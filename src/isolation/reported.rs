@@ -7,8 +7,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long a tenant's changes are gathered: one write is to say them all.
-const GATHER: Duration = Duration::from_secs(1);
+/// How long a tenant's changes are gathered: one write is to say them all, and what a process that has just begun cannot try yet is none.
+const GATHER: Duration = Duration::from_secs(2);
 
 /// What is to be reported of a tenant.
 struct Said {
