@@ -83,6 +83,11 @@ pub const NAMESPACE_BINDING: &str = "tenant-operator";
 /// The ClusterRole of whoever tries what tenants must not make, and its RoleBinding in a tenant's first namespace.
 pub const EXAMINER_ROLE: &str = "tenant-operator-examiner";
 
+/// The name of the report on a tenant: at most 69 characters, of 253.
+pub fn report(tenant: &str) -> String {
+    format!("{MANAGER}-{tenant}")
+}
+
 /// A tenant's name is a DNS label of at most this many characters, so that `<tenant>-<namespace>` fits 63.
 pub const MAX_TENANT_NAME: usize = 53;
 /// A DNS label is at most this long (RFC 1123).

@@ -94,6 +94,10 @@ pub struct Settings {
     #[command(flatten)]
     pub api_probe: access::settings::ApiProbe,
 
+    /// Report the proof of each tenant as a ClusterReport or ClusterPolicyReport, where the cluster has either.
+    #[arg(long, env = "ISOLATION_REPORTS", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub isolation_reports: bool,
+
     /// How admission is tried.
     #[command(flatten)]
     pub admission_probe: admission::settings::AdmissionProbe,

@@ -99,6 +99,11 @@ check "it makes pods where the network is to be tried" test \
 check "probes are of the operator's image" test \
   "$(render --set isolation.networkProbe.enabled=true,image.tag=v9 | grep -c 'tenant-operator:v9"$')" = 2
 check "no probe unless it is asked for" lacks 'NETWORK_PROBE'
+verbs_on_reports() { render --show-only templates/rbac/operator.yaml "$@" | awk '/resources: \[cluster(policy)?reports\]/ { on = 1 } on && /verbs:/ { sub(/.*verbs: /, ""); print; on = 0 }' | xargs; }
+check "it writes reports, of either kind" test "$(verbs_on_reports)" = \
+  '[get, list, watch, create, update, delete] [get, list, watch, create, update, delete]'
+check "it writes no report where none is wanted" test "$(verbs_on_reports --set isolation.reports.enabled=false)" = ''
+check "and is told so" test "$(render --set isolation.reports.enabled=false | grep -A1 'name: ISOLATION_REPORTS' | sed -n 's/.*value: //p')" = '"false"'
 check "the operator reaches database servers" test "$(egress)" = 5432
 check "the operator reaches database servers at other ports" test "$(egress --set 'networkPolicy.databases.ports={5433,5434}')" = "5433 5434"
 check "the operator reaches no database server" test "$(egress --set 'networkPolicy.databases.ports=null')" = ""

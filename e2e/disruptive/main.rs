@@ -16,6 +16,7 @@ mod leadership;
 mod lives;
 mod network;
 mod quiet;
+mod reports;
 mod storage;
 
 use anyhow::Result;

@@ -56,7 +56,8 @@ pub fn replacement(desired: &Desired, live: &Live) -> Value {
         }
     }
     for field in ["finalizers", "ownerReferences"] {
-        if let Some(kept) = live.value.pointer(&format!("/metadata/{field}")) {
+        let kept = live.value.pointer(&format!("/metadata/{field}"));
+        if let Some(kept) = kept.filter(|_| !metadata.contains_key(field)) {
             metadata.insert(field.into(), kept.clone());
         }
     }
@@ -65,8 +66,12 @@ pub fn replacement(desired: &Desired, live: &Live) -> Value {
     value
 }
 
-/// Labels and annotations: ours must be there with our values, and none under our prefix besides.
+/// Labels and annotations: ours must be there with our values, and none under our prefix besides. Owners only where we name some.
 fn metadata(desired: &Value, live: &Value) -> Option<String> {
+    let owners = |value: &Value| value.pointer("/metadata/ownerReferences").cloned();
+    if owners(desired).is_some_and(|wanted| owners(live) != Some(wanted)) {
+        return Some("metadata.ownerReferences".into());
+    }
     for section in ["labels", "annotations"] {
         let pointer = format!("/metadata/{section}");
         let wanted = desired.pointer(&pointer).and_then(Value::as_object);

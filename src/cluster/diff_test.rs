@@ -528,3 +528,33 @@ fn what_is_others_and_not_there_yet_is_not_invented() {
     let found = live(Kind::Service, json!({"spec": {"ports": []}}));
     assert_eq!(replacement(&wanted, &found)["spec"].get("clusterIP"), None);
 }
+
+#[test]
+fn owners_are_as_we_name_them_and_else_whoevers() {
+    let owned = |owners: serde_json::Value| json!({"metadata": {"ownerReferences": owners}, "source": "ours"});
+    let ours = json!([{"name": "acme", "uid": "uid-1"}]);
+    let wanted = desired(Kind::ClusterReport, owned(ours.clone()));
+    for others in [json!(null), json!([]), json!([{"name": "acme", "uid": "uid-2"}])] {
+        let found = live(Kind::ClusterReport, owned(others.clone()));
+        assert_eq!(
+            difference(&wanted, &found).as_deref(),
+            Some("metadata.ownerReferences"),
+            "{others}"
+        );
+        assert_eq!(
+            replacement(&wanted, &found)["metadata"]["ownerReferences"],
+            ours,
+            "{others}"
+        );
+    }
+    assert_eq!(
+        difference(&wanted, &live(Kind::ClusterReport, owned(ours.clone()))),
+        None
+    );
+    let unnamed = desired(Kind::ConfigMap, json!({"data": {}}));
+    let found = live(
+        Kind::ConfigMap,
+        json!({"metadata": {"ownerReferences": ours}, "data": {}}),
+    );
+    assert_eq!(difference(&unnamed, &found), None);
+}

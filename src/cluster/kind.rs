@@ -11,7 +11,7 @@ use k8s_openapi::api::{
     policy::v1::PodDisruptionBudget,
     rbac::v1::RoleBinding,
 };
-use kube::api::ApiResource;
+use kube::api::{ApiResource, GroupVersionKind};
 
 /// A kind that the operator writes. The order is that of application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,10 +31,14 @@ pub enum Kind {
     TenantView,
     /// Read by name when it is needed, never listed or watched: other Secrets must stay unreadable.
     Secret,
+    /// What is found of a tenant, for others' tools to read. Other projects' resources, which a cluster may have or not: watched only
+    /// where it has.
+    ClusterReport,
+    ClusterPolicyReport,
 }
 
 impl Kind {
-    /// Every kind that is watched.
+    /// Every kind that is always watched.
     pub const ALL: [Self; 13] = [
         Self::Namespace,
         Self::RoleBinding,
@@ -68,6 +72,8 @@ impl Kind {
             Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
             Self::TenantView => ApiResource::erase::<TenantView>(&()),
             Self::Secret => ApiResource::erase::<Secret>(&()),
+            Self::ClusterReport => foreign("openreports.io", "v1alpha1", self.as_str(), "clusterreports"),
+            Self::ClusterPolicyReport => foreign("wgpolicyk8s.io", "v1alpha2", self.as_str(), "clusterpolicyreports"),
         }
     }
 
@@ -88,6 +94,8 @@ impl Kind {
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Self::TenantView => "TenantView",
             Self::Secret => "Secret",
+            Self::ClusterReport => "ClusterReport",
+            Self::ClusterPolicyReport => "ClusterPolicyReport",
         }
     }
 
@@ -106,6 +114,11 @@ impl Kind {
             _ => &[],
         }
     }
+}
+
+/// A resource that no library here has a type for.
+fn foreign(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
 impl std::fmt::Display for Kind {

@@ -4,6 +4,7 @@ use super::Queue;
 use super::backoff::Backoff;
 use super::events::Events;
 use super::prover::Prover;
+use super::reports::Reports;
 use crate::cluster::Writer;
 use crate::database::Databases;
 use crate::telemetry::metrics::Metrics;
@@ -24,6 +25,8 @@ pub struct Context {
     pub backoff: Backoff,
     pub events: Events,
     pub prover: Arc<Prover>,
+    /// None where the platform wants none.
+    pub reports: Option<Arc<Reports>>,
     /// Since when a tenant has been on its way; a passing state is not reported at once.
     pub underway: Mutex<HashMap<String, Instant>>,
 }
@@ -44,7 +47,15 @@ impl Context {
     pub fn forget(&self, tenant: &str) {
         self.arrived(tenant);
         self.backoff.forget(tenant);
+        self.unprovable(tenant);
+    }
+
+    /// There is nothing of the tenant that could be proven apart.
+    pub fn unprovable(&self, tenant: &str) {
         self.prover.forget(tenant);
+        if let Some(reports) = &self.reports {
+            reports.forget(tenant);
+        }
     }
 
     /// The tenant has arrived somewhere.

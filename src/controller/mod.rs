@@ -12,6 +12,7 @@ pub mod prover;
 pub mod queue;
 pub mod reconcile;
 pub mod report;
+pub mod reports;
 pub mod run;
 pub mod surveyor;
 pub mod walls;

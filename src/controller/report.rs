@@ -7,6 +7,7 @@ use crate::cluster::{Key, Kind, Live};
 use crate::database::tend::Outcome as Data;
 use crate::error::Error;
 use crate::isolation::network::schedule::Subject;
+use crate::isolation::report::Statement;
 use crate::isolation::{Outcome, admission};
 use crate::names;
 use crate::tenant::provision::Progress;
@@ -58,8 +59,16 @@ pub async fn report(
         };
         let proof = ctx.prover.prove(&name, stance, old).await;
         isolated::add(&mut new, &proof, old, now);
+        if let Some(reports) = &ctx.reports {
+            reports.put(Statement {
+                owner: owner.clone(),
+                uid: tenant.metadata.uid.clone().unwrap_or_default(),
+                stands: isolated::stands(&proof, old).cloned(),
+                proof,
+            });
+        }
     } else {
-        ctx.prover.forget(&name);
+        ctx.unprovable(&name);
     }
     let worth_writing = status::is_worth_writing(old, &new, now);
     let current = old.filter(|_| !worth_writing).unwrap_or(&new);

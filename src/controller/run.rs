@@ -5,6 +5,7 @@ use super::events::Events;
 use super::examiner::Examiner;
 use super::probes::Probes;
 use super::prover::Prover;
+use super::reports::Reports;
 use super::surveyor::Surveyor;
 use super::walls::Walls;
 use super::{Context, Queue, admission_proof, api_server, reconcile, watches};
@@ -197,9 +198,16 @@ async fn lead(
     watching.push(AbortOnDropHandle::new(tokio::spawn(
         prover.clone().follow(queue.clone()),
     )));
+    let reports = settings.isolation_reports.then(|| {
+        let reports = Arc::new(Reports::new(client.clone(), queue.clone(), metrics.clone()));
+        let kept = reports.clone();
+        watching.push(AbortOnDropHandle::new(tokio::spawn(async move { kept.run().await })));
+        reports
+    });
     let ctx = Arc::new(Context {
         known,
         prover,
+        reports,
         databases,
         writer: Writer::new(client.clone(), store, metrics.clone()),
         platform: RwLock::new(platform(settings)),

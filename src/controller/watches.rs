@@ -23,13 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// Watches one kind of object of ours into the store, for ever. What is gone may be what other tenants wait for.
 pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, tenants: reflector::Store<Tenant>, queue: Queue) {
     let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
-    let ours = watch_config().labels(&format!(
-        "{},{}={}",
-        names::TENANT_ID,
-        names::MANAGED_BY,
-        names::MANAGER
-    ));
-    let mut stream = std::pin::pin!(watch(api, ours).default_backoff());
+    let mut stream = std::pin::pin!(watch(api, watch_config().labels(&ours())).default_backoff());
     while let Some(event) = stream.next().await {
         match event {
             Ok(event) => {
@@ -58,6 +52,11 @@ fn is_contested(kind: Kind, name: &str) -> bool {
 /// Whether a tenant was told that another has what it wants.
 fn is_in_conflict(tenant: &Tenant) -> bool {
     condition(tenant, kind::READY).is_some_and(|ready| ready.status == "False" && ready.reason == reason::CONFLICT)
+}
+
+/// The selector of what bears our marks.
+pub fn ours() -> String {
+    format!("{},{}={}", names::TENANT_ID, names::MANAGED_BY, names::MANAGER)
 }
 
 /// Watches the tiers into their store, for ever; a change wakes the tenants of the tier.

@@ -6,6 +6,8 @@ pub mod check;
 pub mod database;
 pub mod network;
 mod proof;
+pub mod report;
+pub mod reported;
 pub mod turns;
 
 pub use proof::{Outcome, Proof, Violation};

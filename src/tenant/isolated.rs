@@ -24,18 +24,21 @@ pub fn was_tried(old: Option<&TenantStatus>, checks: usize) -> bool {
     shown.is_some_and(|shown| shown.untried == 0 && usize::try_from(shown.passed + shown.failed) == Ok(checks))
 }
 
-/// Adds the proof to a status that is to be written. What a former process found stands until this one has tried it too.
+/// What a former process found, where that stands until this one has tried it too.
+pub fn stands<'a>(proof: &Proof, old: Option<&'a TenantStatus>) -> Option<&'a IsolationStatus> {
+    let stands = proof.is_pending() && was_tried(old, proof.outcomes.len());
+    old.filter(|_| stands)?.isolation.as_ref()
+}
+
+/// Adds the proof to a status that is to be written.
 pub fn add(status: &mut TenantStatus, proof: &Proof, old: Option<&TenantStatus>, now: Timestamp) {
-    if let Some(old) = old.filter(|_| proof.is_pending() && was_tried(old, proof.outcomes.len())) {
-        let stands = old
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == kind::ISOLATED);
+    let before = old.map_or(&[][..], |old| &old.conditions);
+    if let Some(former) = stands(proof, old) {
+        let stands = before.iter().find(|condition| condition.type_ == kind::ISOLATED);
         status.conditions.extend(stands.cloned());
-        status.isolation = old.isolation.clone();
+        status.isolation = Some(former.clone());
         return;
     }
-    let before = old.map_or(&[][..], |old| &old.conditions);
     let condition = merge(said(proof), before, status.observed_generation, now);
     status.conditions.push(condition);
     let mut new = shown(proof);

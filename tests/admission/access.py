@@ -51,6 +51,8 @@ def expectations():
                ("create", "secrets", A), ("get", "secrets=pg-admin", RELEASE_NAMESPACE),
                ("watch", "rbac.authorization.k8s.io/clusterrolebindings", ""), ("list", "rbac.authorization.k8s.io/roles", ""),
                ("create", "authorization.k8s.io/subjectaccessreviews", ""), ("impersonate", f"users={EXAMINER}", ""),
+               *[(verb, reports, "") for verb in ("get", "list", "watch", "create", "update", "delete")
+                 for reports in ("openreports.io/clusterreports", "wgpolicyk8s.io/clusterpolicyreports")],
                *[(verb, "secrets=tenant-database", A) for verb in ("get", "update", "patch", "delete")]]
     refused = [("delete", "tenant-operator.io/tenants", ""), ("create", "tenant-operator.io/tenants", ""),
                ("patch", "tenant-operator.io/tenanttiers", ""), ("patch", "namespaces", ""), ("delete", "namespaces", ""),
@@ -71,7 +73,9 @@ def expectations():
                ("impersonate", "groups", ""), ("impersonate", "serviceaccounts", ""), ("create", "pods", FOREIGN),
                ("create", "pods", A), ("create", "pods/exec", A), ("delete", "pods", FOREIGN), ("create", "configmaps", FOREIGN),
                ("create", "configmaps", "kube-system"), ("break-glass", "tenant-operator.io/tenants", ""),
-               ("list", "nodes", ""), ("create", "serviceaccounts/token", A)]
+               ("list", "nodes", ""), ("create", "serviceaccounts/token", A),
+               ("deletecollection", "openreports.io/clusterreports", ""), ("patch", "openreports.io/clusterreports", ""),
+               ("create", "openreports.io/reports", A), ("create", "wgpolicyk8s.io/policyreports", A)]
     for verb, resource, ns in allowed:
         yield OPERATOR, ns, verb, resource, True
     for verb, resource, ns in refused:

@@ -46,6 +46,8 @@ const TELLING: &[(&str, &str)] = &[
     ("rbac.authorization.k8s.io", "clusterrolebindings"),
     ("tenant-operator.io", "tenants"),
     ("tenant-operator.io", "databaseservers"),
+    ("openreports.io", "clusterreports"),
+    ("wgpolicyk8s.io", "clusterpolicyreports"),
 ];
 const READ: &[&str] = &["get", "list", "watch"];
 

@@ -1,0 +1,295 @@
+//! Keeps a report of each tenant's proof where the cluster has such a resource, out of the way of every reconcile.
+
+use super::Queue;
+use super::backoff::Backoff;
+use super::watches::ours;
+use crate::cluster::client::watch_config;
+use crate::cluster::served::served;
+use crate::cluster::write::has_code;
+use crate::cluster::{Key, Kind, Live, Store, Writer};
+use crate::error::Error;
+use crate::isolation::lock;
+use crate::isolation::report::{KINDS, Statement};
+use crate::isolation::reported::Reported;
+use crate::names;
+use crate::telemetry::metrics::Metrics;
+use futures::StreamExt;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, DynamicObject, ListParams};
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// How often it is asked whether the cluster has the resource, and how soon again at the soonest.
+const LOOK: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(2));
+/// How often it is looked who is due.
+const TICK: Duration = Duration::from_millis(500);
+/// So many failures in a row are more than a resource that has only just come, or goes.
+const TROUBLE: u32 = 4;
+/// What all reports have in common where writing them fails; no tenant is called so.
+const ALL: &str = "";
+
+/// The reports of all tenants.
+pub struct Reports {
+    client: Client,
+    metrics: Metrics,
+    queue: Queue,
+    reported: Mutex<Reported>,
+    /// Of whom it was logged that the report cannot be written.
+    told: Mutex<BTreeSet<String>>,
+    /// Somebody is due.
+    known: Notify,
+    /// The resource may be gone.
+    look: Notify,
+    backoff: Backoff,
+}
+
+impl Reports {
+    pub fn new(client: Client, queue: Queue, metrics: Metrics) -> Self {
+        Self {
+            client,
+            metrics,
+            queue,
+            reported: Mutex::default(),
+            told: Mutex::default(),
+            known: Notify::new(),
+            look: Notify::new(),
+            backoff: Backoff::default(),
+        }
+    }
+
+    /// Notes what is to be reported of a tenant.
+    pub fn put(&self, statement: Statement) {
+        lock(&self.reported).put(statement, Instant::now());
+        self.known.notify_one();
+    }
+
+    /// Nothing is to be reported of a tenant any more.
+    pub fn forget(&self, tenant: &str) {
+        lock(&self.reported).forget(tenant, Instant::now());
+        lock(&self.told).remove(tenant);
+        self.backoff.forget(tenant);
+        self.known.notify_one();
+    }
+
+    /// Keeps the reports, for ever, while the cluster has a resource for them.
+    pub async fn run(&self) {
+        let mut kinds = Vec::new();
+        loop {
+            match kinds.split_first() {
+                Some((kind, former)) => {
+                    tracing::info!(%kind, "proofs are reported");
+                    lock(&self.reported).is_on(true);
+                    self.backoff.succeeded(ALL);
+                    kinds = self.keep(*kind, former, &kinds).await;
+                    lock(&self.reported).is_on(false);
+                    if kinds.is_empty() {
+                        tracing::info!("proofs are reported no more: the cluster has no resource for reports");
+                    }
+                }
+                None => kinds = self.others(&kinds).await,
+            }
+        }
+    }
+
+    /// Keeps the reports of this kind while the API server serves just these kinds; which it serves then.
+    async fn keep(&self, kind: Kind, former: &[Kind], kinds: &[Kind]) -> Vec<Kind> {
+        let (store, listed) = (Arc::new(Store::default()), Notify::new());
+        let writer = Writer::new(self.client.clone(), store.clone(), self.metrics.clone());
+        let write = async {
+            listed.notified().await;
+            lock(&self.reported).all_changed(Instant::now());
+            for kind in former {
+                self.clear(*kind, &writer).await;
+            }
+            self.write(kind, &writer, &store).await;
+        };
+        tokio::select! {
+            () = self.watch(kind, &store, &listed) => Vec::new(),
+            () = write => Vec::new(),
+            kinds = self.others(kinds) => kinds,
+        }
+    }
+
+    /// The kinds that are served, once they are others than these.
+    async fn others(&self, kinds: &[Kind]) -> Vec<Kind> {
+        let mut pause = Duration::ZERO;
+        loop {
+            tokio::time::sleep(pause).await;
+            match served(&self.client, &KINDS).await {
+                Ok(now) if now != kinds => return now,
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "which reports the cluster has could not be asked"),
+            }
+            pause = LOOK.1;
+            let _ = tokio::time::timeout(LOOK.0, self.look.notified()).await;
+        }
+    }
+
+    /// Watches the reports into the store, for ever; what others did to one is looked at.
+    async fn watch(&self, kind: Kind, store: &Store, listed: &Notify) {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
+        let mut stream = std::pin::pin!(watcher(api, watch_config().labels(&ours())).default_backoff());
+        let mut failures = 0_u32;
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(event) => {
+                    let is_listed = matches!(event, Event::InitDone);
+                    for tenant in store.observe(kind, event) {
+                        self.changed(kind, &tenant, store);
+                    }
+                    if is_listed {
+                        failures = 0;
+                        listed.notify_one();
+                    }
+                }
+                // It was taken away, or is not served quite yet.
+                Err(error) if is_gone(&error) => self.look.notify_one(),
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    if failures == TROUBLE {
+                        tracing::warn!(%kind, %error, "the watch of reports fails again and again");
+                    }
+                }
+            }
+        }
+    }
+
+    fn changed(&self, kind: Kind, tenant: &str, store: &Store) {
+        if lock(&self.reported).changed(tenant, Instant::now()) {
+            self.known.notify_one();
+        } else if store.get(tenant, &key(kind, tenant)).is_some() {
+            // Its reconcile knows what to say of it, or that there is nothing to say.
+            self.queue.wake(tenant);
+        }
+    }
+
+    /// Makes each report that is due as it should be, one after the other, for ever.
+    async fn write(&self, kind: Kind, writer: &Writer, store: &Store) {
+        loop {
+            let next = lock(&self.reported).next(Instant::now());
+            let Some(tenant) = next else {
+                let _ = tokio::time::timeout(TICK, self.known.notified()).await;
+                continue;
+            };
+            match self.settle(kind, &tenant, writer, store).await {
+                Ok(()) => self.succeeded(&tenant),
+                Err(error) => tokio::time::sleep(self.failed(&tenant, &error)).await,
+            }
+        }
+    }
+
+    /// Makes one report as it should be, or not be.
+    async fn settle(&self, kind: Kind, tenant: &str, writer: &Writer, store: &Store) -> Result<(), Error> {
+        let live = store.get(tenant, &key(kind, tenant)).filter(is_marked);
+        let worked_out = lock(&self.reported).work_out(kind, tenant, live.as_ref(), Timestamp::now());
+        let Some((owner, desired)) = worked_out else {
+            return remove(live, writer, store).await;
+        };
+        // One of an earlier tenant of that name, whom the garbage collector may be about to take it from.
+        let former = live.filter(|live| !live.belongs_to(&owner));
+        remove(former, writer, store).await?;
+        let outcome = writer.ensure(&owner, &desired).await?;
+        tracing::debug!(report = %desired.key, ?outcome, "reported");
+        Ok(())
+    }
+
+    /// Removes what bears our marks among the reports of a kind that is no longer written.
+    async fn clear(&self, kind: Kind, writer: &Writer) {
+        let listed = writer.api(kind, "").list(&ListParams::default().labels(&ours())).await;
+        let found = match listed {
+            Ok(list) => list.items,
+            Err(error) => {
+                tracing::warn!(%kind, %error, "reports of former times could not be listed");
+                return;
+            }
+        };
+        for object in found {
+            let live = Live {
+                key: Key {
+                    kind,
+                    namespace: String::new(),
+                    name: object.name_any(),
+                },
+                uid: object.uid().unwrap_or_default(),
+                resource_version: object.resource_version().unwrap_or_default(),
+                value: serde_json::to_value(&object).unwrap_or_default(),
+            };
+            if is_marked(&live)
+                && let Err(error) = writer.delete(&live).await
+            {
+                tracing::warn!(error = error.chain(), "a report of former times could not be removed");
+            }
+        }
+    }
+
+    fn succeeded(&self, tenant: &str) {
+        for key in [tenant, ALL] {
+            self.backoff.succeeded(key);
+            lock(&self.told).remove(key);
+        }
+    }
+
+    /// Has it tried again later; how long all others wait, too.
+    fn failed(&self, tenant: &str, error: &Error) -> Duration {
+        let is_foreign = matches!(error, Error::Foreign { .. });
+        let whose = if is_foreign { tenant } else { ALL };
+        let again = Instant::now() + self.backoff.failed(tenant);
+        lock(&self.reported).look_at(tenant, again);
+        if is_missing(error) {
+            self.look.notify_one();
+        } else if lock(&self.told).insert(whose.to_string()) {
+            tracing::warn!(
+                tenant,
+                reason = error.reason(),
+                "the proof could not be reported: {}",
+                error.chain()
+            );
+        }
+        match is_foreign {
+            true => Duration::ZERO,
+            false => self.backoff.failed(ALL),
+        }
+    }
+}
+
+fn key(kind: Kind, tenant: &str) -> Key {
+    Key {
+        kind,
+        namespace: String::new(),
+        name: names::report(tenant),
+    }
+}
+
+/// Whether it is a report that this operator made: by its name and all marks.
+fn is_marked(live: &Live) -> bool {
+    let tenant = live.label(names::TENANT).unwrap_or_default();
+    let marked = live.label(names::TENANT_ID).is_some() && live.label(names::MANAGED_BY) == Some(names::MANAGER);
+    marked && live.key.name == names::report(tenant)
+}
+
+async fn remove(live: Option<Live>, writer: &Writer, store: &Store) -> Result<(), Error> {
+    if let Some(live) = live {
+        writer.delete(&live).await?;
+        store.forget(&live.key);
+    }
+    Ok(())
+}
+
+/// Whether the resource is not there, or is about to go.
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Write { source, .. } if has_code(source, 404) || has_code(source, 405))
+}
+
+fn is_gone(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => has_code(error, 404),
+        watcher::Error::WatchError(status) => status.code == 404,
+        _ => false,
+    }
+}

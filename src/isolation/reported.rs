@@ -1,0 +1,200 @@
+//! What is to be reported of each tenant, and when it is looked whether it is. Pure; the clock is an argument.
+
+use super::report::Statement;
+use crate::cluster::{Desired, Identity, Kind, Live};
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long a tenant's changes are gathered: one write is to say them all, and what a process that has just begun cannot try yet is none.
+const GATHER: Duration = Duration::from_secs(2);
+
+/// What is to be reported of a tenant.
+struct Said {
+    statement: Statement,
+    /// The results as last worked out, as JSON. What was found keeps its time, whatever others do to the report.
+    results: Option<String>,
+}
+
+/// What is to be reported of all tenants, by name.
+#[derive(Default)]
+pub struct Reported {
+    said: BTreeMap<String, Said>,
+    /// When whose report is looked at; None while the cluster has no resource for reports.
+    due: Option<BTreeMap<String, Instant>>,
+}
+
+impl Reported {
+    /// Reports are written from now on, or no more.
+    pub fn is_on(&mut self, is_on: bool) {
+        self.due = is_on.then(BTreeMap::new);
+    }
+
+    /// Notes what is to be reported of a tenant.
+    pub fn put(&mut self, statement: Statement, now: Instant) {
+        let tenant = statement.owner.tenant.clone();
+        match self.said.get_mut(&tenant) {
+            Some(said) if said.statement == statement => return,
+            // A later Tenant of that name shares nothing with the former.
+            Some(said) if said.statement.uid == statement.uid => said.statement = statement,
+            _ => {
+                let results = None;
+                self.said.insert(tenant.clone(), Said { statement, results });
+            }
+        }
+        self.changed(&tenant, now);
+    }
+
+    /// Nothing is to be reported of a tenant any more: its report is to go.
+    pub fn forget(&mut self, tenant: &str, now: Instant) {
+        self.said.remove(tenant);
+        self.look_at(tenant, now);
+    }
+
+    /// Something about a report changed. False where it is not known yet what it should say.
+    pub fn changed(&mut self, tenant: &str, now: Instant) -> bool {
+        if !self.said.contains_key(tenant) {
+            return false;
+        }
+        let soon = now + GATHER;
+        if let Some(due) = &mut self.due {
+            let at = due.entry(tenant.to_string()).or_insert(soon);
+            *at = soon.min(*at);
+        }
+        true
+    }
+
+    /// All that is to be reported is looked at.
+    pub fn all_changed(&mut self, now: Instant) {
+        let tenants: Vec<String> = self.said.keys().cloned().collect();
+        for tenant in tenants {
+            self.changed(&tenant, now);
+        }
+    }
+
+    /// A report is looked at then, and not before.
+    pub fn look_at(&mut self, tenant: &str, at: Instant) {
+        if let Some(due) = &mut self.due {
+            due.insert(tenant.to_string(), at);
+        }
+    }
+
+    /// Whose report has been due for the longest time; it is not any more.
+    pub fn next(&mut self, now: Instant) -> Option<String> {
+        let due = self.due.as_mut()?;
+        let (tenant, _) = due.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at)?;
+        let tenant = tenant.clone();
+        due.remove(&tenant);
+        Some(tenant)
+    }
+
+    /// A report as it should be, and whose it is; None where there should be none.
+    pub fn work_out(
+        &mut self,
+        kind: Kind,
+        tenant: &str,
+        live: Option<&Live>,
+        now: Timestamp,
+    ) -> Option<(Identity, Desired)> {
+        let said = self.said.get_mut(tenant)?;
+        let before = match &said.results {
+            Some(results) => serde_json::from_str(results).ok(),
+            // What a former process reported.
+            None => live.and_then(|live| live.value.pointer("/results").cloned()),
+        };
+        let before: Vec<Value> = match before {
+            Some(Value::Array(before)) => before,
+            _ => Vec::new(),
+        };
+        let desired = said.statement.report(kind, &before, now);
+        said.results = desired.value.get("results").map(Value::to_string);
+        Some((said.statement.owner.clone(), desired))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isolation::check::API_ACCESS;
+    use crate::isolation::{Outcome, Proof};
+
+    fn statement(uid: &str, outcome: Outcome) -> Statement {
+        Statement {
+            owner: Identity {
+                tenant: "acme".into(),
+                id: uid.into(),
+            },
+            uid: uid.into(),
+            proof: Proof {
+                outcomes: vec![(&API_ACCESS, outcome)],
+                ..Proof::default()
+            },
+            stands: None,
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
+    }
+
+    fn since(reported: &mut Reported, live: Option<&Live>, second: i64) -> Option<i64> {
+        let (_, desired) = reported.work_out(Kind::ClusterReport, "acme", live, at(second))?;
+        desired.value.pointer("/results/0/timestamp/seconds")?.as_i64()
+    }
+
+    #[test]
+    fn a_report_is_due_when_something_else_is_to_be_said_or_somebody_changed_it() {
+        let (mut reported, now) = (Reported::default(), Instant::now());
+        let later = now + GATHER;
+        reported.put(statement("1", Outcome::Passed), now);
+        assert_eq!(reported.next(later), None, "there is nowhere to report");
+        reported.is_on(true);
+        reported.all_changed(now);
+        reported.put(statement("1", Outcome::Untried("later".into())), now + GATHER / 2);
+        reported.put(statement("1", Outcome::Passed), now + GATHER / 2);
+        assert_eq!((reported.next(now), reported.next(later)), (None, Some("acme".into())));
+        assert_eq!(reported.next(later + GATHER), None, "one look is enough");
+
+        reported.put(statement("1", Outcome::Passed), now);
+        assert_eq!(reported.next(later), None, "nothing else is to be said");
+        reported.put(statement("1", Outcome::Pending), now);
+        assert_eq!((reported.next(now), reported.next(later)), (None, Some("acme".into())));
+        reported.look_at("acme", later + GATHER);
+        assert!(reported.changed("acme", now) && !reported.changed("other", now));
+        assert_eq!(
+            (reported.next(later), reported.next(later)),
+            (Some("acme".into()), None)
+        );
+
+        reported.forget("acme", now);
+        assert_eq!(reported.next(now), Some("acme".into()));
+        assert!(reported.work_out(Kind::ClusterReport, "acme", None, at(1)).is_none());
+    }
+
+    #[test]
+    fn what_was_found_keeps_its_time_whatever_others_make_of_the_report() {
+        let (mut reported, now) = (Reported::default(), Instant::now());
+        reported.put(statement("1", Outcome::Passed), now);
+        let (_, desired) = reported
+            .work_out(Kind::ClusterReport, "acme", None, at(10))
+            .expect("a report");
+        let live = Live {
+            key: desired.key,
+            uid: "u".into(),
+            resource_version: "1".into(),
+            value: desired.value,
+        };
+        // A former process's is there, and then somebody's.
+        let mut restarted = Reported::default();
+        restarted.put(statement("1", Outcome::Passed), now);
+        assert_eq!(since(&mut restarted, Some(&live), 20), Some(10));
+        let mut changed = live.clone();
+        changed.value["results"] = serde_json::json!([]);
+        assert_eq!(since(&mut restarted, Some(&changed), 30), Some(10));
+        assert_eq!(since(&mut restarted, None, 40), Some(10));
+        // Another Tenant of that name.
+        restarted.put(statement("2", Outcome::Passed), now);
+        assert_eq!(since(&mut restarted, None, 50), Some(50));
+    }
+}
