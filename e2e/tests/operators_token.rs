@@ -439,7 +439,7 @@ async fn it_acts_as_nobody_but_its_examiner() -> Result<()> {
     let found = sweep(&examiner, &served, &tenant.name, &[]).await?;
     let tries = (
         "create",
-        "pods services persistentvolumeclaims configmaps networkpolicies.networking.k8s.io rolebindings.rbac.authorization.k8s.io",
+        "pods services persistentvolumeclaims configmaps networkpolicies.networking.k8s.io ingresses.networking.k8s.io rolebindings.rbac.authorization.k8s.io",
     );
     let beyond = found.beyond(&[tries]);
     ensure!(
