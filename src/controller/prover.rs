@@ -3,19 +3,23 @@
 use super::Queue;
 use super::examiner::Examiner;
 use super::holders;
+use super::kept::{Breaches, Kept};
 use super::probes::Probes;
-use super::walls::{Breaches, Walls};
 use crate::api::{Tenant, TenantStatus};
 use crate::cluster::Store;
 use crate::isolation::access::Access;
 use crate::isolation::access::reach::Opening;
 use crate::isolation::admission;
-use crate::isolation::check::{ADMISSION, API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA};
+use crate::isolation::check::{
+    ADMISSION, API_ACCESS, DATABASE_ACCESS, ENDPOINTS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA,
+};
 use crate::isolation::network::schedule::Subject;
 use crate::isolation::{Outcome, Proof, lock};
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::observe::Known;
 use crate::tenant::{isolated, quarantine};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::runtime::reflector;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -39,7 +43,8 @@ type Openings = BTreeMap<String, Vec<Opening>>;
 #[derive(Default)]
 struct Told {
     openings: Arc<Openings>,
-    breaches: Arc<Breaches>,
+    walls: Arc<Breaches>,
+    slices: Arc<Breaches>,
 }
 
 /// How a tenant stands when it is to be proven apart.
@@ -67,7 +72,8 @@ pub enum Position {
 /// Proves that tenants are apart.
 pub struct Prover {
     access: Arc<Access>,
-    walls: Arc<Walls>,
+    walls: Arc<Kept<NetworkPolicy>>,
+    slices: Arc<Kept<EndpointSlice>>,
     tenants: reflector::Store<Tenant>,
     objects: Arc<Store>,
     metrics: Metrics,
@@ -84,7 +90,7 @@ pub struct Prover {
 impl Prover {
     pub fn new(
         access: Arc<Access>,
-        walls: Arc<Walls>,
+        (walls, slices): (Arc<Kept<NetworkPolicy>>, Arc<Kept<EndpointSlice>>),
         known: &Known,
         (probes, examiner): (Option<Arc<Probes>>, Option<Arc<Examiner>>),
         metrics: Metrics,
@@ -92,6 +98,7 @@ impl Prover {
         Self {
             access,
             walls,
+            slices,
             probes,
             examiner,
             tenants: known.tenants.clone(),
@@ -113,7 +120,11 @@ impl Prover {
             Err(why) => Outcome::Untried(why.into()),
         };
         let mut proof = Proof {
-            outcomes: vec![(&API_ACCESS, outcome), (&NETWORK_POLICIES, self.judge_walls(tenant))],
+            outcomes: vec![
+                (&API_ACCESS, outcome),
+                (&NETWORK_POLICIES, judged(tenant, self.walls.breaches())),
+                (&ENDPOINTS, judged(tenant, self.slices.breaches())),
+            ],
             ..Proof::default()
         };
         proof
@@ -201,13 +212,6 @@ impl Prover {
         openings
     }
 
-    fn judge_walls(&self, tenant: &str) -> Outcome {
-        match self.walls.breaches() {
-            Ok(breaches) => Outcome::of(breaches.get(tenant).cloned().unwrap_or_default()),
-            Err(why) => Outcome::Untried(why.into()),
-        }
-    }
-
     /// Nothing is to be shown of a tenant that is no more.
     pub fn forget(&self, tenant: &str) {
         if let Some(probes) = &self.probes {
@@ -228,6 +232,7 @@ impl Prover {
                 tokio::select! {
                     () = self.access.changed() => {}
                     () = self.walls.changed.notified() => {}
+                    () = self.slices.changed.notified() => {}
                 }
             };
             let _ = tokio::time::timeout(PERIOD, changed).await;
@@ -238,7 +243,10 @@ impl Prover {
             }
             let by_access = !concerned.is_empty();
             if let Ok(now) = self.walls.judge() {
-                concerned.extend(differing(&mut lock(&self.told).breaches, now));
+                concerned.extend(differing(&mut lock(&self.told).walls, now));
+            }
+            if let Ok(now) = self.slices.judge() {
+                concerned.extend(differing(&mut lock(&self.told).slices, now));
             }
             if by_access {
                 self.access.forget_answers();
@@ -249,6 +257,13 @@ impl Prover {
                 concerned.iter().for_each(|tenant| queue.wake(tenant));
             }
         }
+    }
+}
+
+fn judged(tenant: &str, breaches: Result<Arc<Breaches>, &'static str>) -> Outcome {
+    match breaches {
+        Ok(breaches) => Outcome::of(breaches.get(tenant).cloned().unwrap_or_default()),
+        Err(why) => Outcome::Untried(why.into()),
     }
 }
 

@@ -80,12 +80,21 @@ pub const QUOTA: Check = Check {
     control: "a ConfigMap is let through",
 };
 
+pub const ENDPOINTS: Check = Check {
+    id: "endpoints",
+    severity: Severity::High,
+    protects: "the pods of other tenants, and the operator's, from being served under the tenant's Services by whoever trusts both",
+    tried: "every EndpointSlice in the tenant's namespaces that Kubernetes did not make by a Service's selector is compared with the addresses of the pods behind all other tenants' Services, and with the pods that it names",
+    control: "two slices that lead from one tenant to another, which are nowhere written, are judged and found",
+};
+
 /// All of them.
 pub const ALL: &[Check] = &[
     API_ACCESS,
     DATABASE_ACCESS,
     NETWORK_ACCESS,
     NETWORK_POLICIES,
+    ENDPOINTS,
     ADMISSION,
     QUOTA,
 ];
