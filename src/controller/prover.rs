@@ -1,7 +1,7 @@
 //! Proves that tenants are apart: when one is reported on, and again when something changed that concerns it.
 
 use super::Queue;
-use super::examiner::Examiner;
+use super::examiner::{Examiner, Findings};
 use super::holders;
 use super::kept::{Breaches, Kept};
 use super::probes::Probes;
@@ -53,8 +53,8 @@ pub struct Stance {
     pub database: Option<Outcome>,
     /// Where its pods are.
     pub network: Position,
-    /// What its people may make; None where nothing new can be said.
-    pub admission: Option<Box<admission::Subject>>,
+    /// What its people may make in each of its namespaces; None where nothing new can be said.
+    pub admission: Option<Vec<admission::Subject>>,
 }
 
 /// Where a tenant stands in the network.
@@ -133,14 +133,14 @@ impl Prover {
         self.network(tenant, &stance.network, &mut proof);
         self.admission(tenant, stance.admission.as_deref(), &mut proof);
         let was_tried = isolated::was_tried(old, proof.outcomes.len());
-        if let (Some(examiner), Some(subject)) = (&self.examiner, stance.admission) {
-            examiner.know(*subject, was_tried);
+        if let (Some(examiner), Some(subjects)) = (&self.examiner, stance.admission) {
+            examiner.know(tenant, subjects.clone(), was_tried);
             // A new tenant's turn comes at once: one write of the status is to say it all.
-            if !was_tried && examiner.first(tenant, PATIENCE).await {
+            if !was_tried && examiner.first(&subjects, PATIENCE).await {
                 proof
                     .outcomes
                     .retain(|(check, _)| ![ADMISSION.id, QUOTA.id].contains(&check.id));
-                self.admission(tenant, None, &mut proof);
+                self.admission(tenant, Some(&subjects), &mut proof);
             }
         }
         if let (Some(probes), Position::Pods(subjects)) = (&self.probes, stance.network) {
@@ -153,20 +153,23 @@ impl Prover {
         proof
     }
 
-    fn admission(&self, tenant: &str, subject: Option<&admission::Subject>, proof: &mut Proof) {
+    fn admission(&self, tenant: &str, subjects: Option<&[admission::Subject]>, proof: &mut Proof) {
         let Some(examiner) = &self.examiner else {
             proof.switched_off.extend([&ADMISSION, &QUOTA]);
             return;
         };
-        let (admission, quota) = match examiner.findings(tenant) {
-            Some(findings) => (findings.admission, findings.quota),
-            None => {
-                let has_quota = subject.is_none_or(|subject| admission::deeds::excess(subject).is_some());
-                (Outcome::Pending, has_quota.then_some(Outcome::Pending))
-            }
+        let findings = match subjects {
+            Some(subjects) => examiner.findings(subjects),
+            None => match examiner.subjects(tenant) {
+                none if none.is_empty() => Findings {
+                    admission: Outcome::Pending,
+                    quota: Some(Outcome::Pending),
+                },
+                known => examiner.findings(&known),
+            },
         };
-        proof.outcomes.push((&ADMISSION, admission));
-        proof.outcomes.extend(quota.map(|outcome| (&QUOTA, outcome)));
+        proof.outcomes.push((&ADMISSION, findings.admission));
+        proof.outcomes.extend(findings.quota.map(|outcome| (&QUOTA, outcome)));
     }
 
     fn network(&self, tenant: &str, position: &Position, proof: &mut Proof) {
