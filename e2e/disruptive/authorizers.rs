@@ -1,7 +1,7 @@
 //! An authorizer besides RBAC that lets people beyond their tenant is found by asking, and forgotten when it does no more.
 
 use super::isolation::isolated_within;
-use crate::support::{Scene, TestTenant, cluster, operator, text};
+use crate::support::{Scene, TestTenant, cluster, condition, operator, secs, steadily, text};
 use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::extract::State;
@@ -149,6 +149,20 @@ async fn doors_are_found(scene: &Scene, config: &str) -> Result<()> {
         );
         ensure!(text(&violation["counterpart"]) == other.name, "{violation}");
     }
+
+    // Another process does not call it closed before it has asked.
+    operator::renew(&scene.cluster).await?;
+    steadily("what was found to stand", secs(20), async || {
+        for tenant in [&a, &b] {
+            let now = condition(&tenant.get().await?, "Isolated").cloned().unwrap_or_default();
+            ensure!(
+                now["status"] == "False" && text(&now["message"]).contains(REASON),
+                "{now}"
+            );
+        }
+        Ok(())
+    })
+    .await?;
 
     webhook.open(&[Door {
         user: None,

@@ -41,11 +41,18 @@ async fn a_host_is_the_first_ones_and_so_is_all_below_a_wildcard() -> Result<()>
     let under = asks(&scene, "under", &tier, &[&below]).await?;
     is_refused(&under, &below, &wide).await?;
 
-    // What it has goes on while it asks for more than it can have.
+    // All else is as asked, and is mended, while it asks for more than it can have.
     first.patch(json!({"gateway": {"hosts": [shop, deep, below]}})).await?;
     is_refused(&first, &below, &wide).await?;
     let annotation = namespace_hosts(&scene, &first).await?;
-    ensure!(annotation == shop, "{annotation}");
+    ensure!(annotation == format!("{deep},{shop}"), "{annotation}");
+    let wall = path("networkpolicies", &first.name, "tenant-operator-deny-all");
+    scene.cluster.delete(&wall).await?;
+    eventually("the wall to stand again", secs(20), async || {
+        ensure!(scene.cluster.exists(&wall).await?, "it does not");
+        Ok(())
+    })
+    .await?;
 
     // Given up, it is free, and whoever waits for it is told.
     under.delete().await?;
@@ -62,6 +69,56 @@ async fn a_host_is_the_first_ones_and_so_is_all_below_a_wildcard() -> Result<()>
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn two_tenants_change_their_hosts_with_each_other() -> Result<()> {
+    let scene = Scene::new("swap").await?;
+    let tier = scene.tier(json!({})).await?;
+    let hosts = ["c", "d"].map(|name| format!("{name}.{}.example.com", scene.name));
+    let (one, two) = (
+        asks(&scene, "one", &tier, &[&hosts[0]]).await?,
+        asks(&scene, "two", &tier, &[&hosts[1]]).await?,
+    );
+    one.ready().await?;
+    two.ready().await?;
+    tokio::try_join!(
+        one.patch(json!({"gateway": {"hosts": [hosts[1]]}})),
+        two.patch(json!({"gateway": {"hosts": [hosts[0]]}}))
+    )?;
+    for tenant in [&one, &two] {
+        tenant.ready().await?;
+    }
+    let now = [
+        namespace_hosts(&scene, &one).await?,
+        namespace_hosts(&scene, &two).await?,
+    ];
+    ensure!(now[0] == hosts[1] && now[1] == hosts[0], "{now:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_gone_has_no_hosts_and_one_that_comes_back_takes_them_again() -> Result<()> {
+    let scene = Scene::new("back").await?;
+    let tier = scene.tier(json!({})).await?;
+    let host = format!("{}.example.com", scene.name);
+    let spec = json!({"gateway": {"hosts": [host]}, "deletionPolicy": "Retain"});
+    let tenant = scene.tenant("", &tier, spec.clone()).await?;
+    tenant.ready().await?;
+    scene.will_leave_namespace(&tenant.name);
+    let id = text(&tenant.get().await?["status"]["id"]);
+    tenant.delete().await?;
+    tenant.gone().await?;
+    ensure!(namespace_hosts(&scene, &tenant).await?.is_empty(), "it has hosts still");
+    // Under another id it finds its namespace taken, and its host free.
+    let again = scene.tenant("", &tier, spec).await?;
+    again.not_ready(&["Conflict"], &["spec.id"]).await?;
+    again.patch(json!({"id": id, "deletionPolicy": "Delete"})).await?;
+    again.ready().await?;
+    ensure!(namespace_hosts(&scene, &again).await? == host, "it has no host");
+    again.delete().await?;
+    again.gone().await?;
+    asks(&scene, "next", &tier, &[&host]).await?.ready().await.map(|_| ())
 }
 
 async fn namespace_hosts(scene: &Scene, tenant: &TestTenant) -> Result<String> {

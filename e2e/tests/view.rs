@@ -56,7 +56,6 @@ async fn kubectl_get_tenants_reads_well() -> Result<()> {
         .tenant("", &tier, json!({"namespaces": [{"name": "more"}]}))
         .await?;
     tenant.ready().await?;
-    let (_, cells) = scene.cluster.table(&path("tenants", "", ""), &tenant.name).await?;
     let expected = [
         json!(tenant.name),
         json!(tier),
@@ -69,8 +68,13 @@ async fn kubectl_get_tenants_reads_well() -> Result<()> {
         json!(null),
         json!(2),
     ];
-    ensure!(cells[..8] == expected, "{cells:?}");
-    Ok(())
+    // Ready does not wait for the proof.
+    eventually("it to read well", secs(20), async || {
+        let (_, cells) = scene.cluster.table(&path("tenants", "", ""), &tenant.name).await?;
+        ensure!(cells[..8] == expected, "{cells:?}");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]

@@ -113,9 +113,10 @@ impl Prover {
     pub async fn prove(&self, tenant: &str, stance: Stance, old: Option<&TenantStatus>) -> Proof {
         let outcome = match self.openings(tenant).await {
             Ok(openings) => {
-                self.access
-                    .judge(tenant, openings.get(tenant).map_or(&[], Vec::as_slice))
-                    .await
+                let before = old.and_then(|old| old.isolation.as_ref());
+                let before = before.map_or(&[][..], |before| &before.violations);
+                let openings = openings.get(tenant).map_or(&[][..], Vec::as_slice);
+                self.access.judge(tenant, openings, before).await
             }
             Err(why) => Outcome::Untried(why.into()),
         };
@@ -217,6 +218,7 @@ impl Prover {
 
     /// Nothing is to be shown of a tenant that is no more.
     pub fn forget(&self, tenant: &str) {
+        self.access.survey.forget(tenant);
         if let Some(probes) = &self.probes {
             probes.forget(tenant);
         }

@@ -178,7 +178,9 @@ async fn lead(
     };
     let (watched, handles) = Watched::start(&client);
     watching.extend(handles);
-    let access = Arc::new(Access::new(client.clone(), watched, settings.namespace.clone()));
+    let is_surveyed = settings.api_probe.rate > 0;
+    let access = Access::new(client.clone(), watched, settings.namespace.clone(), is_surveyed);
+    let access = Arc::new(access);
     let surveyor = Surveyor::new(access.clone(), &known, settings.api_probe.clone(), metrics.clone());
     watching.push(AbortOnDropHandle::new(tokio::spawn(surveyor.run(queue.clone()))));
     let probes = Probes::new(client.clone(), &settings.network_probe, settings.metrics_address.port()).map(Arc::new);

@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long is waited where nothing can be asked.
 const REST: Duration = Duration::from_secs(10);
+/// How long after one turn the next comes at most: what was found is asked about again.
+const LONGEST: Duration = Duration::from_secs(30);
 /// How old what is known of tenants and their people may get.
 const FRESH: Duration = Duration::from_secs(15);
 
@@ -73,6 +75,9 @@ impl Surveyor {
                 Some((of, deeds)) if Arc::ptr_eq(of, &discovered) => &*deeds,
                 other => &other.insert((discovered.clone(), Deeds::of(&discovered))).1,
             };
+            let (holders, vaults) = (&census.holders, &self.access.vaults);
+            let mut concerned = BTreeSet::new();
+            let recalled = self.recall(&census, deeds, &mut concerned).await;
             let after = last
                 .as_ref()
                 .and_then(|last| census.identities.range(last..).find(|one| *one != last));
@@ -83,24 +88,46 @@ impl Surveyor {
                 sleep(FRESH).await;
                 continue;
             };
-            let (holders, vaults) = (&census.holders, &self.access.vaults);
             let total = identity.lap(deeds, holders, vaults) * census.identities.len() as u64;
             let (pause, period) = pace(total, self.settings.period, self.settings.rate);
             self.metrics.set_survey_period(period);
-            let next = Instant::now() + pause;
+            let begun = Instant::now();
             let mut questions = self.access.survey.due();
+            // What is asked again comes besides, and costs its time.
+            let pause = if questions.is_empty() { pause } else { pause * 2 };
             questions.extend(identity.questions(turn, deeds, holders, vaults));
-            match self.access.ask_about(&questions).await {
-                Ok(concerned) => wake(&queue, concerned),
+            let asked = match recalled {
+                Ok(()) => self.access.ask_about(&questions, &mut concerned).await,
+                error => error,
+            };
+            wake(&queue, concerned);
+            last = Some(identity.clone());
+            match asked {
+                Ok(()) => sleep_until(begun + pause.min(LONGEST)).await,
                 Err(error) => {
                     tracing::debug!(%error, "the API server could not be asked what it allows");
                     sleep(REST).await;
-                    continue;
                 }
             }
-            last = Some(identity.clone());
-            sleep_until(next).await;
         }
+    }
+
+    /// Asks about what a former process told.
+    async fn recall(
+        &self,
+        census: &Census,
+        deeds: &Deeds,
+        concerned: &mut BTreeSet<String>,
+    ) -> Result<(), kube::Error> {
+        for tenant in self.access.survey.waiting() {
+            for identity in census.identities.iter().filter(|identity| identity.tenant == tenant) {
+                let questions = self.access.survey.recalled(identity, deeds, &census.holders);
+                self.access.ask_about(&questions, concerned).await?;
+            }
+            self.access.survey.settled(&tenant);
+            concerned.insert(tenant);
+        }
+        Ok(())
     }
 
     fn census(&self) -> Census {

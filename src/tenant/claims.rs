@@ -7,38 +7,78 @@ use crate::cluster::{Identity, Key, Kind, Live, Store, Writer};
 use crate::error::Error;
 use crate::names;
 use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, ListParams};
 
-/// Takes everything that this tenant asks for.
+/// How many claims are asked for at once.
+const PAGE: u32 = 500;
+
+/// Takes the tenant's id.
 ///
 /// # Errors
 /// [`Error::Claimed`] where another tenant has it; else the API server's.
-pub async fn take(writer: &Writer, store: &Store, tenant: &ValidTenant, platform: &Platform) -> Result<(), Error> {
-    for claim in plan::claims(tenant, platform) {
-        let holder = match claim.field {
-            plan::HOSTS => take_host(writer, store, &tenant.owner, platform, &claim).await?,
-            _ => take_one(writer, &tenant.owner, &claim).await?.err(),
-        };
-        if let Some(holder) = holder {
-            return Err(Error::Claimed {
-                field: claim.field,
-                value: claim.value,
-                holder,
-            });
+pub async fn take_id(writer: &Writer, owner: &Identity, platform: &Platform) -> Result<(), Error> {
+    let claim = plan::id_claim(owner, platform);
+    match take_one(writer, owner, &claim).await? {
+        Ok(_) => Ok(()),
+        Err(held) => Err(claimed(&claim, held.as_ref())),
+    }
+}
+
+/// Takes the hosts that a tenant asks for and that nobody else has. Returns those, and for the first of the others who has it.
+///
+/// # Errors
+/// The API server's.
+pub async fn take_hosts(
+    writer: &Writer,
+    store: &Store,
+    tenant: &ValidTenant,
+    platform: &Platform,
+) -> Result<(Vec<String>, Option<Error>), Error> {
+    let (mut taken, mut refusal) = (Vec::new(), None);
+    for claim in plan::host_claims(tenant, platform) {
+        match take_host(writer, store, &tenant.owner, platform, &claim).await? {
+            None => taken.push(claim.value),
+            Some(holder) => {
+                refusal.get_or_insert(Error::Claimed {
+                    field: claim.field,
+                    value: claim.value,
+                    holder,
+                });
+            }
         }
+    }
+    Ok((taken, refusal))
+}
+
+/// Gives up every host of a tenant that is no more, and of those that had its name before.
+///
+/// # Errors
+/// The API server's.
+pub async fn release_hosts(writer: &Writer, store: &Store, owner: &Identity, platform: &Platform) -> Result<(), Error> {
+    let theirs = store.of(&owner.tenant).into_values();
+    let hosts = theirs.filter(|live| is_host_claim(live, platform) && plan::holder(live) == Some(&owner.tenant));
+    for claim in hosts {
+        writer.delete(&claim).await?;
     }
     Ok(())
 }
 
-/// Takes one thing, or says who has it.
-async fn take_one(writer: &Writer, owner: &Identity, claim: &Claim) -> Result<Result<Outcome, String>, Error> {
+fn is_host_claim(live: &Live, platform: &Platform) -> bool {
+    live.key.namespace == platform.namespace && live.label(names::CLAIM) == Some(names::HOST_CLAIM)
+}
+
+fn claimed(claim: &Claim, held: Option<&Live>) -> Error {
+    Error::Claimed {
+        field: claim.field,
+        value: claim.value.clone(),
+        holder: held.and_then(plan::holder).unwrap_or("unknown").to_string(),
+    }
+}
+
+/// Takes one thing, or says what keeps it.
+async fn take_one(writer: &Writer, owner: &Identity, claim: &Claim) -> Result<Result<Outcome, Option<Live>>, Error> {
     match writer.ensure(owner, &claim.object).await {
-        Err(Error::Foreign { key, tenant, .. }) => {
-            let held = writer.fetch(&key).await?;
-            let holder = held.as_ref().and_then(plan::holder).map(String::from).or(tenant);
-            Ok(Err(holder.unwrap_or_else(|| "unknown".into())))
-        }
+        Err(Error::Foreign { key, .. }) => Ok(Err(writer.fetch(&key).await?)),
         outcome => outcome.map(Ok),
     }
 }
@@ -59,8 +99,20 @@ async fn take_host(
         return Ok(Some(rival.tenant.clone()));
     }
     let api: Api<ConfigMap> = Api::namespaced(writer.client().clone(), &platform.namespace);
-    match take_one(writer, owner, claim).await? {
-        Err(holder) => return Ok(Some(holder)),
+    let outcome = match take_one(writer, owner, claim).await? {
+        // Of a former tenant of this name: its hosts are not kept.
+        Err(Some(held)) if plan::holder(&held) == Some(&owner.tenant) => {
+            writer.delete(&held).await?;
+            take_one(writer, owner, claim).await?
+        }
+        outcome => outcome,
+    };
+    match outcome {
+        Err(held) => {
+            return Ok(Some(
+                held.as_ref().and_then(plan::holder).unwrap_or("unknown").to_string(),
+            ));
+        }
         // Whoever takes it at this moment too is not known here yet.
         Ok(Outcome::Created) => rivals = rivals_now(&api, owner, &claim.value).await?,
         Ok(_) => {}
@@ -80,19 +132,6 @@ async fn take_host(
     Ok(None)
 }
 
-/// Gives up every host of a tenant that is no more.
-///
-/// # Errors
-/// The API server's.
-pub async fn release_hosts(writer: &Writer, store: &Store, owner: &Identity) -> Result<(), Error> {
-    let theirs = store.of(&owner.tenant).into_values();
-    let hosts = theirs.filter(|live| live.belongs_to(owner) && live.label(names::CLAIM) == Some(names::HOST_CLAIM));
-    for claim in hosts {
-        writer.delete(&claim).await?;
-    }
-    Ok(())
-}
-
 /// Another tenant's claim on a host that has names in common with ours.
 struct Rival {
     name: String,
@@ -101,17 +140,33 @@ struct Rival {
 
 /// Those that the API server knows.
 async fn rivals_now(api: &Api<ConfigMap>, owner: &Identity, host: &str) -> Result<Vec<Rival>, Error> {
-    let label = format!("{}={}", names::CLAIM, names::HOST_CLAIM);
-    let all = api.list(&ListParams::default().labels(&label)).await?;
-    let rivals = all.items.into_iter().filter_map(|claim| {
-        let data = claim.data?;
-        let rival = Rival {
-            name: claim.metadata.name?,
-            tenant: data.get("tenant")?.clone(),
-        };
-        (rival.tenant != owner.tenant && host::overlap(host, data.get("value")?)).then_some(rival)
-    });
-    Ok(rivals.collect())
+    let mut claims = Vec::new();
+    if host::is_wildcard(host) {
+        let label = format!("{}={}", names::CLAIM, names::HOST_CLAIM);
+        let mut page = ListParams::default().labels(&label).limit(PAGE);
+        loop {
+            let list = api.list(&page).await?;
+            claims.extend(list.items.into_iter().filter_map(|claim| rival(claim, owner, host)));
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(claims),
+            }
+        }
+    }
+    for above in host::above(host) {
+        let claim = api.get_opt(&names::claim(names::HOST_CLAIM, &above)).await?;
+        claims.extend(claim.and_then(|claim| rival(claim, owner, host)));
+    }
+    Ok(claims)
+}
+
+fn rival(claim: ConfigMap, owner: &Identity, host: &str) -> Option<Rival> {
+    let data = claim.data?;
+    let rival = Rival {
+        name: claim.metadata.name?,
+        tenant: data.get("tenant")?.clone(),
+    };
+    (rival.tenant != owner.tenant && host::overlap(host, data.get("value")?)).then_some(rival)
 }
 
 /// Those that are known here. What is above a host, or the same, is found by its name; only a wildcard has to look at all.
@@ -142,17 +197,14 @@ fn rivals_known(store: &Store, owner: &Identity, platform: &Platform, host: &str
     known.iter().filter_map(rival).collect()
 }
 
-/// Whether a rival was there before us.
+/// Whether a rival was there before us, as the API server counts: clocks may differ.
 async fn is_older(api: &Api<ConfigMap>, rival: &Rival, ours: &Key) -> Result<bool, Error> {
     let (theirs, ours) = (api.get_opt(&rival.name).await?, api.get_opt(&ours.name).await?);
-    Ok(matches!((theirs, ours), (Some(theirs), Some(ours)) if age(&theirs) < age(&ours)))
+    Ok(matches!((theirs, ours), (Some(theirs), Some(ours)) if version(&theirs) < version(&ours)))
 }
 
-/// When a claim was made; of those of one second, in which order. Claims are not written again.
-fn age(claim: &ConfigMap) -> (Option<&Time>, u64) {
-    let version = claim.metadata.resource_version.as_deref().unwrap_or_default();
-    (
-        claim.metadata.creation_timestamp.as_ref(),
-        version.parse().unwrap_or(u64::MAX),
-    )
+/// When a claim was written, which is when it was made: its content never changes.
+fn version(claim: &ConfigMap) -> u64 {
+    let version = claim.metadata.resource_version.as_deref();
+    version.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
 }

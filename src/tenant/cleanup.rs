@@ -41,11 +41,11 @@ pub async fn cleanup(
     if !waiting.is_empty() {
         return Ok(Some(waiting.join("; ")));
     }
-    claims::release_hosts(writer, store, owner).await?;
+    claims::release_hosts(writer, store, owner, platform).await?;
     // What is retained keeps its id: nobody else may take it. Where nothing was ever made, nothing is kept.
     let kept = databases.placement(owner).is_some();
     if !kept && (mode == Mode::Delete || namespaces.is_empty()) {
-        let claim = plan::claim(owner, platform);
+        let claim = plan::id_claim(owner, platform).object;
         if let Some(live) = store
             .get(&owner.tenant, &claim.key)
             .filter(|live| live.belongs_to(owner))

@@ -216,6 +216,8 @@ fn retained(owner: &Identity, namespace: &Live) -> Desired {
     for (section, key, text) in [
         ("labels", names::RETAINED, "true".to_string()),
         ("annotations", names::RECLAIM, how),
+        // They are free for others.
+        ("annotations", names::ALLOWED_HOSTS, String::new()),
     ] {
         if let Some(Value::Object(metadata)) = value.get_mut("metadata")
             && let Some(map) = metadata.entry(section).or_insert_with(|| json!({})).as_object_mut()

@@ -61,7 +61,7 @@ impl From<Progress> for Provisioned {
 /// Brings the environment one step, or all the way, nearer to what was planned.
 ///
 /// # Errors
-/// The first write that was refused; later stages are not begun.
+/// The first write that was refused; later stages are not begun. [`Error::Claimed`] for a host comes last, when all else is as asked.
 pub async fn provision(
     writer: &Writer,
     databases: &Databases,
@@ -70,12 +70,29 @@ pub async fn provision(
     policy: DeletionPolicy,
 ) -> Result<Provisioned, Error> {
     let (store, owner) = (&*databases.store, &tenant.owner);
-    claims::take(writer, store, tenant, platform).await?;
+    claims::take_id(writer, owner, platform).await?;
+    // What another has is missing, and nothing else.
+    let (hosts, refusal) = claims::take_hosts(writer, store, tenant, platform).await?;
+    let tenant = ValidTenant {
+        hosts,
+        ..tenant.clone()
+    };
+    let provisioned = provision_rest(writer, databases, tenant, platform, policy).await?;
+    refusal.map_or(Ok(provisioned), Err)
+}
+
+async fn provision_rest(
+    writer: &Writer,
+    databases: &Databases,
+    mut tenant: ValidTenant,
+    platform: &Platform,
+    policy: DeletionPolicy,
+) -> Result<Provisioned, Error> {
+    let (store, owner) = (&*databases.store, &tenant.owner);
     let placed = match &tenant.database {
         Some(database) => Some(databases.place(writer, owner, database).await?),
         None => None,
     };
-    let mut tenant = tenant.clone();
     if let Some(Ok(placement)) = &placed {
         tenant.attachment = attachment(databases, placement);
     }

@@ -38,9 +38,13 @@ def of_ingresses(r, ns):
     r.refused("every host by a default", new(OWN[0], defaultBackend=backend), POLICY)
     r.refused("the admin's other host", create(new("globex.com", who=None)), POLICY)
     r.allowed("any host elsewhere", create({**new("globex.com", who=None), "metadata": meta("web", FOREIGN)}))
-    for note in ("nginx.ingress.kubernetes.io/server-alias", "nginx.ingress.kubernetes.io/configuration-snippet", "nginx.org/server-snippet"):
+    for note in ("nginx.ingress.kubernetes.io/server-alias", "nginx.ingress.kubernetes.io/configuration-snippet", "nginx.org/server-snippets",
+                 "nginx.org/location-snippets", "haproxy-ingress.github.io/server-alias-regex", "haproxy-ingress.github.io/config-backend",
+                 "konghq.com/host-aliases", "appgw.ingress.kubernetes.io/hostname-extension", "nginx.ingress.kubernetes.io/from-to-www-redirect",
+                 "external-dns.alpha.kubernetes.io/hostname", "cert-manager.io/common-name"):
         r.refused(f"annotation {note}", new(OWN[0], annotations={note: "globex.com"}), POLICY)
-    r.allowed("another annotation", new(OWN[0], annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/"}))
+    for note in ("nginx.ingress.kubernetes.io/rewrite-target", "cert-manager.io/cluster-issuer", "nginx.ingress.kubernetes.io/proxy-body-size"):
+        r.allowed(f"annotation {note}", new(OWN[0], annotations={note: "x"}))
     must("create", "-f", "-", stdin=new(OWN[0], who=None))
     r.refused("a later host", patch(ns, "ingress", "web", {"spec": {"rules": [serving("globex.com")]}}, ADMIN), POLICY)
     must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}hosts=")

@@ -24,6 +24,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end }}
 
+{{/* Annotations of known ingress controllers, external-dns and cert-manager that add hosts, or configuration as it is written. */}}
+{{- define "tenant-operator.servingAnnotations" -}}
+/(server-alias|host-alias|.*hostname|hostname-extension|.*snippet|from-to-www-redirect|config-(backend|frontend|global|defaults|proxy|tcp|sections)|common-name|alt-names)
+{{- end }}
+
 {{- define "tenant-operator.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}

@@ -64,10 +64,11 @@ pub fn everywhere(rule: &PolicyRule, discovered: &Discovered) -> Vec<Deed> {
                 !reads || TELLING.contains(&(&deed.group, &deed.resource))
             }
             // Impersonation's resources are not discovered, and powers over roles are verbs.
-            None => matches!(
-                deed.verb.as_str(),
-                "impersonate" | "escalate" | "bind" | "approve" | "sign" | "break-glass"
-            ),
+            None => {
+                let verb = deed.verb.as_str();
+                verb.starts_with("impersonate")
+                    || matches!(verb, "escalate" | "bind" | "approve" | "sign" | "break-glass")
+            }
         })
         .collect()
 }

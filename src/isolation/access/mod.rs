@@ -9,11 +9,13 @@ pub mod space;
 pub mod survey;
 mod watch;
 
-pub use review::Question;
+pub use review::{Answer, Question};
 pub use watch::Watched;
 
+use super::check::API_ACCESS;
 use super::lock;
 use super::proof::{Outcome, Violation};
+use crate::api::IsolationViolation;
 use rbac::Discovered;
 use reach::{Holder, Opening};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -41,7 +43,9 @@ pub struct Access {
     watched: Arc<Watched>,
     client: kube::Client,
     pub vaults: Vec<String>,
-    /// What the API server was found to allow besides.
+    /// Whether it is asked what it allows besides.
+    is_surveyed: bool,
+    /// What it was found to allow.
     pub survey: Survey,
     resolved: Mutex<Resolved>,
     /// When the API server last said yes to what.
@@ -50,8 +54,9 @@ pub struct Access {
 
 impl Access {
     /// `own_namespace` is the operator's, whose Secrets open every tenant.
-    pub fn new(client: kube::Client, watched: Arc<Watched>, own_namespace: String) -> Self {
+    pub fn new(client: kube::Client, watched: Arc<Watched>, own_namespace: String, is_surveyed: bool) -> Self {
         Self {
+            is_surveyed,
             survey: Survey::default(),
             watched,
             client,
@@ -104,11 +109,14 @@ impl Access {
     }
 
     /// How one tenant's openings stand with the API server itself: RBAC is not its only authorizer, and what was just taken
-    /// away may still be known here. Besides, what the survey found.
-    pub async fn judge(&self, tenant: &str, openings: &[Opening]) -> Outcome {
+    /// away may still be known here. Besides, what the survey found; what a former one found (it is in `before`) was
+    /// asked about again first.
+    pub async fn judge(&self, tenant: &str, openings: &[Opening], before: &[IsolationViolation]) -> Outcome {
         if let Err(why) = self.control().await {
             return Outcome::Untried(why);
         }
+        let told = before.iter().filter(|told| told.check == API_ACCESS.id);
+        let is_settled = !self.is_surveyed || self.survey.recall(tenant, told.map(|told| told.message.as_str()));
         let mut violations = self.survey.violations(tenant, openings);
         for opening in openings.iter().take(TOLD) {
             for deed in opening.deeds.iter().take(ASKED) {
@@ -127,7 +135,10 @@ impl Access {
                 }
             }
         }
-        Outcome::of(violations)
+        match Outcome::of(violations) {
+            Outcome::Passed if !is_settled => Outcome::Pending,
+            outcome => outcome,
+        }
     }
 
     /// A question whose answer is yes; else no other answer is worth anything.
@@ -148,17 +159,20 @@ impl Access {
         }
     }
 
-    /// Asks what is asked about somebody in this turn; whether something else is to be told than before, of him and of whom else.
+    /// Asks what is asked about somebody in this turn. `concerned` gets the tenants of whom something else is to be told than before.
     ///
     /// # Errors
     /// Where it could not be asked.
-    pub async fn ask_about(&self, questions: &[Asked]) -> Result<BTreeSet<String>, kube::Error> {
-        let mut concerned = BTreeSet::new();
+    pub async fn ask_about(&self, questions: &[Asked], concerned: &mut BTreeSet<String>) -> Result<(), kube::Error> {
         for asked in questions {
             let is_news = match asked.question().ask(&self.client).await? {
-                None => self.survey.refused(asked),
-                Some(reason) => {
-                    let is_everybodys = asked.about_anybody().ask(&self.client).await?.is_some();
+                Answer::Unsure => false,
+                Answer::No => self.survey.refused(asked),
+                Answer::Yes(reason) => {
+                    let is_everybodys = match self.survey.is_everybodys(asked) {
+                        Some(known) => known,
+                        None => matches!(asked.about_anybody().ask(&self.client).await?, Answer::Yes(_)),
+                    };
                     self.survey.allowed(asked, Yes { reason, is_everybodys })
                 }
             };
@@ -166,7 +180,7 @@ impl Access {
                 concerned.extend([asked.identity.tenant.clone(), asked.counterpart.clone()]);
             }
         }
-        Ok(concerned)
+        Ok(())
     }
 
     async fn ask(&self, question: Question) -> Result<bool, kube::Error> {
@@ -174,7 +188,7 @@ impl Access {
         if known.is_some_and(|at| at.elapsed() < BELIEVED) {
             return Ok(true);
         }
-        let answer = question.ask(&self.client).await?.is_some();
+        let answer = matches!(question.ask(&self.client).await?, Answer::Yes(_));
         // The authorizer may not know of a new binding yet; a no is asked for again.
         if answer {
             let mut answers = lock(&self.answers);

@@ -116,7 +116,10 @@ impl Field<'_> {
                     continue;
                 }
                 let comes_from: Vec<&Holder> = match &party {
-                    Party::Accounts { namespace, .. } => homes.get(namespace.as_str()).copied().into_iter().collect(),
+                    Party::Accounts { namespace, .. } => match homes.get(namespace.as_str()) {
+                        Some(home) => vec![*home],
+                        None => guests(&owners, &party),
+                    },
                     Party::System => Vec::new(),
                     Party::Everybody => match reached {
                         // Said of the one who is open.
@@ -186,7 +189,10 @@ impl Field<'_> {
                 let party = match owner.kind {
                     OwnerKind::User => Party::User(owner.name.clone()),
                     OwnerKind::Group => Party::Group(owner.name.clone()),
-                    OwnerKind::ServiceAccount => continue,
+                    OwnerKind::ServiceAccount => Party::Accounts {
+                        namespace: owner.namespace.clone().unwrap_or_default(),
+                        account: Some(owner.name.clone()),
+                    },
                 };
                 let holders = owners.entry(party).or_default();
                 if !holders.iter().any(|known| known.name == holder.name) {
@@ -208,6 +214,32 @@ impl Field<'_> {
         deeds.dedup();
         deeds
     }
+}
+
+/// Whose owners ServiceAccounts are that live in no tenant's namespace.
+fn guests<'a>(owners: &HashMap<Party, Vec<&'a Holder>>, party: &Party) -> Vec<&'a Holder> {
+    let is_meant = |owner: &Party| match (owner, party) {
+        (
+            Party::Accounts { namespace, .. },
+            Party::Accounts {
+                namespace: all,
+                account: None,
+            },
+        ) => namespace == all,
+        _ => owner == party,
+    };
+    let mut found: Vec<&Holder> = Vec::new();
+    for holder in owners
+        .iter()
+        .filter(|(owner, _)| is_meant(owner))
+        .flat_map(|(_, holders)| holders)
+    {
+        if !found.iter().any(|known| known.name == holder.name) {
+            found.push(holder);
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
 }
 
 /// How a subject comes to the API server.

@@ -44,6 +44,11 @@ fn holders() -> BTreeMap<String, Holder> {
             .iter()
             .map(|name| owner(OwnerKind::User, name))
             .chain([owner(OwnerKind::Group, &format!("{name}-people"))])
+            // A machine that lives in no tenant's namespace.
+            .chain([Owner {
+                namespace: Some("tools".into()),
+                ..owner(OwnerKind::ServiceAccount, &format!("{name}-deployer"))
+            }])
             .collect(),
     };
     [
@@ -133,6 +138,10 @@ fn who_is_let_into_another_tenants_namespace() {
         (group("system:masters"), none),
         (account("kube-system", "daemon"), none),
         (user("bob"), &["acme globex", "globex acme"]),
+        (account("tools", "acme-deployer"), none),
+        (account("tools", "other"), none),
+        (account("tools", "globex-deployer"), &["acme globex", "globex acme"]),
+        (group("system:serviceaccounts:tools"), &["acme globex", "globex acme"]),
         (group("globex-people"), &["acme globex", "globex acme"]),
         (account("globex", "app"), &["acme globex", "globex acme"]),
         (group("system:serviceaccounts:globex"), &["acme globex", "globex acme"]),

@@ -19,6 +19,16 @@ pub struct Question {
     pub name: String,
 }
 
+/// What the API server says to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// With its reason.
+    Yes(String),
+    No,
+    /// Nobody said yes, but an authorizer could not be asked.
+    Unsure,
+}
+
 impl Question {
     /// The question whose yes confirms one deed of an opening. What a rule leaves open with `*` is asked about Secrets.
     pub fn of(opening: &Opening, deed: &Deed) -> Self {
@@ -41,11 +51,11 @@ impl Question {
         }
     }
 
-    /// Asks it: Some is a yes, with its reason.
+    /// Asks it.
     ///
     /// # Errors
     /// Where the API server cannot be asked.
-    pub async fn ask(&self, client: &Client) -> Result<Option<String>, Error> {
+    pub async fn ask(&self, client: &Client) -> Result<Answer, Error> {
         let some = |text: &str| Some(text.to_string()).filter(|text| !text.is_empty());
         let (resource, subresource) = match self.resource.split_once('/') {
             Some((resource, subresource)) => (resource, subresource),
@@ -70,7 +80,13 @@ impl Question {
         };
         let api: Api<SubjectAccessReview> = Api::all(client.clone());
         let answer = api.create(&PostParams::default(), &review).await?;
-        let yes = answer.status.filter(|status| status.allowed);
-        Ok(yes.map(|status| status.reason.unwrap_or_default()))
+        let status = answer.status.unwrap_or_default();
+        let error = status.evaluation_error.unwrap_or_default();
+        Ok(match status.allowed {
+            true => Answer::Yes(status.reason.unwrap_or_default()),
+            // A binding to a role that does not exist is an error of RBAC's, and no more than that.
+            false if error.is_empty() || error.starts_with("RBAC") => Answer::No,
+            false => Answer::Unsure,
+        })
     }
 }

@@ -10,6 +10,10 @@ const UNLISTED: &[(&str, &str, &str)] = &[
     ("impersonate", "", "groups"),
     ("impersonate", "", "serviceaccounts"),
     ("impersonate", "authentication.k8s.io", "uids"),
+    // Constrained impersonation (KEP-5284).
+    ("impersonate:user-info", "authentication.k8s.io", "users"),
+    ("impersonate:serviceaccount", "authentication.k8s.io", "serviceaccounts"),
+    ("impersonate:arbitrary-node", "authentication.k8s.io", "nodes"),
     ("bind", "rbac.authorization.k8s.io", "clusterroles"),
     ("escalate", "rbac.authorization.k8s.io", "clusterroles"),
     ("bind", "rbac.authorization.k8s.io", "roles"),
@@ -49,6 +53,13 @@ impl Deeds {
             inside: keep(harm::inside),
             everywhere: keep(harm::everywhere),
         }
+    }
+}
+
+impl Deeds {
+    /// All of them, some twice.
+    pub fn all(&self) -> impl Iterator<Item = &Deed> {
+        self.inside.iter().chain(&self.everywhere)
     }
 }
 

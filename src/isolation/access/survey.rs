@@ -21,8 +21,13 @@ const DEEDS: usize = 3;
 const PLACES: usize = 10;
 /// How many questions are asked about one identity in its turn.
 pub const TURN: u64 = 5;
-/// How the reasons of that authorizer begin.
+/// How the reasons of that authorizer begin, by whose bindings tenants let each other in.
 const RBAC: &str = "RBAC: ";
+
+/// Who may do what everybody may.
+const EVERYBODY: &str = "everybody with credentials";
+/// How what is told begins.
+const LETS: &str = "the API server lets";
 
 /// Somebody of a tenant's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,9 +168,10 @@ struct Finding {
     counterpart: String,
     yes: Yes,
     deeds: BTreeSet<Deed>,
+    opened_by: Opener,
     asked: Instant,
-    /// What RBAC lets through is told by those who follow it, unless it stands and they do not see it.
-    is_told: bool,
+    /// Told is what stands: an authorizer may have failed for a moment, and what RBAC lets through is told by those who follow it.
+    stands: bool,
 }
 
 /// One identity in one place.
@@ -175,64 +181,162 @@ type Spot = (Identity, Option<String>);
 #[derive(Default)]
 pub struct Survey {
     found: Mutex<BTreeMap<Spot, Finding>>,
+    /// What a former process told of each tenant that was seen in this one, until it was asked about again.
+    recalled: Mutex<BTreeMap<String, BTreeSet<String>>>,
+}
+
+/// What a message told: the deeds, and where.
+fn told(message: &str, identity: &Identity, deeds: &Deeds) -> Option<(BTreeSet<Deed>, Option<String>)> {
+    let rest = message.strip_prefix(LETS)?.trim_start();
+    let rest = rest
+        .strip_prefix(identity.who.title.as_str())
+        .or_else(|| rest.strip_prefix(EVERYBODY))?;
+    let (what, _) = rest.split_once(" (")?;
+    let (titles, place) = match what.strip_suffix(" in every namespace") {
+        Some(titles) => (titles, None),
+        None => {
+            let (titles, place) = what.split_once(" in namespace ")?;
+            (titles, Some(place.to_string()))
+        }
+    };
+    let titles: BTreeSet<&str> = titles.trim_start().split(", ").collect();
+    let named = deeds.all().filter(|deed| titles.contains(deed.title().as_str()));
+    Some((named.cloned().collect(), place))
 }
 
 impl Survey {
-    /// What was found and is to be asked about again.
+    /// Whether all that a former process told of a tenant was asked about again. What it told is noted the first time.
+    pub fn recall<'m>(&self, tenant: &str, messages: impl Iterator<Item = &'m str>) -> bool {
+        let mut recalled = lock(&self.recalled);
+        let ours = || {
+            messages
+                .filter(|message| message.starts_with(LETS))
+                .map(str::to_string)
+                .collect()
+        };
+        recalled.entry(tenant.to_string()).or_insert_with(ours).is_empty()
+    }
+
+    /// What is to be asked about again of somebody because a former process told it.
+    pub fn recalled(&self, identity: &Identity, deeds: &Deeds, holders: &BTreeMap<String, Holder>) -> Vec<Asked> {
+        let recalled = lock(&self.recalled);
+        let messages = recalled.get(&identity.tenant).into_iter().flatten();
+        let told = messages.filter_map(|message| told(message, identity, deeds));
+        told.flat_map(|(named, place)| {
+            let theirs = |holder: &&Holder| place.as_ref().is_some_and(|place| holder.namespaces.contains(place));
+            let counterpart = holders
+                .values()
+                .find(theirs)
+                .map(|holder| holder.name.clone())
+                .unwrap_or_default();
+            named.into_iter().map(move |deed| Asked {
+                identity: identity.clone(),
+                place: place.clone(),
+                counterpart: counterpart.clone(),
+                deed,
+            })
+        })
+        .collect()
+    }
+
+    /// Tenants of whom a former process told something that was not asked about yet.
+    pub fn waiting(&self) -> BTreeSet<String> {
+        let recalled = lock(&self.recalled);
+        let waiting = recalled.iter().filter(|(_, messages)| !messages.is_empty());
+        waiting.map(|(tenant, _)| tenant.clone()).collect()
+    }
+
+    /// Notes that what was told of a tenant was asked about again; what was found stands, since it stood.
+    pub fn settled(&self, tenant: &str) {
+        lock(&self.recalled).insert(tenant.to_string(), BTreeSet::new());
+        let mut found = lock(&self.found);
+        let theirs = found.iter_mut().filter(|((identity, _), _)| identity.tenant == tenant);
+        theirs.for_each(|(_, finding)| finding.stands = true);
+    }
+
+    /// The tenant is no more.
+    pub fn forget(&self, tenant: &str) {
+        lock(&self.recalled).remove(tenant);
+    }
+
+    /// What was found and is to be asked about again, the oldest first.
     pub fn due(&self) -> Vec<Asked> {
         let found = lock(&self.found);
-        let due = found.iter().filter(|(_, finding)| finding.asked.elapsed() >= AGAIN);
-        due.flat_map(|((identity, place), finding)| {
+        let mut due: Vec<_> = found
+            .iter()
+            .filter(|(_, finding)| finding.asked.elapsed() >= AGAIN)
+            .collect();
+        due.sort_by_key(|(_, finding)| finding.asked);
+        let asked = due.into_iter().flat_map(|((identity, place), finding)| {
             finding.deeds.iter().map(|deed| Asked {
                 identity: identity.clone(),
                 place: place.clone(),
                 counterpart: finding.counterpart.clone(),
                 deed: deed.clone(),
             })
-        })
-        .collect()
+        });
+        asked.take(usize::try_from(TURN).unwrap_or(1)).collect()
+    }
+
+    /// Whether it is known already that everybody with credentials may do this.
+    pub fn is_everybodys(&self, asked: &Asked) -> Option<bool> {
+        let found = lock(&self.found);
+        let finding = found
+            .get(&asked.spot())
+            .filter(|finding| finding.deeds.contains(&asked.deed));
+        finding.map(|finding| finding.yes.is_everybodys)
     }
 
     /// Remembers a yes; whether something else is to be told than before.
     pub fn allowed(&self, asked: &Asked, yes: Yes) -> bool {
         let mut found = lock(&self.found);
         let spot = asked.spot();
-        let known = found.keys().filter(|(other, _)| other.tenant == asked.identity.tenant);
-        if !found.contains_key(&spot) && known.count() >= PLACES {
+        let opener = opened_by(&asked.identity, &yes.reason);
+        // What tenants can give each other must push nothing else out of sight.
+        let alike = found
+            .iter()
+            .filter(|((other, _), finding)| other.tenant == asked.identity.tenant && finding.opened_by == opener);
+        if !found.contains_key(&spot) && alike.count() >= PLACES {
             return false;
         }
         let finding = found.entry(spot).or_insert_with(|| Finding {
             counterpart: asked.counterpart.clone(),
-            is_told: !yes.reason.starts_with(RBAC),
+            opened_by: opener,
             yes: yes.clone(),
             deeds: BTreeSet::new(),
             asked: Instant::now(),
+            stands: false,
         });
-        let stands = finding.deeds.contains(&asked.deed) && finding.asked.elapsed() >= AGAIN;
-        let was_told = finding.is_told;
-        finding.is_told |= stands;
+        let is_again = finding.deeds.contains(&asked.deed);
+        let is_more = !is_again && finding.deeds.len() < DEEDS && finding.deeds.insert(asked.deed.clone());
         let is_other = finding.yes.is_everybodys != yes.is_everybodys;
         if is_other {
-            finding.yes = yes;
+            (finding.opened_by, finding.yes) = (opener, yes);
         }
-        finding.asked = Instant::now();
-        let is_more = finding.deeds.len() < DEEDS && finding.deeds.insert(asked.deed.clone());
-        finding.is_told && (is_more || is_other || !was_told)
+        let stood = finding.stands;
+        // What else is asked about the same place says nothing of this.
+        if is_again && finding.asked.elapsed() >= AGAIN {
+            finding.stands = true;
+            finding.asked = Instant::now();
+        }
+        finding.stands && (is_more || is_other || !stood)
     }
 
-    /// Forgets what is refused by now; whether it was known.
+    /// Forgets what is refused by now; whether that was told.
     pub fn refused(&self, asked: &Asked) -> bool {
         let mut found = lock(&self.found);
         let spot = asked.spot();
         let Some(finding) = found.get_mut(&spot) else {
             return false;
         };
-        finding.asked = Instant::now();
-        let was_known = finding.deeds.remove(&asked.deed);
+        if !finding.deeds.remove(&asked.deed) {
+            return false;
+        }
+        let stood = finding.stands;
         if finding.deeds.is_empty() {
             found.remove(&spot);
         }
-        was_known
+        stood
     }
 
     /// Forgets what concerns people who are no more, or places that are no more or their own by now; the tenants concerned.
@@ -258,7 +362,7 @@ impl Survey {
     pub fn violations(&self, tenant: &str, openings: &[Opening]) -> Vec<Violation> {
         let found = lock(&self.found);
         let mut violations = Vec::new();
-        for ((identity, place), finding) in found.iter().filter(|(_, finding)| finding.is_told) {
+        for ((identity, place), finding) in found.iter().filter(|(_, finding)| finding.stands) {
             let is_own = identity.tenant == tenant;
             if !(is_own || finding.counterpart == tenant) || is_explained(&finding.yes.reason, openings) {
                 continue;
@@ -269,7 +373,7 @@ impl Survey {
                 None => "in every namespace".to_string(),
             };
             let (title, direction) = match (finding.yes.is_everybodys, is_own) {
-                (true, _) => ("everybody with credentials", Direction::Inward),
+                (true, _) => (EVERYBODY, Direction::Inward),
                 (false, true) => (identity.who.title.as_str(), Direction::Outward),
                 (false, false) => (identity.who.title.as_str(), Direction::Inward),
             };
@@ -279,9 +383,9 @@ impl Survey {
             };
             violations.push(Violation {
                 direction,
-                opened_by: opened_by(identity, &finding.yes.reason),
+                opened_by: finding.opened_by,
                 counterpart: if is_own { &finding.counterpart } else { &identity.tenant }.clone(),
-                message: format!("the API server lets {title} {} {place} ({reason})", deeds.join(", ")),
+                message: format!("{LETS} {title} {} {place} ({reason})", deeds.join(", ")),
             });
         }
         violations.sort();

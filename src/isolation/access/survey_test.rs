@@ -69,6 +69,13 @@ fn age(survey: &Survey) {
         .for_each(|finding| finding.asked = before);
 }
 
+/// Allowed once, and once more half a minute later.
+fn stands(survey: &Survey, asked: &Asked, yes: Yes) {
+    assert!(!survey.allowed(asked, yes.clone()), "it may pass");
+    age(survey);
+    assert!(survey.allowed(asked, yes));
+}
+
 #[test]
 fn everybody_of_a_tenant_is_asked_about_where_he_has_no_business() {
     let (holders, vaults, deeds) = (holders(), [VAULT.to_string()], deeds());
@@ -119,12 +126,20 @@ fn everybody_of_a_tenant_is_asked_about_where_he_has_no_business() {
 #[test]
 fn what_another_authorizer_allows_is_told_to_both_until_it_is_refused() {
     let survey = Survey::default();
+    let of = |tenant: &str| survey.violations(tenant, &[]);
+    assert!(!survey.allowed(&asked("get"), yes("the hook likes alice")));
+    assert_eq!(of("acme"), [], "it may pass");
+    assert_eq!(survey.due(), []);
+    age(&survey);
+    assert_eq!(survey.due(), [asked("get")]);
+    // What else is asked about the same place says nothing of this.
+    assert!(!survey.refused(&asked("list")));
+    assert_eq!(survey.due(), [asked("get")]);
     assert!(survey.allowed(&asked("get"), yes("the hook likes alice")));
     assert!(
         !survey.allowed(&asked("get"), yes("the hook likes alice")),
         "it is known"
     );
-    let of = |tenant: &str| survey.violations(tenant, &[]);
     let message = "the API server lets User alice get secrets in namespace globex (its reason: the hook likes alice)";
     let violation = |direction, counterpart: &str| Violation {
         direction,
@@ -135,10 +150,6 @@ fn what_another_authorizer_allows_is_told_to_both_until_it_is_refused() {
     assert_eq!(of("acme"), [violation(Direction::Outward, "globex")]);
     assert_eq!(of("globex"), [violation(Direction::Inward, "acme")]);
     assert_eq!(of("other"), []);
-
-    assert_eq!(survey.due(), []);
-    age(&survey);
-    assert_eq!(survey.due(), [asked("get")]);
     assert!(survey.refused(&asked("get")) && !survey.refused(&asked("get")));
     assert_eq!(of("acme"), []);
 }
@@ -150,7 +161,7 @@ fn what_everybody_may_do_is_nobodys_own_reach() {
         is_everybodys: true,
         ..yes("")
     };
-    assert!(survey.allowed(&asked("get"), yes("hook")));
+    stands(&survey, &asked("get"), yes("hook"));
     assert!(survey.allowed(&asked("get"), everybodys), "that is another matter");
     let violations = survey.violations("acme", &[]);
     assert_eq!(violations[0].direction, Direction::Inward);
@@ -161,13 +172,55 @@ fn what_everybody_may_do_is_nobodys_own_reach() {
 }
 
 #[test]
+fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said() {
+    let (deeds, holders) = (deeds(), holders());
+    let first = Survey::default();
+    for verb in ["get", "list"] {
+        first.allowed(&asked(verb), yes("hook"));
+    }
+    stands(&first, &asked("get"), yes("hook"));
+    let told: Vec<String> = first
+        .violations("acme", &[])
+        .into_iter()
+        .map(|found| found.message)
+        .collect();
+
+    let second = Survey::default();
+    assert!(second.recall("globex", std::iter::empty()), "nothing was told of it");
+    assert!(!second.recall("acme", told.iter().map(String::as_str)));
+    assert_eq!(second.waiting(), ["acme".to_string()].into());
+    let alice = asked("get").identity;
+    assert_eq!(second.recalled(&alice, &deeds, &holders), [asked("get"), asked("list")]);
+    let other = Identity::new("acme", Party::User("bob".into()), "bob");
+    assert_eq!(second.recalled(&other, &deeds, &holders), []);
+    second.refused(&asked("list"));
+    second.allowed(&asked("get"), yes("hook"));
+    second.settled("acme");
+    assert!(second.recall("acme", told.iter().map(String::as_str)));
+    assert_eq!(second.violations("acme", &[]).len(), 1);
+
+    let everywhere = Asked {
+        place: None,
+        counterpart: String::new(),
+        ..asked("list")
+    };
+    let third = Survey::default();
+    let everybodys = Yes {
+        is_everybodys: true,
+        ..yes("hook")
+    };
+    stands(&third, &everywhere, everybodys);
+    let told = third.violations("acme", &[]);
+    let fourth = Survey::default();
+    fourth.recall("acme", told.iter().map(|found| found.message.as_str()));
+    assert_eq!(fourth.recalled(&alice, &deeds, &holders), [everywhere]);
+}
+
+#[test]
 fn what_rbac_allows_is_told_only_where_it_stands_and_nobody_else_tells_it() {
     let survey = Survey::default();
     let reason = r#"RBAC: allowed by RoleBinding "door/globex" of ClusterRole "reader" to User "alice""#;
-    assert!(!survey.allowed(&asked("get"), yes(reason)));
-    assert_eq!(survey.violations("acme", &[]), []);
-    age(&survey);
-    assert!(survey.allowed(&asked("get"), yes(reason)));
+    stands(&survey, &asked("get"), yes(reason));
     let violations = survey.violations("acme", &[]);
     assert_eq!(violations.len(), 1);
     // What a tenant's people can give is no ground for cutting anybody off.
@@ -192,7 +245,8 @@ fn what_rbac_allows_is_told_only_where_it_stands_and_nobody_else_tells_it() {
 #[test]
 fn what_is_told_is_bounded_and_forgotten_with_whom_it_concerns() {
     let survey = Survey::default();
-    for verb in ["get", "list", "watch", "delete"] {
+    stands(&survey, &asked("get"), yes("hook"));
+    for verb in ["list", "watch", "delete"] {
         survey.allowed(&asked(verb), yes("hook"));
     }
     let told = survey.violations("acme", &[]);
@@ -201,11 +255,29 @@ fn what_is_told_is_bounded_and_forgotten_with_whom_it_concerns() {
         told[0].message.contains("get secrets, list secrets, watch secrets in"),
         "{told:?}"
     );
+    let elsewhere = |number: usize| Asked {
+        place: Some(format!("place-{number}")),
+        ..asked("get")
+    };
+    let invited = r#"RBAC: allowed by RoleBinding "x/y" of ClusterRole "z" to User "alice""#;
     for number in 0..2 * PLACES {
-        let place = Some(format!("place-{number}"));
-        survey.allowed(&Asked { place, ..asked("get") }, yes("hook"));
+        survey.allowed(&elsewhere(number), yes(invited));
     }
-    assert_eq!(survey.violations("acme", &[]).len(), PLACES);
+    // Those take no room from what no tenant can have given.
+    for number in 2 * PLACES..4 * PLACES {
+        survey.allowed(&elsewhere(number), yes("hook"));
+    }
+    survey.settled("acme");
+    let by = |opener| {
+        survey
+            .violations("acme", &[])
+            .iter()
+            .filter(|found| found.opened_by == opener)
+            .count()
+    };
+    assert_eq!((by(Opener::Counterpart), by(Opener::Platform)), (PLACES, PLACES));
+    age(&survey);
+    assert_eq!(survey.due().len() as u64, TURN, "no more at once");
 
     let (holders, vaults) = (holders(), []);
     let concerned = survey.tidy(|_| true, &holders, &vaults);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// The fields that say what is claimed.
 const ID: &str = "spec.id";
-pub const HOSTS: &str = "spec.gateway.hosts";
+const HOSTS: &str = "spec.gateway.hosts";
 
 /// Something that is to be one tenant's alone.
 #[derive(Clone, Debug)]
@@ -22,24 +22,22 @@ pub struct Claim {
     pub object: Desired,
 }
 
-/// All claims of a tenant.
-pub fn claims(tenant: &ValidTenant, platform: &Platform) -> Vec<Claim> {
-    let host = |host: &String| Claim {
+/// The claim of a tenant on its id.
+pub fn id_claim(owner: &Identity, platform: &Platform) -> Claim {
+    Claim {
+        field: ID,
+        value: owner.id.clone(),
+        object: object(owner, platform, names::ID_CLAIM, &owner.id),
+    }
+}
+
+/// The claims of a tenant on its hosts.
+pub fn host_claims<'a>(tenant: &'a ValidTenant, platform: &'a Platform) -> impl Iterator<Item = Claim> + 'a {
+    tenant.hosts.iter().map(|host| Claim {
         field: HOSTS,
         value: host.clone(),
         object: object(&tenant.owner, platform, names::HOST_CLAIM, host),
-    };
-    let id = Claim {
-        field: ID,
-        value: tenant.owner.id.clone(),
-        object: claim(&tenant.owner, platform),
-    };
-    std::iter::once(id).chain(tenant.hosts.iter().map(host)).collect()
-}
-
-/// The claim of a tenant on its id.
-pub fn claim(owner: &Identity, platform: &Platform) -> Desired {
-    object(owner, platform, names::ID_CLAIM, &owner.id)
+    })
 }
 
 fn object(owner: &Identity, platform: &Platform, kind: &str, value: &str) -> Desired {

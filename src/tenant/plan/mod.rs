@@ -21,7 +21,7 @@ mod service_account;
 mod volume_claim;
 
 pub use access::operator as operator_binding;
-pub use claim::{Claim, HOSTS, claim, claims, holder};
+pub use claim::{Claim, holder, host_claims, id_claim};
 pub use meta::{desired, labels, meta};
 pub use placement::{Placement, placement};
 pub use quota::closed as closed_quota;
@@ -88,7 +88,10 @@ impl Environment {
 /// Plans a tenant's environment.
 pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
     let mut environment = Environment {
-        claims: claims(tenant, platform).into_iter().map(|claim| claim.object).collect(),
+        claims: std::iter::once(id_claim(&tenant.owner, platform))
+            .chain(host_claims(tenant, platform))
+            .map(|claim| claim.object)
+            .collect(),
         ..Environment::default()
     };
     for namespace in &tenant.namespaces {
