@@ -102,7 +102,8 @@ fn replace(path: &Path, text: &str) -> Result<()> {
     Ok(std::fs::rename(&new, path)?)
 }
 
-#[tokio::test]
+// The webhook must answer whatever the test does meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_authorizer_allows_is_found() -> Result<()> {
     let Some(config) = cluster::local().and_then(|env| env.get("AUTHORIZATION_CONFIG").cloned()) else {
         cluster::skipped(
