@@ -7,6 +7,7 @@ pub mod context;
 pub mod events;
 pub mod examiner;
 mod holders;
+pub mod pace;
 pub mod probes;
 pub mod prover;
 pub mod queue;
