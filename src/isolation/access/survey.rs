@@ -178,19 +178,26 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// What was found and is to be asked about again.
+    /// What was found and is to be asked about again: what waited longest, and no more than a turn asks anew, however many of others'
+    /// people a tenant invites.
     pub fn due(&self) -> Vec<Asked> {
         let found = lock(&self.found);
-        let due = found.iter().filter(|(_, finding)| finding.asked.elapsed() >= AGAIN);
-        due.flat_map(|((identity, place), finding)| {
-            finding.deeds.iter().map(|deed| Asked {
-                identity: identity.clone(),
-                place: place.clone(),
-                counterpart: finding.counterpart.clone(),
-                deed: deed.clone(),
+        let mut due: Vec<_> = found
+            .iter()
+            .filter(|(_, finding)| finding.asked.elapsed() >= AGAIN)
+            .collect();
+        due.sort_by_key(|(_, finding)| finding.asked);
+        due.truncate(usize::try_from(TURN).unwrap_or(usize::MAX));
+        due.into_iter()
+            .flat_map(|((identity, place), finding)| {
+                finding.deeds.iter().map(|deed| Asked {
+                    identity: identity.clone(),
+                    place: place.clone(),
+                    counterpart: finding.counterpart.clone(),
+                    deed: deed.clone(),
+                })
             })
-        })
-        .collect()
+            .collect()
     }
 
     /// Remembers a yes; whether something else is to be told than before.
