@@ -5,7 +5,7 @@ use super::examiner::Examiner;
 use super::holders;
 use super::probes::Probes;
 use super::walls::{Breaches, Walls};
-use crate::api::{Tenant, TenantStatus};
+use crate::api::{Opener, Tenant, TenantStatus};
 use crate::cluster::Store;
 use crate::isolation::access::Access;
 use crate::isolation::access::reach::Opening;
@@ -17,7 +17,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::tenant::observe::Known;
 use crate::tenant::{isolated, quarantine};
 use kube::runtime::reflector;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -32,6 +32,11 @@ const TOGETHER: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often it is looked whether tenants, their namespaces or owners changed.
 const PERIOD: Duration = Duration::from_secs(15);
+/// How many times as long as a look took it rests, and how long at most: what people write costs by how much it is and never by how often.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(30);
+/// How many of those whom others' people invited are woken at once: anybody can invite everybody.
+const INVITED: usize = 20;
 
 /// What is open to and of each tenant.
 type Openings = BTreeMap<String, Vec<Opening>>;
@@ -75,7 +80,7 @@ pub struct Prover {
     probes: Option<Arc<Probes>>,
     /// None where the platform does not want admission to be tried.
     examiner: Option<Arc<Examiner>>,
-    /// When it was last resolved for somebody who waited.
+    /// From when on it is resolved again for those who wait.
     resolved: tokio::sync::Mutex<Option<Instant>>,
     /// What was open when those concerned were last woken.
     told: Mutex<Told>,
@@ -189,16 +194,23 @@ impl Prover {
         if let Some(known) = self.access.last(&holder) {
             return Ok(known);
         }
-        let mut last = self.resolved.lock().await;
+        let mut next = self.resolved.lock().await;
         if let Some(known) = self.access.last(&holder) {
             return Ok(known);
         }
-        if let Some(last) = *last {
-            tokio::time::sleep_until(last + TOGETHER).await;
+        if let Some(next) = *next {
+            tokio::time::sleep_until(next).await;
         }
-        let openings = self.access.openings(holders::all(&self.tenants, &self.objects));
-        *last = Some(Instant::now());
+        let begun = Instant::now();
+        let openings = self.resolve().await;
+        *next = Some(Instant::now() + TOGETHER.max(begun.elapsed()));
         openings
+    }
+
+    /// What is open now, found out beside the threads that everything else shares.
+    async fn resolve(&self) -> Result<Arc<Openings>, &'static str> {
+        let (access, tenants, objects) = (self.access.clone(), self.tenants.clone(), self.objects.clone());
+        aside(move || access.openings(holders::all(&tenants, &objects))).await
     }
 
     fn judge_walls(&self, tenant: &str) -> Outcome {
@@ -223,23 +235,38 @@ impl Prover {
 
     /// Wakes those whom a change concerns, for ever.
     pub async fn follow(self: Arc<Self>, queue: Queue) {
+        let mut pause = GATHER;
+        let mut invited: VecDeque<String> = VecDeque::new();
         loop {
             let changed = async {
                 tokio::select! {
                     () = self.access.changed() => {}
                     () = self.walls.changed.notified() => {}
+                    () = std::future::ready(()), if !invited.is_empty() => {}
                 }
             };
             let _ = tokio::time::timeout(PERIOD, changed).await;
-            tokio::time::sleep(GATHER).await;
-            let mut concerned = Vec::new();
-            if let Ok(now) = self.access.openings(holders::all(&self.tenants, &self.objects)) {
-                concerned = differing(&mut lock(&self.told).openings, now);
+            tokio::time::sleep(pause).await;
+            let begun = Instant::now();
+            let (openings, walls) = (self.resolve().await, self.walls.clone());
+            let breaches = aside(move || walls.judge()).await;
+            pause = rest(begun.elapsed());
+            let (mut concerned, mut by_access) = (Vec::new(), false);
+            if let Ok(now) = openings {
+                let told = &mut lock(&self.told).openings;
+                let before = told.clone();
+                let differing = differing(told, now.clone());
+                by_access = !differing.is_empty();
+                let is_invited = |tenant: &String| only_invited(before.get(tenant), now.get(tenant));
+                let (later, at_once): (Vec<_>, Vec<_>) = differing.into_iter().partition(is_invited);
+                concerned = at_once;
+                let waiting: HashSet<String> = invited.iter().cloned().collect();
+                invited.extend(later.into_iter().filter(|tenant| !waiting.contains(tenant)));
             }
-            let by_access = !concerned.is_empty();
-            if let Ok(now) = self.walls.judge() {
+            if let Ok(now) = breaches {
                 concerned.extend(differing(&mut lock(&self.told).breaches, now));
             }
+            concerned.extend(invited.drain(..INVITED.min(invited.len())));
             if by_access {
                 self.access.forget_answers();
             }
@@ -250,6 +277,30 @@ impl Prover {
             }
         }
     }
+}
+
+/// Does what takes long on a thread of its own, so that it holds up nobody's reconcile.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, &'static str> + Send + 'static,
+) -> Result<T, &'static str> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or(Err("it could not be found out: this is a mistake in the operator"))
+}
+
+/// How long changes are gathered after a look that took so long.
+fn rest(took: Duration) -> Duration {
+    (took * REST).clamp(GATHER, LONGEST_REST)
+}
+
+/// Whether nothing else changed about a tenant than who invites its people, or whom its people invite. The tenants' people can
+/// do that as often as they like, and as many as they like; all else is the platform's, and told first.
+fn only_invited(before: Option<&Vec<Opening>>, now: Option<&Vec<Opening>>) -> bool {
+    let of_platform = |openings: Option<&Vec<Opening>>| -> Vec<Opening> {
+        let openings = openings.into_iter().flatten();
+        let by_platform = openings.filter(|opening| opening.opened_by == Opener::Platform);
+        by_platform.cloned().collect()
+    };
+    of_platform(before) == of_platform(now)
 }
 
 /// The tenants of whom something else is to be said than before, which is forgotten.
@@ -265,6 +316,46 @@ fn differing<T: PartialEq>(before: &mut Arc<BTreeMap<String, T>>, now: Arc<BTree
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Direction;
+    use crate::isolation::access::reach::Who;
+
+    fn opening(opened_by: Opener, binding: &str) -> Opening {
+        Opening {
+            opened_by,
+            direction: Direction::Outward,
+            counterpart: "other".into(),
+            binding: binding.into(),
+            who: Who {
+                user: String::new(),
+                groups: Vec::new(),
+                title: String::new(),
+            },
+            namespace: None,
+            deeds: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_look_takes_a_fifth_of_the_time_at_most() {
+        let millis = Duration::from_millis;
+        assert_eq!(rest(millis(5)), GATHER);
+        assert_eq!(rest(millis(500)), millis(2000));
+        assert_eq!(rest(millis(60_000)), LONGEST_REST);
+    }
+
+    #[test]
+    fn invitations_wait_and_what_the_platform_opens_does_not() {
+        let invitation = |binding| opening(Opener::Counterpart, binding);
+        let hole = opening(Opener::Platform, "hole");
+        let with = |openings: &[&Opening]| Some(openings.iter().map(|one| (*one).clone()).collect::<Vec<_>>());
+        let (one, other) = (invitation("one"), invitation("other"));
+        let is_invited =
+            |before: Option<Vec<Opening>>, now: Option<Vec<Opening>>| only_invited(before.as_ref(), now.as_ref());
+        assert!(is_invited(None, with(&[&one])) && is_invited(with(&[&one]), None));
+        assert!(is_invited(with(&[&one, &hole]), with(&[&other, &hole])));
+        assert!(!is_invited(None, with(&[&hole])) && !is_invited(with(&[&hole]), None));
+        assert!(!is_invited(with(&[&one]), with(&[&one, &hole])));
+    }
 
     #[test]
     fn only_those_are_woken_of_whom_something_else_is_to_be_said() {

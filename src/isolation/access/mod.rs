@@ -43,6 +43,7 @@ pub struct Access {
     pub vaults: Vec<String>,
     /// What the API server was found to allow besides.
     pub survey: Survey,
+    resolving: Mutex<()>,
     resolved: Mutex<Resolved>,
     /// When the API server last said yes to what.
     answers: Mutex<HashMap<Question, Instant>>,
@@ -56,12 +57,14 @@ impl Access {
             watched,
             client,
             vaults: vec![own_namespace],
+            resolving: Mutex::default(),
             resolved: Mutex::default(),
             answers: Mutex::default(),
         }
     }
 
-    /// What is open to and of each tenant by RBAC as it is now. Resolved anew only where something changed.
+    /// What is open to and of each tenant by RBAC as it is now. Resolved anew only where something changed; it takes as long as there
+    /// are bindings, and blocks.
     ///
     /// # Errors
     /// What is not known yet.
@@ -76,9 +79,16 @@ impl Access {
             .watched
             .discovered()
             .ok_or("the API's resources are not known yet")?;
+        let _one_at_a_time = lock(&self.resolving);
         let revision = self.watched.revision();
-        let mut resolved = lock(&self.resolved);
-        if resolved.revision != revision || resolved.holders != holders {
+        let before = {
+            let resolved = lock(&self.resolved);
+            (resolved.revision == revision && resolved.holders == holders).then(|| resolved.openings.clone())
+        };
+        if let Some(openings) = before {
+            return Ok(openings);
+        }
+        let openings = Arc::new({
             let rbac = self.watched.rbac();
             let field = reach::Field {
                 rbac: &rbac,
@@ -86,14 +96,15 @@ impl Access {
                 holders: &holders,
                 vaults: &self.vaults,
             };
-            let openings = Arc::new(field.openings());
-            *resolved = Resolved {
-                revision,
-                holders,
-                openings,
-            };
-        }
-        Ok(resolved.openings.clone())
+            field.openings()
+        });
+        // Reports look in here: it is held no longer than that takes.
+        *lock(&self.resolved) = Resolved {
+            revision,
+            holders,
+            openings: openings.clone(),
+        };
+        Ok(openings)
     }
 
     /// What was open when it was last resolved, if this holder was then what it is now.
