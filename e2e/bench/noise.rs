@@ -27,8 +27,11 @@ const DELETION: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What he changes, and to what at each turn.
-fn changed() -> [(ApiResource, fn(u64) -> Value); 4] {
+/// What an object becomes at his so manieth turn.
+type Change = fn(u64) -> Value;
+
+/// What he changes.
+fn changed() -> [(ApiResource, Change); 4] {
     [
         (
             resource::<ConfigMap>(),
