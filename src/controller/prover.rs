@@ -12,7 +12,7 @@ use crate::isolation::access::reach::Opening;
 use crate::isolation::admission;
 use crate::isolation::check::{ADMISSION, API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA};
 use crate::isolation::network::schedule::Subject;
-use crate::isolation::{Outcome, Proof, lock};
+use crate::isolation::{Outcome, Proof, lock, ration};
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::observe::Known;
 use crate::tenant::{isolated, quarantine};
@@ -215,7 +215,16 @@ impl Prover {
 
     fn judge_walls(&self, tenant: &str) -> Outcome {
         match self.walls.breaches() {
-            Ok(breaches) => Outcome::of(breaches.get(tenant).cloned().unwrap_or_default()),
+            Ok(breaches) => {
+                let violations = breaches.get(tenant).cloned().unwrap_or_default();
+                match self.walls.unread(&self.objects.namespaces_of(tenant)) {
+                    Some(namespace) if violations.is_empty() => Outcome::Untried(format!(
+                        "namespace {namespace} has more in its NetworkPolicies than the {} KiB that are looked at",
+                        ration::MOST / 1024
+                    )),
+                    _ => Outcome::of(violations),
+                }
+            }
             Err(why) => Outcome::Untried(why.into()),
         }
     }

@@ -5,16 +5,18 @@ use crate::api::Tenant;
 use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Store};
 use crate::isolation::network::policies::{Field, Room};
+use crate::isolation::ration::Ration;
 use crate::isolation::{Violation, lock};
 use crate::names;
 use crate::tenant::observe::{Known, peers};
 use futures::StreamExt;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicySpec};
-use kube::Client;
 use kube::api::Api;
-use kube::runtime::reflector;
-use kube::runtime::watcher::Event;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::{self, Event};
+use kube::{Client, ResourceExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,6 +32,8 @@ pub struct Walls {
     tenants: reflector::Store<Tenant>,
     cluster: Vec<IpNet>,
     is_listed: AtomicBool,
+    /// How much of them is kept.
+    ration: Mutex<Ration>,
     /// Told at every change.
     pub changed: Notify,
     /// As last judged.
@@ -46,13 +50,16 @@ impl Walls {
             tenants: known.tenants.clone(),
             cluster: known.cluster_cidrs.clone(),
             is_listed: AtomicBool::new(false),
+            ration: Mutex::default(),
             changed: Notify::new(),
             breaches: Mutex::default(),
         });
         let kept = walls.clone();
         let keep = async move {
             let theirs = watch_config().labels(&format!("!{}", names::TENANT_ID));
-            let mut stream = std::pin::pin!(watches::reflected(Api::all(client), theirs, writer));
+            let watched = watches::trimmed(Api::all(client), theirs);
+            let rationed = watched.filter_map(|event| std::future::ready(kept.rationed(event).transpose()));
+            let mut stream = std::pin::pin!(rationed.reflect(writer));
             while let Some(event) = stream.next().await {
                 match event {
                     Ok(Event::InitDone) => kept.is_listed.store(true, Ordering::Release),
@@ -63,6 +70,41 @@ impl Walls {
             }
         };
         (walls, keep)
+    }
+
+    /// A change, as far as there is room for what it brings.
+    fn rationed(&self, event: watcher::Result<Event<NetworkPolicy>>) -> watcher::Result<Option<Event<NetworkPolicy>>> {
+        let known = |policy: &NetworkPolicy| self.policies.get(&ObjectRef::from_obj(policy));
+        let old = |policy: &NetworkPolicy| known(policy).map_or(0, |known| size(&known));
+        let mut ration = lock(&self.ration);
+        Ok(match event? {
+            Event::Init => {
+                *ration = Ration::default();
+                Some(Event::Init)
+            }
+            Event::InitApply(policy) => {
+                let has_room = ration.takes(&key(&policy), 0, size(&policy));
+                has_room.then_some(Event::InitApply(policy))
+            }
+            Event::InitDone => Some(Event::InitDone),
+            Event::Apply(policy) => match ration.takes(&key(&policy), old(&policy), size(&policy)) {
+                true => Some(Event::Apply(policy)),
+                false => Some(Event::Delete(policy)),
+            },
+            Event::Delete(policy) => {
+                ration.gives_back(&key(&policy), old(&policy));
+                Some(Event::Delete(policy))
+            }
+        })
+    }
+
+    /// A namespace among these of which not all policies are known.
+    pub fn unread(&self, namespaces: &[String]) -> Option<String> {
+        let exceeded = lock(&self.ration).exceeded();
+        namespaces
+            .iter()
+            .find(|namespace| exceeded.contains(*namespace))
+            .cloned()
     }
 
     /// What was open when it was last judged.
@@ -145,6 +187,14 @@ impl Walls {
         let both = named.iter().filter(|(a, b)| named.contains(&(*b, *a)));
         both.map(|(a, b)| (a.to_string(), b.to_string())).collect()
     }
+}
+
+fn key(policy: &NetworkPolicy) -> (String, String) {
+    (policy.namespace().unwrap_or_default(), policy.name_any())
+}
+
+fn size(policy: &NetworkPolicy) -> usize {
+    serde_json::to_string(policy).map_or(0, |text| text.len())
 }
 
 /// One that must be found open; it is written nowhere.

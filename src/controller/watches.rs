@@ -145,15 +145,20 @@ pub fn reflected<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    watch(api, config)
-        .default_backoff()
-        .modify(|object| {
-            object.managed_fields_mut().clear();
-            object
-                .annotations_mut()
-                .remove("kubectl.kubernetes.io/last-applied-configuration");
-        })
-        .reflect(writer)
+    trimmed(api, config).reflect(writer)
+}
+
+/// A watch without what nobody reads.
+pub fn trimmed<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = watcher::Result<Event<K>>>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    watch(api, config).default_backoff().modify(|object| {
+        object.managed_fields_mut().clear();
+        object
+            .annotations_mut()
+            .remove("kubectl.kubernetes.io/last-applied-configuration");
+    })
 }
 
 /// Counts tenants by condition, for the metrics.

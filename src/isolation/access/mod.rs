@@ -12,8 +12,8 @@ mod watch;
 pub use review::Question;
 pub use watch::Watched;
 
-use super::lock;
 use super::proof::{Outcome, Violation};
+use super::{lock, ration};
 use rbac::Discovered;
 use reach::{Holder, Opening};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -33,6 +33,8 @@ const TOLD: usize = 20;
 struct Resolved {
     revision: u64,
     holders: BTreeMap<String, Holder>,
+    /// Namespaces with more roles or bindings than are kept.
+    unread: BTreeSet<String>,
     openings: Arc<BTreeMap<String, Vec<Opening>>>,
 }
 
@@ -88,7 +90,7 @@ impl Access {
         if let Some(openings) = before {
             return Ok(openings);
         }
-        let openings = Arc::new({
+        let (openings, unread) = {
             let rbac = self.watched.rbac();
             let field = reach::Field {
                 rbac: &rbac,
@@ -96,12 +98,13 @@ impl Access {
                 holders: &holders,
                 vaults: &self.vaults,
             };
-            field.openings()
-        });
+            (Arc::new(field.openings()), rbac.unread())
+        };
         // Reports look in here: it is held no longer than that takes.
         *lock(&self.resolved) = Resolved {
             revision,
             holders,
+            unread,
             openings: openings.clone(),
         };
         Ok(openings)
@@ -138,7 +141,23 @@ impl Access {
                 }
             }
         }
-        Outcome::of(violations)
+        match self.unread(tenant) {
+            Some(namespace) if violations.is_empty() => Outcome::Untried(format!(
+                "namespace {namespace} has more in its Roles or RoleBindings than the {} KiB that are looked at",
+                ration::MOST / 1024
+            )),
+            _ => Outcome::of(violations),
+        }
+    }
+
+    /// A namespace of the tenant's, or of the operator's, of which not everything is known.
+    fn unread(&self, tenant: &str) -> Option<String> {
+        let resolved = lock(&self.resolved);
+        let own = resolved.holders.get(tenant).into_iter();
+        let mut namespaces = own.flat_map(|holder| &holder.namespaces).chain(&self.vaults);
+        namespaces
+            .find(|namespace| resolved.unread.contains(*namespace))
+            .cloned()
     }
 
     /// A question whose answer is yes; else no other answer is worth anything.

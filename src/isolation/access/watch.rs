@@ -97,7 +97,7 @@ where
             }
             Ok(Event::InitDone) => {
                 let listed = std::mem::take(&mut seen);
-                watched.change(|rbac| K::retain(rbac, |key| listed.contains(key))).await;
+                watched.change(|rbac| K::retain(rbac, &listed)).await;
                 if !std::mem::replace(&mut is_listed, true) {
                     watched.listed.fetch_add(1, Ordering::AcqRel);
                 }
