@@ -80,7 +80,7 @@ pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 pub const NAMESPACE_ROLE: &str = "tenant-operator-namespace";
 /// The RoleBinding by which it does so.
 pub const NAMESPACE_BINDING: &str = "tenant-operator";
-/// The ClusterRole of whoever tries what tenants must not make, and its RoleBinding in a tenant's first namespace.
+/// The ClusterRole of whoever tries what tenants must not make, and its RoleBinding in tenants' namespaces.
 pub const EXAMINER_ROLE: &str = "tenant-operator-examiner";
 
 /// The name of the report on a tenant: at most 69 characters, of 253.

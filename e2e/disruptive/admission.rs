@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Within this every tenant was tried anew: the samples' turns come too.
 const TURN: u64 = 60;
-/// What becomes possible without which policy. The status shows ten violations, and these are no more.
+/// What becomes possible without which policy.
 const HOLES: [(&str, &str); 9] = [
     ("tenant-operator-pods", "name the node of a pod"),
     ("tenant-operator-services", "make a Service with external IPs"),
@@ -38,20 +38,23 @@ async fn holes_are_found(scene: &Scene) -> Result<()> {
         .await?;
     let tenant = scene.tenant("", &tier, json!({})).await?;
     isolated_within(TURN, &tenant, "True", &["admission", "quota"]).await?;
-    let result = let_through(scene, "Warn").await;
-    let found = match result {
-        Ok(()) => are_named(&tenant).await,
-        error => error,
-    };
-    let_through(scene, "Deny").await?;
-    found?;
-    isolated_within(TURN, &tenant, "True", &["admission", "quota"]).await?;
+    // The status shows ten violations, and some of these are two.
+    for holes in HOLES.chunks(5) {
+        let result = let_through(scene, holes, "Warn").await;
+        let found = match result {
+            Ok(()) => are_named(&tenant, holes).await,
+            error => error,
+        };
+        let_through(scene, holes, "Deny").await?;
+        found?;
+        isolated_within(TURN, &tenant, "True", &["admission", "quota"]).await?;
+    }
     a_full_namespace_is_said(scene, &tenant).await
 }
 
 /// An administrator makes all policies warn instead of deny, or deny again.
-async fn let_through(scene: &Scene, action: &str) -> Result<()> {
-    for (policy, _) in HOLES {
+async fn let_through(scene: &Scene, holes: &[(&str, &str)], action: &str) -> Result<()> {
+    for (policy, _) in holes {
         let at = path("validatingadmissionpolicybindings", "", policy);
         let body = json!({"spec": {"validationActions": [action]}});
         scene.cluster.patch(&at, &body).await?;
@@ -59,7 +62,7 @@ async fn let_through(scene: &Scene, action: &str) -> Result<()> {
     Ok(())
 }
 
-async fn are_named(tenant: &TestTenant) -> Result<()> {
+async fn are_named(tenant: &TestTenant, holes: &[(&str, &str)]) -> Result<()> {
     isolated_within(
         TURN,
         tenant,
@@ -73,7 +76,7 @@ async fn are_named(tenant: &TestTenant) -> Result<()> {
             .as_array()
             .cloned()
             .unwrap_or_default();
-        for (policy, what) in HOLES {
+        for (policy, what) in holes {
             let found = violations.iter().find(|violation| {
                 let message = text(&violation["message"]);
                 message.contains(policy) && message.contains(what)

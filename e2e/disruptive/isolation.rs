@@ -1,7 +1,9 @@
 //! Openings between tenants that somebody made: each is found, named, and forgotten when it is closed.
 
 use crate::support::database::Site;
-use crate::support::{Scene, TestTenant, condition, eventually, kubectl, operator, path, refused, secs, summary, text};
+use crate::support::{
+    Scene, TestTenant, condition, eventually, kubectl, operator, path, refused, secs, server_workload, summary, text,
+};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -49,7 +51,7 @@ async fn what_rbac_opens_is_found_named_and_forgotten() -> Result<()> {
         tenant.ready().await?;
         let now = isolated(tenant, "True", &["api-access"]).await?;
         ensure!(
-            now["status"]["isolation"]["passed"] == 4,
+            now["status"]["isolation"]["passed"] == 5,
             "{}",
             now["status"]["isolation"]
         );
@@ -210,6 +212,56 @@ async fn what_a_network_policy_opens_is_found_named_and_forgotten() -> Result<()
     }
     scene.cluster.delete(&at).await?;
     isolated(&a, "True", &["network-policies"]).await.map(|_| ())
+}
+
+/// A slice that no Service's selector made leads where its writer wants.
+#[tokio::test]
+async fn where_a_written_slice_leads_is_found_named_and_forgotten() -> Result<()> {
+    let scene = Scene::new("slices").await?;
+    let tier = scene.tier(json!({})).await?;
+    let web = json!({"workloads": [server_workload("web")]});
+    let (a, b) = (
+        scene.tenant("a", &tier, web.clone()).await?,
+        scene.tenant("b", &tier, web).await?,
+    );
+    for tenant in [&a, &b] {
+        tenant.ready().await?;
+        isolated(tenant, "True", &["endpoints"]).await?;
+    }
+    let pod = async |tenant: &TestTenant| -> Result<String> {
+        let names = tenant.pods("web", 1).await?;
+        let pod = scene.cluster.get(&path("pods", &tenant.name, &names[0])).await?;
+        Ok(text(&pod["status"]["podIP"]))
+    };
+    let (own, theirs) = (pod(&a).await?, pod(&b).await?);
+    let slice = |address: &str| {
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+               "metadata": {"name": "planted", "labels": {"kubernetes.io/service-name": "web"}},
+               "endpoints": [{"addresses": [address]}], "ports": [{"port": 8080}]})
+    };
+    let (all, at) = (
+        path("endpointslices", &a.name, ""),
+        path("endpointslices", &a.name, "planted"),
+    );
+    scene.will_leave(&at);
+    // To its own pod it may lead.
+    scene.cluster.create(&all, &slice(&own)).await?;
+    scene.cluster.delete(&at).await?;
+    scene.cluster.create(&all, &slice(&theirs)).await?;
+    let planted = format!("EndpointSlice {}/planted leads to a pod of tenant {}", a.name, b.name);
+    for (tenant, other, direction) in [(&a, &b, "Outward"), (&b, &a, "Inward")] {
+        let now = isolated(tenant, "False", &["endpoints", &planted, &theirs]).await?;
+        let violation = &now["status"]["isolation"]["violations"][0];
+        ensure!(
+            violation["direction"] == direction && text(&violation["counterpart"]) == other.name,
+            "{violation}"
+        );
+    }
+    scene.cluster.delete(&at).await?;
+    for tenant in [&a, &b] {
+        isolated(tenant, "True", &["endpoints"]).await?;
+    }
+    Ok(())
 }
 
 /// An event and the condition say who, to the cluster's people; the tenant's own learn that something is open, and no other's name.

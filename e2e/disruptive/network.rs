@@ -63,7 +63,7 @@ async fn openings_are_found(scene: &Scene) -> Result<()> {
     for tenant in [&a, &b] {
         let now = isolated(tenant, "True", &["network-access"]).await?;
         ensure!(
-            now["status"]["isolation"]["passed"] == 5,
+            now["status"]["isolation"]["passed"] == 6,
             "{}",
             now["status"]["isolation"]
         );

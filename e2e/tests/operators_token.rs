@@ -13,7 +13,7 @@ const EXAMINES: &str = "tenant-operator-examiner";
 const ME: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews?dryRun=All";
 
 /// What it reads in the whole cluster.
-const READS: [Rights<'_>; 5] = [
+const READS: [Rights<'_>; 6] = [
     (
         "get list watch",
         "tenants.tenant-operator.io tenanttiers.tenant-operator.io tenantviews.tenant-operator.io \
@@ -25,6 +25,8 @@ const READS: [Rights<'_>; 5] = [
         "roles.rbac.authorization.k8s.io rolebindings.rbac.authorization.k8s.io clusterroles.rbac.authorization.k8s.io \
          clusterrolebindings.rbac.authorization.k8s.io",
     ),
+    // Where those lead that somebody wrote, and where the API server stands.
+    ("get list watch", "endpointslices.discovery.k8s.io"),
     // What it makes, by one watch for all tenants. No Secrets.
     (
         "get list watch",
@@ -48,11 +50,8 @@ const REPORTS: [Rights<'_>; 2] = [
     ),
     ("create", "subjectaccessreviews.authorization.k8s.io"),
 ];
-/// Events of what is in no namespace, and where the API server stands.
-const IN_DEFAULT: [Rights<'_>; 2] = [
-    ("create patch", "events events.events.k8s.io"),
-    ("get list", "endpointslices.discovery.k8s.io"),
-];
+/// Events of what is in no namespace.
+const IN_DEFAULT: [Rights<'_>; 1] = [("create patch", "events events.events.k8s.io")];
 /// Claims, its lease, and how it logs in to DatabaseServers; no list of Secrets.
 const IN_ITS_OWN: [Rights<'_>; 4] = [
     ("create update delete", "configmaps"),
@@ -439,7 +438,7 @@ async fn it_acts_as_nobody_but_its_examiner() -> Result<()> {
     let found = sweep(&examiner, &served, &tenant.name, &[]).await?;
     let tries = (
         "create",
-        "pods services persistentvolumeclaims configmaps networkpolicies.networking.k8s.io rolebindings.rbac.authorization.k8s.io",
+        "pods services persistentvolumeclaims configmaps networkpolicies.networking.k8s.io ingresses.networking.k8s.io rolebindings.rbac.authorization.k8s.io",
     );
     let beyond = found.beyond(&[tries]);
     ensure!(

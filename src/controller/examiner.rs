@@ -51,33 +51,50 @@ impl Examiner {
         }
     }
 
-    /// Notes what a tenant is now, as [`Turns::know`] does.
-    pub fn know(&self, subject: Subject, was_tried: bool) {
-        let tenant = subject.owner.tenant.clone();
-        if self.turns.know(&tenant, subject, was_tried) {
+    /// Notes what a tenant's namespaces are now, as [`Turns::know`] does.
+    pub fn know(&self, tenant: &str, subjects: Vec<Subject>, was_tried: bool) {
+        if self.turns.know(tenant, subjects, was_tried) {
             self.known.notify_one();
         }
     }
 
-    /// Waits for the first findings on a tenant; whether there are any that were not there before.
-    pub async fn first(&self, tenant: &str, patience: Duration) -> bool {
+    /// Waits for the first findings in each of these namespaces; whether there are any that were not there before.
+    pub async fn first(&self, subjects: &[Subject], patience: Duration) -> bool {
+        let are_known = || subjects.iter().all(|subject| self.turns.found(subject).is_some());
         let found = async {
             loop {
                 let learnt = self.learnt.notified();
                 tokio::pin!(learnt);
                 learnt.as_mut().enable();
-                if self.findings(tenant).is_some() {
+                if are_known() {
                     return;
                 }
                 learnt.await;
             }
         };
-        self.findings(tenant).is_none() && tokio::time::timeout(patience, found).await.is_ok()
+        !are_known() && tokio::time::timeout(patience, found).await.is_ok()
     }
 
-    /// How it came out when its turn was last; None while its turn has not come yet.
-    pub fn findings(&self, tenant: &str) -> Option<Findings> {
-        self.turns.found(tenant)
+    /// How it came out when these namespaces' turns were last.
+    pub fn findings(&self, subjects: &[Subject]) -> Findings {
+        let found = subjects.iter().map(|subject| {
+            let pending = || Findings {
+                admission: Outcome::Pending,
+                quota: deeds::excess(subject).map(|_| Outcome::Pending),
+            };
+            self.turns.found(subject).unwrap_or_else(pending)
+        });
+        let (admission, quotas): (Vec<_>, Vec<_>) = found.map(|found| (found.admission, found.quota)).unzip();
+        let quotas: Vec<Outcome> = quotas.into_iter().flatten().collect();
+        Findings {
+            admission: Outcome::together(admission),
+            quota: (!quotas.is_empty()).then(|| Outcome::together(quotas)),
+        }
+    }
+
+    /// What was known of a tenant's namespaces when they were last told.
+    pub fn subjects(&self, tenant: &str) -> Vec<Subject> {
+        self.turns.of(tenant)
     }
 
     /// The tenant is gone.
@@ -107,7 +124,7 @@ impl Examiner {
     }
 
     async fn examine(&self, subject: &Subject) -> Findings {
-        let namespace = &subject.owner.tenant;
+        let namespace = &subject.namespace;
         let control = self.attempt(namespace, deeds::control()).await;
         let mut tried = Vec::new();
         for deed in deeds::deeds(subject) {
@@ -118,12 +135,12 @@ impl Examiner {
         let quota = match deeds::excess(subject) {
             Some(deed) => {
                 let answer = self.attempt(namespace, deed.make).await;
-                Some(judge::judge(&control, &[(deed.what, deed.wall, answer)]))
+                Some(judge::judge(namespace, &control, &[(deed.what, deed.wall, answer)]))
             }
             None => None,
         };
         Findings {
-            admission: judge::judge(&control, &tried),
+            admission: judge::judge(namespace, &control, &tried),
             quota,
         }
     }
@@ -152,7 +169,7 @@ impl Examiner {
         // The API server's authorizer learns of a binding a moment after it was made.
         let stranger = format!("User \"{EXAMINER}\" cannot create");
         let is_stranger = matches!(&findings.admission, Outcome::Untried(why) if why.contains(&stranger));
-        if is_stranger && self.turns.put_off(tenant, subject, TICK, PATIENCE) {
+        if is_stranger && self.turns.put_off(subject, TICK, PATIENCE) {
             return;
         }
         let all = [Some(&findings.admission), findings.quota.as_ref()];
@@ -161,7 +178,7 @@ impl Examiner {
             true => about(self.period, fastrand::f64()),
             false => SOON.min(self.period),
         };
-        if self.turns.learn(tenant, subject, findings, again) {
+        if self.turns.learn(subject, findings, again) {
             self.learnt.notify_waiters();
             queue.wake(tenant);
         }

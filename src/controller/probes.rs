@@ -34,7 +34,6 @@ pub struct Probes {
     image: pods::Image,
     settings: NetworkProbe,
     metrics_port: u16,
-    /// By namespace.
     turns: Turns<Subject, Outcome>,
     /// Where pods that a former operator left may still be; each namespace is looked at once.
     swept: Mutex<BTreeSet<String>>,
@@ -66,32 +65,23 @@ impl Probes {
 
     /// Notes what a tenant's namespaces are now, as [`Turns::know`] does.
     pub fn know(&self, tenant: &str, subjects: Vec<Subject>, was_tried: bool) {
-        let is_one = |namespace: &str| subjects.iter().any(|subject| subject.namespace == namespace);
-        self.turns
-            .all()
-            .retain(|namespace, turn| turn.subject.owner.tenant != tenant || is_one(namespace));
-        for subject in subjects {
-            let namespace = subject.namespace.clone();
-            self.turns.know(&namespace, subject, was_tried);
-        }
+        self.turns.know(tenant, subjects, was_tried);
     }
 
     /// How it came out when these namespaces' turns were last.
     pub fn outcome(&self, subjects: &[Subject]) -> Outcome {
-        let found = |subject: &Subject| self.turns.found(&subject.namespace).unwrap_or(Outcome::Pending);
+        let found = |subject: &Subject| self.turns.found(subject).unwrap_or(Outcome::Pending);
         Outcome::together(subjects.iter().map(found))
     }
 
     /// What was known of a tenant's namespaces when they were last told.
     pub fn known(&self, tenant: &str) -> Vec<Subject> {
-        let turns = self.turns.all();
-        let theirs = turns.values().filter(|turn| turn.subject.owner.tenant == tenant);
-        theirs.map(|turn| turn.subject.clone()).collect()
+        self.turns.of(tenant)
     }
 
     /// The tenant has no pods any more, or is gone.
     pub fn forget(&self, tenant: &str) {
-        self.know(tenant, Vec::new(), false);
+        self.turns.forget(tenant);
     }
 
     /// Tries whose turn it is, for ever, and wakes those of whom something else is to be said.
@@ -178,7 +168,7 @@ impl Probes {
         let namespace = &subject.namespace;
         tracing::debug!(namespace, outcome = outcome.as_str(), "the network was tried");
         let again = again(&outcome, self.settings.period, fastrand::f64());
-        if self.turns.learn(namespace, subject, outcome, again) {
+        if self.turns.learn(subject, outcome, again) {
             queue.wake(&subject.owner.tenant);
         }
     }

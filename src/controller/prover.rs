@@ -1,21 +1,25 @@
 //! Proves that tenants are apart: when one is reported on, and again when something changed that concerns it.
 
 use super::Queue;
-use super::examiner::Examiner;
+use super::examiner::{Examiner, Findings};
 use super::holders;
+use super::kept::{Breaches, Kept};
 use super::probes::Probes;
-use super::walls::{Breaches, Walls};
 use crate::api::{Opener, Tenant, TenantStatus};
 use crate::cluster::Store;
 use crate::isolation::access::Access;
 use crate::isolation::access::reach::Opening;
 use crate::isolation::admission;
-use crate::isolation::check::{ADMISSION, API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA};
+use crate::isolation::check::{
+    ADMISSION, API_ACCESS, DATABASE_ACCESS, ENDPOINTS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA,
+};
 use crate::isolation::network::schedule::Subject;
-use crate::isolation::{Outcome, Proof, lock, ration};
+use crate::isolation::{Outcome, Proof, lock};
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::observe::Known;
 use crate::tenant::{isolated, quarantine};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::runtime::reflector;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -44,7 +48,8 @@ type Openings = BTreeMap<String, Vec<Opening>>;
 #[derive(Default)]
 struct Told {
     openings: Arc<Openings>,
-    breaches: Arc<Breaches>,
+    walls: Arc<Breaches>,
+    slices: Arc<Breaches>,
 }
 
 /// How a tenant stands when it is to be proven apart.
@@ -53,8 +58,8 @@ pub struct Stance {
     pub database: Option<Outcome>,
     /// Where its pods are.
     pub network: Position,
-    /// What its people may make; None where nothing new can be said.
-    pub admission: Option<Box<admission::Subject>>,
+    /// What its people may make in each of its namespaces; None where nothing new can be said.
+    pub admission: Option<Vec<admission::Subject>>,
 }
 
 /// Where a tenant stands in the network.
@@ -72,7 +77,8 @@ pub enum Position {
 /// Proves that tenants are apart.
 pub struct Prover {
     access: Arc<Access>,
-    walls: Arc<Walls>,
+    walls: Arc<Kept<NetworkPolicy>>,
+    slices: Arc<Kept<EndpointSlice>>,
     tenants: reflector::Store<Tenant>,
     objects: Arc<Store>,
     metrics: Metrics,
@@ -89,7 +95,7 @@ pub struct Prover {
 impl Prover {
     pub fn new(
         access: Arc<Access>,
-        walls: Arc<Walls>,
+        (walls, slices): (Arc<Kept<NetworkPolicy>>, Arc<Kept<EndpointSlice>>),
         known: &Known,
         (probes, examiner): (Option<Arc<Probes>>, Option<Arc<Examiner>>),
         metrics: Metrics,
@@ -97,6 +103,7 @@ impl Prover {
         Self {
             access,
             walls,
+            slices,
             probes,
             examiner,
             tenants: known.tenants.clone(),
@@ -117,8 +124,13 @@ impl Prover {
             }
             Err(why) => Outcome::Untried(why.into()),
         };
+        let namespaces = self.objects.namespaces_of(tenant);
         let mut proof = Proof {
-            outcomes: vec![(&API_ACCESS, outcome), (&NETWORK_POLICIES, self.judge_walls(tenant))],
+            outcomes: vec![
+                (&API_ACCESS, outcome),
+                (&NETWORK_POLICIES, self.walls.outcome(tenant, &namespaces)),
+                (&ENDPOINTS, self.slices.outcome(tenant, &namespaces)),
+            ],
             ..Proof::default()
         };
         proof
@@ -127,14 +139,14 @@ impl Prover {
         self.network(tenant, &stance.network, &mut proof);
         self.admission(tenant, stance.admission.as_deref(), &mut proof);
         let was_tried = isolated::was_tried(old, proof.outcomes.len());
-        if let (Some(examiner), Some(subject)) = (&self.examiner, stance.admission) {
-            examiner.know(*subject, was_tried);
+        if let (Some(examiner), Some(subjects)) = (&self.examiner, stance.admission) {
+            examiner.know(tenant, subjects.clone(), was_tried);
             // A new tenant's turn comes at once: one write of the status is to say it all.
-            if !was_tried && examiner.first(tenant, PATIENCE).await {
+            if !was_tried && examiner.first(&subjects, PATIENCE).await {
                 proof
                     .outcomes
                     .retain(|(check, _)| ![ADMISSION.id, QUOTA.id].contains(&check.id));
-                self.admission(tenant, None, &mut proof);
+                self.admission(tenant, Some(&subjects), &mut proof);
             }
         }
         if let (Some(probes), Position::Pods(subjects)) = (&self.probes, stance.network) {
@@ -147,20 +159,23 @@ impl Prover {
         proof
     }
 
-    fn admission(&self, tenant: &str, subject: Option<&admission::Subject>, proof: &mut Proof) {
+    fn admission(&self, tenant: &str, subjects: Option<&[admission::Subject]>, proof: &mut Proof) {
         let Some(examiner) = &self.examiner else {
             proof.switched_off.extend([&ADMISSION, &QUOTA]);
             return;
         };
-        let (admission, quota) = match examiner.findings(tenant) {
-            Some(findings) => (findings.admission, findings.quota),
-            None => {
-                let has_quota = subject.is_none_or(|subject| admission::deeds::excess(subject).is_some());
-                (Outcome::Pending, has_quota.then_some(Outcome::Pending))
-            }
+        let findings = match subjects {
+            Some(subjects) => examiner.findings(subjects),
+            None => match examiner.subjects(tenant) {
+                none if none.is_empty() => Findings {
+                    admission: Outcome::Pending,
+                    quota: Some(Outcome::Pending),
+                },
+                known => examiner.findings(&known),
+            },
         };
-        proof.outcomes.push((&ADMISSION, admission));
-        proof.outcomes.extend(quota.map(|outcome| (&QUOTA, outcome)));
+        proof.outcomes.push((&ADMISSION, findings.admission));
+        proof.outcomes.extend(findings.quota.map(|outcome| (&QUOTA, outcome)));
     }
 
     fn network(&self, tenant: &str, position: &Position, proof: &mut Proof) {
@@ -213,22 +228,6 @@ impl Prover {
         aside(move || access.openings(holders::all(&tenants, &objects))).await
     }
 
-    fn judge_walls(&self, tenant: &str) -> Outcome {
-        match self.walls.breaches() {
-            Ok(breaches) => {
-                let violations = breaches.get(tenant).cloned().unwrap_or_default();
-                match self.walls.unread(&self.objects.namespaces_of(tenant)) {
-                    Some(namespace) if violations.is_empty() => Outcome::Untried(format!(
-                        "namespace {namespace} has more in its NetworkPolicies than the {} KiB that are looked at",
-                        ration::MOST / 1024
-                    )),
-                    _ => Outcome::of(violations),
-                }
-            }
-            Err(why) => Outcome::Untried(why.into()),
-        }
-    }
-
     /// Nothing is to be shown of a tenant that is no more.
     pub fn forget(&self, tenant: &str) {
         if let Some(probes) = &self.probes {
@@ -251,14 +250,17 @@ impl Prover {
                 tokio::select! {
                     () = self.access.changed() => {}
                     () = self.walls.changed.notified() => {}
+                    () = self.slices.changed.notified() => {}
                     () = std::future::ready(()), if !invited.is_empty() => {}
                 }
             };
             let _ = tokio::time::timeout(PERIOD, changed).await;
             tokio::time::sleep(pause).await;
             let begun = Instant::now();
-            let (openings, walls) = (self.resolve().await, self.walls.clone());
-            let breaches = aside(move || walls.judge()).await;
+            let openings = self.resolve().await;
+            let (walls, slices) = (self.walls.clone(), self.slices.clone());
+            let walls = aside(move || walls.judge()).await;
+            let slices = aside(move || slices.judge()).await;
             pause = rest(begun.elapsed());
             let (mut concerned, mut by_access) = (Vec::new(), false);
             if let Ok(now) = openings {
@@ -272,8 +274,11 @@ impl Prover {
                 let waiting: HashSet<String> = invited.iter().cloned().collect();
                 invited.extend(later.into_iter().filter(|tenant| !waiting.contains(tenant)));
             }
-            if let Ok(now) = breaches {
-                concerned.extend(differing(&mut lock(&self.told).breaches, now));
+            if let Ok(now) = walls {
+                concerned.extend(differing(&mut lock(&self.told).walls, now));
+            }
+            if let Ok(now) = slices {
+                concerned.extend(differing(&mut lock(&self.told).slices, now));
             }
             concerned.extend(invited.drain(..INVITED.min(invited.len())));
             if by_access {

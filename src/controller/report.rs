@@ -53,9 +53,7 @@ pub async fn report(
         let stance = Stance {
             database: seen_apart(valid, data),
             network: position(verdict, valid),
-            admission: valid
-                .filter(|_| has_bounds(verdict))
-                .map(|valid| Box::new(admission::Subject::of(valid))),
+            admission: valid.filter(|_| has_bounds(verdict)).map(admission::Subject::all),
         };
         let proof = ctx.prover.prove(&name, stance, old).await;
         isolated::add(&mut new, &proof, old, now);

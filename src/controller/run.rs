@@ -7,8 +7,9 @@ use super::pace::Pace;
 use super::probes::Probes;
 use super::prover::Prover;
 use super::reports::Reports;
+use super::slices::slices;
 use super::surveyor::Surveyor;
-use super::walls::Walls;
+use super::walls::walls;
 use super::{Context, Queue, admission_proof, api_server, reconcile, watches};
 use crate::api::Tenant;
 use crate::cluster::leader::{Candidate, Leadership, Timing};
@@ -193,9 +194,17 @@ async fn lead(
         let tries = async move { examiner.run(queue).await };
         watching.push(AbortOnDropHandle::new(tokio::spawn(tries)));
     }
-    let (walls, keeping) = Walls::new(client.clone(), &known);
+    let (walls, keeping) = walls(client.clone(), &known);
     watching.push(AbortOnDropHandle::new(tokio::spawn(keeping)));
-    let prover = Arc::new(Prover::new(access, walls, &known, (probes, examiner), metrics.clone()));
+    let (slices, keeping) = slices(client.clone(), &known);
+    watching.push(AbortOnDropHandle::new(tokio::spawn(keeping)));
+    let prover = Arc::new(Prover::new(
+        access,
+        (walls, slices),
+        &known,
+        (probes, examiner),
+        metrics.clone(),
+    ));
     watching.push(AbortOnDropHandle::new(tokio::spawn(
         prover.clone().follow(queue.clone()),
     )));

@@ -145,15 +145,20 @@ pub fn reflected<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    trimmed(api, config).reflect(writer)
+    trimmed(api, config, |_| {}).reflect(writer)
 }
 
-/// A watch without what nobody reads.
-pub fn trimmed<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = watcher::Result<Event<K>>>
+/// A watch without what nobody reads: what is noted of how objects were written, and what `trim` takes out.
+pub fn trimmed<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    trim: fn(&mut K),
+) -> impl Stream<Item = watcher::Result<Event<K>>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    watch(api, config).default_backoff().modify(|object| {
+    watch(api, config).default_backoff().modify(move |object| {
+        trim(object);
         object.managed_fields_mut().clear();
         object
             .annotations_mut()

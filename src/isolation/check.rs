@@ -68,7 +68,7 @@ pub const ADMISSION: Check = Check {
     id: "admission",
     severity: Severity::High,
     protects: "what keeps a tenant's pods and objects within its namespaces: Pod Security and the chart's admission policies",
-    tried: "as somebody with the rights of the tenant's people, by dry-run in its first namespace: a privileged container, a folder of the node, a named node, a toleration of every taint, Services with external IPs, of type ExternalName and NodePort, a volume by its name, a NetworkPolicy and a RoleBinding for everybody, forged marks, an Ingress for a host that is nobody's, an image of a foreign registry; each must be refused by the policy that is there for it, and so must whatever is more than a try",
+    tried: "as somebody with the rights of the tenant's people, by dry-run in each of its namespaces: a privileged container, a folder of the node, a named node, a toleration of every taint, Services with external IPs, of type ExternalName and NodePort, a volume by its name, a NetworkPolicy and a RoleBinding for everybody, forged marks, an Ingress for a host that is nobody's, an image of a foreign registry; each must be refused by the policy that is there for it, and so must whatever is more than a try",
     control: "a ConfigMap is let through",
 };
 
@@ -76,8 +76,16 @@ pub const QUOTA: Check = Check {
     id: "quota",
     severity: Severity::High,
     protects: "the other tenants' share of the cluster",
-    tried: "a pod, else a claim, that asks for one more than the quota of the tenant's first namespace has, by dry-run; it must be refused by that quota",
+    tried: "a pod, else a claim, that asks for one more than the namespace's quota has, by dry-run in each of the tenant's namespaces; it must be refused by that quota",
     control: "a ConfigMap is let through",
+};
+
+pub const ENDPOINTS: Check = Check {
+    id: "endpoints",
+    severity: Severity::High,
+    protects: "the pods of other tenants, and the operator's, from being served under the tenant's Services by whoever trusts both",
+    tried: "every EndpointSlice in the tenant's namespaces that Kubernetes did not make by a Service's selector is compared with the addresses of the pods behind all other tenants' Services, and with the pods that it names",
+    control: "two slices that lead from one tenant to another, which are nowhere written, are judged and found",
 };
 
 /// All of them.
@@ -86,6 +94,7 @@ pub const ALL: &[Check] = &[
     DATABASE_ACCESS,
     NETWORK_ACCESS,
     NETWORK_POLICIES,
+    ENDPOINTS,
     ADMISSION,
     QUOTA,
 ];

@@ -41,7 +41,13 @@ impl Outcome {
         for outcome in outcomes {
             match outcome {
                 Self::Passed => {}
-                Self::Violated(found) => violations.extend(found),
+                Self::Violated(found) => {
+                    for violation in found {
+                        if !violations.contains(&violation) {
+                            violations.push(violation);
+                        }
+                    }
+                }
                 Self::Untried(why) => untried = untried.or(Some(why)),
                 Self::Pending => is_pending = true,
             }

@@ -4,15 +4,18 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 
-/// Bytes of JSON of one kind in one namespace: some hundred times what a tenant commonly has.
-pub const MOST: usize = 256 * 1024;
+/// Bytes of JSON of one kind in one namespace, of what people write themselves: some hundred times what a tenant commonly has.
+pub const WRITTEN: usize = 256 * 1024;
+/// The same of what follows from its pods and Services.
+pub const FOLLOWING: usize = 4 * 1024 * 1024;
 
 /// Namespace, which is empty for what is cluster-wide and the platform's own, and name.
 type Key = (String, String);
 
 /// Who has used how much of theirs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ration {
+    most: usize,
     used: HashMap<String, usize>,
     /// What there was no room for, by namespace and as digests: names take room too.
     left_out: HashMap<String, HashSet<u64>>,
@@ -20,6 +23,20 @@ pub struct Ration {
 }
 
 impl Ration {
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            used: HashMap::new(),
+            left_out: HashMap::new(),
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// How much there is for one namespace.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// Whether there is room for an object of this size in place of one of the old size, which is given back in any case.
     pub fn takes(&mut self, key: &Key, old: usize, new: usize) -> bool {
         if key.0.is_empty() {
@@ -27,7 +44,7 @@ impl Ration {
         }
         self.gives_back(key, old);
         let used = self.used.entry(key.0.clone()).or_default();
-        let has_room = *used + new <= MOST;
+        let has_room = *used + new <= self.most;
         if has_room {
             *used += new;
         } else {
@@ -75,6 +92,8 @@ impl Ration {
 mod tests {
     use super::*;
 
+    const MOST: usize = 1000;
+
     fn key(namespace: &str, name: &str) -> Key {
         (namespace.into(), name.into())
     }
@@ -85,7 +104,7 @@ mod tests {
 
     #[test]
     fn one_namespace_takes_nothing_of_anothers() {
-        let mut ration = Ration::default();
+        let mut ration = Ration::new(MOST);
         assert!(ration.takes(&key("a", "most"), 0, MOST));
         assert!(!ration.takes(&key("a", "more"), 0, 1));
         assert!(ration.takes(&key("b", "most"), 0, MOST));
@@ -95,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_goes_makes_room() {
-        let mut ration = Ration::default();
+        let mut ration = Ration::new(MOST);
         assert!(ration.takes(&key("a", "one"), 0, MOST));
         assert!(!ration.takes(&key("a", "two"), 0, MOST));
         assert!(ration.takes(&key("a", "one"), MOST, 1));
@@ -109,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_went_unseen_is_forgotten() {
-        let mut ration = Ration::default();
+        let mut ration = Ration::new(MOST);
         for name in ["one", "two"] {
             assert!(!ration.takes(&key("a", name), 0, MOST + 1));
         }

@@ -144,7 +144,7 @@ impl Access {
         match self.unread(tenant) {
             Some(namespace) if violations.is_empty() => Outcome::Untried(format!(
                 "namespace {namespace} has more in its Roles or RoleBindings than the {} KiB that are looked at",
-                ration::MOST / 1024
+                ration::WRITTEN / 1024
             )),
             _ => Outcome::of(violations),
         }

@@ -1,6 +1,6 @@
 //! What RBAC gives to whom: roles and bindings as they are, resolved. Pure.
 
-use crate::isolation::ration::Ration;
+use crate::isolation::ration::{self, Ration};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -18,10 +18,19 @@ pub struct Rbac {
     rations: Rations,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Rations {
     roles: Ration,
     bindings: Ration,
+}
+
+impl Default for Rations {
+    fn default() -> Self {
+        Self {
+            roles: Ration::new(ration::WRITTEN),
+            bindings: Ration::new(ration::WRITTEN),
+        }
+    }
 }
 
 /// A RoleBinding or ClusterRoleBinding.

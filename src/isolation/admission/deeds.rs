@@ -12,7 +12,7 @@ use kube::core::ApiResource;
 use serde_json::{Value, json};
 
 /// What names in whatever is tried are called, and begin with: nobody can have taken one.
-const NAME: &str = "tenant-operator-examination";
+pub const NAME: &str = "tenant-operator-examination";
 const SERVICES: &str = "tenant-operator-services";
 const EXAMINER: &str = "tenant-operator-examiner";
 /// What a quota bounds that one container can exceed.
@@ -46,12 +46,13 @@ impl Wall {
         }
     }
 
-    pub fn title(self) -> String {
+    /// What it is called, of what is tried in this namespace.
+    pub fn title(self, namespace: &str) -> String {
         match self {
-            Self::PodSecurity => "Pod Security".into(),
+            Self::PodSecurity => format!("Pod Security in namespace {namespace}"),
             Self::Policy(name) => format!("ValidatingAdmissionPolicy {name}"),
             Self::Examiner => format!("ValidatingAdmissionPolicy {EXAMINER}"),
-            Self::Quota(_) => "the ResourceQuota".into(),
+            Self::Quota(_) => format!("the ResourceQuota of namespace {namespace}"),
         }
     }
 
@@ -76,7 +77,7 @@ pub struct Deed {
 /// What the examiner itself must not do, by dry-run either: remove the ConfigMap that every namespace has of Kubernetes.
 pub const REMOVAL: (&str, Wall, &str) = ("remove what it did not make", Wall::Examiner, "kube-root-ca.crt");
 
-/// An object to make in the tenant's first namespace.
+/// An object to make in a namespace of the tenant.
 #[derive(Clone, Debug)]
 pub struct Make {
     pub resource: ApiResource,

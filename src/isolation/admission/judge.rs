@@ -1,6 +1,6 @@
 //! What the API server's answers prove. Pure.
 
-use super::deeds::Wall;
+use super::deeds::{NAME, Wall};
 use crate::api::{Direction, Opener};
 use crate::isolation::{Outcome, Violation};
 
@@ -14,13 +14,14 @@ pub enum Answer {
     Unanswered(String),
 }
 
-/// The outcome of deeds of which each must be refused by its wall.
-pub fn judge(control: &Answer, tried: &[(&'static str, Wall, Answer)]) -> Outcome {
+/// The outcome of deeds in this namespace, of which each must be refused by its wall.
+pub fn judge(namespace: &str, control: &Answer, tried: &[(&'static str, Wall, Answer)]) -> Outcome {
     match control {
         Answer::Allowed => {}
         Answer::Refused(why) => {
             return Outcome::Untried(format!(
-                "even a ConfigMap was refused, so that other refusals prove nothing: {why}"
+                "even a ConfigMap was refused, so that other refusals prove nothing: {}",
+                steady(why)
             ));
         }
         Answer::Unanswered(why) => return Outcome::Untried(why.clone()),
@@ -32,7 +33,7 @@ pub fn judge(control: &Answer, tried: &[(&'static str, Wall, Answer)]) -> Outcom
             direction: Direction::Inward,
             opened_by: Opener::Platform,
             counterpart: String::new(),
-            message: format!("{} may {what}: {} does not hold", wall.whom(), wall.title()),
+            message: format!("{} may {what}: {} does not hold", wall.whom(), wall.title(namespace)),
         })
         .collect();
     if !allowed.is_empty() {
@@ -43,8 +44,9 @@ pub fn judge(control: &Answer, tried: &[(&'static str, Wall, Answer)]) -> Outcom
             Answer::Refused(why) if wall.has_refused(why) => {}
             Answer::Refused(why) => {
                 return Outcome::Untried(format!(
-                    "to {what} was refused, but not by {}, of which that says nothing: {why}",
-                    wall.title()
+                    "to {what} was refused, but not by {}, of which that says nothing: {}",
+                    wall.title(namespace),
+                    steady(why)
                 ));
             }
             Answer::Unanswered(why) => return Outcome::Untried(why.clone()),
@@ -52,6 +54,18 @@ pub fn judge(control: &Answer, tried: &[(&'static str, Wall, Answer)]) -> Outcom
         }
     }
     Outcome::Passed
+}
+
+/// Without the letters that the API server adds to the names of what is tried: the same is to be told of the same.
+fn steady(why: &str) -> String {
+    let mut parts = why.split(NAME);
+    let mut told = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let added = part.bytes().take(5).take_while(u8::is_ascii_alphanumeric).count();
+        told += NAME;
+        told += if added == 5 { &part[5..] } else { part };
+    }
+    told
 }
 
 #[cfg(test)]
@@ -79,7 +93,7 @@ mod tests {
                 refused("exceeded quota: tenant, requested: requests.cpu=3, limited: requests.cpu=2"),
             ),
         ];
-        assert_eq!(judge(&Answer::Allowed, &tried), Outcome::Passed);
+        assert_eq!(judge("acme", &Answer::Allowed, &tried), Outcome::Passed);
     }
 
     #[test]
@@ -90,14 +104,25 @@ mod tests {
             wall,
             refused("exceeded quota: tenant, requested: pods=1, limited: pods=0"),
         )];
-        assert!(matches!(judge(&Answer::Allowed, &tried), Outcome::Untried(_)));
+        assert!(matches!(judge("acme", &Answer::Allowed, &tried), Outcome::Untried(_)));
+    }
+
+    #[test]
+    fn the_same_refusal_is_told_in_the_same_words() {
+        let why = |added: &str| {
+            let name = format!("{NAME}{added}");
+            let refused = refused(&format!("pods \"{name}\" is forbidden: not {name}, nor {NAME}:1"));
+            judge("acme", &Answer::Allowed, &[(WHAT, WALL, refused)])
+        };
+        assert_eq!(why("x7k2p"), why("abcde"));
+        assert!(matches!(why("abcde"), Outcome::Untried(why) if why.contains(&format!("not {NAME}, nor {NAME}:1"))));
     }
 
     #[test]
     fn the_servers_own_plugin_refuses_external_ips_as_well() {
         let answer = refused("services \"x\" is forbidden: Use of external IPs is denied by admission control.");
         let tried = [("make a Service", Wall::Policy("tenant-operator-services"), answer)];
-        assert_eq!(judge(&Answer::Allowed, &tried), Outcome::Passed);
+        assert_eq!(judge("acme", &Answer::Allowed, &tried), Outcome::Passed);
     }
 
     #[test]
@@ -107,13 +132,13 @@ mod tests {
             (WHAT, WALL, Answer::Allowed),
             ("run a privileged container", Wall::PodSecurity, Answer::Allowed),
         ];
-        let outcome = judge(&Answer::Allowed, &tried);
+        let outcome = judge("acme", &Answer::Allowed, &tried);
         let messages: Vec<&str> = outcome.violations().iter().map(|v| v.message.as_str()).collect();
         assert_eq!(
             messages,
             [
                 "the tenant's people may name the node of a pod: ValidatingAdmissionPolicy tenant-operator-pods does not hold",
-                "the tenant's people may run a privileged container: Pod Security does not hold",
+                "the tenant's people may run a privileged container: Pod Security in namespace acme does not hold",
             ]
         );
     }
@@ -145,7 +170,7 @@ mod tests {
                 "even a ConfigMap was refused",
             ),
         ] {
-            let Outcome::Untried(why) = judge(&control, &[(WHAT, WALL, answer.clone())]) else {
+            let Outcome::Untried(why) = judge("acme", &control, &[(WHAT, WALL, answer.clone())]) else {
                 panic!("{control:?} {answer:?}");
             };
             assert!(why.contains(word), "{why}");

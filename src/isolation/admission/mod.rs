@@ -6,33 +6,46 @@ pub mod settings;
 
 use crate::api::{Allowed, ResourceList};
 use crate::cluster::Identity;
+use crate::isolation::turns;
 use crate::tenant::ValidTenant;
 use crate::tenant::plan::{Placement, placement};
 
 /// As whom it is tried: nobody can log in so, the operator alone may act so, and a policy of the chart's lets it do nothing but try.
 pub const EXAMINER: &str = "tenant-operator:examiner";
 
-/// What of a tenant decides what its people may make.
+/// What of a tenant decides what its people may make in one of its namespaces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     pub owner: Identity,
+    pub namespace: String,
     pub placement: Placement,
     pub allowed: Allowed,
-    /// Of the first namespace, where it is tried.
+    /// Of this namespace.
     pub quota: ResourceList,
 }
 
+impl turns::Subject for Subject {
+    fn tenant(&self) -> &str {
+        &self.owner.tenant
+    }
+
+    fn namespace(&self) -> &str {
+        &self.namespace
+    }
+}
+
 impl Subject {
-    pub fn of(tenant: &ValidTenant) -> Self {
-        Self {
-            owner: tenant.owner.clone(),
-            placement: placement(tenant),
-            allowed: tenant.allowed.clone(),
-            quota: tenant
-                .namespaces
-                .first()
-                .map(|first| first.quota.clone())
-                .unwrap_or_default(),
-        }
+    /// One for each namespace.
+    pub fn all(tenant: &ValidTenant) -> Vec<Self> {
+        let namespaces = tenant.namespaces.iter();
+        namespaces
+            .map(|namespace| Self {
+                owner: tenant.owner.clone(),
+                namespace: namespace.name.clone(),
+                placement: placement(tenant),
+                allowed: tenant.allowed.clone(),
+                quota: namespace.quota.clone(),
+            })
+            .collect()
     }
 }

@@ -2,6 +2,7 @@
 //! known to listen.
 
 pub mod dial;
+pub mod endpoints;
 pub mod judge;
 pub mod listen;
 pub mod pods;

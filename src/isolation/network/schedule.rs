@@ -4,7 +4,7 @@ use super::PORT;
 use super::target::{Kind, Target, Transport};
 use crate::cluster::Identity;
 use crate::isolation::Outcome;
-use crate::isolation::turns::{Turn, about};
+use crate::isolation::turns::{self, Turn, about};
 use crate::tenant::ValidTenant;
 use crate::tenant::plan::{Placement, placement};
 use crate::tenant::validate::{Destination, ValidNamespace};
@@ -30,6 +30,16 @@ pub struct Subject {
     peers: BTreeSet<String>,
     reaches_api_server: bool,
     egress: Vec<Destination>,
+}
+
+impl turns::Subject for Subject {
+    fn tenant(&self) -> &str {
+        &self.owner.tenant
+    }
+
+    fn namespace(&self) -> &str {
+        &self.namespace
+    }
 }
 
 impl Subject {

@@ -91,7 +91,6 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
         claims: claims(tenant, platform).into_iter().map(|claim| claim.object).collect(),
         ..Environment::default()
     };
-    let first = access::examiner(&tenant.owner, tenant.name(), platform);
     for namespace in &tenant.namespaces {
         environment
             .namespaces
@@ -108,8 +107,10 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
             .bounds
             .push(service_account::default(tenant, &namespace.name));
         environment.access.extend(access::owners(tenant, &namespace.name));
+        environment
+            .access
+            .extend(access::examiner(&tenant.owner, &namespace.name, platform));
     }
-    environment.access.extend(first);
     environment.configuration.extend(configuration::config_map(tenant));
     environment.workloads = workloads(tenant);
     environment

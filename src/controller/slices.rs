@@ -1,0 +1,45 @@
+//! EndpointSlices, and where those in tenants' namespaces lead.
+
+use super::kept::{Breaches, Kept};
+use crate::cluster::client::watch_config;
+use crate::isolation::network::endpoints::{Field, planted, trim};
+use crate::isolation::ration;
+use crate::tenant::observe::{Known, agreed};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Client;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// All slices, and what keeps them, for ever.
+pub fn slices(client: Client, known: &Known) -> (Arc<Kept<EndpointSlice>>, impl Future<Output = ()> + Send + use<>) {
+    let (objects, tenants, vaults) = (known.objects.clone(), known.tenants.clone(), [known.namespace.clone()]);
+    let judge = move |slices: &[Arc<EndpointSlice>]| {
+        proven()?;
+        let homes = objects
+            .namespaces()
+            .into_iter()
+            .map(|(tenant, namespace)| (namespace, tenant));
+        let field = Field {
+            homes: &homes.collect(),
+            vaults: &vaults,
+            agreed: &agreed(&tenants),
+        };
+        Ok(field.openings(slices.iter().map(Arc::as_ref)))
+    };
+    Kept::new(client, watch_config(), (trim, ration::FOLLOWING), judge)
+}
+
+/// Whether what must be found is.
+fn proven() -> Result<(), &'static str> {
+    let homes = BTreeMap::from(["a", "b"].map(|name| (name.to_string(), name.to_string())));
+    let field = Field {
+        homes: &homes,
+        vaults: &[],
+        agreed: &BTreeSet::new(),
+    };
+    let found: Breaches = field.openings(planted("a", "b").iter());
+    match found.len() {
+        2 => Ok(()),
+        _ => Err("a slice that leads to another tenant's pod was not found to do so: the judgement proves nothing"),
+    }
+}
