@@ -153,3 +153,55 @@ fn key(object: &impl ResourceExt) -> (String, String) {
 fn size(object: &impl Serialize) -> usize {
     serde_json::to_string(object).map_or(0, |text| text.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::networking::v1::NetworkPolicy;
+
+    fn policy(namespace: &str, name: &str, label: usize) -> NetworkPolicy {
+        let mut policy = NetworkPolicy::default();
+        policy.metadata.namespace = Some(namespace.into());
+        policy.metadata.name = Some(name.into());
+        policy.metadata.labels = Some([("size".to_string(), "x".repeat(label))].into());
+        policy
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_kept_and_its_tenant_is_told() {
+        let (objects, mut writer) = reflector::store();
+        let kept: Kept<NetworkPolicy> = Kept {
+            objects,
+            judge: Box::new(|_| Ok(Breaches::new())),
+            is_listed: AtomicBool::new(true),
+            ration: Mutex::new(Ration::new(1000)),
+            changed: Notify::new(),
+            breaches: Mutex::default(),
+        };
+        let mut see = |event| {
+            if let Ok(Some(event)) = kept.rationed(Ok(event)) {
+                writer.apply_watcher_event(&event);
+            }
+            let names = kept.objects.state().iter().map(|policy| policy.name_any()).collect();
+            let mut names: Vec<String> = names;
+            names.sort();
+            let namespaces = ["a".to_string()];
+            (names.join(" "), kept.outcome("a", &namespaces) == Outcome::Passed)
+        };
+        see(Event::Init);
+        see(Event::InitApply(policy("a", "one", 500)));
+        see(Event::InitApply(policy("a", "two", 500)));
+        see(Event::InitApply(policy("b", "three", 500)));
+        assert_eq!(see(Event::InitDone), ("one three".into(), false));
+        assert_eq!(see(Event::Apply(policy("a", "one", 100))), ("one three".into(), false));
+        assert_eq!(
+            see(Event::Apply(policy("a", "two", 500))),
+            ("one three two".into(), true)
+        );
+        assert_eq!(see(Event::Apply(policy("a", "one", 900))), ("three two".into(), false));
+        assert_eq!(see(Event::Delete(policy("a", "one", 900))), ("three two".into(), true));
+        see(Event::Init);
+        see(Event::InitApply(policy("a", "two", 500)));
+        assert_eq!(see(Event::InitDone), ("two".into(), true));
+    }
+}

@@ -1,4 +1,5 @@
-//! How much is kept of what people write in one namespace: memory is there for all tenants. Pure.
+//! How much is kept of what people write in one namespace: memory is there for all tenants. What was left out stays so until it
+//! changes or all is listed anew. Pure.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashMap, HashSet};
