@@ -91,7 +91,8 @@ pub async fn run(cluster: &Cluster, count: usize) -> Result<Fleet> {
     }
 }
 
-fn is_ready(tenant: &Tenant) -> bool {
+/// Whether it is Ready, its newest spec included.
+pub fn is_ready(tenant: &Tenant) -> bool {
     condition(tenant, kind::READY)
         .is_some_and(|ready| ready.status == "True" && ready.observed_generation == tenant.metadata.generation)
 }

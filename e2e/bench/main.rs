@@ -1,15 +1,17 @@
 //! `make bench`: how long N tenants take on a real control plane, beside a plain client that writes the same objects.
 //!
-//! One run, in this order: the floor, the operator's turn, a minute of quiet, a restart, removal. With `--database` each tenant
+//! One run, in this order: the floor, the operator's turn, a minute of quiet, changes beside a noisy tenant, a restart, removal. With `--database` each tenant
 //! has a schema on one PostgreSQL server, which has a floor and figures of its own. What it made is removed whatever happens.
 
 mod audit;
 mod cleanup;
 mod cluster;
 mod database;
+mod fairness;
 mod fleet;
 mod floor;
 mod machine;
+mod noise;
 mod operator;
 mod phases;
 mod report;

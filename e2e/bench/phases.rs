@@ -3,12 +3,13 @@
 use crate::audit::{Counts, Mark};
 use crate::cluster::Cluster;
 use crate::database::{self, Site};
+use crate::fairness::{self, Fairness};
 use crate::fleet::Fleet;
 use crate::floor::{Common, Floor};
 use crate::machine::Machine;
 use crate::operator::{self, Metrics};
 use crate::sessions::Sessions;
-use crate::spec::{self, FLOOR};
+use crate::spec::{self, FLEET, FLOOR};
 use crate::sql_floor::{self, SqlFloor};
 use crate::statements::{Place, Statements};
 use crate::timing::{patience, until};
@@ -38,6 +39,8 @@ pub struct Figures {
     pub used: Metrics,
     pub quiet: Duration,
     pub quiet_asked: Counts,
+    /// None where there is but one tenant.
+    pub fairness: Option<Fairness>,
     pub restart: Duration,
     pub restart_asked: Counts,
     pub restart_used: Metrics,
@@ -132,6 +135,9 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     tokio::time::sleep(quiet).await;
     let (quiet_asked, sql_quiet) = (mark.since(operator::USER)?, since(begin.as_ref())?);
 
+    let fairness = fairness::run(cluster, FLEET, count).await?;
+    settle(log).await?;
+
     say("restart");
     let (mark, begin) = (Mark::now(log)?, place()?);
     let (restart, pod) = restart(cluster, &pod).await?;
@@ -171,6 +177,7 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         used,
         quiet,
         quiet_asked,
+        fairness,
         restart,
         restart_asked,
         restart_used,

@@ -1,6 +1,7 @@
 //! The table, and its place in the record.
 
 use crate::audit::Counts;
+use crate::fairness::Fairness;
 use crate::phases::{Figures, Sql};
 use crate::statements::Statements;
 use crate::timing::percentile;
@@ -15,6 +16,8 @@ const MIB: f64 = 1024.0 * 1024.0;
 
 /// What must be reached.
 const MOST_RATIO: f64 = 1.5;
+/// How many times as long others' reconciles take beside a noisy tenant.
+const MOST_SLOWING: f64 = 2.0;
 const MOST_MEMORY_MIB: f64 = 64.0;
 const MOST_CONNECTIONS: i64 = 10;
 /// Each minute, however many tenants: a look or two, and a login every three seconds.
@@ -67,8 +70,16 @@ impl Figures {
                 ),
             ]
         });
+        let slowed = self.fairness.iter().map(|fairness| {
+            let [median, most] = fairness.ratios();
+            (
+                median.max(most) > MOST_SLOWING,
+                format!("others' reconciles take {median:.2} and {most:.2} times as long, not {MOST_SLOWING}"),
+            )
+        });
         bounds
             .into_iter()
+            .chain(slowed)
             .chain(sql)
             .filter_map(|(missed, what)| missed.then_some(what))
             .collect()
@@ -178,6 +189,9 @@ pub fn table(figures: &Figures) -> String {
     for (name, value) in rows {
         let _ = writeln!(text, "| {name} | {value} |");
     }
+    if let Some(fairness) = &figures.fairness {
+        fairness_rows(&mut text, fairness);
+    }
     if let Some(sql) = &figures.sql {
         sql_rows(&mut text, figures, sql);
     }
@@ -185,6 +199,33 @@ pub fn table(figures: &Figures) -> String {
         let _ = writeln!(text, "\nRequests ({name}): {}", by_kind(counts));
     }
     text
+}
+
+/// The rows of the noisy tenant.
+fn fairness_rows(text: &mut String, fairness: &Fairness) {
+    let times = |times: &[Duration]| {
+        let [median, most] = [0.50, 0.95].map(|share| percentile(times, share).as_secs_f64() * 1000.0);
+        format!("{median:.0} ms, {most:.0} ms")
+    };
+    let [median, most] = fairness.ratios();
+    let rows = [
+        ("others' reconciles alone: p50, p95", times(&fairness.alone)),
+        (
+            "others' reconciles beside a tenant at its limit: p50, p95",
+            times(&fairness.beside),
+        ),
+        (
+            "changes per second by that tenant's Admin",
+            format!("{:.1}", fairness.rate),
+        ),
+        (
+            "**others' reconciles, beside / alone: p50, p95** (at most 2)",
+            format!("**{median:.2}, {most:.2}**"),
+        ),
+    ];
+    for (name, value) in rows {
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
 }
 
 /// The rows of the PostgreSQL server, and what was sent to it.

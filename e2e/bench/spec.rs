@@ -2,7 +2,7 @@
 
 use crate::database;
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use tenant_operator::api::{Tenant, TenantTier};
 
 /// What marks a Tenant as the bench's.
@@ -11,6 +11,9 @@ pub const TIER: &str = "bench";
 /// The two runs' names begin so.
 pub const FLOOR: &str = "floor";
 pub const FLEET: &str = "fleet";
+
+/// The one that tenants are made with, and another.
+pub const DESTINATIONS: [&str; 2] = ["203.0.113.0/24", "198.51.100.0/24"];
 
 /// Every how many tenants one has a second namespace.
 const STAGING_EVERY: usize = 4;
@@ -55,6 +58,16 @@ pub fn name(run: &str, index: usize) -> String {
     format!("{run}-{index:04}")
 }
 
+/// The group of a tenant's Admins.
+pub fn admins(tenant: &str) -> String {
+    format!("{tenant}-admins")
+}
+
+/// What a tenant's pods may reach outside of the cluster.
+pub fn egress(cidr: &str) -> Value {
+    json!({"to": [{"cidr": cidr, "ports": [{"port": 443, "protocol": "TCP"}]}]})
+}
+
 /// One tenant: two roles with owners, a web service with its configuration, here and there a second namespace.
 pub fn tenant(run: &str, index: usize) -> Result<Tenant> {
     let name = name(run, index);
@@ -70,13 +83,13 @@ pub fn tenant(run: &str, index: usize) -> Result<Tenant> {
             "displayName": format!("Customer {index}"),
             "tier": TIER,
             "owners": [
-                {"kind": "Group", "name": format!("{name}-admins"), "role": "Admin"},
+                {"kind": "Group", "name": admins(&name), "role": "Admin"},
                 {"kind": "Group", "name": format!("{name}-support"), "role": "Viewer"},
             ],
             "namespaces": namespaces,
             "network": {
                 "ingress": {"gateway": "Allow"},
-                "egress": {"to": [{"cidr": "203.0.113.0/24", "ports": [{"port": 443, "protocol": "TCP"}]}]},
+                "egress": egress(DESTINATIONS[0]),
             },
             "workloads": [{
                 "name": "api",

@@ -3,6 +3,7 @@
 use super::Queue;
 use super::backoff::Backoff;
 use super::events::Events;
+use super::pace::Pace;
 use super::prover::Prover;
 use super::reports::Reports;
 use crate::cluster::Writer;
@@ -23,6 +24,7 @@ pub struct Context {
     pub metrics: Metrics,
     pub queue: Queue,
     pub backoff: Backoff,
+    pub pace: Pace,
     pub events: Events,
     pub prover: Arc<Prover>,
     /// None where the platform wants none.
@@ -47,6 +49,7 @@ impl Context {
     pub fn forget(&self, tenant: &str) {
         self.arrived(tenant);
         self.backoff.forget(tenant);
+        self.pace.forget(tenant);
         self.unprovable(tenant);
     }
 

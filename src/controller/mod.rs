@@ -8,6 +8,7 @@ pub mod events;
 pub mod examiner;
 mod holders;
 mod kept;
+pub mod pace;
 pub mod probes;
 pub mod prover;
 pub mod queue;

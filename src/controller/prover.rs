@@ -5,7 +5,7 @@ use super::examiner::{Examiner, Findings};
 use super::holders;
 use super::kept::{Breaches, Kept};
 use super::probes::Probes;
-use crate::api::{Tenant, TenantStatus};
+use crate::api::{Opener, Tenant, TenantStatus};
 use crate::cluster::Store;
 use crate::isolation::access::Access;
 use crate::isolation::access::reach::Opening;
@@ -21,7 +21,7 @@ use crate::tenant::{isolated, quarantine};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::runtime::reflector;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,6 +36,11 @@ const TOGETHER: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often it is looked whether tenants, their namespaces or owners changed.
 const PERIOD: Duration = Duration::from_secs(15);
+/// How many times as long as a look took it rests, and how long at most: what people write costs by how much it is and never by how often.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(30);
+/// How many of those whom others' people invited are woken at once: anybody can invite everybody.
+const INVITED: usize = 20;
 
 /// What is open to and of each tenant.
 type Openings = BTreeMap<String, Vec<Opening>>;
@@ -81,7 +86,7 @@ pub struct Prover {
     probes: Option<Arc<Probes>>,
     /// None where the platform does not want admission to be tried.
     examiner: Option<Arc<Examiner>>,
-    /// When it was last resolved for somebody who waited.
+    /// From when on it is resolved again for those who wait.
     resolved: tokio::sync::Mutex<Option<Instant>>,
     /// What was open when those concerned were last woken.
     told: Mutex<Told>,
@@ -120,11 +125,12 @@ impl Prover {
             }
             Err(why) => Outcome::Untried(why.into()),
         };
+        let namespaces = self.objects.namespaces_of(tenant);
         let mut proof = Proof {
             outcomes: vec![
                 (&API_ACCESS, outcome),
-                (&NETWORK_POLICIES, judged(tenant, self.walls.breaches())),
-                (&ENDPOINTS, judged(tenant, self.slices.breaches())),
+                (&NETWORK_POLICIES, self.walls.outcome(tenant, &namespaces)),
+                (&ENDPOINTS, self.slices.outcome(tenant, &namespaces)),
             ],
             ..Proof::default()
         };
@@ -204,16 +210,23 @@ impl Prover {
         if let Some(known) = self.access.last(&holder) {
             return Ok(known);
         }
-        let mut last = self.resolved.lock().await;
+        let mut next = self.resolved.lock().await;
         if let Some(known) = self.access.last(&holder) {
             return Ok(known);
         }
-        if let Some(last) = *last {
-            tokio::time::sleep_until(last + TOGETHER).await;
+        if let Some(next) = *next {
+            tokio::time::sleep_until(next).await;
         }
-        let openings = self.access.openings(holders::all(&self.tenants, &self.objects));
-        *last = Some(Instant::now());
+        let begun = Instant::now();
+        let openings = self.resolve().await;
+        *next = Some(Instant::now() + TOGETHER.max(begun.elapsed()));
         openings
+    }
+
+    /// What is open now, found out beside the threads that everything else shares.
+    async fn resolve(&self) -> Result<Arc<Openings>, &'static str> {
+        let (access, tenants, objects) = (self.access.clone(), self.tenants.clone(), self.objects.clone());
+        aside(move || access.openings(holders::all(&tenants, &objects))).await
     }
 
     /// Nothing is to be shown of a tenant that is no more.
@@ -232,27 +245,44 @@ impl Prover {
 
     /// Wakes those whom a change concerns, for ever.
     pub async fn follow(self: Arc<Self>, queue: Queue) {
+        let mut pause = GATHER;
+        let mut invited: VecDeque<String> = VecDeque::new();
         loop {
             let changed = async {
                 tokio::select! {
                     () = self.access.changed() => {}
                     () = self.walls.changed.notified() => {}
                     () = self.slices.changed.notified() => {}
+                    () = std::future::ready(()), if !invited.is_empty() => {}
                 }
             };
             let _ = tokio::time::timeout(PERIOD, changed).await;
-            tokio::time::sleep(GATHER).await;
-            let mut concerned = Vec::new();
-            if let Ok(now) = self.access.openings(holders::all(&self.tenants, &self.objects)) {
-                concerned = differing(&mut lock(&self.told).openings, now);
+            tokio::time::sleep(pause).await;
+            let begun = Instant::now();
+            let openings = self.resolve().await;
+            let (walls, slices) = (self.walls.clone(), self.slices.clone());
+            let walls = aside(move || walls.judge()).await;
+            let slices = aside(move || slices.judge()).await;
+            pause = rest(begun.elapsed());
+            let (mut concerned, mut by_access) = (Vec::new(), false);
+            if let Ok(now) = openings {
+                let told = &mut lock(&self.told).openings;
+                let before = told.clone();
+                let differing = differing(told, now.clone());
+                by_access = !differing.is_empty();
+                let is_invited = |tenant: &String| only_invited(before.get(tenant), now.get(tenant));
+                let (later, at_once): (Vec<_>, Vec<_>) = differing.into_iter().partition(is_invited);
+                concerned = at_once;
+                let waiting: HashSet<String> = invited.iter().cloned().collect();
+                invited.extend(later.into_iter().filter(|tenant| !waiting.contains(tenant)));
             }
-            let by_access = !concerned.is_empty();
-            if let Ok(now) = self.walls.judge() {
+            if let Ok(now) = walls {
                 concerned.extend(differing(&mut lock(&self.told).walls, now));
             }
-            if let Ok(now) = self.slices.judge() {
+            if let Ok(now) = slices {
                 concerned.extend(differing(&mut lock(&self.told).slices, now));
             }
+            concerned.extend(invited.drain(..INVITED.min(invited.len())));
             if by_access {
                 self.access.forget_answers();
             }
@@ -265,11 +295,28 @@ impl Prover {
     }
 }
 
-fn judged(tenant: &str, breaches: Result<Arc<Breaches>, &'static str>) -> Outcome {
-    match breaches {
-        Ok(breaches) => Outcome::of(breaches.get(tenant).cloned().unwrap_or_default()),
-        Err(why) => Outcome::Untried(why.into()),
-    }
+/// Does what takes long on a thread of its own, so that it holds up nobody's reconcile.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, &'static str> + Send + 'static,
+) -> Result<T, &'static str> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or(Err("it could not be found out: this is a mistake in the operator"))
+}
+
+/// How long changes are gathered after a look that took so long.
+fn rest(took: Duration) -> Duration {
+    (took * REST).clamp(GATHER, LONGEST_REST)
+}
+
+/// Whether nothing else changed about a tenant than who invites its people, or whom its people invite. The tenants' people can
+/// do that as often as they like, and as many as they like; all else is the platform's, and told first.
+fn only_invited(before: Option<&Vec<Opening>>, now: Option<&Vec<Opening>>) -> bool {
+    let of_platform = |openings: Option<&Vec<Opening>>| -> Vec<Opening> {
+        let openings = openings.into_iter().flatten();
+        let by_platform = openings.filter(|opening| opening.opened_by == Opener::Platform);
+        by_platform.cloned().collect()
+    };
+    of_platform(before) == of_platform(now)
 }
 
 /// The tenants of whom something else is to be said than before, which is forgotten.
@@ -285,6 +332,46 @@ fn differing<T: PartialEq>(before: &mut Arc<BTreeMap<String, T>>, now: Arc<BTree
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Direction;
+    use crate::isolation::access::reach::Who;
+
+    fn opening(opened_by: Opener, binding: &str) -> Opening {
+        Opening {
+            opened_by,
+            direction: Direction::Outward,
+            counterpart: "other".into(),
+            binding: binding.into(),
+            who: Who {
+                user: String::new(),
+                groups: Vec::new(),
+                title: String::new(),
+            },
+            namespace: None,
+            deeds: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_look_takes_a_fifth_of_the_time_at_most() {
+        let millis = Duration::from_millis;
+        assert_eq!(rest(millis(5)), GATHER);
+        assert_eq!(rest(millis(500)), millis(2000));
+        assert_eq!(rest(millis(60_000)), LONGEST_REST);
+    }
+
+    #[test]
+    fn invitations_wait_and_what_the_platform_opens_does_not() {
+        let invitation = |binding| opening(Opener::Counterpart, binding);
+        let hole = opening(Opener::Platform, "hole");
+        let with = |openings: &[&Opening]| Some(openings.iter().map(|one| (*one).clone()).collect::<Vec<_>>());
+        let (one, other) = (invitation("one"), invitation("other"));
+        let is_invited =
+            |before: Option<Vec<Opening>>, now: Option<Vec<Opening>>| only_invited(before.as_ref(), now.as_ref());
+        assert!(is_invited(None, with(&[&one])) && is_invited(with(&[&one]), None));
+        assert!(is_invited(with(&[&one, &hole]), with(&[&other, &hole])));
+        assert!(!is_invited(None, with(&[&hole])) && !is_invited(with(&[&hole]), None));
+        assert!(!is_invited(with(&[&one]), with(&[&one, &hole])));
+    }
 
     #[test]
     fn only_those_are_woken_of_whom_something_else_is_to_be_said() {

@@ -46,6 +46,9 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
     ctx.known.objects.synced().await;
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     ctx.queue.begun(name);
+    if let Err(wait) = ctx.pace.turn(name) {
+        return Ok(Action::requeue(wait));
+    }
     let span = tracing::info_span!("reconcile", tenant = name, id = format!("{:08x}", fastrand::u32(..)));
     // A mistake that shows with one tenant must not end the work for all.
     let result = AssertUnwindSafe(one(&tenant, &ctx))

@@ -3,6 +3,7 @@
 use super::backoff::Backoff;
 use super::events::Events;
 use super::examiner::Examiner;
+use super::pace::Pace;
 use super::probes::Probes;
 use super::prover::Prover;
 use super::reports::Reports;
@@ -225,6 +226,7 @@ async fn lead(
         metrics,
         queue: queue.clone(),
         backoff: Backoff::default(),
+        pace: Pace::default(),
         events: Events::new(client.clone(), &settings.pod_name),
         underway: Mutex::new(HashMap::new()),
     });

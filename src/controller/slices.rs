@@ -3,6 +3,7 @@
 use super::kept::{Breaches, Kept};
 use crate::cluster::client::watch_config;
 use crate::isolation::network::endpoints::{Field, planted, trim};
+use crate::isolation::ration;
 use crate::tenant::observe::{Known, agreed};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
@@ -25,7 +26,7 @@ pub fn slices(client: Client, known: &Known) -> (Arc<Kept<EndpointSlice>>, impl 
         };
         Ok(field.openings(slices.iter().map(Arc::as_ref)))
     };
-    Kept::new(client, watch_config(), trim, judge)
+    Kept::new(client, watch_config(), (trim, ration::FOLLOWING), judge)
 }
 
 /// Whether what must be found is.

@@ -4,6 +4,7 @@ use super::kept::{Breaches, Kept};
 use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Live, Store};
 use crate::isolation::network::policies::{Field, Room};
+use crate::isolation::ration;
 use crate::names;
 use crate::tenant::observe::{Known, agreed};
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicySpec};
@@ -15,7 +16,9 @@ use std::sync::Arc;
 pub fn walls(client: Client, known: &Known) -> (Arc<Kept<NetworkPolicy>>, impl Future<Output = ()> + Send + use<>) {
     let theirs = watch_config().labels(&format!("!{}", names::TENANT_ID));
     let known = known.clone();
-    Kept::new(client, theirs, |_| {}, move |policies| evaluate(&known, policies))
+    Kept::new(client, theirs, (|_| {}, ration::WRITTEN), move |policies| {
+        evaluate(&known, policies)
+    })
 }
 
 fn evaluate(known: &Known, policies: &[Arc<NetworkPolicy>]) -> Result<Breaches, &'static str> {

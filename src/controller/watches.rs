@@ -66,7 +66,7 @@ pub async fn tiers(
     tenants: reflector::Store<Tenant>,
     queue: Queue,
 ) {
-    let mut stream = std::pin::pin!(reflected(Api::all(client), watch_config(), |_| {}, writer));
+    let mut stream = std::pin::pin!(reflected(Api::all(client), watch_config(), writer));
     while let Some(event) = stream.next().await {
         let tier = match event {
             Ok(Event::Apply(tier) | Event::Delete(tier) | Event::InitApply(tier)) => tier,
@@ -86,7 +86,7 @@ pub async fn tiers(
 /// Watches the DatabaseServers into their store, and has each looked after while it exists, for ever.
 pub async fn servers(client: Client, writer: reflector::store::Writer<DatabaseServer>, databases: Arc<Databases>) {
     let mut agents = HashMap::new();
-    let mut stream = std::pin::pin!(reflected(Api::all(client), watch_config(), |_| {}, writer));
+    let mut stream = std::pin::pin!(reflected(Api::all(client), watch_config(), writer));
     while let Some(event) = stream.next().await {
         match event {
             Ok(Event::Apply(server) | Event::InitApply(server)) => {
@@ -124,7 +124,7 @@ pub fn tenants(
     writer: reflector::store::Writer<Tenant>,
     queue: Queue,
 ) -> impl Stream<Item = Result<Tenant, watcher::Error>> {
-    reflected(Api::all(client), watch_config(), |_| {}, writer)
+    reflected(Api::all(client), watch_config(), writer)
         .inspect_ok(move |event| {
             if let Event::Apply(changed) | Event::Delete(changed) = event {
                 let changed = changed.metadata.name.as_deref().unwrap_or_default();
@@ -136,26 +136,34 @@ pub fn tenants(
         .touched_objects()
 }
 
-/// A watch into a store, without what nobody reads: what is noted of how objects were written, and what `trim` takes out.
+/// A watch into a store, without what nobody reads.
 pub fn reflected<K>(
     api: Api<K>,
     config: watcher::Config,
-    trim: fn(&mut K),
     writer: reflector::store::Writer<K>,
 ) -> impl Stream<Item = watcher::Result<Event<K>>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    watch(api, config)
-        .default_backoff()
-        .modify(move |object| {
-            trim(object);
-            object.managed_fields_mut().clear();
-            object
-                .annotations_mut()
-                .remove("kubectl.kubernetes.io/last-applied-configuration");
-        })
-        .reflect(writer)
+    trimmed(api, config, |_| {}).reflect(writer)
+}
+
+/// A watch without what nobody reads: what is noted of how objects were written, and what `trim` takes out.
+pub fn trimmed<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    trim: fn(&mut K),
+) -> impl Stream<Item = watcher::Result<Event<K>>>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    watch(api, config).default_backoff().modify(move |object| {
+        trim(object);
+        object.managed_fields_mut().clear();
+        object
+            .annotations_mut()
+            .remove("kubectl.kubernetes.io/last-applied-configuration");
+    })
 }
 
 /// Counts tenants by condition, for the metrics.

@@ -6,6 +6,7 @@ pub mod check;
 pub mod database;
 pub mod network;
 mod proof;
+pub mod ration;
 pub mod report;
 pub mod reported;
 pub mod turns;

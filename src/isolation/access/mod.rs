@@ -13,8 +13,8 @@ pub use review::{Answer, Question};
 pub use watch::Watched;
 
 use super::check::API_ACCESS;
-use super::lock;
 use super::proof::{Outcome, Violation};
+use super::{lock, ration};
 use crate::api::IsolationViolation;
 use rbac::Discovered;
 use reach::{Holder, Opening};
@@ -35,6 +35,8 @@ const TOLD: usize = 20;
 struct Resolved {
     revision: u64,
     holders: BTreeMap<String, Holder>,
+    /// Namespaces with more roles or bindings than are kept.
+    unread: BTreeSet<String>,
     openings: Arc<BTreeMap<String, Vec<Opening>>>,
 }
 
@@ -47,6 +49,7 @@ pub struct Access {
     is_surveyed: bool,
     /// What it was found to allow.
     pub survey: Survey,
+    resolving: Mutex<()>,
     resolved: Mutex<Resolved>,
     /// When the API server last said yes to what.
     answers: Mutex<HashMap<Question, Instant>>,
@@ -61,12 +64,14 @@ impl Access {
             watched,
             client,
             vaults: vec![own_namespace],
+            resolving: Mutex::default(),
             resolved: Mutex::default(),
             answers: Mutex::default(),
         }
     }
 
-    /// What is open to and of each tenant by RBAC as it is now. Resolved anew only where something changed.
+    /// What is open to and of each tenant by RBAC as it is now. Resolved anew only where something changed; it takes as long as there
+    /// are bindings, and blocks.
     ///
     /// # Errors
     /// What is not known yet.
@@ -81,9 +86,16 @@ impl Access {
             .watched
             .discovered()
             .ok_or("the API's resources are not known yet")?;
+        let _one_at_a_time = lock(&self.resolving);
         let revision = self.watched.revision();
-        let mut resolved = lock(&self.resolved);
-        if resolved.revision != revision || resolved.holders != holders {
+        let before = {
+            let resolved = lock(&self.resolved);
+            (resolved.revision == revision && resolved.holders == holders).then(|| resolved.openings.clone())
+        };
+        if let Some(openings) = before {
+            return Ok(openings);
+        }
+        let (openings, unread) = {
             let rbac = self.watched.rbac();
             let field = reach::Field {
                 rbac: &rbac,
@@ -91,14 +103,16 @@ impl Access {
                 holders: &holders,
                 vaults: &self.vaults,
             };
-            let openings = Arc::new(field.openings());
-            *resolved = Resolved {
-                revision,
-                holders,
-                openings,
-            };
-        }
-        Ok(resolved.openings.clone())
+            (Arc::new(field.openings()), rbac.unread())
+        };
+        // Reports look in here: it is held no longer than that takes.
+        *lock(&self.resolved) = Resolved {
+            revision,
+            holders,
+            unread,
+            openings: openings.clone(),
+        };
+        Ok(openings)
     }
 
     /// What was open when it was last resolved, if this holder was then what it is now.
@@ -135,10 +149,24 @@ impl Access {
                 }
             }
         }
-        match Outcome::of(violations) {
-            Outcome::Passed if !is_settled => Outcome::Pending,
-            outcome => outcome,
+        match self.unread(tenant) {
+            Some(namespace) if violations.is_empty() => Outcome::Untried(format!(
+                "namespace {namespace} has more in its Roles or RoleBindings than the {} KiB that are looked at",
+                ration::WRITTEN / 1024
+            )),
+            None if violations.is_empty() && !is_settled => Outcome::Pending,
+            _ => Outcome::of(violations),
         }
+    }
+
+    /// A namespace of the tenant's, or of the operator's, of which not everything is known.
+    fn unread(&self, tenant: &str) -> Option<String> {
+        let resolved = lock(&self.resolved);
+        let own = resolved.holders.get(tenant).into_iter();
+        let mut namespaces = own.flat_map(|holder| &holder.namespaces).chain(&self.vaults);
+        namespaces
+            .find(|namespace| resolved.unread.contains(*namespace))
+            .cloned()
     }
 
     /// A question whose answer is yes; else no other answer is worth anything.

@@ -1,8 +1,10 @@
 //! What RBAC gives to whom: roles and bindings as they are, resolved. Pure.
 
+use crate::isolation::ration::{self, Ration};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Namespace, which is empty for what is cluster-wide, and name.
 pub type Key = (String, String);
@@ -12,6 +14,23 @@ pub type Key = (String, String);
 pub struct Rbac {
     roles: HashMap<Key, Vec<PolicyRule>>,
     bindings: BTreeMap<Key, Binding>,
+    /// How much of each is kept.
+    rations: Rations,
+}
+
+#[derive(Debug)]
+struct Rations {
+    roles: Ration,
+    bindings: Ration,
+}
+
+impl Default for Rations {
+    fn default() -> Self {
+        Self {
+            roles: Ration::new(ration::WRITTEN),
+            bindings: Ration::new(ration::WRITTEN),
+        }
+    }
 }
 
 /// A RoleBinding or ClusterRoleBinding.
@@ -54,8 +73,8 @@ pub trait Part {
     fn put(&self, rbac: &mut Rbac);
     /// Forgets an object of this kind.
     fn remove(&self, rbac: &mut Rbac);
-    /// Forgets the objects of this kind whose keys are not kept.
-    fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool);
+    /// Forgets the objects of this kind that are not among these.
+    fn retain(rbac: &mut Rbac, listed: &HashSet<Key>);
 }
 
 /// A kind of namespaces' and its like of the cluster's are kept together: what they say is the same, and their keys are apart.
@@ -64,16 +83,34 @@ macro_rules! parts {
         impl Part for $kind {
             fn put(&self, rbac: &mut Rbac) {
                 let $object = self;
-                rbac.$table.insert(key(&self.metadata), $kept);
+                let (key, kept) = (key(&self.metadata), $kept);
+                let old = rbac.$table.get(&key).map_or(0, Kept::size);
+                if rbac.rations.$table.takes(&key, old, kept.size()) {
+                    rbac.$table.insert(key, kept);
+                } else {
+                    rbac.$table.remove(&key);
+                }
             }
 
             fn remove(&self, rbac: &mut Rbac) {
-                rbac.$table.remove(&key(&self.metadata));
+                let key = key(&self.metadata);
+                let old = rbac.$table.remove(&key).map_or(0, |kept| kept.size());
+                rbac.rations.$table.gives_back(&key, old);
             }
 
-            fn retain(rbac: &mut Rbac, keep: impl Fn(&Key) -> bool) {
-                let is_other = |key: &Key| key.0.is_empty() == $is_namespaced;
-                rbac.$table.retain(|key, _| is_other(key) || keep(key));
+            fn retain(rbac: &mut Rbac, listed: &HashSet<Key>) {
+                let is_kept = |key: &Key| key.0.is_empty() == $is_namespaced || listed.contains(key);
+                let rations = &mut rbac.rations.$table;
+                rbac.$table.retain(|key, kept| {
+                    let is_kept = is_kept(key);
+                    if !is_kept {
+                        rations.gives_back(key, kept.size());
+                    }
+                    is_kept
+                });
+                if $is_namespaced {
+                    rations.retain(listed);
+                }
             }
         }
     )+};
@@ -83,6 +120,30 @@ parts!(roles: Role namespaced true, ClusterRole namespaced false; |role| role.ru
 parts!(bindings: RoleBinding namespaced true, ClusterRoleBinding namespaced false; |binding| {
     Binding::new(&binding.metadata, &binding.role_ref, binding.subjects.as_ref())
 });
+
+/// What is kept of an object.
+trait Kept {
+    /// About what it takes.
+    fn size(&self) -> usize;
+}
+
+impl Kept for Vec<PolicyRule> {
+    fn size(&self) -> usize {
+        size(self)
+    }
+}
+
+impl Kept for Binding {
+    fn size(&self) -> usize {
+        size(&self.subjects)
+    }
+}
+
+/// A list's, with the names and the rest of the object that it is of.
+fn size(list: &impl Serialize) -> usize {
+    const REST: usize = 256;
+    REST + serde_json::to_string(list).map_or(0, |text| text.len())
+}
 
 /// Where an object is.
 pub fn key(metadata: &ObjectMeta) -> Key {
@@ -95,6 +156,12 @@ pub fn key(metadata: &ObjectMeta) -> Key {
 impl Rbac {
     pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
         self.bindings.values()
+    }
+
+    /// The namespaces of which not all is kept.
+    pub fn unread(&self) -> BTreeSet<String> {
+        let Rations { roles, bindings } = &self.rations;
+        roles.exceeded().union(&bindings.exceeded()).cloned().collect()
     }
 
     /// What a binding gives; nothing where its role does not exist.

@@ -5,6 +5,7 @@ use crate::api::OwnerRole;
 use crate::isolation::access::rbac::Part;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 fn resources() -> Discovered {
     let table = [
@@ -286,12 +287,41 @@ fn what_is_gone_when_a_list_begins_anew_is_forgotten() {
     .expect("one")
     .put(&mut rbac);
     assert_eq!(pairs(&rbac), ["acme ", "acme globex", "globex acme"]);
-    RoleBinding::retain(&mut rbac, |_| false);
+    RoleBinding::retain(&mut rbac, &HashSet::new());
     assert_eq!(pairs(&rbac), ["acme "], "the other kind stays");
-    Role::retain(&mut rbac, |_| false);
+    Role::retain(&mut rbac, &HashSet::new());
     assert_eq!(pairs(&rbac), ["acme "], "a ClusterRole is no Role");
-    ClusterRole::retain(&mut rbac, |_| false);
+    ClusterRole::retain(&mut rbac, &HashSet::new());
     assert_eq!(pairs(&rbac), Vec::<String>::new());
+}
+
+#[test]
+fn more_than_a_namespace_may_take_is_left_out_and_said() {
+    let unread = |rbac: &Rbac| rbac.unread().into_iter().collect::<Vec<_>>();
+    let mut rbac = bound(Some("acme"), user("bob"));
+    let binding = |subjects: usize| {
+        let subjects: Vec<Value> = (0..subjects)
+            .map(|number| user(&format!("somebody-{number}")))
+            .collect();
+        serde_json::from_value::<RoleBinding>(json!({
+            "metadata": {"name": "many", "namespace": "acme"}, "subjects": subjects,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "some"},
+        }))
+        .expect("one")
+    };
+    for _ in 0..2 {
+        binding(10).put(&mut rbac);
+        assert_eq!((rbac.bindings().count(), unread(&rbac)), (2, vec![]));
+        binding(10_000).put(&mut rbac);
+        assert_eq!((rbac.bindings().count(), unread(&rbac)), (1, vec!["acme".to_string()]));
+    }
+    assert_eq!(
+        pairs(&rbac),
+        ["acme globex", "globex acme"],
+        "what was there before stays"
+    );
+    binding(0).remove(&mut rbac);
+    assert_eq!(unread(&rbac), [""; 0]);
 }
 
 #[test]

@@ -155,6 +155,26 @@ fn what_another_authorizer_allows_is_told_to_both_until_it_is_refused() {
 }
 
 #[test]
+fn of_many_findings_a_few_are_asked_about_again_in_one_turn() {
+    let survey = Survey::default();
+    for number in 0..20 {
+        let mut asked = asked("get");
+        asked.identity.tenant = format!("invited-{number:02}");
+        survey.allowed(&asked, yes(""));
+    }
+    age(&survey);
+    let mut tenants = BTreeSet::new();
+    while let due @ [_, ..] = &*survey.due() {
+        assert!(due.len() as u64 <= TURN);
+        for asked in due {
+            survey.allowed(asked, yes(""));
+            assert!(tenants.insert(asked.identity.tenant.clone()), "{asked:?} came twice");
+        }
+    }
+    assert_eq!(tenants.len(), 20);
+}
+
+#[test]
 fn what_everybody_may_do_is_nobodys_own_reach() {
     let survey = Survey::default();
     let everybodys = Yes {

@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock as AsyncRwLock, RwLockReadGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often the list of resources is asked for, and how soon again where that failed.
@@ -27,7 +27,8 @@ const KINDS: usize = 4;
 /// Roles, bindings and resources as last seen.
 #[derive(Default)]
 pub struct Watched {
-    rbac: RwLock<Rbac>,
+    /// Waited for without holding up a thread: to resolve all of it can take long.
+    rbac: AsyncRwLock<Rbac>,
     discovered: RwLock<Option<Arc<Discovered>>>,
     revision: AtomicU64,
     listed: AtomicUsize,
@@ -63,13 +64,13 @@ impl Watched {
         self.discovered.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Everything as it is now.
+    /// Everything as it is now, for whoever may block.
     pub fn rbac(&self) -> RwLockReadGuard<'_, Rbac> {
-        self.rbac.read().unwrap_or_else(PoisonError::into_inner)
+        self.rbac.blocking_read()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Rbac)) {
-        change(&mut self.rbac.write().unwrap_or_else(PoisonError::into_inner));
+    async fn change(&self, change: impl FnOnce(&mut Rbac)) {
+        change(&mut *self.rbac.write().await);
         self.revision.fetch_add(1, Ordering::AcqRel);
         self.changed.notify_one();
     }
@@ -92,17 +93,17 @@ where
             Ok(Event::Init) => seen.clear(),
             Ok(Event::InitApply(object)) => {
                 seen.insert(key(object.meta()));
-                watched.change(|rbac| object.put(rbac));
+                watched.change(|rbac| object.put(rbac)).await;
             }
             Ok(Event::InitDone) => {
                 let listed = std::mem::take(&mut seen);
-                watched.change(|rbac| K::retain(rbac, |key| listed.contains(key)));
+                watched.change(|rbac| K::retain(rbac, &listed)).await;
                 if !std::mem::replace(&mut is_listed, true) {
                     watched.listed.fetch_add(1, Ordering::AcqRel);
                 }
             }
-            Ok(Event::Apply(object)) => watched.change(|rbac| object.put(rbac)),
-            Ok(Event::Delete(object)) => watched.change(|rbac| object.remove(rbac)),
+            Ok(Event::Apply(object)) => watched.change(|rbac| object.put(rbac)).await,
+            Ok(Event::Delete(object)) => watched.change(|rbac| object.remove(rbac)).await,
             Err(error) => {
                 tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is begun anew");
             }
@@ -119,7 +120,7 @@ async fn discover(client: Client, watched: Arc<Watched>) {
                 let before = watched.discovered();
                 if before.as_ref() != Some(&found) {
                     *watched.discovered.write().unwrap_or_else(PoisonError::into_inner) = Some(found);
-                    watched.change(|_| {});
+                    watched.change(|_| {}).await;
                 }
                 DISCOVERY.0
             }

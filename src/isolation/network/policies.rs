@@ -2,6 +2,7 @@
 
 use crate::api::{Direction, Opener};
 use crate::isolation::Violation;
+use crate::names;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -92,11 +93,19 @@ impl Field<'_> {
             return Some((String::new(), whom));
         }
         let selector = peer.namespace_selector.as_ref()?;
-        let others = self.rooms.values().filter(|room| {
+        let is_open = |room: &&Room| {
             let pair = (tenant.to_string(), room.tenant.clone());
             room.tenant != tenant && !self.agreed.contains(&pair) && selects(selector, &room.labels)
-        });
-        let others: BTreeSet<&str> = others.map(|room| room.tenant.as_str()).collect();
+        };
+        // What owners may write names its namespaces: to judge that costs nothing for each tenant that there is.
+        let others: Vec<&Room> = match named(selector) {
+            Some(names) => {
+                let rooms = names.into_iter().filter_map(|name| self.rooms.get(name));
+                rooms.filter(is_open).collect()
+            }
+            None => self.rooms.values().filter(is_open).collect(),
+        };
+        let others: BTreeSet<&str> = others.iter().map(|room| room.tenant.as_str()).collect();
         let first = (*others.first()?).to_string();
         Some(match others.len() {
             1 => (first.clone(), format!("pods of tenant {first}")),
@@ -126,6 +135,17 @@ fn opens(block: &IPBlock, own: &IpNet) -> bool {
     !cut.any(|cut| cut.contains(common))
 }
 
+/// The namespaces that a selector names, where it names any: it selects no others. Kubernetes labels each with its name.
+fn named(selector: &LabelSelector) -> Option<BTreeSet<&str>> {
+    let labels = selector.match_labels.as_ref();
+    if let Some(name) = labels.and_then(|labels| labels.get(names::NAMESPACE_NAME)) {
+        return Some(BTreeSet::from([name.as_str()]));
+    }
+    let mut asked = selector.match_expressions.iter().flatten();
+    let listed = asked.find(|asked| asked.key == names::NAMESPACE_NAME && asked.operator == "In")?;
+    Some(listed.values.iter().flatten().map(String::as_str).collect())
+}
+
 /// Kubernetes' own rule; an operator that it does not know selects, to be on the safe side.
 fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
     let mut equal = selector.match_labels.iter().flatten();
@@ -153,8 +173,7 @@ mod tests {
         [("a", "a"), ("a-more", "a"), ("b", "b"), ("c", "c")]
             .map(|(namespace, tenant)| {
                 let label = |key: &str, value: &str| (key.to_string(), value.to_string());
-                let mut labels =
-                    BTreeMap::from([label(crate::names::NAMESPACE_NAME, namespace), label("tenant", tenant)]);
+                let mut labels = BTreeMap::from([label(names::NAMESPACE_NAME, namespace), label("tenant", tenant)]);
                 labels.extend((tenant == "c").then(|| label("team", "x")));
                 let room = Room {
                     tenant: tenant.into(),
@@ -197,11 +216,12 @@ mod tests {
 
     #[test]
     fn what_stays_within_the_tenant_opens_nothing() {
-        let name = crate::names::NAMESPACE_NAME;
+        let name = names::NAMESPACE_NAME;
         let fine = [
             json!({"podSelector": {"matchLabels": {"app": "web"}}}),
             json!({"namespaceSelector": {"matchLabels": {name: "a-more"}}}),
             json!({"namespaceSelector": {"matchExpressions": [{"key": name, "operator": "In", "values": ["a", "b", "monitoring"]}]}}),
+            json!({"namespaceSelector": {"matchLabels": {name: "c", "team": "monitoring"}}}),
             json!({"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}),
             json!({"namespaceSelector": {"matchExpressions": [{"key": "tenant", "operator": "DoesNotExist"}]}}),
             json!({"ipBlock": {"cidr": "192.0.2.0/24"}}),
@@ -225,7 +245,7 @@ mod tests {
 
     #[test]
     fn whatever_goes_beyond_is_named() {
-        let name = crate::names::NAMESPACE_NAME;
+        let name = names::NAMESPACE_NAME;
         let wide = [
             (
                 json!({"namespaceSelector": {"matchLabels": {name: "c"}}}),
@@ -234,6 +254,11 @@ mod tests {
             ),
             (
                 json!({"namespaceSelector": {"matchLabels": {"team": "x"}}}),
+                "c",
+                "pods of tenant c",
+            ),
+            (
+                json!({"namespaceSelector": {"matchExpressions": [{"key": name, "operator": "In", "values": ["a", "c"]}]}}),
                 "c",
                 "pods of tenant c",
             ),

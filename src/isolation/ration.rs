@@ -1,0 +1,141 @@
+//! How much is kept of what people write in one namespace: memory is there for all tenants. What was left out stays so until it
+//! changes or all is listed anew. Pure.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::BuildHasher;
+
+/// Bytes of JSON of one kind in one namespace, of what people write themselves: some hundred times what a tenant commonly has.
+pub const WRITTEN: usize = 256 * 1024;
+/// The same of what follows from its pods and Services.
+pub const FOLLOWING: usize = 4 * 1024 * 1024;
+
+/// Namespace, which is empty for what is cluster-wide and the platform's own, and name.
+type Key = (String, String);
+
+/// Who has used how much of theirs.
+#[derive(Debug)]
+pub struct Ration {
+    most: usize,
+    used: HashMap<String, usize>,
+    /// What there was no room for, by namespace and as digests: names take room too.
+    left_out: HashMap<String, HashSet<u64>>,
+    hasher: RandomState,
+}
+
+impl Ration {
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            used: HashMap::new(),
+            left_out: HashMap::new(),
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// How much there is for one namespace.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Whether there is room for an object of this size in place of one of the old size, which is given back in any case.
+    pub fn takes(&mut self, key: &Key, old: usize, new: usize) -> bool {
+        if key.0.is_empty() {
+            return true;
+        }
+        self.gives_back(key, old);
+        let used = self.used.entry(key.0.clone()).or_default();
+        let has_room = *used + new <= self.most;
+        if has_room {
+            *used += new;
+        } else {
+            let digest = self.hasher.hash_one(key);
+            self.left_out.entry(key.0.clone()).or_default().insert(digest);
+        }
+        has_room
+    }
+
+    /// An object of this size, which is none where it was left out, is no more.
+    pub fn gives_back(&mut self, key: &Key, size: usize) {
+        if let Some(used) = self.used.get_mut(&key.0) {
+            *used = used.saturating_sub(size);
+            if *used == 0 {
+                self.used.remove(&key.0);
+            }
+        }
+        if let Some(left_out) = self.left_out.get_mut(&key.0) {
+            left_out.remove(&self.hasher.hash_one(key));
+            if left_out.is_empty() {
+                self.left_out.remove(&key.0);
+            }
+        }
+    }
+
+    /// Forgets what was left out and is not among these.
+    pub fn retain(&mut self, listed: &HashSet<Key>) {
+        if self.left_out.is_empty() {
+            return;
+        }
+        let digests: HashSet<u64> = listed.iter().map(|key| self.hasher.hash_one(key)).collect();
+        self.left_out.retain(|_, left_out| {
+            left_out.retain(|digest| digests.contains(digest));
+            !left_out.is_empty()
+        });
+    }
+
+    /// The namespaces of which something is left out.
+    pub fn exceeded(&self) -> BTreeSet<String> {
+        self.left_out.keys().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 1000;
+
+    fn key(namespace: &str, name: &str) -> Key {
+        (namespace.into(), name.into())
+    }
+
+    fn exceeded(ration: &Ration) -> Vec<String> {
+        ration.exceeded().into_iter().collect()
+    }
+
+    #[test]
+    fn one_namespace_takes_nothing_of_anothers() {
+        let mut ration = Ration::new(MOST);
+        assert!(ration.takes(&key("a", "most"), 0, MOST));
+        assert!(!ration.takes(&key("a", "more"), 0, 1));
+        assert!(ration.takes(&key("b", "most"), 0, MOST));
+        assert!(ration.takes(&key("", "the platform's"), 0, 2 * MOST));
+        assert_eq!(exceeded(&ration), ["a"]);
+    }
+
+    #[test]
+    fn what_goes_makes_room() {
+        let mut ration = Ration::new(MOST);
+        assert!(ration.takes(&key("a", "one"), 0, MOST));
+        assert!(!ration.takes(&key("a", "two"), 0, MOST));
+        assert!(ration.takes(&key("a", "one"), MOST, 1));
+        assert!(ration.takes(&key("a", "two"), 0, MOST - 1));
+        assert_eq!(exceeded(&ration), [""; 0]);
+        assert!(!ration.takes(&key("a", "one"), 1, 2));
+        assert_eq!(exceeded(&ration), ["a"]);
+        ration.gives_back(&key("a", "one"), 0);
+        assert_eq!(exceeded(&ration), [""; 0]);
+    }
+
+    #[test]
+    fn what_went_unseen_is_forgotten() {
+        let mut ration = Ration::new(MOST);
+        for name in ["one", "two"] {
+            assert!(!ration.takes(&key("a", name), 0, MOST + 1));
+        }
+        ration.retain(&HashSet::from([key("a", "two")]));
+        assert_eq!(exceeded(&ration), ["a"]);
+        ration.retain(&HashSet::new());
+        assert_eq!(exceeded(&ration), [""; 0]);
+    }
+}
