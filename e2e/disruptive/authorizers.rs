@@ -1,6 +1,6 @@
 //! An authorizer besides RBAC that lets people beyond their tenant is found by asking, and forgotten when it does no more.
 
-use super::isolation::isolated_within;
+use super::isolation::{alices_and_bobs, isolated_within};
 use crate::support::{Scene, TestTenant, cluster, condition, operator, secs, steadily, text};
 use anyhow::{Context, Result, ensure};
 use axum::Router;
@@ -120,13 +120,8 @@ async fn what_another_authorizer_allows_is_found() -> Result<()> {
 }
 
 async fn doors_are_found(scene: &Scene, config: &str) -> Result<()> {
-    let tier = scene.tier(json!({})).await?;
-    let owned = |name: &str| json!({"owners": [{"kind": "User", "name": name, "role": "Admin"}]});
-    let (alice, bob) = (format!("{}-alice", scene.name), format!("{}-bob", scene.name));
-    let (a, b) = (
-        scene.tenant("a", &tier, owned(&alice)).await?,
-        scene.tenant("b", &tier, owned(&bob)).await?,
-    );
+    let (a, b) = alices_and_bobs(scene).await?;
+    let bob = format!("{}-bob", scene.name);
     let isolated =
         async |tenant: &TestTenant, status: &str, words: &[&str]| isolated_within(TURN, tenant, status, words).await;
     for tenant in [&a, &b] {

@@ -37,16 +37,21 @@ fn person(kind: &str, name: &str) -> Value {
     json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name})
 }
 
-#[tokio::test]
-async fn what_rbac_opens_is_found_named_and_forgotten() -> Result<()> {
-    let scene = Scene::new("apart").await?;
+/// Two tenants, `a` of which `<scene>-alice` is the owner, and `b` of which `<scene>-bob` is.
+pub async fn alices_and_bobs(scene: &Scene) -> Result<(TestTenant, TestTenant)> {
     let tier = scene.tier(json!({})).await?;
     let owner =
         |name: &str| json!({"owners": [{"kind": "User", "name": format!("{}-{name}", scene.name), "role": "Admin"}]});
-    let (a, b) = (
+    Ok((
         scene.tenant("a", &tier, owner("alice")).await?,
         scene.tenant("b", &tier, owner("bob")).await?,
-    );
+    ))
+}
+
+#[tokio::test]
+async fn what_rbac_opens_is_found_named_and_forgotten() -> Result<()> {
+    let scene = Scene::new("apart").await?;
+    let (a, b) = alices_and_bobs(&scene).await?;
     for tenant in [&a, &b] {
         tenant.ready().await?;
         let now = isolated(tenant, "True", &["api-access"]).await?;

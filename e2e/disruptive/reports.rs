@@ -1,6 +1,6 @@
 //! The proof of each tenant as a report, where the cluster has such a resource: it comes and goes while the operator runs.
 
-use super::isolation::isolated_within;
+use super::isolation::{alices_and_bobs, isolated_within};
 use super::quiet;
 use crate::support::audit::{Audit, Write};
 use crate::support::{Scene, TestTenant, eventually, operator, path, secs, steadily, text};
@@ -97,13 +97,7 @@ fn writes(log: &Audit) -> Result<Vec<Write>> {
 #[tokio::test]
 async fn proofs_are_reported_while_the_cluster_has_reports() -> Result<()> {
     let scene = Scene::new("reports").await?;
-    let tier = scene.tier(json!({})).await?;
-    let owner =
-        |name: &str| json!({"owners": [{"kind": "User", "name": format!("{}-{name}", scene.name), "role": "Admin"}]});
-    let (a, b) = (
-        scene.tenant("a", &tier, owner("alice")).await?,
-        scene.tenant("b", &tier, owner("bob")).await?,
-    );
+    let (a, b) = alices_and_bobs(&scene).await?;
     for tenant in [&a, &b] {
         tenant.ready().await?;
         isolated_within(TOLD, tenant, "True", &["admission"]).await?;
@@ -119,7 +113,7 @@ async fn proofs_are_reported_while_the_cluster_has_reports() -> Result<()> {
     in_quiet_none_is_written(&scene).await?;
     what_is_open_is_reported(&scene, &a, &b).await?;
     what_others_do_is_put_back(&a).await?;
-    anothers_is_left_alone(&scene, &tier).await?;
+    anothers_is_left_alone(&scene, &scene.tier(json!({})).await?).await?;
     if is_ours {
         the_resource_may_go_and_come_back(&scene, &a).await?;
     }

@@ -1,10 +1,11 @@
 //! What to say of the proof that a tenant is apart. Pure; the clock is an argument.
 
 use super::status::{MAX_MESSAGE, Said, kind, merge, seconds};
-use crate::api::{IsolationStatus, IsolationViolation, TenantStatus};
-use crate::isolation::{Outcome, Proof};
+use crate::api::{Direction, IsolationStatus, IsolationViolation, Opener, TenantStatus};
+use crate::isolation::{Outcome, Proof, Violation};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 
 /// The reasons of the condition.
 pub const PROVEN: &str = "Proven";
@@ -30,15 +31,50 @@ pub fn stands<'a>(proof: &Proof, old: Option<&'a TenantStatus>) -> Option<&'a Is
     old.filter(|_| stands)?.isolation.as_ref()
 }
 
+/// The proof with what a former process found of each check that this one has not tried yet. What it found and the status had no room for
+/// is not known.
+fn carried(proof: &Proof, former: &IsolationStatus) -> Proof {
+    let failed: BTreeSet<&str> = former.violations.iter().map(|found| found.check.as_str()).collect();
+    let are_all_shown = usize::try_from(former.failed) == Ok(failed.len());
+    let mut proof = proof.clone();
+    for (check, outcome) in proof
+        .outcomes
+        .iter_mut()
+        .filter(|(_, outcome)| *outcome == Outcome::Pending)
+    {
+        let shown = former.violations.iter().filter(|found| found.check == check.id);
+        *outcome = match Outcome::of(shown.map(violation).collect()) {
+            Outcome::Passed if !are_all_shown => Outcome::Pending,
+            outcome => outcome,
+        };
+    }
+    proof
+}
+
+/// What a status shows, as it was found.
+fn violation(shown: &IsolationViolation) -> Violation {
+    Violation {
+        direction: shown.direction.unwrap_or(Direction::Inward),
+        opened_by: shown.opened_by.unwrap_or(Opener::Platform),
+        counterpart: shown.counterpart.clone().unwrap_or_default(),
+        message: shown.message.clone(),
+    }
+}
+
 /// Adds the proof to a status that is to be written.
 pub fn add(status: &mut TenantStatus, proof: &Proof, old: Option<&TenantStatus>, now: Timestamp) {
     let before = old.map_or(&[][..], |old| &old.conditions);
-    if let Some(former) = stands(proof, old) {
+    let carried = stands(proof, old).map(|former| (former, carried(proof, former)));
+    if let Some((former, _)) = carried
+        .as_ref()
+        .filter(|(former, proof)| shown(proof).violations == former.violations)
+    {
         let stands = before.iter().find(|condition| condition.type_ == kind::ISOLATED);
         status.conditions.extend(stands.cloned());
-        status.isolation = Some(former.clone());
+        status.isolation = Some((*former).clone());
         return;
     }
+    let proof = carried.as_ref().map_or(proof, |(_, carried)| carried);
     let condition = merge(said(proof), before, status.observed_generation, now);
     status.conditions.push(condition);
     let mut new = shown(proof);
