@@ -13,6 +13,7 @@ use crate::isolation::report::{KINDS, Statement};
 use crate::isolation::reported::Reported;
 use crate::names;
 use crate::telemetry::metrics::Metrics;
+use crate::tenant::status::reason;
 use futures::StreamExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DynamicObject, ListParams};
@@ -236,8 +237,9 @@ impl Reports {
 
     /// Has it tried again later; how long all others wait, too.
     fn failed(&self, tenant: &str, error: &Error) -> Duration {
-        let is_foreign = matches!(error, Error::Foreign { .. });
-        let whose = if is_foreign { tenant } else { ALL };
+        // Of the name, or of what it says: that is this one's alone.
+        let is_its_own = matches!(error.reason(), reason::CONFLICT | "ApiInvalid");
+        let whose = if is_its_own { tenant } else { ALL };
         let again = Instant::now() + self.backoff.failed(tenant);
         lock(&self.reported).look_at(tenant, again);
         if is_missing(error) {
@@ -250,7 +252,7 @@ impl Reports {
                 error.chain()
             );
         }
-        match is_foreign {
+        match is_its_own {
             true => Duration::ZERO,
             false => self.backoff.failed(ALL),
         }
