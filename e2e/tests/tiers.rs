@@ -160,7 +160,9 @@ async fn what_a_tier_allows_binds_everybody_in_its_tenants() -> Result<()> {
     })
     .await?;
     let kept = scene.cluster.get(&path("namespaces", "", &tenant.name)).await?["metadata"]["annotations"].clone();
-    ensure!(!kept.to_string().contains("tenant-operator.io/allowed-"), "{kept}");
+    for bound in ["allowed-image-registries", "allowed-storage-classes"] {
+        ensure!(!kept.to_string().contains(bound), "{kept}");
+    }
     Ok(())
 }
 

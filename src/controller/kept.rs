@@ -77,6 +77,11 @@ where
         (kept, keep)
     }
 
+    /// Whether all were listed once.
+    pub fn is_listed(&self) -> bool {
+        self.is_listed.load(Ordering::Acquire)
+    }
+
     /// A change, as far as there is room for what it brings.
     fn rationed(&self, event: watcher::Result<Event<K>>) -> watcher::Result<Option<Event<K>>> {
         let known = |object: &K| self.objects.get(&ObjectRef::from_obj(object));
@@ -137,7 +142,7 @@ where
     /// # Errors
     /// Why it cannot be judged.
     pub fn judge(&self) -> Result<Arc<Breaches>, &'static str> {
-        if !self.is_listed.load(Ordering::Acquire) {
+        if !self.is_listed() {
             return Err("not all that can open a way were listed yet");
         }
         let found = Arc::new((self.judge)(&self.objects.state())?);

@@ -34,6 +34,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 const TOGETHER: Duration = Duration::from_millis(300);
 /// How long the first report on a tenant waits for what is tried by dry-run.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a process that has begun waits for what it judges, and how often it looks.
+const READY: Duration = Duration::from_secs(10);
+const GLANCE: Duration = Duration::from_millis(20);
 /// How often it is looked whether tenants, their namespaces or owners changed.
 const PERIOD: Duration = Duration::from_secs(15);
 /// How many times as long as a look took it rests, and how long at most: what people write costs by how much it is and never by how often.
@@ -111,6 +114,19 @@ impl Prover {
             metrics,
             resolved: tokio::sync::Mutex::default(),
             told: Mutex::default(),
+        }
+    }
+
+    /// Waits until everything is known that is judged, so that a process that has just begun does not say of all tenants that it is
+    /// not; not for ever, since tenants' bounds are more urgent.
+    pub async fn ready(&self) {
+        let known = async {
+            while !(self.access.is_ready() && self.walls.is_listed() && self.slices.is_listed()) {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        if tokio::time::timeout(READY, known).await.is_err() {
+            tracing::warn!("what the proof of isolation judges is not all known yet");
         }
     }
 

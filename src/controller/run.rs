@@ -235,6 +235,7 @@ async fn lead(
     if tiers.wait_until_ready().await.is_err() || servers.wait_until_ready().await.is_err() {
         return false;
     }
+    ctx.prover.ready().await;
 
     let trigger = watches::tenants(client, tenants.clone(), tenants_writer, queue.clone());
     let woken = futures::stream::unfold(woken, |mut woken| async {

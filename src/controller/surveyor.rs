@@ -120,12 +120,11 @@ impl Surveyor {
         concerned: &mut BTreeSet<String>,
     ) -> Result<(), kube::Error> {
         for tenant in self.access.survey.waiting() {
-            for identity in census.identities.iter().filter(|identity| identity.tenant == tenant) {
-                let questions = self.access.survey.recalled(identity, deeds, &census.holders);
+            for identity in &census.identities {
+                let questions = self.access.survey.recalled(&tenant, identity, deeds, &census.holders);
                 self.access.ask_about(&questions, concerned).await?;
             }
-            self.access.survey.settled(&tenant);
-            concerned.insert(tenant);
+            concerned.extend(self.access.survey.settled(&tenant));
         }
         Ok(())
     }

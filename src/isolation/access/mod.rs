@@ -226,6 +226,11 @@ impl Access {
         Ok(answer)
     }
 
+    /// Whether roles, bindings and resources are known.
+    pub fn is_ready(&self) -> bool {
+        self.watched.is_synced() && self.watched.discovered().is_some()
+    }
+
     /// The resources that there are, once they are known.
     pub fn discovered(&self) -> Option<Arc<Discovered>> {
         self.watched.discovered()

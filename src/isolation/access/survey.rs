@@ -185,12 +185,18 @@ pub struct Survey {
     recalled: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
-/// What a message told: the deeds, and where.
-fn told(message: &str, identity: &Identity, deeds: &Deeds) -> Option<(BTreeSet<Deed>, Option<String>)> {
+/// What a message told of somebody: the deeds, and where. What everybody may do is told of each tenant's own people.
+fn told(message: &str, tenant: &str, identity: &Identity, deeds: &Deeds) -> Option<(BTreeSet<Deed>, Option<String>)> {
     let rest = message.strip_prefix(LETS)?.trim_start();
-    let rest = rest
-        .strip_prefix(identity.who.title.as_str())
-        .or_else(|| rest.strip_prefix(EVERYBODY))?;
+    let everybody = EVERYBODY.to_string();
+    let titles = [
+        Some(&identity.who.title),
+        Some(&everybody).filter(|_| identity.tenant == tenant),
+    ];
+    let rest = titles
+        .into_iter()
+        .flatten()
+        .find_map(|title| rest.strip_prefix(title.as_str())?.strip_prefix(' '))?;
     let (what, _) = rest.split_once(" (")?;
     let (titles, place) = match what.strip_suffix(" in every namespace") {
         Some(titles) => (titles, None),
@@ -199,7 +205,7 @@ fn told(message: &str, identity: &Identity, deeds: &Deeds) -> Option<(BTreeSet<D
             (titles, Some(place.to_string()))
         }
     };
-    let titles: BTreeSet<&str> = titles.trim_start().split(", ").collect();
+    let titles: BTreeSet<&str> = titles.split(", ").collect();
     let named = deeds.all().filter(|deed| titles.contains(deed.title().as_str()));
     Some((named.cloned().collect(), place))
 }
@@ -217,11 +223,17 @@ impl Survey {
         recalled.entry(tenant.to_string()).or_insert_with(ours).is_empty()
     }
 
-    /// What is to be asked about again of somebody because a former process told it.
-    pub fn recalled(&self, identity: &Identity, deeds: &Deeds, holders: &BTreeMap<String, Holder>) -> Vec<Asked> {
+    /// What is to be asked about again of somebody because a former process told it of this tenant, which he reaches or is of.
+    pub fn recalled(
+        &self,
+        tenant: &str,
+        identity: &Identity,
+        deeds: &Deeds,
+        holders: &BTreeMap<String, Holder>,
+    ) -> Vec<Asked> {
         let recalled = lock(&self.recalled);
-        let messages = recalled.get(&identity.tenant).into_iter().flatten();
-        let told = messages.filter_map(|message| told(message, identity, deeds));
+        let messages = recalled.get(tenant).into_iter().flatten();
+        let told = messages.filter_map(|message| told(message, tenant, identity, deeds));
         told.flat_map(|(named, place)| {
             let theirs = |holder: &&Holder| place.as_ref().is_some_and(|place| holder.namespaces.contains(place));
             let counterpart = holders
@@ -246,12 +258,17 @@ impl Survey {
         waiting.map(|(tenant, _)| tenant.clone()).collect()
     }
 
-    /// Notes that what was told of a tenant was asked about again; what was found stands, since it stood.
-    pub fn settled(&self, tenant: &str) {
+    /// Notes that what was told of a tenant was asked about again; what was found stands, since it stood. The tenants concerned.
+    pub fn settled(&self, tenant: &str) -> BTreeSet<String> {
         lock(&self.recalled).insert(tenant.to_string(), BTreeSet::new());
-        let mut found = lock(&self.found);
-        let theirs = found.iter_mut().filter(|((identity, _), _)| identity.tenant == tenant);
-        theirs.for_each(|(_, finding)| finding.stands = true);
+        let mut concerned = BTreeSet::from([tenant.to_string()]);
+        for ((identity, _), finding) in lock(&self.found).iter_mut() {
+            if identity.tenant == tenant || finding.counterpart == tenant {
+                finding.stands = true;
+                concerned.extend([identity.tenant.clone(), finding.counterpart.clone()]);
+            }
+        }
+        concerned
     }
 
     /// The tenant is no more.

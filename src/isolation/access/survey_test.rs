@@ -210,14 +210,29 @@ fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said(
     assert!(!second.recall("acme", told.iter().map(String::as_str)));
     assert_eq!(second.waiting(), ["acme".to_string()].into());
     let alice = asked("get").identity;
-    assert_eq!(second.recalled(&alice, &deeds, &holders), [asked("get"), asked("list")]);
+    assert_eq!(
+        second.recalled("acme", &alice, &deeds, &holders),
+        [asked("get"), asked("list")]
+    );
     let other = Identity::new("acme", Party::User("bob".into()), "bob");
-    assert_eq!(second.recalled(&other, &deeds, &holders), []);
+    assert_eq!(second.recalled("acme", &other, &deeds, &holders), []);
     second.refused(&asked("list"));
     second.allowed(&asked("get"), yes("hook"));
-    second.settled("acme");
+    let both = ["acme", "globex"].map(str::to_string);
+    assert_eq!(second.settled("acme"), both.clone().into());
     assert!(second.recall("acme", told.iter().map(String::as_str)));
     assert_eq!(second.violations("acme", &[]).len(), 1);
+
+    // It was told of whom he reaches too, and there it is asked about him as well.
+    let reached = Survey::default();
+    reached.recall("globex", told.iter().map(String::as_str));
+    assert_eq!(
+        reached.recalled("globex", &alice, &deeds, &holders),
+        [asked("get"), asked("list")]
+    );
+    reached.allowed(&asked("get"), yes("hook"));
+    assert_eq!(reached.settled("globex"), both.into());
+    assert_eq!(reached.violations("globex", &[]).len(), 1);
 
     let everywhere = Asked {
         place: None,
@@ -233,7 +248,9 @@ fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said(
     let told = third.violations("acme", &[]);
     let fourth = Survey::default();
     fourth.recall("acme", told.iter().map(|found| found.message.as_str()));
-    assert_eq!(fourth.recalled(&alice, &deeds, &holders), [everywhere]);
+    assert_eq!(fourth.recalled("acme", &alice, &deeds, &holders), [everywhere]);
+    let stranger = Identity::new("globex", Party::User("bob".into()), "bob");
+    assert_eq!(fourth.recalled("acme", &stranger, &deeds, &holders), []);
 }
 
 #[test]
