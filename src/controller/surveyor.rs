@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
+/// How long is waited where nobody is known yet.
+const TICK: Duration = Duration::from_secs(1);
 /// How long is waited where nothing can be asked.
 const REST: Duration = Duration::from_secs(10);
 /// How long after one turn the next comes at most: what was found is asked about again.
@@ -61,14 +63,15 @@ impl Surveyor {
         // Whoever starts anew does not begin with the same each time.
         let mut turn = u64::from(fastrand::u32(..));
         loop {
-            if census.taken.elapsed() >= FRESH {
+            let is_asked_for = !self.access.survey.waiting().is_empty();
+            if census.taken.elapsed() >= if is_asked_for { TICK } else { FRESH } {
                 census = self.census();
                 let is_known = |identity: &Identity| census.identities.contains(identity);
                 let vaults = &self.access.vaults;
                 wake(&queue, self.access.survey.tidy(is_known, &census.holders, vaults));
             }
             let Some(discovered) = self.access.discovered() else {
-                sleep(REST).await;
+                sleep(TICK).await;
                 continue;
             };
             let deeds = match &mut deeds {
@@ -85,7 +88,7 @@ impl Surveyor {
                 turn = turn.wrapping_add(1);
                 census.identities.first()
             }) else {
-                sleep(FRESH).await;
+                sleep(TICK).await;
                 continue;
             };
             let total = identity.lap(deeds, holders, vaults) * census.identities.len() as u64;
@@ -119,7 +122,9 @@ impl Surveyor {
         deeds: &Deeds,
         concerned: &mut BTreeSet<String>,
     ) -> Result<(), kube::Error> {
-        for tenant in self.access.survey.waiting() {
+        let is_known = |tenant: &String| census.identities.iter().any(|identity| identity.tenant == *tenant);
+        // Whose people are not known yet cannot be asked about.
+        for tenant in self.access.survey.waiting().into_iter().filter(is_known) {
             for identity in &census.identities {
                 let questions = self.access.survey.recalled(&tenant, identity, deeds, &census.holders);
                 self.access.ask_about(&questions, concerned).await?;
