@@ -20,7 +20,7 @@ pub async fn take_id(writer: &Writer, owner: &Identity, platform: &Platform) -> 
     let claim = plan::id_claim(owner, platform);
     match take_one(writer, owner, &claim).await? {
         Ok(_) => Ok(()),
-        Err(held) => Err(claimed(&claim, held.as_ref())),
+        Err(held) => Err(claimed(claim, holder(held.as_ref()))),
     }
 }
 
@@ -39,11 +39,7 @@ pub async fn take_hosts(
         match take_host(writer, store, &tenant.owner, platform, &claim).await? {
             None => taken.push(claim.value),
             Some(holder) => {
-                refusal.get_or_insert(Error::Claimed {
-                    field: claim.field,
-                    value: claim.value,
-                    holder,
-                });
+                refusal.get_or_insert(claimed(claim, holder));
             }
         }
     }
@@ -67,12 +63,17 @@ fn is_host_claim(live: &Live, platform: &Platform) -> bool {
     live.key.namespace == platform.namespace && live.label(names::CLAIM) == Some(names::HOST_CLAIM)
 }
 
-fn claimed(claim: &Claim, held: Option<&Live>) -> Error {
+fn claimed(claim: Claim, holder: String) -> Error {
     Error::Claimed {
         field: claim.field,
-        value: claim.value.clone(),
-        holder: held.and_then(plan::holder).unwrap_or("unknown").to_string(),
+        value: claim.value,
+        holder,
     }
+}
+
+/// Who has what was found in our way.
+fn holder(held: Option<&Live>) -> String {
+    held.and_then(plan::holder).unwrap_or("unknown").to_string()
 }
 
 /// Takes one thing, or says what keeps it.
@@ -108,11 +109,7 @@ async fn take_host(
         outcome => outcome,
     };
     match outcome {
-        Err(held) => {
-            return Ok(Some(
-                held.as_ref().and_then(plan::holder).unwrap_or("unknown").to_string(),
-            ));
-        }
+        Err(held) => return Ok(Some(holder(held.as_ref()))),
         // Whoever takes it at this moment too is not known here yet.
         Ok(Outcome::Created) => rivals = rivals_now(&api, owner, &claim.value).await?,
         Ok(_) => {}
@@ -136,6 +133,17 @@ async fn take_host(
 struct Rival {
     name: String,
     tenant: String,
+}
+
+impl Rival {
+    /// The claim of this name, by which a tenant has a value, if it is in the way of an owner who wants a host.
+    fn new(name: String, tenant: &str, value: &str, owner: &Identity, host: &str) -> Option<Self> {
+        let is_one = tenant != owner.tenant && host::overlap(host, value);
+        is_one.then(|| Self {
+            name,
+            tenant: tenant.to_string(),
+        })
+    }
 }
 
 /// Those that the API server knows.
@@ -162,11 +170,13 @@ async fn rivals_now(api: &Api<ConfigMap>, owner: &Identity, host: &str) -> Resul
 
 fn rival(claim: ConfigMap, owner: &Identity, host: &str) -> Option<Rival> {
     let data = claim.data?;
-    let rival = Rival {
-        name: claim.metadata.name?,
-        tenant: data.get("tenant")?.clone(),
-    };
-    (rival.tenant != owner.tenant && host::overlap(host, data.get("value")?)).then_some(rival)
+    Rival::new(
+        claim.metadata.name?,
+        data.get("tenant")?,
+        data.get("value")?,
+        owner,
+        host,
+    )
 }
 
 /// Those that are known here. What is above a host, or the same, is found by its name; only a wildcard has to look at all.
@@ -188,11 +198,7 @@ fn rivals_known(store: &Store, owner: &Identity, platform: &Platform, host: &str
     }
     let rival = |live: &Live| {
         let value = live.value.pointer("/data/value")?.as_str()?;
-        let rival = Rival {
-            name: live.key.name.clone(),
-            tenant: plan::holder(live)?.to_string(),
-        };
-        (rival.tenant != owner.tenant && host::overlap(host, value)).then_some(rival)
+        Rival::new(live.key.name.clone(), plan::holder(live)?, value, owner, host)
     };
     known.iter().filter_map(rival).collect()
 }
