@@ -91,14 +91,15 @@ impl Surveyor {
                 sleep(TICK).await;
                 continue;
             };
-            let total = identity.lap(deeds, holders, vaults) * census.identities.len() as u64;
+            let (anew, lap) = identity.questions(turn, deeds, holders, vaults);
+            let total = lap * census.identities.len() as u64;
             let (pause, period) = pace(total, self.settings.period, self.settings.rate);
             self.metrics.set_survey_period(period);
             let begun = Instant::now();
             let mut questions = self.access.survey.due();
             // What is asked again comes besides, and costs its time.
             let pause = if questions.is_empty() { pause } else { pause * 2 };
-            questions.extend(identity.questions(turn, deeds, holders, vaults));
+            questions.extend(anew);
             let asked = match recalled {
                 Ok(()) => self.access.ask_about(&questions, &mut concerned).await,
                 error => error,

@@ -79,21 +79,14 @@ impl Identity {
         theirs.chain(vaults.iter().map(|vault| (vault.as_str(), ""))).collect()
     }
 
-    /// How many questions its lap has.
-    pub fn lap(&self, deeds: &Deeds, holders: &BTreeMap<String, Holder>, vaults: &[String]) -> u64 {
-        let places: Vec<&str> = self.places(holders, vaults).into_keys().collect();
-        let places = &places;
-        Space { deeds, places }.lap()
-    }
-
-    /// What is asked about it in this turn.
+    /// What is asked about it in this turn, and how many questions its lap has.
     pub fn questions(
         &self,
         turn: u64,
         deeds: &Deeds,
         holders: &BTreeMap<String, Holder>,
         vaults: &[String],
-    ) -> Vec<Asked> {
+    ) -> (Vec<Asked>, u64) {
         let owned = self.places(holders, vaults);
         let places: Vec<&str> = owned.keys().copied().collect();
         let places = &places;
@@ -109,7 +102,8 @@ impl Identity {
                 .into(),
             deed: deed.clone(),
         };
-        numbers.filter_map(|number| space.question(number)).map(asked).collect()
+        let questions = numbers.filter_map(|number| space.question(number)).map(asked);
+        (questions.collect(), space.lap())
     }
 }
 
