@@ -9,9 +9,6 @@
 
 has_database() { [ -n "${DATABASE_HOST:-}" ]; }
 
-# What is applied: with databases where there is a server.
-samples() { if has_database; then echo config/samples-databases; else echo config/samples; fi; }
-
 # The server as a DatabaseServer.
 database_server() {
   local tls="{mode: ${DATABASE_TLS_MODE:-VerifyFull}"

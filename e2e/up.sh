@@ -2,12 +2,14 @@
 # make up: a cluster, the operator in it, the sample tenants Ready. May be run again at any time.
 #   CLUSTER=local|kind|current   which cluster (chosen unless told)
 #   IMAGE=NAME:TAG               with CLUSTER=current: the operator's image, which that cluster can pull
-#   GATEWAY_NAMESPACE=NAME       where the gateway runs (gateway-system)
+#   GATEWAY_NAMESPACE=NAME       where the gateway's proxies run (gateway-system, as in the local cluster)
+#   GATEWAY_CONTROLLER=NAME      with CLUSTER=current|kind: the gateway that samples have routes for; see gateway.sh
 #   DATABASE_HOST=HOST           with CLUSTER=current|kind: a PostgreSQL server for the samples; see database.sh
 #   READY_TIMEOUT=SECONDS        how long the samples may take (300)
 set -euo pipefail
 . "$(dirname "$0")/choose.sh"
 . "$(dirname "$0")/database.sh"
+. "$(dirname "$0")/gateway.sh"
 
 NAMESPACE=tenant-operator-system
 BINARY=target/x86_64-unknown-linux-gnu/release/tenant-operator
@@ -18,9 +20,10 @@ bring_up() {
   case $CLUSTER in
   local)
     e2e/cluster/up.sh
-    # Where its PostgreSQL is.
+    # Where its PostgreSQL and its gateway are.
     . target/cluster/env
     DATABASE_ADDRESSES=$DATABASE_IP/32
+    GATEWAY_CONTROLLER=EnvoyGateway
     ;;
   kind)
     mkdir -p "$(dirname "$KIND_KUBECONFIG")"
@@ -83,7 +86,7 @@ install() {
   say "installing the operator ($IMAGE)"
   if ! helm upgrade --install --take-ownership tenant-operator charts/tenant-operator --namespace "$NAMESPACE" --create-namespace \
     --set image.repository="${IMAGE%:*}" --set-string image.tag="${IMAGE##*:}" --set image.pullPolicy=IfNotPresent \
-    --set network.gatewayNamespace="${GATEWAY_NAMESPACE:-gateway-system}" \
+    --set network.gatewayNamespace="${GATEWAY_NAMESPACE:-gateway-system}" $(gateway_values) \
     --set "network.clusterCIDRs={$(xargs <<<"$cidrs" | tr ' ' ',')}" --wait --timeout 3m >/dev/null; then
     why_not
     die "the operator does not come up"
@@ -149,8 +152,9 @@ Up. To look further:
   kubectl describe tenant NAME
   kubectl get events -A
   kubectl -n $NAMESPACE logs deployment/tenant-operator
-To remove it: make down
 EOF
+  if has_gateway && [ -n "${GATEWAY_ADDRESS:-}" ]; then show_routes; fi
+  echo "To remove it: make down"
 }
 
 choose_cluster

@@ -42,6 +42,12 @@ pub const ISSUED_AT: &str = "tenant-operator.io/issued-at";
 pub const PREVIOUS_UNTIL: &str = "tenant-operator.io/previous-valid-until";
 /// Annotation of a Secret: the request that its credentials answer.
 pub const ROTATED_FOR: &str = "tenant-operator.io/rotated-for";
+/// Annotation of the Secret with API keys: when each was made, in JSON.
+pub const API_KEYS: &str = "tenant-operator.io/api-keys";
+/// Annotation of it: which Secret with one key is whose, in JSON.
+pub const API_KEY_SLOTS: &str = "tenant-operator.io/api-key-slots";
+/// Annotation of a Secret with one key: nobody was told what is in it.
+pub const OPENS_NOTHING: &str = "tenant-operator.io/opens-nothing";
 /// Annotations of a namespace: what the objects in it may name, comma separated; the chart's policies read them. Without one of
 /// them that is not bounded.
 pub const ALLOWED_REGISTRIES: &str = "tenant-operator.io/allowed-image-registries";
@@ -110,6 +116,29 @@ pub const CONFIGURATION: &str = "tenant-configuration";
 
 /// The Secret that opens a tenant's database, and its volume in workloads.
 pub const DATABASE_SECRET: &str = "tenant-database";
+/// The Secret with a tenant's API keys: for each client that may use one, what it sends.
+pub const API_KEYS_SECRET: &str = "tenant-api-keys";
+
+/// The clients under which an API key opens: its own name, and while the key before it works too, that one's.
+pub fn api_key_clients(key: &str) -> [String; 2] {
+    [key.to_string(), format!("{key}.previous")]
+}
+
+/// How many API keys there can be.
+pub const MOST_API_KEYS: usize = 16;
+
+/// The Secrets with one API key each, for gateways that want such: the key, and the one before it.
+pub fn api_key_secrets(slot: usize) -> [String; 2] {
+    let name = format!("tenant-api-key-{slot}");
+    let former = format!("{name}-former");
+    [name, former]
+}
+
+/// The client under which the key opens that will take an API key's place.
+pub fn api_key_next(key: &str) -> String {
+    format!("{key}.next")
+}
+
 /// Where bindings are in a workload's containers, each in a folder of its own.
 pub const BINDINGS: &str = "/bindings";
 /// The kind of the claim that says where a tenant's data is.

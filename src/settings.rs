@@ -1,5 +1,6 @@
 //! What the operator is told when it starts: flags, each also an environment variable, read once.
 
+use crate::gateway::GatewaySettings;
 use crate::isolation::{access, admission, network};
 use crate::names;
 use clap::{ArgAction, Args, ValueEnum};
@@ -38,7 +39,7 @@ pub struct Settings {
     #[arg(long, env = "CLUSTER_CIDRS", default_value = "", value_parser = cidrs, hide_default_value = true)]
     pub cluster_cidrs: std::vec::Vec<IpNet>,
 
-    /// Namespace of the gateway that tenants may let in; empty means that there is none.
+    /// Namespace of the gateway's pods, which tenants may let in; empty means that there is none.
     #[arg(long, env = "GATEWAY_NAMESPACE", default_value = "", value_parser = optional, hide_default_value = true)]
     pub gateway_namespace: std::option::Option<String>,
 
@@ -105,6 +106,10 @@ pub struct Settings {
     /// How the network is tried.
     #[command(flatten)]
     pub network_probe: network::settings::NetworkProbe,
+
+    /// The gateway that routes are written for.
+    #[command(flatten)]
+    pub gateway: GatewaySettings,
 }
 
 /// Two processes on one machine must not have the same identity: both would lead.
@@ -145,7 +150,7 @@ fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
     }
 }
 
-fn optional(text: &str) -> Result<Option<String>, Infallible> {
+pub fn optional(text: &str) -> Result<Option<String>, Infallible> {
     Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned))
 }
 
@@ -215,6 +220,9 @@ mod tests {
         let settings = parse(&[
             "--cluster-cidrs=10.244.0.0/16, fd00::/48,",
             "--gateway-namespace=apisix",
+            "--gateway-controller=EnvoyGateway",
+            "--gateway-name=platform",
+            "--gateway-shared-hosts=api.example.com, api.example.org",
             "--dns-pod-labels=a=b,c=d=e",
             "--leader-elect=false",
             "--log-format=json",
@@ -225,6 +233,19 @@ mod tests {
         let cidrs: Vec<String> = settings.cluster_cidrs.iter().map(ToString::to_string).collect();
         assert_eq!(cidrs, ["10.244.0.0/16", "fd00::/48"]);
         assert_eq!(settings.gateway_namespace.as_deref(), Some("apisix"));
+        let attached = |settings: &Settings| settings.gateway.attachment(settings.gateway_namespace.as_deref());
+        let to = attached(&settings).expect("a gateway");
+        assert_eq!(
+            (to.namespace.as_str(), to.name.as_str(), to.shared_hosts.len()),
+            ("apisix", "platform", 2)
+        );
+        let unset = [
+            "--gateway-controller=",
+            "--gateway-name=",
+            "--gateway-parent-namespace=",
+            "--gateway-shared-hosts=",
+        ];
+        assert_eq!(attached(&parse(&unset).expect("valid")), None);
         assert_eq!(settings.dns_pod_labels["c"], "d=e");
         assert_eq!((settings.leader_elect, settings.skip_admission_proof), (false, true));
         assert_eq!(settings.lease_duration.as_secs(), 90);
@@ -241,6 +262,8 @@ mod tests {
             ("--lease-duration=15", "not a duration"),
             ("--retry-period=-1s", "negative"),
             ("--metrics-address=8080", "invalid socket address"),
+            ("--gateway-controller=nginx", "EnvoyGateway"),
+            ("--gateway-shared-hosts=*.example.com", "not a host name"),
         ];
         for (argument, reason) in table {
             let error = parse(&[argument]).map(|_| ()).expect_err(argument).to_string();

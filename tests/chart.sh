@@ -89,8 +89,27 @@ check "no Secret among the operator's rights everywhere and in default" lacks 's
   --show-only templates/rbac/operator.yaml --show-only templates/rbac/default-namespace.yaml
 check "in its own namespace the operator reads Secrets" verbs_on_secrets release-namespace '[get]'
 check "in a tenant's namespace it makes Secrets, and has its own by name" verbs_on_secrets namespace '[create]' '[get, update, patch, delete]'
-check "only tenant-database is that Secret" test \
-  "$(render --show-only templates/rbac/namespace.yaml | grep -A2 'resources: .*secrets' | grep -c 'resourceNames: \[tenant-database\]$')" = 1
+check "only the tenant's credentials are those Secrets" test \
+  "$(render --show-only templates/rbac/namespace.yaml | grep -A2 'resources: .*secrets' | grep -c 'resourceNames: \[tenant-database, tenant-api-keys\]$')" = 1
+envoy=gateway.controller=EnvoyGateway,gateway.name=platform,network.gatewayNamespace=gateway-system
+check "no route unless there is a gateway to write for" lacks 'gateway\.envoyproxy\.io|httproutes' --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml
+check "routes for Envoy Gateway, read everywhere" test \
+  "$(render --show-only templates/rbac/operator.yaml --set "$envoy" | grep -A2 -E 'gateway\.(networking|envoyproxy)' | sed -n 's/.*verbs: //p' | sort -u)" = '[get, list, watch]'
+check "the operator is told of the gateway" test \
+  "$(render --set "$envoy" --set 'gateway.sharedHosts={a.example.com,b.example.com}' | grep -A1 -E 'name: GATEWAY_(CONTROLLER|NAME|SHARED_HOSTS)$' | sed -n 's/.*value: //p' | xargs)" = 'EnvoyGateway platform a.example.com,b.example.com'
+refuse "a gateway without a name" render --set gateway.controller=EnvoyGateway,network.gatewayNamespace=x
+refuse "a gateway that is nowhere" render --set gateway.controller=EnvoyGateway,gateway.name=x
+refuse "a gateway that nobody knows" render --set gateway.controller=nginx,gateway.name=x,network.gatewayNamespace=x
+apisix=gateway.controller=APISIX,gateway.name=apisix,network.gatewayNamespace=apisix
+kinds_of_gateways() { render --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml "$@" | grep -oE 'httproutes|apisixroutes' | sort | uniq -c | xargs; }
+check "Envoy Gateway's kinds for Envoy Gateway" test "$(kinds_of_gateways --set "$envoy")" = '2 httproutes'
+check "APISIX's kinds for APISIX" test "$(kinds_of_gateways --set "$apisix")" = '2 apisixroutes'
+keys() { render --show-only templates/rbac/namespace.yaml "$@" | grep -cE '^ +- tenant-api-key-[0-9]+(-former)?$'; }
+check "Secrets with one API key for APISIX" test "$(keys --set "$apisix")" = 32
+check "no such Secrets for others" test "$(keys --set "$envoy")" = 0
+check "their names are allowed for APISIX" test "$(render --set "$apisix" | grep -c 'tenant-api-key-(\[1-9\]')" = 3
+check "their names are nobody's for others" lacks 'tenant-api-key-\(' --set "$envoy"
+check "APISIX's Redis" has 'value: "redis:6380"$' --set "$apisix" --set gateway.redis=redis:6380
 # The verbs on pods in a tenant's namespace.
 verbs_on_pods() { render --show-only templates/rbac/namespace.yaml "$@" | awk '/resources: \[pods\]/ { on = 1 } on && /verbs:/ { sub(/.*verbs: /, ""); print; on = 0 }' | xargs; }
 check "it makes no pod" test "$(verbs_on_pods)" = '[get, list, watch, delete, deletecollection]'
@@ -124,6 +143,9 @@ done
 
 check "kustomize builds config/default" kubectl kustomize config/default
 check "kustomize builds config/prometheus" kubectl kustomize config/prometheus
+for samples in samples samples-databases samples-routes samples-databases-routes; do
+  check "kustomize builds config/$samples" kubectl kustomize "config/$samples"
+done
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -59,6 +59,8 @@ impl Scene {
             service_account: "tenant-operator".into(),
             dns_namespace: "kube-system".into(),
             dns_pod_labels: [("k8s-app".to_string(), "kube-dns".to_string())].into(),
+            gateway: None,
+            gateway_problem: None,
             gateway_namespace: Some("gateway".into()),
             api_server: vec![("10.96.0.1".parse().expect("an address"), 443)],
             examiner: true,

@@ -20,14 +20,14 @@ use std::time::{Duration, Instant};
 use tenant_operator::api::{DatabaseModel, Tenant, TenantTier, TlsMode};
 use tenant_operator::cluster::{Desired, Key, Kind, Live};
 use tenant_operator::database::claim::{self, Placement};
-use tenant_operator::database::credentials::Published;
 use tenant_operator::database::secret::{self, Credentials, Endpoint};
 use tenant_operator::database::servers;
 use tenant_operator::names;
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::secret::Password;
+use tenant_operator::rotation::Published;
 use tenant_operator::tenant::provision::{Progress, is_enforced};
-use tenant_operator::tenant::status::{self, Verdict};
+use tenant_operator::tenant::status::{self, Seen, Verdict};
 use tenant_operator::tenant::validate::Attachment;
 use tenant_operator::tenant::workload::judge;
 use tenant_operator::tenant::{self, Environment, Platform, ValidTenant, World, plan};
@@ -334,7 +334,7 @@ impl Run {
             .map(|namespace| namespace.name.clone())
             .collect();
         let usage = status::usage(std::iter::empty(), now);
-        let status = status::status(tenant, &verdict, Some(valid), None, namespaces, usage, now);
+        let status = status::status(tenant, &verdict, Some(valid), Seen::default(), namespaces, usage, now);
         let patch = Patch::Merge(json!({"status": status}));
         self.cluster
             .tenants()

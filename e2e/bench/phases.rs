@@ -39,6 +39,8 @@ pub struct Figures {
     pub used: Metrics,
     pub quiet: Duration,
     pub quiet_asked: Counts,
+    /// CPU of the same time.
+    pub quiet_used: Metrics,
     /// None where there is but one tenant.
     pub fairness: Option<Fairness>,
     pub restart: Duration,
@@ -131,9 +133,10 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     let age = Duration::from_secs(if site.is_some() { arguments.age } else { 0 });
     tokio::time::sleep(age).await;
     say(format_args!("{} s of quiet", quiet.as_secs()));
-    let (mark, begin) = (Mark::now(log)?, place()?);
+    let (mark, begin, before) = (Mark::now(log)?, place()?, operator::metrics(cluster, &pod).await?);
     tokio::time::sleep(quiet).await;
     let (quiet_asked, sql_quiet) = (mark.since(operator::USER)?, since(begin.as_ref())?);
+    let quiet_used = operator::metrics(cluster, &pod).await?.since(&before);
 
     let fairness = fairness::run(cluster, FLEET, count).await?;
     settle(log).await?;
@@ -177,6 +180,7 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         used,
         quiet,
         quiet_asked,
+        quiet_used,
         fairness,
         restart,
         restart_asked,

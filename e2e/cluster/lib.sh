@@ -87,3 +87,10 @@ must_run() {
 }
 
 kubectl() { "$BIN/kubectl" --kubeconfig "$ADMIN_KUBECONFIG" "$@"; }
+
+# libraries PROGRAM: image.sh's options, a line each, for the shared libraries that it loads.
+libraries() {
+  ldd "$1" | grep -o '/[^ ]*\.so[^ ]*' | sort -u | while read -r library; do
+    printf -- '--file\n%s:%s\n' "$(readlink -f "$library")" "$library"
+  done
+}

@@ -6,8 +6,6 @@ set -euo pipefail
 
 psql=/usr/lib/postgresql/15/bin/psql
 busybox=$(command -v busybox)
-options=(--file "$psql:/bin/psql" --link busybox:/bin/sh --link busybox:/bin/sleep)
-while read -r library; do
-  options+=(--file "$(readlink -f "$library"):$library")
-done < <(ldd "$psql" | grep -o '/[^ ]*\.so[^ ]*' | sort -u)
-exec "$CLUSTER_SRC/image.sh" "$busybox" "$PSQL_IMAGE" --as /bin/busybox --entrypoint /bin/sh "${options[@]}" "$@"
+mapfile -t loaded < <(libraries "$psql")
+exec "$CLUSTER_SRC/image.sh" "$busybox" "$PSQL_IMAGE" --as /bin/busybox --entrypoint /bin/sh \
+  --file "$psql:/bin/psql" --link busybox:/bin/sh --link busybox:/bin/sleep "${loaded[@]}" "$@"

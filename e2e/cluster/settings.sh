@@ -54,8 +54,23 @@ DATABASE_LOG=$LOGS/postgres.log
 DATABASE_PID_FILE=$STATE/postgres/data/postmaster.pid
 DATABASE_CONTROL=$CLUSTER_SRC/postgres.sh
 
+# The gateway (gateway.sh): an address of its own beside the node's, so that ports 80 and 443 are nobody else's. Its namespace is
+# GATEWAY_NAMESPACE to others; that name is already what a user of e2e/up.sh says of another cluster.
+GATEWAY_ADDRESS=10.97.0.2
+GATEWAY_CLASS=envoy
+GATEWAY_NAME=platform
+LOCAL_GATEWAY_NAMESPACE=gateway-system
+GATEWAY_CONTROLLER_NAMESPACE=envoy-gateway-system
+GATEWAY_CA_FILE=$STATE/gateway-ca.crt
+GATEWAY_METRICS=http://platform-metrics.$LOCAL_GATEWAY_NAMESPACE.svc.cluster.local:19001/stats/prometheus
+GATEWAY_CONTROL=$CLUSTER_SRC/gateway.sh
+
 PAUSE_IMAGE=localhost/pause:e2e
 AGNHOST_IMAGE=localhost/agnhost:e2e
 BUSYBOX_IMAGE=localhost/busybox:e2e
 PSQL_IMAGE=localhost/psql:e2e
 COREDNS_IMAGE=localhost/coredns:e2e
+ENVOY_GATEWAY_IMAGE=localhost/envoy-gateway:e2e
+ENVOY_IMAGE=localhost/envoy:e2e
+RATELIMIT_IMAGE=localhost/ratelimit:e2e
+REDIS_IMAGE=localhost/redis:e2e

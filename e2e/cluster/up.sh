@@ -15,8 +15,11 @@ esac
 need_root up.sh
 take_lock
 
-identity() { echo "$REPO"; grep -hE '^\s*(k8s.io/kubernetes|go.etcd.io/etcd/server/v3|sigs.k8s.io/kwok|github.com/containerd/containerd/v2) v' \
-  "$CLUSTER_SRC/go.mod" "$CLUSTER_SRC/containerd/go.mod"; }
+identity() {
+  echo "$REPO"
+  grep -hE '^\s*(require )?(k8s.io/kubernetes|go.etcd.io/etcd/server/v3|sigs.k8s.io/kwok|github.com/containerd/containerd/v2|github.com/envoyproxy/gateway) v' \
+    "$CLUSTER_SRC/go.mod" "$CLUSTER_SRC/containerd/go.mod" "$CLUSTER_SRC/gateway/go.mod"
+}
 
 alive() {
   [ "$(cat "$RUN/identity" 2>/dev/null)" = "$(identity)" ] || return 1
@@ -57,12 +60,20 @@ DATABASE_SOCKET='$DATABASE_SOCKET'
 DATABASE_LOG='$DATABASE_LOG'
 DATABASE_PID_FILE='$DATABASE_PID_FILE'
 DATABASE_CONTROL='$DATABASE_CONTROL'
+GATEWAY_ADDRESS='$GATEWAY_ADDRESS'
+GATEWAY_CLASS='$GATEWAY_CLASS'
+GATEWAY_NAME='$GATEWAY_NAME'
+GATEWAY_NAMESPACE='$LOCAL_GATEWAY_NAMESPACE'
+GATEWAY_CONTROLLER_NAMESPACE='$GATEWAY_CONTROLLER_NAMESPACE'
+GATEWAY_CA_FILE='$GATEWAY_CA_FILE'
+GATEWAY_METRICS='$GATEWAY_METRICS'
+GATEWAY_CONTROL='$GATEWAY_CONTROL'
 EOF
 }
 
 addresses_free() {
   local cidr
-  for cidr in "$POD_CIDR" "$SERVICE_CIDR" "$NODE_IP/32" "$DATABASE_CIDR"; do
+  for cidr in "$POD_CIDR" "$SERVICE_CIDR" "$NODE_IP/32" "$GATEWAY_ADDRESS/32" "$DATABASE_CIDR"; do
     if [ -n "$(ip -4 route show root "$cidr" table main)" ]; then
       die "$cidr, which this cluster uses, is routed on this machine already: $(ip -4 route show root "$cidr" table main | head -n 1)"
     fi
@@ -70,8 +81,12 @@ addresses_free() {
 }
 
 if alive "${wanted[@]}" && { [ "${#wanted[@]}" -eq "${#CONTROL_PLANE[@]}" ] || node_ready; }; then
-  # Nothing stands on the database: when a test left it stopped or frozen, it alone is started again.
-  if [ "${#wanted[@]}" -gt "${#CONTROL_PLANE[@]}" ]; then "$CLUSTER_SRC/postgres.sh" start; fi
+  # Nothing stands on the database or the gateway: when a test left one stopped or frozen, it alone is started again.
+  if [ "${#wanted[@]}" -gt "${#CONTROL_PLANE[@]}" ]; then
+    "$CLUSTER_SRC/postgres.sh" start
+    "$CLUSTER_SRC/gateway.sh" start
+    "$CLUSTER_SRC/gateway.sh" wait
+  fi
   write_env
   say "already up (KUBECONFIG=$ADMIN_KUBECONFIG)"
   exit 0
@@ -81,7 +96,7 @@ fi
 if [ "${#wanted[@]}" -eq "${#CONTROL_PLANE[@]}" ]; then
   "$CLUSTER_SRC/build.sh" clients control-plane
 else
-  "$CLUSTER_SRC/build.sh" clients control-plane samples node
+  "$CLUSTER_SRC/build.sh" clients control-plane samples node gateway
 fi
 
 began=$SECONDS
@@ -101,10 +116,17 @@ if ! alive "${CONTROL_PLANE[@]}" || [ -e "$STATE/containerd" ]; then
   "$CLUSTER_SRC/control-plane.sh"
 fi
 if [ "${#wanted[@]}" -gt "${#CONTROL_PLANE[@]}" ]; then
-  say "starting PostgreSQL and the node"
+  say "starting PostgreSQL, the node and the gateway"
+  # Its definitions and images come in while the node starts.
+  "$CLUSTER_SRC/gateway.sh" start &
+  gateway=$!
+  trap 'kill "$gateway" 2>/dev/null || true' EXIT
   "$CLUSTER_SRC/postgres.sh" start
   "$CLUSTER_SRC/node.sh"
   "$CLUSTER_SRC/addons.sh"
+  wait "$gateway" || die "the gateway could not be brought in"
+  trap - EXIT
+  "$CLUSTER_SRC/gateway.sh" wait
 fi
 write_env
 say "up after $((SECONDS - began)) s (KUBECONFIG=$ADMIN_KUBECONFIG)"

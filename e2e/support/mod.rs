@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cluster;
 pub mod database;
 pub mod discovery;
+pub mod gateway;
 pub mod kubectl;
 pub mod operator;
 pub mod outside;

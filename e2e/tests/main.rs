@@ -39,6 +39,7 @@ mod provisioning;
 mod quarantine;
 mod quota;
 mod retention;
+mod routes;
 mod seeds;
 mod suspension;
 mod tiers;

@@ -13,7 +13,7 @@ const EXAMINES: &str = "tenant-operator-examiner";
 const ME: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews?dryRun=All";
 
 /// What it reads in the whole cluster.
-const READS: [Rights<'_>; 6] = [
+const READS: [Rights<'_>; 8] = [
     (
         "get list watch",
         "tenants.tenant-operator.io tenanttiers.tenant-operator.io tenantviews.tenant-operator.io \
@@ -34,6 +34,9 @@ const READS: [Rights<'_>; 6] = [
          networkpolicies.networking.k8s.io deployments.apps horizontalpodautoscalers.autoscaling \
          poddisruptionbudgets.policy",
     ),
+    // What leads to tenants, and where it begins.
+    ("get list watch", ROUTES),
+    ("get list watch", "gateways.gateway.networking.k8s.io"),
     // Whether its CRD is there.
     (
         "get",
@@ -59,7 +62,10 @@ const IN_ITS_OWN: [Rights<'_>; 4] = [
     ("get update patch", "leases.coordination.k8s.io=tenant-operator"),
     ("get", "secrets"),
 ];
-const IN_A_TENANTS: [Rights<'_>; 5] = [
+/// By what the gateway is told.
+const ROUTES: &str = "httproutes.gateway.networking.k8s.io httproutefilters.gateway.envoyproxy.io \
+    securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io";
+const IN_A_TENANTS: [Rights<'_>; 7] = [
     ("update patch delete", "namespaces"),
     (
         "create update patch delete",
@@ -67,7 +73,9 @@ const IN_A_TENANTS: [Rights<'_>; 5] = [
          networkpolicies.networking.k8s.io deployments.apps horizontalpodautoscalers.autoscaling \
          poddisruptionbudgets.policy rolebindings.rbac.authorization.k8s.io tenantviews.tenant-operator.io",
     ),
+    ("create update patch delete", ROUTES),
     ("get update patch delete", "secrets=tenant-database"),
+    ("get update patch delete", "secrets=tenant-api-keys"),
     // For draining.
     ("get list watch delete deletecollection", "pods"),
     (
@@ -233,7 +241,7 @@ async fn of_the_secrets_that_there_are_it_reads_its_own() -> Result<()> {
     let thief = thief(&scene).await?;
     let foreign = scene.namespace("foreign").await?;
     let secret = |name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"a": "b"}});
-    for name in ["theirs", "tenant-database"] {
+    for name in ["theirs", "tenant-database", "tenant-api-keys"] {
         scene
             .cluster
             .create(&path("secrets", &foreign, ""), &secret(name))
@@ -250,12 +258,12 @@ async fn of_the_secrets_that_there_are_it_reads_its_own() -> Result<()> {
         let marked = secret["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "tenant-operator";
         if namespace == operator::NAMESPACE {
             read += usize::from(code == 200);
-        } else if !(marked && name == "tenant-database") {
+        } else if !(marked && ["tenant-database", "tenant-api-keys"].contains(&name.as_str())) {
             ensure!(code == 403, "it reads {namespace}/{name}: {code} {message}");
             denied += 1;
         }
     }
-    ensure!(denied >= 2 && read >= 1, "{denied} were denied, {read} read");
+    ensure!(denied >= 3 && read >= 1, "{denied} were denied, {read} read");
     Ok(())
 }
 

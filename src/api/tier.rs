@@ -3,7 +3,8 @@
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
 use super::{
-    Allowed, ContainerResources, Credentials, IsolationModel, Network, ResourceList, TierDatabase, Workload, schema,
+    Allowed, ContainerResources, Credentials, IsolationModel, Network, ResourceList, TierDatabase, TierGateway,
+    Workload, schema,
 };
 use k8s_openapi::api::core::v1::Toleration;
 use kube::{CustomResource, KubeSchema};
@@ -82,6 +83,9 @@ pub struct TenantTierSpec {
     /// How long the tenants' credentials live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
+    /// The tenants' way in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<TierGateway>,
     /// A JSON Schema that the tenants' configuration must satisfy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]

@@ -59,6 +59,11 @@ impl Render {
             if valid.network.api_server == Access::Allow {
                 eprintln!("Tenant {name}: the NetworkPolicy for the API server is not shown, only a cluster knows it");
             }
+            if valid.gateway.is_some() && platform(&self.settings).gateway.is_none() {
+                eprintln!(
+                    "Tenant {name}: its routes are not shown, --gateway-controller and --gateway-name say for what"
+                );
+            }
             if let Some(database) = &valid.database.clone() {
                 match statements::server(database, &resources.servers) {
                     Ok(server) => {
@@ -103,6 +108,7 @@ impl Render {
             cluster_cidrs: self.settings.cluster_cidrs.clone(),
             peers: peers.collect(),
             held_namespaces: held.collect(),
+            shared_hosts: Some(self.settings.gateway.shared_hosts.clone()),
             ..World::default()
         }
     }

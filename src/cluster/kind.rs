@@ -35,6 +35,15 @@ pub enum Kind {
     /// where it has.
     ClusterReport,
     ClusterPolicyReport,
+    /// What leads to a tenant. Other projects' resources too; watched where the operator is told of such a gateway.
+    HttpRoute,
+    HttpRouteFilter,
+    SecurityPolicy,
+    BackendTrafficPolicy,
+    ApisixUpstream,
+    ApisixPluginConfig,
+    ApisixConsumer,
+    ApisixRoute,
 }
 
 impl Kind {
@@ -74,6 +83,14 @@ impl Kind {
             Self::Secret => ApiResource::erase::<Secret>(&()),
             Self::ClusterReport => foreign("openreports.io", "v1alpha1", self.as_str(), "clusterreports"),
             Self::ClusterPolicyReport => foreign("wgpolicyk8s.io", "v1alpha2", self.as_str(), "clusterpolicyreports"),
+            Self::HttpRoute => foreign("gateway.networking.k8s.io", "v1", self.as_str(), "httproutes"),
+            Self::HttpRouteFilter => foreign(ENVOY_GATEWAY, "v1alpha1", self.as_str(), "httproutefilters"),
+            Self::SecurityPolicy => foreign(ENVOY_GATEWAY, "v1alpha1", self.as_str(), "securitypolicies"),
+            Self::BackendTrafficPolicy => foreign(ENVOY_GATEWAY, "v1alpha1", self.as_str(), "backendtrafficpolicies"),
+            Self::ApisixUpstream => foreign(APISIX, "v2", self.as_str(), "apisixupstreams"),
+            Self::ApisixPluginConfig => foreign(APISIX, "v2", self.as_str(), "apisixpluginconfigs"),
+            Self::ApisixConsumer => foreign(APISIX, "v2", self.as_str(), "apisixconsumers"),
+            Self::ApisixRoute => foreign(APISIX, "v2", self.as_str(), "apisixroutes"),
         }
     }
 
@@ -96,7 +113,20 @@ impl Kind {
             Self::Secret => "Secret",
             Self::ClusterReport => "ClusterReport",
             Self::ClusterPolicyReport => "ClusterPolicyReport",
+            Self::HttpRoute => "HTTPRoute",
+            Self::HttpRouteFilter => "HTTPRouteFilter",
+            Self::SecurityPolicy => "SecurityPolicy",
+            Self::BackendTrafficPolicy => "BackendTrafficPolicy",
+            Self::ApisixUpstream => "ApisixUpstream",
+            Self::ApisixPluginConfig => "ApisixPluginConfig",
+            Self::ApisixConsumer => "ApisixConsumer",
+            Self::ApisixRoute => "ApisixRoute",
         }
+    }
+
+    /// Whether it leads into a tenant.
+    pub fn is_route(self) -> bool {
+        matches!(self, Self::HttpRoute | Self::ApisixRoute)
     }
 
     /// Paths that others fill in after creation: never compared, and kept when the object is replaced.
@@ -115,6 +145,9 @@ impl Kind {
         }
     }
 }
+
+const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io";
+const APISIX: &str = "apisix.apache.org";
 
 /// A resource that no library here has a type for.
 fn foreign(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {

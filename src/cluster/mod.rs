@@ -6,6 +6,7 @@ pub mod kind;
 pub mod leader;
 pub mod object;
 mod packed;
+pub mod secret;
 pub mod served;
 pub mod store;
 pub mod write;

@@ -88,6 +88,16 @@ impl Live {
         self.label(names::TENANT_ID).is_none() && self.annotation(names::OWNED_BY).is_none()
     }
 
+    /// The same object, to be written with this value.
+    pub fn with(&self, value: Value) -> Desired {
+        Desired {
+            key: self.key.clone(),
+            value,
+            others: Vec::new(),
+            takes_over: false,
+        }
+    }
+
     /// Whether its deletion has begun.
     pub fn is_terminating(&self) -> bool {
         self.value.pointer("/metadata/deletionTimestamp").is_some()
@@ -111,15 +121,20 @@ pub fn trim(kind: Kind, value: &mut Value) {
             "conditions",
         ],
         Kind::Namespace => &["phase", "conditions"],
+        Kind::ApisixUpstream | Kind::ApisixPluginConfig | Kind::ApisixConsumer | Kind::ApisixRoute => &["conditions"],
         Kind::PersistentVolumeClaim => &["phase"],
+        Kind::HttpRoute => &["parents"],
+        Kind::SecurityPolicy | Kind::BackendTrafficPolicy => &["ancestors"],
         _ => &[],
     };
     match value.get_mut("status") {
         Some(Value::Object(status)) if !keep.is_empty() => {
             status.retain(|field, _| keep.contains(&field.as_str()));
-            if let Some(Value::Array(conditions)) = status.get_mut("conditions") {
-                for condition in conditions.iter_mut().filter_map(Value::as_object_mut) {
-                    condition.retain(|field, _| matches!(field.as_str(), "type" | "status" | "reason" | "message"));
+            trim_conditions(status.get_mut("conditions"));
+            for part in ["parents", "ancestors"] {
+                let list = status.get_mut(part).and_then(Value::as_array_mut);
+                for one in list.into_iter().flatten() {
+                    trim_conditions(one.get_mut("conditions"));
                 }
             }
         }
@@ -129,5 +144,16 @@ pub fn trim(kind: Kind, value: &mut Value) {
             }
         }
         None => {}
+    }
+}
+
+/// Leaves of conditions what is said, and of which generation.
+fn trim_conditions(conditions: Option<&mut Value>) {
+    let Some(Value::Array(conditions)) = conditions else {
+        return;
+    };
+    for condition in conditions.iter_mut().filter_map(Value::as_object_mut) {
+        let stays = |field: &str| matches!(field, "type" | "status" | "reason" | "message" | "observedGeneration");
+        condition.retain(|field, _| stays(field));
     }
 }

@@ -66,11 +66,18 @@ impl Store {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resolves when every kind was listed once.
+    /// Resolves when every kind that is always watched was listed once.
     pub async fn synced(&self) {
         let mut synced = self.synced.subscribe();
         // The sender lives as long as self.
-        let _ = synced.wait_for(|kinds| kinds.len() == Kind::ALL.len()).await;
+        let _ = synced
+            .wait_for(|kinds| Kind::ALL.iter().all(|kind| kinds.contains(kind)))
+            .await;
+    }
+
+    /// Whether all objects of a kind were listed once.
+    pub fn has_listed(&self, kind: Kind) -> bool {
+        self.synced.borrow().contains(&kind)
     }
 
     /// Takes in what the API server said. Returns the tenants that this concerns.

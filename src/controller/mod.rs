@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod context;
 pub mod events;
 pub mod examiner;
+pub mod gateway;
 mod holders;
 mod kept;
 pub mod pace;

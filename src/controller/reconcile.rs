@@ -4,13 +4,13 @@ use super::{Context, report};
 use crate::api::{Tenant, TenantStatus};
 use crate::cluster::{Identity, Key, Kind};
 use crate::database::release;
-use crate::database::tend::Outcome as Data;
 use crate::error::Error;
+use crate::gateway::standing::Standing;
 use crate::names;
 use crate::tenant::drain::Mode;
 use crate::tenant::provision::{self, Progress, Provisioned};
 use crate::tenant::quarantine::{self, Quarantine};
-use crate::tenant::status::{Verdict, reason};
+use crate::tenant::status::{Seen, Verdict, reason};
 use crate::tenant::{self, ValidTenant, cleanup, diagnosis, withhold};
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
@@ -82,7 +82,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             reason: reason::TIER_NOT_FOUND,
             message,
         };
-        let action = settle(tenant, ctx, verdict, acted, None, None).await?;
+        let action = settle(tenant, ctx, verdict, acted, None, Seen::default()).await?;
         return withheld.map(|_| action);
     };
     let valid = match tenant::validate(tenant, &tier, &world) {
@@ -93,7 +93,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
                 reason: reason::INVALID_SPEC,
                 message,
             };
-            let action = settle(tenant, ctx, verdict, acted, None, None).await?;
+            let action = settle(tenant, ctx, verdict, acted, None, Seen::default()).await?;
             return withheld.map(|_| action);
         }
     };
@@ -105,13 +105,24 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     let policy = tenant.spec.deletion_policy.unwrap_or_default();
     let provisioned = provision::provision(&ctx.writer, &ctx.databases, &valid, &ctx.platform(), policy).await;
     match (provisioned, withheld) {
-        (Ok(Provisioned { progress, database }), Ok(withheld)) => {
+        (
+            Ok(Provisioned {
+                progress,
+                database,
+                gateway,
+            }),
+            Ok(withheld),
+        ) => {
             let progress = match (progress, withheld) {
                 (Progress::Complete, Some(waiting)) => Progress::Namespaces(waiting),
                 (progress, _) => progress,
             };
             let verdict = Verdict::Planned(progress);
-            settle(tenant, ctx, verdict, acted, Some(&valid), database.as_ref()).await
+            let seen = Seen {
+                database: database.as_ref(),
+                gateway: gateway.as_ref(),
+            };
+            settle(tenant, ctx, verdict, acted, Some(&valid), seen).await
         }
         (Err(error), _) | (_, Err(error)) => fail(tenant, ctx, error, acted, Some(&valid)).await,
     }
@@ -150,7 +161,7 @@ async fn settle(
     verdict: Verdict,
     acted: Option<&Quarantine>,
     valid: Option<&ValidTenant>,
-    data: Option<&Data>,
+    seen: Seen<'_>,
 ) -> Result<Action, Error> {
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     let underway = if verdict.is_passing() {
@@ -176,10 +187,17 @@ async fn settle(
         // Whoever looks after the server wakes its tenants when it is back.
         Verdict::Planned(Progress::Database { ref problem, .. }) if problem.reason != "ServerBusy" => (verdict, STUCK),
         Verdict::Planned(Progress::Database { .. }) => (verdict, UNDERWAY),
+        // What it says of its routes is watched.
+        Verdict::Planned(Progress::Gateway(Standing::Waiting(_))) => (verdict, STUCK / 3),
+        Verdict::Planned(Progress::Gateway(_)) => (verdict, STUCK),
         Verdict::Planned(Progress::Namespaces(_)) | Verdict::Waiting { .. } => (verdict, UNDERWAY),
     };
-    let status = report::report(ctx, tenant, &verdict, valid, data).await?;
-    let due = data.and_then(|data| data.again).unwrap_or(again);
+    let status = report::report(ctx, tenant, &verdict, valid, seen).await?;
+    let dues = [
+        seen.database.and_then(|data| data.again),
+        seen.gateway.and_then(|gateway| gateway.again),
+    ];
+    let due = dues.into_iter().flatten().min().unwrap_or(again);
     let sentence = quarantine_due(tenant, ctx, acted, &status);
     Ok(Action::requeue(again.min(due).min(sentence.unwrap_or(again))))
 }
@@ -221,7 +239,7 @@ async fn fail(
                 reason: reason::PROGRESSING,
                 message: error.to_string(),
             };
-            return settle(tenant, ctx, verdict, acted, valid, None).await;
+            return settle(tenant, ctx, verdict, acted, valid, Seen::default()).await;
         }
         error if error.is_stalled() => Verdict::Stalled {
             reason: error.reason(),
@@ -235,7 +253,7 @@ async fn fail(
     // A conflict in passing, or an API server that is away for a moment, is not worth a write.
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     if !verdict.is_passing() || ctx.underway_since(name).elapsed() >= BLOCKED {
-        report::report(ctx, tenant, &verdict, valid, None).await?;
+        report::report(ctx, tenant, &verdict, valid, Seen::default()).await?;
     }
     Err(error)
 }
@@ -272,7 +290,14 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         } else {
             reason::TERMINATING
         };
-        report::report(ctx, tenant, &Verdict::Waiting { reason, message }, None, None).await?;
+        report::report(
+            ctx,
+            tenant,
+            &Verdict::Waiting { reason, message },
+            None,
+            Seen::default(),
+        )
+        .await?;
     }
     Ok(Action::requeue(if since >= BLOCKED { ENDING * 5 } else { ENDING }))
 }

@@ -11,7 +11,7 @@ use crate::isolation::report::Statement;
 use crate::isolation::{Outcome, admission};
 use crate::names;
 use crate::tenant::provision::Progress;
-use crate::tenant::status::{self, Verdict, kind, reason};
+use crate::tenant::status::{self, Seen, Verdict, kind, reason};
 use crate::tenant::{ValidTenant, isolated, plan, quarantine};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
@@ -27,7 +27,7 @@ pub async fn report(
     tenant: &Tenant,
     verdict: &Verdict,
     valid: Option<&ValidTenant>,
-    data: Option<&Data>,
+    seen: Seen<'_>,
 ) -> Result<TenantStatus, Error> {
     let name = tenant.metadata.name.clone().unwrap_or_default();
     let now = Timestamp::now();
@@ -43,7 +43,7 @@ pub async fn report(
         tenant,
         verdict,
         valid,
-        data,
+        seen,
         namespaces,
         status::usage(ours(), now),
         now,
@@ -51,7 +51,7 @@ pub async fn report(
     let old = tenant.status.as_ref();
     if !new.namespaces.is_empty() && tenant.metadata.deletion_timestamp.is_none() {
         let stance = Stance {
-            database: seen_apart(valid, data),
+            database: seen_apart(valid, seen.database),
             network: position(verdict, valid),
             admission: valid.filter(|_| has_bounds(verdict)).map(admission::Subject::all),
         };
@@ -107,8 +107,11 @@ fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
 
 /// Whether the tenant's bounds were seen to be there.
 fn has_bounds(verdict: &Verdict) -> bool {
-    use Progress::{Complete, Database, Workloads};
-    matches!(verdict, Verdict::Planned(Complete | Workloads(_) | Database { .. }))
+    use Progress::{Complete, Database, Gateway, Workloads};
+    matches!(
+        verdict,
+        Verdict::Planned(Complete | Workloads(_) | Database { .. } | Gateway(_))
+    )
 }
 
 /// How the look with the tenant's own login came out; None where nobody can log in.
@@ -121,11 +124,10 @@ fn seen_apart(valid: Option<&ValidTenant>, data: Option<&Data>) -> Option<Outcom
         if let Some(seen) = data.and_then(|data| data.isolation.clone()) {
             return seen;
         }
-        let problem = data.and_then(|data| data.problem.as_ref());
-        Outcome::Untried(match problem {
-            Some(problem) => format!("the database is not ready ({})", problem.reason),
-            None => "the tenant's login was not tried yet".into(),
-        })
+        match data.and_then(|data| data.problem.as_ref()) {
+            Some(problem) => Outcome::Untried(format!("the database is not ready ({})", problem.reason)),
+            None => Outcome::Pending,
+        }
     })
 }
 

@@ -10,12 +10,13 @@ use super::reports::Reports;
 use super::slices::slices;
 use super::surveyor::Surveyor;
 use super::walls::walls;
-use super::{Context, Queue, admission_proof, api_server, reconcile, watches};
+use super::{Context, Queue, admission_proof, api_server, gateway, reconcile, watches};
 use crate::api::Tenant;
 use crate::cluster::leader::{Candidate, Leadership, Timing};
 use crate::cluster::{Kind, Store, Writer, client};
 use crate::database::Databases;
 use crate::error::Error;
+use crate::gateway::Attachment;
 use crate::isolation::access::{Access, Watched};
 use crate::isolation::admission;
 use crate::names;
@@ -25,6 +26,7 @@ use crate::telemetry::health::Readiness;
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::Platform;
 use crate::tenant::observe::Known;
+use crate::tenant::routes::UNSEEN;
 use anyhow::Context as _;
 use futures::StreamExt;
 use kube::Client;
@@ -168,6 +170,17 @@ async fn lead(
     let tiers_watch = watches::tiers(client.clone(), tiers_writer, tenants.clone(), queue.clone());
     watching.push(AbortOnDropHandle::new(tokio::spawn(tiers_watch)));
 
+    let gateway = attachment(settings);
+    if let Some(to) = &gateway {
+        let follow = gateway::follow(
+            client.clone(),
+            to.controller,
+            store.clone(),
+            tenants.clone(),
+            queue.clone(),
+        );
+        watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
+    }
     let known = Known {
         tenants: tenants.clone(),
         tiers: tiers.clone(),
@@ -175,6 +188,7 @@ async fn lead(
         cluster_cidrs: settings.cluster_cidrs.clone(),
         reserved: reserved(settings),
         lacks_gateway: settings.gateway_namespace.is_none(),
+        shared_hosts: gateway.as_ref().map(|gateway| gateway.shared_hosts.clone()),
         namespace: settings.namespace.clone(),
     };
     let (watched, handles) = Watched::start(&client);
@@ -231,6 +245,10 @@ async fn lead(
         underway: Mutex::new(HashMap::new()),
     });
     api_server::refresh(&ctx).await;
+    if let Some(to) = attachment(settings).filter(|to| to.controller.has_parent()) {
+        let follow = gateway::follow_parent(ctx.clone(), to);
+        watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
+    }
     watching.push(AbortOnDropHandle::new(tokio::spawn(keep_house(ctx.clone()))));
     if tiers.wait_until_ready().await.is_err() || servers.wait_until_ready().await.is_err() {
         return false;
@@ -300,9 +318,18 @@ pub fn platform(settings: &Settings) -> Platform {
         dns_namespace: settings.dns_namespace.clone(),
         dns_pod_labels: settings.dns_pod_labels.clone(),
         gateway_namespace: settings.gateway_namespace.clone(),
+        gateway: attachment(settings),
+        gateway_problem: attachment(settings)
+            .filter(|to| to.controller.has_parent())
+            .map(|_| UNSEEN.into()),
         api_server: Vec::new(),
         examiner: settings.admission_probe.enabled,
     }
+}
+
+/// Where routes attach.
+fn attachment(settings: &Settings) -> Option<Attachment> {
+    settings.gateway.attachment(settings.gateway_namespace.as_deref())
 }
 
 /// Whose namespace a tenant must not have.
@@ -311,11 +338,12 @@ fn reserved(settings: &Settings) -> BTreeMap<String, &'static str> {
         .gateway_namespace
         .clone()
         .map(|namespace| (namespace, "the gateway"));
+    let parent = attachment(settings).map(|gateway| (gateway.namespace, "the gateway"));
     let others = [
         (settings.namespace.clone(), "the operator"),
         (settings.dns_namespace.clone(), "the cluster's DNS"),
     ];
-    others.into_iter().chain(gateway).collect()
+    others.into_iter().chain(gateway).chain(parent).collect()
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

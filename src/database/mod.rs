@@ -3,12 +3,12 @@
 
 pub mod agent;
 pub mod claim;
-pub mod credentials;
 pub mod placement;
 pub mod release;
 pub mod secret;
 pub mod servers;
 pub mod status;
 pub mod tend;
+mod turns;
 
 pub use servers::Databases;

@@ -2,19 +2,14 @@
 
 use super::claim::{self, Placement};
 use super::servers::{Connection, Databases, Health, Shard};
-use super::tend;
 use crate::api::DatabaseModel;
-use crate::cluster::write::has_code;
-use crate::cluster::{Identity, Key, Kind, Writer};
+use crate::cluster::{Identity, Key, Kind, Writer, secret};
 use crate::error::Error;
 use crate::names;
 use crate::postgres::plan;
 use crate::postgres::shared;
 use crate::postgres::{Names, client};
 use crate::tenant::drain::Mode;
-use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, Preconditions};
 use std::sync::Arc;
 
 /// SQLSTATE `lock_not_available`.
@@ -63,7 +58,7 @@ pub async fn release(
     }
     // What it says opens nothing any more; whoever comes back gets other credentials.
     if mode == Mode::Retain && has_namespace(databases, owner) {
-        withdraw_secret(writer, owner).await?;
+        secret::withdraw(writer, owner, names::DATABASE_SECRET).await?;
     }
     finish(databases, writer, owner, mode, placement).await?;
     Ok(None)
@@ -131,28 +126,6 @@ pub async fn abandon(
     );
     finish(databases, writer, owner, Mode::Retain, placement.clone()).await?;
     Ok(Some(placement))
-}
-
-/// Removes the Secret of a tenant that has no database any more.
-///
-/// # Errors
-/// The API server's.
-pub async fn withdraw_secret(writer: &Writer, owner: &Identity) -> Result<(), Error> {
-    let Some(secret) = tend::read_secret(writer, owner).await? else {
-        return Ok(());
-    };
-    let api: Api<Secret> = Api::namespaced(writer.client().clone(), &owner.tenant);
-    let params = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: secret.uid(),
-            resource_version: None,
-        }),
-        ..DeleteParams::default()
-    };
-    match api.delete(names::DATABASE_SECRET, &params).await {
-        Err(error) if !has_code(&error, 404) => Err(Error::write(&tend::key(owner), error)),
-        _ => Ok(()),
-    }
 }
 
 async fn finish(

@@ -2,17 +2,16 @@
 //! "Well-known Secret Entries"), with `DATABASE_URL` and libpq's variables besides. What it says of its credentials' age is in
 //! its annotations.
 
-use super::credentials::Published;
 use crate::api::TlsMode;
 use crate::cluster::Identity;
 use crate::names;
 use crate::postgres::Names;
 use crate::postgres::secret::Password;
+use crate::rotation::Published;
 use crate::tenant::plan;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
-use std::collections::BTreeMap;
 
 /// The Secret's type.
 pub const TYPE: &str = "servicebinding.io/postgresql";
@@ -146,20 +145,6 @@ pub fn parse(secret: &Secret, names: &Names) -> Option<Credentials> {
     })
 }
 
-/// Whether a Secret says what it should; what others added besides is theirs to take away.
-pub fn is_as(found: &Secret, wanted: &Secret) -> bool {
-    let has = |found: &Option<BTreeMap<String, String>>, wanted: &Option<BTreeMap<String, String>>| {
-        let (found, wanted) = (found.clone().unwrap_or_default(), wanted.clone().unwrap_or_default());
-        let ours = |key: &str| key.starts_with(names::PREFIX);
-        wanted.iter().all(|(key, value)| found.get(key) == Some(value))
-            && found.keys().all(|key| !ours(key) || wanted.contains_key(key))
-    };
-    found.data == wanted.data
-        && found.type_ == wanted.type_
-        && has(&found.metadata.labels, &wanted.metadata.labels)
-        && has(&found.metadata.annotations, &wanted.metadata.annotations)
-}
-
 /// Percent-encodes what a URI's path must not have (RFC 3986).
 fn escape(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -174,6 +159,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::secret::is_as;
 
     fn parts() -> (Identity, Names, Endpoint, Credentials) {
         let owner = Identity {

@@ -2,6 +2,7 @@
 
 use super::claim::{self, Placement};
 use super::placement::{self, Candidate};
+use super::turns::Turns;
 use crate::api::{DatabaseModel, DatabaseServer, DatabaseServerSpec, Tenant};
 use crate::cluster::{Identity, Store, Writer};
 use crate::controller::Queue;
@@ -77,6 +78,7 @@ pub struct Shard {
     /// Which credentials of whom were seen to log in, and when.
     verified: Mutex<HashMap<String, (String, Instant)>>,
     last_check: Mutex<Option<Instant>>,
+    restart_turns: Mutex<Turns>,
     /// What each tenant's own login was last seen to reach beyond what is its own.
     apart: Mutex<HashMap<String, isolation::Outcome>>,
 }
@@ -91,6 +93,7 @@ impl Shard {
             seats: Semaphore::new(SEATS),
             verified: Mutex::default(),
             last_check: Mutex::default(),
+            restart_turns: Mutex::default(),
             apart: Mutex::default(),
         }
     }
@@ -194,6 +197,12 @@ impl Shard {
         self.verify(tenant_id, None);
         let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
         apart.remove(tenant_id);
+    }
+
+    /// How long a tenant waits for its turn to have its login tried after a restart.
+    pub fn restart_turn(&self, tenant_id: &str, gap: Duration) -> Duration {
+        let mut turns = self.restart_turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.take(tenant_id, gap, Instant::now())
     }
 
     /// Whether one more login may be tried just to see that it still works: so many in a time, however many tenants.

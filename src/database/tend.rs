@@ -2,13 +2,12 @@
 //! Secret opens it.
 
 use super::claim::Placement;
-use super::credentials::{self, Published, Turn};
 use super::placement;
 use super::release::LOCK_NOT_AVAILABLE;
 use super::secret::{self, Credentials, Endpoint};
 use super::servers::{Connection, Databases, Health, Shard};
 use crate::api::{DatabaseServerSpec, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction};
-use crate::cluster::{Identity, Key, Kind, Live, Writer};
+use crate::cluster::{Writer, secret as stored};
 use crate::error::Error;
 use crate::isolation;
 use crate::names;
@@ -20,12 +19,11 @@ use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::{self, Login, Place, Wanted};
 use crate::postgres::secret::Password;
 use crate::postgres::shared;
+use crate::rotation::{self, Published, Turn};
 use crate::tenant::ValidTenant;
 use crate::tenant::validate::ValidDatabase;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, PostParams};
-use kube::{Resource, ResourceExt};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +37,8 @@ const RECHECK: Duration = Duration::from_secs(600);
 const RECHECK_DOUBTFUL: Duration = Duration::from_secs(30);
 /// At most one such trial in this time on each server, however many tenants.
 const RECHECK_GAP: Duration = Duration::from_secs(3);
+/// At most one trial in this time where the status says that a former process saw the same credentials work: a restart is not everybody's turn at once.
+const RESTART_GAP: Duration = Duration::from_millis(50);
 /// Below this part of the limit a tenant may write again.
 const ROOM: f64 = 0.9;
 
@@ -138,7 +138,7 @@ impl Tending<'_> {
         let shard = self.databases.shard(&self.placement.server);
         shard.first_look().await;
         let tenant_names = Names::of(&owner.id);
-        let found = read_secret(self.writer, owner).await?;
+        let found = stored::read(self.writer, owner, names::DATABASE_SECRET).await?;
         let credentials = found.as_ref().and_then(|secret| secret::parse(secret, &tenant_names));
         let mut outcome = Outcome {
             status: self.status(&tenant_names, credentials.as_ref()),
@@ -185,7 +185,7 @@ impl Tending<'_> {
         let open = open_logins(&shard.of(tenant_names), tenant_names);
         let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_else(|_| Timestamp::now());
         let published = credentials.as_ref().map(|credentials| &credentials.published);
-        let turn = credentials::decide(published, open, &self.database.rotation, now);
+        let turn = rotation::decide(published, open, &self.tenant.rotation, now);
         if self.tenant.is_shut() {
             // What its login was seen to reach is of no account when it comes back.
             shard.forget(&owner.id);
@@ -204,7 +204,7 @@ impl Tending<'_> {
                         login,
                         issued_at: now,
                         previous_until,
-                        rotated_for: self.database.rotation.request.clone(),
+                        rotated_for: self.tenant.rotation.request.clone(),
                     },
                     password: Password::random(),
                 };
@@ -247,11 +247,12 @@ impl Tending<'_> {
                 }
                 settled?;
                 outcome.revision = Some(self.publish(&connection, tenant_names, found, &current).await?);
-                self.verify(&connection, shard, &wanted, &current).await?;
+                let turn = self.verify(&connection, shard, &wanted, &current).await?;
                 let until = now.duration_until(next);
-                outcome.again = Duration::try_from(until)
+                let until = Duration::try_from(until)
                     .ok()
                     .map(|time| time.max(Duration::from_secs(1)));
+                outcome.again = turn.into_iter().chain(until).min();
                 if waits {
                     let message =
                         format!("new credentials are asked for: they come when the former ones end, at {next}");
@@ -454,43 +455,32 @@ impl Tending<'_> {
             credentials,
         );
         let revision = secret::revision(&wanted);
-        let api: Api<Secret> = Api::namespaced(self.writer.client().clone(), &owner.tenant);
-        let params = PostParams {
-            field_manager: Some(names::MANAGER.into()),
-            ..PostParams::default()
-        };
-        let written = match found {
-            Some(found) if secret::is_as(&found, &wanted) => return Ok(revision),
-            Some(found) => {
-                let mut wanted = wanted;
-                wanted.metadata.resource_version = found.resource_version();
-                wanted.metadata.uid = found.uid();
-                let replace = || api.replace(names::DATABASE_SECRET, &params, &wanted);
-                self.writer.with_new_rights(replace).await
-            }
-            None => self.writer.with_new_rights(|| api.create(&params, &wanted)).await,
-        };
-        written
-            .map(|_| revision)
-            .map_err(|error| Error::write(&key(owner), error).into())
+        stored::put(self.writer, owner, found.as_ref(), wanted).await?;
+        Ok(revision)
     }
 
     /// Tries the published credentials: when they are new to this process, and from time to time. A password that no longer
-    /// works, because somebody changed it, is set again.
+    /// works, because somebody changed it, is set again. Returns how long its turn is away where it has to wait for it.
     async fn verify(
         &self,
         connection: &Connection,
         shard: &Shard,
         wanted: &Wanted,
         current: &Credentials,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Duration>, Failure> {
         let (id, revision) = (&self.tenant.owner.id, mark(current));
         let recheck = match shard.apart(id) {
             Some(isolation::Outcome::Passed) => RECHECK,
             _ => RECHECK_DOUBTFUL,
         };
         match shard.verified(id, &revision) {
-            Some(at) if at.elapsed() < recheck || !shard.may_check(RECHECK_GAP) => return Ok(()),
+            Some(at) if at.elapsed() < recheck || !shard.may_check(RECHECK_GAP) => return Ok(None),
+            None if self.was_seen_open(current) => {
+                let wait = shard.restart_turn(id, RESTART_GAP);
+                if !wait.is_zero() {
+                    return Ok(Some(wait));
+                }
+            }
             _ => {}
         }
         match connection.log_in(wanted, current).await {
@@ -507,7 +497,12 @@ impl Tending<'_> {
             visit => self.inspect(visit, shard, wanted).await?,
         }
         shard.verify(id, Some(&revision));
-        Ok(())
+        Ok(None)
+    }
+
+    /// Whether the tenant's status tells of these credentials as of some that open.
+    fn was_seen_open(&self, current: &Credentials) -> bool {
+        self.tenant.opened_by.as_ref() == Some(&current.published.issued_at.to_string())
     }
 
     async fn log_in(
@@ -573,7 +568,7 @@ impl Tending<'_> {
         let databases = place.as_ref().map(|place| place.databases(tenant_names, records));
         let first = databases.and_then(|databases| databases.first().map(ToString::to_string));
         let published = credentials.map(|credentials| &credentials.published);
-        let interval = k8s_openapi::jiff::SignedDuration::try_from(self.database.rotation.interval).ok();
+        let interval = k8s_openapi::jiff::SignedDuration::try_from(self.tenant.rotation.interval).ok();
         let next = |published: &Published| published.issued_at.checked_add(interval?).ok();
         DatabaseStatus {
             server: self.placement.server.clone(),
@@ -640,36 +635,4 @@ fn open_logins(catalog: &Catalog, tenant_names: &Names) -> [bool; 2] {
         let role = catalog.roles.get(tenant_names.logins[login].as_str());
         role.is_some_and(|role| role.login)
     })
-}
-
-/// Where a tenant's Secret is.
-pub fn key(owner: &Identity) -> Key {
-    Key {
-        kind: Kind::Secret,
-        namespace: owner.tenant.clone(),
-        name: names::DATABASE_SECRET.into(),
-    }
-}
-
-/// The tenant's Secret, if there is one.
-///
-/// # Errors
-/// [`Error::Foreign`] where the name is taken by what is not this tenant's.
-pub async fn read_secret(writer: &Writer, owner: &Identity) -> Result<Option<Secret>, Error> {
-    let api: Api<Secret> = Api::namespaced(writer.client().clone(), &owner.tenant);
-    let found = writer.with_new_rights(|| api.get_opt(names::DATABASE_SECRET)).await;
-    let Some(secret) = found.map_err(|error| Error::write(&key(owner), error))? else {
-        return Ok(None);
-    };
-    let live = Live {
-        key: key(owner),
-        uid: secret.uid().unwrap_or_default(),
-        resource_version: secret.resource_version().unwrap_or_default(),
-        value: serde_json::json!({"metadata": secret.meta()}),
-    };
-    match live.belongs_to(owner) {
-        true if live.is_terminating() => Err(Error::Terminating(live.key)),
-        true => Ok(Some(secret)),
-        false => Err(Error::foreign(&live)),
-    }
 }

@@ -3,6 +3,7 @@
 use super::claims;
 use super::drain::{self, Mode};
 use super::plan::{self, Platform};
+use super::routes;
 use crate::cluster::{Identity, Kind, Live, Store, Writer};
 use crate::database::{Databases, release};
 use crate::error::Error;
@@ -40,6 +41,10 @@ pub async fn cleanup(
     }
     if !waiting.is_empty() {
         return Ok(Some(waiting.join("; ")));
+    }
+    if mode == Mode::Retain && namespaces.iter().any(|namespace| namespace.key.name == owner.tenant) {
+        // Whoever comes back gets other keys.
+        routes::withdraw_keys(writer, owner).await?;
     }
     claims::release_hosts(writer, store, owner, platform).await?;
     // What is retained keeps its id: nobody else may take it. Where nothing was ever made, nothing is kept.

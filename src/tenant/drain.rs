@@ -4,6 +4,7 @@
 
 use super::plan::{self, Platform};
 use super::provision::is_enforced;
+use super::routes;
 use crate::api::{DeletionPolicy, ResourceList};
 use crate::cluster::write::has_code;
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
@@ -57,6 +58,7 @@ pub async fn drain(
     writer
         .ensure(owner, &plan::operator_binding(owner, name, platform))
         .await?;
+    routes::withdraw(writer, store, owner, name).await?;
     if let Some(waiting) = close(writer, store, owner, name).await? {
         return Ok(Some(waiting));
     }
@@ -225,12 +227,7 @@ fn retained(owner: &Identity, namespace: &Live) -> Desired {
             map.insert(key.into(), json!(text));
         }
     }
-    Desired {
-        key: namespace.key.clone(),
-        value,
-        others: Vec::new(),
-        takes_over: false,
-    }
+    namespace.with(value)
 }
 
 #[cfg(test)]

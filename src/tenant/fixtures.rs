@@ -3,6 +3,7 @@
 use super::validate::PeerTenant;
 use super::{Platform, ValidTenant, World, namespaces, observe, validate};
 use crate::api::{Tenant, TenantSpec, TenantTier, TenantTierSpec};
+use crate::gateway::{Attachment, Controller, Scheme};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -42,6 +43,15 @@ pub fn platform() -> Platform {
         dns_namespace: "kube-system".into(),
         dns_pod_labels: BTreeMap::from([("k8s-app".into(), "kube-dns".into())]),
         gateway_namespace: Some("gateway".into()),
+        gateway: Some(Attachment {
+            controller: Controller::EnvoyGateway,
+            namespace: "gateway-system".into(),
+            name: "platform".into(),
+            shared_hosts: vec!["api.example.com".into()],
+            scheme: Scheme::Https,
+            redis: None,
+        }),
+        gateway_problem: None,
         api_server: vec![
             ("10.96.0.1".parse().expect("an address"), 443),
             ("2001:db8::1".parse().expect("an address"), 6443),
@@ -65,6 +75,7 @@ pub fn world(others: &[&Tenant]) -> World {
             .map(|cidr| cidr.parse().expect("a CIDR"))
             .to_vec(),
         peers: peers.collect(),
+        shared_hosts: Some(vec!["api.example.com".into()]),
         ..World::default()
     }
 }

@@ -12,6 +12,7 @@ pub mod observe;
 pub mod plan;
 pub mod provision;
 pub mod quarantine;
+pub mod routes;
 pub mod status;
 pub mod validate;
 pub mod withhold;

@@ -21,6 +21,8 @@ pub struct Known {
     pub reserved: BTreeMap<String, &'static str>,
     /// Whether no gateway is known that tenants could let in.
     pub lacks_gateway: bool,
+    /// The hosts that all tenants share; none where there is no gateway to write routes for.
+    pub shared_hosts: Option<Vec<String>>,
     /// The operator's own namespace, where it records what is whose.
     pub namespace: String,
 }
@@ -82,6 +84,7 @@ impl Known {
             held_namespaces,
             reserved: self.reserved.clone(),
             lacks_gateway: self.lacks_gateway,
+            shared_hosts: self.shared_hosts.clone(),
             placed: self.placed(tenant),
         }
     }

@@ -3,14 +3,15 @@
 use super::drain::{self, Mode};
 use super::plan::{self, Environment, Platform};
 use super::validate::Attachment;
-use super::{ValidTenant, claims, workload};
+use super::{ValidTenant, claims, routes, workload};
 use crate::api::DeletionPolicy;
 use crate::cluster::write::Outcome;
-use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
+use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer, secret};
 use crate::database::claim::Placement;
 use crate::database::tend::{self, Outcome as Data, Problem, Tending};
 use crate::database::{Databases, release, servers};
 use crate::error::Error;
+use crate::gateway::standing::Standing;
 use crate::names;
 use crate::quantity::Amount;
 use futures::{FutureExt, StreamExt, stream};
@@ -37,6 +38,8 @@ pub enum Progress {
     },
     /// The namespaces are as they should be; the workloads are not, and why.
     Workloads(workload::Unavailable),
+    /// All else is as it should be; what leads to it is not, and why.
+    Gateway(Standing),
     /// Everything was observed as asked.
     Complete,
 }
@@ -47,6 +50,8 @@ pub struct Provisioned {
     pub progress: Progress,
     /// None where the tenant has no database, or things did not come so far.
     pub database: Option<Data>,
+    /// None where nothing leads to the tenant, or things did not come so far.
+    pub gateway: Option<routes::Outcome>,
 }
 
 impl From<Progress> for Provisioned {
@@ -54,6 +59,7 @@ impl From<Progress> for Provisioned {
         Self {
             progress,
             database: None,
+            gateway: None,
         }
     }
 }
@@ -106,6 +112,8 @@ async fn provision_rest(
         access,
         configuration,
         workloads: _,
+        admission: _,
+        routes: _,
     } = environment;
     let owner = &tenant.owner;
 
@@ -114,10 +122,15 @@ async fn provision_rest(
     // What is no longer asked for goes first: a refusal further on must not keep anyone's former rights alive, and what a
     // namespace gives back must be free before another gets it.
     let stale = stale(store, owner, &planned);
+    // A route that asks for credentials goes when others are in its place.
+    let lets_in = |live: &Live| {
+        (live.key.kind.is_route() && !routes::is_guarded(platform, live)) || live.key.kind == Kind::ApisixConsumer
+    };
     let (permissive, stale): (Vec<_>, Vec<_>) = stale
         .into_iter()
-        .partition(|live| matches!(live.key.kind, Kind::RoleBinding | Kind::NetworkPolicy));
+        .partition(|live| matches!(live.key.kind, Kind::RoleBinding | Kind::NetworkPolicy) || lets_in(live));
     prune(writer, permissive).await?;
+    routes::close(writer, owner, platform, &stale).await?;
     let leaving = leave_namespaces(writer, store, owner, platform, &planned, policy).await?;
     let (quotas, others): (Vec<_>, Vec<_>) = bounds.into_iter().partition(|d| d.key.kind == Kind::ResourceQuota);
     let (mut first, raised) = lowered_first(store, owner, &quotas);
@@ -148,17 +161,20 @@ async fn provision_rest(
             return Ok(Provisioned {
                 progress,
                 database: Some(data.clone()),
+                gateway: None,
             });
         }
     }
     let workloads = wake(store, owner, plan::workloads(&tenant), tenant.suspend);
     apply(writer, owner, &workloads).await?;
+    let gateway = routes::tend(writer, store, &tenant, platform).await?;
     // Last what the former workloads stood on, now that none of them needs it.
     prune(writer, stale).await?;
     if let Some(waiting) = leaving.or(left) {
         return Ok(Provisioned {
             progress: Progress::Namespaces(waiting),
             database: data,
+            gateway,
         });
     }
     // Cut off, they need not come right.
@@ -166,6 +182,7 @@ async fn provision_rest(
         return Ok(Provisioned {
             progress: Progress::Complete,
             database: data,
+            gateway,
         });
     }
     let deployments = workloads.iter().filter(|desired| desired.key.kind == Kind::Deployment);
@@ -174,11 +191,15 @@ async fn provision_rest(
     let progress = match (workload::judge(live), problem) {
         (Some(unavailable), _) => Progress::Workloads(unavailable),
         (None, Some(problem)) => Progress::Database { problem, running: true },
-        (None, None) => Progress::Complete,
+        (None, None) => match gateway.as_ref().map(|gateway| &gateway.standing) {
+            None | Some(Standing::Ready) => Progress::Complete,
+            Some(standing) => Progress::Gateway(standing.clone()),
+        },
     };
     Ok(Provisioned {
         progress,
         database: data,
+        gateway,
     })
 }
 
@@ -222,7 +243,7 @@ async fn database(
         _ => {
             let had = databases.placement(&tenant.owner);
             if had.is_some_and(|placement| !placement.retained) {
-                release::withdraw_secret(writer, &tenant.owner).await?;
+                secret::withdraw(writer, &tenant.owner, names::DATABASE_SECRET).await?;
                 // Only the Tenant's own deletion ends its data: one field of a plan must not.
                 let waiting = release::release(databases, writer, &tenant.owner, Mode::Retain).await?;
                 return Ok((None, waiting));
@@ -233,7 +254,7 @@ async fn database(
 }
 
 /// Writes what differs, several objects at once. One that is refused keeps none of the others back.
-async fn apply(writer: &Writer, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
+pub(super) async fn apply(writer: &Writer, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
     let writes: Vec<_> = objects
         .iter()
         .map(|desired| ensure(writer, owner, desired).boxed())

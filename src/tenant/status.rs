@@ -3,11 +3,13 @@
 use super::ValidTenant;
 use super::provision::Progress;
 use super::quarantine::Quarantine;
+use super::routes::Outcome as Routes;
 use crate::api::{
     Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
 };
 use crate::cluster::{Identity, Kind, Live};
 use crate::database::tend::Outcome as Data;
+use crate::gateway::standing::Standing;
 use crate::names;
 use crate::quantity::Amount;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -21,6 +23,7 @@ pub mod kind {
     pub const STALLED: &str = "Stalled";
     pub const NAMESPACES_READY: &str = "NamespacesReady";
     pub const DATABASE_READY: &str = "DatabaseReady";
+    pub const GATEWAY_READY: &str = "GatewayReady";
     pub const WORKLOADS_AVAILABLE: &str = "WorkloadsAvailable";
     pub const ISOLATED: &str = "Isolated";
 }
@@ -32,6 +35,7 @@ pub mod reason {
     pub const QUARANTINED: &str = "Quarantined";
     pub const PROGRESSING: &str = "Progressing";
     pub const DATABASE_NOT_READY: &str = "DatabaseNotReady";
+    pub const GATEWAY_NOT_READY: &str = "GatewayNotReady";
     pub const WORKLOADS_UNAVAILABLE: &str = "WorkloadsUnavailable";
     pub const TIER_NOT_FOUND: &str = "TierNotFound";
     pub const INVALID_SPEC: &str = "InvalidSpec";
@@ -66,10 +70,18 @@ impl Verdict {
         match self {
             Self::Planned(Progress::Complete) | Self::Stalled { .. } => false,
             Self::Planned(Progress::Database { problem, .. }) => !problem.stuck,
+            Self::Planned(Progress::Gateway(standing)) => matches!(standing, Standing::Waiting(_)),
             // Kubernetes may still come round; whether it does is told by time.
             Self::Planned(Progress::Workloads(_) | Progress::Namespaces(_)) | Self::Waiting { .. } => true,
         }
     }
+}
+
+/// What was found of the parts that stand apart from the cluster's own, as far as things came.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen<'a> {
+    pub database: Option<&'a Data>,
+    pub gateway: Option<&'a Routes>,
 }
 
 /// The status to write.
@@ -77,11 +89,12 @@ pub fn status(
     tenant: &Tenant,
     verdict: &Verdict,
     valid: Option<&ValidTenant>,
-    data: Option<&Data>,
+    seen: Seen<'_>,
     namespaces: Vec<String>,
     usage: Usage,
     now: Timestamp,
 ) -> TenantStatus {
+    let data = seen.database;
     let old = tenant.status.clone().unwrap_or_default();
     let generation = tenant.metadata.generation;
     let id = valid
@@ -94,9 +107,16 @@ pub fn status(
         .filter(|status| !status.server.is_empty());
     let database = database.or(old.database).filter(|_| has_database);
     let known = database.is_some() || valid.is_some_and(|valid| valid.database.is_some());
+    // What is told of keys is forgotten only when a pass has come to an end without any.
+    let is_over = matches!(verdict, Verdict::Planned(_));
+    let has_gateway = !is_over || valid.is_none_or(|valid| valid.gateway.is_some());
+    let gateway = seen.gateway.map(|gateway| gateway.status.clone());
+    let gateway = gateway.or(old.gateway).filter(|_| has_gateway);
+    let is_led_to = gateway.is_some() || valid.is_some_and(|valid| valid.gateway.is_some());
     let conditions = conditions(verdict, valid)
         .into_iter()
         .chain(known.then(|| database_ready(verdict, valid, data)))
+        .chain(is_led_to.then(|| gateway_ready(verdict, valid, seen.gateway)))
         .map(|new| merge(new, &old.conditions, generation, now))
         .collect();
     TenantStatus {
@@ -108,6 +128,7 @@ pub fn status(
         // Where the spec makes no sense, what it last amounted to still stands.
         effective: valid.map(effective).or(old.effective),
         database,
+        gateway,
         isolation: None,
         usage: Some(Usage {
             database: data
@@ -169,6 +190,7 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
         namespaces: status.namespaces.clone(),
         effective: status.effective.clone(),
         database: status.database.clone(),
+        gateway: status.gateway.clone(),
         usage: status.usage.clone(),
     }
 }
@@ -252,6 +274,10 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
     };
     let suspended = valid.is_some_and(|valid| valid.suspend);
     let workloads = valid.map_or(0, |valid| valid.workloads.len());
+    let available = || match workloads {
+        0 => ("True", reason::NONE, "no workloads are asked for".to_string()),
+        n => ("True", reason::READY, format!("{n} workloads are available")),
+    };
     let ready = |status, reason, message: &str| say(kind::READY, status, reason, message);
     let quarantine = valid
         .and_then(|valid| valid.quarantine.as_ref())
@@ -290,10 +316,7 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
             None,
             None,
             ("True", reason::READY, "bounds and access are in place".to_string()),
-            match workloads {
-                0 => ("True", reason::NONE, "no workloads are asked for".to_string()),
-                n => ("True", reason::READY, format!("{n} workloads are available")),
-            },
+            available(),
         ),
         Verdict::Planned(Progress::Namespaces(message)) => (
             ready("False", reason::PROGRESSING, message),
@@ -311,14 +334,28 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
                 problem.stuck.then_some(said),
                 ("True", reason::READY, "bounds and access are in place".to_string()),
                 match (running, workloads) {
-                    (_, 0) => ("True", reason::NONE, "no workloads are asked for".to_string()),
-                    (true, n) => ("True", reason::READY, format!("{n} workloads are available")),
+                    (_, 0) | (true, _) => available(),
                     (false, _) => (
                         "Unknown",
                         reason::PROGRESSING,
                         "they need the database's credentials".to_string(),
                     ),
                 },
+            )
+        }
+        Verdict::Planned(Progress::Gateway(standing)) => {
+            let (message, stuck) = match standing {
+                Standing::Ready => (String::new(), false),
+                Standing::Waiting(message) => (format!("gateway: {message}"), false),
+                Standing::Refused { message, .. } => (format!("gateway: {message}"), true),
+            };
+            let said = (reason::GATEWAY_NOT_READY, message.clone());
+            (
+                ready("False", reason::GATEWAY_NOT_READY, &message),
+                (!stuck).then(|| said.clone()),
+                stuck.then_some(said),
+                ("True", reason::READY, "bounds and access are in place".to_string()),
+                available(),
             )
         }
         Verdict::Planned(Progress::Workloads(unavailable)) => {
@@ -380,6 +417,15 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
     ]
 }
 
+/// What to say of a part that things did not come to.
+fn unseen(verdict: &Verdict, first: &str) -> (&'static str, &'static str, String) {
+    match verdict {
+        Verdict::Planned(_) => ("Unknown", reason::PROGRESSING, first.into()),
+        Verdict::Stalled { reason, .. } => ("Unknown", reason, "what was there before is left as it is".into()),
+        Verdict::Waiting { reason, message } => ("Unknown", reason, message.clone()),
+    }
+}
+
 /// How the database stands, whatever becomes of the rest.
 fn database_ready(verdict: &Verdict, valid: Option<&ValidTenant>, data: Option<&Data>) -> Said {
     let (status, reason, message) = match (data, verdict) {
@@ -409,14 +455,38 @@ fn database_ready(verdict: &Verdict, valid: Option<&ValidTenant>, data: Option<&
             reason::READY,
             "the server has it as asked, and the credentials in the Secret were seen to open it".into(),
         ),
-        (None, Verdict::Planned(_)) => ("Unknown", reason::PROGRESSING, "the namespaces come first".into()),
-        (None, Verdict::Stalled { reason, .. }) => {
-            ("Unknown", *reason, "what was there before is left as it is".into())
-        }
-        (None, Verdict::Waiting { reason, message }) => ("Unknown", *reason, message.clone()),
+        (None, verdict) => unseen(verdict, "the namespaces come first"),
     };
     Said {
         kind: kind::DATABASE_READY,
+        status,
+        reason,
+        message,
+    }
+}
+
+/// How the way in stands, whatever becomes of the rest.
+fn gateway_ready(verdict: &Verdict, valid: Option<&ValidTenant>, seen: Option<&Routes>) -> Said {
+    let (status, reason, message) = match (seen.map(|seen| &seen.standing), verdict) {
+        (Some(Standing::Refused { reason, message }), _) => ("False", *reason, message.clone()),
+        (Some(Standing::Waiting(message)), _) => ("False", reason::PROGRESSING, message.clone()),
+        (Some(Standing::Ready), _) if valid.is_some_and(|valid| valid.quarantine.is_some()) => (
+            "False",
+            reason::QUARANTINED,
+            "every request is answered 503 while the tenant is in quarantine".into(),
+        ),
+        (Some(Standing::Ready), _) if valid.is_some_and(|valid| valid.suspend) => {
+            ("False", reason::SUSPENDED, "every request is answered 503".into())
+        }
+        (Some(Standing::Ready), _) => (
+            "True",
+            reason::READY,
+            "the gateway has taken up every route and policy as it is now".into(),
+        ),
+        (None, verdict) => unseen(verdict, "the workloads come first"),
+    };
+    Said {
+        kind: kind::GATEWAY_READY,
         status,
         reason,
         message,

@@ -3,9 +3,10 @@
 
 use super::drain;
 use super::quarantine::Quarantine;
+use super::routes;
 use super::validate::{self, World};
 use crate::api::{OwnerRole, Tenant};
-use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
+use crate::cluster::{Identity, Key, Kind, Live, Store, Writer};
 use crate::database::{Databases, release};
 use crate::error::Error;
 use crate::names;
@@ -40,7 +41,8 @@ pub async fn withhold(
         true => suspend(writer, store, owner).await,
         false => Ok(None),
     };
-    revoked.and(shut_in)?;
+    let keys = routes::revoke_keys(writer, tenant, owner).await;
+    revoked.and(shut_in).and(keys)?;
     Ok(suspended?.or(closed?))
 }
 
@@ -149,12 +151,6 @@ async fn suspend(writer: &Writer, store: &Store, owner: &Identity) -> Result<Opt
 async fn change(writer: &Writer, owner: &Identity, live: &Live, field: &str, value: Value) -> Result<(), Error> {
     let mut object = live.value.clone();
     object[field] = value;
-    let desired = Desired {
-        key: live.key.clone(),
-        value: object,
-        others: Vec::new(),
-        takes_over: false,
-    };
     tracing::info!(object = %live.key, field, "withheld");
-    writer.ensure(owner, &desired).await.map(|_| ())
+    writer.ensure(owner, &live.with(object)).await.map(|_| ())
 }

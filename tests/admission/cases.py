@@ -108,6 +108,11 @@ def operator_secrets(r):
     """One Secret in each tenant's namespace, and reading in its own."""
     read = lambda ns, *names: kubectl("get", "secret", *names, "-n", ns, user=OPERATOR)
     r.allowed("operator makes a tenant's credentials", create(secret(DEDICATED), OPERATOR))
+    keys = secret(DEDICATED, "tenant-api-keys", type="Opaque")
+    r.allowed("operator makes a tenant's API keys", create(keys, OPERATOR))
+    r.refused("operator makes them of another type", create(secret(DEDICATED, "tenant-api-keys"), OPERATOR), CONFINED)
+    r.refused("operator makes them with another tenant's marks",
+              create(secret(DEDICATED, "tenant-api-keys", type="Opaque", labels=marks(B)), OPERATOR), CONFINED)
     r.refused("operator makes a Secret of another name", create(secret(DEDICATED, "other"), OPERATOR), CONFINED)
     r.refused("operator makes one of a name to be drawn", create(
         secret(DEDICATED, None, generateName="tenant-database"), OPERATOR), CONFINED)
@@ -328,6 +333,8 @@ def credentials(r):
     reserved = "is kept free"
     for who in (ADMIN, EDITOR):
         r.refused(f"{who} takes the name", create(plain, who), reserved)
+        r.refused(f"{who} takes the name of the API keys",
+                  create(secret(DEDICATED, "tenant-api-keys", labels={}, type="Opaque"), who), reserved)
         r.refused(f"{who} fakes the credentials", create(secret(DEDICATED), who), MANAGED)
         r.refused(f"{who} takes the name by applying", kubectl(
             "apply", "--server-side", "--dry-run=server", "-f", "-", user=who, stdin=plain), reserved)
@@ -345,6 +352,17 @@ def credentials(r):
     r.allowed("the admin deletes the credentials", delete(A, "secret", "tenant-database", None))
     r.allowed("anyone takes the name elsewhere", create(secret(FOREIGN, labels={})))
     must("create", "-f", "-", stdin=listed([role_binding(n, B, "tenant-operator-tenant-editor", [user(n)]) for n in (EDITOR, BREAK_GLASS)]))
+    stranger = "bears the marks of another tenant"
+    for who in (None, BREAK_GLASS):
+        title = who or "the admin"
+        for ns, marked in (("by its labels", {"labels": marks(DEDICATED)}),
+                           ("by its id alone", {"labels": {"tenant-operator.io/tenant-id": marks(DEDICATED)["tenant-operator.io/tenant-id"]}}),
+                           ("by its annotation", {"labels": {}, "annotations": {
+                               "tenant-operator.io/owned-by": f"{A}/{marks(DEDICATED)['tenant-operator.io/tenant-id']}"}})):
+            copied = secret(B, "copied", **marked)
+            r.refused(f"{title} copies credentials to another tenant, known {ns}", create(copied, who), stranger)
+    r.allowed("the admin keeps a tenant's credentials elsewhere", create(secret(FOREIGN, labels=marks(DEDICATED))))
+    r.allowed("the admin restores a tenant's credentials", create(secret(DEDICATED, labels=marks(DEDICATED)), None))
     r.allowed("an owner changes one of that name that is not ours", patch(B, "secret", "tenant-database", {"stringData": {"a": "b"}}, EDITOR))
     r.refused("and cannot make it look like ours", patch(B, "secret", "tenant-database", {"metadata": {"labels": marks(B)}}, EDITOR), MANAGED)
     r.allowed("and deletes it", delete(B, "secret", "tenant-database", EDITOR))

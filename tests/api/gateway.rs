@@ -46,3 +46,127 @@ async fn hosts_are_written_in_one_way_only() -> Result<()> {
     dry.accepts("64", hosts(&many[..64])).await?;
     dry.refuses("65", hosts(&many), &["spec.gateway.hosts", "64"]).await
 }
+
+/// A good way in, with this laid over it.
+fn way(over: Value) -> Value {
+    let mut gateway = json!({"hosts": ["a.example.com"], "routes": [{"backend": {"workload": "web", "port": "http"}}]});
+    crate::support::scene::lay_over(&mut gateway, over);
+    json!({"gateway": gateway})
+}
+
+fn route(over: Value) -> Value {
+    let mut route = json!({"backend": {"workload": "web"}});
+    crate::support::scene::lay_over(&mut route, over);
+    way(json!({"routes": [route]}))
+}
+
+#[tokio::test]
+async fn a_way_in_has_one_meaning() -> Result<()> {
+    let dry = Dry::tenant().await?;
+    let jwt = |jwks: Value| json!({"authentication": {"jwt": {"issuer": "https://id.example.com", "jwks": jwks}}});
+    for (what, spec) in [
+        ("the least", way(json!({}))),
+        (
+            "a path",
+            route(json!({"path": {"type": "PathPrefix", "value": "/api/v1"}, "methods": ["GET", "POST"]})),
+        ),
+        (
+            "roles",
+            route(json!({"roles": ["tenant_admin"], "authentication": "Required"})),
+        ),
+        (
+            "all identifications",
+            way(json!({"identification": ["Host", "Path", "Header"]})),
+        ),
+        (
+            "limits",
+            way(json!({"rateLimits": [{"requests": 1, "unit": "Second", "burst": 5}, {"requests": 9, "unit": "Day"}]})),
+        ),
+        (
+            "keys",
+            way(json!({"authentication": {"apiKeys": [{"name": "ci", "expiresAt": "2027-01-31T00:00:00Z"}]}})),
+        ),
+        ("fetched keys", way(jwt(json!({"uri": "https://id.example.com/jwks"})))),
+        ("keys at hand", way(jwt(json!({"inline": "{}"})))),
+        (
+            "traffic",
+            way(json!({"traffic": {"requestTimeout": "15s", "retries": 0, "loadBalancing": "LeastRequest"}})),
+        ),
+    ] {
+        dry.accepts(what, spec).await?;
+    }
+    let path = |value: &str| route(json!({"path": {"type": "PathPrefix", "value": value}}));
+    for (what, spec, word) in [
+        ("a path without a slash", path("api"), "path.value"),
+        ("a path with a query", path("/a?b"), "path.value"),
+        ("a path upwards", path("/a/../b"), "no . or .."),
+        ("a path upwards at its end", path("/a/.."), "no . or .."),
+        ("a path with an empty part", path("/a//b"), "no empty parts"),
+        ("an escape", path("/a%2e"), "path.value"),
+        ("an unknown method", route(json!({"methods": ["BREW"]})), "methods"),
+        (
+            "roles of everybody",
+            route(json!({"roles": ["a"], "authentication": "None"})),
+            "roles are known",
+        ),
+        (
+            "a unit twice",
+            way(json!({"rateLimits": [{"requests": 1, "unit": "Day"}, {"requests": 2, "unit": "Day"}]})),
+            "unit twice",
+        ),
+        (
+            "no requests",
+            way(json!({"rateLimits": [{"requests": 0, "unit": "Day"}]})),
+            "requests",
+        ),
+        (
+            "an unknown unit",
+            way(json!({"rateLimits": [{"requests": 1, "unit": "Month"}]})),
+            "unit",
+        ),
+        (
+            "no identification",
+            way(json!({"identification": []})),
+            "identification",
+        ),
+        (
+            "a key twice",
+            way(json!({"authentication": {"apiKeys": [{"name": "a"}, {"name": "a"}]}})),
+            "Duplicate",
+        ),
+        (
+            "a key's name",
+            way(json!({"authentication": {"apiKeys": [{"name": "A b"}]}})),
+            "name",
+        ),
+        (
+            "an end that is no time",
+            way(json!({"authentication": {"apiKeys": [{"name": "a", "expiresAt": "soon"}]}})),
+            "expiresAt",
+        ),
+        (
+            "tokens by plain HTTP",
+            way(jwt(json!({"uri": "http://id.example.com/jwks"}))),
+            "uri",
+        ),
+        ("no keys for tokens", way(jwt(json!({}))), "one of uri and inline"),
+        (
+            "keys twice over",
+            way(jwt(json!({"uri": "https://a.example.com", "inline": "{}"}))),
+            "one of uri and inline",
+        ),
+        (
+            "a time that is none",
+            way(json!({"traffic": {"requestTimeout": "15"}})),
+            "requestTimeout",
+        ),
+    ] {
+        dry.refuses(what, spec, &[word]).await?;
+    }
+    let tier = Dry::tier().await?;
+    let limits =
+        |units: [&str; 2]| json!({"gateway": {"rateLimits": units.map(|unit| json!({"requests": 1, "unit": unit}))}});
+    tier.accepts("a plan's limits", limits(["Minute", "Day"])).await?;
+    tier.refuses("a plan's unit twice", limits(["Day", "Day"]), &["unit twice"])
+        .await
+}

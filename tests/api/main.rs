@@ -6,10 +6,13 @@
 #[path = "../../e2e/support/mod.rs"]
 mod support;
 
+mod apisix;
 mod crds;
 mod database;
 mod database_server;
+mod envoy_gateway;
 mod explain;
+mod foreign;
 mod gateway;
 mod harness;
 mod identity;

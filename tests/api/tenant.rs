@@ -131,6 +131,6 @@ async fn an_unknown_field_is_refused() -> Result<()> {
     for later in ["retention", "legalHold", "parent"] {
         dry.refuses(later, json!({later: {}}), &[later]).await?;
     }
-    let routes = json!({"gateway": {"routes": []}});
-    dry.refuses("routes", routes, &["spec.gateway.routes"]).await
+    let nothing = json!({"gateway": {"listeners": []}});
+    dry.refuses("listeners", nothing, &["spec.gateway.listeners"]).await
 }

@@ -39,6 +39,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 {{- end }}
 
+{{/* Names of the Secrets that the operator makes in a tenant's first namespace, as a regular expression. */}}
+{{- define "tenant-operator.secretNames" -}}
+^(tenant-database|tenant-api-keys{{ if eq .Values.gateway.controller "APISIX" }}|tenant-api-key-([1-9]|1[0-6])(-former)?{{ end }})$
+{{- end }}
+
 {{- define "tenant-operator.serviceAccountSubject" -}}
 - kind: ServiceAccount
   name: {{ include "tenant-operator.name" . }}

@@ -28,6 +28,7 @@ pub use quota::closed as closed_quota;
 
 use super::ValidTenant;
 use crate::cluster::Desired;
+use crate::gateway::{self, Way};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -44,6 +45,10 @@ pub struct Platform {
     pub dns_pod_labels: BTreeMap<String, String>,
     /// Where the gateway runs, if there is one.
     pub gateway_namespace: Option<String>,
+    /// Where routes attach, if there is a gateway to write for.
+    pub gateway: Option<gateway::Attachment>,
+    /// Why that gateway serves nobody, if it does not.
+    pub gateway_problem: Option<String>,
     /// Addresses and ports of the API server: its Service and what stands behind it.
     pub api_server: Vec<(IpAddr, u16)>,
     /// Whether admission is tried in tenants' namespaces.
@@ -65,6 +70,10 @@ pub struct Environment {
     /// What workloads need.
     pub configuration: Vec<Desired>,
     pub workloads: Vec<Desired>,
+    /// Who is let in at the gateway, and how much.
+    pub admission: Vec<Desired>,
+    /// What leads to the workloads.
+    pub routes: Vec<Desired>,
 }
 
 impl Environment {
@@ -78,10 +87,21 @@ impl Environment {
             access,
             configuration,
             workloads,
+            admission,
+            routes,
         } = self;
-        [claims, namespaces, bindings, bounds, access, configuration, workloads]
-            .into_iter()
-            .flatten()
+        let stages = [
+            claims,
+            namespaces,
+            bindings,
+            bounds,
+            access,
+            configuration,
+            workloads,
+            admission,
+            routes,
+        ];
+        stages.into_iter().flatten()
     }
 }
 
@@ -116,7 +136,18 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
     }
     environment.configuration.extend(configuration::config_map(tenant));
     environment.workloads = workloads(tenant);
+    let written = way_in(tenant, platform);
+    (environment.routes, environment.admission) = written.into_iter().partition(|object| object.key.kind.is_route());
     environment
+}
+
+/// What leads to a tenant, as its gateway is told.
+fn way_in(tenant: &ValidTenant, platform: &Platform) -> Vec<Desired> {
+    let way = platform.gateway.as_ref().and_then(|to| {
+        let way = Way::of(tenant, &to.shared_hosts)?;
+        Some(to.controller.write(&way, to).objects)
+    });
+    way.unwrap_or_default()
 }
 
 /// Plans what runs.

@@ -1,22 +1,15 @@
 //! Which database a tenant gets, and how long its credentials live.
 
 use super::Invalid;
+use super::credentials::duration;
+use crate::api::TenantTier;
 use crate::api::{DatabaseModel, IsolationModel, StorageLimitAction, Tenant, TierDatabase};
-use crate::api::{TenantTier, TenantTierSpec};
-use crate::names;
 use crate::postgres::Identifier;
 use crate::quantity::Amount;
 use kube::core::Selector;
-use std::time::Duration;
 
 /// The connections of each login where neither tenant nor tier says anything.
 const CONNECTION_LIMIT: i32 = 20;
-/// How often credentials are renewed where nobody says: 90 days.
-const ROTATION_INTERVAL: Duration = Duration::from_hours(2160);
-/// How long the former ones go on working.
-const OVERLAP: Duration = Duration::from_hours(24);
-/// More often than this nobody's clients could follow.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A tenant's database as it should be.
 #[derive(Clone, Debug)]
@@ -32,17 +25,6 @@ pub struct ValidDatabase {
     /// In bytes.
     pub max_storage: Option<i64>,
     pub on_storage_limit: StorageLimitAction,
-    pub rotation: Rotation,
-}
-
-/// How long credentials live.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rotation {
-    pub interval: Duration,
-    /// How long the former ones go on working.
-    pub overlap: Duration,
-    /// What the annotation says: another value than last time asks for new credentials.
-    pub request: Option<String>,
 }
 
 /// The tenant's database, if it has one.
@@ -90,7 +72,6 @@ pub fn resolve(
             .as_ref()
             .and_then(|quantity| bytes("maxStorage", &quantity.0, errors)),
         on_storage_limit: bounds.on_storage_limit.unwrap_or_default(),
-        rotation: rotation(tenant, plan, errors),
     })
 }
 
@@ -178,57 +159,6 @@ fn settings(bounds: &TierDatabase, errors: &mut Vec<Invalid>) -> Vec<(&'static s
         settings.push(("work_mem", format!("{}kB", (memory / 1024).max(64))));
     }
     settings
-}
-
-fn rotation(tenant: &Tenant, tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> Rotation {
-    let own = tenant.spec.credentials.clone().unwrap_or_default();
-    let plan = tier.credentials.clone().unwrap_or_default();
-    let mut resolve = |name: &str, own: Option<String>, plan: Option<String>, default: Duration| {
-        let (field, text) = match (own, plan) {
-            (Some(text), _) => (format!("spec.credentials.{name}"), text),
-            (None, Some(text)) => (format!("spec.tier: the tier's credentials.{name}"), text),
-            (None, None) => return default,
-        };
-        duration(&field, &text, errors).unwrap_or(default)
-    };
-    let interval = resolve(
-        "rotationInterval",
-        own.rotation_interval,
-        plan.rotation_interval,
-        ROTATION_INTERVAL,
-    );
-    let asked = own.overlap.is_some() || plan.overlap.is_some();
-    let overlap = resolve("overlap", own.overlap, plan.overlap, OVERLAP.min(interval));
-    if interval < SHORTEST_INTERVAL {
-        errors.push(Invalid::new(
-            "spec.credentials.rotationInterval",
-            "is less than a minute",
-        ));
-    }
-    if asked && overlap > interval {
-        let message = "is longer than the rotation interval: three credentials would have to work at once";
-        errors.push(Invalid::new("spec.credentials.overlap", message));
-    }
-    let annotations = tenant.metadata.annotations.as_ref();
-    Rotation {
-        interval,
-        overlap,
-        request: annotations.and_then(|all| all.get(names::ROTATE)).cloned(),
-    }
-}
-
-fn duration(field: &str, text: &str, errors: &mut Vec<Invalid>) -> Option<Duration> {
-    let parsed = text
-        .parse::<kube::core::Duration>()
-        .ok()
-        .filter(|time| !time.is_negative());
-    if parsed.is_none() {
-        errors.push(Invalid::new(
-            field,
-            format!("{text:.40} is not a duration such as 24h or 1m30s"),
-        ));
-    }
-    parsed.map(Duration::from)
 }
 
 fn bytes(field: &str, text: &str, errors: &mut Vec<Invalid>) -> Option<i64> {

@@ -96,34 +96,3 @@ fn limits_and_settings_come_from_the_plan() {
         "spec.database.connectionLimit: 31 is more than the 30 of tier plan"
     );
 }
-
-#[test]
-fn credentials_live_as_long_as_tenant_or_plan_say() {
-    let with = |spec: Value, plan: Value| {
-        let plan = json!({"database": {"model": "Schema"}, "credentials": plan});
-        database(json!({"credentials": spec}), plan).expect("one").rotation
-    };
-    let hours = |rotation: Rotation| (rotation.interval.as_secs() / 3600, rotation.overlap.as_secs() / 3600);
-    assert_eq!(hours(with(json!({}), json!({}))), (2160, 24));
-    assert_eq!(
-        hours(with(json!({}), json!({"rotationInterval": "12h"}))),
-        (12, 12),
-        "no more than the interval"
-    );
-    let own = json!({"overlap": "2h"});
-    assert_eq!(
-        hours(with(own, json!({"rotationInterval": "48h", "overlap": "12h"}))),
-        (48, 2)
-    );
-    let plan = json!({"database": {"model": "Schema"}, "credentials": {"rotationInterval": "1h"}});
-    let reason = refusal(json!({"credentials": {"overlap": "2h"}}), plan.clone(), None);
-    assert!(
-        reason.starts_with("spec.credentials.overlap: is longer than"),
-        "{reason}"
-    );
-    let reason = refusal(json!({"credentials": {"rotationInterval": "5s"}}), plan, None);
-    assert!(
-        reason.starts_with("spec.credentials.rotationInterval: is less than"),
-        "{reason}"
-    );
-}

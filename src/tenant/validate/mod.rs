@@ -3,7 +3,9 @@
 
 mod allowed;
 mod configuration;
+mod credentials;
 mod database;
+mod gateway;
 mod hosts;
 mod network;
 mod owners;
@@ -11,17 +13,20 @@ mod quota;
 mod scheduling;
 mod workloads;
 
-pub use database::{Rotation, ValidDatabase};
+pub use database::ValidDatabase;
 pub use network::{Destination, Peering, ValidNetwork};
 pub use owners::subjects;
 
 use super::quarantine::Quarantine;
+use super::status::{condition, kind};
 use crate::api::{
     Allowed, ContainerResources, DatabaseModel, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling,
     Tenant, TenantTier, Workload,
 };
 use crate::cluster::Identity;
+use crate::gateway::way::ValidGateway;
 use crate::names;
+use crate::rotation::Rotation;
 use ipnet::IpNet;
 use k8s_openapi::api::rbac::v1::Subject;
 use serde_json::Value;
@@ -67,6 +72,8 @@ pub struct World {
     pub lacks_gateway: bool,
     /// Namespaces of other tenants, as far as this Tenant names them.
     pub held_namespaces: BTreeMap<String, String>,
+    /// The hosts that all tenants share; none where there is no gateway to write routes for.
+    pub shared_hosts: Option<Vec<String>>,
     /// How this Tenant's data is kept already, if there is any.
     pub placed: Option<DatabaseModel>,
 }
@@ -91,6 +98,7 @@ pub struct ValidNamespace {
 #[derive(Clone, Debug)]
 pub struct ValidTenant {
     pub owner: Identity,
+    pub tier: String,
     pub isolation: IsolationModel,
     pub pod_security: PodSecurity,
     /// The first one has the tenant's name.
@@ -107,8 +115,16 @@ pub struct ValidTenant {
     /// As written by serde_json: keys in order, so that the same configuration has the same digest.
     pub configuration: Option<String>,
     pub database: Option<ValidDatabase>,
+    /// Of every credential it has.
+    pub rotation: Rotation,
     /// Names under which it is reached, without those that a wildcard of its own covers, in order.
     pub hosts: Vec<String>,
+    /// What leads to it.
+    pub gateway: Option<ValidGateway>,
+    /// When the credentials were made that its status tells of as seen to open its database.
+    pub opened_by: Option<String>,
+    /// Whether it was told of API keys.
+    pub had_keys: bool,
     /// How its pods come to the database, once it has a place.
     pub attachment: Option<Attachment>,
     pub suspend: bool,
@@ -173,6 +189,8 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
     );
 
     let database = database::resolve(tenant, tier, isolation, world.placed, &mut errors);
+    let rotation = credentials::rotation(tenant, plan, &mut errors);
+    let gateway = gateway::resolve(spec, plan, network.gateway, &workloads, world, &mut errors);
     let scheduling = scheduling::check(plan, &mut errors);
     let allowed = allowed::resolve(spec, plan, &workloads, &scheduling, &mut errors);
     if !errors.is_empty() {
@@ -180,6 +198,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
     }
     Ok(ValidTenant {
         owner: Identity { tenant: name, id },
+        tier: spec.tier.clone(),
         isolation,
         pod_security: plan.pod_security.unwrap_or_default(),
         namespaces: namespaces
@@ -196,11 +215,28 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         workloads,
         configuration,
         database,
+        rotation,
         hosts: hosts::resolve(spec),
+        gateway,
+        opened_by: opened_by(tenant),
+        had_keys: had_keys(tenant),
         attachment: None,
         suspend: spec.suspend.unwrap_or_default(),
         quarantine: None,
     })
+}
+
+/// Which credentials the status tells of as seen to open the database.
+fn opened_by(tenant: &Tenant) -> Option<String> {
+    let ready = condition(tenant, kind::DATABASE_READY).filter(|ready| ready.status == "True");
+    let database = ready.and(tenant.status.as_ref())?.database.as_ref()?;
+    database.credentials_issued_at.clone()
+}
+
+/// Whether the status tells of API keys.
+fn had_keys(tenant: &Tenant) -> bool {
+    let status = tenant.status.as_ref().and_then(|status| status.gateway.as_ref());
+    status.is_some_and(|gateway| !gateway.api_keys.is_empty())
 }
 
 fn name_is_valid(name: &str, errors: &mut Vec<Invalid>) {
@@ -209,6 +245,10 @@ fn name_is_valid(name: &str, errors: &mut Vec<Invalid>) {
             "metadata.name",
             "is not a DNS label of at most 53 characters",
         ));
+    }
+    if is_uuid(name) {
+        let message = "is a UUID, and could be taken for another tenant's id";
+        errors.push(Invalid::new("metadata.name", message));
     }
     if name.starts_with("kube-") {
         errors.push(Invalid::new(

@@ -1,7 +1,7 @@
 //! Every refusal with its field and words, and what merging comes to.
 
 use super::*;
-use crate::tenant::fixtures::{ID, acme, lay_over, tenant, tier, world};
+use crate::tenant::fixtures::{ID, acme, lay_over, tenant, tier, valid, world};
 use serde_json::json;
 
 fn refusals(tenant: &Tenant, tier: &TenantTier, world: &World) -> Vec<Invalid> {
@@ -964,4 +964,32 @@ fn every_reason_is_given_at_once() {
             "spec.workloads[0].image"
         ]
     );
+}
+
+#[test]
+fn what_a_former_process_saw_is_known_by_the_status() {
+    let told = |status: &str| {
+        let mut told = tenant(json!({}));
+        told.status = serde_json::from_value(json!({
+            "conditions": [{"type": "DatabaseReady", "status": status, "reason": "Ready", "message": "",
+                            "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+            "database": {"server": "s", "model": "Schema", "database": "d", "credentialsIssuedAt": "2026-01-01T00:00:00Z"},
+            "gateway": {"apiKeys": [{"name": "ci"}]},
+        }))
+        .expect("a status");
+        valid(&told, &tier(json!({})))
+    };
+    assert_eq!(told("True").opened_by.as_deref(), Some("2026-01-01T00:00:00Z"));
+    assert_eq!(told("False").opened_by, None);
+    assert!(told("True").had_keys);
+    let new = valid(&tenant(json!({})), &tier(json!({})));
+    assert!(new.opened_by.is_none() && !new.had_keys);
+}
+
+#[test]
+fn a_tenant_is_not_called_like_anothers_id() {
+    let mut named = tenant(json!({}));
+    named.metadata.name = Some("5b0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11".into());
+    let reasons = refusals(&named, &tier(json!({})), &world(&[]));
+    refused_as(&reasons, "a UUID", "metadata.name", &["another tenant's id"]);
 }

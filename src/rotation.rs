@@ -1,8 +1,18 @@
-//! Two logins take turns. Which is whose turn, and when, follows from what the published Secret says, the spec and the clock;
-//! nothing else is remembered. Pure.
+//! Two credentials take turns: a database's two logins, an API key and the one before it. Which is whose turn, and when, follows from what the published
+//! Secret says, the spec and the clock; nothing else is remembered. Pure.
 
-use crate::tenant::validate::Rotation;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// How long credentials live.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    pub interval: Duration,
+    /// How long the former ones go on working.
+    pub overlap: Duration,
+    /// What the annotation says: another value than last time asks for new credentials.
+    pub request: Option<String>,
+}
 
 /// What the published Secret says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +47,7 @@ pub enum Turn {
 
 /// Decides whose turn it is. `open` says which logins the server lets in now; it matters where nothing is published.
 pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotation, now: Timestamp) -> Turn {
-    let after = |time: Timestamp, duration: std::time::Duration| {
+    let after = |time: Timestamp, duration: Duration| {
         let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
         time.checked_add(duration).unwrap_or(Timestamp::MAX)
     };
@@ -71,7 +81,6 @@ pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotatio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn at(text: &str) -> Timestamp {
         format!("2026-01-{text}Z").parse().expect("a time")

@@ -1,0 +1,124 @@
+//! What of a tenant is served, where.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is served at one path.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("roles are known of those only who are authenticated"),
+)]
+pub struct GatewayRoute {
+    /// Where. Absent means every path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<RoutePath>,
+    /// By which methods. Absent or empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 9))]
+    pub methods: Vec<HttpMethod>,
+    /// By what.
+    pub backend: RouteBackend,
+    /// Whether credentials are asked for. Absent means Required where the tenant has any authentication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<RouteAuthentication>,
+    /// Who is let in, of those who are authenticated: whose token or key has one of these roles. Absent or empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(
+            length(min = 1, max = 63),
+            regex(pattern = r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$")
+        )
+    )]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub roles: Vec<String>,
+}
+
+/// A path, or all below it.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!self.value.contains('//') && !self.value.contains('/./') && !self.value.contains('/../') && !self.value.endsWith('/.') && !self.value.endsWith('/..')").message("a path has no empty parts, and no . or .."),
+)]
+pub struct RoutePath {
+    /// How the value is meant.
+    #[serde(rename = "type")]
+    pub type_: PathType,
+    /// Such as `/api/executive`.
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/[-A-Za-z0-9._~!$&'()*+,;=:@/]*$"))]
+    pub value: String,
+}
+
+/// How a path is meant.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PathType {
+    /// The path and everything below it, part by part.
+    #[default]
+    PathPrefix,
+    /// The path alone.
+    Exact,
+}
+
+impl PathType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PathPrefix => "PathPrefix",
+            Self::Exact => "Exact",
+        }
+    }
+}
+
+/// What answers: a workload of the tenant.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteBackend {
+    /// A workload of the tenant or its tier.
+    #[schemars(length(min = 1, max = 63))]
+    pub workload: String,
+    /// The name of one of its ports. May be left out where it has but one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 15))]
+    pub port: Option<String>,
+}
+
+/// Whether credentials are asked for.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteAuthentication {
+    /// Whoever has none is refused.
+    Required,
+    /// Everybody is let in.
+    None,
+}
+
+/// A method of HTTP (RFC 9110, section 9; RFC 5789).
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum HttpMethod {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Connect,
+    Options,
+    Trace,
+    Patch,
+}
+
+impl HttpMethod {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+            Self::Options => "OPTIONS",
+            Self::Trace => "TRACE",
+            Self::Patch => "PATCH",
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Secrets in a tenant's first namespace, each known by its name: no other is ever read, none is kept in memory, and one that is not the tenant's is left
+//! as it is.
+
+use super::write::has_code;
+use super::{Identity, Key, Kind, Live, Writer};
+use crate::error::Error;
+use crate::names;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams, PostParams, Preconditions};
+use kube::{Resource, ResourceExt};
+use std::collections::BTreeMap;
+
+/// Where a tenant's Secret is.
+fn key(owner: &Identity, name: &str) -> Key {
+    Key {
+        kind: Kind::Secret,
+        namespace: owner.tenant.clone(),
+        name: name.into(),
+    }
+}
+
+fn api(writer: &Writer, owner: &Identity) -> Api<Secret> {
+    Api::namespaced(writer.client().clone(), &owner.tenant)
+}
+
+/// The tenant's Secret of this name, if there is one.
+///
+/// # Errors
+/// [`Error::Foreign`] where the name is taken by what is not this tenant's.
+pub async fn read(writer: &Writer, owner: &Identity, name: &str) -> Result<Option<Secret>, Error> {
+    let (api, key) = (api(writer, owner), key(owner, name));
+    let found = writer.with_new_rights(|| api.get_opt(name)).await;
+    let Some(secret) = found.map_err(|error| Error::write(&key, error))? else {
+        return Ok(None);
+    };
+    let live = Live {
+        key,
+        uid: secret.uid().unwrap_or_default(),
+        resource_version: secret.resource_version().unwrap_or_default(),
+        value: serde_json::json!({"metadata": secret.meta()}),
+    };
+    match live.belongs_to(owner) {
+        true if live.is_terminating() => Err(Error::Terminating(live.key)),
+        true => Ok(Some(secret)),
+        false => Err(Error::foreign(&live)),
+    }
+}
+
+/// Writes a Secret where what was found is not as it should be.
+///
+/// # Errors
+/// The API server's.
+pub async fn put(writer: &Writer, owner: &Identity, found: Option<&Secret>, mut wanted: Secret) -> Result<(), Error> {
+    let (api, name) = (api(writer, owner), wanted.name_any());
+    let params = PostParams {
+        field_manager: Some(names::MANAGER.into()),
+        ..PostParams::default()
+    };
+    let written = match found {
+        Some(found) if is_as(found, &wanted) => return Ok(()),
+        Some(found) => {
+            wanted.metadata.resource_version = found.resource_version();
+            wanted.metadata.uid = found.uid();
+            writer.with_new_rights(|| api.replace(&name, &params, &wanted)).await
+        }
+        None => writer.with_new_rights(|| api.create(&params, &wanted)).await,
+    };
+    written
+        .map(|_| ())
+        .map_err(|error| Error::write(&key(owner, &name), error))
+}
+
+/// Removes the tenant's Secret of this name.
+///
+/// # Errors
+/// As [`read`]'s.
+pub async fn withdraw(writer: &Writer, owner: &Identity, name: &str) -> Result<(), Error> {
+    let Some(secret) = read(writer, owner, name).await? else {
+        return Ok(());
+    };
+    let params = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: secret.uid(),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    match api(writer, owner).delete(name, &params).await {
+        Err(error) if !has_code(&error, 404) => Err(Error::write(&key(owner, name), error)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a Secret says what it should; what others added besides is theirs to take away.
+pub fn is_as(found: &Secret, wanted: &Secret) -> bool {
+    let has = |found: &Option<BTreeMap<String, String>>, wanted: &Option<BTreeMap<String, String>>| {
+        let (found, wanted) = (found.clone().unwrap_or_default(), wanted.clone().unwrap_or_default());
+        let ours = |key: &str| key.starts_with(names::PREFIX);
+        wanted.iter().all(|(key, value)| found.get(key) == Some(value))
+            && found.keys().all(|key| !ours(key) || wanted.contains_key(key))
+    };
+    found.data == wanted.data
+        && found.type_ == wanted.type_
+        && has(&found.metadata.labels, &wanted.metadata.labels)
+        && has(&found.metadata.annotations, &wanted.metadata.annotations)
+}

@@ -1,0 +1,202 @@
+//! How much. APISIX knows each limiting plugin once for a route, and counts for each of its routes apart, but for `limit-count` with a `group`, which
+//! counts one window over several.
+
+use super::routes::Rule;
+use super::{NAME, object, plugin};
+use crate::api::{RateLimit, RateLimitUnit};
+use crate::cluster::{Desired, Kind};
+use crate::gateway::way::{Inexpressible, Way, divided};
+use crate::gateway::{Attachment, Redis};
+use crate::names;
+use serde_json::{Value, json};
+
+/// The name of a route, which is the same for all its requests: what is counted by it is counted together.
+const TOGETHER: &str = "route_id";
+
+/// What a tenant may be sent.
+pub struct Limits {
+    /// What is the same for all routes.
+    plugins: Vec<Value>,
+    /// How many requests may be under way on one route, over all and for one Service.
+    connections: Vec<(Rule, i64)>,
+    redis: Option<Redis>,
+}
+
+pub fn of(way: &Way, to: &Attachment, rules: &[Rule], inexpressible: &mut Vec<Inexpressible>) -> Limits {
+    let open: Vec<&Rule> = rules.iter().filter(|rule| rule.barred.is_none()).collect();
+    let redis = to.redis.clone();
+    let connections = connections(way, &open);
+    inexpressible.extend(too_few(way, open.len()));
+    let mut plugins = Vec::new();
+    let (bucket, windows) = split(way, open.len(), inexpressible);
+    let retry_after = match windows.as_slice() {
+        [] => "1".to_string(),
+        [_] => "${sent_http_x_ratelimit_reset ?? 1}".into(),
+        // Which window is used up is not told; none is shorter.
+        [first, ..] => first.unit.seconds().to_string(),
+    };
+    plugins.extend(count(way, &windows, redis.as_ref()));
+    plugins.extend(bucket.map(|limit| leaky(limit, redis.as_ref())));
+    if !plugins.is_empty() || !connections.is_empty() {
+        plugins.push(plugin(
+            "response-rewrite",
+            json!({"vars": [["status", "==", 429]], "headers": {"set": {"Retry-After": retry_after}}}),
+        ));
+    }
+    Limits {
+        plugins,
+        connections,
+        redis,
+    }
+}
+
+impl Limits {
+    /// Whether there is anything that all routes are to be told.
+    pub fn has_config(&self) -> bool {
+        !self.plugins.is_empty()
+    }
+
+    /// What is the same for all routes.
+    pub fn config(&self, way: &Way, to: &Attachment) -> Option<Desired> {
+        let spec = json!({"plugins": self.plugins});
+        self.has_config()
+            .then(|| object(way, to, Kind::ApisixPluginConfig, NAME, spec))
+    }
+
+    /// How many requests may be under way on one route.
+    pub fn connections(&self, rule: &Rule) -> Option<Value> {
+        let (_, most) = self.connections.iter().find(|(known, _)| known == rule)?;
+        let mut config = json!({
+            "conn": most,
+            "burst": 0,
+            // Nobody is made to wait, but the plugin asks for it.
+            "default_conn_delay": 0.1,
+            "key_type": "var",
+            "key": TOGETHER,
+            "rejected_code": 429,
+        });
+        counted_by(&mut config, self.redis.as_ref());
+        Some(plugin("limit-conn", config))
+    }
+}
+
+/// What goes into a leaky bucket and what is counted, the shortest window first; and what is neither.
+fn split<'a>(
+    way: &'a Way,
+    routes: usize,
+    inexpressible: &mut Vec<Inexpressible>,
+) -> (Option<&'a RateLimit>, Vec<&'a RateLimit>) {
+    let mut cannot = |field: &'static str, message: String| inexpressible.push(Inexpressible { field, message });
+    let (mut bucket, mut windows) = (None, Vec::new());
+    for limit in &way.gateway.rate_limits {
+        let unit = limit.unit.as_str();
+        let has_bucket = limit.burst.is_some() && limit.unit == RateLimitUnit::Second && routes == 1;
+        match has_bucket {
+            true => bucket = Some(limit),
+            false => windows.push(limit),
+        }
+        if limit.burst.is_some() && !has_bucket {
+            let why = match limit.unit {
+                RateLimitUnit::Second => format!("over several routes, of which there are {routes}"),
+                _ => "for another unit than Second".into(),
+            };
+            let message = format!(
+                "APISIX knows no burst {why}: {} a {unit} may come at once",
+                limit.requests
+            );
+            cannot("spec.gateway.rateLimits[].burst", message);
+        }
+    }
+    if routes > 1 {
+        for limit in windows.iter().skip(1) {
+            let message = format!(
+                "APISIX counts requests over several routes, of which there are {routes}, in one window only, which is the shortest: {} a {} are not \
+                 held to; name one limit, or have one workload answer everything",
+                limit.requests,
+                limit.unit.as_str()
+            );
+            cannot("spec.gateway.rateLimits", message);
+        }
+        windows.truncate(1);
+    }
+    (bucket, windows)
+}
+
+fn count(way: &Way, windows: &[&RateLimit], redis: Option<&Redis>) -> Option<Value> {
+    let mut config = json!({"rejected_code": 429, "show_limit_quota_header": true});
+    counted_by(&mut config, redis);
+    match windows {
+        [] => return None,
+        [limit] => {
+            config["count"] = json!(limit.requests);
+            config["time_window"] = json!(limit.unit.seconds());
+            config["key_type"] = json!("constant");
+            config["key"] = json!(way.owner.id);
+            // A group is what it was first: another limit is another group.
+            let digest = names::digest(config.to_string().as_bytes());
+            config["group"] = json!(format!("{}-{}", way.owner.id, &digest[..8]));
+        }
+        several => {
+            let rules: Vec<Value> = several
+                .iter()
+                .map(|limit| {
+                    let unit = limit.unit.as_str();
+                    // Each is counted under a name of its own.
+                    let key = format!("${TOGETHER} {unit}");
+                    json!({"count": limit.requests, "time_window": limit.unit.seconds(), "key": key, "header_prefix": unit})
+                })
+                .collect();
+            config["rules"] = json!(rules);
+        }
+    }
+    Some(plugin("limit-count", config))
+}
+
+fn leaky(limit: &RateLimit, redis: Option<&Redis>) -> Value {
+    let mut config = json!({
+        "rate": limit.requests,
+        "burst": limit.burst.unwrap_or_default(),
+        "key_type": "var",
+        "key": TOGETHER,
+        "rejected_code": 429,
+    });
+    counted_by(&mut config, redis);
+    plugin("limit-req", config)
+}
+
+/// Where is counted: in one place for all of APISIX, else by each instance for itself.
+fn counted_by(config: &mut Value, redis: Option<&Redis>) {
+    match redis {
+        None => config["policy"] = json!("local"),
+        Some(Redis { host, port }) => {
+            config["policy"] = json!("redis");
+            config["redis_host"] = json!(host);
+            config["redis_port"] = json!(port);
+        }
+    }
+}
+
+/// Whether there are fewer requests to be under way than routes, each of which must let one through.
+fn too_few(way: &Way, routes: usize) -> Option<Inexpressible> {
+    let most = way.gateway.concurrent_requests?;
+    let is_enough = usize::try_from(most).is_ok_and(|most| most >= routes);
+    (!is_enough).then(|| Inexpressible {
+        field: "spec.gateway.concurrentRequests",
+        message: format!(
+            "APISIX counts for each route apart: with {routes} of them {routes} may be under way, not {most}"
+        ),
+    })
+}
+
+/// The bounds divided by the routes that they are for: together these do not exceed them. A request that is under way has one connection to the workload, and
+/// none waits for another's.
+fn connections(way: &Way, open: &[&Rule]) -> Vec<(Rule, i64)> {
+    let of_rule = |rule: &&Rule| {
+        let all = way.gateway.concurrent_requests.map(|most| divided(most, open.len()));
+        let beside = open.iter().filter(|other| other.service == rule.service).count();
+        let to_one = way.gateway.traffic.max_connections.map(|most| divided(most, beside));
+        let most = all.into_iter().chain(to_one).min()?;
+        Some(((*rule).clone(), most))
+    };
+    open.iter().filter_map(of_rule).collect()
+}

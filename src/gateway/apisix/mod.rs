@@ -1,0 +1,68 @@
+//! Apache APISIX 3.18 and later, told by the `apisix.apache.org/v2` kinds of its ingress controller 2.x: ApisixRoutes with who is let in, an
+//! ApisixPluginConfig with how much, ApisixConsumers with API keys, ApisixUpstreams with how requests are passed on. Pure.
+//!
+//! A route and who it lets in are one object, so that nothing is open between two writes: no route needs a guard.
+
+mod consumers;
+mod jwk;
+mod limits;
+mod routes;
+mod security;
+mod tokens;
+mod upstreams;
+
+use super::way::{State, Way};
+use super::{Attachment, Written};
+use crate::cluster::{Desired, Kind};
+use crate::tenant::plan;
+use serde_json::{Value, json};
+
+/// The kinds it is told by.
+pub const KINDS: [Kind; 4] = [
+    Kind::ApisixUpstream,
+    Kind::ApisixPluginConfig,
+    Kind::ApisixConsumer,
+    Kind::ApisixRoute,
+];
+
+/// The name of the one plugin configuration, and the beginning of the routes' names.
+const NAME: &str = "tenant";
+
+const VERSION: &str = "apisix.apache.org/v2";
+
+/// A tenant's way in.
+pub fn write(way: &Way, to: &Attachment) -> Written {
+    let mut inexpressible = Vec::new();
+    let mut objects = Vec::new();
+    if let State::Open = way.state {
+        let tokens = tokens::plugin(way, &mut inexpressible);
+        let rules = routes::rules(way, tokens.is_some(), &mut inexpressible);
+        let limits = limits::of(way, to, &rules, &mut inexpressible);
+        objects.extend(upstreams::upstreams(way, to, &mut inexpressible));
+        objects.extend(limits.config(way, to));
+        objects.extend(consumers::consumers(way, to));
+        objects.extend(routes::open(way, to, &rules, &limits, tokens.as_ref()));
+    } else {
+        objects.extend(routes::closed(way, to));
+    }
+    Written { objects, inexpressible }
+}
+
+/// An object in the tenant's first namespace, for the ingress controller of this class.
+fn object(way: &Way, to: &Attachment, kind: Kind, name: &str, mut spec: Value) -> Desired {
+    if !to.name.is_empty() {
+        spec["ingressClassName"] = json!(to.name);
+    }
+    let meta = plan::meta(&way.owner, &way.owner.tenant, name);
+    let object = json!({"apiVersion": VERSION, "kind": kind.as_str(), "metadata": meta, "spec": spec});
+    plan::desired(kind, &meta, &object)
+}
+
+/// A plugin as routes and plugin configurations name it.
+fn plugin(name: &str, config: Value) -> Value {
+    json!({"name": name, "enable": true, "config": config})
+}
+
+#[cfg(test)]
+#[path = "apisix_test.rs"]
+mod tests;

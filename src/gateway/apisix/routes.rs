@@ -1,0 +1,253 @@
+//! ApisixRoutes: one for each way to be known. APISIX counts requests for each rule of a route, so that paths which differ in nothing else share one.
+
+use super::limits::Limits;
+use super::{NAME, object, plugin, security};
+use crate::api::{HttpMethod, PathType};
+use crate::cluster::{Desired, Kind};
+use crate::gateway::Attachment;
+use crate::gateway::class::{self, Class};
+use crate::gateway::way::{API_KEY, Entry, Inexpressible, Route, State, TENANT_CLIENT, TENANT_ID, Way};
+use serde_json::{Value, json};
+
+/// Routes that differ in their paths only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub entry: usize,
+    pub class: Class,
+    pub service: String,
+    pub port: u16,
+    methods: Vec<HttpMethod>,
+    type_: PathType,
+    /// Below the entry, as the workload sees them.
+    paths: Vec<String>,
+    /// Why nobody is let through, where this gateway cannot tell who should be.
+    pub barred: Option<&'static str>,
+}
+
+/// What there is at each entry, the most specific first.
+pub fn rules(way: &Way, reads_tokens: bool, inexpressible: &mut Vec<Inexpressible>) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for entry in 0..way.entries.len() {
+        for (class, route) in class::routes(way) {
+            let rule = rule(entry, class, route, reads_tokens);
+            match rules.iter_mut().find(|known| known.differs_in_paths_only(&rule)) {
+                Some(known) => known.paths.extend(rule.paths),
+                None => rules.push(rule),
+            }
+        }
+    }
+    let starred = way.gateway.routes.iter().filter(|route| route.path.value.contains('*'));
+    inexpressible.extend(starred.map(|route| Inexpressible {
+        field: "spec.gateway.routes[].path",
+        message: format!(
+            "{}: APISIX takes * for anything at all, so that this route and all that begins like it are answered 503",
+            route.path.value
+        ),
+    }));
+    rules
+}
+
+fn rule(entry: usize, class: Class, route: &Route, reads_tokens: bool) -> Rule {
+    let barred = match &class {
+        _ if route.path.value.contains('*') => Some("this path cannot be told from others"),
+        Class::Token { .. } if !reads_tokens => Some("this gateway cannot check the tokens that are asked for"),
+        _ => None,
+    };
+    Rule {
+        entry,
+        class,
+        service: route.service.clone(),
+        port: route.port,
+        methods: route.methods.clone(),
+        type_: route.path.type_,
+        paths: vec![route.path.value.clone()],
+        barred,
+    }
+}
+
+impl Rule {
+    fn differs_in_paths_only(&self, other: &Self) -> bool {
+        let paths = self.paths.clone();
+        *self == Self { paths, ..other.clone() }
+    }
+
+    /// A name that stays when other rules come and go: APISIX counts by it.
+    fn name(&self) -> String {
+        let exact = match self.type_ {
+            PathType::Exact => "-exact",
+            PathType::PathPrefix => "",
+        };
+        let methods: Vec<&str> = self.methods.iter().map(|method| method.as_str()).collect();
+        let methods = match methods.is_empty() {
+            true => String::new(),
+            false => format!("-{}", methods.join("-").to_lowercase()),
+        };
+        let barred = if self.barred.is_some() { "-barred" } else { "" };
+        format!(
+            "{}-{}-{}{exact}{methods}{barred}",
+            self.service,
+            self.port,
+            self.class.name()
+        )
+    }
+
+    /// Which of several rules with the same path wins; a longer path does in any case.
+    fn priority(&self) -> u8 {
+        let exact = u8::from(self.type_ == PathType::Exact);
+        let methods = u8::from(!self.methods.is_empty());
+        4 * exact + 2 * methods + u8::from(self.class.is_told_by_header())
+    }
+
+    /// Where the rule is, as clients see it.
+    fn paths(&self, entry: &Entry) -> Vec<String> {
+        let prefix = match entry {
+            Entry::Path { prefix, .. } => prefix,
+            _ => "",
+        };
+        let both = |path: &String| match (self.type_, path.as_str()) {
+            (PathType::Exact, path) => vec![format!("{prefix}{path}")],
+            (PathType::PathPrefix, "/") => below(prefix),
+            (PathType::PathPrefix, path) => below(&format!("{prefix}{path}")),
+        };
+        self.paths.iter().flat_map(both).collect()
+    }
+}
+
+/// A path and everything below it.
+fn below(path: &str) -> Vec<String> {
+    let all = format!("{path}/*");
+    match path {
+        "" => vec![all],
+        path => vec![path.to_string(), all],
+    }
+}
+
+pub fn open(way: &Way, to: &Attachment, rules: &[Rule], limits: &Limits, tokens: Option<&Value>) -> Vec<Desired> {
+    let of_entry = |(i, entry): (usize, &Entry)| {
+        let rules = rules.iter().filter(|rule| rule.entry == i);
+        let rules: Vec<Value> = rules.map(|rule| http(way, entry, rule, limits, tokens)).collect();
+        route(way, to, entry, &rules)
+    };
+    way.entries.iter().enumerate().map(of_entry).collect()
+}
+
+/// Answers everything that comes by any entry.
+pub fn closed(way: &Way, to: &Attachment) -> Vec<Desired> {
+    let State::Closed(why) = way.state else {
+        return Vec::new();
+    };
+    let of_entry = |entry: &Entry| {
+        let paths = match entry {
+            Entry::Path { prefix, .. } => below(prefix),
+            _ => below(""),
+        };
+        let mut http = json!({
+            "name": "closed",
+            "match": {"hosts": entry.hosts(), "paths": paths},
+            "plugins": [refusal(503, why)],
+        });
+        // APISIX has no route to nowhere.
+        if let Some(route) = way.gateway.routes.first() {
+            http["backends"] = backends(&route.service, route.port);
+        }
+        let known_by = known_by(entry);
+        if !known_by.is_empty() {
+            http["match"]["exprs"] = json!(known_by);
+        }
+        route(way, to, entry, &[http])
+    };
+    way.entries.iter().map(of_entry).collect()
+}
+
+fn route(way: &Way, to: &Attachment, entry: &Entry, http: &[Value]) -> Desired {
+    let name = format!("{NAME}-{}", entry.as_str());
+    object(way, to, Kind::ApisixRoute, &name, json!({"http": http}))
+}
+
+fn http(way: &Way, entry: &Entry, rule: &Rule, limits: &Limits, tokens: Option<&Value>) -> Value {
+    let mut match_ = json!({"hosts": entry.hosts(), "paths": rule.paths(entry)});
+    if !rule.methods.is_empty() {
+        let methods: Vec<&str> = rule.methods.iter().map(|method| method.as_str()).collect();
+        match_["methods"] = json!(methods);
+    }
+    let mut exprs = known_by(entry);
+    if rule.class.is_told_by_header() {
+        exprs.push(json!({"subject": {"scope": "Header", "name": API_KEY}, "op": "RegexMatch", "value": ".+"}));
+    }
+    if !exprs.is_empty() {
+        match_["exprs"] = json!(exprs);
+    }
+    let mut http = json!({
+        "name": rule.name(),
+        "match": match_,
+        "backends": backends(&rule.service, rule.port),
+        "priority": rule.priority(),
+    });
+    if let Some(why) = rule.barred {
+        http["plugins"] = json!([refusal(503, why)]);
+        return http;
+    }
+    let mut plugins = security::plugins(way, &rule.class, tokens);
+    plugins.push(plugin("proxy-rewrite", rewrite(way, entry)));
+    plugins.extend(limits.connections(rule));
+    http["plugins"] = json!(plugins);
+    if limits.has_config() {
+        http["plugin_config_name"] = json!(NAME);
+    }
+    if let Some(time) = way.gateway.traffic.request_timeout {
+        let time = whole_seconds(time);
+        http["timeout"] = json!({"connect": time, "send": time, "read": time});
+    }
+    http
+}
+
+/// In whole seconds, which is all that the ingress controller passes on.
+fn whole_seconds(time: std::time::Duration) -> String {
+    format!("{}s", super::upstreams::seconds(time))
+}
+
+fn backends(service: &str, port: u16) -> Value {
+    json!([{"serviceName": service, "servicePort": port}])
+}
+
+/// Tells the workload whose request it has, and takes off the path what told the tenant.
+fn rewrite(way: &Way, entry: &Entry) -> Value {
+    let set: serde_json::Map<String, Value> = way
+        .context()
+        .map(|(name, value)| (name.to_string(), json!(value)))
+        .into_iter()
+        .collect();
+    // The name of a key is put in after this.
+    let mut rewrite = json!({"headers": {"set": set, "remove": [TENANT_CLIENT]}});
+    if let Entry::Path { prefix, .. } = entry {
+        rewrite["regex_uri"] = json!([format!("^{prefix}/?(.*)$"), "/$1"]);
+    }
+    rewrite
+}
+
+/// What headers a request must have.
+fn known_by(entry: &Entry) -> Vec<Value> {
+    match entry {
+        Entry::Header { values, .. } => {
+            vec![json!({"subject": {"scope": "Header", "name": TENANT_ID}, "op": "In", "set": values})]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What answers in a workload's place.
+pub fn refusal(status: u16, why: &str) -> Value {
+    let reason = match status {
+        403 => "Forbidden",
+        _ => "TenantUnavailable",
+    };
+    plugin(
+        "mocking",
+        json!({
+            "response_status": status,
+            "content_type": "application/json;charset=utf8",
+            "response_example": json!({"status": status, "reason": reason, "message": why}).to_string(),
+            "with_mock_header": false,
+        }),
+    )
+}

@@ -1,0 +1,43 @@
+//! Plugins of a route that say who is let in.
+
+use super::{consumers, plugin, routes};
+use crate::gateway::class::Class;
+use crate::gateway::way::{API_KEY, TENANT_CLIENT, Way};
+use serde_json::{Value, json};
+
+pub fn plugins(way: &Way, class: &Class, tokens: Option<&Value>) -> Vec<Value> {
+    match class {
+        Class::Open => Vec::new(),
+        Class::Key { roles, .. } => key(way, roles),
+        Class::Token { roles } => tokens
+            .map(|tokens| plugin("openid-connect", super::tokens::with_roles(way, tokens, roles)))
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// A key opens wherever APISIX asks for one; which tenant's it must be is said by name.
+fn key(way: &Way, roles: &[String]) -> Vec<Value> {
+    let asked = plugin("key-auth", json!({"header": API_KEY, "hide_credentials": true}));
+    let keys = way.gateway.keys.iter();
+    let fitting = keys.filter(|key| roles.is_empty() || key.has_any(roles));
+    let users: Vec<String> = fitting.flat_map(|key| consumers::users(way, key)).collect();
+    if users.is_empty() {
+        return vec![
+            asked,
+            routes::refusal(403, "no API key has any of the roles that are asked for"),
+        ];
+    }
+    vec![
+        asked,
+        plugin(
+            "consumer-restriction",
+            json!({"type": "consumer_name", "whitelist": users, "rejected_code": 403}),
+        ),
+        // The ingress controller labels a consumer with the name of its ApisixConsumer.
+        plugin(
+            "attach-consumer-label",
+            json!({"headers": {(TENANT_CLIENT): "$k8s/name"}}),
+        ),
+    ]
+}

@@ -1,0 +1,100 @@
+//! ApisixUpstreams: how requests are passed on, one for each Service that routes lead to, and of its name.
+
+use super::object;
+use crate::api::LoadBalancing;
+use crate::cluster::{Desired, Kind};
+use crate::gateway::Attachment;
+use crate::gateway::way::{Inexpressible, ValidTraffic, Way};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What APISIX counts to at most.
+const MOST_FAILURES: i32 = 254;
+
+pub fn upstreams(way: &Way, to: &Attachment, inexpressible: &mut Vec<Inexpressible>) -> Vec<Desired> {
+    let spec = spec(&way.gateway.traffic);
+    inexpressible.extend(cannot(&way.gateway.traffic));
+    if spec == json!({}) {
+        return Vec::new();
+    }
+    let services: BTreeSet<&str> = way.gateway.routes.iter().map(|route| route.service.as_str()).collect();
+    services
+        .into_iter()
+        .map(|service| object(way, to, Kind::ApisixUpstream, service, spec.clone()))
+        .collect()
+}
+
+fn spec(traffic: &ValidTraffic) -> Value {
+    let mut spec = json!({});
+    if let Some(retries) = traffic.retries {
+        spec["retries"] = json!(retries);
+    }
+    match traffic.load_balancing {
+        None | Some(LoadBalancing::Random) => {}
+        Some(LoadBalancing::RoundRobin) => spec["loadbalancer"] = json!({"type": "roundrobin", "hashOn": "vars"}),
+        Some(LoadBalancing::LeastRequest) => spec["loadbalancer"] = json!({"type": "least_conn", "hashOn": "vars"}),
+        Some(LoadBalancing::SourceIP) => {
+            spec["loadbalancer"] = json!({"type": "chash", "hashOn": "vars", "key": "remote_addr"});
+        }
+    }
+    if let Some((errors, time)) = traffic.outliers {
+        spec["healthCheck"] = health(errors.min(MOST_FAILURES), time);
+    }
+    spec
+}
+
+/// Requests show which pod fails; that it takes connections, twice and so not before this time, brings it back.
+fn health(errors: i32, time: Duration) -> Value {
+    let interval = format!("{}s", seconds(time));
+    json!({
+        "active": {
+            "type": "tcp",
+            "healthy": {"interval": interval, "successes": 2},
+            "unhealthy": {"interval": interval, "tcpFailures": errors},
+        },
+        "passive": {
+            "type": "http",
+            "healthy": {"httpCodes": HEALTHY, "successes": 1},
+            "unhealthy": {
+                "httpCodes": [500, 501, 502, 503, 504, 505],
+                "httpFailures": errors, "tcpFailures": errors, "timeout": errors,
+            },
+        },
+    })
+}
+
+/// Answers that end a row of failures.
+const HEALTHY: [u16; 22] = [
+    200, 201, 202, 203, 204, 206, 207, 208, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 409, 422, 429,
+];
+
+/// As whole seconds, at least one: APISIX knows no shorter time here.
+pub fn seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
+}
+
+fn cannot(traffic: &ValidTraffic) -> Vec<Inexpressible> {
+    let mut cannot = Vec::new();
+    let mut say = |field: &'static str, message: String| cannot.push(Inexpressible { field, message });
+    if let Some(time) = traffic.request_timeout {
+        let message = format!(
+            "APISIX bounds how long the workload may say nothing, not the answer as a whole: one that comes drop by drop may take longer than {}s",
+            seconds(time)
+        );
+        say("spec.gateway.traffic.requestTimeout", message);
+    }
+    if traffic.load_balancing == Some(LoadBalancing::Random) {
+        let message = "APISIX does not choose a pod at random: requests go to one after the other".to_string();
+        say("spec.gateway.traffic.loadBalancing", message);
+    }
+    if let Some((errors, _)) = traffic.outliers
+        && errors > MOST_FAILURES
+    {
+        let message = format!(
+            "APISIX counts to {MOST_FAILURES} at most: so many failures in a row, not {errors}, leave a pod out"
+        );
+        say("spec.gateway.traffic.outlierDetection.consecutiveErrors", message);
+    }
+    cannot
+}

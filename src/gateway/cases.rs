@@ -1,0 +1,177 @@
+//! Ways in, one for each thing that can be asked of a gateway: every writer is tried with all of them.
+
+use serde_json::{Value, json};
+
+/// A tenant that asks for something.
+pub struct Case {
+    pub name: &'static str,
+    /// Of the Tenant.
+    pub spec: Value,
+    /// Of its TenantTier, `gateway`.
+    pub tier: Value,
+}
+
+/// A key set with one key of P-256: that of RFC 7517, appendix A.1, with another use.
+pub const ONE_KEY: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}"#;
+
+const HOST: &str = "acme.example.com";
+
+fn web(path: &str) -> Value {
+    json!({"path": {"type": "PathPrefix", "value": path}, "backend": {"workload": "web"}})
+}
+
+fn case(name: &'static str, gateway: Value) -> Case {
+    let port = |port: u16| json!([{"name": "http", "containerPort": port}]);
+    let mut whole = json!({"hosts": [HOST], "routes": [web("/")]});
+    let over = gateway.as_object().cloned().unwrap_or_default();
+    for (field, value) in over {
+        whole[field] = value;
+    }
+    Case {
+        name,
+        spec: json!({
+            "network": {"ingress": {"gateway": "Allow"}},
+            "workloads": [
+                {"name": "web", "image": "web:1", "ports": port(8080)},
+                {"name": "api", "image": "api:1", "ports": port(9090)},
+            ],
+            "gateway": whole,
+        }),
+        tier: json!({}),
+    }
+}
+
+/// Several routes, the more specific of which are not written first.
+fn routes() -> Value {
+    json!([
+        web("/"),
+        {"path": {"type": "PathPrefix", "value": "/api/"}, "methods": ["POST", "GET"], "backend": {"workload": "api"}},
+        {"path": {"type": "PathPrefix", "value": "/api"}, "backend": {"workload": "web"}},
+        {"path": {"type": "Exact", "value": "/api"}, "backend": {"workload": "web"}},
+        web("/static"),
+    ])
+}
+
+fn keys() -> Value {
+    json!([{"name": "ci", "roles": ["admin"]}, {"name": "monitoring"}])
+}
+
+fn jwt(jwks: &Value) -> Value {
+    json!({"issuer": "https://login.example.com/", "audiences": ["orders", "billing"], "jwks": jwks})
+}
+
+fn from_uri() -> Value {
+    jwt(&json!({"uri": "https://login.example.com/keys"}))
+}
+
+/// Of the access matrix of a seed: who may do what.
+fn by_role() -> Value {
+    json!([
+        web("/"),
+        {"path": {"type": "PathPrefix", "value": "/admin"}, "backend": {"workload": "api"}, "roles": ["tenant_admin", "super_admin"]},
+        {"path": {"type": "PathPrefix", "value": "/nobody"}, "backend": {"workload": "api"}, "roles": ["ghost"]},
+        {"path": {"type": "Exact", "value": "/healthz"}, "backend": {"workload": "web"}, "authentication": "None"},
+    ])
+}
+
+fn limit(requests: u32, unit: &str) -> Value {
+    json!({"requests": requests, "unit": unit})
+}
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    let mut suspended = case(
+        "suspended",
+        json!({"identification": ["Host", "Path", "Header"], "authentication": {"apiKeys": keys()}}),
+    );
+    suspended.spec["suspend"] = json!(true);
+    let mut of_the_tier = case("limits_of_the_tier", json!({"rateLimits": [limit(50, "Minute")]}));
+    of_the_tier.tier = json!({"rateLimits": [limit(100, "Minute"), limit(1000, "Hour")], "concurrentRequests": 20});
+    vec![
+        case(
+            "host",
+            json!({"hosts": [HOST, "*.shop.example.org"], "routes": routes()}),
+        ),
+        case(
+            "path",
+            json!({"hosts": [], "identification": ["Path"], "routes": routes()}),
+        ),
+        case(
+            "header",
+            json!({"hosts": [], "identification": ["Header"], "authentication": {"apiKeys": keys()}}),
+        ),
+        case(
+            "every_identification",
+            json!({"identification": ["Header", "Path", "Host"], "authentication": {"apiKeys": keys()}}),
+        ),
+        case("key", json!({"authentication": {"apiKeys": keys()}})),
+        case("jwt", json!({"authentication": {"jwt": from_uri()}})),
+        case(
+            "jwt_with_its_key",
+            json!({"authentication": {"jwt": jwt(&json!({"inline": ONE_KEY}))}}),
+        ),
+        case(
+            "key_or_jwt",
+            json!({"authentication": {"apiKeys": keys(), "jwt": from_uri()}}),
+        ),
+        case(
+            "roles_of_keys",
+            json!({"routes": by_role(), "authentication": {"apiKeys": [
+                {"name": "ci", "roles": ["tenant_admin", "agent"]}, {"name": "monitoring", "roles": ["viewer"]},
+            ]}}),
+        ),
+        case(
+            "roles_of_tokens",
+            json!({"routes": by_role(), "authentication": {"jwt": from_uri()}}),
+        ),
+        case("limit_second", json!({"rateLimits": [limit(10, "Second")]})),
+        case("limit_minute", json!({"rateLimits": [limit(100, "Minute")]})),
+        case("limit_hour", json!({"rateLimits": [limit(1000, "Hour")]})),
+        case("limit_day", json!({"rateLimits": [limit(10000, "Day")]})),
+        case(
+            "limits_of_one_route",
+            json!({"rateLimits": [limit(10000, "Day"), limit(100, "Minute"), limit(1000, "Hour")]}),
+        ),
+        case(
+            "limits_of_several_routes",
+            json!({"routes": routes(), "rateLimits": [limit(100, "Minute"), limit(1000, "Hour")]}),
+        ),
+        of_the_tier,
+        case(
+            "burst",
+            json!({"rateLimits": [{"requests": 500, "unit": "Second", "burst": 50}, limit(20000, "Minute")]}),
+        ),
+        case(
+            "burst_of_several_routes",
+            json!({"routes": routes(), "rateLimits": [{"requests": 500, "unit": "Second", "burst": 50}]}),
+        ),
+        case(
+            "burst_of_a_minute",
+            json!({"rateLimits": [{"requests": 500, "unit": "Minute", "burst": 50}]}),
+        ),
+        case("concurrency", json!({"routes": routes(), "concurrentRequests": 50})),
+        case(
+            "traffic",
+            json!({"routes": routes(), "traffic": {
+                "requestTimeout": "1m15s500ms", "retries": 2, "loadBalancing": "LeastRequest",
+                "circuitBreaker": {"maxConnections": 100, "maxPendingRequests": 10},
+                "outlierDetection": {"consecutiveErrors": 5, "ejectionTime": "30s"},
+            }}),
+        ),
+        case(
+            "traffic_by_address",
+            json!({"traffic": {"retries": 0, "loadBalancing": "SourceIP"}}),
+        ),
+        case(
+            "traffic_at_random",
+            json!({"traffic": {
+                "loadBalancing": "Random", "outlierDetection": {"consecutiveErrors": 1000, "ejectionTime": "500ms"},
+            }}),
+        ),
+        case(
+            "odd_paths",
+            json!({"routes": [web("/"), {"path": {"type": "Exact", "value": "/a*b"}, "backend": {"workload": "api"}}]}),
+        ),
+        suspended,
+    ]
+}

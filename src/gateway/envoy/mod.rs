@@ -1,0 +1,146 @@
+//! Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and for what these cannot say the policies of `gateway.envoyproxy.io/v1alpha1`
+//! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
+
+mod routes;
+mod security;
+mod traffic;
+
+use super::class::OPEN;
+use super::way::{Inexpressible, Way};
+use super::{Attachment, Written};
+use crate::cluster::{Desired, Key, Kind};
+use crate::tenant::plan;
+use serde_json::{Value, json};
+
+/// The kinds it is told by.
+pub const KINDS: [Kind; 4] = [
+    Kind::HttpRoute,
+    Kind::HttpRouteFilter,
+    Kind::SecurityPolicy,
+    Kind::BackendTrafficPolicy,
+];
+
+/// The name of the one policy, and the beginning of all other names.
+const NAME: &str = "tenant";
+/// Label of a route: which credentials it asks for; its SecurityPolicy selects it by this.
+const CREDENTIALS: &str = "tenant-operator.io/credentials";
+
+/// What a route is called that lets nobody through.
+const CLOSED: &str = "closed";
+
+const ROUTES: &str = "gateway.networking.k8s.io/v1";
+const POLICIES: &str = "gateway.envoyproxy.io/v1alpha1";
+
+/// A tenant's way in.
+pub fn write(way: &Way, to: &Attachment) -> Written {
+    let mut objects = routes::routes(way, to);
+    let rules = objects.iter().map(|object| rules(&object.value).len()).sum();
+    objects.extend(security::policies(way));
+    objects.extend(traffic::policy(way, rules));
+    Written {
+        objects,
+        inexpressible: inexpressible(way, rules),
+    }
+}
+
+/// The policy that a route's credentials are asked for by.
+pub fn guard(key: &Key, route: &Value) -> Option<Key> {
+    let class = route.pointer("/metadata/labels")?.get(CREDENTIALS)?.as_str()?;
+    (key.kind == Kind::HttpRoute && ![OPEN, CLOSED].contains(&class)).then(|| Key {
+        kind: Kind::SecurityPolicy,
+        namespace: key.namespace.clone(),
+        name: class_name(class),
+    })
+}
+
+/// The same matches, all answered with 503.
+pub fn barred(mut route: Value) -> Value {
+    let rules = route.pointer_mut("/spec/rules").and_then(Value::as_array_mut);
+    for rule in rules.into_iter().flatten() {
+        *rule = json!({"matches": rule["matches"], "filters": [routes::refusal()]});
+    }
+    route
+}
+
+/// Whether nothing leads through a route.
+pub fn is_barred(route: &Value) -> bool {
+    rules(route).iter().all(|rule| rule.get("backendRefs").is_none())
+}
+
+/// The rules of an HTTPRoute, as JSON; nothing else has any.
+fn rules(route: &Value) -> &[Value] {
+    let rules = route.pointer("/spec/rules").and_then(Value::as_array);
+    rules.map_or(&[], Vec::as_slice)
+}
+
+fn inexpressible(way: &Way, rules: usize) -> Vec<Inexpressible> {
+    let bursts = way.gateway.rate_limits.iter().filter(|limit| limit.burst.is_some());
+    let bursts = bursts.map(|limit| Inexpressible {
+        field: "spec.gateway.rateLimits[].burst",
+        message: format!(
+            "Envoy Gateway counts requests in whole units of time and knows no burst: all {} of a {} may come at once",
+            limit.requests,
+            limit.unit.as_str()
+        ),
+    });
+    let crowd = way
+        .gateway
+        .concurrent_requests
+        .filter(|most| usize::try_from(*most).is_ok_and(|most| most < rules));
+    let crowd = crowd.map(|most| Inexpressible {
+        field: "spec.gateway.concurrentRequests",
+        message: format!("Envoy counts them for each rule of a route, of which the tenant has {rules}: {most} is less than one for each"),
+    });
+    bursts.chain(crowd).collect()
+}
+
+/// An object in the tenant's first namespace.
+fn object(way: &Way, kind: Kind, version: &str, name: &str, labels: &[(&str, &str)], spec: Value) -> Desired {
+    let mut meta = plan::meta(&way.owner, &way.owner.tenant, name);
+    let own = meta.labels.get_or_insert_default();
+    own.extend(labels.iter().map(|(key, value)| (key.to_string(), value.to_string())));
+    let object = json!({"apiVersion": version, "kind": kind.as_str(), "metadata": meta, "spec": spec});
+    plan::desired(kind, &meta, &object)
+}
+
+/// The name of something that belongs to one class of credentials.
+fn class_name(class: &str) -> String {
+    format!("{NAME}-{class}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenant::fixtures::{acme, platform};
+
+    #[test]
+    fn a_bound_is_shared_out_among_rules_and_what_cannot_be_is_said() {
+        let with = |most: i64| {
+            let spec = json!({
+                "network": {"ingress": {"gateway": "Allow"}},
+                "workloads": [{"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080}]}],
+                "gateway": {"hosts": ["acme.example.com"], "concurrentRequests": most, "routes": [
+                    {"backend": {"workload": "web"}},
+                    {"path": {"type": "Exact", "value": "/a"}, "backend": {"workload": "web"}},
+                    {"path": {"type": "Exact", "value": "/b"}, "backend": {"workload": "web"}},
+                ]},
+            });
+            let to = platform().gateway.expect("a gateway");
+            let way = Way::of(&acme(spec, json!({})), &to.shared_hosts).expect("a way in");
+            let written = write(&way, &to);
+            let policy = written
+                .objects
+                .iter()
+                .find(|object| object.key.kind == Kind::BackendTrafficPolicy);
+            let most = policy
+                .expect("a policy")
+                .value
+                .pointer("/spec/circuitBreaker/maxParallelRequests")
+                .cloned();
+            (most, written.inexpressible.len())
+        };
+        assert_eq!(with(10), (Some(json!(3)), 0));
+        assert_eq!(with(3), (Some(json!(1)), 0));
+        assert_eq!(with(2), (Some(json!(1)), 1));
+    }
+}

@@ -1,0 +1,220 @@
+//! HTTPRoutes: one for each way to be known and each class of credentials, since a policy is for whole routes.
+
+use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object};
+use crate::api::PathType;
+use crate::cluster::{Desired, Kind};
+use crate::gateway::Attachment;
+use crate::gateway::class::{self, Class};
+use crate::gateway::way::{API_KEY, Entry, Route, State, TENANT_CLIENT, TENANT_ID, Way};
+use serde_json::{Value, json};
+
+/// What an HTTPRoute has at most (Gateway API v1): 16 hosts, and 128 matches, of which a rule here has up to 18.
+const HOSTS: usize = 16;
+const RULES: usize = 7;
+/// The filter that answers where nobody is let through.
+const REFUSAL: &str = "tenant-closed";
+
+/// Routes of one class of credentials.
+struct Classed<'a> {
+    class: Class,
+    routes: Vec<&'a Route>,
+}
+
+pub fn routes(way: &Way, to: &Attachment) -> Vec<Desired> {
+    let mut objects = Vec::new();
+    for entry in &way.entries {
+        if let State::Closed(_) = way.state {
+            let rules = vec![closed(entry)];
+            objects.extend(of_rules(way, to, entry, CLOSED, rules));
+            continue;
+        }
+        for Classed { class, routes } in classes(way) {
+            let rules = routes
+                .into_iter()
+                .flat_map(|route| rules(way, entry, &class, route))
+                .collect();
+            objects.extend(of_rules(way, to, entry, &class.name(), rules));
+        }
+    }
+    let why = match way.state {
+        State::Closed(why) => Some(why),
+        // Until it is known that credentials are asked for.
+        State::Open
+            if objects
+                .iter()
+                .any(|route| super::guard(&route.key, &route.value).is_some()) =>
+        {
+            Some("this way in is not open yet")
+        }
+        State::Open => None,
+    };
+    if let Some(why) = why {
+        let body = json!({"status": 503, "reason": "TenantUnavailable", "message": why}).to_string();
+        let spec = json!({"directResponse": {
+            "statusCode": 503,
+            "contentType": "application/json",
+            "body": {"type": "Inline", "inline": body},
+        }});
+        objects.push(object(way, Kind::HttpRouteFilter, POLICIES, REFUSAL, &[], spec));
+    }
+    objects
+}
+
+/// The tenant's routes by the credentials that they ask for.
+fn classes(way: &Way) -> Vec<Classed<'_>> {
+    let mut classes: Vec<Classed<'_>> = Vec::new();
+    for (class, route) in class::routes(way) {
+        match classes.iter_mut().find(|known| known.class == class) {
+            Some(known) => known.routes.push(route),
+            None => classes.push(Classed {
+                class,
+                routes: vec![route],
+            }),
+        }
+    }
+    classes
+}
+
+/// As many HTTPRoutes as these rules and the entry's hosts need.
+fn of_rules(way: &Way, to: &Attachment, entry: &Entry, class: &str, rules: Vec<Value>) -> Vec<Desired> {
+    let mut objects = Vec::new();
+    for (i, hosts) in entry.hosts().chunks(HOSTS).enumerate() {
+        for (j, rules) in rules.chunks(RULES).enumerate() {
+            let part = match (i, j) {
+                (0, 0) => String::new(),
+                (i, j) => format!("-{}", i * 100 + j),
+            };
+            let name = format!("{}-{class}{part}", class_name(entry.as_str()));
+            let spec = json!({
+                "parentRefs": [{
+                    "group": "gateway.networking.k8s.io",
+                    "kind": "Gateway",
+                    "namespace": to.namespace,
+                    "name": to.name,
+                }],
+                "hostnames": hosts,
+                "rules": rules,
+            });
+            objects.push(object(
+                way,
+                Kind::HttpRoute,
+                ROUTES,
+                &name,
+                &[(CREDENTIALS, class)],
+                spec,
+            ));
+        }
+    }
+    objects
+}
+
+fn rules(way: &Way, entry: &Entry, class: &Class, route: &Route) -> Vec<Value> {
+    let mut headers = Vec::new();
+    if class.is_told_by_header() {
+        headers.push(json!({"type": "RegularExpression", "name": API_KEY, "value": ".+"}));
+    }
+    let path = path(entry, route);
+    let context = way.context().map(|(name, value)| json!({"name": name, "value": value}));
+    let mut filters = vec![json!({
+        "type": "RequestHeaderModifier",
+        "requestHeaderModifier": match class.has_client() {
+            // Set by the filter that looks at the key, which comes before this one.
+            true => json!({"set": context}),
+            false => json!({"set": context, "remove": [TENANT_CLIENT]}),
+        },
+    })];
+    if let Entry::Path { .. } = entry {
+        let rewrite = match route.path.type_ {
+            PathType::PathPrefix => json!({"type": "ReplacePrefixMatch", "replacePrefixMatch": route.path.value}),
+            PathType::Exact => json!({"type": "ReplaceFullPath", "replaceFullPath": route.path.value}),
+        };
+        filters.push(json!({"type": "URLRewrite", "urlRewrite": {"path": rewrite}}));
+    }
+    let matches = matches(entry, &path, headers, route);
+    // A path that is rewritten may have but one match.
+    let each = match entry {
+        Entry::Path { .. } => 1,
+        _ => matches.len(),
+    };
+    let rule = |matches: &[Value]| {
+        json!({
+            "matches": matches,
+            "filters": filters,
+            "backendRefs": [{"group": "", "kind": "Service", "name": route.service, "port": route.port, "weight": 1}],
+        })
+    };
+    matches.chunks(each.max(1)).map(rule).collect()
+}
+
+/// Where a route is, as clients see it.
+fn path(entry: &Entry, route: &Route) -> Value {
+    let (type_, value) = (route.path.type_.as_str(), &route.path.value);
+    let whole = match entry {
+        Entry::Path { prefix, .. } if value == "/" && route.path.type_ == PathType::PathPrefix => prefix.clone(),
+        Entry::Path { prefix, .. } => format!("{prefix}{value}"),
+        _ => value.clone(),
+    };
+    json!({"type": type_, "value": whole})
+}
+
+/// One match for each method and each value of the header that there may be.
+fn matches(entry: &Entry, path: &Value, headers: Vec<Value>, route: &Route) -> Vec<Value> {
+    let methods: Vec<Option<&str>> = match route.methods.as_slice() {
+        [] => vec![None],
+        methods => methods.iter().map(|method| Some(method.as_str())).collect(),
+    };
+    let mut matches = Vec::new();
+    for with in known_by(entry) {
+        for method in &methods {
+            let mut one = json!({"path": path});
+            let headers: Vec<Value> = with.iter().chain(&headers).cloned().collect();
+            if !headers.is_empty() {
+                one["headers"] = json!(headers);
+            }
+            if let Some(method) = method {
+                one["method"] = json!(method);
+            }
+            matches.push(one);
+        }
+    }
+    matches
+}
+
+/// What headers a request must have, in any of these combinations.
+fn known_by(entry: &Entry) -> Vec<Vec<Value>> {
+    match entry {
+        Entry::Header { values, .. } => values
+            .iter()
+            .map(|value| vec![json!({"type": "Exact", "name": TENANT_ID, "value": value})])
+            .collect(),
+        _ => vec![Vec::new()],
+    }
+}
+
+/// Answers everything that comes by this entry.
+fn closed(entry: &Entry) -> Value {
+    let prefix = match entry {
+        Entry::Path { prefix, .. } => prefix,
+        _ => "/",
+    };
+    let path = json!({"type": "PathPrefix", "value": prefix});
+    let matches: Vec<Value> = known_by(entry)
+        .into_iter()
+        .map(|headers| match headers.is_empty() {
+            true => json!({"path": path}),
+            false => json!({"path": path, "headers": headers}),
+        })
+        .collect();
+    json!({
+        "matches": matches,
+        "filters": [refusal()],
+    })
+}
+
+/// What answers with 503.
+pub fn refusal() -> Value {
+    json!({
+        "type": "ExtensionRef",
+        "extensionRef": {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": REFUSAL},
+    })
+}

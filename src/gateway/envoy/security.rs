@@ -1,0 +1,97 @@
+//! SecurityPolicies: who is let in.
+
+use super::{CREDENTIALS, POLICIES, class_name, object};
+use crate::cluster::{Desired, Kind};
+use crate::gateway::class::{self, Class};
+use crate::gateway::way::{API_KEY, Key, State, TENANT_CLIENT, Way};
+use crate::names;
+use serde_json::{Value, json};
+
+/// The name of the one provider of tokens.
+const PROVIDER: &str = "tenant";
+
+pub fn policies(way: &Way) -> Vec<Desired> {
+    if way.state != State::Open {
+        return Vec::new();
+    }
+    let mut all: Vec<Class> = class::routes(way).map(|(class, _)| class).collect();
+    all.sort();
+    all.dedup();
+    all.iter().filter_map(|class| policy(way, class)).collect()
+}
+
+fn policy(way: &Way, class: &Class) -> Option<Desired> {
+    let mut spec = match class {
+        Class::Open => return None,
+        Class::Key { roles, .. } => key(way, roles),
+        Class::Token { roles } => token(way, roles)?,
+    };
+    let name = class.name();
+    spec["targetSelectors"] = json!([{
+        "group": "gateway.networking.k8s.io",
+        "kind": "HTTPRoute",
+        "matchLabels": {(CREDENTIALS): name, (names::TENANT_ID): way.owner.id},
+    }]);
+    Some(object(
+        way,
+        Kind::SecurityPolicy,
+        POLICIES,
+        &class_name(&name),
+        &[],
+        spec,
+    ))
+}
+
+fn key(way: &Way, roles: &[String]) -> Value {
+    let mut spec = json!({"apiKeyAuth": {
+        "credentialRefs": [{"group": "", "kind": "Secret", "name": names::API_KEYS_SECRET}],
+        "extractFrom": [{"headers": [API_KEY]}],
+        "forwardClientIDHeader": TENANT_CLIENT,
+        "sanitize": true,
+    }});
+    if !roles.is_empty() {
+        let fitting = way.gateway.keys.iter().filter(|key| key.has_any(roles));
+        // The key before it opens too, and the one that will take its place.
+        let clients = |key: &Key| {
+            let [own, former] = names::api_key_clients(&key.name);
+            [own, former, names::api_key_next(&key.name)]
+        };
+        let clients: Vec<String> = fitting.flat_map(clients).collect();
+        let rules = match clients.is_empty() {
+            true => json!([]),
+            false => {
+                json!([{"action": "Allow", "principal": {"headers": [{"name": TENANT_CLIENT, "values": clients}]}}])
+            }
+        };
+        spec["authorization"] = json!({"defaultAction": "Deny", "rules": rules});
+    }
+    spec
+}
+
+fn token(way: &Way, roles: &[String]) -> Option<Value> {
+    let jwt = way.gateway.jwt.as_ref()?;
+    // In an address it would be written into every log.
+    let bearer = json!({"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]});
+    let mut provider = json!({"name": PROVIDER, "issuer": jwt.issuer, "extractFrom": bearer});
+    if !jwt.audiences.is_empty() {
+        provider["audiences"] = json!(jwt.audiences);
+    }
+    match (&jwt.jwks.inline, &jwt.jwks.uri) {
+        (Some(inline), _) => provider["localJWKS"] = json!({"type": "Inline", "inline": inline}),
+        (None, uri) => provider["remoteJWKS"] = json!({"uri": uri, "cacheDuration": "300s"}),
+    }
+    let claim =
+        |name: &str, type_: &str, values: &[String]| json!({"name": name, "valueType": type_, "values": values});
+    let whose = [way.owner.tenant.clone(), way.owner.id.clone()];
+    let mut claims = vec![claim(jwt.tenant_claim(), "String", &whose)];
+    if !roles.is_empty() {
+        claims.push(claim(jwt.roles_claim(), "StringArray", roles));
+    }
+    Some(json!({
+        "jwt": {"providers": [provider]},
+        "authorization": {
+            "defaultAction": "Deny",
+            "rules": [{"action": "Allow", "principal": {"jwt": {"provider": PROVIDER, "claims": claims}}}],
+        },
+    }))
+}

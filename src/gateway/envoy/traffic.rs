@@ -1,0 +1,102 @@
+//! The BackendTrafficPolicy: how much, and how it is passed on. It is for every HTTPRoute of the namespace, those that the tenant makes itself
+//! included, and all of them count together.
+
+use super::{NAME, POLICIES, object};
+use crate::api::LoadBalancing;
+use crate::cluster::{Desired, Kind};
+use crate::gateway::way::{State, ValidTraffic, Way, divided};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Envoy Gateway's own bound of what nobody bounds.
+const UNSAID: i64 = 1024;
+
+pub fn policy(way: &Way, rules: usize) -> Option<Desired> {
+    let gateway = &way.gateway;
+    let mut spec = json!({});
+    if !gateway.rate_limits.is_empty() {
+        let rules: Vec<Value> = gateway
+            .rate_limits
+            .iter()
+            .map(|limit| {
+                json!({
+                    "limit": {"requests": limit.requests, "unit": limit.unit.as_str()},
+                    "shared": true,
+                })
+            })
+            .collect();
+        spec["rateLimit"] = json!({"global": {"rules": rules}});
+    }
+    pass_on(&mut spec, &gateway.traffic);
+    // Envoy counts for each rule apart.
+    let requests = gateway.concurrent_requests.map(|most| divided(most, rules));
+    if let Some(breaker) = breaker(&gateway.traffic, requests) {
+        spec["circuitBreaker"] = breaker;
+    }
+    // Kept apart in the proxy's metrics by whose it is.
+    spec["telemetry"] = json!({"metrics": {"routeStatName": "%ROUTE_NAMESPACE%/%ROUTE_NAME%"}});
+    spec["targetSelectors"] = json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}]);
+    (way.state == State::Open).then(|| object(way, Kind::BackendTrafficPolicy, POLICIES, NAME, &[], spec))
+}
+
+/// What may be under way on each rule, whole: what is left out the API server would fill in.
+fn breaker(traffic: &ValidTraffic, requests: Option<i64>) -> Option<Value> {
+    let (connections, pending) = (traffic.max_connections, traffic.max_pending_requests);
+    [connections, pending, requests].iter().any(Option::is_some).then(|| {
+        json!({
+            "maxConnections": connections.unwrap_or(UNSAID),
+            "maxPendingRequests": pending.unwrap_or(UNSAID),
+            "maxParallelRequests": requests.unwrap_or(UNSAID),
+            "maxParallelRetries": UNSAID,
+        })
+    })
+}
+
+fn pass_on(spec: &mut Value, traffic: &ValidTraffic) {
+    if let Some(timeout) = traffic.request_timeout {
+        spec["timeout"] = json!({"http": {"requestTimeout": text(timeout)}});
+    }
+    if let Some(retries) = traffic.retries.filter(|retries| *retries > 0) {
+        let on = ["connect-failure", "retriable-status-codes", "reset-before-request"];
+        let retry = json!({"numRetries": retries, "retryOn": {"triggers": on, "httpStatusCodes": [502, 503, 504]}});
+        spec["retry"] = retry;
+    }
+    if let Some((errors, time)) = traffic.outliers {
+        spec["healthCheck"] = json!({"passive": {
+            "consecutive5XxErrors": errors,
+            "consecutiveGatewayErrors": errors,
+            "baseEjectionTime": text(time),
+            "interval": "3s",
+            "splitExternalLocalOriginErrors": false,
+            "consecutiveLocalOriginFailures": errors,
+            // A tenth of a few pods would be none.
+            "maxEjectionPercent": 50,
+            "alwaysEjectOneEndpoint": true,
+        }});
+    }
+    match traffic.load_balancing {
+        None => {}
+        Some(LoadBalancing::SourceIP) => {
+            spec["loadBalancer"] =
+                json!({"type": "ConsistentHash", "consistentHash": {"type": "SourceIP", "tableSize": 65537}});
+        }
+        Some(other) => spec["loadBalancer"] = json!({"type": other.as_str()}),
+    }
+}
+
+/// A duration of Gateway API (GEP-2257): at most five digits of each unit.
+pub fn text(time: Duration) -> String {
+    let (seconds, millis) = (time.as_secs(), time.subsec_millis());
+    let parts = [
+        (seconds / 3600, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+        (u64::from(millis), "ms"),
+    ];
+    let text: String = parts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
+    if text.is_empty() { "1ms".into() } else { text }
+}

@@ -1,0 +1,214 @@
+//! A tenant's API keys: which there should be, by what the Secret says, the spec and the clock. Pure but for randomness, which is an argument.
+
+use super::way::Key;
+use crate::api::ApiKeyStatus;
+use crate::cluster::Identity;
+use crate::names;
+use crate::rotation::{Published, Rotation, Turn, decide};
+use crate::tenant::plan;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the Secret says of one key, in an annotation.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    issued_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotated_for: Option<String>,
+    /// Since when the gateway has been told of the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_since: Option<Timestamp>,
+}
+
+/// How long the gateway has had a key before clients are told of it: whoever reads a new one may use it at once.
+const HEAD_START: SignedDuration = SignedDuration::from_secs(5);
+/// Who has the key that there is where there is no other. Nobody was told of it; without any key a gateway may take those of other routes.
+const NOBODY: &str = "nobody.at.all";
+
+/// The Secret as it should be now.
+pub struct Keyring {
+    pub secret: Secret,
+    pub status: Vec<ApiKeyStatus>,
+    /// When to look again; None: there is nothing that time changes.
+    pub next: Option<Timestamp>,
+}
+
+/// Which keys there should be. `fresh` makes what opens.
+pub fn turn(
+    owner: &Identity,
+    wanted: &[Key],
+    found: Option<&Secret>,
+    rotation: &Rotation,
+    now: Timestamp,
+    mut fresh: impl FnMut() -> String,
+) -> Keyring {
+    let records = found.map(records).unwrap_or_default();
+    let held = |client: &str| {
+        let data = found.and_then(|found| found.data.as_ref())?;
+        data.get(client).filter(|key| !key.0.is_empty()).cloned()
+    };
+    let (mut data, mut kept) = (BTreeMap::new(), BTreeMap::new());
+    let (mut status, mut next): (Vec<ApiKeyStatus>, Option<Timestamp>) = (Vec::new(), None);
+    let mut due = |at: Timestamp| next = Some(next.map_or(at, |next| next.min(at)));
+    for key in wanted {
+        let told = ApiKeyStatus {
+            name: key.name.clone(),
+            expires_at: key.expires_at.map(|end| end.to_string()),
+            ..ApiKeyStatus::default()
+        };
+        if key.expires_at.is_some_and(|end| end <= now) {
+            status.push(told);
+            continue;
+        }
+        key.expires_at.into_iter().for_each(&mut due);
+        let [client, former] = names::api_key_clients(&key.name);
+        let current = held(&client);
+        let record = records.get(&key.name).filter(|_| current.is_some());
+        let published = record.map(|record| Published {
+            login: 0,
+            issued_at: record.issued_at,
+            previous_until: record.previous_until,
+            rotated_for: record.rotated_for.clone(),
+        });
+        let record = match decide(published.as_ref(), [false, false], rotation, now) {
+            Turn::Issue { previous_until, .. } => {
+                let coming = names::api_key_next(&key.name);
+                let since = record
+                    .and_then(|record| record.next_since)
+                    .filter(|since| *since <= now);
+                let staged = held(&coming).zip(since);
+                match (current, record, staged) {
+                    (Some(current), Some(record), staged)
+                        if staged.as_ref().is_none_or(|(_, since)| now < later(*since, HEAD_START)) =>
+                    {
+                        let (next, since) = staged.unwrap_or_else(|| (ByteString(fresh().into_bytes()), seconds(now)));
+                        data.insert(client, current);
+                        data.insert(coming, next);
+                        due(later(since, HEAD_START));
+                        Record {
+                            previous_until: None,
+                            next_since: Some(since),
+                            ..record.clone()
+                        }
+                    }
+                    (current, _, staged) => {
+                        let before = current.filter(|_| previous_until.is_some_and(|until| now < until));
+                        let until = previous_until.filter(|_| before.is_some());
+                        before.map(|before| data.insert(former, before));
+                        let next = staged.map(|(next, _)| next);
+                        data.insert(client, next.unwrap_or_else(|| ByteString(fresh().into_bytes())));
+                        Record {
+                            issued_at: seconds(now),
+                            previous_until: until,
+                            rotated_for: rotation.request.clone(),
+                            next_since: None,
+                        }
+                    }
+                }
+            }
+            Turn::Keep { other_open, .. } => {
+                let before = held(&former).filter(|_| other_open);
+                let until = record
+                    .and_then(|record| record.previous_until)
+                    .filter(|_| before.is_some());
+                before.map(|before| data.insert(former, before));
+                current.map(|current| data.insert(client, current));
+                Record {
+                    issued_at: record.map_or(now, |record| record.issued_at),
+                    previous_until: until,
+                    rotated_for: record.and_then(|record| record.rotated_for.clone()),
+                    next_since: None,
+                }
+            }
+        };
+        let interval = SignedDuration::try_from(rotation.interval).unwrap_or(SignedDuration::MAX);
+        let renewed = later(record.issued_at, interval);
+        if record.next_since.is_none() {
+            due(record.previous_until.unwrap_or(renewed));
+        }
+        status.push(ApiKeyStatus {
+            issued_at: Some(record.issued_at.to_string()),
+            next_rotation_at: Some(renewed.to_string()),
+            ..told
+        });
+        kept.insert(key.name.clone(), record);
+    }
+    if data.is_empty() {
+        data.insert(
+            NOBODY.into(),
+            held(NOBODY).unwrap_or_else(|| ByteString(fresh().into_bytes())),
+        );
+    }
+    let mut metadata = plan::meta(owner, &owner.tenant, names::API_KEYS_SECRET);
+    let text = serde_json::to_string(&kept).unwrap_or_default();
+    metadata
+        .annotations
+        .get_or_insert_default()
+        .insert(names::API_KEYS.into(), text);
+    Keyring {
+        secret: Secret {
+            metadata,
+            type_: Some("Opaque".into()),
+            data: Some(data),
+            ..Secret::default()
+        },
+        status,
+        next,
+    }
+}
+
+/// The Secret without what the spec does not name and what has expired; nothing new is made. None where that is all as it should be.
+pub fn without(found: &Secret, named: &[String], fresh: impl FnOnce() -> String) -> Option<Secret> {
+    let is_named = |client: &String| {
+        let opens = |name: &String| {
+            let [own, former] = names::api_key_clients(name);
+            [own, former, names::api_key_next(name)].contains(client)
+        };
+        client == NOBODY || named.iter().any(opens)
+    };
+    let held = found.data.clone().unwrap_or_default();
+    let mut data: BTreeMap<String, ByteString> = held
+        .iter()
+        .filter(|(client, _)| is_named(client))
+        .map(|(c, k)| (c.clone(), k.clone()))
+        .collect();
+    if data.len() == held.len() {
+        return None;
+    }
+    if data.is_empty() {
+        data.insert(NOBODY.into(), ByteString(fresh().into_bytes()));
+    }
+    Some(Secret {
+        data: Some(data),
+        ..found.clone()
+    })
+}
+
+/// Kubernetes' own times have whole seconds.
+fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+fn later(time: Timestamp, duration: SignedDuration) -> Timestamp {
+    time.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+fn records(secret: &Secret) -> BTreeMap<String, Record> {
+    let text = secret
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(names::API_KEYS));
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "keys_test.rs"]
+mod tests;

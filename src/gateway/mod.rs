@@ -1,0 +1,83 @@
+//! A tenant's way in: one description, and a writer for each kind of gateway.
+
+pub mod apisix;
+#[cfg(test)]
+mod cases;
+pub mod class;
+pub mod envoy;
+pub mod keys;
+pub mod settings;
+pub mod single_keys;
+pub mod standing;
+pub mod way;
+
+pub use settings::{Attachment, Controller, GatewaySettings, Redis, Scheme};
+pub use way::{Inexpressible, Way};
+
+use crate::cluster::{Desired, Key, Kind};
+use serde_json::Value;
+
+/// What a gateway is to be told of a tenant.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    pub objects: Vec<Desired>,
+    /// What of the tenant's spec this gateway cannot do.
+    pub inexpressible: Vec<Inexpressible>,
+}
+
+impl Controller {
+    /// The kinds that this gateway is told by. Not every cluster has them.
+    pub fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Apisix => &apisix::KINDS,
+            Self::EnvoyGateway => &envoy::KINDS,
+        }
+    }
+
+    /// Whether routes attach to a Gateway, which says of itself whether it serves.
+    pub fn has_parent(self) -> bool {
+        self == Self::EnvoyGateway
+    }
+
+    /// Whether each API key has to be in a Secret of its own.
+    pub fn wants_single_keys(self) -> bool {
+        self == Self::Apisix
+    }
+
+    /// What the gateway must have taken up before a route, as JSON, lets anybody through, if anything.
+    pub fn guard(self, key: &Key, route: &Value) -> Option<Key> {
+        match self {
+            Self::Apisix => None,
+            Self::EnvoyGateway => envoy::guard(key, route),
+        }
+    }
+
+    /// The route, as JSON, as long as its guard was not taken up.
+    pub fn barred(self, route: Value) -> Value {
+        match self {
+            // Nothing guards it.
+            Self::Apisix => route,
+            Self::EnvoyGateway => envoy::barred(route),
+        }
+    }
+
+    /// Whether a route, as JSON, lets nobody through.
+    pub fn is_barred(self, route: &Value) -> bool {
+        match self {
+            Self::Apisix => false,
+            Self::EnvoyGateway => envoy::is_barred(route),
+        }
+    }
+
+    /// A tenant's way in, for this gateway.
+    pub fn write(self, way: &Way, to: &Attachment) -> Written {
+        match self {
+            Self::Apisix => apisix::write(way, to),
+            Self::EnvoyGateway => envoy::write(way, to),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "writers_test.rs"]
+mod tests;

@@ -1,0 +1,160 @@
+//! What the operator is told of the platform's gateway.
+
+use super::way::{Entry, Way};
+use crate::settings::{items, optional};
+use clap::{Args, ValueEnum};
+
+/// A gateway that routes can be written for.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controller {
+    /// Apache APISIX 3.18: the `apisix.apache.org/v2` kinds of its ingress controller.
+    #[value(name = "APISIX")]
+    Apisix,
+    /// Envoy Gateway 1.9: Gateway API v1 and the policies of `gateway.envoyproxy.io/v1alpha1`.
+    #[value(name = "EnvoyGateway")]
+    EnvoyGateway,
+}
+
+/// The platform's gateway.
+#[derive(Args, Clone, Debug, Default)]
+pub struct GatewaySettings {
+    /// The gateway that routes are written for: None, or one of those known.
+    // Written by a parser of its own, since an unset chart value gives the empty string.
+    #[arg(id = "gateway-controller", long = "gateway-controller", env = "GATEWAY_CONTROLLER", default_value = "", value_parser = controller, hide_default_value = true)]
+    pub controller: std::option::Option<Controller>,
+
+    /// Name of the Gateway that routes attach to; for APISIX, of the IngressClass.
+    #[arg(id = "gateway-name", long = "gateway-name", env = "GATEWAY_NAME", default_value = "")]
+    pub name: String,
+
+    /// Namespace of that Gateway. Empty means that of `--gateway-namespace`.
+    #[arg(id = "gateway-parent-namespace", long = "gateway-parent-namespace", env = "GATEWAY_PARENT_NAMESPACE", default_value = "", value_parser = optional, hide_default_value = true)]
+    pub parent_namespace: std::option::Option<String>,
+
+    /// Hosts that all tenants share, comma separated: there a tenant is known by the request's path or header.
+    #[arg(id = "gateway-shared-hosts", long = "gateway-shared-hosts", env = "GATEWAY_SHARED_HOSTS", default_value = "", value_parser = hosts, hide_default_value = true)]
+    pub shared_hosts: std::vec::Vec<String>,
+
+    /// How clients reach that Gateway.
+    #[arg(
+        id = "gateway-scheme",
+        long = "gateway-scheme",
+        env = "GATEWAY_SCHEME",
+        value_enum,
+        default_value = "https"
+    )]
+    pub scheme: Scheme,
+
+    /// Where APISIX counts requests: a Redis, as `host` or `host:port`. Empty means that each of its instances counts for itself.
+    #[arg(id = "gateway-redis", long = "gateway-redis", env = "GATEWAY_REDIS", default_value = "", value_parser = redis, hide_default_value = true)]
+    pub redis: std::option::Option<Redis>,
+}
+
+/// Where a gateway counts requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redis {
+    pub host: String,
+    pub port: u16,
+}
+
+/// How many URLs a status has at most.
+const MOST_ENDPOINTS: usize = 80;
+
+/// How clients reach a gateway.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    #[default]
+    Https,
+    Http,
+}
+
+/// Where routes attach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    pub controller: Controller,
+    /// The Gateway's namespace.
+    pub namespace: String,
+    /// The Gateway's name; for APISIX, the IngressClass's.
+    pub name: String,
+    /// Hosts that all tenants share.
+    pub shared_hosts: Vec<String>,
+    pub scheme: Scheme,
+    /// Where requests are counted, if not by each instance for itself.
+    pub redis: Option<Redis>,
+}
+
+impl Attachment {
+    /// Where a tenant answers.
+    pub fn endpoints(&self, way: &Way) -> Vec<String> {
+        let scheme = match self.scheme {
+            Scheme::Https => "https",
+            Scheme::Http => "http",
+        };
+        let mut endpoints: Vec<String> = Vec::new();
+        for entry in &way.entries {
+            let below = match entry {
+                Entry::Path { prefix, .. } => prefix,
+                _ => "",
+            };
+            endpoints.extend(entry.hosts().iter().map(|host| format!("{scheme}://{host}{below}")));
+        }
+        endpoints.truncate(MOST_ENDPOINTS);
+        endpoints
+    }
+}
+
+impl GatewaySettings {
+    /// Where routes attach, if there is a gateway to write for.
+    pub fn attachment(&self, gateway_namespace: Option<&str>) -> Option<Attachment> {
+        if self.name.is_empty() {
+            return None;
+        }
+        let namespace = self.parent_namespace.as_deref().or(gateway_namespace)?;
+        Some(Attachment {
+            controller: self.controller?,
+            namespace: namespace.into(),
+            name: self.name.clone(),
+            shared_hosts: self.shared_hosts.clone(),
+            scheme: self.scheme,
+            redis: self.redis.clone(),
+        })
+    }
+}
+
+fn controller(text: &str) -> Result<Option<Controller>, String> {
+    match text.trim() {
+        "" | "None" => Ok(None),
+        text => Controller::from_str(text, false).map(Some).map_err(|_| {
+            let known: Vec<String> = Controller::value_variants()
+                .iter()
+                .filter_map(|known| Some(known.to_possible_value()?.get_name().to_string()))
+                .collect();
+            format!("is none of None, {}", known.join(", "))
+        }),
+    }
+}
+
+fn redis(text: &str) -> Result<Option<Redis>, String> {
+    let text = text.trim();
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, "6379"));
+    let port = port.parse().ok().filter(|port| *port > 0);
+    match (host, port) {
+        ("", Some(_)) if text.is_empty() => Ok(None),
+        (host, Some(port)) if host.split('.').all(crate::names::is_dns_label) => Ok(Some(Redis {
+            host: host.into(),
+            port,
+        })),
+        _ => Err(format!("{text} is not a host and port such as redis.example.com:6379")),
+    }
+}
+
+fn hosts(text: &str) -> Result<Vec<String>, String> {
+    items(text)
+        .map(
+            |host| match host.split('.').all(crate::names::is_dns_label) && host.contains('.') {
+                true => Ok(host.to_owned()),
+                false => Err(format!("{host} is not a host name such as api.example.com")),
+            },
+        )
+        .collect()
+}

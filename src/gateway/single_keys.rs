@@ -1,0 +1,88 @@
+//! API keys in a Secret each, for gateways that take no other: which Secret is whose, and what is in it. Pure but for randomness, which is an argument.
+//!
+//! A key keeps its Secret, and another gets one that was nobody's just now, where there is one: the gateway may take up a Secret before what is said of it.
+
+use super::way::Key;
+use crate::cluster::Identity;
+use crate::names;
+use crate::tenant::plan;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use std::collections::BTreeMap;
+
+/// The field that gateways read.
+const KEY: &str = "key";
+
+/// Which Secret is whose, by the key's name.
+pub type Slots = BTreeMap<String, usize>;
+
+/// What the Secret with all keys says of these.
+pub fn told(keys: Option<&Secret>) -> Slots {
+    let annotations = keys.and_then(|keys| keys.metadata.annotations.as_ref());
+    let text = annotations.and_then(|all| all.get(names::API_KEY_SLOTS));
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}
+
+/// Says it there, for the next time.
+pub fn tell(keys: &mut Secret, slots: &Slots) {
+    if !slots.is_empty() {
+        let text = serde_json::to_string(slots).unwrap_or_default();
+        let annotations = keys.metadata.annotations.get_or_insert_default();
+        annotations.insert(names::API_KEY_SLOTS.into(), text);
+    }
+}
+
+/// Which Secret is to be whose.
+pub fn slots(wanted: &[Key], before: &Slots) -> Slots {
+    let all = 1..=names::MOST_API_KEYS;
+    let mut slots = Slots::new();
+    for key in wanted {
+        let kept = before.get(&key.name).filter(|slot| all.contains(slot));
+        kept.map(|slot| slots.insert(key.name.clone(), *slot));
+    }
+    for key in wanted {
+        let is_free = |slot: &usize| !slots.values().any(|taken| taken == slot);
+        let is_new = |slot: &usize| !before.values().any(|former| former == slot);
+        let free = all.clone().filter(is_free);
+        let best = free.clone().find(is_new).or_else(|| free.clone().next());
+        if let (false, Some(slot)) = (slots.contains_key(&key.name), best) {
+            slots.insert(key.name.clone(), slot);
+        }
+    }
+    slots
+}
+
+/// A Secret with one key; where none opens, with what nobody was told.
+pub fn secret(
+    owner: &Identity,
+    name: &str,
+    key: Option<&ByteString>,
+    found: Option<&Secret>,
+    fresh: impl FnOnce() -> String,
+) -> Secret {
+    let mut metadata = plan::meta(owner, &owner.tenant, name);
+    let key = key.cloned().unwrap_or_else(|| {
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(names::OPENS_NOTHING.into(), "true".into());
+        unknown(found).unwrap_or_else(|| ByteString(fresh().into_bytes()))
+    });
+    Secret {
+        metadata,
+        type_: Some("Opaque".into()),
+        data: Some(BTreeMap::from([(KEY.into(), key)])),
+        ..Secret::default()
+    }
+}
+
+/// What a Secret holds that nobody was told.
+fn unknown(found: Option<&Secret>) -> Option<ByteString> {
+    let found = found?;
+    let opens_nothing = found.metadata.annotations.as_ref()?.contains_key(names::OPENS_NOTHING);
+    let key = found.data.as_ref()?.get(KEY)?;
+    (opens_nothing && !key.0.is_empty()).then(|| key.clone())
+}
+
+#[cfg(test)]
+#[path = "single_keys_test.rs"]
+mod tests;

@@ -1,0 +1,203 @@
+//! A tenant's way in as it should be, whatever gateway makes it. Pure.
+
+use crate::api::{HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath};
+use crate::cluster::Identity;
+use crate::tenant::ValidTenant;
+use k8s_openapi::jiff::Timestamp;
+use std::time::Duration;
+
+/// Headers that tell a workload whose request it has. What a client sends under these names is dropped.
+pub const TENANT_ID: &str = "X-Tenant-ID";
+pub const TENANT_NAME: &str = "X-Tenant-Name";
+pub const TENANT_TIER: &str = "X-Tenant-Tier";
+/// The name of the API key that opened.
+pub const TENANT_CLIENT: &str = "X-Tenant-Client";
+/// Where a client sends its API key.
+pub const API_KEY: &str = "X-API-Key";
+/// Where tenants are on hosts that all share.
+pub const SHARED_PATH: &str = "/tenants/";
+
+/// A tenant's way in, as far as spec and tier say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ValidGateway {
+    pub identification: Vec<Identification>,
+    /// The most specific first.
+    pub routes: Vec<Route>,
+    pub keys: Vec<Key>,
+    pub jwt: Option<JwtAuthentication>,
+    /// By unit.
+    pub rate_limits: Vec<RateLimit>,
+    pub concurrent_requests: Option<i64>,
+    pub traffic: ValidTraffic,
+}
+
+/// How requests are passed on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ValidTraffic {
+    pub request_timeout: Option<Duration>,
+    pub retries: Option<i32>,
+    pub max_connections: Option<i64>,
+    pub max_pending_requests: Option<i64>,
+    /// After how many failures in a row a pod is left out, and for how long.
+    pub outliers: Option<(i32, Duration)>,
+    pub load_balancing: Option<LoadBalancing>,
+}
+
+/// What answers at one path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub path: RoutePath,
+    /// In order; empty means all.
+    pub methods: Vec<HttpMethod>,
+    /// A Service of the tenant's first namespace.
+    pub service: String,
+    pub port: u16,
+    pub admits: Admits,
+}
+
+/// Who is let in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Admits {
+    Everybody,
+    /// Those with credentials of the tenant, and one of these roles where any is named; in order.
+    Authenticated(Vec<String>),
+}
+
+/// An API key, without what opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub name: String,
+    pub roles: Vec<String>,
+    pub expires_at: Option<Timestamp>,
+    /// Which of the Secrets with one key each is its own, where the gateway wants such.
+    pub slot: usize,
+}
+
+impl Key {
+    /// Whether whoever has it has one of these roles.
+    pub fn has_any(&self, roles: &[String]) -> bool {
+        self.roles.iter().any(|role| roles.contains(role))
+    }
+}
+
+/// By what requests are known to be the tenant's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Hosts of its own.
+    Hosts(Vec<String>),
+    /// A path below which its routes are, on hosts that all share.
+    Path { hosts: Vec<String>, prefix: String },
+    /// A header that has one of these values, on hosts that all share.
+    Header { hosts: Vec<String>, values: Vec<String> },
+}
+
+impl Entry {
+    /// A word for it, for names.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Hosts(_) => "host",
+            Self::Path { .. } => "path",
+            Self::Header { .. } => "header",
+        }
+    }
+
+    pub fn hosts(&self) -> &[String] {
+        match self {
+            Self::Hosts(hosts) | Self::Path { hosts, .. } | Self::Header { hosts, .. } => hosts,
+        }
+    }
+}
+
+/// Whether requests are let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Open,
+    /// Every request is answered 503 with these words.
+    Closed(&'static str),
+}
+
+/// A tenant's way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub owner: Identity,
+    pub tier: String,
+    pub entries: Vec<Entry>,
+    pub state: State,
+    pub gateway: ValidGateway,
+}
+
+/// What a gateway cannot do of what a spec asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inexpressible {
+    /// The path of the field.
+    pub field: &'static str,
+    /// What it cannot do, and what would be possible.
+    pub message: String,
+}
+
+impl Way {
+    /// The way in of a tenant, on hosts that are its own by now; None where nothing leads to it.
+    pub fn of(tenant: &ValidTenant, shared_hosts: &[String]) -> Option<Self> {
+        let gateway = tenant.gateway.clone()?;
+        let owner = &tenant.owner;
+        let shared = || shared_hosts.to_vec();
+        let entry = |by: &Identification| match by {
+            Identification::Host => Entry::Hosts(tenant.hosts.clone()),
+            Identification::Path => Entry::Path {
+                hosts: shared(),
+                prefix: format!("{SHARED_PATH}{}", owner.tenant),
+            },
+            Identification::Header => Entry::Header {
+                hosts: shared(),
+                values: vec![owner.tenant.clone(), owner.id.clone()],
+            },
+        };
+        let entries: Vec<Entry> = gateway
+            .identification
+            .iter()
+            .map(entry)
+            .filter(|entry| !entry.hosts().is_empty())
+            .collect();
+        let state = match (tenant.suspend, &tenant.quarantine) {
+            (true, _) => State::Closed("this tenant is suspended"),
+            (_, Some(_)) => State::Closed("this tenant is cut off for now"),
+            _ => State::Open,
+        };
+        (!entries.is_empty() && !gateway.routes.is_empty()).then(|| Self {
+            owner: owner.clone(),
+            tier: tenant.tier.clone(),
+            entries,
+            state,
+            gateway,
+        })
+    }
+
+    /// What every request is told to the workload, whatever the client said.
+    pub fn context(&self) -> [(&'static str, &str); 3] {
+        [
+            (TENANT_ID, &self.owner.id),
+            (TENANT_NAME, &self.owner.tenant),
+            (TENANT_TIER, &self.tier),
+        ]
+    }
+}
+
+/// A bound divided among so many that count apart: together these do not exceed it, as long as each may have one.
+pub fn divided(most: i64, among: usize) -> i64 {
+    (most / i64::try_from(among.max(1)).unwrap_or(i64::MAX)).max(1)
+}
+
+/// The most specific first: exact paths, then the longest prefixes, then those of certain methods.
+pub fn by_precedence(routes: &mut [Route]) {
+    routes.sort_by_key(|route| {
+        let is_prefix = route.path.type_ == PathType::PathPrefix;
+        let length = std::cmp::Reverse(route.path.value.len());
+        (
+            is_prefix,
+            length,
+            route.methods.is_empty(),
+            route.path.value.clone(),
+            route.methods.clone(),
+        )
+    });
+}

@@ -1,0 +1,17 @@
+//! What Apache APISIX is told, before the definitions of its ingress controller. They are not part of this repository: `APISIX_CRDS` names a folder with
+//! them, else they are looked for beside it.
+
+use crate::foreign::{Gateway, takes_every_case};
+use anyhow::Result;
+
+#[tokio::test]
+async fn its_definitions_take_every_case() -> Result<()> {
+    let apisix = Gateway {
+        controller: "APISIX",
+        route: "ApisixRoute",
+        groups: &["apisix.apache.org"],
+        variable: "APISIX_CRDS",
+        folder: "../shared/crds/apisix",
+    };
+    takes_every_case("apisix::its_definitions_take_every_case", &apisix).await
+}
