@@ -7,13 +7,15 @@ cd "$(dirname "$0")/.." || exit 1
 . e2e/choose.sh
 
 failed=() took=()
+logs=$(mktemp -d) || exit 1
+trap 'rm -rf "$logs"' EXIT
 part() {
   local name=$1 begun=$SECONDS
   shift
   case $name in *"${FILTER:-}"*) ;; *) return ;; esac
   say ""
   say "=== $name: $*"
-  "$@" </dev/null || failed+=("$name")
+  "$@" </dev/null 2>&1 | tee "$logs/$name" || failed+=("$name")
   took+=("$name $((SECONDS - begun)) s")
 }
 # One build of all test programs, so that they are linked once and not per part.
@@ -42,6 +44,10 @@ if [ "$ours" ]; then part down e2e/down.sh; fi
 say ""
 say "$(printf '%s, ' "${took[@]}")$SECONDS s in all"
 if [ "${#failed[@]}" -gt 0 ]; then
+  for name in "${failed[@]}"; do
+    say "--- $name:"
+    grep -aE -A 3 '^FAIL|^---- .* ----$|panicked at|^error' "$logs/$name" | head -60
+  done
   say "FAILED: ${failed[*]}"
   exit 1
 fi
