@@ -156,7 +156,7 @@ async fn a_certificate_is_exchanged_without_a_failed_request() -> Result<()> {
     };
     let scene = Scene::new("tlsnew").await?;
     let tier = scene.tier(json!({})).await?;
-    let (tenant, host) = secured(&scene, "", &tier, json!({})).await?;
+    let (tenant, host) = secured(&scene, "a", &tier, json!({})).await?;
     let (old, new) = (
         SelfSigned::new(&scene, "old", &host)?,
         SelfSigned::new(&scene, "new", &host)?,
@@ -222,7 +222,7 @@ async fn without_cert_manager_a_tenant_is_told_so_and_all_else_is_served() -> Re
         "hosts": [plain, host],
         "tls": [{"hosts": [host], "issuerRef": {"kind": "ClusterIssuer", "name": "letsencrypt"}}],
     });
-    let (tenant, _) = led_to(&scene, "", &tier, gateway).await?;
+    let (tenant, _) = led_to(&scene, "a", &tier, gateway).await?;
     let now = tenant.condition("GatewayReady", "False", &["Unsupported"]).await?;
     let said = message(&now);
     ensure!(

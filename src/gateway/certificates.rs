@@ -3,6 +3,7 @@
 use super::way::{Inexpressible, Way};
 use crate::api::{CertificateStatus, IssuerRef};
 use crate::cluster::{Desired, Key, Kind, Live};
+use crate::names;
 use crate::tenant::{host, plan};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -49,6 +50,8 @@ pub fn requests(way: &Way) -> Vec<Desired> {
                 "issuerRef": {"group": "cert-manager.io", "kind": issuer.kind.as_str(), "name": issuer.name},
                 // One that is renewed is not opened by what opened the one before.
                 "privateKey": {"rotationPolicy": "Always"},
+                // So that the tenant's people cannot put something else in its place: the gateway hands it to every proxy.
+                "secretTemplate": {"annotations": {(names::OWNED_BY): way.owner.annotation()}},
             },
         });
         Some(plan::desired(Kind::Certificate, &meta, &object))
