@@ -104,6 +104,12 @@ apisix=gateway.controller=APISIX,gateway.name=apisix,network.gatewayNamespace=ap
 kinds_of_gateways() { render --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml "$@" | grep -oE 'httproutes|apisixroutes' | sort | uniq -c | xargs; }
 check "Envoy Gateway's kinds for Envoy Gateway" test "$(kinds_of_gateways --set "$envoy")" = '2 httproutes'
 check "APISIX's kinds for APISIX" test "$(kinds_of_gateways --set "$apisix")" = '2 apisixroutes'
+certificates() { render --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml "$@" | grep -oE 'listenersets|apisixtlses|\[certificates\]' | sort | uniq -c | xargs; }
+check "certificates with Envoy Gateway" test "$(certificates --set "$envoy")" = '2 [certificates] 2 listenersets'
+check "certificates with APISIX" test "$(certificates --set "$apisix")" = '2 [certificates] 2 apisixtlses'
+check "no owner makes a Secret in the place of one that is issued" test "$(render --set "$envoy" --show-only templates/admission/managed.yaml | grep -cF "'^(tenant-database|tenant-api-keys|tenant-certificate-.+)\$'")" = 2
+check "nor does the operator" test "$(render --set "$envoy" --show-only templates/admission/confinement.yaml | grep -c tenant-certificate)" = 0
+check "no certificates without a gateway" test "$(certificates)" = ''
 keys() { render --show-only templates/rbac/namespace.yaml "$@" | grep -cE '^ +- tenant-api-key-[0-9]+(-former)?$'; }
 check "Secrets with one API key for APISIX" test "$(keys --set "$apisix")" = 32
 check "no such Secrets for others" test "$(keys --set "$envoy")" = 0

@@ -8,6 +8,7 @@ mod support;
 
 mod admission;
 mod benchmark;
+mod certificates;
 mod configuration;
 mod conflicts;
 mod database;

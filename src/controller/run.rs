@@ -172,14 +172,12 @@ async fn lead(
 
     let gateway = attachment(settings);
     if let Some(to) = &gateway {
-        let follow = gateway::follow(
-            client.clone(),
-            to.controller,
-            store.clone(),
-            tenants.clone(),
-            queue.clone(),
-        );
-        watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
+        // Kinds of certificates are waited for one by one: a cluster may have but one of them.
+        let of_certificates = to.controller.certificate_kinds().chunks(1);
+        for kinds in std::iter::once(to.controller.kinds()).chain(of_certificates) {
+            let follow = gateway::follow(client.clone(), kinds, store.clone(), tenants.clone(), queue.clone());
+            watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
+        }
     }
     let known = Known {
         tenants: tenants.clone(),

@@ -336,6 +336,8 @@ def credentials(r):
         r.refused(f"{who} takes the name", create(plain, who), reserved)
         r.refused(f"{who} takes the name of the API keys",
                   create(secret(DEDICATED, "tenant-api-keys", labels={}, type="Opaque"), who), reserved)
+        r.refused(f"{who} takes the name of a certificate that is issued",
+                  create(secret(DEDICATED, "tenant-certificate-0123456789abcdef", labels={}, type="Opaque"), who), reserved)
         r.refused(f"{who} fakes the credentials", create(secret(DEDICATED), who), MANAGED)
         r.refused(f"{who} takes the name by applying", kubectl(
             "apply", "--server-side", "--dry-run=server", "-f", "-", user=who, stdin=plain), reserved)

@@ -1,13 +1,16 @@
 //! Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and for what these cannot say the policies of `gateway.envoyproxy.io/v1alpha1`
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
+mod listeners;
 mod routes;
 mod security;
 mod traffic;
 
+pub use listeners::LISTENERS;
+
 use super::class::OPEN;
 use super::way::{Inexpressible, Way};
-use super::{Attachment, Written};
+use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Key, Kind};
 use crate::tenant::plan;
 use serde_json::{Value, json};
@@ -33,7 +36,9 @@ const POLICIES: &str = "gateway.envoyproxy.io/v1alpha1";
 
 /// A tenant's way in.
 pub fn write(way: &Way, to: &Attachment) -> Written {
-    let mut objects = routes::routes(way, to);
+    let mut objects = certificates::requests(way);
+    objects.extend(listeners::listeners(way, to));
+    objects.extend(routes::routes(way, to));
     let rules = objects.iter().map(|object| rules(&object.value).len()).sum();
     objects.extend(security::policies(way));
     objects.extend(traffic::policy(way, rules));
