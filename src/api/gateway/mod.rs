@@ -3,10 +3,12 @@
 mod authentication;
 mod limits;
 mod route;
+mod usage;
 
 pub use authentication::*;
 pub use limits::*;
 pub use route::*;
+pub use usage::*;
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
