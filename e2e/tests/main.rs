@@ -45,5 +45,6 @@ mod seeds;
 mod suspension;
 mod tiers;
 mod traffic;
+mod usage;
 mod view;
 mod workloads;

@@ -4,11 +4,13 @@ mod authentication;
 mod limits;
 mod route;
 mod tls;
+mod usage;
 
 pub use authentication::*;
 pub use limits::*;
 pub use route::*;
 pub use tls::*;
+pub use usage::*;
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
