@@ -42,6 +42,7 @@ mod retention;
 mod routes;
 mod seeds;
 mod suspension;
+mod shared_applications;
 mod tiers;
 mod traffic;
 mod view;

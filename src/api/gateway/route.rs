@@ -70,14 +70,23 @@ impl PathType {
     }
 }
 
-/// What answers: a workload of the tenant.
+/// What answers: a workload of the tenant, or an application that tenants share.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.workload) != has(self.application)").message("needs one of workload and application"),
+    validation = Rule::new("!has(self.port) || has(self.workload)").message("port is of a workload: an application has one"),
+)]
 pub struct RouteBackend {
     /// A workload of the tenant or its tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
-    pub workload: String,
-    /// The name of one of its ports. May be left out where it has but one.
+    pub workload: Option<String>,
+    /// One of the tier's `gateway.applications`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub application: Option<String>,
+    /// The name of one of the workload's ports. May be left out where it has but one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 15))]
     pub port: Option<String>,

@@ -1,6 +1,7 @@
 //! Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and for what these cannot say the policies of `gateway.envoyproxy.io/v1alpha1`
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
+mod grants;
 mod routes;
 mod security;
 mod traffic;
@@ -13,7 +14,8 @@ use crate::tenant::plan;
 use serde_json::{Value, json};
 
 /// The kinds it is told by.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
+    Kind::ReferenceGrant,
     Kind::HttpRoute,
     Kind::HttpRouteFilter,
     Kind::SecurityPolicy,
@@ -35,6 +37,7 @@ const POLICIES: &str = "gateway.envoyproxy.io/v1alpha1";
 pub fn write(way: &Way, to: &Attachment) -> Written {
     let mut objects = routes::routes(way, to);
     let rules = objects.iter().map(|object| rules(&object.value).len()).sum();
+    objects.extend(grants::grants(way));
     objects.extend(security::policies(way));
     objects.extend(traffic::policy(way, rules));
     Written {

@@ -1,12 +1,12 @@
 //! What leads to a tenant, and who is let in.
 
 use super::credentials::duration;
-use super::{Invalid, World};
+use super::{Invalid, World, applications};
 use crate::api::{
-    Access, GatewayAuthentication, GatewayRoute, Identification, RateLimit, RouteAuthentication, RoutePath,
-    TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
+    Access, Application, GatewayAuthentication, GatewayRoute, Identification, RateLimit, RouteAuthentication,
+    RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
 };
-use crate::gateway::way::{Admits, Key, Route, ValidGateway, ValidTraffic, by_precedence};
+use crate::gateway::way::{Admits, Backend, Key, Route, ValidGateway, ValidTraffic, by_precedence};
 use crate::tenant::host;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ pub fn resolve(
     if world.shared_hosts.is_none() {
         let message = "no gateway is known that routes could be written for: set gateway.controller in the chart";
         errors.push(Invalid::new("spec.gateway.routes", message));
-    } else if gateway == Access::Deny {
+    } else if gateway == Access::Deny && own.routes.iter().any(|route| route.backend.workload.is_some()) {
         let message = "the gateway is not let in: set network.ingress.gateway to Allow";
         errors.push(Invalid::new("spec.gateway.routes", message));
     }
@@ -42,9 +42,15 @@ pub fn resolve(
         ..own.authentication.clone().unwrap_or_default()
     };
     let identification = identification(&own, &authentication, world, errors);
+    let services = Services {
+        workloads,
+        applications: &plan.applications,
+        tier: &spec.tier,
+        world,
+    };
     Some(ValidGateway {
         identification,
-        routes: routes(&own.routes, &authentication, workloads, errors),
+        routes: routes(&own.routes, &authentication, services, errors),
         keys: keys(&authentication, errors),
         rate_limits: rate_limits(&own, &plan, &spec.tier, errors),
         concurrent_requests: concurrent_requests(&own, &plan, &spec.tier, errors),
@@ -111,10 +117,19 @@ fn is_open(route: &GatewayRoute, authentication: &GatewayAuthentication) -> bool
     }
 }
 
+/// What routes may lead to.
+#[derive(Clone, Copy)]
+struct Services<'a> {
+    workloads: &'a [Workload],
+    applications: &'a [Application],
+    tier: &'a str,
+    world: &'a World,
+}
+
 fn routes(
     asked: &[GatewayRoute],
     authentication: &GatewayAuthentication,
-    workloads: &[Workload],
+    services: Services<'_>,
     errors: &mut Vec<Invalid>,
 ) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
@@ -124,8 +139,8 @@ fn routes(
             let message = "asks for credentials, but the tenant has no authentication: name apiKeys or jwt";
             errors.push(Invalid::new(&field, message));
         }
-        let (service, port) = match backend(route, workloads) {
-            Ok(port) => (route.backend.workload.clone(), port),
+        let backend = match backend(route, services) {
+            Ok(backend) => backend,
             Err((below, message)) => {
                 errors.push(Invalid::new(format!("{field}.backend{below}"), message));
                 continue;
@@ -151,8 +166,7 @@ fn routes(
         routes.push(Route {
             path,
             methods,
-            service,
-            port,
+            backend,
             admits: match is_open(route, authentication) {
                 true => Admits::Everybody,
                 false => Admits::Authenticated(roles),
@@ -178,10 +192,34 @@ fn path(route: &GatewayRoute) -> RoutePath {
     path
 }
 
-/// The port of a route's backend; else what is wrong, and with which field of it.
-fn backend(route: &GatewayRoute, workloads: &[Workload]) -> Result<u16, (&'static str, String)> {
-    let name = &route.backend.workload;
-    let Some(workload) = workloads.iter().find(|workload| workload.name == *name) else {
+/// What a route leads to; else what is wrong, and with which field of it.
+fn backend(route: &GatewayRoute, services: Services<'_>) -> Result<Backend, (&'static str, String)> {
+    let Services {
+        workloads,
+        applications,
+        tier,
+        world,
+    } = services;
+    match (&route.backend.workload, &route.backend.application) {
+        (Some(name), None) => Ok(Backend {
+            service: name.clone(),
+            namespace: None,
+            port: port(name, route, workloads)?,
+        }),
+        (None, Some(_)) if route.backend.port.is_some() => {
+            Err((".port", "is of a workload: an application has one".into()))
+        }
+        (None, Some(name)) => {
+            let found = applications::backend(name, tier, applications, world);
+            found.map_err(|message| (".application", message))
+        }
+        _ => Err(("", "needs one of workload and application".into())),
+    }
+}
+
+/// The port of a route's workload; else what is wrong, and with which field.
+fn port(name: &str, route: &GatewayRoute, workloads: &[Workload]) -> Result<u16, (&'static str, String)> {
+    let Some(workload) = workloads.iter().find(|workload| workload.name == name) else {
         return Err((".workload", format!("there is no workload {name:.80}")));
     };
     let ports = workload.ports.iter().flatten();

@@ -2,6 +2,7 @@
 //! [`ValidTenant`] alone.
 
 mod allowed;
+mod applications;
 mod configuration;
 mod credentials;
 mod database;
@@ -75,6 +76,8 @@ pub struct World {
     /// The hosts that all tenants share; none where there is no gateway to write routes for.
     pub shared_hosts: Option<Vec<String>>,
     /// How this Tenant's data is kept already, if there is any.
+    /// Namespaces of shared applications; and whose each is if it is a tenant's, which must not be.
+    pub application_namespaces: BTreeMap<String, Option<String>>,
     pub placed: Option<DatabaseModel>,
 }
 
@@ -304,7 +307,9 @@ fn namespace_names(tenant: &Tenant, tier: &TenantTier, world: &World, errors: &m
                 format!("{name} would be one of Kubernetes' own namespaces"),
             ));
         }
-        if let Some(whose) = world.reserved.get(name) {
+        let shared = world.application_namespaces.contains_key(name);
+        let whose = world.reserved.get(name).copied();
+        if let Some(whose) = whose.or(shared.then_some(applications::WHOSE)) {
             errors.push(Invalid::new(&field, format!("{name} is the namespace of {whose}")));
         }
     }
