@@ -1,5 +1,6 @@
 //! What of a tenant is served, where.
 
+use crate::api::role::{PERMISSION_NAME, ROLE_NAME};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("roles are known of those only who are authenticated"),
+    validation = Rule::new("!has(self.permissions) || size(self.permissions) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("permissions are known of those only who are authenticated"),
+    validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.permissions) || size(self.permissions) == 0").message("needs roles or permissions, not both"),
 )]
 pub struct GatewayRoute {
     /// Where. Absent means every path.
@@ -25,15 +28,14 @@ pub struct GatewayRoute {
     pub authentication: Option<RouteAuthentication>,
     /// Who is let in, of those who are authenticated: whose token or key has one of these roles. Absent or empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 16),
-        inner(
-            length(min = 1, max = 63),
-            regex(pattern = r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$")
-        )
-    )]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = ROLE_NAME)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub roles: Vec<String>,
+    /// Who is let in, by what they may do: whose token or key has a role that holds all of these, as the tier's `roles` say. Not together with `roles`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = PERMISSION_NAME)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub permissions: Vec<String>,
 }
 
 /// A path, or all below it.

@@ -1,6 +1,7 @@
 //! What leads to a tenant, and who is let in.
 
 use super::credentials::duration;
+use super::roles::Table;
 use super::{Invalid, World, applications};
 use crate::api::{
     Access, Application, GatewayAuthentication, GatewayRoute, Identification, RateLimit, RouteAuthentication,
@@ -48,10 +49,11 @@ pub fn resolve(
         tier: &spec.tier,
         world,
     };
+    let table = Table::new(&spec.tier, &tier.roles);
     Some(ValidGateway {
         identification,
-        routes: routes(&own.routes, &authentication, services, errors),
-        keys: keys(&authentication, errors),
+        routes: routes(&own.routes, &authentication, services, table, errors),
+        keys: keys(&authentication, table, errors),
         rate_limits: rate_limits(&own, &plan, &spec.tier, errors),
         concurrent_requests: concurrent_requests(&own, &plan, &spec.tier, errors),
         traffic: traffic(
@@ -113,7 +115,7 @@ fn is_open(route: &GatewayRoute, authentication: &GatewayAuthentication) -> bool
     match route.authentication {
         Some(RouteAuthentication::None) => true,
         Some(RouteAuthentication::Required) => false,
-        None => !has_any(authentication) && route.roles.is_empty(),
+        None => !has_any(authentication) && route.roles.is_empty() && route.permissions.is_empty(),
     }
 }
 
@@ -130,6 +132,7 @@ fn routes(
     asked: &[GatewayRoute],
     authentication: &GatewayAuthentication,
     services: Services<'_>,
+    table: Table<'_>,
     errors: &mut Vec<Invalid>,
 ) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
@@ -139,6 +142,11 @@ fn routes(
             let message = "asks for credentials, but the tenant has no authentication: name apiKeys or jwt";
             errors.push(Invalid::new(&field, message));
         }
+        if is_open(route, authentication) && !(route.roles.is_empty() && route.permissions.is_empty()) {
+            let message = "roles and permissions are known of those only who are authenticated";
+            errors.push(Invalid::new(format!("{field}.authentication"), message));
+        }
+        let roles = table.admitted(route, &field, errors);
         let backend = match backend(route, services) {
             Ok(backend) => backend,
             Err((below, message)) => {
@@ -160,9 +168,6 @@ fn routes(
             errors.push(Invalid::new(format!("{field}.path"), message));
             continue;
         }
-        let mut roles = route.roles.clone();
-        roles.sort();
-        roles.dedup();
         routes.push(Route {
             path,
             methods,
@@ -237,7 +242,7 @@ fn port(name: &str, route: &GatewayRoute, workloads: &[Workload]) -> Result<u16,
     u16::try_from(port.container_port).map_err(|_| (".port", "is not a port".into()))
 }
 
-fn keys(authentication: &GatewayAuthentication, errors: &mut Vec<Invalid>) -> Vec<Key> {
+fn keys(authentication: &GatewayAuthentication, table: Table<'_>, errors: &mut Vec<Invalid>) -> Vec<Key> {
     let mut keys = Vec::new();
     for (i, key) in authentication.api_keys.iter().enumerate() {
         let field = format!("spec.gateway.authentication.apiKeys[{i}]");
@@ -247,6 +252,7 @@ fn keys(authentication: &GatewayAuthentication, errors: &mut Vec<Invalid>) -> Ve
                 format!("{} is there twice", key.name),
             ));
         }
+        table.check(&key.roles, &format!("{field}.roles"), errors);
         let expires_at = key.expires_at.as_ref().map(|text| text.parse::<Timestamp>());
         match expires_at.transpose() {
             Ok(expires_at) => keys.push(Key {

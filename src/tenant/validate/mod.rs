@@ -11,6 +11,7 @@ mod hosts;
 mod network;
 mod owners;
 mod quota;
+mod roles;
 mod scheduling;
 mod workloads;
 
@@ -75,9 +76,9 @@ pub struct World {
     pub held_namespaces: BTreeMap<String, String>,
     /// The hosts that all tenants share; none where there is no gateway to write routes for.
     pub shared_hosts: Option<Vec<String>>,
-    /// How this Tenant's data is kept already, if there is any.
     /// Namespaces of shared applications; and whose each is if it is a tenant's, which must not be.
     pub application_namespaces: BTreeMap<String, Option<String>>,
+    /// How this Tenant's data is kept already, if there is any.
     pub placed: Option<DatabaseModel>,
 }
 
@@ -117,6 +118,8 @@ pub struct ValidTenant {
     pub workloads: Vec<Workload>,
     /// As written by serde_json: keys in order, so that the same configuration has the same digest.
     pub configuration: Option<String>,
+    /// What its people may be, likewise.
+    pub roles: Option<String>,
     pub database: Option<ValidDatabase>,
     /// Of every credential it has.
     pub rotation: Rotation,
@@ -217,6 +220,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         scheduling,
         workloads,
         configuration,
+        roles: roles::Table::new(&spec.tier, &plan.roles).text(),
         database,
         rotation,
         hosts: hosts::resolve(spec),
