@@ -14,7 +14,7 @@ current)
   reachable || die "the cluster of the current KUBECONFIG does not answer"
   kubectl delete -k config/samples --ignore-not-found --timeout=180s
   helm uninstall tenant-operator --namespace tenant-operator-system --ignore-not-found --wait
-  kubectl delete namespace tenant-operator-system --ignore-not-found
+  kubectl delete namespace tenant-operator-system shared-applications --ignore-not-found
   say "The CustomResourceDefinitions stay, for they would take all tenants with them: kubectl get crd | grep tenant-operator.io"
   ;;
 esac

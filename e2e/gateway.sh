@@ -4,13 +4,17 @@
 #   GATEWAY_SCHEME=http|https   how it is reached (http)
 #   GATEWAY_ADDRESS=ADDRESS     where, for what is printed
 
+# Where applications are that tenants share; the operator's rights there come with the chart.
+APPLICATIONS=shared-applications
+
 has_gateway() { [ -n "${GATEWAY_CONTROLLER:-}" ]; }
 
 # The chart's values.
 gateway_values() {
   has_gateway || return 0
   echo "--set gateway.controller=$GATEWAY_CONTROLLER,gateway.name=$GATEWAY_NAME,gateway.scheme=${GATEWAY_SCHEME:-http}" \
-    "--set gateway.sharedHosts={api.example.com}"
+    "--set gateway.sharedHosts={api.example.com}" \
+    "--set gateway.applicationNamespaces={$APPLICATIONS}"
   if [ "$GATEWAY_CONTROLLER" = EnvoyGateway ]; then echo "--set gateway.metrics.enabled=true,gateway.metrics.period=10s"; fi
 }
 

@@ -83,6 +83,7 @@ cluster_cidrs() {
 install() {
   local cidrs
   cidrs=${CLUSTER_CIDRS:-$(cluster_cidrs)}
+  if has_gateway && ! kubectl get namespace "$APPLICATIONS" >/dev/null 2>&1; then kubectl create namespace "$APPLICATIONS"; fi
   say "installing the operator ($IMAGE)"
   if ! helm upgrade --install --take-ownership tenant-operator charts/tenant-operator --namespace "$NAMESPACE" --create-namespace \
     --set image.repository="${IMAGE%:*}" --set-string image.tag="${IMAGE##*:}" --set image.pullPolicy=IfNotPresent \

@@ -94,6 +94,11 @@ pub fn report(tenant: &str) -> String {
     format!("{MANAGER}-{tenant}")
 }
 
+/// The name of what lets a tenant's routes lead to shared applications, in the namespace of these.
+pub fn grant(tenant: &str) -> String {
+    format!("{MANAGER}-{tenant}")
+}
+
 /// A tenant's name is a DNS label of at most this many characters, so that `<tenant>-<namespace>` fits 63.
 pub const MAX_TENANT_NAME: usize = 53;
 /// A DNS label is at most this long (RFC 1123).

@@ -228,6 +228,7 @@ mod tests {
             "--gateway-controller=EnvoyGateway",
             "--gateway-name=platform",
             "--gateway-shared-hosts=api.example.com, api.example.org",
+            "--gateway-application-namespaces=crm, portal",
             "--dns-pod-labels=a=b,c=d=e",
             "--leader-elect=false",
             "--log-format=json",
@@ -244,11 +245,13 @@ mod tests {
             (to.namespace.as_str(), to.name.as_str(), to.shared_hosts.len()),
             ("apisix", "platform", 2)
         );
+        assert_eq!(to.application_namespaces, ["crm", "portal"]);
         let unset = [
             "--gateway-controller=",
             "--gateway-name=",
             "--gateway-parent-namespace=",
             "--gateway-shared-hosts=",
+            "--gateway-application-namespaces=",
         ];
         assert_eq!(attached(&parse(&unset).expect("valid")), None);
         assert_eq!(settings.dns_pod_labels["c"], "d=e");
@@ -269,6 +272,8 @@ mod tests {
             ("--metrics-address=8080", "invalid socket address"),
             ("--gateway-controller=nginx", "EnvoyGateway"),
             ("--gateway-shared-hosts=*.example.com", "not a host name"),
+            ("--gateway-application-namespaces=Crm", "not the name of a namespace"),
+            ("--gateway-application-namespaces=crm,kube-system", "Kubernetes' own"),
         ];
         for (argument, reason) in table {
             let error = parse(&[argument]).map(|_| ()).expect_err(argument).to_string();

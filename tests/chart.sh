@@ -124,6 +124,18 @@ check "it is told of them" test "$(counts | grep -A1 -E 'name: GATEWAY_METRICS(_
 check "it asks no gateway unless it is to" lacks 'GATEWAY_METRICS|tenant-operator-metering' --set "$envoy"
 refuse "requests counted where there is no Envoy Gateway" render --set gateway.metrics.enabled=true,network.gatewayNamespace=x
 check "APISIX's Redis" has 'value: "redis:6380"$' --set "$apisix" --set gateway.redis=redis:6380
+shared='gateway.applicationNamespaces={crm,portal}'
+grants() { render "$@" | awk '/^  namespace: / { where = $2 } /resources: \[referencegrants\]/ { on = 1 } on && /verbs:/ { sub(/.*verbs: /, ""); print where, $0; on = 0 }' | xargs; }
+check "grants in the namespaces of shared applications" test \
+  "$(grants --set "$envoy" --set "$shared")" = 'crm [create, update, delete] portal [create, update, delete]'
+check "by policy there only" has "variables.where in \['crm', 'portal'\]" --set "$envoy" --set "$shared"
+check "no grants where there are no shared applications" test "$(grants --set "$envoy")" = ''
+check "no grants for APISIX" test "$(grants --set "$apisix" --set "$shared")" = ''
+check "and nowhere by policy" lacks 'variables.where in \[' --set "$apisix" --set "$shared"
+check "the operator is told of them" has 'value: "crm,portal"$' --set "$envoy" --set "$shared"
+for place in kube-system "$namespace" gateway-system; do
+  refuse "shared applications in $place" render --set "$envoy" --set "gateway.applicationNamespaces={$place}"
+done
 # The verbs on pods in a tenant's namespace.
 verbs_on_pods() { render --show-only templates/rbac/namespace.yaml "$@" | awk '/resources: \[pods\]/ { on = 1 } on && /verbs:/ { sub(/.*verbs: /, ""); print; on = 0 }' | xargs; }
 check "it makes no pod" test "$(verbs_on_pods)" = '[get, list, watch, delete, deletecollection]'

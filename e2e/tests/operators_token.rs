@@ -36,7 +36,10 @@ const READS: [Rights<'_>; 8] = [
     ),
     // What leads to tenants, and where it begins.
     ("get list watch", ROUTES),
-    ("get list watch", "gateways.gateway.networking.k8s.io"),
+    (
+        "get list watch",
+        "gateways.gateway.networking.k8s.io referencegrants.gateway.networking.k8s.io",
+    ),
     // Whether its CRD is there.
     (
         "get",

@@ -39,6 +39,8 @@ fn a_namespace_is_named_only_where_that_opens_nothing() {
     let mut expected = vec![
         // A ServiceAccount that becomes an owner; not one of another tenant's or of the system.
         "Tenant.owners[].namespace".to_string(),
+        // Of an application that the platform's chart names too, and that is no tenant's.
+        "TenantTier.gateway.applications[].namespace".to_string(),
     ];
     for kind in ["Tenant", "TenantTier"] {
         // Of a claim that Kubernetes makes in the pod's own namespace; foreign data needs a grant in that namespace.

@@ -3,7 +3,7 @@
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
 use super::{
-    Allowed, ContainerResources, Credentials, IsolationModel, Network, ResourceList, TierDatabase, TierGateway,
+    Allowed, ContainerResources, Credentials, IsolationModel, Network, ResourceList, Role, TierDatabase, TierGateway,
     Workload, schema,
 };
 use k8s_openapi::api::core::v1::Toleration;
@@ -86,6 +86,12 @@ pub struct TenantTierSpec {
     /// The tenants' way in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<TierGateway>,
+    /// What the tenants' people may be. Workloads find it as `/etc/tenant/roles.json`, and a route may ask for permissions. With any role here, routes and API
+    /// keys may name no other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub roles: Vec<Role>,
     /// A JSON Schema that the tenants' configuration must satisfy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]

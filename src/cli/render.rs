@@ -10,6 +10,7 @@ use crate::tenant::validate::{Attachment, PeerTenant};
 use crate::tenant::{World, namespaces, plan, validate};
 use anyhow::{anyhow, bail};
 use clap::Args;
+use std::collections::BTreeMap;
 
 /// Stands in for the id of a Tenant that names none: the real one is drawn by the API server.
 const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
@@ -104,10 +105,13 @@ impl Render {
                 .into_iter()
                 .map(move |namespace| (namespace, name.clone()))
         });
+        let held: BTreeMap<String, String> = held.collect();
+        let shared = self.settings.gateway.application_namespaces.iter();
         World {
             cluster_cidrs: self.settings.cluster_cidrs.clone(),
             peers: peers.collect(),
-            held_namespaces: held.collect(),
+            application_namespaces: shared.map(|name| (name.clone(), held.get(name).cloned())).collect(),
+            held_namespaces: held,
             shared_hosts: Some(self.settings.gateway.shared_hosts.clone()),
             ..World::default()
         }

@@ -48,6 +48,8 @@ pub enum Kind {
     Certificate,
     ListenerSet,
     ApisixTls,
+    /// What lets routes lead to shared applications, in the namespaces of these.
+    ReferenceGrant,
 }
 
 impl Kind {
@@ -87,7 +89,8 @@ impl Kind {
             Self::Secret => ApiResource::erase::<Secret>(&()),
             Self::ClusterReport => foreign("openreports.io", "v1alpha1", self.as_str(), "clusterreports"),
             Self::ClusterPolicyReport => foreign("wgpolicyk8s.io", "v1alpha2", self.as_str(), "clusterpolicyreports"),
-            Self::HttpRoute => foreign("gateway.networking.k8s.io", "v1", self.as_str(), "httproutes"),
+            Self::HttpRoute => foreign(GATEWAY_API, "v1", self.as_str(), "httproutes"),
+            Self::ReferenceGrant => foreign(GATEWAY_API, "v1", self.as_str(), "referencegrants"),
             Self::HttpRouteFilter => foreign(ENVOY_GATEWAY, "v1alpha1", self.as_str(), "httproutefilters"),
             Self::SecurityPolicy => foreign(ENVOY_GATEWAY, "v1alpha1", self.as_str(), "securitypolicies"),
             Self::BackendTrafficPolicy => foreign(ENVOY_GATEWAY, "v1alpha1", self.as_str(), "backendtrafficpolicies"),
@@ -121,6 +124,7 @@ impl Kind {
             Self::ClusterReport => "ClusterReport",
             Self::ClusterPolicyReport => "ClusterPolicyReport",
             Self::HttpRoute => "HTTPRoute",
+            Self::ReferenceGrant => "ReferenceGrant",
             Self::HttpRouteFilter => "HTTPRouteFilter",
             Self::SecurityPolicy => "SecurityPolicy",
             Self::BackendTrafficPolicy => "BackendTrafficPolicy",
@@ -156,6 +160,7 @@ impl Kind {
     }
 }
 
+const GATEWAY_API: &str = "gateway.networking.k8s.io";
 const ENVOY_GATEWAY: &str = "gateway.envoyproxy.io";
 const APISIX: &str = "apisix.apache.org";
 

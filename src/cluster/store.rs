@@ -215,7 +215,11 @@ impl Store {
             .as_ref()
             .and_then(|labels| labels.get(names::TENANT))
             .cloned();
-        let tenant = tenant.filter(|tenant| names::may_hold(tenant, &key.namespace, &key.name));
+        let may_hold = |tenant: &String| match kind {
+            Kind::ReferenceGrant => key.name == names::grant(tenant),
+            _ => names::may_hold(tenant, &key.namespace, &key.name),
+        };
+        let tenant = tenant.filter(may_hold);
         let mut value = serde_json::to_value(object).unwrap_or_default();
         trim(kind, &mut value);
         let relevant = relevant(kind, &value);

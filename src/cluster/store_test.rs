@@ -320,3 +320,17 @@ fn what_is_marked_where_its_tenant_cannot_be_is_nobodys() {
     seen.apply(config_map("acme", "u1", 2, "x"));
     assert_eq!(seen.apply(config_map("elsewhere", "u1", 3, "x")), ["acme"]);
 }
+
+#[test]
+fn a_grant_is_known_by_its_tenants_name_wherever_it_is() {
+    let store = Store::default();
+    let put = |kind: Kind, tenant: &str, name: &str| {
+        let concerned = store.observe(kind, Event::Apply(object(tenant, name, "1", 1, json!({}))));
+        concerned == [tenant] && store.get(tenant, &key(kind, name)).is_some()
+    };
+    assert!(put(Kind::ReferenceGrant, "initech", "tenant-operator-initech"));
+    assert!(!put(Kind::ReferenceGrant, "umbrella", "tenant-operator-initech-2"));
+    // Also where its namespace looks like the tenant's.
+    assert!(!put(Kind::ReferenceGrant, "acme", "anything"));
+    assert!(!put(Kind::ConfigMap, "umbrella", "tenant-operator-umbrella"));
+}

@@ -188,6 +188,7 @@ async fn lead(
         reserved: reserved(settings),
         lacks_gateway: settings.gateway_namespace.is_none(),
         shared_hosts: gateway.as_ref().map(|gateway| gateway.shared_hosts.clone()),
+        application_namespaces: settings.gateway.application_namespaces.clone(),
         namespace: settings.namespace.clone(),
     };
     let (watched, handles) = Watched::start(&client);

@@ -86,6 +86,38 @@ fn certificates() -> Value {
     ])
 }
 
+/// What tenants share, besides a workload of their own where there is one.
+fn shared(name: &'static str, gateway: Value) -> Case {
+    let application = |name: &str, namespace: &str, service: &str, port: u16| json!({"name": name, "namespace": namespace, "service": service, "port": port});
+    let mut case = case(name, gateway);
+    case.tier = json!({"applications": [
+        application("crm", "applications", "crm", 80),
+        application("crm-admin", "applications", "crm", 8081),
+        application("chat", "more-applications", "chat", 8080),
+        application("unused", "applications", "unused", 80),
+    ]});
+    case
+}
+
+/// A tenant that has nothing of its own.
+fn shared_only(name: &'static str, gateway: Value) -> Case {
+    let mut case = shared(name, gateway);
+    case.spec["isolation"] = json!({"model": "SharedData"});
+    let fields = case.spec.as_object_mut().into_iter();
+    fields.for_each(|fields| fields.retain(|field, _| !["workloads", "network"].contains(&field.as_str())));
+    case
+}
+
+fn to_applications() -> Value {
+    let at = |path: &str, application: &str| json!({"path": {"type": "PathPrefix", "value": path}, "backend": {"application": application}});
+    json!([
+        at("/", "crm"),
+        at("/chat", "chat"),
+        at("/chat/old", "chat"),
+        at("/admin", "crm-admin")
+    ])
+}
+
 /// Every case.
 pub fn all() -> Vec<Case> {
     let secure = ["acme.example.org", "*.shop.example.org", "shop.example.org"];
@@ -100,6 +132,10 @@ pub fn all() -> Vec<Case> {
     );
     suspended.spec["suspend"] = json!(true);
     let mut of_the_tier = case("limits_of_the_tier", json!({"rateLimits": [limit(50, "Minute")]}));
+    let mut shared_suspended = shared_only("shared_suspended", json!({"routes": to_applications()}));
+    shared_suspended.spec["suspend"] = json!(true);
+    let mut beside = to_applications();
+    beside[0] = web("/");
     of_the_tier.tier = json!({"rateLimits": [limit(100, "Minute"), limit(1000, "Hour")], "concurrentRequests": 20});
     vec![
         case(
@@ -197,5 +233,24 @@ pub fn all() -> Vec<Case> {
             }),
         ),
         suspended_with_certificates,
+        shared_only(
+            "shared",
+            json!({
+                "identification": ["Host", "Path"],
+                "routes": to_applications(),
+                "authentication": {"apiKeys": keys()},
+            }),
+        ),
+        shared(
+            "shared_beside_a_workload",
+            json!({
+                "routes": beside,
+                "traffic": {
+                    "retries": 2, "loadBalancing": "LeastRequest", "circuitBreaker": {"maxConnections": 100},
+                    "outlierDetection": {"consecutiveErrors": 5, "ejectionTime": "30s"},
+                },
+            }),
+        ),
+        shared_suspended,
     ]
 }

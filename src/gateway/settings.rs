@@ -45,6 +45,10 @@ pub struct GatewaySettings {
     )]
     pub scheme: Scheme,
 
+    /// Namespaces of applications that tenants share, comma separated: routes lead to no others.
+    #[arg(id = "gateway-application-namespaces", long = "gateway-application-namespaces", env = "GATEWAY_APPLICATION_NAMESPACES", default_value = "", value_parser = namespaces, hide_default_value = true)]
+    pub application_namespaces: std::vec::Vec<String>,
+
     /// Where APISIX counts requests: a Redis, as `host` or `host:port`. Empty means that each of its instances counts for itself.
     #[arg(id = "gateway-redis", long = "gateway-redis", env = "GATEWAY_REDIS", default_value = "", value_parser = redis, hide_default_value = true)]
     pub redis: std::option::Option<Redis>,
@@ -79,6 +83,8 @@ pub struct Attachment {
     /// Hosts that all tenants share.
     pub shared_hosts: Vec<String>,
     pub scheme: Scheme,
+    /// Where shared applications may be.
+    pub application_namespaces: Vec<String>,
     /// Where requests are counted, if not by each instance for itself.
     pub redis: Option<Redis>,
 }
@@ -120,6 +126,7 @@ impl GatewaySettings {
             name: self.name.clone(),
             shared_hosts: self.shared_hosts.clone(),
             scheme: self.scheme,
+            application_namespaces: self.application_namespaces.clone(),
             redis: self.redis.clone(),
         })
     }
@@ -150,6 +157,16 @@ fn redis(text: &str) -> Result<Option<Redis>, String> {
         })),
         _ => Err(format!("{text} is not a host and port such as redis.example.com:6379")),
     }
+}
+
+fn namespaces(text: &str) -> Result<Vec<String>, String> {
+    items(text)
+        .map(|name| match name {
+            name if !crate::names::is_dns_label(name) => Err(format!("{name} is not the name of a namespace")),
+            name if name.starts_with("kube-") => Err(format!("{name} is one of Kubernetes' own namespaces")),
+            name => Ok(name.to_owned()),
+        })
+        .collect()
 }
 
 fn hosts(text: &str) -> Result<Vec<String>, String> {

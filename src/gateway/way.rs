@@ -52,10 +52,24 @@ pub struct Route {
     pub path: RoutePath,
     /// In order; empty means all.
     pub methods: Vec<HttpMethod>,
-    /// A Service of the tenant's first namespace.
-    pub service: String,
-    pub port: u16,
+    pub backend: Backend,
     pub admits: Admits,
+}
+
+/// A Service that answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    pub service: String,
+    /// Where it is, if not in the tenant's first namespace: that of a shared application.
+    pub namespace: Option<String>,
+    pub port: u16,
+}
+
+impl Backend {
+    /// Whether both are the same Service.
+    pub fn has_service_of(&self, other: &Self) -> bool {
+        (&self.service, &self.namespace) == (&other.service, &other.namespace)
+    }
 }
 
 /// Who is let in.

@@ -1,9 +1,8 @@
 //! What a Tenant's deletion does.
 
-use super::claims;
 use super::drain::{self, Mode};
 use super::plan::{self, Platform};
-use super::routes;
+use super::{claims, grants, routes};
 use crate::cluster::{Identity, Kind, Live, Store, Writer};
 use crate::database::{Databases, release};
 use crate::error::Error;
@@ -39,6 +38,8 @@ pub async fn cleanup(
     for namespace in &namespaces {
         waiting.extend(drain::drain(writer, store, owner, platform, namespace, mode).await?);
     }
+    // No route is left that would need them.
+    grants::withdraw(writer, owner, platform).await?;
     if !waiting.is_empty() {
         return Ok(Some(waiting.join("; ")));
     }

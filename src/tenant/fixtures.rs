@@ -49,6 +49,7 @@ pub fn platform() -> Platform {
             name: "platform".into(),
             shared_hosts: vec!["api.example.com".into()],
             scheme: Scheme::Https,
+            application_namespaces: vec!["applications".into(), "more-applications".into()],
             redis: None,
         }),
         gateway_problem: None,
@@ -76,6 +77,7 @@ pub fn world(others: &[&Tenant]) -> World {
             .to_vec(),
         peers: peers.collect(),
         shared_hosts: Some(vec!["api.example.com".into()]),
+        application_namespaces: [("applications".into(), None), ("more-applications".into(), None)].into(),
         ..World::default()
     }
 }

@@ -6,6 +6,7 @@ pub mod diagnosis;
 pub mod drain;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod grants;
 pub mod host;
 pub mod isolated;
 pub mod observe;

@@ -23,6 +23,8 @@ pub struct Known {
     pub lacks_gateway: bool,
     /// The hosts that all tenants share; none where there is no gateway to write routes for.
     pub shared_hosts: Option<Vec<String>>,
+    /// Where shared applications may be.
+    pub application_namespaces: Vec<String>,
     /// The operator's own namespace, where it records what is whose.
     pub namespace: String,
 }
@@ -85,6 +87,11 @@ impl Known {
             reserved: self.reserved.clone(),
             lacks_gateway: self.lacks_gateway,
             shared_hosts: self.shared_hosts.clone(),
+            application_namespaces: self
+                .application_namespaces
+                .iter()
+                .map(|name| (name.clone(), self.objects.holder_of_namespace(name)))
+                .collect(),
             placed: self.placed(tenant),
         }
     }

@@ -3,7 +3,7 @@
 use super::drain::{self, Mode};
 use super::plan::{self, Environment, Platform};
 use super::validate::Attachment;
-use super::{ValidTenant, claims, routes, workload};
+use super::{ValidTenant, claims, grants, routes, workload};
 use crate::api::DeletionPolicy;
 use crate::cluster::write::Outcome;
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer, secret};
@@ -121,7 +121,7 @@ async fn provision_rest(
     apply(writer, owner, &bindings).await?;
     // What is no longer asked for goes first: a refusal further on must not keep anyone's former rights alive, and what a
     // namespace gives back must be free before another gets it.
-    let stale = stale(store, owner, &planned);
+    let stale = stale(store, owner, &planned, platform);
     // A route that asks for credentials goes when others are in its place.
     let lets_in = |live: &Live| {
         (live.key.kind.is_route() && !routes::is_guarded(platform, live))
@@ -348,7 +348,7 @@ fn wake(store: &Store, owner: &Identity, workloads: Vec<Desired>, suspended: boo
 }
 
 /// What is ours and no longer asked for. Namespaces are drained instead; claims on volumes are data.
-fn stale(store: &Store, owner: &Identity, planned: &HashSet<Key>) -> Vec<Live> {
+fn stale(store: &Store, owner: &Identity, planned: &HashSet<Key>, platform: &Platform) -> Vec<Live> {
     let objects = store.of(&owner.tenant);
     let holds_data = |id: Option<&str>| {
         let mut namespaces = objects.values().filter(|live| live.key.kind == Kind::Namespace);
@@ -368,9 +368,22 @@ fn stale(store: &Store, owner: &Identity, planned: &HashSet<Key>) -> Vec<Live> {
                 live.key.kind,
                 Kind::Namespace | Kind::PersistentVolumeClaim | Kind::TenantView
             )
-            && planned.iter().any(|key| key.namespace == live.key.namespace)
+            && is_within_reach(&live.key, planned, platform)
     };
-    objects.values().filter(|live| is_stale(live)).cloned().collect()
+    let mut stale: Vec<Live> = objects.values().filter(|live| is_stale(live)).cloned().collect();
+    // What leads somewhere goes before what lets it.
+    stale.sort_by_key(|live| !live.key.kind.is_route());
+    stale
+}
+
+/// Whether an object is where the operator writes such: for all but grants, that is where others are planned.
+fn is_within_reach(key: &Key, planned: &HashSet<Key>, platform: &Platform) -> bool {
+    match key.kind {
+        Kind::ReferenceGrant => grants::namespaces(platform).contains(&key.namespace),
+        _ => planned
+            .iter()
+            .any(|planned| planned.kind != Kind::ReferenceGrant && planned.namespace == key.namespace),
+    }
 }
 
 async fn prune(writer: &Writer, stale: Vec<Live>) -> Result<(), Error> {
@@ -404,3 +417,7 @@ async fn leave_namespaces(
     }
     Ok((!waiting.is_empty()).then(|| waiting.join("; ")))
 }
+
+#[cfg(test)]
+#[path = "provision_test.rs"]
+mod tests;

@@ -75,6 +75,7 @@ def expectations():
                ("create", "authentication.k8s.io/tokenreviews", ""),
                ("impersonate", "groups", ""), ("impersonate", "serviceaccounts", ""), ("create", "pods", FOREIGN),
                ("create", "pods", A), ("create", "pods/exec", A), ("delete", "pods", FOREIGN), ("create", "configmaps", FOREIGN),
+               *[(verb, "gateway.networking.k8s.io/referencegrants", ns) for verb in WRITE for ns in ("", A, FOREIGN, "kube-system")],
                ("create", "configmaps", "kube-system"), ("break-glass", "tenant-operator.io/tenants", ""),
                ("list", "nodes", ""), ("create", "serviceaccounts/token", A),
                ("deletecollection", "openreports.io/clusterreports", ""), ("patch", "openreports.io/clusterreports", ""),

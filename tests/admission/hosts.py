@@ -7,6 +7,7 @@ from cluster import create, kubectl, must, patch, until
 from fixtures import *
 
 POLICY, ROUTES, LISTENERS = "tenant-operator-ingress-hosts", "tenant-operator-route-hosts", "tenant-operator-listener-hosts"
+BACKENDS = "tenant-operator-route-backends"
 OWN = ("shop.acme.com", "*.apps.acme.com")
 GATEWAY_API = "gateway.networking.k8s.io"
 
@@ -67,6 +68,24 @@ def of_routes(r, ns):
         r.refused("a route for another host", route("shop.acme.com", "globex.com"), ROUTES)
         r.refused("a route for a wildcard above its own", route("*.acme.com"), ROUTES)
         r.refused("a route for all hosts", route(), ROUTES)
+        of_backends(r, ns)
+
+
+def of_backends(r, ns):
+    """Where its routes lead, and what else they send requests to."""
+    other = f"{ns}-more"
+    must("annotate", "namespace", ns, "--overwrite", f"tenant-operator.io/own-namespaces={ns},{other}")
+    to = lambda where=None, **more: {"name": "web", "port": 80, **({"namespace": where} if where else {}), **more}
+    route = lambda *rules: create({"apiVersion": f"{GATEWAY_API}/v1", "kind": "HTTPRoute", "metadata": meta("web", ns),
+                                   "spec": {"hostnames": [OWN[0]], "rules": list(rules)}})
+    mirror = lambda where=None: {"type": "RequestMirror", "requestMirror": {"backendRef": to(where)}}
+    until("own namespaces", lambda: route({"backendRefs": [to(other)]})[0])
+    for where in (None, ns, other):
+        r.allowed(f"a route to {where or 'a Service'}", route({"backendRefs": [to(where)], "filters": [mirror(where)]}))
+    for where in (A, FOREIGN, "kube-system", f"{ns}x"):
+        r.refused(f"a route to {where}", route({"backendRefs": [to()]}, {"backendRefs": [to(), to(where)]}), BACKENDS)
+        r.refused(f"a copy of requests to {where}", route({"backendRefs": [to()], "filters": [mirror(where)]}), BACKENDS)
+        r.refused(f"a copy of a backend's to {where}", route({"backendRefs": [to(filters=[mirror(where)])]}), BACKENDS)
 
 
 def of_listeners(r, ns):

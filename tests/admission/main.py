@@ -15,6 +15,7 @@ import access
 import allowed
 import bindings
 import cases
+import grants
 import hosts
 import network_policies
 import reports
@@ -23,11 +24,11 @@ from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
          cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.owners,
-         cases.pods, cases.dedicated, allowed.allowed, hosts.hosts, network_policies.bounds, bindings.bounds, reports.reports, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
+         cases.pods, cases.dedicated, allowed.allowed, hosts.hosts, network_policies.bounds, bindings.bounds, reports.reports, grants.grants, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):
-    names = [f"tenant-operator-{n}" for n in ("bindings", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "route-hosts", "secrets", "services")]
+    names = [f"tenant-operator-{n}" for n in ("bindings", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "route-backends", "route-hosts", "secrets", "services")]
     for name in names:
         policy = get("validatingadmissionpolicy", name)
         report.check(f"{name} has no type warnings", not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"),

@@ -91,7 +91,7 @@ async fn install(cluster: &Cluster, definitions: &[Value]) -> Result<Vec<String>
     Ok(made)
 }
 
-/// Where objects of a definition are, in the namespace default.
+/// Where objects of a definition are, in the namespace default and the version that is stored.
 fn collection(definition: &Value) -> String {
     let spec = &definition["spec"];
     let versions = spec["versions"].as_array().cloned().unwrap_or_default();
@@ -100,17 +100,21 @@ fn collection(definition: &Value) -> String {
         .find(|version| version["storage"] == true)
         .cloned()
         .unwrap_or_default();
+    in_version(
+        definition,
+        &format!("{}/{}", text(&spec["group"]), text(&stored["name"])),
+    )
+}
+
+/// Where they are in another version, with its group.
+fn in_version(definition: &Value, version: &str) -> String {
+    let spec = &definition["spec"];
     let namespace = if spec["scope"] == "Cluster" {
         ""
     } else {
         "/namespaces/default"
     };
-    format!(
-        "/apis/{}/{}{namespace}/{}",
-        text(&spec["group"]),
-        text(&stored["name"]),
-        text(&spec["names"]["plural"])
-    )
+    format!("/apis/{version}{namespace}/{}", text(&spec["names"]["plural"]))
 }
 
 /// What `tenant-operator render` prints for a case, of these groups.
@@ -137,6 +141,8 @@ fn rendered(gateway: &Gateway, case: &cases::Case) -> Result<Vec<Value>> {
             gateway.controller,
             "--gateway-shared-hosts",
             "api.example.com",
+            "--gateway-application-namespaces",
+            "applications,more-applications",
         ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -199,7 +205,7 @@ async fn try_all(cluster: &Cluster, gateway: &Gateway, definitions: &[Value]) ->
         for object in objects {
             let what = format!("{}: {} {}", case.name, object["kind"], object["metadata"]["name"]);
             let definition = of_kind(&object["kind"]).with_context(|| format!("{what}: not defined"))?;
-            let at = dry(collection(definition));
+            let at = dry(in_version(definition, &text(&object["apiVersion"])));
             let stored = cluster
                 .create(&at, &object)
                 .await

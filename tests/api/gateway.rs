@@ -75,6 +75,14 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             route(json!({"roles": ["tenant_admin"], "authentication": "Required"})),
         ),
         (
+            "permissions",
+            route(json!({"permissions": ["calls:read", "ai.query/v1"]})),
+        ),
+        (
+            "an application",
+            route(json!({"backend": {"workload": null, "application": "crm"}})),
+        ),
+        (
             "all identifications",
             way(json!({"identification": ["Host", "Path", "Header"]})),
         ),
@@ -104,6 +112,36 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
         ("a path with an empty part", path("/a//b"), "no empty parts"),
         ("an escape", path("/a%2e"), "path.value"),
         ("an unknown method", route(json!({"methods": ["BREW"]})), "methods"),
+        (
+            "permissions of everybody",
+            route(json!({"permissions": ["calls:read"], "authentication": "None"})),
+            "permissions are known",
+        ),
+        (
+            "roles and permissions",
+            route(json!({"roles": ["a"], "permissions": ["calls:read"]})),
+            "roles or permissions, not both",
+        ),
+        (
+            "a permission's name",
+            route(json!({"permissions": ["calls read"]})),
+            "permissions",
+        ),
+        (
+            "a workload and an application",
+            route(json!({"backend": {"workload": "web", "application": "crm"}})),
+            "one of workload and application",
+        ),
+        (
+            "no backend",
+            route(json!({"backend": {"workload": null}})),
+            "one of workload and application",
+        ),
+        (
+            "an application's port",
+            route(json!({"backend": {"workload": null, "application": "crm", "port": "http"}})),
+            "port is of a workload",
+        ),
         (
             "roles of everybody",
             route(json!({"roles": ["a"], "authentication": "None"})),
@@ -168,7 +206,59 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
         |units: [&str; 2]| json!({"gateway": {"rateLimits": units.map(|unit| json!({"requests": 1, "unit": unit}))}});
     tier.accepts("a plan's limits", limits(["Minute", "Day"])).await?;
     tier.refuses("a plan's unit twice", limits(["Day", "Day"]), &["unit twice"])
-        .await
+        .await?;
+    let applications = |over: Value, count: usize| {
+        let mut one = json!({"namespace": "crm", "service": "web", "port": 80});
+        crate::support::scene::lay_over(&mut one, over);
+        let named = (0..count).map(|i| {
+            let mut one = one.clone();
+            if one.get("name").is_none() {
+                one["name"] = json!(format!("crm-{i}"));
+            }
+            one
+        });
+        json!({"gateway": {"applications": named.collect::<Vec<_>>()}})
+    };
+    tier.accepts("applications", applications(json!({}), 16)).await?;
+    for (what, over, count, word) in [
+        ("17 applications", json!({}), 17, "applications"),
+        ("an application twice", json!({"name": "crm"}), 2, "Duplicate"),
+        ("no port", json!({"port": null}), 1, "port"),
+        ("port 0", json!({"port": 0}), 1, "port"),
+        (
+            "a Service by its whole name",
+            json!({"service": "web.crm"}),
+            1,
+            "service",
+        ),
+        (
+            "Kubernetes' own",
+            json!({"namespace": "kube-system"}),
+            1,
+            "Kubernetes' own",
+        ),
+        ("a namespace that is none", json!({"namespace": "a/b"}), 1, "namespace"),
+    ] {
+        tier.refuses(what, applications(over, count), &[word]).await?;
+    }
+    let roles = |roles: Value| json!({"roles": roles});
+    tier.accepts(
+        "roles",
+        roles(json!([{"name": "a", "permissions": ["calls:read"]}, {"name": "b"}])),
+    )
+    .await?;
+    for (what, bad, word) in [
+        ("a role twice", json!([{"name": "a"}, {"name": "a"}]), "Duplicate"),
+        ("a role's name", json!([{"name": "a b"}]), "name"),
+        (
+            "a permission twice",
+            json!([{"name": "a", "permissions": ["x", "x"]}]),
+            "Duplicate",
+        ),
+    ] {
+        tier.refuses(what, roles(bad), &[word]).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Who is let in at the gateway.
 
+use crate::api::role::ROLE_NAME;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,13 +28,7 @@ pub struct ApiKey {
     pub name: String,
     /// What whoever has it is, for routes that ask for roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 16),
-        inner(
-            length(min = 1, max = 63),
-            regex(pattern = r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$")
-        )
-    )]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = ROLE_NAME)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub roles: Vec<String>,
     /// When it is dead for good (RFC 3339). Absent means never.

@@ -1,11 +1,13 @@
 //! How a tenant is reached from outside of the cluster.
 
+mod application;
 mod authentication;
 mod limits;
 mod route;
 mod tls;
 mod usage;
 
+pub use application::*;
 pub use authentication::*;
 pub use limits::*;
 pub use route::*;
@@ -84,6 +86,11 @@ pub struct TierGateway {
     /// By whose tokens the plan's tenants let people in, where a tenant names nobody itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtAuthentication>,
+    /// What the plan's tenants share: their routes may lead there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub applications: Vec<Application>,
 }
 
 /// By what a request is known to be a tenant's.

@@ -1,5 +1,6 @@
 //! What of a tenant is served, where.
 
+use crate::api::role::{PERMISSION_NAME, ROLE_NAME};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("roles are known of those only who are authenticated"),
+    validation = Rule::new("!has(self.permissions) || size(self.permissions) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("permissions are known of those only who are authenticated"),
+    validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.permissions) || size(self.permissions) == 0").message("needs roles or permissions, not both"),
 )]
 pub struct GatewayRoute {
     /// Where. Absent means every path.
@@ -25,15 +28,14 @@ pub struct GatewayRoute {
     pub authentication: Option<RouteAuthentication>,
     /// Who is let in, of those who are authenticated: whose token or key has one of these roles. Absent or empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 16),
-        inner(
-            length(min = 1, max = 63),
-            regex(pattern = r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$")
-        )
-    )]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = ROLE_NAME)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub roles: Vec<String>,
+    /// Who is let in, by what they may do: whose token or key has a role that holds all of these, as the tier's `roles` say. Not together with `roles`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = PERMISSION_NAME)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub permissions: Vec<String>,
 }
 
 /// A path, or all below it.
@@ -70,14 +72,23 @@ impl PathType {
     }
 }
 
-/// What answers: a workload of the tenant.
+/// What answers: a workload of the tenant, or an application that tenants share.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.workload) != has(self.application)").message("needs one of workload and application"),
+    validation = Rule::new("!has(self.port) || has(self.workload)").message("port is of a workload: an application has one"),
+)]
 pub struct RouteBackend {
     /// A workload of the tenant or its tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
-    pub workload: String,
-    /// The name of one of its ports. May be left out where it has but one.
+    pub workload: Option<String>,
+    /// One of the tier's `gateway.applications`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub application: Option<String>,
+    /// The name of one of the workload's ports. May be left out where it has but one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 15))]
     pub port: Option<String>,

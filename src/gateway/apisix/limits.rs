@@ -193,7 +193,10 @@ fn too_few(way: &Way, routes: usize) -> Option<Inexpressible> {
 fn connections(way: &Way, open: &[&Rule]) -> Vec<(Rule, i64)> {
     let of_rule = |rule: &&Rule| {
         let all = way.gateway.concurrent_requests.map(|most| divided(most, open.len()));
-        let beside = open.iter().filter(|other| other.service == rule.service).count();
+        let beside = open
+            .iter()
+            .filter(|other| other.backend.has_service_of(&rule.backend))
+            .count();
         let to_one = way.gateway.traffic.max_connections.map(|most| divided(most, beside));
         let most = all.into_iter().chain(to_one).min()?;
         Some(((*rule).clone(), most))

@@ -45,6 +45,7 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
         objects.extend(consumers::consumers(way, to));
         objects.extend(routes::open(way, to, &rules, &limits, tokens.as_ref()));
     } else {
+        objects.extend(upstreams::applications(way, to));
         objects.extend(routes::closed(way, to));
     }
     Written { objects, inexpressible }

@@ -1,12 +1,12 @@
 //! ApisixRoutes: one for each way to be known. APISIX counts requests for each rule of a route, so that paths which differ in nothing else share one.
 
 use super::limits::Limits;
-use super::{NAME, object, plugin, security};
+use super::{NAME, object, plugin, security, upstreams};
 use crate::api::{HttpMethod, PathType};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
 use crate::gateway::class::{self, Class};
-use crate::gateway::way::{API_KEY, Entry, Inexpressible, Route, State, TENANT_CLIENT, TENANT_ID, Way};
+use crate::gateway::way::{API_KEY, Backend, Entry, Inexpressible, Route, State, TENANT_CLIENT, TENANT_ID, Way};
 use serde_json::{Value, json};
 
 /// Routes that differ in their paths only.
@@ -14,8 +14,7 @@ use serde_json::{Value, json};
 pub struct Rule {
     pub entry: usize,
     pub class: Class,
-    pub service: String,
-    pub port: u16,
+    pub backend: Backend,
     methods: Vec<HttpMethod>,
     type_: PathType,
     /// Below the entry, as the workload sees them.
@@ -56,8 +55,7 @@ fn rule(entry: usize, class: Class, route: &Route, reads_tokens: bool) -> Rule {
     Rule {
         entry,
         class,
-        service: route.service.clone(),
-        port: route.port,
+        backend: route.backend.clone(),
         methods: route.methods.clone(),
         type_: route.path.type_,
         paths: vec![route.path.value.clone()],
@@ -83,12 +81,16 @@ impl Rule {
             false => format!("-{}", methods.join("-").to_lowercase()),
         };
         let barred = if self.barred.is_some() { "-barred" } else { "" };
-        format!(
-            "{}-{}-{}{exact}{methods}{barred}",
-            self.service,
-            self.port,
-            self.class.name()
-        )
+        let Backend {
+            service,
+            namespace,
+            port,
+        } = &self.backend;
+        let service = match namespace {
+            None => service.clone(),
+            Some(namespace) => format!("{service}.{namespace}"),
+        };
+        format!("{service}-{port}-{}{exact}{methods}{barred}", self.class.name())
     }
 
     /// Which of several rules with the same path wins; a longer path does in any case.
@@ -148,7 +150,7 @@ pub fn closed(way: &Way, to: &Attachment) -> Vec<Desired> {
         });
         // APISIX has no route to nowhere.
         if let Some(route) = way.gateway.routes.first() {
-            http["backends"] = backends(&route.service, route.port);
+            lead_to(&mut http, &route.backend);
         }
         let known_by = known_by(entry);
         if !known_by.is_empty() {
@@ -180,9 +182,9 @@ fn http(way: &Way, entry: &Entry, rule: &Rule, limits: &Limits, tokens: Option<&
     let mut http = json!({
         "name": rule.name(),
         "match": match_,
-        "backends": backends(&rule.service, rule.port),
         "priority": rule.priority(),
     });
+    lead_to(&mut http, &rule.backend);
     if let Some(why) = rule.barred {
         http["plugins"] = json!([refusal(503, why)]);
         return http;
@@ -206,8 +208,12 @@ fn whole_seconds(time: std::time::Duration) -> String {
     format!("{}s", super::upstreams::seconds(time))
 }
 
-fn backends(service: &str, port: u16) -> Value {
-    json!([{"serviceName": service, "servicePort": port}])
+fn lead_to(http: &mut Value, backend: &Backend) {
+    match backend.namespace {
+        None => http["backends"] = json!([{"serviceName": backend.service, "servicePort": backend.port}]),
+        // A route names Services of its own namespace only.
+        Some(_) => http["upstreams"] = json!([{"name": upstreams::name(backend)}]),
+    }
 }
 
 /// Tells the workload whose request it has, and takes off the path what told the tenant.

@@ -1,12 +1,13 @@
-//! ApisixUpstreams: how requests are passed on, one for each Service that routes lead to, and of its name.
+//! ApisixUpstreams: how requests are passed on, one for each Service that routes lead to, and of its name; and where shared applications are, one for each
+//! of their ports.
 
 use super::object;
 use crate::api::LoadBalancing;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::way::{Inexpressible, ValidTraffic, Way};
+use crate::gateway::way::{Backend, Inexpressible, ValidTraffic, Way};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What APISIX counts to at most.
@@ -15,14 +16,64 @@ const MOST_FAILURES: i32 = 254;
 pub fn upstreams(way: &Way, to: &Attachment, inexpressible: &mut Vec<Inexpressible>) -> Vec<Desired> {
     let spec = spec(&way.gateway.traffic);
     inexpressible.extend(cannot(&way.gateway.traffic));
-    if spec == json!({}) {
-        return Vec::new();
+    inexpressible.extend(cannot_choose(way));
+    let mut upstreams = applications(way, to);
+    if spec != json!({}) {
+        let own = backends(way).filter(|backend| backend.namespace.is_none());
+        let services: BTreeSet<&str> = own.map(|backend| backend.service.as_str()).collect();
+        let services = services.into_iter();
+        upstreams.extend(services.map(|service| object(way, to, Kind::ApisixUpstream, service, spec.clone())));
     }
-    let services: BTreeSet<&str> = way.gateway.routes.iter().map(|route| route.service.as_str()).collect();
-    services
-        .into_iter()
-        .map(|service| object(way, to, Kind::ApisixUpstream, service, spec.clone()))
+    upstreams
+}
+
+/// Where the shared applications are. APISIX finds a Service of another namespace by its name in the DNS.
+pub fn applications(way: &Way, to: &Attachment) -> Vec<Desired> {
+    let mut specs = BTreeMap::new();
+    for backend in backends(way) {
+        let Some(namespace) = &backend.namespace else { continue };
+        let host = format!("{}.{namespace}.svc", backend.service);
+        let mut spec = json!({"externalNodes": [{"name": host, "type": "Domain", "port": backend.port, "weight": 1}]});
+        if let Some(retries) = way.gateway.traffic.retries {
+            spec["retries"] = json!(retries);
+        }
+        specs.insert(name(backend), spec);
+    }
+    let specs = specs.into_iter();
+    specs
+        .map(|(name, spec)| object(way, to, Kind::ApisixUpstream, &name, spec))
         .collect()
+}
+
+/// How the ApisixUpstream of a Service is called. No workload has a dot in its name, so that an application's is no workload's.
+pub fn name(backend: &Backend) -> String {
+    match &backend.namespace {
+        None => backend.service.clone(),
+        Some(namespace) => format!("{}.{namespace}.{}", backend.service, backend.port),
+    }
+}
+
+fn backends(way: &Way) -> impl Iterator<Item = &Backend> {
+    way.gateway.routes.iter().map(|route| &route.backend)
+}
+
+/// What is said of pods and does not hold for those of shared applications.
+fn cannot_choose(way: &Way) -> Vec<Inexpressible> {
+    let traffic = &way.gateway.traffic;
+    let asked = [
+        ("spec.gateway.traffic.loadBalancing", traffic.load_balancing.is_some()),
+        ("spec.gateway.traffic.outlierDetection", traffic.outliers.is_some()),
+    ];
+    let shared = backends(way).find(|backend| backend.namespace.is_some());
+    let say = |(field, backend): (&'static str, &Backend)| Inexpressible {
+        field,
+        message: format!(
+            "APISIX reaches {} by its Service, which chooses the pod itself: this holds for workloads only",
+            backend.service
+        ),
+    };
+    let asked = asked.into_iter().filter(|(_, is_asked)| *is_asked);
+    asked.filter_map(|(field, _)| Some(say((field, shared?)))).collect()
 }
 
 fn spec(traffic: &ValidTraffic) -> Value {

@@ -1,6 +1,7 @@
 //! Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and for what these cannot say the policies of `gateway.envoyproxy.io/v1alpha1`
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
+mod grants;
 mod listeners;
 mod routes;
 mod security;
@@ -16,7 +17,8 @@ use crate::tenant::plan;
 use serde_json::{Value, json};
 
 /// The kinds it is told by.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
+    Kind::ReferenceGrant,
     Kind::HttpRoute,
     Kind::HttpRouteFilter,
     Kind::SecurityPolicy,
@@ -40,6 +42,7 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
     objects.extend(listeners::listeners(way, to));
     objects.extend(routes::routes(way, to));
     let rules = objects.iter().map(|object| rules(&object.value).len()).sum();
+    objects.extend(grants::grants(way));
     objects.extend(security::policies(way));
     objects.extend(traffic::policy(way, rules));
     Written {

@@ -6,7 +6,7 @@ use crate::api::PathType;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
 use crate::gateway::class::{self, Class};
-use crate::gateway::way::{API_KEY, Entry, Route, State, TENANT_CLIENT, TENANT_ID, Way};
+use crate::gateway::way::{API_KEY, Backend, Entry, Route, State, TENANT_CLIENT, TENANT_ID, Way};
 use serde_json::{Value, json};
 
 /// What an HTTPRoute has at most (Gateway API v1): 16 hosts, and 128 matches, of which a rule here has up to 18.
@@ -145,10 +145,19 @@ fn rules(way: &Way, entry: &Entry, class: &Class, route: &Route) -> Vec<Value> {
         json!({
             "matches": matches,
             "filters": filters,
-            "backendRefs": [{"group": "", "kind": "Service", "name": route.service, "port": route.port, "weight": 1}],
+            "backendRefs": [backend(&route.backend)],
         })
     };
     matches.chunks(each.max(1)).map(rule).collect()
+}
+
+fn backend(backend: &Backend) -> Value {
+    let mut reference =
+        json!({"group": "", "kind": "Service", "name": backend.service, "port": backend.port, "weight": 1});
+    if let Some(namespace) = &backend.namespace {
+        reference["namespace"] = json!(namespace);
+    }
+    reference
 }
 
 /// Where a route is, as clients see it.

@@ -70,7 +70,7 @@ pub struct Environment {
     /// What workloads need.
     pub configuration: Vec<Desired>,
     pub workloads: Vec<Desired>,
-    /// Who is let in at the gateway, and how much.
+    /// Who is let in at the gateway, and how much; what routes may lead to.
     pub admission: Vec<Desired>,
     /// What leads to the workloads.
     pub routes: Vec<Desired>,

@@ -454,6 +454,41 @@ fn a_changed_configuration_rolls_the_pods_that_want_it() {
 }
 
 #[test]
+fn workloads_find_the_tiers_roles_beside_their_configuration() {
+    let told = |configuration: Value, roles: Value| {
+        let workloads = json!([{"name": "a", "image": "a:1"}]);
+        let tenant = acme(
+            json!({"configuration": configuration, "workloads": workloads}),
+            json!({"roles": roles}),
+        );
+        let map = plan(&tenant, &platform()).configuration.into_iter().next();
+        let pod = deployments(&tenant)[0].value["spec"]["template"].clone();
+        let digest = pod["metadata"]["annotations"][names::CONFIGURATION_DIGEST].clone();
+        let mounts = pod["spec"]["containers"][0]["volumeMounts"]
+            .as_array()
+            .map_or(0, Vec::len);
+        (map.map(|map| map.value["data"].clone()), digest, mounts)
+    };
+    let roles = |permission: &str| json!([{"name": "agent", "permissions": [permission]}]);
+    let (both, one, mounts) = told(json!({"a": 1}), roles("read"));
+    let expected = json!({"configuration.json": r#"{"a":1}"#, "roles.json": r#"{"agent":["read"]}"#});
+    assert_eq!((both, mounts), (Some(expected), 1));
+    let (alone, without, mounts) = told(json!(null), roles("read"));
+    assert_eq!(
+        (alone, mounts),
+        (Some(json!({"roles.json": r#"{"agent":["read"]}"#})), 1)
+    );
+    let other = told(json!({"a": 1}), roles("write")).1;
+    let before = told(json!({"a": 1}), json!([])).1;
+    assert!(
+        one != other && one != before && one != without,
+        "{one} {other} {before} {without}"
+    );
+    assert_eq!(before, json!(names::digest(br#"{"a":1}"#)), "no roles, no restart");
+    assert_eq!(told(json!(null), json!([])), (None, Value::Null, 0));
+}
+
+#[test]
 fn suspension_stops_everything_and_keeps_data() {
     let tenant = suspended();
     let environment = plan(&tenant, &platform());

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
     let restarts = workload.configuration_update != Some(ConfigurationUpdate::Reload);
     let mut annotations = BTreeMap::new();
-    if let Some(text) = tenant.configuration.as_ref().filter(|_| restarts) {
-        annotations.insert(names::CONFIGURATION_DIGEST.to_string(), names::digest(text.as_bytes()));
+    if let Some(digest) = configuration::digest(tenant).filter(|_| restarts) {
+        annotations.insert(names::CONFIGURATION_DIGEST.to_string(), digest);
     }
     if let Some(revision) = binding::revision(tenant).filter(|_| restarts) {
         annotations.insert(names::CREDENTIALS_REVISION.to_string(), revision.to_string());
@@ -133,7 +133,7 @@ fn resources(own: Option<&ContainerResources>, defaults: &ContainerResources) ->
 }
 
 fn volumes(tenant: &ValidTenant, workload: &Workload) -> Vec<Volume> {
-    let configuration = tenant.configuration.as_ref().map(|_| Volume {
+    let configuration = configuration::is_any(tenant).then(|| Volume {
         name: names::CONFIGURATION.into(),
         config_map: Some(ConfigMapVolumeSource {
             name: names::CONFIGURATION.into(),
@@ -183,7 +183,7 @@ fn volume(volume: WorkloadVolume) -> Volume {
 }
 
 fn mounts(tenant: &ValidTenant, workload: &Workload) -> Vec<VolumeMount> {
-    let configuration = tenant.configuration.as_ref().map(|_| VolumeMount {
+    let configuration = configuration::is_any(tenant).then(|| VolumeMount {
         name: names::CONFIGURATION.into(),
         mount_path: configuration::MOUNT.into(),
         read_only: Some(true),

@@ -1,12 +1,13 @@
 //! What leads to a tenant, and who is let in.
 
 use super::credentials::duration;
-use super::{Invalid, World, certificates};
+use super::roles::Table;
+use super::{Invalid, World, applications, certificates};
 use crate::api::{
-    Access, GatewayAuthentication, GatewayRoute, Identification, RateLimit, RouteAuthentication, RoutePath,
-    TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
+    Access, Application, GatewayAuthentication, GatewayRoute, Identification, RateLimit, RouteAuthentication,
+    RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
 };
-use crate::gateway::way::{Admits, Key, Route, ValidGateway, ValidTraffic, by_precedence};
+use crate::gateway::way::{Admits, Backend, Key, Route, ValidGateway, ValidTraffic, by_precedence};
 use crate::tenant::host;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -30,7 +31,7 @@ pub fn resolve(
     if world.shared_hosts.is_none() {
         let message = "no gateway is known that routes could be written for: set gateway.controller in the chart";
         errors.push(Invalid::new("spec.gateway.routes", message));
-    } else if gateway == Access::Deny {
+    } else if gateway == Access::Deny && own.routes.iter().any(|route| route.backend.workload.is_some()) {
         let message = "the gateway is not let in: set network.ingress.gateway to Allow";
         errors.push(Invalid::new("spec.gateway.routes", message));
     }
@@ -43,10 +44,17 @@ pub fn resolve(
         ..own.authentication.clone().unwrap_or_default()
     };
     let identification = identification(&own, &authentication, world, errors);
+    let services = Services {
+        workloads,
+        applications: &plan.applications,
+        tier: &spec.tier,
+        world,
+    };
+    let table = Table::new(&spec.tier, &tier.roles);
     Some(ValidGateway {
         identification,
-        routes: routes(&own.routes, &authentication, workloads, errors),
-        keys: keys(&authentication, errors),
+        routes: routes(&own.routes, &authentication, services, table, errors),
+        keys: keys(&authentication, table, errors),
         certificates,
         rate_limits: rate_limits(&own, &plan, &spec.tier, errors),
         concurrent_requests: concurrent_requests(&own, &plan, &spec.tier, errors),
@@ -109,14 +117,24 @@ fn is_open(route: &GatewayRoute, authentication: &GatewayAuthentication) -> bool
     match route.authentication {
         Some(RouteAuthentication::None) => true,
         Some(RouteAuthentication::Required) => false,
-        None => !has_any(authentication) && route.roles.is_empty(),
+        None => !has_any(authentication) && route.roles.is_empty() && route.permissions.is_empty(),
     }
+}
+
+/// What routes may lead to.
+#[derive(Clone, Copy)]
+struct Services<'a> {
+    workloads: &'a [Workload],
+    applications: &'a [Application],
+    tier: &'a str,
+    world: &'a World,
 }
 
 fn routes(
     asked: &[GatewayRoute],
     authentication: &GatewayAuthentication,
-    workloads: &[Workload],
+    services: Services<'_>,
+    table: Table<'_>,
     errors: &mut Vec<Invalid>,
 ) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
@@ -126,8 +144,13 @@ fn routes(
             let message = "asks for credentials, but the tenant has no authentication: name apiKeys or jwt";
             errors.push(Invalid::new(&field, message));
         }
-        let (service, port) = match backend(route, workloads) {
-            Ok(port) => (route.backend.workload.clone(), port),
+        if is_open(route, authentication) && !(route.roles.is_empty() && route.permissions.is_empty()) {
+            let message = "roles and permissions are known of those only who are authenticated";
+            errors.push(Invalid::new(format!("{field}.authentication"), message));
+        }
+        let roles = table.admitted(route, &field, errors);
+        let backend = match backend(route, services) {
+            Ok(backend) => backend,
             Err((below, message)) => {
                 errors.push(Invalid::new(format!("{field}.backend{below}"), message));
                 continue;
@@ -147,14 +170,10 @@ fn routes(
             errors.push(Invalid::new(format!("{field}.path"), message));
             continue;
         }
-        let mut roles = route.roles.clone();
-        roles.sort();
-        roles.dedup();
         routes.push(Route {
             path,
             methods,
-            service,
-            port,
+            backend,
             admits: match is_open(route, authentication) {
                 true => Admits::Everybody,
                 false => Admits::Authenticated(roles),
@@ -180,10 +199,34 @@ fn path(route: &GatewayRoute) -> RoutePath {
     path
 }
 
-/// The port of a route's backend; else what is wrong, and with which field of it.
-fn backend(route: &GatewayRoute, workloads: &[Workload]) -> Result<u16, (&'static str, String)> {
-    let name = &route.backend.workload;
-    let Some(workload) = workloads.iter().find(|workload| workload.name == *name) else {
+/// What a route leads to; else what is wrong, and with which field of it.
+fn backend(route: &GatewayRoute, services: Services<'_>) -> Result<Backend, (&'static str, String)> {
+    let Services {
+        workloads,
+        applications,
+        tier,
+        world,
+    } = services;
+    match (&route.backend.workload, &route.backend.application) {
+        (Some(name), None) => Ok(Backend {
+            service: name.clone(),
+            namespace: None,
+            port: port(name, route, workloads)?,
+        }),
+        (None, Some(_)) if route.backend.port.is_some() => {
+            Err((".port", "is of a workload: an application has one".into()))
+        }
+        (None, Some(name)) => {
+            let found = applications::backend(name, tier, applications, world);
+            found.map_err(|message| (".application", message))
+        }
+        _ => Err(("", "needs one of workload and application".into())),
+    }
+}
+
+/// The port of a route's workload; else what is wrong, and with which field.
+fn port(name: &str, route: &GatewayRoute, workloads: &[Workload]) -> Result<u16, (&'static str, String)> {
+    let Some(workload) = workloads.iter().find(|workload| workload.name == name) else {
         return Err((".workload", format!("there is no workload {name:.80}")));
     };
     let ports = workload.ports.iter().flatten();
@@ -201,7 +244,7 @@ fn backend(route: &GatewayRoute, workloads: &[Workload]) -> Result<u16, (&'stati
     u16::try_from(port.container_port).map_err(|_| (".port", "is not a port".into()))
 }
 
-fn keys(authentication: &GatewayAuthentication, errors: &mut Vec<Invalid>) -> Vec<Key> {
+fn keys(authentication: &GatewayAuthentication, table: Table<'_>, errors: &mut Vec<Invalid>) -> Vec<Key> {
     let mut keys = Vec::new();
     for (i, key) in authentication.api_keys.iter().enumerate() {
         let field = format!("spec.gateway.authentication.apiKeys[{i}]");
@@ -211,6 +254,7 @@ fn keys(authentication: &GatewayAuthentication, errors: &mut Vec<Invalid>) -> Ve
                 format!("{} is there twice", key.name),
             ));
         }
+        table.check(&key.roles, &format!("{field}.roles"), errors);
         let expires_at = key.expires_at.as_ref().map(|text| text.parse::<Timestamp>());
         match expires_at.transpose() {
             Ok(expires_at) => keys.push(Key {

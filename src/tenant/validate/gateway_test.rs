@@ -55,7 +55,13 @@ fn refusal(gateway: Value, plan: Value) -> String {
 #[test]
 fn routes_go_to_ports_of_workloads() {
     let way = good(json!({"hosts": [HOST], "routes": [route(json!({}))]}));
-    assert_eq!((way.routes[0].service.as_str(), way.routes[0].port), ("web", 8080));
+    let leads_to = way.routes[0].backend.clone();
+    let web = Backend {
+        service: "web".into(),
+        namespace: None,
+        port: 8080,
+    };
+    assert_eq!(leads_to, web);
     assert_eq!(way.routes[0].path.value, "/");
     assert_eq!(way.routes[0].admits, Admits::Everybody);
     assert_eq!(way.identification, [Identification::Host]);

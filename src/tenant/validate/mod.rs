@@ -2,6 +2,7 @@
 //! [`ValidTenant`] alone.
 
 mod allowed;
+mod applications;
 mod certificates;
 mod configuration;
 mod credentials;
@@ -11,6 +12,7 @@ mod hosts;
 mod network;
 mod owners;
 mod quota;
+mod roles;
 mod scheduling;
 mod workloads;
 
@@ -75,6 +77,8 @@ pub struct World {
     pub held_namespaces: BTreeMap<String, String>,
     /// The hosts that all tenants share; none where there is no gateway to write routes for.
     pub shared_hosts: Option<Vec<String>>,
+    /// Namespaces of shared applications; and whose each is if it is a tenant's, which must not be.
+    pub application_namespaces: BTreeMap<String, Option<String>>,
     /// How this Tenant's data is kept already, if there is any.
     pub placed: Option<DatabaseModel>,
 }
@@ -115,6 +119,8 @@ pub struct ValidTenant {
     pub workloads: Vec<Workload>,
     /// As written by serde_json: keys in order, so that the same configuration has the same digest.
     pub configuration: Option<String>,
+    /// What its people may be, likewise.
+    pub roles: Option<String>,
     pub database: Option<ValidDatabase>,
     /// Of every credential it has.
     pub rotation: Rotation,
@@ -215,6 +221,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         scheduling,
         workloads,
         configuration,
+        roles: roles::Table::new(&spec.tier, &plan.roles).text(),
         database,
         rotation,
         hosts: hosts::resolve(spec),
@@ -305,7 +312,9 @@ fn namespace_names(tenant: &Tenant, tier: &TenantTier, world: &World, errors: &m
                 format!("{name} would be one of Kubernetes' own namespaces"),
             ));
         }
-        if let Some(whose) = world.reserved.get(name) {
+        let shared = world.application_namespaces.contains_key(name);
+        let whose = world.reserved.get(name).copied();
+        if let Some(whose) = whose.or(shared.then_some(applications::WHOSE)) {
             errors.push(Invalid::new(&field, format!("{name} is the namespace of {whose}")));
         }
     }

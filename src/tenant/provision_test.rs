@@ -1,0 +1,70 @@
+//! What is removed because nobody asks for it any more.
+
+use super::*;
+use crate::tenant::fixtures::{ID, acme, platform};
+use serde_json::json;
+
+fn owner() -> Identity {
+    Identity {
+        tenant: "acme".into(),
+        id: ID.into(),
+    }
+}
+
+/// An object that bears the tenant's marks.
+fn marked(store: &Store, kind: Kind, namespace: &str, name: &str) {
+    let meta = plan::meta(&owner(), namespace, name);
+    let mut value = json!({"apiVersion": kind.resource().api_version, "kind": kind.as_str(), "metadata": meta});
+    value["metadata"]["uid"] = json!(format!("{kind} {namespace}/{name}"));
+    value["metadata"]["resourceVersion"] = json!("1");
+    store.put(kind, serde_json::from_value(value).expect("an object"));
+}
+
+/// Whatever is stale in `store` for a tenant that is led to these applications.
+fn found(store: &Store, applications: &[&str]) -> Vec<String> {
+    let named =
+        |name: &str, namespace: &str| json!({"name": name, "namespace": namespace, "service": name, "port": 80});
+    let tier = json!({"gateway": {"applications": [named("crm", "applications"), named("chat", "more-applications")]}});
+    let route =
+        |name: &&str| json!({"path": {"type": "Exact", "value": format!("/{name}")}, "backend": {"application": name}});
+    let routes: Vec<Value> = applications.iter().map(route).collect();
+    let tenant = acme(
+        json!({"gateway": {"hosts": ["acme.example.com"], "routes": routes}}),
+        tier,
+    );
+    let platform = platform();
+    let planned: HashSet<Key> = plan::plan(&tenant, &platform)
+        .objects()
+        .map(|desired| desired.key.clone())
+        .collect();
+    let stale = stale(store, &owner(), &planned, &platform);
+    stale.iter().map(|live| live.key.to_string()).collect()
+}
+
+#[test]
+fn a_grant_is_removed_when_no_route_needs_it_and_after_the_routes() {
+    let store = Store::default();
+    let name = names::grant("acme");
+    for namespace in ["applications", "more-applications"] {
+        marked(&store, Kind::ReferenceGrant, namespace, &name);
+    }
+    marked(&store, Kind::HttpRoute, "acme", "tenant-host-token");
+    let route = "HTTPRoute acme/tenant-host-token";
+    let chat = format!("ReferenceGrant more-applications/{name}");
+    assert_eq!(found(&store, &["crm", "chat"]), [route]);
+    assert_eq!(found(&store, &["crm"]), [route, &chat]);
+    let none = found(&store, &[]);
+    assert_eq!((none.len(), none[0].as_str()), (3, route));
+}
+
+#[test]
+fn what_is_marked_as_the_tenants_where_the_operator_writes_nothing_is_left_alone() {
+    let store = Store::default();
+    // By the tenant itself, and by whoever writes in a namespace of applications.
+    marked(&store, Kind::ReferenceGrant, "acme", &names::grant("acme"));
+    marked(&store, Kind::ReferenceGrant, "elsewhere", &names::grant("acme"));
+    marked(&store, Kind::ReferenceGrant, "applications", "another");
+    marked(&store, Kind::ConfigMap, "applications", &names::grant("acme"));
+    assert_eq!(found(&store, &["crm"]), Vec::<String>::new());
+    assert_eq!(found(&store, &[]), Vec::<String>::new());
+}
