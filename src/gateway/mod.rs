@@ -5,6 +5,7 @@ pub mod apisix;
 mod cases;
 pub mod class;
 pub mod envoy;
+pub mod key_set;
 pub mod keys;
 pub mod settings;
 pub mod single_keys;

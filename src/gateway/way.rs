@@ -2,6 +2,7 @@
 
 use crate::api::{HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath};
 use crate::cluster::Identity;
+use crate::credentials::key_pair::JwkSet;
 use crate::tenant::ValidTenant;
 use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;
@@ -124,6 +125,8 @@ pub struct Way {
     pub entries: Vec<Entry>,
     pub state: State,
     pub gateway: ValidGateway,
+    /// The tenant's public keys, where it signs tokens.
+    pub key_set: Option<JwkSet>,
 }
 
 /// What a gateway cannot do of what a spec asks for.
@@ -138,7 +141,12 @@ pub struct Inexpressible {
 impl Way {
     /// The way in of a tenant, on hosts that are its own by now; None where nothing leads to it.
     pub fn of(tenant: &ValidTenant, shared_hosts: &[String]) -> Option<Self> {
-        let gateway = tenant.gateway.clone()?;
+        let mut gateway = tenant.gateway.clone()?;
+        if let (Some(set), Some(jwt)) = (&tenant.signing_key, &mut gateway.jwt)
+            && jwt.jwks.is_own()
+        {
+            jwt.jwks.inline = Some(set.text());
+        }
         let owner = &tenant.owner;
         let shared = || shared_hosts.to_vec();
         let entry = |by: &Identification| match by {
@@ -169,6 +177,7 @@ impl Way {
             entries,
             state,
             gateway,
+            key_set: tenant.signing_key.clone(),
         })
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod fixtures;
 pub mod host;
 pub mod isolated;
 pub mod observe;
+pub mod own_keys;
 pub mod plan;
 pub mod provision;
 pub mod quarantine;

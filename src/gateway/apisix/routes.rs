@@ -1,7 +1,7 @@
 //! ApisixRoutes: one for each way to be known. APISIX counts requests for each rule of a route, so that paths which differ in nothing else share one.
 
 use super::limits::Limits;
-use super::{NAME, object, plugin, security};
+use super::{NAME, key_set, object, plugin, security};
 use crate::api::{HttpMethod, PathType};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
@@ -125,7 +125,8 @@ fn below(path: &str) -> Vec<String> {
 pub fn open(way: &Way, to: &Attachment, rules: &[Rule], limits: &Limits, tokens: Option<&Value>) -> Vec<Desired> {
     let of_entry = |(i, entry): (usize, &Entry)| {
         let rules = rules.iter().filter(|rule| rule.entry == i);
-        let rules: Vec<Value> = rules.map(|rule| http(way, entry, rule, limits, tokens)).collect();
+        let rules = rules.map(|rule| http(way, entry, rule, limits, tokens));
+        let rules: Vec<Value> = rules.chain(key_set::http(way, entry)).collect();
         route(way, to, entry, &rules)
     };
     way.entries.iter().enumerate().map(of_entry).collect()
@@ -206,7 +207,7 @@ fn whole_seconds(time: std::time::Duration) -> String {
     format!("{}s", super::upstreams::seconds(time))
 }
 
-fn backends(service: &str, port: u16) -> Value {
+pub fn backends(service: &str, port: u16) -> Value {
     json!([{"serviceName": service, "servicePort": port}])
 }
 

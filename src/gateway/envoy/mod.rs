@@ -1,6 +1,7 @@
 //! Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and for what these cannot say the policies of `gateway.envoyproxy.io/v1alpha1`
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
+mod key_set;
 mod routes;
 mod security;
 mod traffic;
@@ -37,6 +38,8 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
     let rules = objects.iter().map(|object| rules(&object.value).len()).sum();
     objects.extend(security::policies(way));
     objects.extend(traffic::policy(way, rules));
+    // Nothing behind it counts.
+    objects.extend(key_set::objects(way, to));
     Written {
         objects,
         inexpressible: inexpressible(way, rules),
@@ -46,7 +49,7 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
 /// The policy that a route's credentials are asked for by.
 pub fn guard(key: &Key, route: &Value) -> Option<Key> {
     let class = route.pointer("/metadata/labels")?.get(CREDENTIALS)?.as_str()?;
-    (key.kind == Kind::HttpRoute && ![OPEN, CLOSED].contains(&class)).then(|| Key {
+    (key.kind == Kind::HttpRoute && ![OPEN, CLOSED, key_set::CLASS].contains(&class)).then(|| Key {
         kind: Kind::SecurityPolicy,
         namespace: key.namespace.clone(),
         name: class_name(class),

@@ -8,6 +8,7 @@ mod database;
 mod gateway;
 mod hosts;
 mod network;
+mod own_keys;
 mod owners;
 mod quota;
 mod scheduling;
@@ -15,15 +16,17 @@ mod workloads;
 
 pub use database::ValidDatabase;
 pub use network::{Destination, Peering, ValidNetwork};
+pub use own_keys::has_signing_key;
 pub use owners::subjects;
 
 use super::quarantine::Quarantine;
 use super::status::{condition, kind};
 use crate::api::{
-    Allowed, ContainerResources, DatabaseModel, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling,
-    Tenant, TenantTier, Workload,
+    Allowed, ContainerResources, CredentialsStatus, DatabaseModel, IsolationModel, OwnerRole, PodSecurity,
+    ResourceList, Scheduling, Tenant, TenantTier, Workload,
 };
 use crate::cluster::Identity;
+use crate::credentials::key_pair::JwkSet;
 use crate::gateway::way::ValidGateway;
 use crate::names;
 use crate::rotation::Rotation;
@@ -117,6 +120,14 @@ pub struct ValidTenant {
     pub database: Option<ValidDatabase>,
     /// Of every credential it has.
     pub rotation: Rotation,
+    /// The public keys of its own, where it signs tokens; none before its Secret was read.
+    pub signing_key: Option<JwkSet>,
+    /// Whether it has keys to encrypt with.
+    pub encryption_key: bool,
+    /// Encryption keys that nobody needs any more.
+    pub abandoned_keys: BTreeSet<String>,
+    /// What its status tells of its own keys.
+    pub told: CredentialsStatus,
     /// Names under which it is reached, without those that a wildcard of its own covers, in order.
     pub hosts: Vec<String>,
     /// What leads to it.
@@ -191,6 +202,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
     let database = database::resolve(tenant, tier, isolation, world.placed, &mut errors);
     let rotation = credentials::rotation(tenant, plan, &mut errors);
     let gateway = gateway::resolve(spec, plan, network.gateway, &workloads, world, &mut errors);
+    own_keys::check(spec, plan, gateway.as_ref(), &mut errors);
     let scheduling = scheduling::check(plan, &mut errors);
     let allowed = allowed::resolve(spec, plan, &workloads, &scheduling, &mut errors);
     if !errors.is_empty() {
@@ -216,6 +228,10 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         configuration,
         database,
         rotation,
+        signing_key: has_signing_key(spec, plan).then(JwkSet::default),
+        encryption_key: own_keys::has_encryption_key(spec, plan),
+        abandoned_keys: own_keys::abandoned(tenant),
+        told: own_keys::told(tenant),
         hosts: hosts::resolve(spec),
         gateway,
         opened_by: opened_by(tenant),
