@@ -204,12 +204,20 @@ fn replace(value: &mut Value, kids: &BTreeSet<&str>, with: &str) -> bool {
             *text = with.into();
             true
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .fold(false, |any, item| replace(item, kids, with) || any),
-        Value::Object(fields) => fields
-            .values_mut()
-            .fold(false, |any, field| replace(field, kids, with) || any),
+        // Each of them, not only the first.
+        Value::Array(items) => {
+            items
+                .iter_mut()
+                .filter_map(|item| replace(item, kids, with).then_some(()))
+                .count()
+                > 0
+        }
+        Value::Object(fields) => {
+            let replaced = fields
+                .values_mut()
+                .filter_map(|field| replace(field, kids, with).then_some(()));
+            replaced.count() > 0
+        }
         _ => false,
     }
 }
@@ -229,12 +237,12 @@ mod tests {
 
     #[test]
     fn whatever_names_a_key_is_replaced_and_nothing_else() {
-        let mut value = json!({"spec": {"a": ["x kid-1 y", "other"], "b": {"inline": "kid-2"}}, "c": 1});
+        let mut value = json!({"spec": {"a": ["x kid-1 y", "other", "kid-1"], "b": {"inline": "kid-2"}}, "c": 1});
         let kids = BTreeSet::from(["kid-1", "kid-2"]);
         assert!(replace(&mut value, &kids, "nobody"));
         assert_eq!(
             value,
-            json!({"spec": {"a": ["nobody", "other"], "b": {"inline": "nobody"}}, "c": 1})
+            json!({"spec": {"a": ["nobody", "other", "nobody"], "b": {"inline": "nobody"}}, "c": 1})
         );
         assert!(!replace(&mut value, &kids, "nobody"));
         assert!(!replace(&mut value, &BTreeSet::new(), "nobody"));

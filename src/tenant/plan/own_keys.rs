@@ -49,7 +49,6 @@ pub fn mounts(tenant: &ValidTenant) -> Vec<VolumeMount> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::tenant::fixtures::acme;
     use serde_json::{Value, json};
 
