@@ -26,7 +26,7 @@ async fn secret(tenant: &TestTenant, name: &str) -> Result<BTreeMap<String, Vec<
 }
 
 async fn has_secret(tenant: &TestTenant, name: &str) -> Result<bool> {
-    Ok(tenant.cluster.exists(&path("secrets", &tenant.name, name)).await?)
+    tenant.cluster.exists(&path("secrets", &tenant.name, name)).await
 }
 
 fn word(secret: &BTreeMap<String, Vec<u8>>, entry: &str) -> Result<String> {
