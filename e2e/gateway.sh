@@ -11,6 +11,7 @@ gateway_values() {
   has_gateway || return 0
   echo "--set gateway.controller=$GATEWAY_CONTROLLER,gateway.name=$GATEWAY_NAME,gateway.scheme=${GATEWAY_SCHEME:-http}" \
     "--set gateway.sharedHosts={api.example.com}"
+  if [ "$GATEWAY_CONTROLLER" = EnvoyGateway ]; then echo "--set gateway.metrics.enabled=true,gateway.metrics.period=10s"; fi
 }
 
 # What is applied: with databases and routes where there is something to have them.

@@ -9,6 +9,7 @@ pub mod database;
 pub mod error;
 pub mod gateway;
 pub mod isolation;
+pub mod metering;
 pub mod names;
 pub mod postgres;
 pub mod quantity;

@@ -146,6 +146,22 @@ pub fn api_key_secrets(slot: usize) -> [String; 2] {
     [name, former]
 }
 
+/// How the names begin of the Secrets that cert-manager puts certificates into for the operator.
+const CERTIFICATE_SECRETS: &str = "tenant-certificate-";
+
+/// The Secret with the certificate of these hosts, the first of which no other certificate has.
+pub fn certificate_secret(first_host: &str) -> String {
+    format!("{CERTIFICATE_SECRETS}{}", &digest(first_host.as_bytes())[..16])
+}
+
+/// Whether the operator gives this name to a Secret in a tenant's namespace.
+pub fn is_own_secret(name: &str) -> bool {
+    let slots = || (1..=MOST_API_KEYS).flat_map(api_key_secrets);
+    [DATABASE_SECRET, API_KEYS_SECRET].contains(&name)
+        || name.starts_with(CERTIFICATE_SECRETS)
+        || slots().any(|own| own == name)
+}
+
 /// The client under which the key opens that will take an API key's place.
 pub fn api_key_next(key: &str) -> String {
     format!("{key}.next")

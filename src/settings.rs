@@ -2,6 +2,7 @@
 
 use crate::gateway::GatewaySettings;
 use crate::isolation::{access, admission, network};
+use crate::metering::settings::MeteringSettings;
 use crate::names;
 use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
@@ -110,6 +111,10 @@ pub struct Settings {
     /// The gateway that routes are written for.
     #[command(flatten)]
     pub gateway: GatewaySettings,
+
+    /// Where requests are counted.
+    #[command(flatten)]
+    pub metering: MeteringSettings,
 }
 
 /// Two processes on one machine must not have the same identity: both would lead.
@@ -136,7 +141,7 @@ fn cidrs(text: &str) -> Result<Vec<IpNet>, String> {
         .collect()
 }
 
-fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
+pub fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
     let labels: BTreeMap<_, _> = items(text)
         .map(|item| match item.split_once('=') {
             Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),

@@ -104,11 +104,25 @@ apisix=gateway.controller=APISIX,gateway.name=apisix,network.gatewayNamespace=ap
 kinds_of_gateways() { render --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml "$@" | grep -oE 'httproutes|apisixroutes' | sort | uniq -c | xargs; }
 check "Envoy Gateway's kinds for Envoy Gateway" test "$(kinds_of_gateways --set "$envoy")" = '2 httproutes'
 check "APISIX's kinds for APISIX" test "$(kinds_of_gateways --set "$apisix")" = '2 apisixroutes'
+certificates() { render --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml "$@" | grep -oE 'listenersets|apisixtlses|\[certificates\]' | sort | uniq -c | xargs; }
+check "certificates with Envoy Gateway" test "$(certificates --set "$envoy")" = '2 [certificates] 2 listenersets'
+check "certificates with APISIX" test "$(certificates --set "$apisix")" = '2 [certificates] 2 apisixtlses'
+check "no owner makes a Secret in the place of one that is issued" test "$(render --set "$envoy" --show-only templates/admission/managed.yaml | grep -cF "'^(tenant-database|tenant-api-keys|tenant-certificate-.+)\$'")" = 2
+check "nor does the operator" test "$(render --set "$envoy" --show-only templates/admission/confinement.yaml | grep -c tenant-certificate)" = 0
+check "no certificates without a gateway" test "$(certificates)" = ''
 keys() { render --show-only templates/rbac/namespace.yaml "$@" | grep -cE '^ +- tenant-api-key-[0-9]+(-former)?$'; }
 check "Secrets with one API key for APISIX" test "$(keys --set "$apisix")" = 32
 check "no such Secrets for others" test "$(keys --set "$envoy")" = 0
 check "their names are allowed for APISIX" test "$(render --set "$apisix" | grep -c 'tenant-api-key-(\[1-9\]')" = 3
 check "their names are nobody's for others" lacks 'tenant-api-key-\(' --set "$envoy"
+counts() { render --set "$envoy" --set gateway.metrics.enabled=true "$@"; }
+check "the operator lists the gateway's pods where requests are counted, and there only" test \
+  "$(counts --show-only templates/rbac/gateway-namespace.yaml | grep -E '^  namespace:|verbs:|resources:' | xargs)" = \
+  'namespace: gateway-system resources: [pods] verbs: [list] namespace: gateway-system'
+check "it reaches them" test "$(egress --set "$envoy" --set gateway.metrics.enabled=true,gateway.metrics.port=19002)" = "19002 5432"
+check "it is told of them" test "$(counts | grep -A1 -E 'name: GATEWAY_METRICS(_PORT|_PERIOD)?$' | sed -n 's/.*value: //p' | xargs)" = 'true 19001 1m'
+check "it asks no gateway unless it is to" lacks 'GATEWAY_METRICS|tenant-operator-metering' --set "$envoy"
+refuse "requests counted where there is no Envoy Gateway" render --set gateway.metrics.enabled=true,network.gatewayNamespace=x
 check "APISIX's Redis" has 'value: "redis:6380"$' --set "$apisix" --set gateway.redis=redis:6380
 # The verbs on pods in a tenant's namespace.
 verbs_on_pods() { render --show-only templates/rbac/namespace.yaml "$@" | awk '/resources: \[pods\]/ { on = 1 } on && /verbs:/ { sub(/.*verbs: /, ""); print; on = 0 }' | xargs; }

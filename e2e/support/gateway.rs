@@ -97,7 +97,8 @@ pub async fn curl(arguments: Vec<String>) -> Result<String> {
     Ok(said)
 }
 
-fn parse(text: &str) -> Result<Answer> {
+/// An answer as curl shows it.
+pub fn parse(text: &str) -> Result<Answer> {
     let (head, body) = text.split_once("\r\n\r\n").context("no head")?;
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
@@ -222,7 +223,8 @@ impl Drop for Issuer {
     }
 }
 
-fn openssl(arguments: &[&str]) -> Result<Vec<u8>> {
+/// What openssl says.
+pub fn openssl(arguments: &[&str]) -> Result<Vec<u8>> {
     let output = Command::new("openssl").args(arguments).output().context("openssl")?;
     if !output.status.success() {
         bail!("openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod audit;
+pub mod certificate;
 pub mod cluster;
 pub mod database;
 pub mod discovery;

@@ -41,6 +41,14 @@ pub async fn pods(cluster: &Cluster) -> Result<Vec<String>> {
     Ok(alive.map(|pod| text(&pod["metadata"]["name"])).collect())
 }
 
+/// What one of its pods says of itself, through the API server: OpenMetrics text.
+pub async fn metrics(cluster: &Cluster, pod: &str) -> Result<String> {
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics");
+    let request = http::Request::get(path).body(Vec::new())?;
+    let text = cluster.client.request_text(request).await;
+    text.context("the operator's metrics")
+}
+
 /// Another pod than there was: the kubelet starts a container that was killed again and again later each time, whoever killed it.
 pub async fn renew(cluster: &Cluster) -> Result<()> {
     let before = pods(cluster).await?;

@@ -8,6 +8,7 @@ mod support;
 
 mod admission;
 mod benchmark;
+mod certificates;
 mod configuration;
 mod conflicts;
 mod database;
@@ -45,5 +46,6 @@ mod seeds;
 mod suspension;
 mod tiers;
 mod traffic;
+mod usage;
 mod view;
 mod workloads;

@@ -63,7 +63,7 @@ const IN_ITS_OWN: [Rights<'_>; 4] = [
     ("get", "secrets"),
 ];
 /// By what the gateway is told.
-const ROUTES: &str = "httproutes.gateway.networking.k8s.io httproutefilters.gateway.envoyproxy.io \
+const ROUTES: &str = "httproutes.gateway.networking.k8s.io listenersets.gateway.networking.k8s.io httproutefilters.gateway.envoyproxy.io \
     securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io";
 const IN_A_TENANTS: [Rights<'_>; 9] = [
     ("update patch delete", "namespaces"),

@@ -1,8 +1,8 @@
 //! What was observed of a tenant. Bounded in size, and written only when it changed.
 
 use super::{
-    Access, Allowed, CredentialsStatus, DatabaseStatus, DatabaseUsage, GatewayStatus, IsolationModel, PodSecurity,
-    ResourceList, schema,
+    Access, Allowed, CredentialsStatus, DatabaseStatus, DatabaseUsage, GatewayStatus, GatewayUsage, IsolationModel,
+    PodSecurity, ResourceList, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
@@ -184,6 +184,9 @@ pub struct Usage {
     /// What its database uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseUsage>,
+    /// What passes through its gateway, where the platform has that counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewayUsage>,
     /// When this was measured (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]

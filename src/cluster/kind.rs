@@ -44,6 +44,10 @@ pub enum Kind {
     ApisixPluginConfig,
     ApisixConsumer,
     ApisixRoute,
+    /// What hosts of a tenant's own are served with, by TLS. Needed only for tenants that ask for it.
+    Certificate,
+    ListenerSet,
+    ApisixTls,
 }
 
 impl Kind {
@@ -91,6 +95,9 @@ impl Kind {
             Self::ApisixPluginConfig => foreign(APISIX, "v2", self.as_str(), "apisixpluginconfigs"),
             Self::ApisixConsumer => foreign(APISIX, "v2", self.as_str(), "apisixconsumers"),
             Self::ApisixRoute => foreign(APISIX, "v2", self.as_str(), "apisixroutes"),
+            Self::Certificate => foreign("cert-manager.io", "v1", self.as_str(), "certificates"),
+            Self::ListenerSet => foreign("gateway.networking.k8s.io", "v1", self.as_str(), "listenersets"),
+            Self::ApisixTls => foreign(APISIX, "v2", self.as_str(), "apisixtlses"),
         }
     }
 
@@ -121,6 +128,9 @@ impl Kind {
             Self::ApisixPluginConfig => "ApisixPluginConfig",
             Self::ApisixConsumer => "ApisixConsumer",
             Self::ApisixRoute => "ApisixRoute",
+            Self::Certificate => "Certificate",
+            Self::ListenerSet => "ListenerSet",
+            Self::ApisixTls => "ApisixTls",
         }
     }
 

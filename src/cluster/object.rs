@@ -121,7 +121,13 @@ pub fn trim(kind: Kind, value: &mut Value) {
             "conditions",
         ],
         Kind::Namespace => &["phase", "conditions"],
-        Kind::ApisixUpstream | Kind::ApisixPluginConfig | Kind::ApisixConsumer | Kind::ApisixRoute => &["conditions"],
+        Kind::ApisixUpstream
+        | Kind::ApisixPluginConfig
+        | Kind::ApisixConsumer
+        | Kind::ApisixRoute
+        | Kind::ApisixTls => &["conditions"],
+        Kind::Certificate => &["conditions", "notAfter", "renewalTime"],
+        Kind::ListenerSet => &["conditions", "listeners"],
         Kind::PersistentVolumeClaim => &["phase"],
         Kind::HttpRoute => &["parents"],
         Kind::SecurityPolicy | Kind::BackendTrafficPolicy => &["ancestors"],
@@ -131,7 +137,7 @@ pub fn trim(kind: Kind, value: &mut Value) {
         Some(Value::Object(status)) if !keep.is_empty() => {
             status.retain(|field, _| keep.contains(&field.as_str()));
             trim_conditions(status.get_mut("conditions"));
-            for part in ["parents", "ancestors"] {
+            for part in ["parents", "ancestors", "listeners"] {
                 let list = status.get_mut(part).and_then(Value::as_array_mut);
                 for one in list.into_iter().flatten() {
                     trim_conditions(one.get_mut("conditions"));

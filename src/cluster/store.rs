@@ -49,6 +49,7 @@ impl Inner {
 pub struct Store {
     inner: Mutex<Inner>,
     synced: watch::Sender<HashSet<Kind>>,
+    lacking: Mutex<HashSet<Kind>>,
 }
 
 impl Default for Store {
@@ -56,6 +57,7 @@ impl Default for Store {
         Self {
             inner: Mutex::default(),
             synced: watch::Sender::new(HashSet::new()),
+            lacking: Mutex::default(),
         }
     }
 }
@@ -78,6 +80,19 @@ impl Store {
     /// Whether all objects of a kind were listed once.
     pub fn has_listed(&self, kind: Kind) -> bool {
         self.synced.borrow().contains(&kind)
+    }
+
+    /// Whether the cluster was seen to lack a kind.
+    pub fn is_lacking(&self, kind: Kind) -> bool {
+        let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        lacking.contains(&kind)
+    }
+
+    /// Notes which of these kinds the cluster lacks.
+    pub fn note_lacking(&self, kinds: &[Kind], missing: &[Kind]) {
+        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        lacking.retain(|kind| !kinds.contains(kind));
+        lacking.extend(missing);
     }
 
     /// Takes in what the API server said. Returns the tenants that this concerns.

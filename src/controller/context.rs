@@ -3,6 +3,7 @@
 use super::Queue;
 use super::backoff::Backoff;
 use super::events::Events;
+use super::meter::Meter;
 use super::pace::Pace;
 use super::prover::Prover;
 use super::reports::Reports;
@@ -29,6 +30,8 @@ pub struct Context {
     pub prover: Arc<Prover>,
     /// None where the platform wants none.
     pub reports: Option<Arc<Reports>>,
+    /// None where requests are not counted.
+    pub meter: Option<Arc<Meter>>,
     /// Since when a tenant has been on its way; a passing state is not reported at once.
     pub underway: Mutex<HashMap<String, Instant>>,
 }
@@ -50,6 +53,7 @@ impl Context {
         self.arrived(tenant);
         self.backoff.forget(tenant);
         self.pace.forget(tenant);
+        self.metrics.forget_passed_on(tenant);
         self.unprovable(tenant);
     }
 

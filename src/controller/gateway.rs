@@ -2,11 +2,11 @@
 
 use super::{Context, Queue, watches};
 use crate::api::Tenant;
-use crate::cluster::Store;
 use crate::cluster::client::watch_config;
 use crate::cluster::served::served;
+use crate::cluster::{Kind, Store};
+use crate::gateway::Attachment;
 use crate::gateway::standing::of_parent;
-use crate::gateway::{Attachment, Controller};
 use futures::StreamExt;
 use kube::Client;
 use kube::ResourceExt;
@@ -20,25 +20,32 @@ use std::time::Duration;
 /// How often it is asked for kinds that the cluster does not have.
 const PERIOD: Duration = Duration::from_secs(15);
 
-/// Watches the gateway's kinds once the cluster has them all, for ever.
+/// Watches these of the gateway's kinds once the cluster has them all, for ever.
 pub async fn follow(
     client: Client,
-    controller: Controller,
+    kinds: &'static [Kind],
     store: Arc<Store>,
     tenants: reflector::Store<Tenant>,
     queue: Queue,
 ) {
-    let kinds = controller.kinds();
+    let mut told = Vec::new();
     loop {
         match served(&client, kinds).await {
-            Ok(found) if found.len() == kinds.len() => break,
             Ok(found) => {
                 let missing = kinds.iter().filter(|kind| !found.contains(kind));
-                let missing: Vec<&str> = missing.map(|kind| kind.as_str()).collect();
-                tracing::warn!(
-                    missing = missing.join(", "),
-                    "the cluster lacks kinds that the gateway is told by"
-                );
+                let missing: Vec<Kind> = missing.copied().collect();
+                store.note_lacking(kinds, &missing);
+                if missing.is_empty() {
+                    break;
+                }
+                if told != missing {
+                    let names: Vec<&str> = missing.iter().map(|kind| kind.as_str()).collect();
+                    tracing::warn!(
+                        missing = names.join(", "),
+                        "the cluster lacks kinds that the gateway is told by"
+                    );
+                    told = missing;
+                }
             }
             Err(error) => tracing::warn!(%error, "whether the cluster has the gateway's kinds is not known"),
         }

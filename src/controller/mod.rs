@@ -9,6 +9,7 @@ pub mod examiner;
 pub mod gateway;
 mod holders;
 mod kept;
+pub mod meter;
 pub mod pace;
 pub mod probes;
 pub mod prover;

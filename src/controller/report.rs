@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::prover::{Position, Stance};
-use crate::api::{Tenant, TenantStatus};
+use crate::api::{Tenant, TenantStatus, Usage};
 use crate::cluster::{Key, Kind, Live};
 use crate::database::tend::Outcome as Data;
 use crate::error::Error;
@@ -39,15 +39,11 @@ pub async fn report(
     };
     let ours = || objects.values().filter(|live| live.belongs_to(&owner));
     let namespaces = status::existing_namespaces(&name, ours());
-    let mut new = status::status(
-        tenant,
-        verdict,
-        valid,
-        seen,
-        namespaces,
-        status::usage(ours(), now),
-        now,
-    );
+    let usage = Usage {
+        gateway: ctx.meter.as_ref().and_then(|meter| meter.usage(&namespaces)),
+        ..status::usage(ours(), now)
+    };
+    let mut new = status::status(tenant, verdict, valid, seen, namespaces, usage, now);
     let old = tenant.status.as_ref();
     if !new.namespaces.is_empty() && tenant.metadata.deletion_timestamp.is_none() {
         let stance = Stance {

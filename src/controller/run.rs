@@ -3,6 +3,7 @@
 use super::backoff::Backoff;
 use super::events::Events;
 use super::examiner::Examiner;
+use super::meter::Meter;
 use super::pace::Pace;
 use super::probes::Probes;
 use super::prover::Prover;
@@ -16,7 +17,7 @@ use crate::cluster::leader::{Candidate, Leadership, Timing};
 use crate::cluster::{Kind, Store, Writer, client};
 use crate::database::Databases;
 use crate::error::Error;
-use crate::gateway::Attachment;
+use crate::gateway::{Attachment, Controller};
 use crate::isolation::access::{Access, Watched};
 use crate::isolation::admission;
 use crate::names;
@@ -30,7 +31,7 @@ use crate::tenant::routes::UNSEEN;
 use anyhow::Context as _;
 use futures::StreamExt;
 use kube::Client;
-use kube::runtime::Controller;
+use kube::runtime::Controller as Loop;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector;
 use std::collections::{BTreeMap, HashMap};
@@ -172,14 +173,12 @@ async fn lead(
 
     let gateway = attachment(settings);
     if let Some(to) = &gateway {
-        let follow = gateway::follow(
-            client.clone(),
-            to.controller,
-            store.clone(),
-            tenants.clone(),
-            queue.clone(),
-        );
-        watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
+        // Kinds of certificates are waited for one by one: a cluster may have but one of them.
+        let of_certificates = to.controller.certificate_kinds().chunks(1);
+        for kinds in std::iter::once(to.controller.kinds()).chain(of_certificates) {
+            let follow = gateway::follow(client.clone(), kinds, store.clone(), tenants.clone(), queue.clone());
+            watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
+        }
     }
     let known = Known {
         tenants: tenants.clone(),
@@ -230,8 +229,25 @@ async fn lead(
         watching.push(AbortOnDropHandle::new(tokio::spawn(async move { kept.run().await })));
         reports
     });
+    let meter = gateway
+        .filter(|to| to.controller == Controller::EnvoyGateway && settings.metering.enabled)
+        .zip(settings.gateway_namespace.as_deref())
+        .map(|(_, namespace)| {
+            let meter = Meter::new(
+                client.clone(),
+                namespace,
+                settings.metering.clone(),
+                store.clone(),
+                metrics.clone(),
+            );
+            let meter = Arc::new(meter);
+            let asks = meter.clone();
+            watching.push(AbortOnDropHandle::new(tokio::spawn(async move { asks.run().await })));
+            meter
+        });
     let ctx = Arc::new(Context {
         known,
+        meter,
         prover,
         reports,
         databases,
@@ -260,7 +276,7 @@ async fn lead(
         woken.recv().await.map(|next| (next, woken))
     });
     let (halt, forget, gone) = (stop.clone(), queue.clone(), ctx.clone());
-    let controller = Controller::for_stream(trigger, tenants)
+    let controller = Loop::for_stream(trigger, tenants)
         .with_config(Config::default().concurrency(settings.concurrency))
         .reconcile_on(woken)
         .graceful_shutdown_on(async move { halt.cancelled().await })

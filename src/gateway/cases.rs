@@ -89,8 +89,22 @@ fn limit(requests: u32, unit: &str) -> Value {
     json!({"requests": requests, "unit": unit})
 }
 
+/// A certificate that is there, and one that is issued.
+fn certificates() -> Value {
+    json!([
+        {"hosts": ["acme.example.org"], "secretName": "acme-tls"},
+        {"hosts": ["*.shop.example.org", "shop.example.org"], "issuerRef": {"kind": "ClusterIssuer", "name": "letsencrypt"}},
+    ])
+}
+
 /// Every case.
 pub fn all() -> Vec<Case> {
+    let secure = ["acme.example.org", "*.shop.example.org", "shop.example.org"];
+    let mut suspended_with_certificates = case(
+        "suspended_with_certificates",
+        json!({"hosts": secure, "tls": certificates()}),
+    );
+    suspended_with_certificates.spec["suspend"] = json!(true);
     let mut suspended = case(
         "suspended",
         json!({"identification": ["Host", "Path", "Header"], "authentication": {"apiKeys": keys()}}),
@@ -193,5 +207,15 @@ pub fn all() -> Vec<Case> {
             json!({"routes": [web("/"), {"path": {"type": "Exact", "value": "/a*b"}, "backend": {"workload": "api"}}]}),
         ),
         suspended,
+        case("certificates", json!({"hosts": secure, "tls": certificates()})),
+        case(
+            "certificates_of_some_hosts",
+            json!({
+                "hosts": [HOST, secure[0], secure[1], secure[2]],
+                "tls": certificates(),
+                "authentication": {"apiKeys": keys()},
+            }),
+        ),
+        suspended_with_certificates,
     ]
 }

@@ -11,7 +11,7 @@ pub fn path(way: &Way, entry: &Entry) -> Option<String> {
     let is_taken = way.gateway.routes.iter().any(|route| route.path.value == PATH);
     match entry {
         _ if is_taken => None,
-        Entry::Hosts(_) => Some(PATH.into()),
+        Entry::Hosts(_) | Entry::SecureHosts(_) => Some(PATH.into()),
         Entry::Path { prefix, .. } => Some(format!("{prefix}{PATH}")),
         Entry::Header { .. } => None,
     }

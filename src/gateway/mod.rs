@@ -3,6 +3,8 @@
 pub mod apisix;
 #[cfg(test)]
 mod cases;
+pub mod certificates;
+mod certificates_standing;
 pub mod class;
 pub mod envoy;
 pub mod key_set;
@@ -32,6 +34,14 @@ impl Controller {
         match self {
             Self::Apisix => &apisix::KINDS,
             Self::EnvoyGateway => &envoy::KINDS,
+        }
+    }
+
+    /// The kinds by which it is told of certificates, which only those tenants need that ask for some: a cluster may lack them.
+    pub fn certificate_kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Apisix => &[Kind::Certificate, Kind::ApisixTls],
+            Self::EnvoyGateway => &[Kind::Certificate, Kind::ListenerSet],
         }
     }
 

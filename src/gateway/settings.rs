@@ -96,6 +96,10 @@ impl Attachment {
                 Entry::Path { prefix, .. } => prefix,
                 _ => "",
             };
+            let scheme = match entry {
+                Entry::SecureHosts(_) => "https",
+                _ => scheme,
+            };
             endpoints.extend(entry.hosts().iter().map(|host| format!("{scheme}://{host}{below}")));
         }
         endpoints.truncate(MOST_ENDPOINTS);

@@ -1,6 +1,6 @@
 //! What a gateway says of what it was told. Pure.
 
-use super::{Attachment, Inexpressible};
+use super::{Attachment, Inexpressible, certificates, certificates_standing, envoy};
 use crate::cluster::{Desired, Key, Kind, Live};
 use serde_json::Value;
 
@@ -45,6 +45,7 @@ pub fn judge(
     live: impl Fn(&Key) -> Option<Live>,
 ) -> Standing {
     let mut waiting = None;
+    let mut is_issuing = false;
     for desired in planned {
         let taken = match live(&desired.key) {
             Some(live) => of_object(to, &live),
@@ -52,8 +53,11 @@ pub fn judge(
         };
         match taken {
             Ok(()) => {}
+            // Without a certificate there is nothing to listen with.
+            Err(Standing::Refused { .. }) if is_issuing && certificates::hangs_on_issue(desired) => {}
             Err(refused @ Standing::Refused { .. }) => return refused,
             Err(other) => {
+                is_issuing |= desired.key.kind == Kind::Certificate;
                 waiting.get_or_insert(other);
             }
         }
@@ -75,22 +79,43 @@ pub fn judge(
 /// # Errors
 /// How it stands instead.
 pub fn of_object(to: &Attachment, live: &Live) -> Result<(), Standing> {
-    let (list, who, types): (_, _, &[&str]) = match live.key.kind {
-        Kind::HttpRoute => ("/status/parents", "parentRef", &["Accepted", "ResolvedRefs"]),
-        Kind::SecurityPolicy | Kind::BackendTrafficPolicy => ("/status/ancestors", "ancestorRef", &["Accepted"]),
-        Kind::ApisixRoute | Kind::ApisixConsumer => {
-            return of_conditions(live, "APISIX", live.value.pointer("/status"), &["Accepted"]);
-        }
-        _ => return Ok(()),
-    };
     let gateway = format!("Gateway {}/{}", to.namespace, to.name);
-    let all = live.value.pointer(list).and_then(Value::as_array);
-    let said = all.into_iter().flatten().find(|said| is_by(&said[who], to));
-    of_conditions(live, &gateway, said, types)
+    let said = |pointer: &str| {
+        live.value
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    match live.key.kind {
+        // By each that it leads through.
+        Kind::HttpRoute => {
+            let mut parents = said("/spec/parentRefs").peekable();
+            if parents.peek().is_none() {
+                return of_conditions(live, &gateway, None, &["Accepted"]);
+            }
+            parents.try_for_each(|parent| {
+                let by_it = said("/status/parents").find(|said| is_same(&said["parentRef"], parent));
+                of_conditions(live, &gateway, by_it, &["Accepted", "ResolvedRefs"])
+            })
+        }
+        // For every route of the tenant's that it is for.
+        Kind::SecurityPolicy | Kind::BackendTrafficPolicy => {
+            let mut ancestors = said("/status/ancestors").filter(|said| is_ours(&said["ancestorRef"], to, live));
+            of_conditions(live, &gateway, ancestors.next(), &["Accepted"])?;
+            ancestors.try_for_each(|said| of_conditions(live, &gateway, Some(said), &["Accepted"]))
+        }
+        Kind::ListenerSet => certificates_standing::of_listeners(live, &gateway),
+        Kind::Certificate => certificates_standing::of_certificate(live),
+        Kind::ApisixRoute | Kind::ApisixConsumer | Kind::ApisixTls => {
+            of_conditions(live, "APISIX", live.value.pointer("/status"), &["Accepted"])
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether what was said of an object is good, and said of what it is now.
-fn of_conditions(live: &Live, gateway: &str, said: Option<&Value>, types: &[&str]) -> Result<(), Standing> {
+pub(super) fn of_conditions(live: &Live, gateway: &str, said: Option<&Value>, types: &[&str]) -> Result<(), Standing> {
     let not_yet = || Standing::Waiting(format!("{gateway} has not taken up {} yet", live.key));
     let conditions = said.and_then(|said| said["conditions"].as_array());
     let conditions: Vec<&Value> = conditions.into_iter().flatten().collect();
@@ -111,9 +136,17 @@ fn of_conditions(live: &Live, gateway: &str, said: Option<&Value>, types: &[&str
     Ok(())
 }
 
-fn is_by(reference: &Value, to: &Attachment) -> bool {
-    let text = |field: &str| reference[field].as_str().unwrap_or_default();
-    text("name") == to.name && text("namespace") == to.namespace && text("kind") == "Gateway"
+/// Whether two references name the same.
+fn is_same(a: &Value, b: &Value) -> bool {
+    ["kind", "namespace", "name"].iter().all(|field| a[field] == b[field])
+}
+
+/// Whether a reference names what the tenant's own routes lead through: the Gateway, or its listeners there.
+fn is_ours(reference: &Value, to: &Attachment, live: &Live) -> bool {
+    let is = |kind: &str, namespace: &str, name: &str| {
+        reference["kind"] == kind && reference["namespace"] == namespace && reference["name"] == name
+    };
+    is("Gateway", &to.namespace, &to.name) || is(Kind::ListenerSet.as_str(), &live.key.namespace, envoy::LISTENERS)
 }
 
 #[cfg(test)]
@@ -135,7 +168,11 @@ mod tests {
             },
             uid: String::new(),
             resource_version: String::new(),
-            value: json!({"metadata": {"generation": 3}, "status": status}),
+            value: json!({
+                "metadata": {"generation": 3},
+                "spec": {"parentRefs": [parent("platform", ("", 0), ("", 0))["parentRef"]]},
+                "status": status,
+            }),
         }
     }
 
@@ -173,6 +210,37 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_must_hold_for_the_routes_of_either_parent() {
+        let stands = |ancestors: &[(&str, &str, &str, &str)]| {
+            let said = ancestors.iter().map(|(kind, namespace, name, status)| {
+                json!({
+                    "ancestorRef": {"kind": kind, "namespace": namespace, "name": name},
+                    "conditions": [{"type": "Accepted", "status": status, "reason": "Why", "message": "words", "observedGeneration": 3}],
+                })
+            });
+            let mut live = route(json!({"ancestors": said.collect::<Vec<_>>()}));
+            live.key.kind = Kind::SecurityPolicy;
+            of_object(&to(), &live)
+        };
+        let gateway = ("Gateway", "gateway-system", "platform", "True");
+        let listeners = |namespace, status| ("ListenerSet", namespace, "tenant", status);
+        assert_eq!(stands(&[gateway]), Ok(()));
+        assert_eq!(stands(&[listeners("acme", "True")]), Ok(()));
+        assert_eq!(
+            stands(&[gateway, listeners("globex", "False"), listeners("acme", "True")]),
+            Ok(())
+        );
+        assert!(matches!(
+            stands(&[gateway, listeners("acme", "False")]),
+            Err(Standing::Refused { .. })
+        ));
+        assert!(matches!(
+            stands(&[listeners("globex", "True")]),
+            Err(Standing::Waiting(_))
+        ));
+    }
+
+    #[test]
     fn apisix_says_itself_whether_it_has_taken_up_routes_and_consumers() {
         let stands = |kind: Kind, conditions: Value| {
             let mut live = route(json!({"conditions": conditions}));
@@ -180,7 +248,7 @@ mod tests {
             of_object(&to(), &live)
         };
         let accepted = |status: &str, generation: i64| json!([{"type": "Accepted", "status": status, "reason": "InvalidSpec", "message": "why", "observedGeneration": generation}]);
-        for kind in [Kind::ApisixRoute, Kind::ApisixConsumer] {
+        for kind in [Kind::ApisixRoute, Kind::ApisixConsumer, Kind::ApisixTls] {
             assert_eq!(stands(kind, accepted("True", 3)), Ok(()));
             for waits in [json!([]), accepted("True", 2), accepted("False", 2)] {
                 assert!(
@@ -260,5 +328,47 @@ mod tests {
         ));
         assert_eq!(stands(&all[2..], &[]), Standing::Ready);
         assert!(matches!(judge(&to(), &all[2..], &[], |_| None), Standing::Waiting(_)));
+    }
+
+    #[test]
+    fn while_a_certificate_is_issued_what_hangs_on_it_is_waited_for_and_nothing_else() {
+        let object = |kind: Kind| Desired {
+            key: Key {
+                kind,
+                ..route(Value::Null).key
+            },
+            value: json!({"spec": {"parentRefs": [{"kind": "ListenerSet"}]}}),
+            others: Vec::new(),
+            takes_over: false,
+        };
+        let refused = json!([{"type": "Accepted", "status": "False", "reason": "ListenersNotValid", "message": "", "observedGeneration": 3}]);
+        let stands = |ready: Value, other: Kind| {
+            let planned = [object(Kind::Certificate), object(other)];
+            judge(&to(), &planned, &[], |key| {
+                let status = match key.kind {
+                    Kind::Certificate => json!({"conditions": ready}),
+                    _ => json!({"conditions": refused}),
+                };
+                let mut live = route(status);
+                live.key = key.clone();
+                Some(live)
+            })
+        };
+        let ready = |status: &str| json!({"type": "Ready", "status": status, "reason": "Why", "message": "words", "observedGeneration": 3});
+        let issuing = json!({"type": "Issuing", "status": "True", "reason": "", "message": ""});
+        assert!(matches!(
+            stands(json!([ready("False"), issuing]), Kind::ListenerSet),
+            Standing::Waiting(_)
+        ));
+        for conditions in [json!([ready("True")]), json!([ready("False")])] {
+            assert!(
+                matches!(stands(conditions.clone(), Kind::ListenerSet), Standing::Refused { .. }),
+                "{conditions}"
+            );
+        }
+        let mut other = object(Kind::ApisixConsumer);
+        assert!(certificates::hangs_on_issue(&other));
+        other.value = json!({"spec": {"parentRefs": [{"kind": "Gateway"}]}});
+        assert!(!certificates::hangs_on_issue(&other));
     }
 }

@@ -1,5 +1,6 @@
 //! A tenant's way in as it should be, whatever gateway makes it. Pure.
 
+use super::certificates::{self, Certificate};
 use crate::api::{HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath};
 use crate::cluster::Identity;
 use crate::credentials::key_pair::JwkSet;
@@ -25,6 +26,8 @@ pub struct ValidGateway {
     /// The most specific first.
     pub routes: Vec<Route>,
     pub keys: Vec<Key>,
+    /// Of hosts of its own.
+    pub certificates: Vec<Certificate>,
     pub jwt: Option<JwtAuthentication>,
     /// By unit.
     pub rate_limits: Vec<RateLimit>,
@@ -86,6 +89,8 @@ impl Key {
 pub enum Entry {
     /// Hosts of its own.
     Hosts(Vec<String>),
+    /// Hosts of its own that have certificates of their own: by TLS alone.
+    SecureHosts(Vec<String>),
     /// A path below which its routes are, on hosts that all share.
     Path { hosts: Vec<String>, prefix: String },
     /// A header that has one of these values, on hosts that all share.
@@ -97,6 +102,7 @@ impl Entry {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Hosts(_) => "host",
+            Self::SecureHosts(_) => "tls",
             Self::Path { .. } => "path",
             Self::Header { .. } => "header",
         }
@@ -104,7 +110,9 @@ impl Entry {
 
     pub fn hosts(&self) -> &[String] {
         match self {
-            Self::Hosts(hosts) | Self::Path { hosts, .. } | Self::Header { hosts, .. } => hosts,
+            Self::Hosts(hosts) | Self::SecureHosts(hosts) | Self::Path { hosts, .. } | Self::Header { hosts, .. } => {
+                hosts
+            }
         }
     }
 }
@@ -147,23 +155,30 @@ impl Way {
         {
             jwt.jwks.inline = Some(set.text());
         }
+        gateway.certificates = certificates::held(&gateway.certificates, &tenant.hosts);
+        let named = gateway.certificates.iter().flat_map(|certificate| &certificate.hosts);
+        let (secure, plain): (Vec<String>, Vec<String>) = tenant
+            .hosts
+            .iter()
+            .cloned()
+            .partition(|host| named.clone().any(|name| name == host));
         let owner = &tenant.owner;
         let shared = || shared_hosts.to_vec();
-        let entry = |by: &Identification| match by {
-            Identification::Host => Entry::Hosts(tenant.hosts.clone()),
-            Identification::Path => Entry::Path {
+        let entries = |by: &Identification| match by {
+            Identification::Host => vec![Entry::Hosts(plain.clone()), Entry::SecureHosts(secure.clone())],
+            Identification::Path => vec![Entry::Path {
                 hosts: shared(),
                 prefix: format!("{SHARED_PATH}{}", owner.tenant),
-            },
-            Identification::Header => Entry::Header {
+            }],
+            Identification::Header => vec![Entry::Header {
                 hosts: shared(),
                 values: vec![owner.tenant.clone(), owner.id.clone()],
-            },
+            }],
         };
         let entries: Vec<Entry> = gateway
             .identification
             .iter()
-            .map(entry)
+            .flat_map(entries)
             .filter(|entry| !entry.hosts().is_empty())
             .collect();
         let state = match (tenant.suspend, &tenant.quarantine) {

@@ -2,6 +2,8 @@
 
 use super::cases::{self, Case};
 use super::*;
+use crate::names;
+use crate::tenant::ValidTenant;
 use crate::tenant::fixtures::{platform, tenant, tier, world};
 use crate::tenant::validate::{World, validate};
 use serde_json::json;
@@ -56,8 +58,9 @@ fn every_object_is_of_a_kind_that_is_watched_and_has_a_name_of_its_own() {
         for case in cases::all() {
             let objects = controller.write(&way(&case), &attachment(controller)).objects;
             let kinds: Vec<Kind> = objects.iter().map(|object| object.key.kind).collect();
+            let watched = [controller.kinds(), controller.certificate_kinds()].concat();
             assert!(
-                kinds.iter().all(|kind| controller.kinds().contains(kind)),
+                kinds.iter().all(|kind| watched.contains(kind)),
                 "{}: {kinds:?}",
                 case.name
             );
@@ -67,4 +70,56 @@ fn every_object_is_of_a_kind_that_is_watched_and_has_a_name_of_its_own() {
             assert_eq!(keys.len(), objects.len(), "{}: a name is there twice", case.name);
         }
     }
+}
+
+fn named(name: &str) -> Case {
+    cases::all().into_iter().find(|case| case.name == name).expect(name)
+}
+
+#[test]
+fn hosts_with_certificates_are_told_of_by_tls_whatever_the_scheme_of_the_others() {
+    let to = Attachment {
+        scheme: Scheme::Http,
+        ..attachment(Controller::EnvoyGateway)
+    };
+    assert_eq!(
+        to.endpoints(&way(&named("certificates_of_some_hosts"))),
+        [
+            "http://acme.example.com",
+            "https://*.shop.example.org",
+            "https://acme.example.org",
+            "https://shop.example.org",
+        ]
+    );
+}
+
+#[test]
+fn nothing_listens_and_nothing_is_issued_for_a_host_that_the_tenant_has_not() {
+    let case = named("certificates_of_some_hosts");
+    let valid = validate(&tenant(case.spec), &tier(json!({"gateway": case.tier})), &world(&[])).expect("valid");
+    let held = ["acme.example.com", "shop.example.org"].map(String::from).to_vec();
+    let way = Way::of(&ValidTenant { hosts: held, ..valid }, &[]).expect("a way in");
+    for controller in [Controller::Apisix, Controller::EnvoyGateway] {
+        let objects = controller.write(&way, &attachment(controller)).objects;
+        let text =
+            serde_json::to_string(&objects.iter().map(|object| &object.value).collect::<Vec<_>>()).expect("JSON");
+        assert!(text.contains(r#""dnsNames":["shop.example.org"]"#), "{text}");
+        for lost in ["*.shop.example.org", "acme.example.org", "acme-tls"] {
+            assert!(!text.contains(lost), "{lost}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_secret_of_a_certificate_is_called_the_same_whatever_becomes_of_the_others() {
+    let secrets = |tls: &Value| {
+        let mut case = named("certificates");
+        case.spec["gateway"]["tls"] = tls.clone();
+        let certificates = way(&case).gateway.certificates.into_iter();
+        certificates.map(|certificate| certificate.secret).collect::<Vec<_>>()
+    };
+    let all = named("certificates").spec["gateway"]["tls"].clone();
+    let issued = secrets(&json!([all[1]]));
+    assert_eq!(secrets(&all), ["acme-tls".to_string(), issued[0].clone()]);
+    assert!(names::is_own_secret(&issued[0]), "{issued:?}");
 }

@@ -1,8 +1,9 @@
-//! The operator's metrics. Labels are bounded: never a tenant's or an object's name, but that of a DatabaseServer, and of a
-//! tenant that is not apart from the others.
+//! The operator's metrics. Labels are bounded: never a tenant's or an object's name, but that of a DatabaseServer, of a
+//! tenant that is not apart from the others, and of one that requests came to, where these are counted.
 
 use super::process::Process;
 use super::request;
+use crate::metering::Counted;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -68,6 +69,7 @@ struct Inner {
     isolation_checks: Family<CheckLabels, Counter>,
     isolation_violations: Family<ViolationLabels, Gauge>,
     isolation_survey_period: Gauge,
+    gateway: [Family<TenantLabel, Counter>; 4],
 }
 
 #[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
@@ -122,6 +124,11 @@ struct ViolationLabels {
 }
 
 #[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
+struct TenantLabel {
+    tenant: String,
+}
+
+#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
 struct BuildLabels {
     version: &'static str,
 }
@@ -147,6 +154,7 @@ impl Metrics {
             isolation_checks: Family::default(),
             isolation_violations: Family::default(),
             isolation_survey_period: Gauge::default(),
+            gateway: Default::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -251,6 +259,27 @@ impl Metrics {
     pub fn set_survey_period(&self, period: Duration) {
         let seconds = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
         self.0.isolation_survey_period.set(seconds);
+    }
+
+    /// The gateway passed this on to a tenant, since it was asked last.
+    pub fn passed_on(&self, tenant: &str, counted: &Counted) {
+        let counts = [
+            counted.requests,
+            counted.limited,
+            counted.received_bytes,
+            counted.sent_bytes,
+        ];
+        for (family, count) in self.0.gateway.iter().zip(counts) {
+            let label = TenantLabel { tenant: tenant.into() };
+            family.get_or_create(&label).inc_by(count);
+        }
+    }
+
+    /// A tenant is no more.
+    pub fn forget_passed_on(&self, tenant: &str) {
+        for family in &self.0.gateway {
+            family.remove(&TenantLabel { tenant: tenant.into() });
+        }
     }
 
     /// A tenant is no more.
@@ -361,6 +390,23 @@ impl Inner {
             "In how long the API server is asked once about everything that each tenant's people and accounts must not do; 0 if it is not",
             self.isolation_survey_period.clone(),
         );
+        let [requests, limited, received, sent] = &self.gateway;
+        for (name, help, family) in [
+            (
+                "gateway_requests",
+                "Requests to the tenant, those over a limit included",
+                requests,
+            ),
+            (
+                "gateway_limited_requests",
+                "Requests that were refused since they were over a limit",
+                limited,
+            ),
+            ("gateway_received_bytes", "What clients sent to the tenant", received),
+            ("gateway_sent_bytes", "What the tenant answered", sent),
+        ] {
+            tenant.register(name, help, family.clone());
+        }
     }
 }
 

@@ -131,7 +131,8 @@ async fn provision_rest(
     let stale = stale(store, owner, &planned);
     // A route that asks for credentials goes when others are in its place.
     let lets_in = |live: &Live| {
-        (live.key.kind.is_route() && !routes::is_guarded(platform, live)) || live.key.kind == Kind::ApisixConsumer
+        (live.key.kind.is_route() && !routes::is_guarded(platform, live))
+            || matches!(live.key.kind, Kind::ApisixConsumer | Kind::ListenerSet)
     };
     let (permissive, stale): (Vec<_>, Vec<_>) = stale
         .into_iter()

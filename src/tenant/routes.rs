@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::gateway::single_keys::{self, Slots};
 use crate::gateway::standing::{Standing, judge, of_object};
 use crate::gateway::way::Key;
-use crate::gateway::{Attachment, Way, keys};
+use crate::gateway::{Attachment, Inexpressible, Way, certificates, keys};
 use crate::names;
 use crate::postgres::secret::Password;
 use k8s_openapi::jiff::Timestamp;
@@ -204,6 +204,7 @@ pub async fn tend(
     let status = GatewayStatus {
         endpoints: to.endpoints(&way),
         api_keys: status,
+        certificates: certificates::status(&way, |key| store.get(&tenant.owner.tenant, key)),
     };
     let missing = to.controller.kinds().iter().find(|kind| !store.has_listed(**kind));
     if let Some(missing) = missing {
@@ -216,7 +217,8 @@ pub async fn tend(
             again,
         }));
     }
-    let written = to.controller.write(&way, to);
+    let mut written = to.controller.write(&way, to);
+    let unknown = unknown(store, &mut written.objects);
     let (routes, others): (Vec<Desired>, Vec<Desired>) = written
         .objects
         .iter()
@@ -226,9 +228,12 @@ pub async fn tend(
     apply(writer, &tenant.owner, &others).await?;
     let (routes, barred) = bar(store, tenant, to, routes);
     apply(writer, &tenant.owner, &routes).await?;
-    let standing = judge(to, &written.objects, &written.inexpressible, |key| {
-        store.get(&tenant.owner.tenant, key)
-    });
+    let judge = || {
+        judge(to, &written.objects, &written.inexpressible, |key| {
+            store.get(&tenant.owner.tenant, key)
+        })
+    };
+    let standing = unknown.unwrap_or_else(judge);
     let standing = match (standing, barred) {
         (Standing::Ready | Standing::Waiting(_), _) if platform.gateway_problem.is_some() => {
             let message = platform.gateway_problem.clone().unwrap_or_default();
@@ -248,6 +253,23 @@ pub async fn tend(
         status,
         again,
     }))
+}
+
+/// Takes out what the cluster has no kind for, which only certificates need. Returns how that stands, where there is any.
+fn unknown(store: &Store, objects: &mut Vec<Desired>) -> Option<Standing> {
+    let mut unknown = objects.extract_if(.., |object| !store.has_listed(object.key.kind));
+    let kind = unknown.next()?.key.kind;
+    unknown.for_each(drop);
+    Some(match store.is_lacking(kind) {
+        true => {
+            let Inexpressible { field, message } = certificates::lacking(kind);
+            Standing::Refused {
+                reason: "Unsupported",
+                message: format!("{field}: {message}"),
+            }
+        }
+        false => Standing::Waiting(format!("whether the cluster has {kind}s is not known yet")),
+    })
 }
 
 /// A route that asks for credentials lets nobody through until the gateway has said that it asks for them: it takes up routes and policies one by one. Returns
@@ -274,4 +296,54 @@ fn bar(store: &Store, tenant: &ValidTenant, to: &Attachment, routes: Vec<Desired
         }
     });
     (routes.collect(), barred)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Key, Kind};
+    use kube::runtime::watcher::Event;
+    use serde_json::Value;
+
+    #[test]
+    fn what_the_cluster_has_no_kind_for_is_left_out_and_told() {
+        let store = Store::default();
+        store.observe(Kind::HttpRoute, Event::InitDone);
+        let objects = || {
+            [Kind::Certificate, Kind::ListenerSet, Kind::HttpRoute].map(|kind| Desired {
+                key: Key {
+                    kind,
+                    namespace: "acme".into(),
+                    name: "tenant".into(),
+                },
+                value: Value::Null,
+                others: Vec::new(),
+                takes_over: false,
+            })
+        };
+        let left = |store: &Store| {
+            let mut objects = objects().to_vec();
+            let standing = unknown(store, &mut objects);
+            let kinds: Vec<Kind> = objects.iter().map(|object| object.key.kind).collect();
+            (standing, kinds)
+        };
+        let (standing, kinds) = left(&store);
+        assert!(matches!(standing, Some(Standing::Waiting(_))), "{standing:?}");
+        assert_eq!(kinds, [Kind::HttpRoute]);
+        store.note_lacking(&[Kind::Certificate], &[Kind::Certificate]);
+        let Some(Standing::Refused { reason, message }) = left(&store).0 else {
+            panic!("{:?}", left(&store));
+        };
+        assert_eq!(reason, "Unsupported");
+        assert!(
+            message.starts_with("spec.gateway.tls[].issuerRef: ") && message.contains("cert-manager"),
+            "{message}"
+        );
+        store.observe(Kind::Certificate, Event::InitDone);
+        store.observe(Kind::ListenerSet, Event::InitDone);
+        assert_eq!(
+            left(&store),
+            (None, vec![Kind::Certificate, Kind::ListenerSet, Kind::HttpRoute])
+        );
+    }
 }

@@ -147,8 +147,12 @@ pub fn status(
         usage: Some(Usage {
             database: data
                 .and_then(|data| data.usage.clone())
-                .or(old.usage.and_then(|usage| usage.database))
+                .or(old.usage.as_ref().and_then(|usage| usage.database.clone()))
                 .filter(|_| has_database),
+            gateway: usage
+                .gateway
+                .or(old.usage.and_then(|usage| usage.gateway))
+                .filter(|_| is_led_to),
             ..usage
         }),
     }
@@ -168,6 +172,9 @@ fn usage_moved(old: Option<&Usage>, new: Option<&Usage>, now: Timestamp) -> bool
     let (Some(old), Some(new)) = (old, new) else {
         return old.is_none() && new.is_some();
     };
+    if old.gateway.is_some() != new.gateway.is_some() {
+        return true;
+    }
     let age = old
         .observed_at
         .as_ref()
@@ -186,12 +193,26 @@ fn usage_moved(old: Option<&Usage>, new: Option<&Usage>, now: Timestamp) -> bool
         let bytes = usage.database.as_ref().and_then(|database| database.bytes);
         bytes.unwrap_or(0) as f64
     };
+    let passed = |usage: &Usage| {
+        let passed = usage.gateway.clone().unwrap_or_default();
+        [
+            passed.requests,
+            passed.limited_requests,
+            passed.received_bytes,
+            passed.sent_bytes,
+        ]
+        .map(|count| count as f64)
+    };
     let moved = |old: f64, new: f64| (new - old).abs() > USAGE_STEP * old.abs().max(new.abs());
     moved(amount(&old.cpu), amount(&new.cpu))
         || moved(amount(&old.memory), amount(&new.memory))
         || moved(amount(&old.storage), amount(&new.storage))
         || moved(old.pods.unwrap_or(0) as f64, new.pods.unwrap_or(0) as f64)
         || moved(bytes(old), bytes(new))
+        || passed(old)
+            .into_iter()
+            .zip(passed(new))
+            .any(|(old, new)| moved(old, new))
 }
 
 /// The same, as the tenant's owners may see it.
@@ -240,6 +261,7 @@ pub fn usage<'a>(quotas: impl Iterator<Item = &'a Live>, now: Timestamp) -> Usag
         pods: pods.map(Amount::ceil),
         storage: storage.map(|amount| amount.to_string()),
         database: None,
+        gateway: None,
         observed_at: Some(seconds(now).to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! Conditions by kstatus' rules, when a status is written, and how large it can get.
 
 use super::*;
-use crate::api::EncryptionKeyStatus;
+use crate::api::{EncryptionKeyStatus, GatewayUsage};
 use crate::cluster::{Identity, Key};
 use crate::tenant::fixtures::{ID, acme, tenant};
 use crate::tenant::quarantine::Quarantine;
@@ -386,6 +386,58 @@ fn usage_alone_is_written_rarely() {
 }
 
 #[test]
+fn what_passes_through_the_gateway_is_usage_too() {
+    let usage = |requests: Option<i64>, observed_at: &str| Usage {
+        gateway: requests.map(|requests| GatewayUsage {
+            requests,
+            ..GatewayUsage::default()
+        }),
+        ..usage_of("1", 1, observed_at)
+    };
+    let with = |usage: Usage| TenantStatus {
+        usage: Some(usage),
+        ..TenantStatus::default()
+    };
+    for (case, before, after, now, worth) in [
+        ("known at last", None, Some(0), "10:00:01", true),
+        ("too soon", Some(100), Some(500), "10:04:59", false),
+        ("moved", Some(100), Some(500), "10:05:00", true),
+        ("hardly moved", Some(100), Some(103), "10:05:00", false),
+        ("none any more", Some(100), Some(0), "10:05:00", true),
+    ] {
+        let (before, after) = (with(usage(before, "10:00:00")), with(usage(after, now)));
+        assert_eq!(is_worth_writing(Some(&before), &after, at(now)), worth, "{case}");
+    }
+
+    // A process that does not know yet leaves what the one before it told; and whoever nothing leads to has none.
+    let told = |valid: &ValidTenant, new: Option<i64>| {
+        let mut tenant = tenant(json!({}));
+        tenant.status = Some(with(usage(Some(7), "10:00:00")));
+        let verdict = Verdict::Planned(Progress::Complete);
+        let new = usage(new, "10:01:00");
+        let now = status(
+            &tenant,
+            &verdict,
+            Some(valid),
+            Seen::default(),
+            vec!["acme".into()],
+            new,
+            at("10:01:00"),
+        );
+        now.usage
+            .and_then(|usage| usage.gateway)
+            .map(|gateway| gateway.requests)
+    };
+    let led_to = ValidTenant {
+        gateway: Some(crate::gateway::way::ValidGateway::default()),
+        ..valid()
+    };
+    assert_eq!(told(&led_to, None), Some(7));
+    assert_eq!(told(&led_to, Some(9)), Some(9));
+    assert_eq!(told(&valid(), Some(9)), None);
+}
+
+#[test]
 fn anything_else_that_changed_is_written_at_once() {
     let (valid, tenant) = (valid(), tenant(json!({})));
     let report = |verdict: &Verdict, namespaces: &[&str], now: &str| {
@@ -469,6 +521,7 @@ fn usage_is_what_the_quotas_say() {
         pods: Some(7),
         storage: None,
         database: None,
+        gateway: None,
         observed_at: Some("2026-01-01T10:00:00Z".into()),
     };
     assert_eq!(usage, expected);

@@ -38,6 +38,9 @@ def expectations():
         yield from each(("escalate", "bind"), RBAC + ("rbac.authorization.k8s.io/clusterroles",), False)
         yield from each(("get", "create"), ("tenant-operator.io/tenants", "tenant-operator.io/tenanttiers",
                                           "tenant-operator.io/databaseservers", "nodes"), False)
+        # A Gateway's listeners and certificates are the platform's to give.
+        yield from each(READ + WRITE, ("gateway.networking.k8s.io/gateways", "gateway.networking.k8s.io/listenersets",
+                                       "cert-manager.io/certificates"), False)
         yield from each(("get", "list", "create"), ("pods", "secrets"), False, B)
     allowed = [("get", "tenant-operator.io/tenants", ""), ("patch", "tenant-operator.io/tenants", ""),
                ("patch", "tenant-operator.io/tenants/status", ""), ("watch", "tenant-operator.io/tenanttiers", ""),

@@ -8,6 +8,7 @@ from fixtures import *
 CONFINED, MANAGED = "tenant-operator-confinement", "tenant-operator-managed"
 NAMESPACES, PODS, PROBES = "tenant-operator-namespaces", "tenant-operator-pods", "tenant-operator-probes"
 RBAC, EXAMINES = "is forbidden: User", "tenant-operator-examiner"
+STRANGER = "bears the marks of another tenant"
 
 
 def operator_namespaces(r):
@@ -112,7 +113,7 @@ def operator_secrets(r):
         r.allowed(f"operator makes {name}", create(secret(DEDICATED, name, type="Opaque"), OPERATOR))
         r.refused(f"operator makes {name} of another type", create(secret(DEDICATED, name), OPERATOR), CONFINED)
         r.refused(f"operator makes {name} with another tenant's marks",
-                  create(secret(DEDICATED, name, type="Opaque", labels=marks(B)), OPERATOR), CONFINED)
+                  create(secret(DEDICATED, name, type="Opaque", labels=marks(B)), OPERATOR), CONFINED, STRANGER)
     r.refused("operator makes a Secret of another name", create(secret(DEDICATED, "other"), OPERATOR), CONFINED)
     r.refused("operator makes one of a name to be drawn", create(
         secret(DEDICATED, None, generateName="tenant-database"), OPERATOR), CONFINED)
@@ -120,12 +121,12 @@ def operator_secrets(r):
         annotations = {"kubernetes.io/service-account.name": "default"}
         r.refused(f"operator makes one of type {kind}", create(
             secret(DEDICATED, type=kind, annotations=annotations), OPERATOR), CONFINED)
-    r.refused("operator makes one with another tenant's marks", create(secret(DEDICATED, labels=marks(B)), OPERATOR), CONFINED)
+    r.refused("operator makes one with another tenant's marks", create(secret(DEDICATED, labels=marks(B)), OPERATOR), CONFINED, STRANGER)
     for mark in marks(DEDICATED):
         less = {k: v for k, v in marks(DEDICATED).items() if k != mark}
         r.refused(f"operator makes one without {mark}", create(secret(DEDICATED, labels=less), OPERATOR), CONFINED)
         r.refused(f"operator makes one with another {mark}", create(
-            secret(DEDICATED, labels={**less, mark: "other"}), OPERATOR), CONFINED)
+            secret(DEDICATED, labels={**less, mark: "other"}), OPERATOR), CONFINED, STRANGER)
         r.refused(f"operator takes {mark} away", patch(A, "secret", "tenant-database", {"metadata": {"labels": {mark: None}}}, OPERATOR), CONFINED)
     r.allowed("operator reads it", read(A, "tenant-database"))
     r.allowed("operator changes it", patch(A, "secret", "tenant-database", {"stringData": {"password": "q"}}, OPERATOR))
@@ -335,6 +336,8 @@ def credentials(r):
         r.refused(f"{who} takes the name", create(plain, who), reserved)
         for name in ("tenant-api-keys", "tenant-signing-key", "tenant-encryption-key"):
             r.refused(f"{who} takes the name {name}", create(secret(DEDICATED, name, labels={}, type="Opaque"), who), reserved)
+        r.refused(f"{who} takes the name of a certificate that is issued",
+                  create(secret(DEDICATED, "tenant-certificate-0123456789abcdef", labels={}, type="Opaque"), who), reserved)
         r.refused(f"{who} fakes the credentials", create(secret(DEDICATED), who), MANAGED)
         r.refused(f"{who} takes the name by applying", kubectl(
             "apply", "--server-side", "--dry-run=server", "-f", "-", user=who, stdin=plain), reserved)
@@ -352,7 +355,6 @@ def credentials(r):
     r.allowed("the admin deletes the credentials", delete(A, "secret", "tenant-database", None))
     r.allowed("anyone takes the name elsewhere", create(secret(FOREIGN, labels={})))
     must("create", "-f", "-", stdin=listed([role_binding(n, B, "tenant-operator-tenant-editor", [user(n)]) for n in (EDITOR, BREAK_GLASS)]))
-    stranger = "bears the marks of another tenant"
     for who in (None, BREAK_GLASS):
         title = who or "the admin"
         for ns, marked in (("by its labels", {"labels": marks(DEDICATED)}),
@@ -360,7 +362,7 @@ def credentials(r):
                            ("by its annotation", {"labels": {}, "annotations": {
                                "tenant-operator.io/owned-by": f"{A}/{marks(DEDICATED)['tenant-operator.io/tenant-id']}"}})):
             copied = secret(B, "copied", **marked)
-            r.refused(f"{title} copies credentials to another tenant, known {ns}", create(copied, who), stranger)
+            r.refused(f"{title} copies credentials to another tenant, known {ns}", create(copied, who), STRANGER)
     r.allowed("the admin keeps a tenant's credentials elsewhere", create(secret(FOREIGN, labels=marks(DEDICATED))))
     r.allowed("the admin restores a tenant's credentials", create(secret(DEDICATED, labels=marks(DEDICATED)), None))
     r.allowed("an owner changes one of that name that is not ours", patch(B, "secret", "tenant-database", {"stringData": {"a": "b"}}, EDITOR))

@@ -1,12 +1,14 @@
 """Under which names tenants serve: their own."""
 
+import contextlib
+
 from allowed import PREFIX, ingress, new_namespace, serving
 from cluster import create, kubectl, must, patch, until
 from fixtures import *
 
-POLICY, ROUTES = "tenant-operator-ingress-hosts", "tenant-operator-route-hosts"
+POLICY, ROUTES, LISTENERS = "tenant-operator-ingress-hosts", "tenant-operator-route-hosts", "tenant-operator-listener-hosts"
 OWN = ("shop.acme.com", "*.apps.acme.com")
-ROUTE_CRD = "httproutes.gateway.networking.k8s.io"
+GATEWAY_API = "gateway.networking.k8s.io"
 
 
 def hosts(r):
@@ -15,6 +17,7 @@ def hosts(r):
         new_namespace(ns, hosts=",".join(OWN), image_registries="")
         of_ingresses(r, ns)
         of_routes(r, ns)
+        of_listeners(r, ns)
     finally:
         kubectl("delete", "namespace", ns, "--wait=false")
 
@@ -56,28 +59,51 @@ def of_ingresses(r, ns):
 
 
 def of_routes(r, ns):
-    """With the CRD of the Gateway API, or one that is enough like it, as long as that is needed."""
-    ours = not kubectl("get", "crd", ROUTE_CRD)[0]
-    if ours:
-        must("create", "-f", "-", stdin=route_crd())
-    try:
-        must("wait", "--for=condition=Established", "crd", ROUTE_CRD, "--timeout=30s")
-        route = lambda *names: create({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": meta("web", ns),
+    with served("HTTPRoute", "httproutes"):
+        route = lambda *names: create({"apiVersion": f"{GATEWAY_API}/v1", "kind": "HTTPRoute", "metadata": meta("web", ns),
                                        "spec": {"hostnames": list(names)} if names else {"parentRefs": []}})
         until("routes", lambda: route(OWN[0])[0])
         r.allowed("a route for its own hosts", route("shop.acme.com", "*.apps.acme.com", "a.apps.acme.com"))
         r.refused("a route for another host", route("shop.acme.com", "globex.com"), ROUTES)
         r.refused("a route for a wildcard above its own", route("*.acme.com"), ROUTES)
         r.refused("a route for all hosts", route(), ROUTES)
+
+
+def of_listeners(r, ns):
+    with served("ListenerSet", "listenersets"):
+        def new(*names, where=ns, protocol="HTTPS"):
+            tls = {"tls": {"mode": "Terminate", "certificateRefs": [{"name": "x"}]}} if protocol == "HTTPS" else {}
+            listeners = [{"name": f"l{i}", "port": 443, "protocol": protocol, **({"hostname": name} if name else {}), **tls}
+                         for i, name in enumerate(names)]
+            return create({"apiVersion": f"{GATEWAY_API}/v1", "kind": "ListenerSet", "metadata": meta("web", where),
+                           "spec": {"parentRef": {"name": "platform", "namespace": "gateway-system"}, "listeners": listeners}})
+        until("listeners", lambda: new(OWN[0])[0])
+        r.allowed("listeners for its own hosts", new("shop.acme.com", "*.apps.acme.com", "a.apps.acme.com"))
+        for name in ("globex.com", "*.acme.com", "acme.com", "evilapps.acme.com"):
+            r.refused(f"a listener for {name} besides its own", new("shop.acme.com", name), LISTENERS)
+        r.refused("a listener for all hosts", new(None), LISTENERS)
+        r.refused("a listener for a port", new(None, protocol="TCP"), LISTENERS)
+        r.allowed("any listener elsewhere", new("globex.com", where=FOREIGN))
+
+
+@contextlib.contextmanager
+def served(kind, plural):
+    """With the CRD of the Gateway API, or one that is enough like it, as long as that is needed."""
+    name = f"{plural}.{GATEWAY_API}"
+    ours = not kubectl("get", "crd", name)[0]
+    if ours:
+        must("create", "-f", "-", stdin=crd(kind, plural, name))
+    try:
+        must("wait", "--for=condition=Established", "crd", name, "--timeout=30s")
+        yield
     finally:
         if ours:
-            must("delete", "crd", ROUTE_CRD)
+            must("delete", "crd", name)
 
 
-def route_crd():
-    group, plural = "gateway.networking.k8s.io", "httproutes"
+def crd(kind, plural, name):
     schema = {"type": "object", "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}
     return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": ROUTE_CRD, "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
-            "spec": {"group": group, "scope": "Namespaced", "names": {"plural": plural, "singular": "httproute", "kind": "HTTPRoute"},
+            "metadata": {"name": name, "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
+            "spec": {"group": GATEWAY_API, "scope": "Namespaced", "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
                      "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}]}}

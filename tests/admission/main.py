@@ -27,7 +27,7 @@ CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, case
 
 
 def type_checks(report):
-    names = [f"tenant-operator-{n}" for n in ("bindings", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "managed", "namespaces", "network-policies", "pods", "probes", "route-hosts", "secrets", "services")]
+    names = [f"tenant-operator-{n}" for n in ("bindings", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "route-hosts", "secrets", "services")]
     for name in names:
         policy = get("validatingadmissionpolicy", name)
         report.check(f"{name} has no type warnings", not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"),

@@ -9,6 +9,8 @@ async fn its_definitions_take_every_case() -> Result<()> {
     let apisix = Gateway {
         controller: "APISIX",
         route: "ApisixRoute",
+        concerns: |_| true,
+        kinds: 5,
         groups: &["apisix.apache.org"],
         variable: "APISIX_CRDS",
         folder: "../shared/crds/apisix",

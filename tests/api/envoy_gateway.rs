@@ -9,6 +9,8 @@ async fn its_definitions_take_every_case() -> Result<()> {
     let envoy = Gateway {
         controller: "EnvoyGateway",
         route: "HTTPRoute",
+        concerns: |_| true,
+        kinds: 5,
         groups: &["gateway.networking.k8s.io", "gateway.envoyproxy.io"],
         variable: "ENVOY_GATEWAY_CRDS",
         folder: "target/cluster/gateway/crds",

@@ -185,3 +185,45 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
     tier.refuses("a plan's unit twice", limits(["Day", "Day"]), &["unit twice"])
         .await
 }
+
+#[tokio::test]
+async fn a_certificate_comes_from_one_place() -> Result<()> {
+    let dry = Dry::tenant().await?;
+    let tls = |over: Value| {
+        let mut tls = json!({"hosts": ["a.example.com"]});
+        crate::support::scene::lay_over(&mut tls, over);
+        way(json!({"tls": [tls]}))
+    };
+    let issuer = |kind: &str, name: &str| tls(json!({"issuerRef": {"kind": kind, "name": name}}));
+    for (what, spec) in [
+        ("a Secret", tls(json!({"secretName": "a-tls"}))),
+        ("an issuer", issuer("Issuer", "own")),
+        ("the platform's issuer", issuer("ClusterIssuer", "letsencrypt.staging")),
+    ] {
+        dry.accepts(what, spec).await?;
+    }
+    for (what, spec, word) in [
+        ("neither", tls(json!({})), "one of secretName and issuerRef"),
+        (
+            "both",
+            tls(json!({"secretName": "a", "issuerRef": {"kind": "Issuer", "name": "own"}})),
+            "one of secretName and issuerRef",
+        ),
+        (
+            "a Secret elsewhere",
+            tls(json!({"secretName": "other/a"})),
+            "secretName",
+        ),
+        ("another kind of issuer", issuer("Vault", "own"), "issuerRef.kind"),
+        ("an issuer elsewhere", issuer("Issuer", "other/own"), "issuerRef.name"),
+        ("no hosts", tls(json!({"hosts": [], "secretName": "a"})), "hosts"),
+        (
+            "a host twice",
+            tls(json!({"hosts": ["a.example.com", "a.example.com"], "secretName": "a"})),
+            "Duplicate",
+        ),
+    ] {
+        dry.refuses(what, spec, &[word]).await?;
+    }
+    Ok(())
+}

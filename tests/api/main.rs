@@ -7,6 +7,7 @@
 mod support;
 
 mod apisix;
+mod cert_manager;
 mod crds;
 mod database;
 mod database_server;

@@ -44,6 +44,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 ^(tenant-database|tenant-api-keys|tenant-signing-key|tenant-encryption-key{{ if eq .Values.gateway.controller "APISIX" }}|tenant-api-key-([1-9]|1[0-6])(-former)?{{ end }})$
 {{- end }}
 
+{{/* Those, and the names of the Secrets that cert-manager makes for the operator: an owner may make none of them. */}}
+{{- define "tenant-operator.keptSecretNames" -}}
+{{ include "tenant-operator.secretNames" . | trimSuffix ")$" }}|tenant-certificate-.+)$
+{{- end }}
+
 {{- define "tenant-operator.serviceAccountSubject" -}}
 - kind: ServiceAccount
   name: {{ include "tenant-operator.name" . }}

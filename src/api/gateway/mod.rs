@@ -3,10 +3,14 @@
 mod authentication;
 mod limits;
 mod route;
+mod tls;
+mod usage;
 
 pub use authentication::*;
 pub use limits::*;
 pub use route::*;
+pub use tls::*;
+pub use usage::*;
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -31,6 +35,10 @@ pub struct TenantGateway {
     )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub hosts: Vec<String>,
+    /// Certificates of these hosts. A host that none of them names is served as the platform's gateway serves by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub tls: Vec<GatewayTls>,
     /// By what a request is known to be this tenant's. Absent means `[Host]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 3))]
@@ -102,4 +110,8 @@ pub struct GatewayStatus {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub api_keys: Vec<ApiKeyStatus>,
+    /// The certificates, without what opens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub certificates: Vec<CertificateStatus>,
 }

@@ -9,11 +9,12 @@ mod key_set;
 mod limits;
 mod routes;
 mod security;
+mod tls;
 mod tokens;
 mod upstreams;
 
 use super::way::{State, Way};
-use super::{Attachment, Written};
+use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Kind};
 use crate::tenant::plan;
 use serde_json::{Value, json};
@@ -34,7 +35,8 @@ const VERSION: &str = "apisix.apache.org/v2";
 /// A tenant's way in.
 pub fn write(way: &Way, to: &Attachment) -> Written {
     let mut inexpressible = Vec::new();
-    let mut objects = Vec::new();
+    let mut objects = certificates::requests(way);
+    objects.extend(tls::secrets(way, to));
     if let State::Open = way.state {
         let tokens = tokens::plugin(way, &mut inexpressible);
         let rules = routes::rules(way, tokens.is_some(), &mut inexpressible);

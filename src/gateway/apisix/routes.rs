@@ -226,9 +226,12 @@ fn rewrite(way: &Way, entry: &Entry) -> Value {
     rewrite
 }
 
-/// What headers a request must have.
+/// What else a request must have: a header, or to have come by TLS.
 fn known_by(entry: &Entry) -> Vec<Value> {
     match entry {
+        Entry::SecureHosts(_) => {
+            vec![json!({"subject": {"scope": "Variable", "name": "scheme"}, "op": "Equal", "value": "https"})]
+        }
         Entry::Header { values, .. } => {
             vec![json!({"subject": {"scope": "Header", "name": TENANT_ID}, "op": "In", "set": values})]
         }

@@ -2,13 +2,16 @@
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
 mod key_set;
+mod listeners;
 mod routes;
 mod security;
 mod traffic;
 
+pub use listeners::LISTENERS;
+
 use super::class::OPEN;
 use super::way::{Inexpressible, Way};
-use super::{Attachment, Written};
+use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Key, Kind};
 use crate::tenant::plan;
 use serde_json::{Value, json};
@@ -34,7 +37,9 @@ const POLICIES: &str = "gateway.envoyproxy.io/v1alpha1";
 
 /// A tenant's way in.
 pub fn write(way: &Way, to: &Attachment) -> Written {
-    let mut objects = routes::routes(way, to);
+    let mut objects = certificates::requests(way);
+    objects.extend(listeners::listeners(way, to));
+    objects.extend(routes::routes(way, to));
     let rules = objects.iter().map(|object| rules(&object.value).len()).sum();
     objects.extend(security::policies(way));
     objects.extend(traffic::policy(way, rules));

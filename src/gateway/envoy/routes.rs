@@ -1,5 +1,6 @@
 //! HTTPRoutes: one for each way to be known and each class of credentials, since a policy is for whole routes.
 
+use super::listeners::LISTENERS;
 use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object};
 use crate::api::PathType;
 use crate::cluster::{Desired, Kind};
@@ -86,12 +87,7 @@ pub fn of_rules(way: &Way, to: &Attachment, entry: &Entry, class: &str, rules: V
             };
             let name = format!("{}-{class}{part}", class_name(entry.as_str()));
             let spec = json!({
-                "parentRefs": [{
-                    "group": "gateway.networking.k8s.io",
-                    "kind": "Gateway",
-                    "namespace": to.namespace,
-                    "name": to.name,
-                }],
+                "parentRefs": [parent(way, to, entry)],
                 "hostnames": hosts,
                 "rules": rules,
             });
@@ -106,6 +102,15 @@ pub fn of_rules(way: &Way, to: &Attachment, entry: &Entry, class: &str, rules: V
         }
     }
     objects
+}
+
+/// What leads to an entry: the platform's Gateway, or for hosts with certificates of their own the tenant's listeners there.
+fn parent(way: &Way, to: &Attachment, entry: &Entry) -> Value {
+    let (kind, namespace, name) = match entry {
+        Entry::SecureHosts(_) => (Kind::ListenerSet.as_str(), &way.owner.tenant, LISTENERS),
+        _ => ("Gateway", &to.namespace, to.name.as_str()),
+    };
+    json!({"group": "gateway.networking.k8s.io", "kind": kind, "namespace": namespace, "name": name})
 }
 
 fn rules(way: &Way, entry: &Entry, class: &Class, route: &Route) -> Vec<Value> {

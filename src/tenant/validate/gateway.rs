@@ -1,7 +1,7 @@
 //! What leads to a tenant, and who is let in.
 
 use super::credentials::duration;
-use super::{Invalid, World};
+use super::{Invalid, World, certificates};
 use crate::api::{
     Access, GatewayAuthentication, GatewayRoute, Identification, RateLimit, RouteAuthentication, RoutePath,
     TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
@@ -23,6 +23,7 @@ pub fn resolve(
     let own = spec.gateway.clone().unwrap_or_default();
     let plan = tier.gateway.clone().unwrap_or_default();
     hosts_are_free(&own, world, errors);
+    let certificates = certificates::resolve(&own, errors);
     if own.routes.is_empty() {
         return None;
     }
@@ -46,6 +47,7 @@ pub fn resolve(
         identification,
         routes: routes(&own.routes, &authentication, workloads, errors),
         keys: keys(&authentication, errors),
+        certificates,
         rate_limits: rate_limits(&own, &plan, &spec.tier, errors),
         concurrent_requests: concurrent_requests(&own, &plan, &spec.tier, errors),
         traffic: traffic(

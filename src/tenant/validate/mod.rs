@@ -2,6 +2,7 @@
 //! [`ValidTenant`] alone.
 
 mod allowed;
+mod certificates;
 mod configuration;
 mod credentials;
 mod database;

@@ -1,0 +1,146 @@
+//! Asks the gateway's pods, again and again, what they counted of each tenant's requests.
+
+use crate::api::GatewayUsage;
+use crate::cluster::{Kind, Store};
+use crate::metering::Counted;
+use crate::metering::ledger::{ByNamespace, Ledger, Said};
+use crate::metering::scrape::scrape;
+use crate::metering::settings::MeteringSettings;
+use crate::telemetry::metrics::Metrics;
+use futures::{StreamExt, stream};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::api::{Api, ListParams};
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// How many pods are asked at once.
+const AT_ONCE: usize = 4;
+
+/// What the gateway counts of tenants' requests.
+pub struct Meter {
+    pods: Api<Pod>,
+    settings: MeteringSettings,
+    objects: Arc<Store>,
+    metrics: Metrics,
+    begun: Timestamp,
+    ledger: Mutex<Ledger>,
+}
+
+/// One pod of the gateway.
+struct Instance {
+    uid: String,
+    address: SocketAddr,
+    is_new: bool,
+}
+
+async fn ask(instance: Instance) -> Option<Said> {
+    match scrape(instance.address).await {
+        Ok(counted) => Some(Said {
+            envoy: instance.uid,
+            is_new: instance.is_new,
+            counted,
+        }),
+        Err(error) => {
+            tracing::warn!(address = %instance.address, %error, "a pod of the gateway does not say what it counted");
+            None
+        }
+    }
+}
+
+impl Meter {
+    /// A meter of the pods in this namespace.
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        settings: MeteringSettings,
+        objects: Arc<Store>,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            pods: Api::namespaced(client, namespace),
+            settings,
+            objects,
+            metrics,
+            begun: Timestamp::now(),
+            ledger: Mutex::default(),
+        }
+    }
+
+    /// Asks, for ever.
+    pub async fn run(&self) {
+        loop {
+            if let Err(error) = self.round().await {
+                tracing::warn!(%error, "the gateway's pods cannot be listed: requests are not counted");
+            }
+            tokio::time::sleep(self.settings.period).await;
+        }
+    }
+
+    /// What tenants with these namespaces were sent during the last minutes; None until that is known.
+    pub fn usage(&self, namespaces: &[String]) -> Option<GatewayUsage> {
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = ledger.recent(namespaces.iter().map(String::as_str))?;
+        let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        Some(GatewayUsage {
+            requests: whole(counted.requests),
+            limited_requests: whole(counted.limited),
+            received_bytes: whole(counted.received_bytes),
+            sent_bytes: whole(counted.sent_bytes),
+        })
+    }
+
+    async fn round(&self) -> Result<(), kube::Error> {
+        let selector: Vec<String> = self
+            .settings
+            .pod_labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        let list = self
+            .pods
+            .list(&ListParams::default().labels(&selector.join(",")))
+            .await?;
+        let there: BTreeSet<String> = list.items.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
+        let instances: Vec<Instance> = list.items.iter().filter_map(|pod| self.instance(pod)).collect();
+        let asked = stream::iter(instances).map(ask).buffer_unordered(AT_ONCE);
+        let round: Vec<Option<Said>> = asked.collect().await;
+        let round = round.into_iter().flatten().collect();
+        let came = {
+            let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            ledger.add(round, |uid| there.contains(uid), Instant::now())
+        };
+        for (tenant, counted) in self.by_tenant(came) {
+            self.metrics.passed_on(&tenant, &counted);
+        }
+        Ok(())
+    }
+
+    fn instance(&self, pod: &Pod) -> Option<Instance> {
+        let status = pod.status.as_ref()?;
+        let address: IpAddr = status.pod_ip.as_ref()?.parse().ok()?;
+        let is_running = status.phase.as_deref() == Some("Running");
+        let started = status.start_time.as_ref().map(|time| time.0);
+        is_running.then_some(Instance {
+            uid: pod.metadata.uid.clone()?,
+            address: SocketAddr::new(address, self.settings.port),
+            is_new: started.is_some_and(|started| started > self.begun),
+        })
+    }
+
+    /// What came to each tenant. What came to namespaces of nobody's is left out.
+    fn by_tenant(&self, came: ByNamespace) -> HashMap<String, Counted> {
+        let whose = self.objects.of_kind(Kind::Namespace);
+        let whose: HashMap<String, String> = whose.into_iter().map(|(tenant, key)| (key.name, tenant)).collect();
+        let mut all: HashMap<String, Counted> = HashMap::new();
+        for (namespace, counted) in came {
+            if let Some(tenant) = whose.get(&namespace) {
+                *all.entry(tenant.clone()).or_default() += counted;
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,147 @@
+//! Certificates of a tenant's own hosts, and what cert-manager is told of them. Pure.
+
+use super::way::{Inexpressible, Way};
+use crate::api::{CertificateStatus, IssuerRef};
+use crate::cluster::{Desired, Key, Kind, Live};
+use crate::names;
+use crate::tenant::{host, plan};
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// A certificate, and the hosts that are served with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    pub hosts: Vec<String>,
+    /// A Secret of the tenant's first namespace.
+    pub secret: String,
+    /// Who issues it; None where it is somebody else's care.
+    pub issuer: Option<IssuerRef>,
+}
+
+/// What of these certificates is for hosts that a tenant has: the others would be shown, or issued, for somebody else's.
+pub fn held(certificates: &[Certificate], hosts: &[String]) -> Vec<Certificate> {
+    let has = |name: &String| hosts.iter().any(|own| own == name || host::covers(own, name));
+    let of = |certificate: &Certificate| Certificate {
+        hosts: certificate.hosts.iter().filter(|name| has(name)).cloned().collect(),
+        ..certificate.clone()
+    };
+    let held = certificates.iter().map(of);
+    held.filter(|certificate| !certificate.hosts.is_empty()).collect()
+}
+
+/// Every host that is served with a certificate of its own, with that.
+pub fn by_host(way: &Way) -> impl Iterator<Item = (&str, &Certificate)> {
+    let certificates = way.gateway.certificates.iter();
+    certificates.flat_map(|certificate| certificate.hosts.iter().map(move |name| (name.as_str(), certificate)))
+}
+
+/// What cert-manager is told: a Certificate for each that somebody issues, called as its Secret.
+pub fn requests(way: &Way) -> Vec<Desired> {
+    let request = |certificate: &Certificate| {
+        let issuer = certificate.issuer.as_ref()?;
+        let meta = plan::meta(&way.owner, &way.owner.tenant, &certificate.secret);
+        let object = json!({
+            "apiVersion": "cert-manager.io/v1",
+            "kind": Kind::Certificate.as_str(),
+            "metadata": meta,
+            "spec": {
+                "secretName": certificate.secret,
+                "dnsNames": certificate.hosts,
+                "issuerRef": {"group": "cert-manager.io", "kind": issuer.kind.as_str(), "name": issuer.name},
+                // One that is renewed is not opened by what opened the one before.
+                "privateKey": {"rotationPolicy": "Always"},
+                // So that the tenant's people cannot put something else in its place: the gateway hands it to every proxy.
+                "secretTemplate": {"annotations": {(names::OWNED_BY): way.owner.annotation()}},
+            },
+        });
+        Some(plan::desired(Kind::Certificate, &meta, &object))
+    };
+    way.gateway.certificates.iter().filter_map(request).collect()
+}
+
+/// What is known of the certificates, with what cert-manager says of those that it has issued.
+pub fn status(way: &Way, live: impl Fn(&Key) -> Option<Live>) -> Vec<CertificateStatus> {
+    let of = |certificate: &Certificate| {
+        let key = Key {
+            kind: Kind::Certificate,
+            namespace: way.owner.tenant.clone(),
+            name: certificate.secret.clone(),
+        };
+        let issued = certificate.issuer.as_ref().and_then(|_| live(&key));
+        let time = |field: &str| {
+            let text = issued.as_ref()?.value.pointer(field)?.as_str()?;
+            Some(text.parse::<Timestamp>().ok()?.to_string())
+        };
+        CertificateStatus {
+            hosts: certificate.hosts.clone(),
+            secret_name: certificate.secret.clone(),
+            not_after: time("/status/notAfter"),
+            renewal_time: time("/status/renewalTime"),
+        }
+    };
+    way.gateway.certificates.iter().map(of).collect()
+}
+
+/// What a cluster lacks that would be needed for this object.
+pub fn lacking(kind: Kind) -> Inexpressible {
+    let (field, what) = match kind {
+        Kind::Certificate => ("spec.gateway.tls[].issuerRef", "cert-manager, or name a Secret"),
+        Kind::ListenerSet => ("spec.gateway.tls", "Gateway API 1.5 or later"),
+        _ => (
+            "spec.gateway.tls",
+            "the definitions of the gateway's ingress controller",
+        ),
+    };
+    Inexpressible {
+        field,
+        message: format!(
+            "the cluster has no {kind}s ({}): install {what}",
+            kind.resource().api_version
+        ),
+    }
+}
+
+/// Whether what an object is for cannot be before certificates are issued.
+pub fn hangs_on_issue(object: &Desired) -> bool {
+    let parents = object.value.pointer("/spec/parentRefs").and_then(Value::as_array);
+    let is_listened = |parent: &Value| parent["kind"] == Kind::ListenerSet.as_str();
+    matches!(object.key.kind, Kind::ListenerSet | Kind::ApisixTls) || parents.into_iter().flatten().any(is_listened)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::IssuerKind;
+
+    fn certificate(hosts: &[&str]) -> Certificate {
+        Certificate {
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+            secret: "shop".into(),
+            issuer: Some(IssuerRef {
+                kind: IssuerKind::Issuer,
+                name: "own".into(),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_for_hosts_that_the_tenant_has_and_no_others() {
+        let own = ["*.example.com".to_string(), "shop.example.org".to_string()];
+        let asked = [
+            certificate(&["*.example.com", "lost.example.org"]),
+            certificate(&["a.example.com", "shop.example.org"]),
+            certificate(&["example.com"]),
+            certificate(&["*.example.org"]),
+        ];
+        let found = held(&asked, &own);
+        let hosts: Vec<&[String]> = found.iter().map(|certificate| certificate.hosts.as_slice()).collect();
+        assert_eq!(
+            hosts,
+            [
+                &["*.example.com".to_string()][..],
+                &["a.example.com".to_string(), "shop.example.org".to_string()]
+            ]
+        );
+        assert!(held(&asked, &[]).is_empty());
+    }
+}

@@ -1,0 +1,191 @@
+//! What is said of a tenant's certificates: by the gateway of its listeners, by cert-manager of what it issues. Pure.
+
+use super::standing::{Standing, of_conditions};
+use crate::cluster::Live;
+use serde_json::Value;
+
+/// Whether the gateway listens with each certificate. A ListenerSet is called programmed as soon as one of its listeners is, so each is looked at.
+///
+/// # Errors
+/// How it stands instead.
+pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), Standing> {
+    let status = live.value.pointer("/status");
+    let accepted = of_conditions(live, gateway, status, &["Accepted"]);
+    let spec = live.value.pointer("/spec/listeners").and_then(Value::as_array);
+    let said = live.value.pointer("/status/listeners").and_then(Value::as_array);
+    let said_of = |listener: &Value| said.into_iter().flatten().find(|said| said["name"] == listener["name"]);
+    for listener in spec.into_iter().flatten() {
+        let Some(said) = said_of(listener) else { continue };
+        let host = listener["hostname"].as_str().unwrap_or_default();
+        // The first says why, where the others say only that.
+        of_conditions(live, gateway, Some(said), &["ResolvedRefs", "Accepted", "Programmed"])
+            .map_err(|standing| at(host, standing))?;
+    }
+    accepted.map_err(allowed)?;
+    let unsaid = spec.into_iter().flatten().find(|listener| said_of(listener).is_none());
+    if let Some(unsaid) = unsaid {
+        let host = unsaid["hostname"].as_str().unwrap_or_default();
+        return Err(Standing::Waiting(format!("{gateway} does not listen for {host} yet")));
+    }
+    of_conditions(live, gateway, status, &["Programmed"])
+}
+
+/// Which host it is that does not stand well.
+fn at(host: &str, standing: Standing) -> Standing {
+    match standing {
+        Standing::Refused { reason, message } => Standing::Refused {
+            reason,
+            message: format!("{host}: {message}"),
+        },
+        other => other,
+    }
+}
+
+/// By itself no Gateway takes listeners of others.
+fn allowed(standing: Standing) -> Standing {
+    match standing {
+        Standing::Refused { reason, message } if message.contains("(NotAllowed)") => Standing::Refused {
+            reason,
+            message: format!("{message}; certificates need a Gateway whose allowedListeners take tenants' namespaces"),
+        },
+        other => other,
+    }
+}
+
+/// Whether a certificate was issued as it is asked for now, and is in time.
+///
+/// # Errors
+/// How it stands instead: what cert-manager is still about is waited for.
+pub fn of_certificate(live: &Live) -> Result<(), Standing> {
+    let status = live.value.pointer("/status");
+    match of_conditions(live, "cert-manager", status, &["Ready"]) {
+        Err(Standing::Refused { message, .. }) if is_issuing(status) => Err(Standing::Waiting(message)),
+        Err(Standing::Refused { message, .. }) => Err(Standing::Refused {
+            reason: "CertificateNotReady",
+            message,
+        }),
+        other => other,
+    }
+}
+
+fn is_issuing(status: Option<&Value>) -> bool {
+    let conditions = status.and_then(|status| status["conditions"].as_array());
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|condition| condition["type"] == "Issuing" && condition["status"] == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Key, Kind};
+    use serde_json::json;
+
+    const GATEWAY: &str = "Gateway gateway-system/platform";
+    const HOST: &str = "acme.example.com";
+
+    fn live(kind: Kind, spec: Value, status: Value) -> Live {
+        Live {
+            key: Key {
+                kind,
+                namespace: "acme".into(),
+                name: "tenant".into(),
+            },
+            uid: String::new(),
+            resource_version: String::new(),
+            value: json!({"metadata": {"generation": 3}, "spec": spec, "status": status}),
+        }
+    }
+
+    fn condition(type_: &str, status: &str, reason: &str) -> Value {
+        json!({"type": type_, "status": status, "reason": reason, "message": "words", "observedGeneration": 3})
+    }
+
+    fn stands(set: Value, listeners: Value) -> Result<(), Standing> {
+        let asked = [HOST, "*.shop.example.org"].map(|host| json!({"name": host, "hostname": host}));
+        let status = json!({"conditions": set, "listeners": listeners});
+        of_listeners(&live(Kind::ListenerSet, json!({"listeners": asked}), status), GATEWAY)
+    }
+
+    fn good_set() -> Value {
+        json!(["Accepted", "Programmed"].map(|type_| condition(type_, "True", type_)))
+    }
+
+    /// What is said of a listener that stands well, with this said besides or instead.
+    fn listener(name: &str, instead: &[Value]) -> Value {
+        let good = ["Accepted", "ResolvedRefs", "Programmed"].map(|type_| condition(type_, "True", type_));
+        let good = good
+            .into_iter()
+            .filter(|one| !instead.iter().any(|other| other["type"] == one["type"]));
+        let conditions: Vec<Value> = good.chain(instead.iter().cloned()).collect();
+        json!({"name": name, "conditions": conditions})
+    }
+
+    fn message(standing: Result<(), Standing>) -> String {
+        let Err(Standing::Refused { message, .. }) = standing else {
+            panic!("{standing:?}");
+        };
+        message
+    }
+
+    #[test]
+    fn every_listener_must_be_programmed() {
+        let both = |first: Value| json!([first, listener("*.shop.example.org", &[])]);
+        assert_eq!(stands(good_set(), both(listener(HOST, &[]))), Ok(()));
+        // A set is called programmed when one of its listeners is.
+        let bad = listener(
+            HOST,
+            &[
+                condition("Programmed", "False", "Invalid"),
+                condition("ResolvedRefs", "False", "InvalidCertificateRef"),
+            ],
+        );
+        assert_eq!(
+            message(stands(good_set(), both(bad))),
+            "acme.example.com: ListenerSet acme/tenant is not ResolvedRefs (InvalidCertificateRef): words"
+        );
+        let mut old = condition("Programmed", "True", "Programmed");
+        old["observedGeneration"] = json!(2);
+        for waits in [
+            stands(good_set(), both(listener(HOST, &[old]))),
+            stands(good_set(), json!([listener(HOST, &[])])),
+            stands(json!([]), json!([])),
+            // As the API server fills it in.
+            stands(
+                json!([{"type": "Accepted", "status": "Unknown", "reason": "Pending", "message": ""}]),
+                json!([]),
+            ),
+        ] {
+            assert!(matches!(waits, Err(Standing::Waiting(_))), "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_that_takes_no_listeners_is_named() {
+        let said = message(stands(json!([condition("Accepted", "False", "NotAllowed")]), json!([])));
+        assert!(
+            said.starts_with("ListenerSet acme/tenant is not Accepted (NotAllowed): words; ")
+                && said.contains("allowedListeners"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_is_being_issued_is_waited_for_and_what_failed_is_told() {
+        let stands =
+            |conditions: Value| of_certificate(&live(Kind::Certificate, json!({}), json!({"conditions": conditions})));
+        assert_eq!(stands(json!([condition("Ready", "True", "Ready")])), Ok(()));
+        let missing = condition("Ready", "False", "DoesNotExist");
+        let waits = stands(json!([missing, condition("Issuing", "True", "DoesNotExist")]));
+        let words = "Certificate acme/tenant is not Ready (DoesNotExist): words";
+        assert_eq!(waits, Err(Standing::Waiting(words.into())));
+        assert!(matches!(stands(json!([])), Err(Standing::Waiting(_))));
+        let failed = stands(json!([missing, condition("Issuing", "False", "Failed")]));
+        assert_eq!(
+            failed,
+            Err(Standing::Refused {
+                reason: "CertificateNotReady",
+                message: words.into()
+            })
+        );
+    }
+}

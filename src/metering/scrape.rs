@@ -1,0 +1,45 @@
+//! Asks one Envoy what it counted.
+
+use super::Counted;
+use super::exposition::{PATH, Source, read};
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of it is read: a thousand tenants with ten rules each say a quarter of that.
+const MOST: usize = 32 * 1024 * 1024;
+
+/// What this Envoy counted since it began.
+///
+/// # Errors
+/// It could not be reached within ten seconds, or what it said is too much or no text.
+pub async fn scrape(address: SocketAddr) -> anyhow::Result<HashMap<Source, Counted>> {
+    let text = tokio::time::timeout(TIMEOUT, fetch(address))
+        .await
+        .context("no answer in time")??;
+    Ok(read(&text))
+}
+
+async fn fetch(address: SocketAddr) -> anyhow::Result<String> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let request = Request::get(PATH)
+        .header(header::HOST, address.to_string())
+        .body(Empty::<Bytes>::new())?;
+    let answer = sender.send_request(request).await?;
+    ensure!(answer.status() == StatusCode::OK, "it answered {}", answer.status());
+    let body = Limited::new(answer.into_body(), MOST).collect().await;
+    let body = body.map_err(|error| anyhow::anyhow!("its answer could not be read: {error}"))?;
+    Ok(String::from_utf8(body.to_bytes().into())?)
+}

@@ -1,0 +1,19 @@
+//! What cert-manager is told, before its definitions: those of the Go module `github.com/cert-manager/cert-manager`, whose folder `deploy/crds`
+//! `CERT_MANAGER_CRDS` names.
+
+use crate::foreign::{Gateway, takes_every_case};
+use anyhow::Result;
+
+#[tokio::test]
+async fn its_definitions_take_every_case() -> Result<()> {
+    let cert_manager = Gateway {
+        controller: "EnvoyGateway",
+        route: "Certificate",
+        concerns: |case| case.name.contains("certificates"),
+        kinds: 1,
+        groups: &["cert-manager.io"],
+        variable: "CERT_MANAGER_CRDS",
+        folder: "target/cert-manager/deploy/crds",
+    };
+    takes_every_case("cert_manager::its_definitions_take_every_case", &cert_manager).await
+}
