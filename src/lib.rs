@@ -4,6 +4,7 @@ pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod controller;
+pub mod credentials;
 pub mod database;
 pub mod error;
 pub mod gateway;

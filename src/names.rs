@@ -48,6 +48,10 @@ pub const API_KEYS: &str = "tenant-operator.io/api-keys";
 pub const API_KEY_SLOTS: &str = "tenant-operator.io/api-key-slots";
 /// Annotation of a Secret with one key: nobody was told what is in it.
 pub const OPENS_NOTHING: &str = "tenant-operator.io/opens-nothing";
+/// Annotation of a Secret with a tenant's own keys: when they were made, in JSON.
+pub const KEYS: &str = "tenant-operator.io/keys";
+/// Annotation of a Tenant: ids of encryption keys that nobody needs any more, comma separated.
+pub const ABANDON_KEYS: &str = "tenant-operator.io/abandon-encryption-keys";
 /// Annotations of a namespace: what the objects in it may name, comma separated; the chart's policies read them. Without one of
 /// them that is not bounded.
 pub const ALLOWED_REGISTRIES: &str = "tenant-operator.io/allowed-image-registries";
@@ -123,6 +127,14 @@ pub const CONFIGURATION: &str = "tenant-configuration";
 pub const DATABASE_SECRET: &str = "tenant-database";
 /// The Secret with a tenant's API keys: for each client that may use one, what it sends.
 pub const API_KEYS_SECRET: &str = "tenant-api-keys";
+
+/// The Secret with the key that a tenant signs tokens with, and its volume in workloads.
+pub const SIGNING_KEY_SECRET: &str = "tenant-signing-key";
+/// The ConfigMap with the public keys that go with it, and the entry that they are in.
+pub const JWKS: &str = "tenant-jwks";
+pub const JWKS_FILE: &str = "jwks.json";
+/// The Secret with the keys that a tenant encrypts data with, and its volume in workloads.
+pub const ENCRYPTION_KEY_SECRET: &str = "tenant-encryption-key";
 
 /// The clients under which an API key opens: its own name, and while the key before it works too, that one's.
 pub fn api_key_clients(key: &str) -> [String; 2] {

@@ -90,7 +90,7 @@ check "no Secret among the operator's rights everywhere and in default" lacks 's
 check "in its own namespace the operator reads Secrets" verbs_on_secrets release-namespace '[get]'
 check "in a tenant's namespace it makes Secrets, and has its own by name" verbs_on_secrets namespace '[create]' '[get, update, patch, delete]'
 check "only the tenant's credentials are those Secrets" test \
-  "$(render --show-only templates/rbac/namespace.yaml | grep -A2 'resources: .*secrets' | grep -c 'resourceNames: \[tenant-database, tenant-api-keys\]$')" = 1
+  "$(render --show-only templates/rbac/namespace.yaml | grep -A2 'resources: .*secrets' | grep -c 'resourceNames: \[tenant-database, tenant-api-keys, tenant-signing-key, tenant-encryption-key\]$')" = 1
 envoy=gateway.controller=EnvoyGateway,gateway.name=platform,network.gatewayNamespace=gateway-system
 check "no route unless there is a gateway to write for" lacks 'gateway\.envoyproxy\.io|httproutes' --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml
 check "routes for Envoy Gateway, read everywhere" test \

@@ -205,6 +205,8 @@ async fn he_does_nothing_elsewhere() -> Result<()> {
     let names = [
         ("secrets", "theirs"),
         ("secrets", "tenant-database"),
+        ("secrets", "tenant-signing-key"),
+        ("secrets", "tenant-encryption-key"),
         ("serviceaccounts/token", "default"),
         ("serviceaccounts/token", operator::NAME),
     ];

@@ -33,6 +33,7 @@ mod invalid_workloads;
 mod leaving;
 mod operators_token;
 mod order;
+mod own_keys;
 mod owners;
 mod owners_acts;
 mod peering;

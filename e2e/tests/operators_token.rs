@@ -68,7 +68,7 @@ const IN_ITS_OWN: [Rights<'_>; 4] = [
 /// By what the gateway is told.
 const ROUTES: &str = "httproutes.gateway.networking.k8s.io listenersets.gateway.networking.k8s.io httproutefilters.gateway.envoyproxy.io \
     securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io";
-const IN_A_TENANTS: [Rights<'_>; 7] = [
+const IN_A_TENANTS: [Rights<'_>; 9] = [
     ("update patch delete", "namespaces"),
     (
         "create update patch delete",
@@ -79,6 +79,8 @@ const IN_A_TENANTS: [Rights<'_>; 7] = [
     ("create update patch delete", ROUTES),
     ("get update patch delete", "secrets=tenant-database"),
     ("get update patch delete", "secrets=tenant-api-keys"),
+    ("get update patch delete", "secrets=tenant-signing-key"),
+    ("get update patch delete", "secrets=tenant-encryption-key"),
     // For draining.
     ("get list watch delete deletecollection", "pods"),
     (
@@ -244,7 +246,13 @@ async fn of_the_secrets_that_there_are_it_reads_its_own() -> Result<()> {
     let thief = thief(&scene).await?;
     let foreign = scene.namespace("foreign").await?;
     let secret = |name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"a": "b"}});
-    for name in ["theirs", "tenant-database", "tenant-api-keys"] {
+    let own = [
+        "tenant-database",
+        "tenant-api-keys",
+        "tenant-signing-key",
+        "tenant-encryption-key",
+    ];
+    for name in own.into_iter().chain(["theirs"]) {
         scene
             .cluster
             .create(&path("secrets", &foreign, ""), &secret(name))
@@ -261,12 +269,12 @@ async fn of_the_secrets_that_there_are_it_reads_its_own() -> Result<()> {
         let marked = secret["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "tenant-operator";
         if namespace == operator::NAMESPACE {
             read += usize::from(code == 200);
-        } else if !(marked && ["tenant-database", "tenant-api-keys"].contains(&name.as_str())) {
+        } else if !(marked && own.contains(&name.as_str())) {
             ensure!(code == 403, "it reads {namespace}/{name}: {code} {message}");
             denied += 1;
         }
     }
-    ensure!(denied >= 3 && read >= 1, "{denied} were denied, {read} read");
+    ensure!(denied >= 5 && read >= 1, "{denied} were denied, {read} read");
     Ok(())
 }
 

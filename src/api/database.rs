@@ -121,22 +121,6 @@ pub enum StorageLimitAction {
     ReadOnly,
 }
 
-/// How long credentials live. What is left out is as the tier says.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.rotationInterval) || !has(self.overlap) || duration(self.overlap) <= duration(self.rotationInterval)").message("overlap must not exceed rotationInterval"))]
-pub struct Credentials {
-    /// How often credentials are renewed, as a duration such as `2160h`. Absent everywhere means 2160h, 90 days; at least 1m.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::duration")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1m')").message("must be at least 1m"))]
-    pub rotation_interval: Option<String>,
-    /// How long the former credentials go on working. Absent everywhere means 24h; at most the rotation interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::duration")]
-    pub overlap: Option<String>,
-}
-
 /// Where a tenant's data is.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -3,6 +3,7 @@
 pub mod allowed;
 pub mod common;
 mod crds;
+pub mod credentials;
 pub mod database;
 pub mod database_server;
 pub mod gateway;
@@ -17,6 +18,7 @@ pub mod workload;
 pub use allowed::*;
 pub use common::*;
 pub use crds::{crds, yaml};
+pub use credentials::*;
 pub use database::*;
 pub use database_server::*;
 pub use gateway::*;

@@ -1,8 +1,8 @@
 //! What was observed of a tenant. Bounded in size, and written only when it changed.
 
 use super::{
-    Access, Allowed, DatabaseStatus, DatabaseUsage, GatewayStatus, GatewayUsage, IsolationModel, PodSecurity,
-    ResourceList, schema,
+    Access, Allowed, CredentialsStatus, DatabaseStatus, DatabaseUsage, GatewayStatus, GatewayUsage, IsolationModel,
+    PodSecurity, ResourceList, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
@@ -20,7 +20,7 @@ pub struct TenantStatus {
     /// The tenant's identity: what marks everything it owns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady, DatabaseReady, WorkloadsAvailable, GatewayReady and Isolated for the parts.
+    /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady, DatabaseReady, CredentialsReady, WorkloadsAvailable, GatewayReady and Isolated for the parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -36,6 +36,9 @@ pub struct TenantStatus {
     /// Where the tenant's data is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseStatus>,
+    /// The keys of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CredentialsStatus>,
     /// How the tenant is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewayStatus>,

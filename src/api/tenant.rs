@@ -88,7 +88,7 @@ pub struct TenantSpec {
     /// The tenant's PostgreSQL database. Absent: as the tier says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<TenantDatabase>,
-    /// How long the tenant's credentials live. What is left out is as the tier says.
+    /// How long the tenant's credentials live, and which keys of its own it has. What is left out is as the tier says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
     /// The tenant's way in.

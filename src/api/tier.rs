@@ -80,7 +80,7 @@ pub struct TenantTierSpec {
     /// The tenants' databases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<TierDatabase>,
-    /// How long the tenants' credentials live.
+    /// How long the tenants' credentials live, and which keys every one of them has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
     /// The tenants' way in.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
-use super::{DatabaseStatus, Effective, GatewayStatus, Usage};
+use super::{CredentialsStatus, DatabaseStatus, Effective, GatewayStatus, Usage};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,9 @@ pub struct TenantViewSpec {
     /// Where the tenant's data is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseStatus>,
+    /// The keys of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CredentialsStatus>,
     /// How the tenant is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewayStatus>,

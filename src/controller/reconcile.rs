@@ -11,6 +11,7 @@ use crate::tenant::drain::Mode;
 use crate::tenant::provision::{self, Progress, Provisioned};
 use crate::tenant::quarantine::{self, Quarantine};
 use crate::tenant::status::{Seen, Verdict, reason};
+use crate::tenant::withhold::Given;
 use crate::tenant::{self, ValidTenant, cleanup, diagnosis, withhold};
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
@@ -72,7 +73,12 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     let (owner, tier) = (identity(tenant), ctx.known.tier(tenant));
     let quarantine = quarantine(tenant, ctx, tenant.status.as_ref());
     let acted = quarantine.as_ref();
-    let withheld = withhold::withhold(&ctx.writer, &ctx.databases, tenant, &owner, &world, acted).await;
+    let platform = ctx.platform();
+    let given = Given {
+        tier: tier.as_deref(),
+        platform: &platform,
+    };
+    let withheld = withhold::withhold(&ctx.writer, &ctx.databases, tenant, &owner, &world, acted, given).await;
     let Some(tier) = tier else {
         let message = format!(
             "spec.tier: there is no TenantTier {}; what runs is left as it is",
@@ -103,12 +109,13 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     };
     add_finalizer(tenant, ctx).await?;
     let policy = tenant.spec.deletion_policy.unwrap_or_default();
-    let provisioned = provision::provision(&ctx.writer, &ctx.databases, &valid, &ctx.platform(), policy).await;
+    let provisioned = provision::provision(&ctx.writer, &ctx.databases, &valid, &platform, policy).await;
     match (provisioned, withheld) {
         (
             Ok(Provisioned {
                 progress,
                 database,
+                credentials,
                 gateway,
             }),
             Ok(withheld),
@@ -120,6 +127,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             let verdict = Verdict::Planned(progress);
             let seen = Seen {
                 database: database.as_ref(),
+                credentials: credentials.as_ref(),
                 gateway: gateway.as_ref(),
             };
             settle(tenant, ctx, verdict, acted, Some(&valid), seen).await
@@ -187,6 +195,7 @@ async fn settle(
         // Whoever looks after the server wakes its tenants when it is back.
         Verdict::Planned(Progress::Database { ref problem, .. }) if problem.reason != "ServerBusy" => (verdict, STUCK),
         Verdict::Planned(Progress::Database { .. }) => (verdict, UNDERWAY),
+        Verdict::Planned(Progress::Credentials(_)) => (verdict, STUCK),
         // What it says of its routes is watched.
         Verdict::Planned(Progress::Gateway(Standing::Waiting(_))) => (verdict, STUCK / 3),
         Verdict::Planned(Progress::Gateway(_)) => (verdict, STUCK),
@@ -195,6 +204,7 @@ async fn settle(
     let status = report::report(ctx, tenant, &verdict, valid, seen).await?;
     let dues = [
         seen.database.and_then(|data| data.again),
+        seen.credentials.and_then(|credentials| credentials.again),
         seen.gateway.and_then(|gateway| gateway.again),
     ];
     let due = dues.into_iter().flatten().min().unwrap_or(again);

@@ -103,10 +103,10 @@ fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
 
 /// Whether the tenant's bounds were seen to be there.
 fn has_bounds(verdict: &Verdict) -> bool {
-    use Progress::{Complete, Database, Gateway, Workloads};
+    use Progress::{Complete, Credentials, Database, Gateway, Workloads};
     matches!(
         verdict,
-        Verdict::Planned(Complete | Workloads(_) | Database { .. } | Gateway(_))
+        Verdict::Planned(Complete | Workloads(_) | Database { .. } | Credentials(_) | Gateway(_))
     )
 }
 

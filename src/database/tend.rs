@@ -39,6 +39,8 @@ const RECHECK_DOUBTFUL: Duration = Duration::from_secs(30);
 const RECHECK_GAP: Duration = Duration::from_secs(3);
 /// At most one trial in this time where the status says that a former process saw the same credentials work: a restart is not everybody's turn at once.
 const RESTART_GAP: Duration = Duration::from_millis(50);
+/// When a tenant comes again that found no seat.
+const BUSY: Duration = Duration::from_secs(1);
 /// Below this part of the limit a tenant may write again.
 const ROOM: f64 = 0.9;
 
@@ -170,6 +172,16 @@ impl Tending<'_> {
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
         let Some(_seat) = shard.seat().await else {
+            // After a restart all come at once: what a former process saw stands until somebody has looked again.
+            let stands = |current: &Credentials| {
+                !self.tenant.is_shut()
+                    && self.was_seen_open(current)
+                    && shard.verified(&self.tenant.owner.id, &mark(current)).is_none()
+            };
+            if credentials.as_ref().is_some_and(stands) {
+                outcome.again = Some(BUSY);
+                return Ok(());
+            }
             return Err(Failure::Problem(Problem {
                 reason: "ServerBusy",
                 message: format!("DatabaseServer {} takes long with other tenants", shard.name),

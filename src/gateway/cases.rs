@@ -64,6 +64,17 @@ fn from_uri() -> Value {
     jwt(&json!({"uri": "https://login.example.com/keys"}))
 }
 
+fn from_itself() -> Value {
+    jwt(&json!({"signingKey": true}))
+}
+
+/// A tenant that has a key to sign with.
+fn of_its_own(name: &'static str, gateway: Value) -> Case {
+    let mut case = case(name, gateway);
+    case.spec["credentials"] = json!({"signingKey": {}});
+    case
+}
+
 /// Of the access matrix of a seed: who may do what.
 fn by_role() -> Value {
     json!([
@@ -173,6 +184,15 @@ pub fn all() -> Vec<Case> {
         case(
             "roles_of_tokens",
             json!({"routes": by_role(), "authentication": {"jwt": from_uri()}}),
+        ),
+        of_its_own("own_key", json!({"authentication": {"jwt": from_itself()}})),
+        of_its_own(
+            "own_key_beside_keys",
+            json!({"identification": ["Host", "Path", "Header"], "authentication": {"apiKeys": keys(), "jwt": from_itself()}}),
+        ),
+        of_its_own(
+            "key_set_of_the_workload",
+            json!({"routes": [web("/"), {"path": {"type": "Exact", "value": "/.well-known/jwks.json"}, "backend": {"workload": "api"}}]}),
         ),
         case("limit_second", json!({"rateLimits": [limit(10, "Second")]})),
         case("limit_minute", json!({"rateLimits": [limit(100, "Minute")]})),

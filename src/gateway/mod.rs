@@ -7,6 +7,7 @@ pub mod certificates;
 mod certificates_standing;
 pub mod class;
 pub mod envoy;
+pub mod key_set;
 pub mod keys;
 pub mod settings;
 pub mod single_keys;

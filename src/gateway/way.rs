@@ -3,6 +3,7 @@
 use super::certificates::{self, Certificate};
 use crate::api::{HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath};
 use crate::cluster::Identity;
+use crate::credentials::key_pair::JwkSet;
 use crate::tenant::ValidTenant;
 use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;
@@ -146,6 +147,8 @@ pub struct Way {
     pub entries: Vec<Entry>,
     pub state: State,
     pub gateway: ValidGateway,
+    /// The tenant's public keys, where it signs tokens.
+    pub key_set: Option<JwkSet>,
 }
 
 /// What a gateway cannot do of what a spec asks for.
@@ -161,6 +164,11 @@ impl Way {
     /// The way in of a tenant, on hosts that are its own by now; None where nothing leads to it.
     pub fn of(tenant: &ValidTenant, shared_hosts: &[String]) -> Option<Self> {
         let mut gateway = tenant.gateway.clone()?;
+        if let (Some(set), Some(jwt)) = (&tenant.signing_key, &mut gateway.jwt)
+            && jwt.jwks.is_own()
+        {
+            jwt.jwks.inline = Some(set.text());
+        }
         gateway.certificates = certificates::held(&gateway.certificates, &tenant.hosts);
         let named = gateway.certificates.iter().flat_map(|certificate| &certificate.hosts);
         let (secure, plain): (Vec<String>, Vec<String>) = tenant
@@ -198,6 +206,7 @@ impl Way {
             entries,
             state,
             gateway,
+            key_set: tenant.signing_key.clone(),
         })
     }
 

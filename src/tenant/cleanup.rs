@@ -1,6 +1,7 @@
 //! What a Tenant's deletion does.
 
 use super::drain::{self, Mode};
+use super::own_keys;
 use super::plan::{self, Platform};
 use super::{claims, grants, routes};
 use crate::cluster::{Identity, Kind, Live, Store, Writer};
@@ -46,6 +47,7 @@ pub async fn cleanup(
     if mode == Mode::Retain && namespaces.iter().any(|namespace| namespace.key.name == owner.tenant) {
         // Whoever comes back gets other keys.
         routes::withdraw_keys(writer, owner).await?;
+        own_keys::withdraw(writer, owner).await?;
     }
     claims::release_hosts(writer, store, owner, platform).await?;
     // What is retained keeps its id: nobody else may take it. Where nothing was ever made, nothing is kept.

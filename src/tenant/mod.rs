@@ -10,6 +10,7 @@ pub mod grants;
 pub mod host;
 pub mod isolated;
 pub mod observe;
+pub mod own_keys;
 pub mod plan;
 pub mod provision;
 pub mod quarantine;

@@ -3,7 +3,7 @@
 use super::drain::{self, Mode};
 use super::plan::{self, Environment, Platform};
 use super::validate::Attachment;
-use super::{ValidTenant, claims, grants, routes, workload};
+use super::{ValidTenant, claims, grants, own_keys, routes, workload};
 use crate::api::DeletionPolicy;
 use crate::cluster::write::Outcome;
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer, secret};
@@ -36,6 +36,8 @@ pub enum Progress {
         /// Whether the workloads were begun, and run: they need no more than a Secret.
         running: bool,
     },
+    /// The tenant's own keys are not as they should be, and why; the rest was gone on with.
+    Credentials(String),
     /// The namespaces are as they should be; the workloads are not, and why.
     Workloads(workload::Unavailable),
     /// All else is as it should be; what leads to it is not, and why.
@@ -50,6 +52,8 @@ pub struct Provisioned {
     pub progress: Progress,
     /// None where the tenant has no database, or things did not come so far.
     pub database: Option<Data>,
+    /// None where things did not come so far.
+    pub credentials: Option<own_keys::Outcome>,
     /// None where nothing leads to the tenant, or things did not come so far.
     pub gateway: Option<routes::Outcome>,
 }
@@ -59,6 +63,7 @@ impl From<Progress> for Provisioned {
         Self {
             progress,
             database: None,
+            credentials: None,
             gateway: None,
         }
     }
@@ -103,7 +108,9 @@ async fn provision_rest(
         tenant.attachment = attachment(databases, placement);
     }
     let environment = plan::plan(&tenant, platform);
-    let planned: HashSet<Key> = environment.objects().map(|desired| desired.key.clone()).collect();
+    let mut planned: HashSet<Key> = environment.objects().map(|desired| desired.key.clone()).collect();
+    // What is in it only a Secret says.
+    planned.extend(tenant.signing_key.as_ref().map(|_| own_keys::published(owner)));
     let Environment {
         claims: _,
         namespaces,
@@ -148,6 +155,8 @@ async fn provision_rest(
     }
     apply(writer, owner, &access).await?;
     apply(writer, owner, &configuration).await?;
+    let credentials = own_keys::tend(writer, store, &tenant, platform).await?;
+    tenant.signing_key.clone_from(&credentials.set);
     let (data, left) = database(writer, databases, &tenant, placed).await?;
     if let Some(data) = &data {
         if let Some(attachment) = &mut tenant.attachment {
@@ -162,6 +171,7 @@ async fn provision_rest(
             return Ok(Provisioned {
                 progress,
                 database: Some(data.clone()),
+                credentials: Some(credentials),
                 gateway: None,
             });
         }
@@ -175,6 +185,7 @@ async fn provision_rest(
         return Ok(Provisioned {
             progress: Progress::Namespaces(waiting),
             database: data,
+            credentials: Some(credentials),
             gateway,
         });
     }
@@ -183,12 +194,21 @@ async fn provision_rest(
         return Ok(Provisioned {
             progress: Progress::Complete,
             database: data,
+            credentials: Some(credentials),
             gateway,
         });
     }
     let deployments = workloads.iter().filter(|desired| desired.key.kind == Kind::Deployment);
     let live = deployments.map(|desired| (desired.key.name.clone(), store.get(&owner.tenant, &desired.key)));
     let problem = data.as_ref().and_then(|data| data.problem.clone());
+    if let Some((_, message)) = &credentials.problem {
+        return Ok(Provisioned {
+            progress: Progress::Credentials(message.clone()),
+            database: data,
+            credentials: Some(credentials),
+            gateway,
+        });
+    }
     let progress = match (workload::judge(live), problem) {
         (Some(unavailable), _) => Progress::Workloads(unavailable),
         (None, Some(problem)) => Progress::Database { problem, running: true },
@@ -200,6 +220,7 @@ async fn provision_rest(
     Ok(Provisioned {
         progress,
         database: data,
+        credentials: Some(credentials),
         gateway,
     })
 }

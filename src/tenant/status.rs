@@ -1,11 +1,13 @@
 //! What to say of a tenant: conditions by kstatus' rules, and figures. Pure; the clock is an argument.
 
 use super::ValidTenant;
+use super::own_keys::Outcome as OwnKeys;
 use super::provision::Progress;
 use super::quarantine::Quarantine;
 use super::routes::Outcome as Routes;
 use crate::api::{
-    Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
+    Allowed, CredentialsStatus, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView,
+    TenantViewSpec, Usage,
 };
 use crate::cluster::{Identity, Kind, Live};
 use crate::database::tend::Outcome as Data;
@@ -23,6 +25,7 @@ pub mod kind {
     pub const STALLED: &str = "Stalled";
     pub const NAMESPACES_READY: &str = "NamespacesReady";
     pub const DATABASE_READY: &str = "DatabaseReady";
+    pub const CREDENTIALS_READY: &str = "CredentialsReady";
     pub const GATEWAY_READY: &str = "GatewayReady";
     pub const WORKLOADS_AVAILABLE: &str = "WorkloadsAvailable";
     pub const ISOLATED: &str = "Isolated";
@@ -35,6 +38,7 @@ pub mod reason {
     pub const QUARANTINED: &str = "Quarantined";
     pub const PROGRESSING: &str = "Progressing";
     pub const DATABASE_NOT_READY: &str = "DatabaseNotReady";
+    pub const CREDENTIALS_NOT_READY: &str = "CredentialsNotReady";
     pub const GATEWAY_NOT_READY: &str = "GatewayNotReady";
     pub const WORKLOADS_UNAVAILABLE: &str = "WorkloadsUnavailable";
     pub const TIER_NOT_FOUND: &str = "TierNotFound";
@@ -68,7 +72,7 @@ impl Verdict {
     /// Whether it ends by itself soon, so that saying so at once would only be noise.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Planned(Progress::Complete) | Self::Stalled { .. } => false,
+            Self::Planned(Progress::Complete | Progress::Credentials(_)) | Self::Stalled { .. } => false,
             Self::Planned(Progress::Database { problem, .. }) => !problem.stuck,
             Self::Planned(Progress::Gateway(standing)) => matches!(standing, Standing::Waiting(_)),
             // Kubernetes may still come round; whether it does is told by time.
@@ -81,6 +85,7 @@ impl Verdict {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen<'a> {
     pub database: Option<&'a Data>,
+    pub credentials: Option<&'a OwnKeys>,
     pub gateway: Option<&'a Routes>,
 }
 
@@ -107,6 +112,13 @@ pub fn status(
         .filter(|status| !status.server.is_empty());
     let database = database.or(old.database).filter(|_| has_database);
     let known = database.is_some() || valid.is_some_and(|valid| valid.database.is_some());
+    let credentials = seen.credentials.map(|seen| seen.status.clone());
+    let credentials = credentials.or(old.credentials);
+    let credentials = credentials.filter(|known| *known != CredentialsStatus::default());
+    let has_keys = match valid {
+        Some(valid) => valid.signing_key.is_some() || valid.encryption_key,
+        None => credentials.is_some(),
+    };
     // What is told of keys is forgotten only when a pass has come to an end without any.
     let is_over = matches!(verdict, Verdict::Planned(_));
     let has_gateway = !is_over || valid.is_none_or(|valid| valid.gateway.is_some());
@@ -116,6 +128,7 @@ pub fn status(
     let conditions = conditions(verdict, valid)
         .into_iter()
         .chain(known.then(|| database_ready(verdict, valid, data)))
+        .chain(has_keys.then(|| credentials_ready(verdict, seen.credentials)))
         .chain(is_led_to.then(|| gateway_ready(verdict, valid, seen.gateway)))
         .map(|new| merge(new, &old.conditions, generation, now))
         .collect();
@@ -128,6 +141,7 @@ pub fn status(
         // Where the spec makes no sense, what it last amounted to still stands.
         effective: valid.map(effective).or(old.effective),
         database,
+        credentials,
         gateway,
         isolation: None,
         usage: Some(Usage {
@@ -211,6 +225,7 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
         namespaces: status.namespaces.clone(),
         effective: status.effective.clone(),
         database: status.database.clone(),
+        credentials: status.credentials.clone(),
         gateway: status.gateway.clone(),
         usage: status.usage.clone(),
     }
@@ -365,6 +380,20 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
                 },
             )
         }
+        Verdict::Planned(Progress::Credentials(message)) => {
+            let message = format!("credentials: {message}");
+            (
+                ready("False", reason::CREDENTIALS_NOT_READY, &message),
+                None,
+                Some((reason::CREDENTIALS_NOT_READY, message)),
+                ("True", reason::READY, "bounds and access are in place".to_string()),
+                (
+                    "Unknown",
+                    reason::CREDENTIALS_NOT_READY,
+                    "what runs goes on".to_string(),
+                ),
+            )
+        }
         Verdict::Planned(Progress::Gateway(standing)) => {
             let (message, stuck) = match standing {
                 Standing::Ready => (String::new(), false),
@@ -481,6 +510,32 @@ fn database_ready(verdict: &Verdict, valid: Option<&ValidTenant>, data: Option<&
     };
     Said {
         kind: kind::DATABASE_READY,
+        status,
+        reason,
+        message,
+    }
+}
+
+/// How the tenant's own keys stand, whatever becomes of the rest.
+fn credentials_ready(verdict: &Verdict, seen: Option<&OwnKeys>) -> Said {
+    let (status, reason, message) = match seen {
+        Some(OwnKeys {
+            problem: Some((reason, message)),
+            ..
+        }) => ("False", *reason, message.clone()),
+        Some(OwnKeys {
+            remark: Some((reason, message)),
+            ..
+        }) => ("True", *reason, message.clone()),
+        Some(_) => (
+            "True",
+            reason::READY,
+            "the Secrets have the keys that are asked for".into(),
+        ),
+        None => unseen(verdict, "the namespaces come first"),
+    };
+    Said {
+        kind: kind::CREDENTIALS_READY,
         status,
         reason,
         message,

@@ -1,7 +1,7 @@
 //! Conditions by kstatus' rules, when a status is written, and how large it can get.
 
 use super::*;
-use crate::api::GatewayUsage;
+use crate::api::{EncryptionKeyStatus, GatewayUsage};
 use crate::cluster::{Identity, Key};
 use crate::tenant::fixtures::{ID, acme, tenant};
 use crate::tenant::quarantine::Quarantine;
@@ -718,4 +718,53 @@ mod database {
         );
         assert_eq!(status.database, None);
     }
+}
+
+#[test]
+fn keys_of_its_own_are_told_of_by_their_ids_and_a_loss_by_a_condition() {
+    let valid = acme(json!({"credentials": {"encryptionKey": {}}}), json!({}));
+    let told = |credentials: Option<&OwnKeys>, progress: Progress, before: Option<TenantStatus>| {
+        let mut tenant = tenant(json!({}));
+        tenant.status = before;
+        let seen = Seen {
+            credentials,
+            ..Seen::default()
+        };
+        let verdict = Verdict::Planned(progress);
+        status(
+            &tenant,
+            &verdict,
+            Some(&valid),
+            seen,
+            vec!["acme".into()],
+            Usage::default(),
+            at("10:00:00"),
+        )
+    };
+    let mut keys = OwnKeys::default();
+    keys.status.encryption_key = Some(EncryptionKeyStatus {
+        key_id: "1f".into(),
+        key_ids: vec!["1f".into()],
+        ..EncryptionKeyStatus::default()
+    });
+    let good = told(Some(&keys), Progress::Complete, None);
+    assert_eq!(good.credentials, Some(keys.status.clone()));
+    assert_eq!(said(&good, kind::CREDENTIALS_READY), ("True", reason::READY));
+    let unseen = told(None, Progress::Namespaces("wait".into()), Some(good.clone()));
+    assert_eq!(
+        unseen.credentials, good.credentials,
+        "what is known of keys is not forgotten by the way"
+    );
+
+    keys.remark = Some(("RotationStopped", "there are 64".into()));
+    let full = told(Some(&keys), Progress::Complete, None);
+    assert_eq!(said(&full, kind::CREDENTIALS_READY), ("True", "RotationStopped"));
+    keys.problem = Some(("EncryptionKeyLost", "1f".into()));
+    let lost = told(Some(&keys), Progress::Credentials("1f".into()), Some(good.clone()));
+    assert_eq!(said(&lost, kind::CREDENTIALS_READY), ("False", "EncryptionKeyLost"));
+    assert_eq!(said(&lost, kind::READY), ("False", reason::CREDENTIALS_NOT_READY));
+    assert_eq!(said(&lost, kind::STALLED), ("True", reason::CREDENTIALS_NOT_READY));
+    assert_eq!(lost.credentials, good.credentials, "or the loss would be forgotten");
+    let none = told(Some(&OwnKeys::default()), Progress::Complete, Some(good));
+    assert_eq!(none.credentials, None);
 }

@@ -2,10 +2,12 @@
 //! is gone, or an object that is refused must keep nobody's former rights alive and let nothing run that is suspended.
 
 use super::drain;
+use super::own_keys;
+use super::plan::Platform;
 use super::quarantine::Quarantine;
 use super::routes;
 use super::validate::{self, World};
-use crate::api::{OwnerRole, Tenant};
+use crate::api::{OwnerRole, Tenant, TenantTier};
 use crate::cluster::{Identity, Key, Kind, Live, Store, Writer};
 use crate::database::{Databases, release};
 use crate::error::Error;
@@ -13,6 +15,14 @@ use crate::names;
 use k8s_openapi::api::rbac::v1::Subject;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+
+/// What besides the Tenant says what it is given.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// None where it is not there.
+    pub tier: Option<&'a TenantTier>,
+    pub platform: &'a Platform,
+}
 
 /// Takes away what the spec no longer gives. Returns what is waited for, if anything.
 ///
@@ -25,6 +35,7 @@ pub async fn withhold(
     owner: &Identity,
     world: &World,
     quarantine: Option<&Quarantine>,
+    given: Given<'_>,
 ) -> Result<Option<String>, Error> {
     let store = &*databases.store;
     let revoked = revoke(writer, store, tenant, owner, world).await;
@@ -42,7 +53,8 @@ pub async fn withhold(
         false => Ok(None),
     };
     let keys = routes::revoke_keys(writer, tenant, owner).await;
-    revoked.and(shut_in).and(keys)?;
+    let signing = own_keys::revoke(writer, store, tenant, given.tier, owner, given.platform).await;
+    revoked.and(shut_in).and(keys).and(signing)?;
     Ok(suspended?.or(closed?))
 }
 

@@ -13,6 +13,7 @@ BOUNDS = ("resourcequotas", "limitranges", "endpoints",
           "discovery.k8s.io/endpointslices", "tenant-operator.io/tenantviews")
 RBAC = ("rbac.authorization.k8s.io/roles", "rbac.authorization.k8s.io/rolebindings")
 NETWORK = ("networking.k8s.io/networkpolicies",)
+CREDENTIALS = ("tenant-database", "tenant-api-keys", "tenant-signing-key", "tenant-encryption-key")
 
 
 def expectations():
@@ -56,15 +57,15 @@ def expectations():
                ("create", "authorization.k8s.io/subjectaccessreviews", ""), ("impersonate", f"users={EXAMINER}", ""),
                *[(verb, reports, "") for verb in ("get", "list", "watch", "create", "update", "delete")
                  for reports in ("openreports.io/clusterreports", "wgpolicyk8s.io/clusterpolicyreports")],
-               *[(verb, f"secrets={name}", A) for verb in ("get", "update", "patch", "delete") for name in ("tenant-database", "tenant-api-keys")]]
+               *[(verb, f"secrets={name}", A) for verb in ("get", "update", "patch", "delete") for name in CREDENTIALS]]
     refused = [("delete", "tenant-operator.io/tenants", ""), ("create", "tenant-operator.io/tenants", ""),
                ("patch", "tenant-operator.io/tenanttiers", ""), ("patch", "namespaces", ""), ("delete", "namespaces", ""),
                ("delete", "namespaces", FOREIGN), ("create", "secrets", B), ("create", "secrets", FOREIGN),
                *[(verb, "secrets", ns) for verb in (*READ, *WRITE, "deletecollection") for ns in ("", "kube-system")],
-               *[(verb, f"secrets={name}", ns) for verb in (*READ, *WRITE) for ns in (B, FOREIGN) for name in ("tenant-database", "tenant-api-keys")],
+               *[(verb, f"secrets={name}", ns) for verb in (*READ, *WRITE) for ns in (B, FOREIGN) for name in CREDENTIALS],
                *[(verb, "secrets", A) for verb in (*READ, "update", "patch", "delete", "deletecollection")],
                *[(verb, "secrets=other", A) for verb in ("get", "update", "patch", "delete")],
-               *[(verb, f"secrets={name}", A) for verb in ("list", "watch", "deletecollection") for name in ("tenant-database", "tenant-api-keys")],
+               *[(verb, f"secrets={name}", A) for verb in ("list", "watch", "deletecollection") for name in CREDENTIALS],
                *[(verb, "secrets", RELEASE_NAMESPACE) for verb in ("list", "watch", *WRITE, "deletecollection")],
                ("create", "tenant-operator.io/databaseservers", ""), ("delete", "tenant-operator.io/databaseservers", ""),
                ("deletecollection", "tenant-operator.io/databaseservers", ""), ("patch", "rbac.authorization.k8s.io/rolebindings", FOREIGN),

@@ -109,11 +109,11 @@ def operator_secrets(r):
     """One Secret in each tenant's namespace, and reading in its own."""
     read = lambda ns, *names: kubectl("get", "secret", *names, "-n", ns, user=OPERATOR)
     r.allowed("operator makes a tenant's credentials", create(secret(DEDICATED), OPERATOR))
-    keys = secret(DEDICATED, "tenant-api-keys", type="Opaque")
-    r.allowed("operator makes a tenant's API keys", create(keys, OPERATOR))
-    r.refused("operator makes them of another type", create(secret(DEDICATED, "tenant-api-keys"), OPERATOR), CONFINED)
-    r.refused("operator makes them with another tenant's marks",
-              create(secret(DEDICATED, "tenant-api-keys", type="Opaque", labels=marks(B)), OPERATOR), CONFINED, STRANGER)
+    for name in ("tenant-api-keys", "tenant-signing-key", "tenant-encryption-key"):
+        r.allowed(f"operator makes {name}", create(secret(DEDICATED, name, type="Opaque"), OPERATOR))
+        r.refused(f"operator makes {name} of another type", create(secret(DEDICATED, name), OPERATOR), CONFINED)
+        r.refused(f"operator makes {name} with another tenant's marks",
+                  create(secret(DEDICATED, name, type="Opaque", labels=marks(B)), OPERATOR), CONFINED, STRANGER)
     r.refused("operator makes a Secret of another name", create(secret(DEDICATED, "other"), OPERATOR), CONFINED)
     r.refused("operator makes one of a name to be drawn", create(
         secret(DEDICATED, None, generateName="tenant-database"), OPERATOR), CONFINED)
@@ -334,8 +334,8 @@ def credentials(r):
     reserved = "is kept free"
     for who in (ADMIN, EDITOR):
         r.refused(f"{who} takes the name", create(plain, who), reserved)
-        r.refused(f"{who} takes the name of the API keys",
-                  create(secret(DEDICATED, "tenant-api-keys", labels={}, type="Opaque"), who), reserved)
+        for name in ("tenant-api-keys", "tenant-signing-key", "tenant-encryption-key"):
+            r.refused(f"{who} takes the name {name}", create(secret(DEDICATED, name, labels={}, type="Opaque"), who), reserved)
         r.refused(f"{who} takes the name of a certificate that is issued",
                   create(secret(DEDICATED, "tenant-certificate-0123456789abcdef", labels={}, type="Opaque"), who), reserved)
         r.refused(f"{who} fakes the credentials", create(secret(DEDICATED), who), MANAGED)

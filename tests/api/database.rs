@@ -161,6 +161,16 @@ async fn durations_are_hours_minutes_and_seconds() -> Result<()> {
                 dry.refuses(&format!("{field} {bad:?}"), of(bad), &[&at]).await?;
             }
         }
+        for keys in [
+            json!({"signingKey": {}, "encryptionKey": {}}),
+            json!({"signingKey": {"algorithm": "ES256"}}),
+        ] {
+            let stored = dry.accepts("keys of its own", json!({"credentials": keys})).await?;
+            anyhow::ensure!(stored["spec"]["credentials"] == keys, "changed: {stored}");
+        }
+        let symmetric = json!({"credentials": {"signingKey": {"algorithm": "HS256"}}});
+        dry.refuses("a shared secret", symmetric, &["signingKey.algorithm"])
+            .await?;
     }
     for field in ["statementTimeout", "lockTimeout", "idleInTransactionSessionTimeout"] {
         let of = |value: &str| database(json!({field: value}));

@@ -96,6 +96,7 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
         ),
         ("fetched keys", way(jwt(json!({"uri": "https://id.example.com/jwks"})))),
         ("keys at hand", way(jwt(json!({"inline": "{}"})))),
+        ("keys of its own", way(jwt(json!({"signingKey": true})))),
         (
             "traffic",
             way(json!({"traffic": {"requestTimeout": "15s", "retries": 0, "loadBalancing": "LeastRequest"}})),
@@ -187,11 +188,25 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             way(jwt(json!({"uri": "http://id.example.com/jwks"}))),
             "uri",
         ),
-        ("no keys for tokens", way(jwt(json!({}))), "one of uri and inline"),
+        (
+            "no keys for tokens",
+            way(jwt(json!({}))),
+            "one of uri, inline and signingKey",
+        ),
         (
             "keys twice over",
             way(jwt(json!({"uri": "https://a.example.com", "inline": "{}"}))),
-            "one of uri and inline",
+            "one of uri, inline and signingKey",
+        ),
+        (
+            "keys at hand and of its own",
+            way(jwt(json!({"inline": "{}", "signingKey": true}))),
+            "one of uri, inline and signingKey",
+        ),
+        (
+            "no keys of its own",
+            way(jwt(json!({"signingKey": false}))),
+            "one of uri, inline and signingKey",
         ),
         (
             "a time that is none",

@@ -41,7 +41,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 
 {{/* Names of the Secrets that the operator makes in a tenant's first namespace, as a regular expression. */}}
 {{- define "tenant-operator.secretNames" -}}
-^(tenant-database|tenant-api-keys{{ if eq .Values.gateway.controller "APISIX" }}|tenant-api-key-([1-9]|1[0-6])(-former)?{{ end }})$
+^(tenant-database|tenant-api-keys|tenant-signing-key|tenant-encryption-key{{ if eq .Values.gateway.controller "APISIX" }}|tenant-api-key-([1-9]|1[0-6])(-former)?{{ end }})$
 {{- end }}
 
 {{/* Those, and the names of the Secrets that cert-manager makes for the operator: an owner may make none of them. */}}

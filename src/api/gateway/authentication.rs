@@ -77,7 +77,7 @@ impl JwtAuthentication {
 /// Keys that tokens are signed with (RFC 7517).
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.uri) != has(self.inline)").message("needs one of uri and inline"))]
+#[x_kube(validation = Rule::new("[has(self.uri), has(self.inline), has(self.signingKey) && self.signingKey].exists_one(one, one)").message("needs one of uri, inline and signingKey: true"))]
 pub struct Jwks {
     /// Where the gateway fetches them: an `https` URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +87,16 @@ pub struct Jwks {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 65536))]
     pub inline: Option<String>,
+    /// The tenant's own, of `credentials.signingKey`. Not every gateway knows this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key: Option<bool>,
+}
+
+impl Jwks {
+    /// Whether tokens are signed by the tenant itself.
+    pub fn is_own(&self) -> bool {
+        self.signing_key == Some(true)
+    }
 }
 
 /// What is known of an API key besides what opens.

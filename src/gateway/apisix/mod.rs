@@ -5,6 +5,7 @@
 
 mod consumers;
 mod jwk;
+mod key_set;
 mod limits;
 mod routes;
 mod security;

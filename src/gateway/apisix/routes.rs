@@ -1,7 +1,7 @@
 //! ApisixRoutes: one for each way to be known. APISIX counts requests for each rule of a route, so that paths which differ in nothing else share one.
 
 use super::limits::Limits;
-use super::{NAME, object, plugin, security, upstreams};
+use super::{NAME, key_set, object, plugin, security, upstreams};
 use crate::api::{HttpMethod, PathType};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
@@ -127,7 +127,8 @@ fn below(path: &str) -> Vec<String> {
 pub fn open(way: &Way, to: &Attachment, rules: &[Rule], limits: &Limits, tokens: Option<&Value>) -> Vec<Desired> {
     let of_entry = |(i, entry): (usize, &Entry)| {
         let rules = rules.iter().filter(|rule| rule.entry == i);
-        let rules: Vec<Value> = rules.map(|rule| http(way, entry, rule, limits, tokens)).collect();
+        let rules = rules.map(|rule| http(way, entry, rule, limits, tokens));
+        let rules: Vec<Value> = rules.chain(key_set::http(way, entry)).collect();
         route(way, to, entry, &rules)
     };
     way.entries.iter().enumerate().map(of_entry).collect()
@@ -208,7 +209,7 @@ fn whole_seconds(time: std::time::Duration) -> String {
     format!("{}s", super::upstreams::seconds(time))
 }
 
-fn lead_to(http: &mut Value, backend: &Backend) {
+pub fn lead_to(http: &mut Value, backend: &Backend) {
     match backend.namespace {
         None => http["backends"] = json!([{"serviceName": backend.service, "servicePort": backend.port}]),
         // A route names Services of its own namespace only.

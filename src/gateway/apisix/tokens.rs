@@ -27,6 +27,10 @@ pub fn plugin(way: &Way, inexpressible: &mut Vec<Inexpressible>) -> Option<Value
         "claim_validator": {"issuer": {"valid_issuers": [jwt.issuer]}},
     });
     let keys = match &jwt.jwks.inline {
+        // One before, one that signs and one to come.
+        _ if jwt.jwks.is_own() => {
+            Err("APISIX takes one key, and a signing key that is renewed has more than one".into())
+        }
         Some(inline) => jwk::only_key(inline).map(|key| {
             plugin["public_key"] = json!(key.pem);
             plugin["token_signing_alg_values_expected"] = json!(key.algorithm);

@@ -2,6 +2,7 @@
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
 mod grants;
+mod key_set;
 mod listeners;
 mod routes;
 mod security;
@@ -45,6 +46,8 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
     objects.extend(grants::grants(way));
     objects.extend(security::policies(way));
     objects.extend(traffic::policy(way, rules));
+    // Nothing behind it counts.
+    objects.extend(key_set::objects(way, to));
     Written {
         objects,
         inexpressible: inexpressible(way, rules),
@@ -54,7 +57,7 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
 /// The policy that a route's credentials are asked for by.
 pub fn guard(key: &Key, route: &Value) -> Option<Key> {
     let class = route.pointer("/metadata/labels")?.get(CREDENTIALS)?.as_str()?;
-    (key.kind == Kind::HttpRoute && ![OPEN, CLOSED].contains(&class)).then(|| Key {
+    (key.kind == Kind::HttpRoute && ![OPEN, CLOSED, key_set::CLASS].contains(&class)).then(|| Key {
         kind: Kind::SecurityPolicy,
         namespace: key.namespace.clone(),
         name: class_name(class),

@@ -77,7 +77,7 @@ fn classes(way: &Way) -> Vec<Classed<'_>> {
 }
 
 /// As many HTTPRoutes as these rules and the entry's hosts need.
-fn of_rules(way: &Way, to: &Attachment, entry: &Entry, class: &str, rules: Vec<Value>) -> Vec<Desired> {
+pub fn of_rules(way: &Way, to: &Attachment, entry: &Entry, class: &str, rules: Vec<Value>) -> Vec<Desired> {
     let mut objects = Vec::new();
     for (i, hosts) in entry.hosts().chunks(HOSTS).enumerate() {
         for (j, rules) in rules.chunks(RULES).enumerate() {

@@ -1,6 +1,7 @@
 //! How a workload comes to its tenant's database: by reference to the Secret, as variables and, by the Service Binding
 //! convention, as files.
 
+use super::own_keys;
 use crate::names;
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector, SecretVolumeSource, Volume, VolumeMount};
@@ -42,12 +43,17 @@ pub fn env(tenant: &ValidTenant) -> Vec<EnvVar> {
         }),
         ..EnvVar::default()
     };
-    let root = EnvVar {
+    VARIABLES.into_iter().map(variable).collect()
+}
+
+/// Where all bindings are, if there is any.
+pub fn root(tenant: &ValidTenant) -> Option<EnvVar> {
+    let has_any = revision(tenant).is_some() || own_keys::has_any(tenant);
+    has_any.then(|| EnvVar {
         name: "SERVICE_BINDING_ROOT".into(),
         value: Some(ROOT.into()),
         ..EnvVar::default()
-    };
-    VARIABLES.into_iter().map(variable).chain([root]).collect()
+    })
 }
 
 pub fn volume(tenant: &ValidTenant) -> Option<Volume> {

@@ -13,6 +13,7 @@ mod limits;
 mod meta;
 mod namespace;
 mod network_policy;
+mod own_keys;
 mod placement;
 mod pod;
 mod quota;

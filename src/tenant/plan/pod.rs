@@ -1,6 +1,6 @@
 //! The pods of a workload: hardened, told whose they are, and placed where their tenant's pods belong.
 
-use super::{Placement, binding, configuration, hardening, meta, placement::placement};
+use super::{Placement, binding, configuration, hardening, meta, own_keys, placement::placement};
 use crate::api::{ConfigurationUpdate, ContainerResources, ResourceList, Workload, WorkloadVolume};
 use crate::names;
 use crate::quantity::Amount;
@@ -75,6 +75,7 @@ fn container(tenant: &ValidTenant, workload: &Workload) -> Container {
         env: Some(
             told.into_iter()
                 .chain(binding::env(tenant))
+                .chain(binding::root(tenant))
                 .chain(workload.env.clone().unwrap_or_default())
                 .collect(),
         ),
@@ -153,6 +154,7 @@ fn volumes(tenant: &ValidTenant, workload: &Workload) -> Vec<Volume> {
     configuration
         .into_iter()
         .chain(binding::volume(tenant))
+        .chain(own_keys::volumes(tenant))
         .chain(claims)
         .chain(own)
         .collect()
@@ -197,6 +199,7 @@ fn mounts(tenant: &ValidTenant, workload: &Workload) -> Vec<VolumeMount> {
     configuration
         .into_iter()
         .chain(binding::mount(tenant))
+        .chain(own_keys::mounts(tenant))
         .chain(claims)
         .chain(workload.volume_mounts.clone().unwrap_or_default())
         .collect()

@@ -10,6 +10,7 @@ mod database;
 mod gateway;
 mod hosts;
 mod network;
+mod own_keys;
 mod owners;
 mod quota;
 mod roles;
@@ -18,20 +19,23 @@ mod workloads;
 
 pub use database::ValidDatabase;
 pub use network::{Destination, Peering, ValidNetwork};
+pub use own_keys::has_signing_key;
 pub use owners::subjects;
 
 use super::quarantine::Quarantine;
 use super::status::{condition, kind};
 use crate::api::{
-    Allowed, ContainerResources, DatabaseModel, IsolationModel, OwnerRole, PodSecurity, ResourceList, Scheduling,
-    Tenant, TenantTier, Workload,
+    Allowed, ContainerResources, CredentialsStatus, DatabaseModel, IsolationModel, OwnerRole, PodSecurity,
+    ResourceList, Scheduling, Tenant, TenantTier, Workload,
 };
 use crate::cluster::Identity;
+use crate::credentials::key_pair::JwkSet;
 use crate::gateway::way::ValidGateway;
 use crate::names;
 use crate::rotation::Rotation;
 use ipnet::IpNet;
 use k8s_openapi::api::rbac::v1::Subject;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -124,6 +128,14 @@ pub struct ValidTenant {
     pub database: Option<ValidDatabase>,
     /// Of every credential it has.
     pub rotation: Rotation,
+    /// The public keys of its own, where it signs tokens; none before its Secret was read.
+    pub signing_key: Option<JwkSet>,
+    /// Whether it has keys to encrypt with.
+    pub encryption_key: bool,
+    /// Encryption keys that nobody needs any more.
+    pub abandoned_keys: BTreeSet<String>,
+    /// What its status tells of its own keys.
+    pub told: CredentialsStatus,
     /// Names under which it is reached, without those that a wildcard of its own covers, in order.
     pub hosts: Vec<String>,
     /// What leads to it.
@@ -198,6 +210,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
     let database = database::resolve(tenant, tier, isolation, world.placed, &mut errors);
     let rotation = credentials::rotation(tenant, plan, &mut errors);
     let gateway = gateway::resolve(spec, plan, network.gateway, &workloads, world, &mut errors);
+    own_keys::check(spec, plan, gateway.as_ref(), &mut errors);
     let scheduling = scheduling::check(plan, &mut errors);
     let allowed = allowed::resolve(spec, plan, &workloads, &scheduling, &mut errors);
     if !errors.is_empty() {
@@ -224,6 +237,10 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         roles: roles::Table::new(&spec.tier, &plan.roles).text(),
         database,
         rotation,
+        signing_key: has_signing_key(spec, plan).then(JwkSet::default),
+        encryption_key: own_keys::has_encryption_key(spec, plan),
+        abandoned_keys: own_keys::abandoned(tenant),
+        told: own_keys::told(tenant),
         hosts: hosts::resolve(spec),
         gateway,
         opened_by: opened_by(tenant),
@@ -234,9 +251,11 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
     })
 }
 
-/// Which credentials the status tells of as seen to open the database.
+/// Which credentials the status tells of as seen to open the database that the spec asks for now.
 fn opened_by(tenant: &Tenant) -> Option<String> {
+    let is_current = |ready: &&Condition| ready.observed_generation == tenant.metadata.generation;
     let ready = condition(tenant, kind::DATABASE_READY).filter(|ready| ready.status == "True");
+    let ready = ready.filter(is_current);
     let database = ready.and(tenant.status.as_ref())?.database.as_ref()?;
     database.credentials_issued_at.clone()
 }

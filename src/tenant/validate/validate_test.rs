@@ -981,6 +981,18 @@ fn what_a_former_process_saw_is_known_by_the_status() {
     };
     assert_eq!(told("True").opened_by.as_deref(), Some("2026-01-01T00:00:00Z"));
     assert_eq!(told("False").opened_by, None);
+    let mut changed = tenant(json!({}));
+    changed.status = serde_json::from_value(json!({
+        "conditions": [{"type": "DatabaseReady", "status": "True", "reason": "Ready", "message": "",
+                        "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}],
+        "database": {"server": "s", "model": "Schema", "database": "d", "credentialsIssuedAt": "2026-01-01T00:00:00Z"},
+    }))
+    .expect("a status");
+    for (generation, told) in [(1, true), (2, false)] {
+        changed.metadata.generation = Some(generation);
+        let opened_by = valid(&changed, &tier(json!({}))).opened_by;
+        assert_eq!(opened_by.is_some(), told, "generation {generation}");
+    }
     assert!(told("True").had_keys);
     let new = valid(&tenant(json!({})), &tier(json!({})));
     assert!(new.opened_by.is_none() && !new.had_keys);

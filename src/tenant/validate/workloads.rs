@@ -173,6 +173,11 @@ fn check(field: &str, workload: &Workload, errors: &mut Vec<Invalid>) {
             format!("{} is the volume of the database's credentials", names::DATABASE_SECRET),
         );
     }
+    for reserved in [names::SIGNING_KEY_SECRET, names::ENCRYPTION_KEY_SECRET] {
+        if claims_and_volumes().any(|name| name == reserved) {
+            say(".volumes", format!("{reserved} is the volume of a key of the tenant's"));
+        }
+    }
     if let Some(resources) = &workload.resources {
         let requests = amounts(&resources.requests, &format!("{field}.resources.requests"), errors);
         let limits = amounts(&resources.limits, &format!("{field}.resources.limits"), errors);

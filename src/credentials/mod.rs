@@ -1,0 +1,56 @@
+//! Keys that a tenant's workloads use themselves: one to sign tokens with, one to encrypt data with. Which there should be follows from what their
+//! Secrets say, the spec and the clock. Pure but for randomness, which is an argument.
+
+pub mod encryption;
+pub mod key_pair;
+pub mod signing;
+
+use crate::names;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// The gateway takes a moment to take up a key.
+const SHORTEST_HEAD_START: Duration = Duration::from_secs(5);
+/// Whoever verifies tokens fetches keys at least this often, and a pod's files are brought up to date sooner.
+const LONGEST_HEAD_START: Duration = Duration::from_mins(10);
+
+/// How long a key is known before it is used: all who meet what was made with it have it by then.
+fn head_start(overlap: Duration) -> SignedDuration {
+    let start = overlap.clamp(SHORTEST_HEAD_START, LONGEST_HEAD_START);
+    SignedDuration::try_from(start).unwrap_or(SignedDuration::MAX)
+}
+
+fn later(time: Timestamp, duration: SignedDuration) -> Timestamp {
+    time.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// When a key is renewed next.
+fn renewed(issued_at: Timestamp, interval: Duration) -> Timestamp {
+    later(
+        issued_at,
+        SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX),
+    )
+}
+
+/// Kubernetes' own times have whole seconds.
+fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// What a Secret says of its keys, in an annotation.
+fn record<T: DeserializeOwned>(secret: &Secret) -> Option<T> {
+    let text = secret.metadata.annotations.as_ref()?.get(names::KEYS)?;
+    serde_json::from_str(text).ok()
+}
+
+/// One entry of a Secret, as text.
+fn text<'a>(secret: &'a Secret, entry: &str) -> Option<&'a str> {
+    str::from_utf8(&secret.data.as_ref()?.get(entry)?.0).ok()
+}
+
+fn bytes(text: impl Into<String>) -> ByteString {
+    ByteString(text.into().into_bytes())
+}

@@ -1,0 +1,219 @@
+//! The key that a tenant signs tokens with: one that signs, the one before it while its tokens are still taken, and for a while the one to come, so that
+//! whoever verifies never meets a key that it has not heard of.
+
+use super::key_pair::{Jwk, JwkSet, KeyPair};
+use super::{bytes, head_start, later, renewed, seconds, text};
+use crate::api::SigningKeyStatus;
+use crate::cluster::Identity;
+use crate::names;
+use crate::rotation::{Published, Rotation, Turn, decide};
+use crate::tenant::plan;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The entries of the Secret that workloads are given.
+pub const ENTRIES: [&str; 6] = ["type", "provider", "algorithm", "kid", PRIVATE_KEY, names::JWKS_FILE];
+/// The private key that signs.
+pub const PRIVATE_KEY: &str = "private-key.pem";
+/// The private key that will sign next; workloads are not given it.
+const NEXT: &str = "next-private-key.pem";
+
+/// What the Secret says of its keys.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    issued_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotated_for: Option<String>,
+    /// Since when the next one has been published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_since: Option<Timestamp>,
+    /// The id of the key before, and until when its tokens are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<(String, Timestamp)>,
+}
+
+/// The Secret as it should be now.
+pub struct Signing {
+    pub secret: Secret,
+    /// What is published.
+    pub set: JwkSet,
+    pub status: SigningKeyStatus,
+    /// When to look again.
+    pub next: Timestamp,
+}
+
+/// Which keys there should be. `is_known` says whether all who tell of one key tell of another too.
+pub fn turn(
+    owner: &Identity,
+    found: Option<&Secret>,
+    rotation: &Rotation,
+    now: Timestamp,
+    is_known: impl FnOnce(&Jwk, &Jwk) -> bool,
+    mut fresh: impl FnMut() -> KeyPair,
+) -> Signing {
+    let pair = |entry: &str| KeyPair::from_pem(text(found?, entry)?);
+    let current = pair(PRIVATE_KEY);
+    let record = found.filter(|_| current.is_some()).and_then(super::record::<Record>);
+    let previous = record.as_ref().and_then(|record| record.previous.clone());
+    let published = record.as_ref().map(|record| Published {
+        login: 0,
+        issued_at: record.issued_at,
+        previous_until: previous.as_ref().map(|(_, until)| *until),
+        rotated_for: record.rotated_for.clone(),
+    });
+    let turn = decide(published.as_ref(), [false, false], rotation, now);
+    let keys = match (current, record, turn) {
+        (Some(current), Some(record), Turn::Keep { other_open, .. }) => {
+            let previous = previous.filter(|_| other_open).and_then(|(kid, until)| {
+                let set = JwkSet::parse(text(found?, names::JWKS_FILE)?)?;
+                Some((set.keys.into_iter().find(|key| key.kid == kid)?, until))
+            });
+            Keys {
+                record: Record {
+                    next_since: None,
+                    previous: previous.as_ref().map(|(key, until)| (key.kid.clone(), *until)),
+                    ..record
+                },
+                current,
+                next: None,
+                previous: previous.map(|(key, _)| key),
+            }
+        }
+        (Some(current), Some(record), Turn::Issue { previous_until, .. }) => {
+            let staged = pair(NEXT).zip(record.next_since.filter(|since| *since <= now));
+            let is_ripe = |since: &Timestamp| now >= later(*since, head_start(rotation.overlap));
+            match staged {
+                Some((next, since)) if is_ripe(&since) && is_known(&current.public, &next.public) => {
+                    let until = previous_until.filter(|until| now < *until);
+                    Keys {
+                        record: Record {
+                            previous: until.map(|until| (current.public.kid.clone(), until)),
+                            ..Record::of(now, rotation)
+                        },
+                        previous: until.map(|_| current.public),
+                        current: next,
+                        next: None,
+                    }
+                }
+                staged => {
+                    // Where somebody has not been told of it yet, the time to hear of it begins anew.
+                    let staged = staged.map(|(next, since)| {
+                        if is_ripe(&since) {
+                            (next, seconds(now))
+                        } else {
+                            (next, since)
+                        }
+                    });
+                    let (next, since) = staged.unwrap_or_else(|| (fresh(), seconds(now)));
+                    Keys {
+                        record: Record {
+                            next_since: Some(since),
+                            previous: None,
+                            ..record
+                        },
+                        current,
+                        next: Some(next),
+                        previous: None,
+                    }
+                }
+            }
+        }
+        // Nothing is there, or it is not known what it is.
+        _ => Keys {
+            record: Record::of(now, rotation),
+            current: fresh(),
+            next: None,
+            previous: None,
+        },
+    };
+    keys.written(owner, rotation)
+}
+
+impl Record {
+    fn of(now: Timestamp, rotation: &Rotation) -> Self {
+        Self {
+            issued_at: seconds(now),
+            rotated_for: rotation.request.clone(),
+            next_since: None,
+            previous: None,
+        }
+    }
+}
+
+struct Keys {
+    record: Record,
+    current: KeyPair,
+    next: Option<KeyPair>,
+    previous: Option<Jwk>,
+}
+
+impl Keys {
+    fn written(self, owner: &Identity, rotation: &Rotation) -> Signing {
+        let Self {
+            record,
+            current,
+            next,
+            previous,
+        } = self;
+        let set = JwkSet {
+            keys: [
+                Some(current.public.clone()),
+                next.as_ref().map(|next| next.public.clone()),
+                previous,
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+        };
+        let kid = current.public.kid.clone();
+        let values = [
+            "signing-key",
+            names::MANAGER,
+            "ES256",
+            &kid,
+            current.reveal(),
+            &set.text(),
+        ]
+        .map(bytes);
+        let mut data: BTreeMap<_, _> = ENTRIES.map(String::from).into_iter().zip(values).collect();
+        next.map(|next| data.insert(NEXT.into(), bytes(next.reveal())));
+        let mut metadata = plan::meta(owner, &owner.tenant, names::SIGNING_KEY_SECRET);
+        let told = serde_json::to_string(&record).unwrap_or_default();
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(names::KEYS.into(), told);
+        let due = renewed(record.issued_at, rotation.interval);
+        let until = record.previous.map(|(_, until)| until);
+        let ripe = record
+            .next_since
+            .map(|since| later(since, head_start(rotation.overlap)));
+        Signing {
+            secret: Secret {
+                metadata,
+                type_: Some("Opaque".into()),
+                data: Some(data),
+                ..Secret::default()
+            },
+            set,
+            status: SigningKeyStatus {
+                key_id: kid,
+                issued_at: record.issued_at.to_string(),
+                next_rotation_at: due.to_string(),
+            },
+            next: ripe.or(until).unwrap_or(due),
+        }
+    }
+}
+
+/// The public keys that a Secret tells of.
+pub fn published(secret: &Secret) -> JwkSet {
+    text(secret, names::JWKS_FILE)
+        .and_then(JwkSet::parse)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "signing_test.rs"]
+mod tests;

@@ -1,0 +1,24 @@
+//! A tenant's public keys, which the gateway answers with itself.
+
+use super::{plugin, routes};
+use crate::gateway::key_set;
+use crate::gateway::way::{Entry, Way};
+use serde_json::{Value, json};
+
+pub fn http(way: &Way, entry: &Entry) -> Option<Value> {
+    let (path, set) = (key_set::path(way, entry)?, way.key_set.as_ref()?);
+    // APISIX has no route to nowhere.
+    let route = way.gateway.routes.first()?;
+    let mut http = json!({
+        "name": "jwks",
+        "match": {"hosts": entry.hosts(), "paths": [path]},
+        "plugins": [plugin("mocking", json!({
+            "response_status": 200,
+            "content_type": "application/json;charset=utf8",
+            "response_example": set.text(),
+            "with_mock_header": false,
+        }))],
+    });
+    routes::lead_to(&mut http, &route.backend);
+    Some(http)
+}

@@ -1,0 +1,44 @@
+//! A tenant's public keys, which the gateway answers with itself.
+
+use super::routes::of_rules;
+use super::{POLICIES, class_name, object};
+use crate::cluster::{Desired, Kind};
+use crate::gateway::way::{State, Way};
+use crate::gateway::{Attachment, key_set};
+use serde_json::json;
+
+/// What such a route is called, which asks for no credentials.
+pub const CLASS: &str = "jwks";
+
+pub fn objects(way: &Way, to: &Attachment) -> Vec<Desired> {
+    let mut objects = Vec::new();
+    let Some(set) = way.key_set.as_ref().filter(|_| way.state == State::Open) else {
+        return objects;
+    };
+    for entry in &way.entries {
+        if let Some(path) = key_set::path(way, entry) {
+            let answer = json!({
+                "type": "ExtensionRef",
+                "extensionRef": {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": class_name(CLASS)},
+            });
+            let rule = json!({"matches": [{"path": {"type": "Exact", "value": path}}], "filters": [answer]});
+            objects.extend(of_rules(way, to, entry, CLASS, vec![rule]));
+        }
+    }
+    if !objects.is_empty() {
+        let spec = json!({"directResponse": {
+            "statusCode": 200,
+            "contentType": "application/json",
+            "body": {"type": "Inline", "inline": set.text()},
+        }});
+        objects.push(object(
+            way,
+            Kind::HttpRouteFilter,
+            POLICIES,
+            &class_name(CLASS),
+            &[],
+            spec,
+        ));
+    }
+    objects
+}

@@ -1,0 +1,18 @@
+//! A tenant's public keys, published at its hosts (RFC 7517, RFC 8615). Pure.
+
+use super::way::{Entry, Way};
+
+/// Where they are.
+pub const PATH: &str = "/.well-known/jwks.json";
+
+/// Where clients find them by this entry; None where the tenant signs nothing, has a route of its own there, or is known by a header, which needs credentials.
+pub fn path(way: &Way, entry: &Entry) -> Option<String> {
+    way.key_set.as_ref()?;
+    let is_taken = way.gateway.routes.iter().any(|route| route.path.value == PATH);
+    match entry {
+        _ if is_taken => None,
+        Entry::Hosts(_) | Entry::SecureHosts(_) => Some(PATH.into()),
+        Entry::Path { prefix, .. } => Some(format!("{prefix}{PATH}")),
+        Entry::Header { .. } => None,
+    }
+}

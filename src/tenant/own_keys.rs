@@ -1,0 +1,250 @@
+//! Sees to the keys that a tenant's workloads use themselves: the one that tokens are signed with, those that data is encrypted with.
+
+use super::plan::{self, Platform};
+use super::provision::apply;
+use super::{ValidTenant, validate};
+use crate::api::{CredentialsStatus, EncryptionKeyStatus, SigningKeyStatus, Tenant, TenantTier};
+use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer, secret};
+use crate::credentials::encryption::{self, MOST};
+use crate::credentials::key_pair::{Jwk, JwkSet, KeyPair};
+use crate::credentials::signing;
+use crate::error::Error;
+use crate::names;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// The reasons of the condition CredentialsReady.
+const LOST: &str = "EncryptionKeyLost";
+const STOPPED: &str = "RotationStopped";
+
+/// A tenant's own keys, as they were found.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub status: CredentialsStatus,
+    /// What keeps them from being as asked, and does not come right by itself.
+    pub problem: Option<(&'static str, String)>,
+    /// What is to be said although they are.
+    pub remark: Option<(&'static str, String)>,
+    /// What is published; None where the tenant signs nothing.
+    pub set: Option<JwkSet>,
+    /// When time changes something.
+    pub again: Option<Duration>,
+}
+
+/// Brings a tenant's own keys to what they should be now.
+///
+/// # Errors
+/// The first read or write that was refused.
+pub async fn tend(writer: &Writer, store: &Store, tenant: &ValidTenant, platform: &Platform) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    let now = Timestamp::now();
+    let mut due = Vec::new();
+    if tenant.signing_key.is_some() {
+        let (status, set, next) = sign(writer, store, tenant, platform, now).await?;
+        outcome.status.signing_key = Some(status);
+        outcome.set = Some(set);
+        due.push(next);
+    }
+    // Those that are not asked for any more are still there.
+    outcome.status.encryption_key.clone_from(&tenant.told.encryption_key);
+    if tenant.encryption_key {
+        match encrypt(writer, tenant, now).await? {
+            Ok((status, next)) => {
+                if next.is_none() {
+                    let message = format!(
+                        "there are {MOST} encryption keys, and no more are made: the key {} goes on being the one to encrypt with",
+                        status.key_id
+                    );
+                    outcome.remark = Some((STOPPED, message));
+                }
+                outcome.status.encryption_key = Some(status);
+                due.extend(next);
+            }
+            Err(lost) => outcome.problem = Some((LOST, lost)),
+        }
+    }
+    let left = due.into_iter().min().map(|next| next.duration_since(now));
+    outcome.again = left.map(|left| Duration::try_from(left).unwrap_or_default());
+    Ok(outcome)
+}
+
+/// The key that the ConfigMap with public keys has in the cluster.
+pub fn published(owner: &Identity) -> Key {
+    Key {
+        kind: Kind::ConfigMap,
+        namespace: owner.tenant.clone(),
+        name: names::JWKS.into(),
+    }
+}
+
+fn config_map(owner: &Identity, set: &JwkSet) -> Desired {
+    let meta = plan::meta(owner, &owner.tenant, names::JWKS);
+    let object = ConfigMap {
+        metadata: meta.clone(),
+        data: Some(BTreeMap::from([(names::JWKS_FILE.to_string(), set.text())])),
+        ..ConfigMap::default()
+    };
+    plan::desired(Kind::ConfigMap, &meta, &object)
+}
+
+async fn sign(
+    writer: &Writer,
+    store: &Store,
+    tenant: &ValidTenant,
+    platform: &Platform,
+    now: Timestamp,
+) -> Result<(SigningKeyStatus, JwkSet, Timestamp), Error> {
+    let owner = &tenant.owner;
+    let found = secret::read(writer, owner, names::SIGNING_KEY_SECRET).await?;
+    if found.is_none() && store.get(&owner.tenant, &published(owner)).is_none() {
+        // First what is seen without reading Secrets, so that nobody who is interrupted here leaves a key behind unseen.
+        apply(writer, owner, &[config_map(owner, &JwkSet::default())]).await?;
+    }
+    let is_known = |current: &Jwk, next: &Jwk| {
+        tellers(store, owner, platform).all(|live| {
+            let told = live.value.to_string();
+            !told.contains(&current.kid) || told.contains(&next.kid)
+        })
+    };
+    let turn = signing::turn(owner, found.as_ref(), &tenant.rotation, now, is_known, KeyPair::random);
+    // Remembered before it is told of.
+    secret::put(writer, owner, found.as_ref(), turn.secret).await?;
+    apply(writer, owner, &[config_map(owner, &turn.set)]).await?;
+    Ok((turn.status, turn.set, turn.next))
+}
+
+/// What tells others of a tenant's public keys: the ConfigMap, and what its gateway is told by.
+fn tellers(store: &Store, owner: &Identity, platform: &Platform) -> impl Iterator<Item = Live> {
+    let kinds = platform.gateway.as_ref().map_or(&[][..], |to| to.controller.kinds());
+    let at = published(owner);
+    let tells = move |live: &Live| live.key == at || kinds.contains(&live.key.kind);
+    let objects = store.of(&owner.tenant).into_values();
+    let owner = owner.clone();
+    objects.filter(move |live| tells(live) && live.belongs_to(&owner) && !live.is_terminating())
+}
+
+type Encrypted = Result<(EncryptionKeyStatus, Option<Timestamp>), String>;
+
+async fn encrypt(writer: &Writer, tenant: &ValidTenant, now: Timestamp) -> Result<Encrypted, Error> {
+    let owner = &tenant.owner;
+    let found = secret::read(writer, owner, names::ENCRYPTION_KEY_SECRET).await?;
+    let told = tenant.told.encryption_key.clone().unwrap_or_default().key_ids;
+    let turn = encryption::turn(
+        owner,
+        found.as_ref(),
+        &told,
+        &tenant.abandoned_keys,
+        &tenant.rotation,
+        now,
+        encryption::Key::random,
+    );
+    match turn {
+        Ok(turn) => {
+            secret::put(writer, owner, found.as_ref(), turn.secret).await?;
+            Ok(Ok((turn.status, turn.next)))
+        }
+        Err(lost) => Ok(Err(lost)),
+    }
+}
+
+/// Takes a signing key that is asked for no more out of everything that trusts it, whatever else the spec says; nobody's key takes its place, since a gateway that
+/// is told of none may ask for none.
+///
+/// # Errors
+/// The first write that was refused.
+pub async fn revoke(
+    writer: &Writer,
+    store: &Store,
+    tenant: &Tenant,
+    tier: Option<&TenantTier>,
+    owner: &Identity,
+    platform: &Platform,
+) -> Result<(), Error> {
+    let told = tenant.status.as_ref().and_then(|status| status.credentials.as_ref());
+    let was_told = told.is_some_and(|told| told.signing_key.is_some());
+    let at = published(owner);
+    let is_published = store.get(&owner.tenant, &at).is_some_and(|live| live.belongs_to(owner));
+    // What a tier that is gone would say is not known.
+    let is_asked = tier.is_none_or(|tier| validate::has_signing_key(&tenant.spec, &tier.spec));
+    if is_asked || !(was_told || is_published) {
+        return Ok(());
+    }
+    let found = secret::read(writer, owner, names::SIGNING_KEY_SECRET).await?;
+    let set = found.as_ref().map(signing::published).unwrap_or_default();
+    let live = store.get(&owner.tenant, &at);
+    let shown = live
+        .as_ref()
+        .and_then(|live| JwkSet::parse(live.value.pointer("/data")?.get(names::JWKS_FILE)?.as_str()?))
+        .unwrap_or_default();
+    let kids: BTreeSet<&str> = set.ids().chain(shown.ids()).collect();
+    let nobodys = JwkSet {
+        keys: vec![KeyPair::random().public],
+    };
+    for live in tellers(store, owner, platform).filter(|live| live.key != at) {
+        let mut value = live.value.clone();
+        if replace(&mut value, &kids, &nobodys.text()) {
+            tracing::info!(object = %live.key, "no longer trusts a signing key");
+            writer.ensure(owner, &live.with(value)).await?;
+        }
+    }
+    if let Some(live) = live.filter(|live| live.belongs_to(owner) && !live.is_terminating()) {
+        writer.delete(&live).await?;
+    }
+    // Last, so that whoever is interrupted still knows what is to be taken out.
+    secret::withdraw(writer, owner, names::SIGNING_KEY_SECRET).await
+}
+
+/// Puts another text in the place of each that names one of these keys. Returns whether there was any.
+fn replace(value: &mut Value, kids: &BTreeSet<&str>, with: &str) -> bool {
+    match value {
+        Value::String(text) if kids.iter().any(|kid| text.contains(kid)) => {
+            *text = with.into();
+            true
+        }
+        // Each of them, not only the first.
+        Value::Array(items) => {
+            items
+                .iter_mut()
+                .filter_map(|item| replace(item, kids, with).then_some(()))
+                .count()
+                > 0
+        }
+        Value::Object(fields) => {
+            let replaced = fields
+                .values_mut()
+                .filter_map(|field| replace(field, kids, with).then_some(()));
+            replaced.count() > 0
+        }
+        _ => false,
+    }
+}
+
+/// Removes the key of a tenant that is retained: whoever comes back gets another. What its data is encrypted with stays with the data.
+///
+/// # Errors
+/// The API server's.
+pub async fn withdraw(writer: &Writer, owner: &Identity) -> Result<(), Error> {
+    secret::withdraw(writer, owner, names::SIGNING_KEY_SECRET).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whatever_names_a_key_is_replaced_and_nothing_else() {
+        let mut value = json!({"spec": {"a": ["x kid-1 y", "other", "kid-1"], "b": {"inline": "kid-2"}}, "c": 1});
+        let kids = BTreeSet::from(["kid-1", "kid-2"]);
+        assert!(replace(&mut value, &kids, "nobody"));
+        assert_eq!(
+            value,
+            json!({"spec": {"a": ["nobody", "other", "nobody"], "b": {"inline": "nobody"}}, "c": 1})
+        );
+        assert!(!replace(&mut value, &kids, "nobody"));
+        assert!(!replace(&mut value, &BTreeSet::new(), "nobody"));
+    }
+}
