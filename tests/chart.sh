@@ -107,7 +107,7 @@ check "APISIX's kinds for APISIX" test "$(kinds_of_gateways --set "$apisix")" = 
 certificates() { render --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml "$@" | grep -oE 'listenersets|apisixtlses|\[certificates\]' | sort | uniq -c | xargs; }
 check "certificates with Envoy Gateway" test "$(certificates --set "$envoy")" = '2 [certificates] 2 listenersets'
 check "certificates with APISIX" test "$(certificates --set "$apisix")" = '2 [certificates] 2 apisixtlses'
-check "no owner makes a Secret in the place of one that is issued" test "$(render --set "$envoy" --show-only templates/admission/managed.yaml | grep -cF "'^(tenant-database|tenant-api-keys|tenant-certificate-.+)\$'")" = 2
+check "no owner makes a Secret in the place of one that is issued" test "$(render --set "$envoy" --show-only templates/admission/managed.yaml | grep -cF "tenant-encryption-key|tenant-certificate-.+)\$'")" = 2
 check "nor does the operator" test "$(render --set "$envoy" --show-only templates/admission/confinement.yaml | grep -c tenant-certificate)" = 0
 check "no certificates without a gateway" test "$(certificates)" = ''
 keys() { render --show-only templates/rbac/namespace.yaml "$@" | grep -cE '^ +- tenant-api-key-[0-9]+(-former)?$'; }
