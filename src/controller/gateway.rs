@@ -20,10 +20,20 @@ use std::time::Duration;
 /// How often it is asked for kinds that the cluster does not have.
 const PERIOD: Duration = Duration::from_secs(15);
 
+/// What kinds are needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Without them nothing leads to any tenant.
+    Always,
+    /// Without them all tenants are served but those that ask for certificates, who are told so.
+    ForCertificates,
+}
+
 /// Watches these of the gateway's kinds once the cluster has them all, for ever.
 pub async fn follow(
     client: Client,
     kinds: &'static [Kind],
+    need: Need,
     store: Arc<Store>,
     tenants: reflector::Store<Tenant>,
     queue: Queue,
@@ -40,10 +50,19 @@ pub async fn follow(
                 }
                 if told != missing {
                     let names: Vec<&str> = missing.iter().map(|kind| kind.as_str()).collect();
-                    tracing::warn!(
-                        missing = names.join(", "),
-                        "the cluster lacks kinds that the gateway is told by"
-                    );
+                    let missing_names = names.join(", ");
+                    match need {
+                        Need::Always => {
+                            tracing::warn!(
+                                missing = missing_names,
+                                "the cluster lacks kinds that the gateway is told by"
+                            );
+                        }
+                        Need::ForCertificates => tracing::info!(
+                            missing = missing_names,
+                            "the cluster lacks a kind that only hosts with certificates of their own need"
+                        ),
+                    }
                     told = missing;
                 }
             }

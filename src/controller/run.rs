@@ -3,6 +3,7 @@
 use super::backoff::Backoff;
 use super::events::Events;
 use super::examiner::Examiner;
+use super::gateway::Need;
 use super::meter::Meter;
 use super::pace::Pace;
 use super::probes::Probes;
@@ -175,8 +176,16 @@ async fn lead(
     if let Some(to) = &gateway {
         // Kinds of certificates are waited for one by one: a cluster may have but one of them.
         let of_certificates = to.controller.certificate_kinds().chunks(1);
-        for kinds in std::iter::once(to.controller.kinds()).chain(of_certificates) {
-            let follow = gateway::follow(client.clone(), kinds, store.clone(), tenants.clone(), queue.clone());
+        let needed = std::iter::once((to.controller.kinds(), Need::Always));
+        for (kinds, need) in needed.chain(of_certificates.map(|kinds| (kinds, Need::ForCertificates))) {
+            let follow = gateway::follow(
+                client.clone(),
+                kinds,
+                need,
+                store.clone(),
+                tenants.clone(),
+                queue.clone(),
+            );
             watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
         }
     }
