@@ -10,7 +10,7 @@ use serde_json::Value;
 /// How it stands instead.
 pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), Standing> {
     let status = live.value.pointer("/status");
-    let accepted = of_conditions(live, gateway, status, &["Accepted"]);
+    let accepted = of_conditions(live, status, &["Accepted"]);
     let spec = live.value.pointer("/spec/listeners").and_then(Value::as_array);
     let said = live.value.pointer("/status/listeners").and_then(Value::as_array);
     let said_of = |listener: &Value| said.into_iter().flatten().find(|said| said["name"] == listener["name"]);
@@ -18,7 +18,7 @@ pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), Standing> {
         let Some(said) = said_of(listener) else { continue };
         let host = listener["hostname"].as_str().unwrap_or_default();
         // The first says why, where the others say only that.
-        of_conditions(live, gateway, Some(said), &["ResolvedRefs", "Accepted", "Programmed"])
+        of_conditions(live, Some(said), &["ResolvedRefs", "Accepted", "Programmed"])
             .map_err(|standing| at(host, standing))?;
     }
     accepted.map_err(allowed)?;
@@ -27,7 +27,7 @@ pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), Standing> {
         let host = unsaid["hostname"].as_str().unwrap_or_default();
         return Err(Standing::Waiting(format!("{gateway} does not listen for {host} yet")));
     }
-    of_conditions(live, gateway, status, &["Programmed"])
+    of_conditions(live, status, &["Programmed"])
 }
 
 /// Which host it is that does not stand well.
@@ -58,7 +58,11 @@ fn allowed(standing: Standing) -> Standing {
 /// How it stands instead: what cert-manager is still about is waited for.
 pub fn of_certificate(live: &Live) -> Result<(), Standing> {
     let status = live.value.pointer("/status");
-    match of_conditions(live, "cert-manager", status, &["Ready"]) {
+    match of_conditions(live, status, &["Ready"]) {
+        Err(Standing::Waiting(_)) => Err(Standing::Waiting(format!(
+            "cert-manager has not taken up {} yet",
+            live.key
+        ))),
         Err(Standing::Refused { message, .. }) if is_issuing(status) => Err(Standing::Waiting(message)),
         Err(Standing::Refused { message, .. }) => Err(Standing::Refused {
             reason: "CertificateNotReady",

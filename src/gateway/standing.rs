@@ -15,6 +15,13 @@ pub enum Standing {
     Refused { reason: &'static str, message: String },
 }
 
+impl Standing {
+    /// Which object it waits for is not said: it would be another one every second, and each a write of the status.
+    pub fn not_yet() -> Self {
+        Self::Waiting("the gateway has not taken up all of it yet".into())
+    }
+}
+
 /// What the Gateway itself, as JSON, says of itself: None where it serves, else why not.
 pub fn of_parent(to: &Attachment, gateway: Option<&Value>) -> Option<String> {
     let name = format!("Gateway {}/{}", to.namespace, to.name);
@@ -49,7 +56,7 @@ pub fn judge(
     for desired in planned {
         let taken = match live(&desired.key) {
             Some(live) => of_object(to, &live),
-            None => Err(Standing::Waiting(format!("{} is not there yet", desired.key))),
+            None => Err(Standing::not_yet()),
         };
         match taken {
             Ok(()) => {}
@@ -79,7 +86,6 @@ pub fn judge(
 /// # Errors
 /// How it stands instead.
 pub fn of_object(to: &Attachment, live: &Live) -> Result<(), Standing> {
-    let gateway = format!("Gateway {}/{}", to.namespace, to.name);
     let said = |pointer: &str| {
         live.value
             .pointer(pointer)
@@ -92,38 +98,39 @@ pub fn of_object(to: &Attachment, live: &Live) -> Result<(), Standing> {
         Kind::HttpRoute => {
             let mut parents = said("/spec/parentRefs").peekable();
             if parents.peek().is_none() {
-                return of_conditions(live, &gateway, None, &["Accepted"]);
+                return of_conditions(live, None, &["Accepted"]);
             }
             parents.try_for_each(|parent| {
                 let by_it = said("/status/parents").find(|said| is_same(&said["parentRef"], parent));
-                of_conditions(live, &gateway, by_it, &["Accepted", "ResolvedRefs"])
+                of_conditions(live, by_it, &["Accepted", "ResolvedRefs"])
             })
         }
         // For every route of the tenant's that it is for.
         Kind::SecurityPolicy | Kind::BackendTrafficPolicy => {
             let mut ancestors = said("/status/ancestors").filter(|said| is_ours(&said["ancestorRef"], to, live));
-            of_conditions(live, &gateway, ancestors.next(), &["Accepted"])?;
-            ancestors.try_for_each(|said| of_conditions(live, &gateway, Some(said), &["Accepted"]))
+            of_conditions(live, ancestors.next(), &["Accepted"])?;
+            ancestors.try_for_each(|said| of_conditions(live, Some(said), &["Accepted"]))
         }
-        Kind::ListenerSet => certificates_standing::of_listeners(live, &gateway),
+        Kind::ListenerSet => {
+            certificates_standing::of_listeners(live, &format!("Gateway {}/{}", to.namespace, to.name))
+        }
         Kind::Certificate => certificates_standing::of_certificate(live),
         Kind::ApisixRoute | Kind::ApisixConsumer | Kind::ApisixTls => {
-            of_conditions(live, "APISIX", live.value.pointer("/status"), &["Accepted"])
+            of_conditions(live, live.value.pointer("/status"), &["Accepted"])
         }
         _ => Ok(()),
     }
 }
 
 /// Whether what was said of an object is good, and said of what it is now.
-pub(super) fn of_conditions(live: &Live, gateway: &str, said: Option<&Value>, types: &[&str]) -> Result<(), Standing> {
-    let not_yet = || Standing::Waiting(format!("{gateway} has not taken up {} yet", live.key));
+pub(super) fn of_conditions(live: &Live, said: Option<&Value>, types: &[&str]) -> Result<(), Standing> {
     let conditions = said.and_then(|said| said["conditions"].as_array());
     let conditions: Vec<&Value> = conditions.into_iter().flatten().collect();
     let generation = live.value.pointer("/metadata/generation").and_then(Value::as_i64);
     for type_ in types {
         let condition = conditions.iter().find(|condition| condition["type"] == **type_);
         let is_current = |condition: &&&Value| condition["observedGeneration"].as_i64() >= generation;
-        let condition = condition.filter(is_current).ok_or_else(not_yet)?;
+        let condition = condition.filter(is_current).ok_or_else(Standing::not_yet)?;
         if condition["status"] != "True" {
             let text = |field: &str| condition[field].as_str().unwrap_or_default().to_string();
             let message = format!("{} is not {type_} ({}): {}", live.key, text("reason"), text("message"));
@@ -327,7 +334,9 @@ mod tests {
             }
         ));
         assert_eq!(stands(&all[2..], &[]), Standing::Ready);
-        assert!(matches!(judge(&to(), &all[2..], &[], |_| None), Standing::Waiting(_)));
+        // In the same words whatever is waited for: each other message would be a write.
+        assert_eq!(judge(&to(), &all[2..], &[], |_| None), Standing::not_yet());
+        assert_eq!(stands(&all[..1], &cannot), Standing::not_yet());
     }
 
     #[test]

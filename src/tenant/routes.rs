@@ -245,7 +245,7 @@ pub async fn tend(
                 },
             }
         }
-        (Standing::Ready, Some(barred)) => Standing::Waiting(format!("{barred} is not opened yet")),
+        (Standing::Ready, Some(_)) => Standing::not_yet(),
         (standing, _) => standing,
     };
     Ok(Some(Outcome {
