@@ -1,9 +1,9 @@
 //! Removes what the bench made, whatever state it is in.
 
-use crate::cluster::{Cluster, WORKERS, has_code};
+use crate::cluster::{Cluster, WORKERS, gone, has_code};
 use crate::spec::{FLEET, FLOOR, LABEL, TIER};
 use crate::timing::{patience, until};
-use crate::{database, operator, say};
+use crate::{application, database, operator, say};
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::ResourceExt;
@@ -15,7 +15,7 @@ use tenant_operator::names;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Both runs, the tier, the DatabaseServer, and the operator's replicas.
+/// Both runs, the tier, what its tenants share, and the operator's replicas.
 pub async fn everything(cluster: &Cluster, replicas: i32) -> Result<()> {
     if operator::replicas(cluster).await? != replicas {
         operator::scale(cluster, replicas).await?;
@@ -24,6 +24,7 @@ pub async fn everything(cluster: &Cluster, replicas: i32) -> Result<()> {
     by_force(cluster, FLOOR).await?;
     by_force(cluster, FLEET).await?;
     gone(cluster.tiers().delete(TIER, &DeleteParams::default()).await)?;
+    application::remove(cluster).await?;
     database::remove(cluster).await
 }
 
@@ -89,13 +90,15 @@ pub async fn by_force(cluster: &Cluster, run: &str) -> Result<()> {
 
     let found = marked(cluster, Kind::Namespace, "", run).await?;
     let claims = marked(cluster, Kind::ConfigMap, operator::NAMESPACE, run).await?;
-    if found.is_empty() && claims.is_empty() {
+    let grants = marked(cluster, Kind::ReferenceGrant, application::NAMESPACE, run).await?;
+    if found.is_empty() && claims.is_empty() && grants.is_empty() {
         return Ok(());
     }
     say(format_args!("removing {} namespaces of {run}", found.len()));
     for (kind, namespace, names) in [
         (Kind::Namespace, "", &found),
         (Kind::ConfigMap, operator::NAMESPACE, &claims),
+        (Kind::ReferenceGrant, application::NAMESPACE, &grants),
     ] {
         let api = cluster.api(kind, namespace);
         let deletions = names
@@ -118,11 +121,15 @@ pub async fn by_force(cluster: &Cluster, run: &str) -> Result<()> {
 
 /// The names of what bears the mark of one of the run's tenants.
 async fn marked(cluster: &Cluster, kind: Kind, namespace: &str, run: &str) -> Result<Vec<String>> {
-    let objects = cluster
+    let listed = cluster
         .api(kind, namespace)
         .list_metadata(&ListParams::default().labels(names::TENANT))
-        .await?
-        .items;
+        .await;
+    let objects = match listed {
+        // Not every cluster has all kinds.
+        Err(error) if has_code(&error, 404) => Vec::new(),
+        listed => listed?.items,
+    };
     let of_run = |tenant: &String| {
         let number = tenant.strip_prefix(run).and_then(|rest| rest.strip_prefix('-'));
         number.is_some_and(|number| number.len() >= 4 && number.bytes().all(|byte| byte.is_ascii_digit()))
@@ -131,12 +138,4 @@ async fn marked(cluster: &Cluster, kind: Kind, namespace: &str, run: &str) -> Re
         .iter()
         .filter(|object| object.labels().get(names::TENANT).is_some_and(of_run));
     Ok(ours.map(ResourceExt::name_any).collect())
-}
-
-/// What is gone already is no error.
-fn gone<T>(result: Result<T, kube::Error>) -> Result<()> {
-    match result {
-        Err(error) if !has_code(&error, 404) => Err(error.into()),
-        _ => Ok(()),
-    }
 }

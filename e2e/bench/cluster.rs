@@ -1,5 +1,6 @@
 //! The plain client, and where things are.
 
+use crate::operator;
 use anyhow::{Context, Result};
 use kube::api::{Api, DynamicObject};
 use kube::{Client, Config};
@@ -13,6 +14,8 @@ pub const WORKERS: usize = 16;
 #[derive(Clone)]
 pub struct Cluster {
     pub client: Client,
+    /// For what nobody else may write.
+    as_operator: Client,
 }
 
 impl Cluster {
@@ -21,12 +24,14 @@ impl Cluster {
             .await
             .context("no cluster: set KUBECONFIG, or run make bench")?;
         config.read_timeout = Some(Duration::from_secs(60));
-        let client = Client::try_from(config)?;
+        let client = Client::try_from(config.clone())?;
+        config.auth_info.impersonate = Some(operator::USER.into());
+        let as_operator = Client::try_from(config)?;
         client
             .apiserver_version()
             .await
             .context("the cluster does not answer")?;
-        Ok(Self { client })
+        Ok(Self { client, as_operator })
     }
 
     /// The kind's API in a namespace; cluster-wide where that is empty.
@@ -37,12 +42,25 @@ impl Cluster {
         }
     }
 
+    /// The same for the operator.
+    pub fn operators(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.as_operator.clone(), namespace, &kind.resource())
+    }
+
     pub fn tenants(&self) -> Api<Tenant> {
         Api::all(self.client.clone())
     }
 
     pub fn tiers(&self) -> Api<TenantTier> {
         Api::all(self.client.clone())
+    }
+}
+
+/// What is gone already is no error.
+pub fn gone<T>(result: Result<T, kube::Error>) -> Result<()> {
+    match result {
+        Err(error) if !has_code(&error, 404) => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

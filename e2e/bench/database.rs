@@ -1,6 +1,6 @@
 //! With DB=1: the PostgreSQL server that tenants get their databases on, and what of it Kubernetes is told.
 
-use crate::cluster::{Cluster, has_code};
+use crate::cluster::{Cluster, gone};
 use crate::operator::NAMESPACE;
 use crate::spec::{FLEET, LABEL};
 use crate::timing::until;
@@ -200,12 +200,4 @@ pub async fn remove(cluster: &Cluster) -> Result<()> {
         gone(secrets(cluster).delete(name, &DeleteParams::default()).await)?;
     }
     Ok(())
-}
-
-/// What is gone already is no error.
-fn gone<T>(result: Result<T, kube::Error>) -> Result<()> {
-    match result {
-        Err(error) if !has_code(&error, 404) => Err(error.into()),
-        _ => Ok(()),
-    }
 }

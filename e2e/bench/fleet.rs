@@ -1,8 +1,8 @@
 //! The operator's turn: Tenants are created, and watched until each is Ready.
 
 use crate::cluster::{Cluster, WORKERS};
-use crate::spec::{self, FLEET, LABEL};
-use crate::{timing, watches};
+use crate::spec::{self, FLEET, LABEL, Profile};
+use crate::watches;
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::PostParams;
@@ -22,7 +22,7 @@ pub struct Fleet {
 }
 
 /// Creates `count` tenants and waits until all are Ready.
-pub async fn run(cluster: &Cluster, count: usize) -> Result<Fleet> {
+pub async fn run(cluster: &Cluster, profile: Profile, count: usize) -> Result<Fleet> {
     let ready: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
     let seen = ready.clone();
     let labels = format!("{LABEL}={FLEET}");
@@ -39,7 +39,7 @@ pub async fn run(cluster: &Cluster, count: usize) -> Result<Fleet> {
 
     let started = Instant::now();
     let creations = (0..count).map(|index| async move {
-        let (name, tenant) = (spec::name(FLEET, index), spec::tenant(FLEET, index)?);
+        let (name, tenant) = (spec::name(FLEET, index), spec::tenant(profile, FLEET, index)?);
         let begun = Instant::now();
         cluster
             .tenants()
@@ -54,7 +54,7 @@ pub async fn run(cluster: &Cluster, count: usize) -> Result<Fleet> {
         .await
         .context("create the tenants")?;
 
-    let end = started + timing::patience(count);
+    let end = started + profile.patience(count);
     loop {
         let found = ready.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if found.len() >= count {

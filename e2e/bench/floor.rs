@@ -1,19 +1,19 @@
 //! The floor: what a plain client needs that knows beforehand what to write, and reads nothing.
 //!
 //! Sixteen workers write the operator's own plan for each tenant in its order (law 2). Nobody waits idly: while a
-//! tenant's quota is not yet in force, or its Deployment not available, its worker goes on with another tenant.
+//! tenant's quota is not yet in force, its Deployment not available, or its way in not taken up by the gateway, its worker goes on with another tenant.
 
 use crate::cluster::{Cluster, WORKERS, has_code};
 use crate::database::Site;
-use crate::spec::{self, FLOOR};
-use crate::{database, timing, watches};
+use crate::spec::{self, FLOOR, Profile};
+use crate::{database, watches};
 use anyhow::{Context, Result, anyhow};
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::json;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use tenant_operator::cluster::{Desired, Key, Kind, Live};
 use tenant_operator::database::claim::{self, Placement};
 use tenant_operator::database::secret::{self, Credentials, Endpoint};
 use tenant_operator::database::servers;
+use tenant_operator::gateway::{keys, standing};
 use tenant_operator::names;
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::secret::Password;
@@ -45,6 +46,7 @@ pub struct Floor {
 
 /// What all tenants have in common.
 pub struct Common {
+    pub profile: Profile,
     pub tier: TenantTier,
     pub platform: Platform,
     pub world: World,
@@ -52,14 +54,19 @@ pub struct Common {
     pub site: Option<Arc<Site>>,
 }
 
+/// What Envoy Gateway says of that it took it up.
+const TAKEN_UP: [Kind; 3] = [Kind::HttpRoute, Kind::SecurityPolicy, Kind::BackendTrafficPolicy];
+
 /// What of a tenant is written next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// The Tenant with its finalizer, and everything up to its quota.
     Bounds,
-    /// Access, configuration, workloads; once the quota is in force.
+    /// Access, configuration, workloads, and what tells the gateway, with routes that let nobody through; once the quota is in force.
     Workloads,
-    /// The status, and the tenant's own view of it; once the workloads are available.
+    /// The routes as they should be; once the gateway has taken up what guards them.
+    Opening,
+    /// The status, and the tenant's own view of it; once the workloads are available, and the gateway has taken up all.
     Report,
 }
 
@@ -71,6 +78,10 @@ struct Course {
     /// Namespaces whose quota was seen in force.
     enforced: HashSet<String>,
     available: bool,
+    /// Which generation of what the gateway has taken up.
+    taken_up: HashMap<Key, i64>,
+    /// Generations that are waited for, where they are not the first.
+    awaited: HashMap<Key, i64>,
 }
 
 struct Planned {
@@ -96,11 +107,15 @@ struct Run {
 
 /// Writes `count` tenants.
 pub async fn run(cluster: &Cluster, common: Common, count: usize) -> Result<Floor> {
+    let profile = common.profile;
     let course = || Course {
         written: None,
         planned: None,
         enforced: HashSet::new(),
-        available: false,
+        // Without a workload it is.
+        available: profile == Profile::Routes,
+        taken_up: HashMap::new(),
+        awaited: HashMap::new(),
     };
     let run = Arc::new(Run {
         cluster: cluster.clone(),
@@ -114,7 +129,12 @@ pub async fn run(cluster: &Cluster, common: Common, count: usize) -> Result<Floo
         last_object: Mutex::new(Instant::now()),
     });
     let mut watching = Vec::new();
-    for kind in [Kind::ResourceQuota, Kind::Deployment] {
+    let gateway: &[Kind] = match profile {
+        Profile::Routes => &TAKEN_UP,
+        _ => &[],
+    };
+    let kinds = [Kind::ResourceQuota, Kind::Deployment].iter().chain(gateway);
+    for kind in kinds.copied() {
         let seen = run.clone();
         watching.push(
             watches::each(cluster.api(kind, ""), names::TENANT, move |object| {
@@ -128,7 +148,7 @@ pub async fn run(cluster: &Cluster, common: Common, count: usize) -> Result<Floo
         let run = run.clone();
         async move { tokio::spawn(run.work()).await? }
     });
-    let limit = timing::patience(count);
+    let limit = profile.patience(count);
     let ended = tokio::time::timeout(limit, try_join_all(workers)).await;
     ended.map_err(|_| {
         anyhow!(
@@ -143,6 +163,26 @@ pub async fn run(cluster: &Cluster, common: Common, count: usize) -> Result<Floo
         written: last_object.duration_since(started),
         writes: run.writes.load(Ordering::Relaxed),
     })
+}
+
+impl Course {
+    /// What tells the gateway of it, where anything does.
+    fn told(&self) -> impl Iterator<Item = &Desired> {
+        let environment = self.planned.as_ref().map(|planned| &planned.environment);
+        let objects = environment.into_iter();
+        objects.flat_map(|environment| environment.admission.iter().chain(&environment.routes))
+    }
+
+    fn is_taken_up(&self, key: &Key) -> bool {
+        let awaited = self.awaited.get(key).copied().unwrap_or_default();
+        self.taken_up.get(key).is_some_and(|generation| *generation >= awaited)
+    }
+
+    /// Whether the gateway has taken up all that leads to it.
+    fn is_led_to(&self) -> bool {
+        self.told()
+            .all(|object| !TAKEN_UP.contains(&object.key.kind) || self.is_taken_up(&object.key))
+    }
 }
 
 impl Run {
@@ -192,7 +232,11 @@ impl Run {
             .map_or(usize::MAX, |planned| planned.valid.namespaces.len());
         let next = match course.written {
             Some(Stage::Bounds) if course.enforced.len() >= namespaces => Stage::Workloads,
-            Some(Stage::Workloads) if course.available => Stage::Report,
+            Some(Stage::Workloads) if course.available && self.has_guards(&course) => match self.is_guarded(&course) {
+                true => Stage::Opening,
+                false => return,
+            },
+            Some(Stage::Workloads | Stage::Opening) if course.available && course.is_led_to() => Stage::Report,
             _ => return,
         };
         course.written = None;
@@ -228,9 +272,60 @@ impl Run {
                 locked(course).enforced.insert(namespace);
             }
             Kind::Deployment => locked(course).available = judge(std::iter::once((name, Some(live)))).is_none(),
+            _ if self.is_taken_up(&live) => {
+                let generation = object.metadata.generation.unwrap_or_default();
+                locked(course).taken_up.insert(live.key, generation);
+            }
             _ => return,
         }
         self.go_on(index);
+    }
+
+    /// What guards a route, where anything does.
+    fn guard(&self, desired: &Desired) -> Option<Key> {
+        let to = self.common.platform.gateway.as_ref()?;
+        to.controller.guard(&desired.key, &desired.value)
+    }
+
+    fn has_guards(&self, course: &Course) -> bool {
+        course.told().any(|desired| self.guard(desired).is_some())
+    }
+
+    fn is_guarded(&self, course: &Course) -> bool {
+        let mut guards = course.told().filter_map(|desired| self.guard(desired));
+        guards.all(|guard| course.is_taken_up(&guard))
+    }
+
+    /// The route as long as its guard was not taken up.
+    fn barred(&self, desired: &Desired) -> Desired {
+        let barred = match (&self.common.platform.gateway, self.guard(desired)) {
+            (Some(to), Some(_)) => to.controller.barred(desired.value.clone()),
+            _ => desired.value.clone(),
+        };
+        Desired {
+            value: barred,
+            ..desired.clone()
+        }
+    }
+
+    /// Lets through by the routes that were barred.
+    async fn open(&self, index: usize, routes: &[Desired]) -> Result<()> {
+        for desired in routes.iter().filter(|desired| self.guard(desired).is_some()) {
+            let key = &desired.key;
+            let patch = Patch::Merge(json!({"spec": desired.value["spec"]}));
+            let api = self.cluster.operators(key.kind, &key.namespace);
+            let opened = api.patch(&key.name, &PatchParams::default(), &patch).await;
+            let opened = opened.with_context(|| key.to_string())?;
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            let generation = opened.metadata.generation.unwrap_or_default();
+            locked(&self.courses[index]).awaited.insert(key.clone(), generation);
+        }
+        Ok(())
+    }
+
+    fn is_taken_up(&self, live: &Live) -> bool {
+        let to = self.common.platform.gateway.as_ref();
+        to.is_some_and(|to| TAKEN_UP.contains(&live.key.kind) && standing::of_object(to, live).is_ok())
     }
 
     async fn write(&self, index: usize, stage: Stage) -> Result<()> {
@@ -247,16 +342,22 @@ impl Run {
             return self.post([claims, namespaces, bindings, bounds]).await;
         }
         let planned = locked(&self.courses[index]).planned.clone().context("not planned")?;
-        if stage == Stage::Report {
-            return self.report(&planned).await;
+        match stage {
+            Stage::Report => return self.report(&planned).await,
+            Stage::Opening => return self.open(index, &planned.environment.routes).await,
+            Stage::Bounds | Stage::Workloads => {}
         }
         let Environment {
             access,
             configuration,
             workloads,
+            admission,
+            routes,
             ..
         } = &planned.environment;
-        self.post([access, configuration, workloads]).await?;
+        let routes = routes.iter().map(|route| self.barred(route)).collect();
+        self.post([access, configuration, workloads, admission, &routes])
+            .await?;
         *locked(&self.last_object) = Instant::now();
         Ok(())
     }
@@ -266,7 +367,10 @@ impl Run {
         let tenant = self
             .cluster
             .tenants()
-            .create(&PostParams::default(), &spec::tenant(FLOOR, index)?)
+            .create(
+                &PostParams::default(),
+                &spec::tenant(self.common.profile, FLOOR, index)?,
+            )
             .await?;
         let name = spec::name(FLOOR, index);
         let patch = Patch::Merge(json!({"metadata": {"finalizers": [names::FINALIZER]}}));
@@ -280,6 +384,7 @@ impl Run {
             platform,
             world,
             site,
+            ..
         } = &self.common;
         let mut valid = tenant::validate(&tenant, tier, world).map_err(|reasons| anyhow!("{reasons:?}"))?;
         let attached = match site {
@@ -287,6 +392,7 @@ impl Run {
             None => None,
         };
         let mut environment = plan::plan(&valid, platform);
+        environment.configuration.extend(api_keys(&valid));
         if let Some(secret) = attached {
             let (owner, place) = (&valid.owner, placement());
             environment
@@ -305,7 +411,12 @@ impl Run {
 
     async fn post<const N: usize>(&self, groups: [&Vec<Desired>; N]) -> Result<()> {
         for desired in groups.into_iter().flatten() {
-            let (key, api) = (&desired.key, self.cluster.api(desired.key.kind, &desired.key.namespace));
+            let key = &desired.key;
+            // To applications of the platform only the operator leads.
+            let api = match key.kind {
+                Kind::HttpRoute => self.cluster.operators(key.kind, &key.namespace),
+                kind => self.cluster.api(kind, &key.namespace),
+            };
             let object: DynamicObject = serde_json::from_value(desired.value.clone())?;
             self.writes.fetch_add(1, Ordering::Relaxed);
             match api.create(&PostParams::default(), &object).await {
@@ -345,6 +456,15 @@ impl Run {
         self.post([&vec![plan::desired(Kind::TenantView, &view.metadata, &view)]])
             .await
     }
+}
+
+/// The Secret with a tenant's API keys, where it has any.
+fn api_keys(valid: &ValidTenant) -> Option<Desired> {
+    let keys = valid.gateway.as_ref().map(|gateway| &gateway.keys)?;
+    let fresh = || Password::random().reveal().to_string();
+    let ring = keys::turn(&valid.owner, keys, None, &valid.rotation, Timestamp::now(), fresh);
+    let secret = ring.secret;
+    (!keys.is_empty()).then(|| plan::desired(Kind::Secret, &secret.metadata, &secret))
 }
 
 fn placement() -> Placement {

@@ -1,9 +1,11 @@
 //! `make bench`: how long N tenants take on a real control plane, beside a plain client that writes the same objects.
 //!
 //! One run, in this order: the floor, the operator's turn, a minute of quiet, changes beside a noisy tenant, a restart, removal. With `--database` each tenant
-//! has a schema on one PostgreSQL server, which has a floor and figures of its own. What it made is removed whatever happens.
+//! has a schema on one PostgreSQL server, which has a floor and figures of its own; with `--routes` each has a way in through the gateway. What it made is removed whatever happens.
 
+mod application;
 mod audit;
+mod change;
 mod cleanup;
 mod cluster;
 mod database;
@@ -15,6 +17,7 @@ mod noise;
 mod operator;
 mod phases;
 mod report;
+mod routing;
 mod sessions;
 mod spec;
 mod sql_floor;
@@ -25,6 +28,7 @@ mod watches;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use cluster::Cluster;
+use spec::Profile;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,12 +55,25 @@ struct Arguments {
     /// With --database: with how many tenants the quiet is measured once more.
     #[arg(long, default_value_t = 50)]
     few: usize,
+    /// Every tenant has a host of its own at the gateway, an API key and a limit, and shares one application; none has a workload.
+    #[arg(long, conflicts_with = "database")]
+    routes: bool,
     /// What was built, for the record.
     #[arg(long, default_value = "unknown")]
     revision: String,
     /// The file that the table is put into, the newest first.
     #[arg(long)]
     record: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn profile(&self) -> Profile {
+        match (self.routes, &self.database) {
+            (true, _) => Profile::Routes,
+            (false, Some(_)) => Profile::Database,
+            (false, None) => Profile::Workload,
+        }
+    }
 }
 
 #[tokio::main]

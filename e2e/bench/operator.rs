@@ -85,6 +85,12 @@ pub async fn settings(cluster: &Cluster) -> Result<Settings> {
         let flag = match variable.name.as_str() {
             "CLUSTER_CIDRS" => "--cluster-cidrs",
             "GATEWAY_NAMESPACE" => "--gateway-namespace",
+            "GATEWAY_CONTROLLER" => "--gateway-controller",
+            "GATEWAY_NAME" => "--gateway-name",
+            "GATEWAY_PARENT_NAMESPACE" => "--gateway-parent-namespace",
+            "GATEWAY_SCHEME" => "--gateway-scheme",
+            "GATEWAY_SHARED_HOSTS" => "--gateway-shared-hosts",
+            "GATEWAY_APPLICATION_NAMESPACES" => "--gateway-application-namespaces",
             "DNS_NAMESPACE" => "--dns-namespace",
             "DNS_POD_LABELS" => "--dns-pod-labels",
             _ => return None,

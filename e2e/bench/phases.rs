@@ -8,19 +8,21 @@ use crate::fleet::Fleet;
 use crate::floor::{Common, Floor};
 use crate::machine::Machine;
 use crate::operator::{self, Metrics};
+use crate::routing::{self, Routing};
 use crate::sessions::Sessions;
-use crate::spec::{self, FLEET, FLOOR};
+use crate::spec::{self, FLEET, FLOOR, Profile};
 use crate::sql_floor::{self, SqlFloor};
 use crate::statements::{Place, Statements};
 use crate::timing::{patience, until};
-use crate::{Arguments, cleanup, fleet, floor, say};
-use anyhow::{Context, Result, anyhow};
+use crate::{Arguments, application, cleanup, fleet, floor, say};
+use anyhow::{Context, Result, anyhow, ensure};
 use kube::api::{ListParams, PostParams};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tenant_operator::api::TenantTier;
 use tenant_operator::controller::run::platform;
+use tenant_operator::gateway::Controller;
 use tenant_operator::tenant::{self, World};
 
 /// When the operator has written nothing for this long it has settled.
@@ -41,8 +43,10 @@ pub struct Figures {
     pub quiet_asked: Counts,
     /// CPU of the same time.
     pub quiet_used: Metrics,
-    /// None where there is but one tenant.
+    /// None where there is but one tenant, and with --routes.
     pub fairness: Option<Fairness>,
+    /// With --routes.
+    pub routing: Option<Routing>,
     pub restart: Duration,
     pub restart_asked: Counts,
     pub restart_used: Metrics,
@@ -79,13 +83,29 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         Some(dir) => Some(Arc::new(Site::open(dir).await?)),
         None => None,
     };
-    let tier = spec::tier(site.is_some())?;
-    let tier = cluster.tiers().create(&PostParams::default(), &tier).await?;
+    let profile = arguments.profile();
+    let tier = cluster
+        .tiers()
+        .create(&PostParams::default(), &spec::tier(profile)?)
+        .await?;
     let settings = operator::settings(cluster).await?;
+    let platform = platform(&settings);
+    let gateway = platform.gateway.clone();
+    let applications = settings.gateway.application_namespaces.iter();
     let world = World {
         cluster_cidrs: settings.cluster_cidrs.clone(),
+        shared_hosts: gateway.as_ref().map(|gateway| gateway.shared_hosts.clone()),
+        application_namespaces: applications.map(|namespace| (namespace.clone(), None)).collect(),
         ..World::default()
     };
+    if profile == Profile::Routes {
+        let controller = gateway.as_ref().map(|gateway| gateway.controller);
+        ensure!(
+            controller == Some(Controller::EnvoyGateway),
+            "--routes needs an operator that writes for Envoy Gateway"
+        );
+        application::run(cluster).await?;
+    }
 
     // Where the operator watched, the floor would be its work too.
     operator::scale(cluster, 0).await?;
@@ -94,8 +114,9 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         None => None,
     };
     let common = Common {
+        profile,
         tier,
-        platform: platform(&settings),
+        platform,
         world,
         site: site.clone(),
     };
@@ -122,8 +143,12 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     settle(log).await?;
     let begin = place()?;
     let (mark, before) = (Mark::now(log)?, operator::metrics(cluster, &pod).await?);
-    let fleet = fleet::run(cluster, count).await?;
+    let fleet = fleet::run(cluster, profile, count).await?;
     say(format_args!("operator: {:.1} s", fleet.total.as_secs_f64()));
+    let lag = match gateway.filter(|_| profile == Profile::Routes) {
+        Some(to) => Some(routing::lag(cluster, &to, count).await?),
+        None => None,
+    };
     settle(log).await?;
     let (asked, after) = (mark.since(operator::USER)?, operator::metrics(cluster, &pod).await?);
     let used = after.since(&before);
@@ -138,7 +163,10 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     let (quiet_asked, sql_quiet) = (mark.since(operator::USER)?, since(begin.as_ref())?);
     let quiet_used = operator::metrics(cluster, &pod).await?.since(&before);
 
-    let fairness = fairness::run(cluster, FLEET, count).await?;
+    let (fairness, routing) = match lag {
+        Some(lag) => (None, Some(routing::run(cluster, log, count, lag).await?)),
+        None => (fairness::run(cluster, FLEET, count).await?, None),
+    };
     settle(log).await?;
 
     say("restart");
@@ -182,6 +210,7 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         quiet_asked,
         quiet_used,
         fairness,
+        routing,
         restart,
         restart_asked,
         restart_used,
@@ -196,7 +225,7 @@ fn since(place: Option<&Place>) -> Result<Statements> {
 }
 
 async fn floor_of(site: &Site, tier: &TenantTier, world: &World, count: usize) -> Result<SqlFloor> {
-    let mut tenant = spec::tenant(FLOOR, 0)?;
+    let mut tenant = spec::tenant(Profile::Database, FLOOR, 0)?;
     tenant.metadata.uid = Some("00000000-0000-4000-8000-000000000000".into());
     let valid = tenant::validate(&tenant, tier, world).map_err(|reasons| anyhow!("{reasons:?}"))?;
     let database = valid.database.context("the tier gives no database")?;

@@ -3,6 +3,7 @@
 use crate::audit::Counts;
 use crate::fairness::Fairness;
 use crate::phases::{Figures, Sql};
+use crate::routing::Routing;
 use crate::statements::Statements;
 use crate::timing::percentile;
 use anyhow::{Context, Result};
@@ -97,9 +98,17 @@ impl Figures {
                 format!("others' reconciles take {median:.2} and {most:.2} times as long, not {MOST_SLOWING}"),
             )
         });
+        let rewritten = self.routing.iter().map(|routing| {
+            let (rewritten, changes) = (routing.rewritten, routing.changes.len());
+            (
+                rewritten > changes,
+                format!("{changes} changes rewrote {rewritten} of the gateway's objects"),
+            )
+        });
         bounds
             .into_iter()
             .chain(slowed)
+            .chain(rewritten)
             .chain(sql)
             .filter_map(|(missed, what)| missed.then_some(what))
             .collect()
@@ -205,7 +214,12 @@ pub fn table(figures: &Figures) -> String {
     let (with, server) = figures.sql.as_ref().map_or_else(Default::default, |sql| {
         (", each with a schema", format!(", PostgreSQL {}", sql.version))
     });
-    let mut text = format!("## {}: {tenants} tenants{with}\n\n", machine.date);
+    let routed = if figures.routing.is_some() {
+        ", each with a way in"
+    } else {
+        ""
+    };
+    let mut text = format!("## {}: {tenants} tenants{with}{routed}\n\n", machine.date);
     let _ = writeln!(
         text,
         "{} cores ({}), {} GiB, Linux {}, Kubernetes {}{server}, tenant-operator {} at {}. Quiet: {} s.\n\n| | |\n|---|---|",
@@ -223,6 +237,9 @@ pub fn table(figures: &Figures) -> String {
     }
     if let Some(fairness) = &figures.fairness {
         fairness_rows(&mut text, fairness);
+    }
+    if let Some(routing) = &figures.routing {
+        routing_rows(&mut text, routing);
     }
     if let Some(sql) = &figures.sql {
         sql_rows(&mut text, figures, sql);
@@ -253,6 +270,40 @@ fn fairness_rows(text: &mut String, fairness: &Fairness) {
         (
             "**others' reconciles, beside / alone: p50, p95** (at most 2)",
             format!("**{median:.2}, {most:.2}**"),
+        ),
+    ];
+    for (name, value) in rows {
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
+}
+
+/// The rows of the routes.
+fn routing_rows(text: &mut String, routing: &Routing) {
+    let Routing {
+        lag,
+        changes,
+        objects,
+        rewritten,
+        asked,
+    } = routing;
+    let [median, most] = [0.50, 0.95].map(|share| percentile(changes, share).as_secs_f64() * 1000.0);
+    let many = changes.len();
+    let rows = [
+        (
+            "every host answers its tenant's key alone, after all were Ready".to_string(),
+            format!("{:.2} s", lag.as_secs_f64()),
+        ),
+        (
+            "a change of one tenant's limit until it is Ready: p50, p95".into(),
+            format!("{median:.0} ms, {most:.0} ms"),
+        ),
+        (
+            format!("**of {objects} objects for the gateway, rewritten by {many} such changes** (at most {many})"),
+            format!("**{rewritten}**"),
+        ),
+        (
+            "writes for each of them, the status included".into(),
+            format!("{:.1}", asked.writes as f64 / many.max(1) as f64),
         ),
     ];
     for (name, value) in rows {

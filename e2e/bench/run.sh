@@ -2,12 +2,15 @@
 # make bench: N tenants (200) on the real control plane, their pods on nodes that KWOK plays, beside the floor. Prints a table
 # and puts it into docs/benchmarks.md. The cluster is the local one, which is brought up with the operator in it.
 # With DB=1: 1000 tenants unless N says otherwise, each with a schema on one PostgreSQL server, which is started for it.
+# With ROUTES=1: as many, each with a host, an API key and a limit at the local cluster's gateway.
 set -euo pipefail
 . "$(dirname "$0")/../cluster/lib.sh"
 
 cd "$REPO"
 DB=${DB:-}
+ROUTES=${ROUTES:-}
 N=${N:-${DB:+1000}}
+N=${N:-${ROUTES:+1000}}
 N=${N:-200}
 case $N in '' | *[!0-9]*) die "N is a number of tenants, not $N" ;; esac
 CLUSTER=local e2e/up.sh >&2
@@ -34,6 +37,7 @@ if [ -n "$DB" ]; then
   # Longer than between two looks at a server.
   set -- --database "$server" --quiet 180 "$@"
 fi
+if [ -n "$ROUTES" ]; then set -- --routes "$@"; fi
 revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 if [ -n "$(git status --porcelain -- src charts Cargo.lock 2>/dev/null)" ]; then revision="$revision with changes"; fi
 target/x86_64-unknown-linux-gnu/release/bench --tenants "$N" --revision "$revision" --record docs/benchmarks.md "$@"

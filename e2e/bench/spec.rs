@@ -1,8 +1,10 @@
-//! The tenants that are measured: a small, ordinary customer.
+//! The tenants that are measured.
 
-use crate::database;
+use crate::timing::patience;
+use crate::{application, database};
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tenant_operator::api::{Tenant, TenantTier};
 
 /// What marks a Tenant as the bench's.
@@ -15,12 +17,38 @@ pub const FLEET: &str = "fleet";
 /// The one that tenants are made with, and another.
 pub const DESTINATIONS: [&str; 2] = ["203.0.113.0/24", "198.51.100.0/24"];
 
+/// How many requests a minute the tier allows, and another number below it.
+pub const LIMITS: [u32; 2] = [1000, 900];
+/// The one API key of a tenant with a route.
+pub const API_KEY: &str = "ci";
+
 /// Every how many tenants one has a second namespace.
 const STAGING_EVERY: usize = 4;
 
-/// The plan of all of them, which may give each a schema. Their pods go to the nodes that KWOK plays.
-pub fn tier(has_database: bool) -> Result<TenantTier> {
-    let database = has_database.then(|| {
+/// What the tenants of a run are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// A small, ordinary customer with a workload.
+    Workload,
+    /// The same, with a schema on a PostgreSQL server.
+    Database,
+    /// A customer of a shared application, with a host of its own, an API key and a limit, and no workload.
+    Routes,
+}
+
+impl Profile {
+    /// How long so many may take to be Ready. A gateway computes everything anew when anything changes.
+    pub fn patience(self, tenants: usize) -> Duration {
+        match self {
+            Self::Routes => patience(tenants * 3),
+            Self::Workload | Self::Database => patience(tenants),
+        }
+    }
+}
+
+/// The plan of all of them. Their pods go to the nodes that KWOK plays.
+pub fn tier(profile: Profile) -> Result<TenantTier> {
+    let database = (profile == Profile::Database).then(|| {
         json!({
             "model": "Schema",
             "serverSelector": {"matchLabels": {LABEL: database::NAME}},
@@ -30,13 +58,22 @@ pub fn tier(has_database: bool) -> Result<TenantTier> {
             "onStorageLimit": "ReadOnly",
         })
     });
+    let gateway = (profile == Profile::Routes).then(|| {
+        json!({
+            "applications": [{"name": "web", "namespace": application::NAMESPACE, "service": application::NAME, "port": 80}],
+            "rateLimits": [{"requests": LIMITS[0], "unit": "Minute"}],
+        })
+    });
     Ok(serde_json::from_value(json!({
         "apiVersion": "tenant-operator.io/v1alpha1",
         "kind": "TenantTier",
         "metadata": {"name": TIER},
         "spec": {
             "displayName": "Bench",
-            "isolation": {"default": "DedicatedApplication"},
+            "isolation": {"default": match profile {
+                Profile::Routes => "SharedData",
+                _ => "DedicatedApplication",
+            }},
             "quota": {
                 "requests.cpu": "4", "requests.memory": "8Gi", "limits.cpu": "8", "limits.memory": "16Gi",
                 "pods": "50", "persistentvolumeclaims": "10", "requests.storage": "100Gi",
@@ -49,6 +86,7 @@ pub fn tier(has_database: bool) -> Result<TenantTier> {
             },
             "network": {"egress": {"internet": "Deny"}},
             "database": database,
+            "gateway": gateway,
         },
     }))?)
 }
@@ -68,8 +106,50 @@ pub fn egress(cidr: &str) -> Value {
     json!({"to": [{"cidr": cidr, "ports": [{"port": 443, "protocol": "TCP"}]}]})
 }
 
-/// One tenant: two roles with owners, a web service with its configuration, here and there a second namespace.
-pub fn tenant(run: &str, index: usize) -> Result<Tenant> {
+/// The host of a tenant with a route.
+pub fn host(tenant: &str) -> String {
+    format!("{tenant}.bench.example.com")
+}
+
+/// The limit of a tenant with a route.
+pub fn limit(requests: u32) -> Value {
+    json!([{"requests": requests, "unit": "Minute"}])
+}
+
+/// One tenant of a run.
+pub fn tenant(profile: Profile, run: &str, index: usize) -> Result<Tenant> {
+    match profile {
+        Profile::Routes => routed(run, index),
+        Profile::Workload | Profile::Database => running(run, index),
+    }
+}
+
+/// Two owners with roles, and a way in to the shared application.
+fn routed(run: &str, index: usize) -> Result<Tenant> {
+    let name = name(run, index);
+    Ok(serde_json::from_value(json!({
+        "apiVersion": "tenant-operator.io/v1alpha1",
+        "kind": "Tenant",
+        "metadata": {"name": name, "labels": {LABEL: run}},
+        "spec": {
+            "displayName": format!("Customer {index}"),
+            "tier": TIER,
+            "owners": [
+                {"kind": "Group", "name": admins(&name), "role": "Admin"},
+                {"kind": "Group", "name": format!("{name}-support"), "role": "Viewer"},
+            ],
+            "gateway": {
+                "hosts": [host(&name)],
+                "routes": [{"backend": {"application": "web"}}],
+                "authentication": {"apiKeys": [{"name": API_KEY}]},
+            },
+            "deletionPolicy": "Delete",
+        },
+    }))?)
+}
+
+/// Two roles with owners, a web service with its configuration, here and there a second namespace.
+fn running(run: &str, index: usize) -> Result<Tenant> {
     let name = name(run, index);
     let namespaces = match index % STAGING_EVERY {
         0 => json!([{"name": "staging", "quota": {"requests.cpu": "1", "requests.memory": "2Gi", "pods": "10"}}]),
