@@ -15,7 +15,7 @@ down: ## Remove what `make up` made
 test: ## All tests, on the cluster of `make up` or on one brought up for them (FILTER=NAME for a part)
 	@e2e/test.sh
 
-bench: ## N tenants (200) on the real control plane, beside the floor, into docs/benchmarks.md (DB=1: 1000, with a schema each)
+bench: ## N tenants (200) on the real control plane, beside the floor, into docs/benchmarks.md (DB=1: 1000, with a schema each; ROUTES=1: 1000, with a way in each)
 	@e2e/bench/run.sh
 
 lint: ## Formatting and lints

@@ -12,6 +12,7 @@ ROUTES=${ROUTES:-}
 N=${N:-${DB:+1000}}
 N=${N:-${ROUTES:+1000}}
 N=${N:-200}
+if [ -n "$DB" ] && [ -n "$ROUTES" ]; then die "DB or ROUTES, not both: each is a run of its own"; fi
 case $N in '' | *[!0-9]*) die "N is a number of tenants, not $N" ;; esac
 CLUSTER=local e2e/up.sh >&2
 . "$CLUSTER_DIR/env"
@@ -26,8 +27,8 @@ ended() {
 }
 trap ended EXIT
 
-# A node takes a thousand pods. Nodes that are there already are somebody else's.
-if [ -z "$(kubectl get nodes -l type=kwok -o name)" ]; then
+# A node takes a thousand pods, of which those with routes have none. Nodes that are there already are somebody else's.
+if [ -z "$ROUTES" ] && [ -z "$(kubectl get nodes -l type=kwok -o name)" ]; then
   made_nodes=1
   e2e/cluster/fake-nodes.sh "$((N / 500 + 2))" --taint >/dev/null
 fi
