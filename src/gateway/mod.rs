@@ -17,7 +17,7 @@ pub mod way;
 pub use settings::{Attachment, Controller, GatewaySettings, Redis, Scheme};
 pub use way::{Inexpressible, Way};
 
-use crate::cluster::{Desired, Key, Kind};
+use crate::cluster::{Desired, Identity, Key, Kind, Live};
 use serde_json::Value;
 
 /// What a gateway is to be told of a tenant.
@@ -72,11 +72,28 @@ impl Controller {
         }
     }
 
+    /// A route with a guard, as JSON, as it is to be written before the others that are planned, so that none of them is taken instead.
+    pub fn held(self, before: &Value, after: &Value, planned: &[&Value]) -> Value {
+        match self {
+            // Whatever leads in by one entry is one object.
+            Self::Apisix => after.clone(),
+            Self::EnvoyGateway => envoy::held(before, after, planned),
+        }
+    }
+
     /// Whether a route, as JSON, lets nobody through.
     pub fn is_barred(self, route: &Value) -> bool {
         match self {
             Self::Apisix => false,
             Self::EnvoyGateway => envoy::is_barred(route),
+        }
+    }
+
+    /// What is to be written, in this order, so that a route answers everybody with 503, and says why; nothing where it lets nobody through.
+    pub fn closed(self, owner: &Identity, route: &Live, why: &str) -> Vec<Desired> {
+        match self {
+            Self::Apisix => apisix::shut(route, why).into_iter().collect(),
+            Self::EnvoyGateway => envoy::closed(owner, route, why).into_iter().flatten().collect(),
         }
     }
 

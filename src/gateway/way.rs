@@ -139,6 +139,10 @@ pub enum State {
     Closed(&'static str),
 }
 
+/// Why a tenant is closed, as its clients are told.
+pub const SUSPENDED: &str = "this tenant is suspended";
+pub const CUT_OFF: &str = "this tenant is cut off for now";
+
 /// A tenant's way in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
@@ -196,8 +200,8 @@ impl Way {
             .filter(|entry| !entry.hosts().is_empty())
             .collect();
         let state = match (tenant.suspend, &tenant.quarantine) {
-            (true, _) => State::Closed("this tenant is suspended"),
-            (_, Some(_)) => State::Closed("this tenant is cut off for now"),
+            (true, _) => State::Closed(SUSPENDED),
+            (_, Some(_)) => State::Closed(CUT_OFF),
             _ => State::Open,
         };
         (!entries.is_empty() && !gateway.routes.is_empty()).then(|| Self {

@@ -123,3 +123,44 @@ fn the_secret_of_a_certificate_is_called_the_same_whatever_becomes_of_the_others
     assert_eq!(secrets(&all), ["acme-tls".to_string(), issued[0].clone()]);
     assert!(names::is_own_secret(&issued[0]), "{issued:?}");
 }
+
+#[test]
+fn a_tenant_is_closed_by_its_routes_alone_and_once() {
+    for controller in [Controller::Apisix, Controller::EnvoyGateway] {
+        for case in cases::all() {
+            let (way, to) = (way(&case), attachment(controller));
+            let routes = controller.write(&way, &to).objects;
+            for route in routes.into_iter().filter(|object| object.key.kind.is_route()) {
+                let live = |value: Value| Live {
+                    key: route.key.clone(),
+                    uid: String::new(),
+                    resource_version: String::new(),
+                    value,
+                };
+                let closed = controller.closed(&way.owner, &live(route.value.clone()), "shut");
+                let Some(last) = closed.last() else {
+                    // It answers by itself.
+                    let text = route.value.to_string();
+                    let leads =
+                        text.contains("backendRefs") || (!text.contains("mocking") && text.contains("backends"));
+                    assert!(!leads, "{}: {text}", case.name);
+                    continue;
+                };
+                assert_eq!(last.key, route.key);
+                assert!(
+                    closed.len() == 1 || closed[0].value.to_string().contains("shut"),
+                    "{}",
+                    case.name
+                );
+                let text = last.value.to_string();
+                let refuses = match controller {
+                    Controller::Apisix => !text.contains("limit-count") && !text.contains("plugin_config_name"),
+                    Controller::EnvoyGateway => !text.contains("backendRefs"),
+                };
+                assert!(refuses, "{}: {text}", case.name);
+                let again = controller.closed(&way.owner, &live(last.value.clone()), "shut");
+                assert!(again.is_empty(), "{}: {again:?}", case.name);
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use super::ValidTenant;
 use super::plan::Platform;
 use super::provision::apply;
 use crate::api::{ApiKey, ApiKeyStatus, GatewayStatus, Tenant};
-use crate::cluster::{Desired, Identity, Live, Store, Writer, secret};
+use crate::cluster::{Desired, Identity, Live, Store, Writer, diff::difference, secret};
 use crate::error::Error;
 use crate::gateway::single_keys::{self, Slots};
 use crate::gateway::standing::{Standing, judge, of_object};
@@ -13,6 +13,7 @@ use crate::gateway::{Attachment, Inexpressible, Way, certificates, keys};
 use crate::names;
 use crate::postgres::secret::Password;
 use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -175,6 +176,30 @@ pub async fn close(writer: &Writer, owner: &Identity, platform: &Platform, stale
     Ok(())
 }
 
+/// Answers everybody with 503, by whatever leads to the tenant: what it shares with others knows nothing of it being closed.
+///
+/// # Errors
+/// The first write that was refused; the others are tried all the same.
+pub async fn shut(
+    writer: &Writer,
+    store: &Store,
+    owner: &Identity,
+    platform: &Platform,
+    why: &str,
+) -> Result<(), Error> {
+    let Some(to) = &platform.gateway else { return Ok(()) };
+    let mut result = Ok(());
+    for live in store.of(&owner.tenant).into_values() {
+        if live.key.kind.is_route() && live.belongs_to(owner) && !live.is_terminating() {
+            for desired in to.controller.closed(owner, &live, why) {
+                tracing::info!(object = %desired.key, "closed");
+                result = result.and(writer.ensure(owner, &desired).await.map(|_| ()));
+            }
+        }
+    }
+    result
+}
+
 /// Brings what leads to a tenant one step, or all the way, nearer to what was planned; None where nothing should.
 ///
 /// # Errors
@@ -227,7 +252,7 @@ pub async fn tend(
     // Who is let in is said before anything leads in.
     apply(writer, &tenant.owner, &others).await?;
     let (routes, barred) = bar(store, tenant, to, routes);
-    apply(writer, &tenant.owner, &routes).await?;
+    lead_in(writer, store, tenant, to, routes).await?;
     let judge = || {
         judge(to, &written.objects, &written.inexpressible, |key| {
             store.get(&tenant.owner.tenant, key)
@@ -253,6 +278,39 @@ pub async fn tend(
         status,
         again,
     }))
+}
+
+/// Writes the routes, so that no request that is to show credentials ever takes one that asks for none: first those that ask for some, with what they are about
+/// to let go of, then all others, and last what lets go.
+async fn lead_in(
+    writer: &Writer,
+    store: &Store,
+    tenant: &ValidTenant,
+    to: &Attachment,
+    routes: Vec<Desired>,
+) -> Result<(), Error> {
+    let owner = &tenant.owner;
+    let planned: Vec<&Value> = routes.iter().map(|route| &route.value).collect();
+    let is_guarded = |route: &&Desired| to.controller.guard(&route.key, &route.value).is_some();
+    let mut held = Vec::new();
+    let mut letting_go = Vec::new();
+    for route in routes.iter().filter(is_guarded) {
+        let live = store.get(&owner.tenant, &route.key);
+        let before = live.filter(|live| live.belongs_to(owner) && difference(route, live).is_some());
+        let value = before.map(|before| to.controller.held(&before.value, &route.value, &planned));
+        match value.filter(|value| *value != route.value) {
+            Some(value) => {
+                held.push(Desired { value, ..route.clone() });
+                letting_go.push(route.clone());
+            }
+            None => held.push(route.clone()),
+        }
+    }
+    let others: Vec<Desired> = routes.iter().filter(|route| !is_guarded(route)).cloned().collect();
+    for step in [held, others, letting_go] {
+        apply(writer, owner, &step).await?;
+    }
+    Ok(())
 }
 
 /// Takes out what the cluster has no kind for, which only certificates need. Returns how that stands, where there is any.

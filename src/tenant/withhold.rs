@@ -11,6 +11,7 @@ use crate::api::{OwnerRole, Tenant, TenantTier};
 use crate::cluster::{Identity, Key, Kind, Live, Store, Writer};
 use crate::database::{Databases, release};
 use crate::error::Error;
+use crate::gateway::way::{CUT_OFF, SUSPENDED};
 use crate::names;
 use k8s_openapi::api::rbac::v1::Subject;
 use serde_json::{Value, json};
@@ -52,9 +53,17 @@ pub async fn withhold(
         true => suspend(writer, store, owner).await,
         false => Ok(None),
     };
+    let why = match is_suspended {
+        true => Some(SUSPENDED),
+        false => quarantine.map(|_| CUT_OFF),
+    };
+    let shut = match why {
+        Some(why) => routes::shut(writer, store, owner, given.platform, why).await,
+        None => Ok(()),
+    };
     let keys = routes::revoke_keys(writer, tenant, owner).await;
     let signing = own_keys::revoke(writer, store, tenant, given.tier, owner, given.platform).await;
-    revoked.and(shut_in).and(keys).and(signing)?;
+    revoked.and(shut_in).and(shut).and(keys).and(signing)?;
     Ok(suspended?.or(closed?))
 }
 

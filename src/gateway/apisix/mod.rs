@@ -52,6 +52,8 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
     Written { objects, inexpressible }
 }
 
+pub use routes::shut;
+
 /// An object in the tenant's first namespace, for the ingress controller of this class.
 fn object(way: &Way, to: &Attachment, kind: Kind, name: &str, mut spec: Value) -> Desired {
     if !to.name.is_empty() {

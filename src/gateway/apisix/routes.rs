@@ -3,11 +3,14 @@
 use super::limits::Limits;
 use super::{NAME, key_set, object, plugin, security, upstreams};
 use crate::api::{HttpMethod, PathType};
-use crate::cluster::{Desired, Kind};
+use crate::cluster::{Desired, Kind, Live};
 use crate::gateway::Attachment;
 use crate::gateway::class::{self, Class};
 use crate::gateway::way::{API_KEY, Backend, Entry, Inexpressible, Route, State, TENANT_CLIENT, TENANT_ID, Way};
 use serde_json::{Value, json};
+
+/// The plugin that answers by itself.
+const MOCKING: &str = "mocking";
 
 /// Routes that differ in their paths only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +137,24 @@ pub fn open(way: &Way, to: &Attachment, rules: &[Rule], limits: &Limits, tokens:
     way.entries.iter().enumerate().map(of_entry).collect()
 }
 
+/// Lets nobody through by a route that does: what is to be written.
+pub fn shut(live: &Live, why: &str) -> Option<Desired> {
+    let mut value = live.value.clone();
+    let rules = value.pointer_mut("/spec/http").and_then(Value::as_array_mut)?;
+    let answers_itself = |rule: &Value| {
+        let plugins = rule["plugins"].as_array().into_iter().flatten();
+        plugins.filter(|plugin| plugin["name"] == MOCKING).count() == 1
+    };
+    if rules.iter().all(answers_itself) {
+        return None;
+    }
+    for rule in rules.iter_mut().filter(|rule| !answers_itself(rule)) {
+        rule["plugins"] = json!([refusal(503, why)]);
+        rule.as_object_mut()?.remove("plugin_config_name");
+    }
+    Some(live.with(value))
+}
+
 /// Answers everything that comes by any entry.
 pub fn closed(way: &Way, to: &Attachment) -> Vec<Desired> {
     let State::Closed(why) = way.state else {
@@ -225,7 +246,12 @@ fn rewrite(way: &Way, entry: &Entry) -> Value {
         .into_iter()
         .collect();
     // The name of a key is put in after this.
-    let mut rewrite = json!({"headers": {"set": set, "remove": [TENANT_CLIENT]}});
+    let mut removed = vec![TENANT_CLIENT];
+    // Whoever shows a key where none is asked for keeps it from the workload all the same; those who look at it do so before.
+    if !way.gateway.keys.is_empty() {
+        removed.push(API_KEY);
+    }
+    let mut rewrite = json!({"headers": {"set": set, "remove": removed}});
     if let Entry::Path { prefix, .. } = entry {
         rewrite["regex_uri"] = json!([format!("^{prefix}/?(.*)$"), "/$1"]);
     }
@@ -252,7 +278,7 @@ pub fn refusal(status: u16, why: &str) -> Value {
         _ => "TenantUnavailable",
     };
     plugin(
-        "mocking",
+        MOCKING,
         json!({
             "response_status": status,
             "content_type": "application/json;charset=utf8",

@@ -2,18 +2,20 @@
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
 mod grants;
+mod handover;
 mod key_set;
 mod listeners;
 mod routes;
 mod security;
 mod traffic;
 
+pub use handover::held;
 pub use listeners::LISTENERS;
 
 use super::class::OPEN;
 use super::way::{Inexpressible, Way};
 use super::{Attachment, Written, certificates};
-use crate::cluster::{Desired, Key, Kind};
+use crate::cluster::{Desired, Identity, Key, Kind, Live};
 use crate::tenant::plan;
 use serde_json::{Value, json};
 
@@ -73,6 +75,12 @@ pub fn barred(mut route: Value) -> Value {
     route
 }
 
+/// Closes a route, as JSON, that is open: what is to be written, in this order.
+pub fn closed(owner: &Identity, route: &Live, why: &str) -> Option<[Desired; 2]> {
+    let closed = || [routes::answer(owner, why), route.with(barred(route.value.clone()))];
+    (!is_barred(&route.value)).then(closed)
+}
+
 /// Whether nothing leads through a route.
 pub fn is_barred(route: &Value) -> bool {
     rules(route).iter().all(|rule| rule.get("backendRefs").is_none())
@@ -107,7 +115,11 @@ fn inexpressible(way: &Way, rules: usize) -> Vec<Inexpressible> {
 
 /// An object in the tenant's first namespace.
 fn object(way: &Way, kind: Kind, version: &str, name: &str, labels: &[(&str, &str)], spec: Value) -> Desired {
-    let mut meta = plan::meta(&way.owner, &way.owner.tenant, name);
+    object_of(&way.owner, kind, version, name, labels, spec)
+}
+
+fn object_of(owner: &Identity, kind: Kind, version: &str, name: &str, labels: &[(&str, &str)], spec: Value) -> Desired {
+    let mut meta = plan::meta(owner, &owner.tenant, name);
     let own = meta.labels.get_or_insert_default();
     own.extend(labels.iter().map(|(key, value)| (key.to_string(), value.to_string())));
     let object = json!({"apiVersion": version, "kind": kind.as_str(), "metadata": meta, "spec": spec});

@@ -1,9 +1,9 @@
 //! HTTPRoutes: one for each way to be known and each class of credentials, since a policy is for whole routes.
 
 use super::listeners::LISTENERS;
-use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object};
+use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object, object_of};
 use crate::api::PathType;
-use crate::cluster::{Desired, Kind};
+use crate::cluster::{Desired, Identity, Kind};
 use crate::gateway::Attachment;
 use crate::gateway::class::{self, Class};
 use crate::gateway::way::{API_KEY, Backend, Entry, Route, State, TENANT_CLIENT, TENANT_ID, Way};
@@ -50,15 +50,20 @@ pub fn routes(way: &Way, to: &Attachment) -> Vec<Desired> {
         State::Open => None,
     };
     if let Some(why) = why {
-        let body = json!({"status": 503, "reason": "TenantUnavailable", "message": why}).to_string();
-        let spec = json!({"directResponse": {
-            "statusCode": 503,
-            "contentType": "application/json",
-            "body": {"type": "Inline", "inline": body},
-        }});
-        objects.push(object(way, Kind::HttpRouteFilter, POLICIES, REFUSAL, &[], spec));
+        objects.push(answer(&way.owner, why));
     }
     objects
+}
+
+/// What the refusal answers with.
+pub fn answer(owner: &Identity, why: &str) -> Desired {
+    let body = json!({"status": 503, "reason": "TenantUnavailable", "message": why}).to_string();
+    let spec = json!({"directResponse": {
+        "statusCode": 503,
+        "contentType": "application/json",
+        "body": {"type": "Inline", "inline": body},
+    }});
+    object_of(owner, Kind::HttpRouteFilter, POLICIES, REFUSAL, &[], spec)
 }
 
 /// The tenant's routes by the credentials that they ask for.
@@ -120,12 +125,17 @@ fn rules(way: &Way, entry: &Entry, class: &Class, route: &Route) -> Vec<Value> {
     }
     let path = path(entry, route);
     let context = way.context().map(|(name, value)| json!({"name": name, "value": value}));
+    // Whoever shows a key where none is asked for keeps it from the workload all the same.
+    let mut removed = vec![TENANT_CLIENT];
+    if !way.gateway.keys.is_empty() {
+        removed.push(API_KEY);
+    }
     let mut filters = vec![json!({
         "type": "RequestHeaderModifier",
         "requestHeaderModifier": match class.has_client() {
             // Set by the filter that looks at the key, which comes before this one.
             true => json!({"set": context}),
-            false => json!({"set": context, "remove": [TENANT_CLIENT]}),
+            false => json!({"set": context, "remove": removed}),
         },
     })];
     if let Entry::Path { .. } = entry {
