@@ -150,7 +150,7 @@ fn there_are_never_more_than_a_certain_number_and_none_is_lost_by_that() {
         requests += 1;
         let asked = rotation(Some(&requests.to_string()));
         for _ in 0..2 {
-            now = later(now, head_start(asked.overlap));
+            now = after(now, head_start(asked.overlap));
             last = attempt(Some(&last.secret), &last.status.key_ids, &[], &asked, now).expect("nothing is lost");
         }
     }

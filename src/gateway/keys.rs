@@ -6,11 +6,13 @@ use crate::cluster::Identity;
 use crate::names;
 use crate::rotation::{Published, Rotation, Turn, decide};
 use crate::tenant::plan;
+use crate::time::{after, seconds};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What the Secret says of one key, in an annotation.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ struct Record {
 }
 
 /// How long the gateway has had a key before clients are told of it: whoever reads a new one may use it at once.
-const HEAD_START: SignedDuration = SignedDuration::from_secs(5);
+const HEAD_START: Duration = Duration::from_secs(5);
 /// Who has the key that there is where there is no other. Nobody was told of it; without any key a gateway may take those of other routes.
 const NOBODY: &str = "nobody.at.all";
 
@@ -85,12 +87,12 @@ pub fn turn(
                 let staged = held(&coming).zip(since);
                 match (current, record, staged) {
                     (Some(current), Some(record), staged)
-                        if staged.as_ref().is_none_or(|(_, since)| now < later(*since, HEAD_START)) =>
+                        if staged.as_ref().is_none_or(|(_, since)| now < after(*since, HEAD_START)) =>
                     {
                         let (next, since) = staged.unwrap_or_else(|| (ByteString(fresh().into_bytes()), seconds(now)));
                         data.insert(client, current);
                         data.insert(coming, next);
-                        due(later(since, HEAD_START));
+                        due(after(since, HEAD_START));
                         Record {
                             previous_until: None,
                             next_since: Some(since),
@@ -127,8 +129,7 @@ pub fn turn(
                 }
             }
         };
-        let interval = SignedDuration::try_from(rotation.interval).unwrap_or(SignedDuration::MAX);
-        let renewed = later(record.issued_at, interval);
+        let renewed = after(record.issued_at, rotation.interval);
         if record.next_since.is_none() {
             due(record.previous_until.unwrap_or(renewed));
         }
@@ -188,15 +189,6 @@ pub fn without(found: &Secret, named: &[String], fresh: impl FnOnce() -> String)
         data: Some(data),
         ..found.clone()
     })
-}
-
-/// Kubernetes' own times have whole seconds.
-fn seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
-fn later(time: Timestamp, duration: SignedDuration) -> Timestamp {
-    time.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
 fn records(secret: &Secret) -> BTreeMap<String, Record> {

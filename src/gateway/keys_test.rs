@@ -71,7 +71,7 @@ fn each_key_is_made_once() {
 /// The turn of a renewal, as it comes about: the gateway is told first.
 fn renewed(wanted: &[Key], found: &Secret, rotation: &Rotation, now: &str) -> Keyring {
     let staged = turned(wanted, Some(found), rotation, now);
-    let then = (at(now) + SignedDuration::from_secs(5)).to_string();
+    let then = (at(now) + Duration::from_secs(5)).to_string();
     turned(wanted, Some(&staged.secret), rotation, &then)
 }
 
