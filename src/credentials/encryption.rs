@@ -6,7 +6,7 @@ use crate::api::EncryptionKeyStatus;
 use crate::cluster::Identity;
 use crate::names;
 use crate::rotation::{Published, Rotation, Turn, decide};
-use crate::tenant::plan;
+use crate::tenant::plan::secret;
 use crate::time::{after, seconds};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -197,18 +197,10 @@ fn secret(owner: &Identity, keys: &BTreeMap<String, Key>, current: &str, record:
     ];
     let words = words.map(|(entry, word)| (entry.to_string(), bytes(word)));
     let keys = keys.iter().map(|(id, key)| (id.clone(), ByteString(key.0.to_vec())));
-    let mut metadata = plan::meta(owner, &owner.tenant, names::ENCRYPTION_KEY_SECRET);
-    let told = serde_json::to_string(record).unwrap_or_default();
-    metadata
-        .annotations
-        .get_or_insert_default()
-        .insert(names::KEYS.into(), told);
-    Secret {
-        metadata,
-        type_: Some("Opaque".into()),
-        data: Some(words.into_iter().chain(keys).collect()),
-        ..Secret::default()
-    }
+    let data = words.into_iter().chain(keys).collect();
+    let mut secret = secret::opaque(owner, names::ENCRYPTION_KEY_SECRET, data);
+    secret::tell(&mut secret, names::KEYS, record);
+    secret
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod key_pair;
 pub mod signing;
 
 use crate::names;
+use crate::tenant::plan::secret;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde::de::DeserializeOwned;
@@ -23,8 +24,7 @@ fn head_start(overlap: Duration) -> Duration {
 
 /// What a Secret says of its keys, in an annotation.
 fn record<T: DeserializeOwned>(secret: &Secret) -> Option<T> {
-    let text = secret.metadata.annotations.as_ref()?.get(names::KEYS)?;
-    serde_json::from_str(text).ok()
+    secret::told(secret, names::KEYS)
 }
 
 /// One entry of a Secret, as text.

@@ -5,7 +5,7 @@ use crate::api::ApiKeyStatus;
 use crate::cluster::Identity;
 use crate::names;
 use crate::rotation::{Published, Rotation, Turn, decide};
-use crate::tenant::plan;
+use crate::tenant::plan::secret;
 use crate::time::{after, seconds};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -50,7 +50,8 @@ pub fn turn(
     now: Timestamp,
     mut fresh: impl FnMut() -> String,
 ) -> Keyring {
-    let records = found.map(records).unwrap_or_default();
+    let records = found.and_then(|found| secret::told(found, names::API_KEYS));
+    let records: BTreeMap<String, Record> = records.unwrap_or_default();
     let held = |client: &str| {
         let data = found.and_then(|found| found.data.as_ref())?;
         data.get(client).filter(|key| !key.0.is_empty()).cloned()
@@ -146,22 +147,9 @@ pub fn turn(
             held(NOBODY).unwrap_or_else(|| ByteString(fresh().into_bytes())),
         );
     }
-    let mut metadata = plan::meta(owner, &owner.tenant, names::API_KEYS_SECRET);
-    let text = serde_json::to_string(&kept).unwrap_or_default();
-    metadata
-        .annotations
-        .get_or_insert_default()
-        .insert(names::API_KEYS.into(), text);
-    Keyring {
-        secret: Secret {
-            metadata,
-            type_: Some("Opaque".into()),
-            data: Some(data),
-            ..Secret::default()
-        },
-        status,
-        next,
-    }
+    let mut secret = secret::opaque(owner, names::API_KEYS_SECRET, data);
+    secret::tell(&mut secret, names::API_KEYS, &kept);
+    Keyring { secret, status, next }
 }
 
 /// The Secret without what the spec does not name and what has expired; nothing new is made. None where that is all as it should be.
@@ -189,16 +177,6 @@ pub fn without(found: &Secret, named: &[String], fresh: impl FnOnce() -> String)
         data: Some(data),
         ..found.clone()
     })
-}
-
-fn records(secret: &Secret) -> BTreeMap<String, Record> {
-    let text = secret
-        .metadata
-        .annotations
-        .as_ref()
-        .and_then(|all| all.get(names::API_KEYS));
-    text.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
