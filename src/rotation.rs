@@ -76,20 +76,12 @@ pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotatio
 }
 
 #[cfg(test)]
+pub(crate) mod fixtures;
+
+#[cfg(test)]
 mod tests {
+    use super::fixtures::{at, rotation};
     use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        format!("2026-01-{text}Z").parse().expect("a time")
-    }
-
-    fn rotation(request: Option<&str>) -> Rotation {
-        Rotation {
-            interval: Duration::from_hours(240),
-            overlap: Duration::from_hours(24),
-            request: request.map(String::from),
-        }
-    }
 
     fn published(login: usize, issued: &str, until: Option<&str>) -> Published {
         Published {

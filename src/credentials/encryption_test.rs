@@ -1,17 +1,5 @@
 use super::*;
-use std::time::Duration;
-
-fn at(text: &str) -> Timestamp {
-    format!("2026-01-{text}Z").parse().expect("a time")
-}
-
-fn rotation(request: Option<&str>) -> Rotation {
-    Rotation {
-        interval: Duration::from_hours(240),
-        overlap: Duration::from_hours(24),
-        request: request.map(String::from),
-    }
-}
+use crate::rotation::fixtures::{at, rotation};
 
 fn attempt(
     found: Option<&Secret>,

@@ -1,7 +1,7 @@
 //! Which API keys there are, as time goes by.
 
 use super::*;
-use std::time::Duration;
+use crate::rotation::fixtures::rotation;
 
 const NOW: &str = "2026-01-10T00:00:00Z";
 
@@ -22,14 +22,6 @@ fn key(name: &str) -> Key {
         roles: Vec::new(),
         expires_at: None,
         slot: 0,
-    }
-}
-
-fn rotation(request: Option<&str>) -> Rotation {
-    Rotation {
-        interval: Duration::from_hours(240),
-        overlap: Duration::from_hours(24),
-        request: request.map(String::from),
     }
 }
 
