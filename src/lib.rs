@@ -18,3 +18,4 @@ pub mod settings;
 pub mod signals;
 pub mod telemetry;
 pub mod tenant;
+pub mod time;

@@ -1,7 +1,8 @@
 //! Two credentials take turns: a database's two logins, an API key and the one before it. Which is whose turn, and when, follows from what the published
 //! Secret says, the spec and the clock; nothing else is remembered. Pure.
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use crate::time::after;
+use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;
 
 /// How long credentials live.
@@ -47,10 +48,6 @@ pub enum Turn {
 
 /// Decides whose turn it is. `open` says which logins the server lets in now; it matters where nothing is published.
 pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotation, now: Timestamp) -> Turn {
-    let after = |time: Timestamp, duration: Duration| {
-        let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-        time.checked_add(duration).unwrap_or(Timestamp::MAX)
-    };
     let Some(published) = published else {
         // Who used the other one, if anybody, is not cut off at once.
         let login = usize::from(open[0] && !open[1]);
@@ -79,20 +76,12 @@ pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotatio
 }
 
 #[cfg(test)]
+pub(crate) mod fixtures;
+
+#[cfg(test)]
 mod tests {
+    use super::fixtures::{at, rotation};
     use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        format!("2026-01-{text}Z").parse().expect("a time")
-    }
-
-    fn rotation(request: Option<&str>) -> Rotation {
-        Rotation {
-            interval: Duration::from_hours(240),
-            overlap: Duration::from_hours(24),
-            request: request.map(String::from),
-        }
-    }
 
     fn published(login: usize, issued: &str, until: Option<&str>) -> Published {
         Published {

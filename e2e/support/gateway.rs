@@ -1,6 +1,6 @@
 //! The gateway of the local cluster, as its clients see it.
 
-use super::{Scene, TestTenant, cluster, eventually, secs, server_workload};
+use super::{Scene, TestTenant, cluster, condition, eventually, secs, server_workload};
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -145,6 +145,24 @@ pub async fn api_key(tenant: &TestTenant, client: &str) -> Result<Option<String>
     };
     let key = base64::engine::general_purpose::STANDARD.decode(text)?;
     Ok(Some(String::from_utf8(key)?))
+}
+
+/// Its API key of this name.
+pub async fn key(tenant: &TestTenant, name: &str) -> Result<String> {
+    api_key(tenant, name).await?.with_context(|| format!("no key {name}"))
+}
+
+/// The header by which a key opens.
+pub fn x_api_key(key: &str) -> String {
+    format!("X-API-Key: {key}")
+}
+
+/// Once Ready it answers, at first and from then on.
+pub async fn ready(tenant: &TestTenant) -> Result<Value> {
+    let now = tenant.ready().await?;
+    let gateway = condition(&now, "GatewayReady").cloned().unwrap_or_default();
+    ensure!(gateway["status"] == "True", "{gateway}");
+    Ok(now)
 }
 
 /// Somebody who signs tokens.

@@ -22,7 +22,7 @@ pub mod wait;
 pub use cluster::{Cluster, admin, forbidden, path, refused, text};
 pub use scene::Scene;
 pub use tenant::{TestTenant, condition, summary};
-pub use wait::{eventually, secs, steadily};
+pub use wait::{eventually, meanwhile, secs, steadily};
 
 /// The image of the samples: an HTTP server on port 8080 which can also probe other addresses (`/agnhost connect`).
 pub const SERVER_IMAGE: &str = "executive-service:1.0.0";

@@ -1,6 +1,7 @@
 //! Waits that end, and say what they waited for.
 
 use anyhow::{Result, anyhow};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 pub fn secs(seconds: u64) -> Duration {
@@ -36,4 +37,27 @@ pub async fn steadily(what: &str, duration: Duration, ask: impl AsyncFn() -> Res
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     Ok(())
+}
+
+/// Does something over and over until something else has ended, whether that went well or not. Both must go well.
+pub async fn meanwhile<T>(
+    act: impl Future<Output = Result<T>>,
+    over_and_over: impl AsyncFn() -> Result<()>,
+) -> Result<T> {
+    let ended = Cell::new(false);
+    let act = async {
+        let result = act.await;
+        ended.set(true);
+        result
+    };
+    let load = async {
+        while !ended.get() {
+            over_and_over().await?;
+        }
+        Ok(())
+    };
+    let (acted, loaded) = tokio::join!(act, load);
+    // Of two failures this one is told: the other may follow from it.
+    let acted = acted?;
+    loaded.map(|()| acted)
 }

@@ -42,6 +42,7 @@ mod quarantine;
 mod quota;
 mod retention;
 mod roles;
+mod route_credentials;
 mod routes;
 mod seeds;
 mod shared_applications;

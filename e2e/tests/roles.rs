@@ -1,6 +1,6 @@
 //! Who may do what: the access matrix of the seed riscura, with a token of each role, through the real gateway.
 
-use crate::support::gateway::{Door, Issuer, api_key, led_to};
+use crate::support::gateway::{Door, Issuer, key, led_to, x_api_key};
 use crate::support::{Scene, path};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ async fn each_role_does_what_the_matrix_says_and_nothing_else() -> Result<()> {
         }
     }
     for (name, column) in [("app", Some(2)), ("none", None)] {
-        let key = format!("X-API-Key: {}", api_key(&tenant, name).await?.context("no key")?);
+        let key = x_api_key(&key(&tenant, name).await?);
         for (at, _, cells) in MATRIX {
             let is_allowed = column.is_some_and(|column: usize| cells[column]);
             ensure!(is_let_in(at, &key).await? == is_allowed, "the key {name} {at}");

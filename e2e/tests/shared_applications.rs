@@ -1,7 +1,7 @@
 //! What tenants share: an application of the platform, which each reaches by its own host and is told apart in; and nothing else of its namespace.
 
-use crate::support::gateway::{Door, Issuer, api_key, sent};
-use crate::support::{Scene, TestTenant, condition, eventually, forbidden, operator, path, pods, refused, secs, text};
+use crate::support::gateway::{Door, Issuer, key, ready, sent, x_api_key};
+use crate::support::{Scene, TestTenant, eventually, forbidden, operator, path, pods, refused, secs, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -56,13 +56,6 @@ fn grant(tenant: &str) -> String {
     path("referencegrants", NAMESPACE, &format!("tenant-operator-{tenant}"))
 }
 
-async fn ready(tenant: &TestTenant) -> Result<Value> {
-    let now = tenant.ready().await?;
-    let gateway = condition(&now, "GatewayReady").cloned().unwrap_or_default();
-    ensure!(gateway["status"] == "True", "{gateway}");
-    Ok(now)
-}
-
 /// What a tenant is granted.
 async fn granted(tenant: &TestTenant) -> Result<Value> {
     let found = tenant.cluster.get(&grant(&tenant.name)).await.context("the grant")?;
@@ -88,7 +81,7 @@ async fn each_tenant_reaches_the_application_as_itself() -> Result<()> {
     let keys = json!({"authentication": {"apiKeys": [{"name": "ci"}]}});
     let (b, at_b) = sharer(&scene, "b", &tier_name, keys).await?;
     let (now_a, now_b) = (ready(&a).await?, ready(&b).await?);
-    let key = format!("X-API-Key: {}", api_key(&b, "ci").await?.context("no key")?);
+    let key = x_api_key(&key(&b, "ci").await?);
     door.serves(&at_a, "/hostname", &[]).await?;
     door.serves(&at_b, "/hostname", &[&key]).await?;
     ensure!(

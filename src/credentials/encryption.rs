@@ -1,12 +1,13 @@
 //! The keys that a tenant encrypts data with. A key stays as long as there can be data that needs it; a rotation adds one, and once every pod has it, it is
 //! the one to encrypt with. What was lost cannot be made anew, since nothing else reads what was written with it.
 
-use super::{bytes, head_start, later, renewed, seconds, text};
+use super::{bytes, head_start, text};
 use crate::api::EncryptionKeyStatus;
 use crate::cluster::Identity;
 use crate::names;
 use crate::rotation::{Published, Rotation, Turn, decide};
-use crate::tenant::plan;
+use crate::tenant::plan::secret;
+use crate::time::{after, seconds};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
@@ -129,7 +130,7 @@ pub fn turn(
             (None, _) => (add(&mut keys), as_of_now, None),
             (Some(current), Turn::Keep { .. }) => (current, as_before, None),
             (Some(current), Turn::Issue { .. }) => match staged {
-                Some((next, since)) if since <= now && now >= later(since, start) => (next, as_of_now, None),
+                Some((next, since)) if since <= now && now >= after(since, start) => (next, as_of_now, None),
                 Some((next, since)) => (current, as_before, Some((next, since.min(seconds(now))))),
                 None if keys.len() >= MOST => (current, as_before, None),
                 None => (current, as_before, Some((add(&mut keys), seconds(now)))),
@@ -140,8 +141,8 @@ pub fn turn(
     let unknown = keys.keys().filter(|id| !order.contains(id)).cloned();
     let unknown: Vec<String> = unknown.collect();
     order.extend(unknown);
-    let due = renewed(issued_at, rotation.interval);
-    let ripe = next.as_ref().map(|(_, since)| later(*since, start));
+    let due = after(issued_at, rotation.interval);
+    let ripe = next.as_ref().map(|(_, since)| after(*since, start));
     let is_full = keys.len() >= MOST && ripe.is_none();
     let record = Record {
         issued_at: Some(issued_at),
@@ -196,18 +197,10 @@ fn secret(owner: &Identity, keys: &BTreeMap<String, Key>, current: &str, record:
     ];
     let words = words.map(|(entry, word)| (entry.to_string(), bytes(word)));
     let keys = keys.iter().map(|(id, key)| (id.clone(), ByteString(key.0.to_vec())));
-    let mut metadata = plan::meta(owner, &owner.tenant, names::ENCRYPTION_KEY_SECRET);
-    let told = serde_json::to_string(record).unwrap_or_default();
-    metadata
-        .annotations
-        .get_or_insert_default()
-        .insert(names::KEYS.into(), told);
-    Secret {
-        metadata,
-        type_: Some("Opaque".into()),
-        data: Some(words.into_iter().chain(keys).collect()),
-        ..Secret::default()
-    }
+    let data = words.into_iter().chain(keys).collect();
+    let mut secret = secret::opaque(owner, names::ENCRYPTION_KEY_SECRET, data);
+    secret::tell(&mut secret, names::KEYS, record);
+    secret
 }
 
 #[cfg(test)]

@@ -1,17 +1,5 @@
 use super::*;
-use std::time::Duration;
-
-fn at(text: &str) -> Timestamp {
-    format!("2026-01-{text}Z").parse().expect("a time")
-}
-
-fn rotation(request: Option<&str>) -> Rotation {
-    Rotation {
-        interval: Duration::from_hours(240),
-        overlap: Duration::from_hours(24),
-        request: request.map(String::from),
-    }
-}
+use crate::rotation::fixtures::{at, rotation};
 
 fn attempt(
     found: Option<&Secret>,
@@ -150,7 +138,7 @@ fn there_are_never_more_than_a_certain_number_and_none_is_lost_by_that() {
         requests += 1;
         let asked = rotation(Some(&requests.to_string()));
         for _ in 0..2 {
-            now = later(now, head_start(asked.overlap));
+            now = after(now, head_start(asked.overlap));
             last = attempt(Some(&last.secret), &last.status.key_ids, &[], &asked, now).expect("nothing is lost");
         }
     }

@@ -6,9 +6,9 @@ pub mod key_pair;
 pub mod signing;
 
 use crate::names;
+use crate::tenant::plan::secret;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -18,32 +18,13 @@ const SHORTEST_HEAD_START: Duration = Duration::from_secs(5);
 const LONGEST_HEAD_START: Duration = Duration::from_mins(10);
 
 /// How long a key is known before it is used: all who meet what was made with it have it by then.
-fn head_start(overlap: Duration) -> SignedDuration {
-    let start = overlap.clamp(SHORTEST_HEAD_START, LONGEST_HEAD_START);
-    SignedDuration::try_from(start).unwrap_or(SignedDuration::MAX)
-}
-
-fn later(time: Timestamp, duration: SignedDuration) -> Timestamp {
-    time.checked_add(duration).unwrap_or(Timestamp::MAX)
-}
-
-/// When a key is renewed next.
-fn renewed(issued_at: Timestamp, interval: Duration) -> Timestamp {
-    later(
-        issued_at,
-        SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX),
-    )
-}
-
-/// Kubernetes' own times have whole seconds.
-fn seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
+fn head_start(overlap: Duration) -> Duration {
+    overlap.clamp(SHORTEST_HEAD_START, LONGEST_HEAD_START)
 }
 
 /// What a Secret says of its keys, in an annotation.
 fn record<T: DeserializeOwned>(secret: &Secret) -> Option<T> {
-    let text = secret.metadata.annotations.as_ref()?.get(names::KEYS)?;
-    serde_json::from_str(text).ok()
+    secret::told(secret, names::KEYS)
 }
 
 /// One entry of a Secret, as text.

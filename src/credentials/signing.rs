@@ -2,12 +2,13 @@
 //! whoever verifies never meets a key that it has not heard of.
 
 use super::key_pair::{Jwk, JwkSet, KeyPair};
-use super::{bytes, head_start, later, renewed, seconds, text};
+use super::{bytes, head_start, text};
 use crate::api::SigningKeyStatus;
 use crate::cluster::Identity;
 use crate::names;
 use crate::rotation::{Published, Rotation, Turn, decide};
-use crate::tenant::plan;
+use crate::tenant::plan::secret;
+use crate::time::{after, seconds};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -84,7 +85,7 @@ pub fn turn(
         }
         (Some(current), Some(record), Turn::Issue { previous_until, .. }) => {
             let staged = pair(NEXT).zip(record.next_since.filter(|since| *since <= now));
-            let is_ripe = |since: &Timestamp| now >= later(*since, head_start(rotation.overlap));
+            let is_ripe = |since: &Timestamp| now >= after(*since, head_start(rotation.overlap));
             match staged {
                 Some((next, since)) if is_ripe(&since) && is_known(&current.public, &next.public) => {
                     let until = previous_until.filter(|until| now < *until);
@@ -180,22 +181,15 @@ impl Keys {
         .map(bytes);
         let mut data: BTreeMap<_, _> = ENTRIES.map(String::from).into_iter().zip(values).collect();
         next.map(|next| data.insert(NEXT.into(), bytes(next.reveal())));
-        let mut metadata = plan::meta(owner, &owner.tenant, names::SIGNING_KEY_SECRET);
-        let told = serde_json::to_string(&record).unwrap_or_default();
-        let annotations = metadata.annotations.get_or_insert_default();
-        annotations.insert(names::KEYS.into(), told);
-        let due = renewed(record.issued_at, rotation.interval);
+        let mut secret = secret::opaque(owner, names::SIGNING_KEY_SECRET, data);
+        secret::tell(&mut secret, names::KEYS, &record);
+        let due = after(record.issued_at, rotation.interval);
         let until = record.previous.map(|(_, until)| until);
         let ripe = record
             .next_since
-            .map(|since| later(since, head_start(rotation.overlap)));
+            .map(|since| after(since, head_start(rotation.overlap)));
         Signing {
-            secret: Secret {
-                metadata,
-                type_: Some("Opaque".into()),
-                data: Some(data),
-                ..Secret::default()
-            },
+            secret,
             set,
             status: SigningKeyStatus {
                 key_id: kid,

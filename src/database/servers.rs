@@ -197,12 +197,17 @@ impl Shard {
         self.verify(tenant_id, None);
         let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
         apart.remove(tenant_id);
+        drop(apart);
+        self.restart_turns().forget(tenant_id);
     }
 
     /// How long a tenant waits for its turn to have its login tried after a restart.
     pub fn restart_turn(&self, tenant_id: &str, gap: Duration) -> Duration {
-        let mut turns = self.restart_turns.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.take(tenant_id, gap, Instant::now())
+        self.restart_turns().take(tenant_id, gap, Instant::now())
+    }
+
+    fn restart_turns(&self) -> MutexGuard<'_, Turns> {
+        self.restart_turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether one more login may be tried just to see that it still works: so many in a time, however many tenants.
@@ -447,10 +452,15 @@ mod tests {
             shard.verify(id, Some("first"));
             shard.set_apart(id, isolation::Outcome::Passed);
         }
+        let hour = Duration::from_hours(1);
+        let waits = ["other", "gone", "here"].map(|id| shard.restart_turn(id, hour));
+        assert!(waits[0] < waits[1] && waits[1] < waits[2], "{waits:?}");
         shard.forget("gone");
         assert_eq!((shard.verified("gone", "first"), shard.apart("gone")), (None, None));
         assert!(shard.verified("here", "first").is_some());
         assert_eq!(shard.apart("here"), Some(isolation::Outcome::Passed));
+        assert!(shard.restart_turn("gone", hour) > waits[2], "its turn is forgotten");
+        assert!(shard.restart_turn("here", hour) <= waits[2]);
     }
 
     #[test]

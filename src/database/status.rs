@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::names;
 use crate::postgres::client;
 use crate::postgres::shared::Severity;
+use crate::time::seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -32,7 +33,7 @@ pub fn status(
     now: Timestamp,
 ) -> DatabaseServerStatus {
     let old = server.status.clone().unwrap_or_default();
-    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let now = seconds(now);
     let conditions = said(server, looked, tenants)
         .into_iter()
         .map(|Said(kind, status, reason, mut message)| {

@@ -22,6 +22,7 @@ use crate::postgres::shared;
 use crate::rotation::{self, Published, Turn};
 use crate::tenant::ValidTenant;
 use crate::tenant::validate::ValidDatabase;
+use crate::time::{after, seconds};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use std::sync::Arc;
@@ -195,7 +196,7 @@ impl Tending<'_> {
             self.enroll(&connection, shard).await?;
         }
         let open = open_logins(&shard.of(tenant_names), tenant_names);
-        let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_else(|_| Timestamp::now());
+        let now = seconds(Timestamp::now());
         let published = credentials.as_ref().map(|credentials| &credentials.published);
         let turn = rotation::decide(published, open, &self.tenant.rotation, now);
         if self.tenant.is_shut() {
@@ -580,8 +581,7 @@ impl Tending<'_> {
         let databases = place.as_ref().map(|place| place.databases(tenant_names, records));
         let first = databases.and_then(|databases| databases.first().map(ToString::to_string));
         let published = credentials.map(|credentials| &credentials.published);
-        let interval = k8s_openapi::jiff::SignedDuration::try_from(self.tenant.rotation.interval).ok();
-        let next = |published: &Published| published.issued_at.checked_add(interval?).ok();
+        let next = |published: &Published| after(published.issued_at, self.tenant.rotation.interval);
         DatabaseStatus {
             server: self.placement.server.clone(),
             model: self.placement.model.to_string(),
@@ -591,7 +591,7 @@ impl Tending<'_> {
                 name: names::DATABASE_SECRET.into(),
             }),
             credentials_issued_at: published.map(|published| published.issued_at.to_string()),
-            next_rotation_at: published.and_then(next).map(|next| next.to_string()),
+            next_rotation_at: published.map(|published| next(published).to_string()),
         }
     }
 

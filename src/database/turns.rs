@@ -29,6 +29,11 @@ impl Turns {
         self.given.insert(who.into(), at);
         at - now
     }
+
+    /// Somebody does not come any more, or not for what it asked then.
+    pub fn forget(&mut self, who: &str) {
+        self.given.remove(who);
+    }
 }
 
 #[cfg(test)]
@@ -57,5 +62,17 @@ mod tests {
             Duration::ZERO,
             "nobody waits when nobody asked"
         );
+    }
+
+    #[test]
+    fn who_is_forgotten_has_no_turn_any_more() {
+        let (mut turns, start, gap) = (Turns::default(), Instant::now(), Duration::from_millis(50));
+        for name in ["a", "b", "c"] {
+            turns.take(name, gap, start);
+        }
+        turns.forget("b");
+        assert_eq!(turns.given.keys().collect::<Vec<_>>(), ["c"]);
+        assert_eq!(turns.take("b", gap, start), gap * 3, "it begins anew");
+        assert_eq!(turns.take("c", gap, start), gap * 2, "others keep their place");
     }
 }

@@ -5,12 +5,14 @@ use crate::api::ApiKeyStatus;
 use crate::cluster::Identity;
 use crate::names;
 use crate::rotation::{Published, Rotation, Turn, decide};
-use crate::tenant::plan;
+use crate::tenant::plan::secret;
+use crate::time::{after, seconds};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What the Secret says of one key, in an annotation.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ struct Record {
 }
 
 /// How long the gateway has had a key before clients are told of it: whoever reads a new one may use it at once.
-const HEAD_START: SignedDuration = SignedDuration::from_secs(5);
+const HEAD_START: Duration = Duration::from_secs(5);
 /// Who has the key that there is where there is no other. Nobody was told of it; without any key a gateway may take those of other routes.
 const NOBODY: &str = "nobody.at.all";
 
@@ -48,7 +50,8 @@ pub fn turn(
     now: Timestamp,
     mut fresh: impl FnMut() -> String,
 ) -> Keyring {
-    let records = found.map(records).unwrap_or_default();
+    let records = found.and_then(|found| secret::told(found, names::API_KEYS));
+    let records: BTreeMap<String, Record> = records.unwrap_or_default();
     let held = |client: &str| {
         let data = found.and_then(|found| found.data.as_ref())?;
         data.get(client).filter(|key| !key.0.is_empty()).cloned()
@@ -85,12 +88,12 @@ pub fn turn(
                 let staged = held(&coming).zip(since);
                 match (current, record, staged) {
                     (Some(current), Some(record), staged)
-                        if staged.as_ref().is_none_or(|(_, since)| now < later(*since, HEAD_START)) =>
+                        if staged.as_ref().is_none_or(|(_, since)| now < after(*since, HEAD_START)) =>
                     {
                         let (next, since) = staged.unwrap_or_else(|| (ByteString(fresh().into_bytes()), seconds(now)));
                         data.insert(client, current);
                         data.insert(coming, next);
-                        due(later(since, HEAD_START));
+                        due(after(since, HEAD_START));
                         Record {
                             previous_until: None,
                             next_since: Some(since),
@@ -127,8 +130,7 @@ pub fn turn(
                 }
             }
         };
-        let interval = SignedDuration::try_from(rotation.interval).unwrap_or(SignedDuration::MAX);
-        let renewed = later(record.issued_at, interval);
+        let renewed = after(record.issued_at, rotation.interval);
         if record.next_since.is_none() {
             due(record.previous_until.unwrap_or(renewed));
         }
@@ -145,22 +147,9 @@ pub fn turn(
             held(NOBODY).unwrap_or_else(|| ByteString(fresh().into_bytes())),
         );
     }
-    let mut metadata = plan::meta(owner, &owner.tenant, names::API_KEYS_SECRET);
-    let text = serde_json::to_string(&kept).unwrap_or_default();
-    metadata
-        .annotations
-        .get_or_insert_default()
-        .insert(names::API_KEYS.into(), text);
-    Keyring {
-        secret: Secret {
-            metadata,
-            type_: Some("Opaque".into()),
-            data: Some(data),
-            ..Secret::default()
-        },
-        status,
-        next,
-    }
+    let mut secret = secret::opaque(owner, names::API_KEYS_SECRET, data);
+    secret::tell(&mut secret, names::API_KEYS, &kept);
+    Keyring { secret, status, next }
 }
 
 /// The Secret without what the spec does not name and what has expired; nothing new is made. None where that is all as it should be.
@@ -188,25 +177,6 @@ pub fn without(found: &Secret, named: &[String], fresh: impl FnOnce() -> String)
         data: Some(data),
         ..found.clone()
     })
-}
-
-/// Kubernetes' own times have whole seconds.
-fn seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
-fn later(time: Timestamp, duration: SignedDuration) -> Timestamp {
-    time.checked_add(duration).unwrap_or(Timestamp::MAX)
-}
-
-fn records(secret: &Secret) -> BTreeMap<String, Record> {
-    let text = secret
-        .metadata
-        .annotations
-        .as_ref()
-        .and_then(|all| all.get(names::API_KEYS));
-    text.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

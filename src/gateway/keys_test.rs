@@ -1,7 +1,7 @@
 //! Which API keys there are, as time goes by.
 
 use super::*;
-use std::time::Duration;
+use crate::rotation::fixtures::rotation;
 
 const NOW: &str = "2026-01-10T00:00:00Z";
 
@@ -22,14 +22,6 @@ fn key(name: &str) -> Key {
         roles: Vec::new(),
         expires_at: None,
         slot: 0,
-    }
-}
-
-fn rotation(request: Option<&str>) -> Rotation {
-    Rotation {
-        interval: Duration::from_hours(240),
-        overlap: Duration::from_hours(24),
-        request: request.map(String::from),
     }
 }
 
@@ -71,7 +63,7 @@ fn each_key_is_made_once() {
 /// The turn of a renewal, as it comes about: the gateway is told first.
 fn renewed(wanted: &[Key], found: &Secret, rotation: &Rotation, now: &str) -> Keyring {
     let staged = turned(wanted, Some(found), rotation, now);
-    let then = (at(now) + SignedDuration::from_secs(5)).to_string();
+    let then = (at(now) + Duration::from_secs(5)).to_string();
     turned(wanted, Some(&staged.secret), rotation, &then)
 }
 

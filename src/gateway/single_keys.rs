@@ -5,7 +5,7 @@
 use super::way::Key;
 use crate::cluster::Identity;
 use crate::names;
-use crate::tenant::plan;
+use crate::tenant::plan::secret;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use std::collections::BTreeMap;
@@ -18,18 +18,14 @@ pub type Slots = BTreeMap<String, usize>;
 
 /// What the Secret with all keys says of these.
 pub fn told(keys: Option<&Secret>) -> Slots {
-    let annotations = keys.and_then(|keys| keys.metadata.annotations.as_ref());
-    let text = annotations.and_then(|all| all.get(names::API_KEY_SLOTS));
-    text.and_then(|text| serde_json::from_str(text).ok())
+    keys.and_then(|keys| secret::told(keys, names::API_KEY_SLOTS))
         .unwrap_or_default()
 }
 
 /// Says it there, for the next time.
 pub fn tell(keys: &mut Secret, slots: &Slots) {
     if !slots.is_empty() {
-        let text = serde_json::to_string(slots).unwrap_or_default();
-        let annotations = keys.metadata.annotations.get_or_insert_default();
-        annotations.insert(names::API_KEY_SLOTS.into(), text);
+        secret::tell(keys, names::API_KEY_SLOTS, slots);
     }
 }
 
@@ -61,18 +57,13 @@ pub fn secret(
     found: Option<&Secret>,
     fresh: impl FnOnce() -> String,
 ) -> Secret {
-    let mut metadata = plan::meta(owner, &owner.tenant, name);
-    let key = key.cloned().unwrap_or_else(|| {
-        let annotations = metadata.annotations.get_or_insert_default();
-        annotations.insert(names::OPENS_NOTHING.into(), "true".into());
-        unknown(found).unwrap_or_else(|| ByteString(fresh().into_bytes()))
-    });
-    Secret {
-        metadata,
-        type_: Some("Opaque".into()),
-        data: Some(BTreeMap::from([(KEY.into(), key)])),
-        ..Secret::default()
+    let held = key.cloned().or_else(|| unknown(found));
+    let held = held.unwrap_or_else(|| ByteString(fresh().into_bytes()));
+    let mut secret = secret::opaque(owner, name, BTreeMap::from([(KEY.into(), held)]));
+    if key.is_none() {
+        secret::tell(&mut secret, names::OPENS_NOTHING, &true);
     }
+    secret
 }
 
 /// What a Secret holds that nobody was told.

@@ -1,8 +1,9 @@
 //! What to say of the proof that a tenant is apart. Pure; the clock is an argument.
 
-use super::status::{MAX_MESSAGE, Said, kind, merge, seconds};
+use super::status::{MAX_MESSAGE, Said, kind, merge};
 use crate::api::{Direction, IsolationStatus, IsolationViolation, Opener, TenantStatus};
 use crate::isolation::{Outcome, Proof, Violation};
+use crate::time::seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;

@@ -205,19 +205,12 @@ fn replace(value: &mut Value, kids: &BTreeSet<&str>, with: &str) -> bool {
             true
         }
         // Each of them, not only the first.
-        Value::Array(items) => {
-            items
-                .iter_mut()
-                .filter_map(|item| replace(item, kids, with).then_some(()))
-                .count()
-                > 0
-        }
-        Value::Object(fields) => {
-            let replaced = fields
-                .values_mut()
-                .filter_map(|field| replace(field, kids, with).then_some(()));
-            replaced.count() > 0
-        }
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |any, item| any | replace(item, kids, with)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .fold(false, |any, field| any | replace(field, kids, with)),
         _ => false,
     }
 }

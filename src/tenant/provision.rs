@@ -169,10 +169,9 @@ async fn provision_rest(
                 running: false,
             };
             return Ok(Provisioned {
-                progress,
                 database: Some(data.clone()),
                 credentials: Some(credentials),
-                gateway: None,
+                ..progress.into()
             });
         }
     }
@@ -181,41 +180,24 @@ async fn provision_rest(
     let gateway = routes::tend(writer, store, &tenant, platform).await?;
     // Last what the former workloads stood on, now that none of them needs it.
     prune(writer, stale).await?;
-    if let Some(waiting) = leaving.or(left) {
-        return Ok(Provisioned {
-            progress: Progress::Namespaces(waiting),
-            database: data,
-            credentials: Some(credentials),
-            gateway,
-        });
-    }
-    // Cut off, they need not come right.
-    if tenant.quarantine.is_some() {
-        return Ok(Provisioned {
-            progress: Progress::Complete,
-            database: data,
-            credentials: Some(credentials),
-            gateway,
-        });
-    }
     let deployments = workloads.iter().filter(|desired| desired.key.kind == Kind::Deployment);
     let live = deployments.map(|desired| (desired.key.name.clone(), store.get(&owner.tenant, &desired.key)));
-    let problem = data.as_ref().and_then(|data| data.problem.clone());
-    if let Some((_, message)) = &credentials.problem {
-        return Ok(Provisioned {
-            progress: Progress::Credentials(message.clone()),
-            database: data,
-            credentials: Some(credentials),
-            gateway,
-        });
-    }
-    let progress = match (workload::judge(live), problem) {
-        (Some(unavailable), _) => Progress::Workloads(unavailable),
-        (None, Some(problem)) => Progress::Database { problem, running: true },
-        (None, None) => match gateway.as_ref().map(|gateway| &gateway.standing) {
+    let progress = if let Some(waiting) = leaving.or(left) {
+        Progress::Namespaces(waiting)
+    } else if tenant.quarantine.is_some() {
+        // Cut off, workloads need not come right.
+        Progress::Complete
+    } else if let Some((_, message)) = &credentials.problem {
+        Progress::Credentials(message.clone())
+    } else if let Some(unavailable) = workload::judge(live) {
+        Progress::Workloads(unavailable)
+    } else if let Some(problem) = data.as_ref().and_then(|data| data.problem.clone()) {
+        Progress::Database { problem, running: true }
+    } else {
+        match gateway.as_ref().map(|gateway| &gateway.standing) {
             None | Some(Standing::Ready) => Progress::Complete,
             Some(standing) => Progress::Gateway(standing.clone()),
-        },
+        }
     };
     Ok(Provisioned {
         progress,

@@ -1,12 +1,13 @@
 //! Whether a tenant that was found to reach another is cut off, where its tier asks for it. Pure; the clock is an argument.
 
-use super::status::{kind, seconds};
+use super::status::kind;
 use crate::api::{Direction, Opener, TenantStatus, TenantTier, ViolationResponse};
 use crate::cluster::Live;
 use crate::isolation::check::{API_ACCESS, Severity};
 use crate::names;
+use crate::time::{after, seconds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -62,9 +63,7 @@ impl Quarantine {
         let period = asked
             .filter(|period| !period.is_negative())
             .map_or(PERIOD, Duration::from);
-        self.clean_since?
-            .checked_add(SignedDuration::try_from(period).ok()?)
-            .ok()
+        Some(after(self.clean_since?, period))
     }
 
     /// What to tell people, the tenant's own among them: whom it concerns is not theirs to know.

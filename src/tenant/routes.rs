@@ -315,9 +315,9 @@ async fn lead_in(
 
 /// Takes out what the cluster has no kind for, which only certificates need. Returns how that stands, where there is any.
 fn unknown(store: &Store, objects: &mut Vec<Desired>) -> Option<Standing> {
-    let mut unknown = objects.extract_if(.., |object| !store.has_listed(object.key.kind));
-    let kind = unknown.next()?.key.kind;
-    unknown.for_each(drop);
+    let unknown = objects.extract_if(.., |object| !store.has_listed(object.key.kind));
+    let unknown: Vec<Desired> = unknown.collect();
+    let kind = unknown.first()?.key.kind;
     Some(match store.is_lacking(kind) {
         true => {
             let Inexpressible { field, message } = certificates::lacking(kind);

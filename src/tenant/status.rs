@@ -14,6 +14,7 @@ use crate::database::tend::Outcome as Data;
 use crate::gateway::standing::Standing;
 use crate::names;
 use crate::quantity::Amount;
+use crate::time::seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -584,11 +585,6 @@ pub(super) fn merge(said: Said, old: &[Condition], generation: Option<i64>, now:
         observed_generation: generation,
         last_transition_time: since.map_or(Time(seconds(now)), |condition| condition.last_transition_time.clone()),
     }
-}
-
-/// Kubernetes keeps whole seconds.
-pub(super) fn seconds(now: Timestamp) -> Timestamp {
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// Whether a Tenant's own record says it is in this state; for metrics.

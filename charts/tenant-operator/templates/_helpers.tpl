@@ -24,6 +24,15 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end }}
 
+{{/* Labels as the operator reads them from its environment: `a=1,b=2`. */}}
+{{- define "tenant-operator.labelSelector" -}}
+{{- $labels := list -}}
+{{- range $key, $value := . -}}
+{{- $labels = append $labels (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{ join "," $labels }}
+{{- end }}
+
 {{/* Annotations of known ingress controllers, external-dns and cert-manager that add hosts, or configuration as it is written. */}}
 {{- define "tenant-operator.servingAnnotations" -}}
 /(server-alias|host-alias|.*hostname|hostname-extension|.*snippet|from-to-www-redirect|config-(backend|frontend|global|defaults|proxy|tcp|sections)|common-name|alt-names)

@@ -17,6 +17,7 @@ mod own_keys;
 mod placement;
 mod pod;
 mod quota;
+pub mod secret;
 mod service;
 mod service_account;
 mod volume_claim;

@@ -1,0 +1,35 @@
+//! Points in time as Kubernetes writes them, and how far apart they are.
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// Kubernetes keeps whole seconds.
+pub fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// So long after a time; at most the last one that there is.
+pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    time.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_second_are_dropped() {
+        let time = |text: &str| text.parse::<Timestamp>().expect("a time");
+        assert_eq!(seconds(time("2026-01-01T00:00:00.999Z")), time("2026-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn what_is_too_far_off_is_the_end_of_time() {
+        let epoch = Timestamp::UNIX_EPOCH;
+        assert_eq!(after(epoch, Duration::from_secs(5)).as_second(), 5);
+        for endless in [Duration::from_secs(400_000_000_000), Duration::MAX] {
+            assert_eq!(after(epoch, endless), Timestamp::MAX);
+        }
+    }
+}
