@@ -27,7 +27,6 @@ use tenant_operator::tenant::{self, World};
 
 /// When the operator has written nothing for this long it has settled.
 const SETTLED: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Everything that was measured.
 pub struct Figures {
@@ -140,7 +139,7 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         }
         None => None,
     };
-    settle(log).await?;
+    settle(log, count).await?;
     let begin = place()?;
     let (mark, before) = (Mark::now(log)?, operator::metrics(cluster, &pod).await?);
     let fleet = fleet::run(cluster, profile, count).await?;
@@ -149,7 +148,7 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         Some(to) => Some(routing::lag(cluster, &to, count).await?),
         None => None,
     };
-    settle(log).await?;
+    settle(log, count).await?;
     let (asked, after) = (mark.since(operator::USER)?, operator::metrics(cluster, &pod).await?);
     let used = after.since(&before);
     let sql_asked = since(begin.as_ref())?;
@@ -167,12 +166,12 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         Some(lag) => (None, Some(routing::run(cluster, log, count, lag).await?)),
         None => (fairness::run(cluster, FLEET, count).await?, None),
     };
-    settle(log).await?;
+    settle(log, count).await?;
 
     say("restart");
     let (mark, begin) = (Mark::now(log)?, place()?);
     let (restart, pod) = restart(cluster, &pod).await?;
-    settle(log).await?;
+    settle(log, count).await?;
     let (restart_asked, restart_used) = (mark.since(operator::USER)?, operator::metrics(cluster, &pod).await?);
     let (sql_restart, restarted) = (since(begin.as_ref())?, Instant::now());
     let few = if site.is_some() { arguments.few.min(count) } else { 0 };
@@ -180,7 +179,7 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     let mut removal = cleanup::by_operator(cluster, few).await?;
     let (sql_removal, mut sql_few) = (since(begin.as_ref())?, Statements::default());
     if site.is_some() {
-        settle(log).await?;
+        settle(log, count).await?;
         tokio::time::sleep(age.saturating_sub(restarted.elapsed())).await;
         say(format_args!("{} s of quiet, {few} tenants", quiet.as_secs()));
         let begin = place()?;
@@ -232,9 +231,9 @@ async fn floor_of(site: &Site, tier: &TenantTier, world: &World, count: usize) -
     sql_floor::run(site, &database, count).await
 }
 
-/// Waits until the operator writes nothing any more.
-async fn settle(log: &Path) -> Result<()> {
-    let end = Instant::now() + PATIENCE;
+/// Waits until the operator writes nothing any more; so many tenants are proven apart one after the other.
+async fn settle(log: &Path, tenants: usize) -> Result<()> {
+    let end = Instant::now() + patience(tenants);
     loop {
         let mark = Mark::now(log)?;
         tokio::time::sleep(SETTLED).await;

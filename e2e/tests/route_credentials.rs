@@ -306,6 +306,48 @@ async fn nobody_comes_in_before_credentials_are_asked_for() -> Result<()> {
     .await
 }
 
+/// Rules that move from one object to another, of the same class or of another, with an open route above them all.
+#[tokio::test]
+async fn what_is_guarded_stays_so_while_rules_move() -> Result<()> {
+    let Some(door) = Door::find("moving rules") else {
+        return Ok(());
+    };
+    let scene = Scene::new("moving").await?;
+    let tier = scene.tier(json!({})).await?;
+    let exact = |path: &str, role: &str| json!({"path": {"type": "Exact", "value": path}, "backend": {"workload": "web"}, "roles": [role]});
+    let routes = |own: &str, number: usize| {
+        let mut all = vec![json!({"backend": {"workload": "web"}, "authentication": "None"})];
+        all.push(exact("/hostname", own));
+        all.push(exact("/env", "b"));
+        all.extend((0..number).map(|i| exact(&format!("/a{i}"), "a")));
+        json!(all)
+    };
+    let keys = json!({"apiKeys": [{"name": "ci", "roles": ["a", "b"]}]});
+    let gateway = json!({"routes": routes("a", 6), "authentication": keys});
+    let (tenant, host) = led_to(&scene, "a", &tier, gateway).await?;
+    // Nothing lets through before it is known that a key is asked for.
+    let first = async { ready(&tenant).await.map(|_| ()) };
+    let seen = answers_during(&door, &host, "/hostname", first).await?;
+    ensure!(!seen.contains_key(&200), "at first: {seen:?}");
+    let key = x_api_key(&key(&tenant, "ci").await?);
+    door.serves(&host, "/hostname", &[&key]).await?;
+    door.serves(&host, "/", &[]).await?;
+    let change = async {
+        // To a class that is there already, and back; then seven rules of a class become eight, which are two objects.
+        for (own, number) in [("b", 6), ("a", 6), ("a", 7), ("a", 6)] {
+            tenant
+                .patch(json!({"gateway": {"routes": routes(own, number)}}))
+                .await?;
+            ready(&tenant).await?;
+            door.serves(&host, "/hostname", &[&key]).await?;
+        }
+        Ok(())
+    };
+    let seen = answers_during(&door, &host, "/hostname", change).await?;
+    ensure!(!seen.contains_key(&200) && seen.contains_key(&401), "{seen:?}");
+    Ok(())
+}
+
 /// Another list of roles is another route; what it was before must not fall to the open one above it meanwhile.
 #[tokio::test]
 async fn a_change_of_roles_opens_nothing() -> Result<()> {

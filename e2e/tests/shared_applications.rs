@@ -142,6 +142,21 @@ async fn each_tenant_reaches_the_application_as_itself() -> Result<()> {
     ready(&a).await?;
     door.serves(&at_a, "/hostname", &[]).await?;
 
+    // The same whatever else is wrong.
+    a.patch(json!({"tier": "no-such-tier"})).await?;
+    a.not_ready(&["TierNotFound"], &["no-such-tier"]).await?;
+    door.answers(200, &at_a, "/hostname", &[]).await?;
+    a.patch(json!({"suspend": true})).await?;
+    eventually("the tenant to be closed", secs(30), async || {
+        let answer = door.answers(503, &at_a, "/hostname", &[]).await?;
+        ensure!(answer.body.contains("suspended"), "{}", answer.body);
+        Ok(())
+    })
+    .await?;
+    a.patch(json!({"suspend": false, "tier": tier_name})).await?;
+    ready(&a).await?;
+    door.serves(&at_a, "/hostname", &[]).await?;
+
     // No route, no grant; no tenant, no grant. The other keeps its own.
     a.patch(json!({"gateway": {"routes": null}})).await?;
     eventually("the grant to be gone", secs(30), async || {

@@ -5,14 +5,13 @@ use crate::api::{Tenant, TenantStatus};
 use crate::cluster::{Identity, Key, Kind};
 use crate::database::release;
 use crate::error::Error;
-use crate::gateway::standing::Standing;
 use crate::names;
 use crate::tenant::drain::Mode;
 use crate::tenant::provision::{self, Progress, Provisioned};
 use crate::tenant::quarantine::{self, Quarantine};
 use crate::tenant::status::{Seen, Verdict, reason};
 use crate::tenant::withhold::Given;
-use crate::tenant::{self, ValidTenant, cleanup, diagnosis, withhold};
+use crate::tenant::{self, ValidTenant, cleanup, diagnosis, routes, withhold};
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
@@ -84,22 +83,14 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             "spec.tier: there is no TenantTier {}; what runs is left as it is",
             tenant.spec.tier
         );
-        let verdict = Verdict::Stalled {
-            reason: reason::TIER_NOT_FOUND,
-            message,
-        };
-        let action = settle(tenant, ctx, verdict, acted, None, Seen::default()).await?;
+        let action = stall(tenant, ctx, acted, reason::TIER_NOT_FOUND, message).await?;
         return withheld.map(|_| action);
     };
     let valid = match tenant::validate(tenant, &tier, &world) {
         Ok(valid) => valid,
         Err(reasons) => {
             let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            let verdict = Verdict::Stalled {
-                reason: reason::INVALID_SPEC,
-                message,
-            };
-            let action = settle(tenant, ctx, verdict, acted, None, Seen::default()).await?;
+            let action = stall(tenant, ctx, acted, reason::INVALID_SPEC, message).await?;
             return withheld.map(|_| action);
         }
     };
@@ -134,6 +125,20 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         }
         (Err(error), _) | (_, Err(error)) => fail(tenant, ctx, error, acted, Some(&valid)).await,
     }
+}
+
+/// Reports what keeps a spec from being acted on. What time takes away it takes all the same.
+async fn stall(
+    tenant: &Tenant,
+    ctx: &Context,
+    acted: Option<&Quarantine>,
+    reason: &'static str,
+    message: String,
+) -> Result<Action, Error> {
+    let lapsed = routes::lapse_keys(&ctx.writer, tenant, &identity(tenant)).await;
+    let verdict = Verdict::Stalled { reason, message };
+    let action = settle(tenant, ctx, verdict, acted, None, Seen::default()).await?;
+    lapsed.map(|()| action)
 }
 
 /// Whether the tenant is to be cut off, by what is known of it now.
@@ -196,8 +201,7 @@ async fn settle(
         Verdict::Planned(Progress::Database { ref problem, .. }) if problem.reason != "ServerBusy" => (verdict, STUCK),
         Verdict::Planned(Progress::Database { .. }) => (verdict, UNDERWAY),
         Verdict::Planned(Progress::Credentials(_)) => (verdict, STUCK),
-        // What it says of its routes is watched.
-        Verdict::Planned(Progress::Gateway(Standing::Waiting(_))) => (verdict, STUCK / 3),
+        // What it says of its routes is watched; one that has a thousand tenants' to take up is not the sooner done for being looked at.
         Verdict::Planned(Progress::Gateway(_)) => (verdict, STUCK),
         Verdict::Planned(Progress::Namespaces(_)) | Verdict::Waiting { .. } => (verdict, UNDERWAY),
     };

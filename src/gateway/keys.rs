@@ -179,6 +179,20 @@ pub fn without(found: &Secret, named: &[String], fresh: impl FnOnce() -> String)
     })
 }
 
+/// The Secret without the former keys whose time is over; nothing else changes. None where there are none.
+pub fn lapsed(found: &Secret, now: Timestamp) -> Option<Secret> {
+    let mut left = found.clone();
+    let mut records: BTreeMap<String, Record> = secret::told(found, names::API_KEYS)?;
+    for (name, record) in &mut records {
+        if record.previous_until.take_if(|until| *until <= now).is_some() {
+            let [_, former] = names::api_key_clients(name);
+            left.data.get_or_insert_default().remove(&former);
+        }
+    }
+    secret::tell(&mut left, names::API_KEYS, &records);
+    (left != *found).then_some(left)
+}
+
 #[cfg(test)]
 #[path = "keys_test.rs"]
 mod tests;

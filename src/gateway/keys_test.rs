@@ -113,6 +113,25 @@ fn what_is_not_named_is_taken_out_and_nothing_else() {
 }
 
 #[test]
+fn former_keys_die_at_their_time_and_nothing_else() {
+    let wanted = [key("ci"), key("web")];
+    let first = turned(&wanted, None, &rotation(None), NOW);
+    assert_eq!(
+        lapsed(&first.secret, at("2027-01-01T00:00:00Z")),
+        None,
+        "there are none"
+    );
+    let second = renewed(&wanted, &first.secret, &rotation(Some("now")), "2026-01-12T00:00:00Z");
+    let until = second.next.expect("the end of the overlap");
+    assert_eq!(lapsed(&second.secret, until - Duration::from_secs(1)), None, "not yet");
+    let left = lapsed(&second.secret, until).expect("a change");
+    let (kept, before) = (left.data.clone().expect("data"), second.secret.data.expect("data"));
+    assert_eq!(kept.keys().collect::<Vec<_>>(), ["ci", "web"]);
+    assert!(kept.iter().all(|(client, key)| before[client] == *key));
+    assert_eq!(lapsed(&left, until), None, "once");
+}
+
+#[test]
 fn old_and_new_open_during_the_overlap_and_then_the_new_alone() {
     let wanted = [key("ci")];
     let first = turned(&wanted, None, &rotation(None), NOW);

@@ -2,7 +2,7 @@
 
 use super::Counted;
 use super::exposition::Source;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Over how long usage is told.
@@ -49,6 +49,14 @@ impl Ledger {
             }
             self.last.insert(said.envoy, said.counted);
         }
+        // Whoever has no rule any more in any Envoy has nothing to be told of.
+        let told: HashSet<&str> = self
+            .last
+            .values()
+            .flat_map(HashMap::keys)
+            .map(Source::namespace)
+            .collect();
+        self.sums.retain(|namespace, _| told.contains(namespace.as_str()));
         for (namespace, more) in &came {
             *self.sums.entry(namespace.clone()).or_default() += *more;
         }
@@ -124,8 +132,12 @@ mod tests {
     fn who_is_gone_is_forgotten() {
         let (mut ledger, now) = (Ledger::default(), Instant::now());
         ledger.add(vec![said("a", false, &[("acme", 100)])], |_| true, now);
+        ledger.add(vec![said("a", false, &[("acme", 110), ("globex", 1)])], |_| true, now);
+        assert_eq!(ledger.sums.len(), 2);
+        ledger.add(vec![said("a", false, &[("acme", 110)])], |_| true, now);
+        assert_eq!(ledger.sums.keys().collect::<Vec<_>>(), ["acme"]);
         ledger.add(Vec::new(), |_| false, now);
-        assert!(ledger.last.is_empty());
+        assert!(ledger.last.is_empty() && ledger.sums.is_empty());
     }
 
     #[test]

@@ -140,6 +140,24 @@ pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity) -> 
     }
 }
 
+/// Lets former keys die at their time, of a tenant whose spec makes no sense: its keys are not renewed meanwhile.
+///
+/// # Errors
+/// The API server's.
+pub async fn lapse_keys(writer: &Writer, tenant: &Tenant, owner: &Identity) -> Result<(), Error> {
+    let told = tenant.status.as_ref().and_then(|status| status.gateway.as_ref());
+    if !told.is_some_and(|told| told.api_keys.iter().any(|key| key.issued_at.is_some())) {
+        return Ok(());
+    }
+    let Some(found) = secret::read(writer, owner, names::API_KEYS_SECRET).await? else {
+        return Ok(());
+    };
+    match keys::lapsed(&found, Timestamp::now()) {
+        Some(left) => secret::put(writer, owner, Some(&found), left).await,
+        None => Ok(()),
+    }
+}
+
 /// Takes away what leads into a namespace, before anything that stands in the way of who comes by it.
 ///
 /// # Errors
