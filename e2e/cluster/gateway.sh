@@ -20,24 +20,17 @@ definitions() {
   kubectl wait --for=condition=Established --timeout=60s -f "$CLUSTER_DIR/gateway/crds" >/dev/null
 }
 
-# One that is there is not made again: it would be the same.
-image() {
-  local name=$2
-  if "$BIN/ctr" --address "$CONTAINERD_SOCKET" -n k8s.io images ls -q 2>/dev/null | grep -qxF "$name"; then return; fi
-  "$CLUSTER_SRC/image.sh" "$@"
-}
-
 images() {
   local redis loaded
   wait_for 120 "containerd" "$BIN/ctr" --address "$CONTAINERD_SOCKET" version || die "no containerd to bring the gateway's images to"
-  image "$BIN/envoy-gateway" "$ENVOY_GATEWAY_IMAGE"
+  image_once "$BIN/envoy-gateway" "$ENVOY_GATEWAY_IMAGE"
   mapfile -t loaded < <(libraries "$BIN/envoy")
-  image "$BIN/envoy" "$ENVOY_IMAGE" --as /usr/local/bin/envoy "${loaded[@]}"
-  image "$BIN/ratelimit" "$RATELIMIT_IMAGE" --as /bin/ratelimit
+  image_once "$BIN/envoy" "$ENVOY_IMAGE" --as /usr/local/bin/envoy "${loaded[@]}"
+  image_once "$BIN/ratelimit" "$RATELIMIT_IMAGE" --as /bin/ratelimit
   # Debian's server and this tool of it are one program, which looks at its name; the package with the tool starts no service.
   redis=$(command -v redis-check-rdb)
   mapfile -t loaded < <(libraries "$redis")
-  image "$redis" "$REDIS_IMAGE" --as /bin/redis-server "${loaded[@]}"
+  image_once "$redis" "$REDIS_IMAGE" --as /bin/redis-server "${loaded[@]}"
 }
 
 # Both as strict as tenants' own: Envoy Gateway makes pods that keep to it.

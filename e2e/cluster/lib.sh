@@ -94,3 +94,10 @@ libraries() {
     printf -- '--file\n%s:%s\n' "$(readlink -f "$library")" "$library"
   done
 }
+
+# image_once BINARY NAME:TAG [options of image.py]: one that is there is not made again: it would be the same.
+image_once() {
+  local name=$2
+  if "$BIN/ctr" --address "$CONTAINERD_SOCKET" -n k8s.io images ls -q 2>/dev/null | grep -qxF "$name"; then return; fi
+  "$CLUSTER_SRC/image.sh" "$@"
+}

@@ -65,6 +65,9 @@ GATEWAY_CA_FILE=$STATE/gateway-ca.crt
 GATEWAY_METRICS=http://platform-metrics.$LOCAL_GATEWAY_NAMESPACE.svc.cluster.local:19001/stats/prometheus
 GATEWAY_CONTROL=$CLUSTER_SRC/gateway.sh
 
+# cert-manager (cert-manager.sh). The Secrets of ClusterIssuers are in its namespace.
+CERT_MANAGER_NAMESPACE=cert-manager
+
 PAUSE_IMAGE=localhost/pause:e2e
 AGNHOST_IMAGE=localhost/agnhost:e2e
 BUSYBOX_IMAGE=localhost/busybox:e2e
@@ -74,3 +77,4 @@ ENVOY_GATEWAY_IMAGE=localhost/envoy-gateway:e2e
 ENVOY_IMAGE=localhost/envoy:e2e
 RATELIMIT_IMAGE=localhost/ratelimit:e2e
 REDIS_IMAGE=localhost/redis:e2e
+CERT_MANAGER_IMAGE=localhost/cert-manager:e2e

@@ -17,8 +17,8 @@ take_lock
 
 identity() {
   echo "$REPO"
-  grep -hE '^\s*(require )?(k8s.io/kubernetes|go.etcd.io/etcd/server/v3|sigs.k8s.io/kwok|github.com/containerd/containerd/v2|github.com/envoyproxy/gateway) v' \
-    "$CLUSTER_SRC/go.mod" "$CLUSTER_SRC/containerd/go.mod" "$CLUSTER_SRC/gateway/go.mod"
+  grep -hE '^\s*(require )?(k8s.io/kubernetes|go.etcd.io/etcd/server/v3|sigs.k8s.io/kwok|github.com/containerd/containerd/v2|github.com/envoyproxy/gateway|github.com/cert-manager/cert-manager) v' \
+    "$CLUSTER_SRC/go.mod" "$CLUSTER_SRC/containerd/go.mod" "$CLUSTER_SRC/gateway/go.mod" "$CLUSTER_SRC/cert-manager/go.mod"
 }
 
 alive() {
@@ -68,6 +68,7 @@ GATEWAY_CONTROLLER_NAMESPACE='$GATEWAY_CONTROLLER_NAMESPACE'
 GATEWAY_CA_FILE='$GATEWAY_CA_FILE'
 GATEWAY_METRICS='$GATEWAY_METRICS'
 GATEWAY_CONTROL='$GATEWAY_CONTROL'
+CERT_MANAGER_NAMESPACE='$CERT_MANAGER_NAMESPACE'
 EOF
 }
 
@@ -81,11 +82,13 @@ addresses_free() {
 }
 
 if alive "${wanted[@]}" && { [ "${#wanted[@]}" -eq "${#CONTROL_PLANE[@]}" ] || node_ready; }; then
-  # Nothing stands on the database or the gateway: when a test left one stopped or frozen, it alone is started again.
+  # Nothing stands on the database, the gateway or cert-manager: when a test left one stopped or frozen, it alone is started again.
   if [ "${#wanted[@]}" -gt "${#CONTROL_PLANE[@]}" ]; then
     "$CLUSTER_SRC/postgres.sh" start
     "$CLUSTER_SRC/gateway.sh" start
+    "$CLUSTER_SRC/cert-manager.sh" start
     "$CLUSTER_SRC/gateway.sh" wait
+    "$CLUSTER_SRC/cert-manager.sh" wait
   fi
   write_env
   say "already up (KUBECONFIG=$ADMIN_KUBECONFIG)"
@@ -96,7 +99,7 @@ fi
 if [ "${#wanted[@]}" -eq "${#CONTROL_PLANE[@]}" ]; then
   "$CLUSTER_SRC/build.sh" clients control-plane
 else
-  "$CLUSTER_SRC/build.sh" clients control-plane samples node gateway
+  "$CLUSTER_SRC/build.sh" clients control-plane samples node gateway cert-manager
 fi
 
 began=$SECONDS
@@ -116,17 +119,21 @@ if ! alive "${CONTROL_PLANE[@]}" || [ -e "$STATE/containerd" ]; then
   "$CLUSTER_SRC/control-plane.sh"
 fi
 if [ "${#wanted[@]}" -gt "${#CONTROL_PLANE[@]}" ]; then
-  say "starting PostgreSQL, the node and the gateway"
-  # Its definitions and images come in while the node starts.
+  say "starting PostgreSQL, the node, the gateway and cert-manager"
+  # Their definitions and images come in while the node starts.
   "$CLUSTER_SRC/gateway.sh" start &
   gateway=$!
-  trap 'kill "$gateway" 2>/dev/null || true' EXIT
+  "$CLUSTER_SRC/cert-manager.sh" start &
+  issuing=$!
+  trap 'kill "$gateway" "$issuing" 2>/dev/null || true' EXIT
   "$CLUSTER_SRC/postgres.sh" start
   "$CLUSTER_SRC/node.sh"
   "$CLUSTER_SRC/addons.sh"
   wait "$gateway" || die "the gateway could not be brought in"
+  wait "$issuing" || die "cert-manager could not be brought in"
   trap - EXIT
   "$CLUSTER_SRC/gateway.sh" wait
+  "$CLUSTER_SRC/cert-manager.sh" wait
 fi
 write_env
 say "up after $((SECONDS - began)) s (KUBECONFIG=$ADMIN_KUBECONFIG)"

@@ -7,6 +7,7 @@ mod support;
 
 mod admission;
 mod authorizers;
+mod certificates;
 mod crash;
 mod crash_at_writes;
 mod database;

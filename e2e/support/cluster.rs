@@ -195,6 +195,7 @@ pub fn path(resource: &str, namespace: &str, name: &str) -> String {
         "tenants" | "tenanttiers" | "tenantviews" | "databaseservers" => "/apis/tenant-operator.io/v1alpha1",
         "httproutes" | "referencegrants" => "/apis/gateway.networking.k8s.io/v1",
         "clusterreports" => "/apis/openreports.io/v1alpha1",
+        "certificates" | "certificaterequests" | "clusterissuers" => "/apis/cert-manager.io/v1",
         _ => "/api/v1",
     };
     let namespace = if namespace.is_empty() {

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod database;
 pub mod discovery;
 pub mod gateway;
+pub mod issuer;
 pub mod kubectl;
 pub mod operator;
 pub mod outside;

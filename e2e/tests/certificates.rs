@@ -4,8 +4,8 @@
 
 use crate::support::certificate::SelfSigned;
 use crate::support::gateway::{Door, led_to};
-use crate::support::{Scene, TestTenant, cluster, condition, eventually, meanwhile, path, secs, text};
-use anyhow::{Context, Result, bail, ensure};
+use crate::support::{Scene, TestTenant, condition, eventually, meanwhile, path, secs, text};
+use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,7 +30,29 @@ async fn put(tenant: &TestTenant, certificate: &SelfSigned) -> Result<()> {
     Ok(())
 }
 
-fn message(tenant: &Value) -> String {
+/// Does something while a host is asked for all the time, by TLS from who trusts the certificates of a file.
+pub async fn without_a_failed_request(
+    door: &Door,
+    trusted: &str,
+    host: &str,
+    act: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    let served = AtomicUsize::new(0);
+    meanwhile(act, async || {
+        match door.answers_by_tls(200, trusted, host, "/hostname").await {
+            Ok(_) => served.fetch_add(1, Ordering::Relaxed),
+            // A machine that is busy may keep curl waiting.
+            Err(error) if format!("{error:#}").contains("timed out") => 0,
+            Err(error) => bail!("after {served:?} requests: {error:#}"),
+        };
+        Ok(())
+    })
+    .await?;
+    ensure!(served.into_inner() > 0, "nobody asked");
+    Ok(())
+}
+
+pub fn message(tenant: &Value) -> String {
     condition(tenant, "GatewayReady").map_or_else(String::new, |condition| text(&condition["message"]))
 }
 
@@ -169,8 +191,7 @@ async fn a_certificate_is_exchanged_without_a_failed_request() -> Result<()> {
             .map(|_| ())
     })
     .await?;
-    let (both, served) = (old.trusted_with(&new)?, AtomicUsize::new(0));
-    let exchange = async {
+    without_a_failed_request(&door, &old.trusted_with(&new)?, &host, async {
         put(&tenant, &new).await?;
         eventually("the new one to be shown", secs(20), async || {
             door.answers_by_tls(200, &new.trusted(), &host, "/hostname")
@@ -178,60 +199,9 @@ async fn a_certificate_is_exchanged_without_a_failed_request() -> Result<()> {
                 .map(|_| ())
         })
         .await
-    };
-    meanwhile(exchange, async || {
-        match door.answers_by_tls(200, &both, &host, "/hostname").await {
-            Ok(_) => served.fetch_add(1, Ordering::Relaxed),
-            // A machine that is busy may keep curl waiting.
-            Err(error) if format!("{error:#}").contains("timed out") => 0,
-            Err(error) => bail!("after {served:?} requests: {error:#}"),
-        };
-        Ok(())
     })
     .await?;
-    ensure!(served.into_inner() > 0, "nobody asked");
     let shown = door.get_by_tls(&old.trusted(), &host, &host, "/hostname").await;
     ensure!(shown.is_err(), "the old one is shown still: {shown:?}");
     tenant.ready().await.map(|_| ())
-}
-
-#[tokio::test]
-async fn without_cert_manager_a_tenant_is_told_so_and_all_else_is_served() -> Result<()> {
-    let Some(door) = Door::find("certificates without cert-manager") else {
-        return Ok(());
-    };
-    let scene = Scene::new("tlsissue").await?;
-    let definition = path("customresourcedefinitions", "", "certificates.cert-manager.io");
-    if scene.cluster.exists(&definition).await? {
-        cluster::skipped("certificates without cert-manager", "this cluster has it");
-        return Ok(());
-    }
-    let tier = scene.tier(json!({})).await?;
-    let plain = format!("{}.example.com", scene.name);
-    let host = format!("{}.example.org", scene.name);
-    let gateway = json!({
-        "hosts": [plain, host],
-        "tls": [{"hosts": [host], "issuerRef": {"kind": "ClusterIssuer", "name": "letsencrypt"}}],
-    });
-    let (tenant, _) = led_to(&scene, "a", &tier, gateway).await?;
-    let now = tenant.condition("GatewayReady", "False", &["Unsupported"]).await?;
-    let said = message(&now);
-    ensure!(
-        said.contains("spec.gateway.tls[].issuerRef") && said.contains("cert-manager"),
-        "{said}"
-    );
-    door.serves(&plain, "/hostname", &[]).await.context("the other host")?;
-    // Whoever has a certificate puts it in the Secret's place, and names that.
-    let own = SelfSigned::new(&scene, "own", &host)?;
-    put(&tenant, &own).await?;
-    tenant
-        .patch(json!({"gateway": {"tls": [{"hosts": [host], "secretName": SECRET}]}}))
-        .await?;
-    tenant.ready().await?;
-    eventually("it to be served", secs(15), async || {
-        door.answers_by_tls(200, &own.trusted(), &host, "/hostname")
-            .await
-            .map(|_| ())
-    })
-    .await
 }

@@ -9,6 +9,7 @@ mod support;
 mod admission;
 mod benchmark;
 mod certificates;
+mod certificates_issued;
 mod configuration;
 mod conflicts;
 mod database;

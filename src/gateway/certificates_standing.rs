@@ -63,19 +63,31 @@ pub fn of_certificate(live: &Live) -> Result<(), Standing> {
             "cert-manager has not taken up {} yet",
             live.key
         ))),
-        Err(Standing::Refused { message, .. }) if is_issuing(status) => Err(Standing::Waiting(message)),
-        Err(Standing::Refused { message, .. }) => Err(Standing::Refused {
-            reason: "CertificateNotReady",
-            message,
-        }),
+        Err(Standing::Refused { message, .. }) => Err(issued_by(live, status, &message)),
         other => other,
     }
 }
 
-fn is_issuing(status: Option<&Value>) -> bool {
+/// How a certificate that is not ready stands. Its own message says only what is the matter with its Secret.
+fn issued_by(live: &Live, status: Option<&Value>, message: &str) -> Standing {
     let conditions = status.and_then(|status| status["conditions"].as_array());
-    let mut conditions = conditions.into_iter().flatten();
-    conditions.any(|condition| condition["type"] == "Issuing" && condition["status"] == "True")
+    let issuing = conditions.into_iter().flatten().find(|one| one["type"] == "Issuing");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    match issuing {
+        // An issuer that is not there, or not ready, is waited for without end and without a word.
+        Some(issuing) if issuing["status"] == "True" => {
+            let issuer = &live.value["spec"]["issuerRef"];
+            let (kind, name) = (text(&issuer["kind"]), text(&issuer["name"]));
+            Standing::Waiting(format!("{message}; {kind} {name} is to issue it"))
+        }
+        failed => Standing::Refused {
+            reason: "CertificateNotReady",
+            message: failed.map_or_else(
+                || message.to_string(),
+                |failed| format!("{message}; {}", text(&failed["message"])),
+            ),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -175,21 +187,32 @@ mod tests {
 
     #[test]
     fn what_is_being_issued_is_waited_for_and_what_failed_is_told() {
-        let stands =
-            |conditions: Value| of_certificate(&live(Kind::Certificate, json!({}), json!({"conditions": conditions})));
-        assert_eq!(stands(json!([condition("Ready", "True", "Ready")])), Ok(()));
-        let missing = condition("Ready", "False", "DoesNotExist");
-        let waits = stands(json!([missing, condition("Issuing", "True", "DoesNotExist")]));
-        let words = "Certificate acme/tenant is not Ready (DoesNotExist): words";
-        assert_eq!(waits, Err(Standing::Waiting(words.into())));
-        assert!(matches!(stands(json!([])), Err(Standing::Waiting(_))));
-        let failed = stands(json!([missing, condition("Issuing", "False", "Failed")]));
-        assert_eq!(
-            failed,
+        let spec = json!({"issuerRef": {"kind": "ClusterIssuer", "name": "letsencrypt"}});
+        let stands = |conditions: Value| {
+            of_certificate(&live(
+                Kind::Certificate,
+                spec.clone(),
+                json!({"conditions": conditions}),
+            ))
+        };
+        let refused = |message: &str| {
             Err(Standing::Refused {
                 reason: "CertificateNotReady",
-                message: words.into()
+                message: message.into(),
             })
-        );
+        };
+        assert_eq!(stands(json!([condition("Ready", "True", "Ready")])), Ok(()));
+        let missing = condition("Ready", "False", "DoesNotExist");
+        let words = "Certificate acme/tenant is not Ready (DoesNotExist): words";
+        // Who is asked is told, for cert-manager itself does not tell that it is not there.
+        let waits = stands(json!([missing, condition("Issuing", "True", "DoesNotExist")]));
+        let asked = format!("{words}; ClusterIssuer letsencrypt is to issue it");
+        assert_eq!(waits, Err(Standing::Waiting(asked)));
+        assert!(matches!(stands(json!([])), Err(Standing::Waiting(_))));
+        let mut failed = condition("Issuing", "False", "Failed");
+        failed["message"] = json!("no, says the authority");
+        let why = format!("{words}; no, says the authority");
+        assert_eq!(stands(json!([missing, failed])), refused(&why));
+        assert_eq!(stands(json!([missing])), refused(words));
     }
 }

@@ -1,5 +1,5 @@
-//! What cert-manager is told, before its definitions: those of the Go module `github.com/cert-manager/cert-manager`, whose folder `deploy/crds`
-//! `CERT_MANAGER_CRDS` names.
+//! What cert-manager is told, before its definitions. The local cluster keeps them where it keeps its own files; `CERT_MANAGER_CRDS` names another
+//! folder, as `deploy/crds` of the Go module `github.com/cert-manager/cert-manager`.
 
 use crate::foreign::{Gateway, takes_every_case};
 use anyhow::Result;
@@ -13,7 +13,7 @@ async fn its_definitions_take_every_case() -> Result<()> {
         kinds: 1,
         groups: &["cert-manager.io"],
         variable: "CERT_MANAGER_CRDS",
-        folder: "target/cert-manager/deploy/crds",
+        folder: "target/cluster/cert-manager/crds",
     };
     takes_every_case("cert_manager::its_definitions_take_every_case", &cert_manager).await
 }
