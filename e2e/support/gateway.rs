@@ -63,6 +63,30 @@ impl Door {
         parse(&curl(arguments).await?)
     }
 
+    /// So many GETs over one connection, as long as the gateway keeps it, a fifth of a second apart. Returns what each was answered.
+    pub async fn in_a_row(&self, host: &str, path: &str, headers: &[&str], times: usize) -> Result<Vec<u16>> {
+        let mut arguments = vec![
+            "--silent".to_string(),
+            "--show-error".into(),
+            "--rate".into(),
+            "5/s".into(),
+            "--max-time".into(),
+            "10".into(),
+            "--output".into(),
+            "/dev/null".into(),
+            "--write-out".into(),
+            "%{http_code}\\n".into(),
+            "--resolve".into(),
+            format!("{host}:80:{}", self.address),
+        ];
+        for header in headers {
+            arguments.extend(["--header".to_string(), header.to_string()]);
+        }
+        arguments.push(format!("http://{host}{path}?[1-{times}]"));
+        let said = curl(arguments).await?;
+        said.lines().map(|code| Ok(code.parse()?)).collect()
+    }
+
     /// Waits until the tenant is served there: pods' addresses come to the proxy by another way than routes do.
     pub async fn serves(&self, host: &str, path: &str, headers: &[&str]) -> Result<()> {
         eventually(&format!("{host}{path} to be served"), secs(15), async || {

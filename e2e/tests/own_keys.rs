@@ -2,7 +2,7 @@
 //! which live as long as the data.
 
 use crate::support::gateway::{Door, led_to};
-use crate::support::{Scene, TestTenant, eventually, path, secs, server_workload, text};
+use crate::support::{Scene, TestTenant, eventually, meanwhile, path, secs, server_workload, text};
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -10,7 +10,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const SIGNING: &str = "tenant-signing-key";
@@ -140,18 +140,14 @@ async fn a_token_that_a_tenant_signs_opens_that_tenant_alone() -> Result<()> {
     .await
 }
 
-/// A token is taken. When a key set changes, Envoy Gateway tells the listener before the routes (envoyproxy/gateway#8313): what is answered in between says
-/// nothing of the token, and is the only other answer that there may be, for less than two seconds.
-async fn taken(door: &Door, host: &str, token: &str) -> Result<()> {
-    for _ in 0..20 {
-        let answer = door.get(host, "/", &[&bearer(token)]).await?;
-        match answer.status {
-            200 => return Ok(()),
-            403 if answer.body.contains("Wrong requirement_name") => tokio::time::sleep(secs(1) / 10).await,
-            status => anyhow::bail!("{host} answered {status}: {}", answer.body),
-        }
-    }
-    anyhow::bail!("{host} does not know what its routes ask for")
+/// What the gateway is told by of key sets beside the one that it asks for.
+async fn carriers(tenant: &TestTenant) -> Result<usize> {
+    let routes = tenant.cluster.list(&path("httproutes", &tenant.name, "")).await?;
+    let class = |route: &Value| text(&route["metadata"]["labels"]["tenant-operator.io/credentials"]);
+    Ok(routes
+        .iter()
+        .filter(|route| class(route).starts_with("carried-"))
+        .count())
 }
 
 #[tokio::test]
@@ -161,7 +157,7 @@ async fn a_signing_key_is_renewed_while_tokens_are_taken_and_revoked_at_once() -
     };
     let scene = Scene::new("ownrenewed").await?;
     let tier = scene
-        .tier(json!({"credentials": {"rotationInterval": "1h", "overlap": "15s"}}))
+        .tier(json!({"credentials": {"rotationInterval": "1h", "overlap": "30s"}}))
         .await?;
     let (tenant, host) = led_to(&scene, "a", &tier, trusting_itself()).await?;
     tenant.patch(json!({"credentials": {"signingKey": {}}})).await?;
@@ -169,48 +165,58 @@ async fn a_signing_key_is_renewed_while_tokens_are_taken_and_revoked_at_once() -
     let (old_kid, old) = signed(&secret(&tenant, SIGNING).await?, &tenant.name)?;
     door.serves(&host, "/", &[&bearer(&old)]).await?;
 
-    let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let load = async {
-        while !done.load(Ordering::Relaxed) {
-            // Like a workload that reads its files now and then, and like others that fetch the key set.
-            let (kid, now) = signed(&secret(&tenant, SIGNING).await?, &tenant.name)?;
-            for _ in 0..10 {
-                taken(&door, &host, &now).await?;
-                served.fetch_add(1, Ordering::Relaxed);
-            }
-            let set = door.answers(200, &host, KEY_SET, &[]).await?.body;
-            ensure!(
-                verifies(&serde_json::from_str(&set)?, &kid, &now)?,
-                "{kid} signs and is not in {set}"
-            );
+    let served = AtomicUsize::new(0);
+    let load = async || {
+        // Like a workload that reads its files now and then, and like others that fetch the key set.
+        let (kid, now) = signed(&secret(&tenant, SIGNING).await?, &tenant.name)?;
+        for _ in 0..10 {
+            door.answers(200, &host, "/", &[&bearer(&now)]).await?;
+            served.fetch_add(1, Ordering::Relaxed);
         }
+        let set = door.answers(200, &host, KEY_SET, &[]).await?.body;
+        ensure!(
+            verifies(&serde_json::from_str(&set)?, &kid, &now)?,
+            "{kid} signs and is not in {set}"
+        );
+        anyhow::Ok(())
+    };
+    // Over connections that are kept, for less than the ten seconds that the steps of the renewal are apart here.
+    let in_a_row = async || {
+        let now = token(&tenant).await?;
+        let codes = door.in_a_row(&host, "/", &[&now], 25).await?;
+        ensure!(codes == [200; 25], "{host} answered {codes:?}");
         anyhow::Ok(())
     };
     let turn = async {
         rotate(&tenant, "now").await?;
-        eventually("another key to sign", secs(60), async || {
+        eventually("the gateway to be told of the key set to come", secs(20), async || {
+            ensure!(carriers(&tenant).await? == 2, "it is not");
+            Ok(())
+        })
+        .await?;
+        eventually("another key to sign", secs(90), async || {
             let (kid, _) = signed(&secret(&tenant, SIGNING).await?, &tenant.name)?;
             ensure!(kid != old_kid, "still the old one");
             Ok(())
         })
         .await?;
-        taken(&door, &host, &old)
+        door.answers(200, &host, "/", &[&bearer(&old)])
             .await
             .context("the old key, during the overlap")?;
-        eventually("the old key to be dead", secs(60), async || {
+        eventually("the old key to be dead", secs(90), async || {
             door.answers(401, &host, "/", &[&bearer(&old)]).await.map(|_| ())
         })
-        .await
+        .await?;
+        eventually("the former key set to be forgotten", secs(60), async || {
+            ensure!(carriers(&tenant).await? == 0, "it is not");
+            Ok(())
+        })
+        .await?;
+        // The gateway takes up that they are gone.
+        tokio::time::sleep(secs(3)).await;
+        anyhow::Ok(())
     };
-    // A turn that fails must end the load too.
-    let turn = async {
-        let result = turn.await;
-        done.store(true, Ordering::Relaxed);
-        result
-    };
-    let (turned, loaded) = tokio::join!(turn, load);
-    turned?;
-    loaded?;
+    meanwhile(meanwhile(turn, load), in_a_row).await?;
     ensure!(served.load(Ordering::Relaxed) > 100, "hardly any load: {served:?}");
 
     // Taken out alone the spec makes no sense, and nobody is let in all the same.

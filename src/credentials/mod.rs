@@ -4,6 +4,7 @@
 pub mod encryption;
 pub mod key_pair;
 pub mod signing;
+pub mod trust;
 
 use crate::names;
 use crate::tenant::plan::secret;

@@ -2,6 +2,7 @@
 //! whoever verifies never meets a key that it has not heard of.
 
 use super::key_pair::{Jwk, JwkSet, KeyPair};
+use super::trust::{Gateway, Goal, PublicKeys, Trust};
 use super::{bytes, head_start, text};
 use crate::api::SigningKeyStatus;
 use crate::cluster::Identity;
@@ -34,13 +35,16 @@ struct Record {
     /// The id of the key before, and until when its tokens are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     previous: Option<(String, Timestamp)>,
+    /// What the tenant's gateway asks for, where that is not just what is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trust: Option<Trust>,
 }
 
 /// The Secret as it should be now.
+#[derive(Clone)]
 pub struct Signing {
     pub secret: Secret,
-    /// What is published.
-    pub set: JwkSet,
+    pub keys: PublicKeys,
     pub status: SigningKeyStatus,
     /// When to look again.
     pub next: Timestamp,
@@ -53,6 +57,7 @@ pub fn turn(
     rotation: &Rotation,
     now: Timestamp,
     is_known: impl FnOnce(&Jwk, &Jwk) -> bool,
+    gateway: &impl Gateway,
     mut fresh: impl FnMut() -> KeyPair,
 ) -> Signing {
     let pair = |entry: &str| KeyPair::from_pem(text(found?, entry)?);
@@ -66,12 +71,17 @@ pub fn turn(
         rotated_for: record.rotated_for.clone(),
     });
     let turn = decide(published.as_ref(), [false, false], rotation, now);
+    let known = found
+        .filter(|_| record.is_some())
+        .map(self::published)
+        .unwrap_or_default();
+    let trust = record.as_ref().and_then(|record| record.trust.clone());
+    let trust = trust.unwrap_or_else(|| Trust::of(known.clone()));
     let keys = match (current, record, turn) {
-        (Some(current), Some(record), Turn::Keep { other_open, .. }) => {
-            let previous = previous.filter(|_| other_open).and_then(|(kid, until)| {
-                let set = JwkSet::parse(text(found?, names::JWKS_FILE)?)?;
-                Some((set.keys.into_iter().find(|key| key.kid == kid)?, until))
-            });
+        (Some(current), Some(record), Turn::Keep { other_open, next, .. }) => {
+            let previous = previous
+                .filter(|_| other_open)
+                .and_then(|(kid, until)| Some((known.keys.into_iter().find(|key| key.kid == kid)?, until.min(next))));
             Keys {
                 record: Record {
                     next_since: None,
@@ -84,10 +94,14 @@ pub fn turn(
             }
         }
         (Some(current), Some(record), Turn::Issue { previous_until, .. }) => {
-            let staged = pair(NEXT).zip(record.next_since.filter(|since| *since <= now));
+            // By a clock that was ahead it would have to wait for longer.
+            let staged = pair(NEXT).zip(record.next_since.map(|since| since.min(seconds(now))));
             let is_ripe = |since: &Timestamp| now >= after(*since, head_start(rotation.overlap));
+            let trust = trust.clone().step(&Goal::of(known, None, rotation), gateway, now);
             match staged {
-                Some((next, since)) if is_ripe(&since) && is_known(&current.public, &next.public) => {
+                Some((next, since))
+                    if is_ripe(&since) && trust.is_settled() && is_known(&current.public, &next.public) =>
+                {
                     let until = previous_until.filter(|until| now < *until);
                     Keys {
                         record: Record {
@@ -102,7 +116,7 @@ pub fn turn(
                 staged => {
                     // Where somebody has not been told of it yet, the time to hear of it begins anew.
                     let staged = staged.map(|(next, since)| {
-                        if is_ripe(&since) {
+                        if is_ripe(&since) && trust.is_settled() {
                             (next, seconds(now))
                         } else {
                             (next, since)
@@ -130,7 +144,7 @@ pub fn turn(
             previous: None,
         },
     };
-    keys.written(owner, rotation)
+    keys.written(owner, rotation, trust, gateway, now)
 }
 
 impl Record {
@@ -140,6 +154,18 @@ impl Record {
             rotated_for: rotation.request.clone(),
             next_since: None,
             previous: None,
+            trust: None,
+        }
+    }
+}
+
+impl Goal {
+    fn of(published: JwkSet, leaving: Option<(String, Timestamp)>, rotation: &Rotation) -> Self {
+        Self {
+            published,
+            leaving,
+            // So that all is over when the next key begins to sign.
+            pause: head_start(rotation.overlap) / 3,
         }
     }
 }
@@ -152,23 +178,34 @@ struct Keys {
 }
 
 impl Keys {
-    fn written(self, owner: &Identity, rotation: &Rotation) -> Signing {
+    fn written(
+        self,
+        owner: &Identity,
+        rotation: &Rotation,
+        trust: Trust,
+        gateway: &impl Gateway,
+        now: Timestamp,
+    ) -> Signing {
         let Self {
-            record,
+            mut record,
             current,
             next,
             previous,
         } = self;
         let set = JwkSet {
+            // In the order in which they were made, so that nothing of it changes when the next one signs.
             keys: [
+                previous,
                 Some(current.public.clone()),
                 next.as_ref().map(|next| next.public.clone()),
-                previous,
             ]
             .into_iter()
             .flatten()
             .collect(),
         };
+        let goal = Goal::of(set.clone(), record.previous.clone(), rotation);
+        let trust = trust.step(&goal, gateway, now);
+        record.trust = (trust != Trust::of(set.clone())).then(|| trust.clone());
         let kid = current.public.kid.clone();
         let values = [
             "signing-key",
@@ -188,15 +225,21 @@ impl Keys {
         let ripe = record
             .next_since
             .map(|since| after(since, head_start(rotation.overlap)));
+        let boundaries = [ripe, until, trust.next(&goal)].into_iter().flatten();
+        let next = boundaries.filter(|boundary| *boundary > now).min();
         Signing {
             secret,
-            set,
+            keys: PublicKeys {
+                published: set,
+                carried: trust.carried(),
+                trusted: trust.set,
+            },
             status: SigningKeyStatus {
                 key_id: kid,
                 issued_at: record.issued_at.to_string(),
                 next_rotation_at: due.to_string(),
             },
-            next: ripe.or(until).unwrap_or(due),
+            next: next.unwrap_or(due),
         }
     }
 }

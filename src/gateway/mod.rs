@@ -97,6 +97,31 @@ impl Controller {
         }
     }
 
+    /// The key set, as JSON, by which an object makes the gateway know tokens, if it does.
+    pub fn asked(self, key: &Key, object: &Value) -> Option<String> {
+        match self {
+            // It knows none that is renewed.
+            Self::Apisix => None,
+            Self::EnvoyGateway => envoy::asked(key, object),
+        }
+    }
+
+    /// Whether an object, as JSON, leads nowhere and only makes the gateway know of a key set.
+    pub fn is_carrier(self, object: &Value) -> bool {
+        match self {
+            Self::Apisix => false,
+            Self::EnvoyGateway => envoy::is_carrier(object),
+        }
+    }
+
+    /// What makes this gateway know of key sets beside those that it asks for; it is part of the way in.
+    pub fn carriers(self, way: &Way, to: &Attachment) -> Vec<Desired> {
+        match self {
+            Self::Apisix => Vec::new(),
+            Self::EnvoyGateway => envoy::carriers(way, to),
+        }
+    }
+
     /// A tenant's way in, for this gateway.
     pub fn write(self, way: &Way, to: &Attachment) -> Written {
         match self {

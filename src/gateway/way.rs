@@ -153,6 +153,8 @@ pub struct Way {
     pub gateway: ValidGateway,
     /// The tenant's public keys, where it signs tokens.
     pub key_set: Option<JwkSet>,
+    /// Key sets, as JSON, that the gateway is to know of although it asks for none of them.
+    pub carried: Vec<String>,
 }
 
 /// What a gateway cannot do of what a spec asks for.
@@ -168,10 +170,12 @@ impl Way {
     /// The way in of a tenant, on hosts that are its own by now; None where nothing leads to it.
     pub fn of(tenant: &ValidTenant, shared_hosts: &[String]) -> Option<Self> {
         let mut gateway = tenant.gateway.clone()?;
-        if let (Some(set), Some(jwt)) = (&tenant.signing_key, &mut gateway.jwt)
+        let mut carried = Vec::new();
+        if let (Some(keys), Some(jwt)) = (&tenant.signing_key, &mut gateway.jwt)
             && jwt.jwks.is_own()
         {
-            jwt.jwks.inline = Some(set.text());
+            jwt.jwks.inline = Some(keys.trusted.text());
+            carried.extend(keys.carried.iter().map(JwkSet::text));
         }
         gateway.certificates = certificates::held(&gateway.certificates, &tenant.hosts);
         let named = gateway.certificates.iter().flat_map(|certificate| &certificate.hosts);
@@ -210,7 +214,8 @@ impl Way {
             entries,
             state,
             gateway,
-            key_set: tenant.signing_key.clone(),
+            key_set: tenant.signing_key.as_ref().map(|keys| keys.published.clone()),
+            carried,
         })
     }
 

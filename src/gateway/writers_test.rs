@@ -27,8 +27,8 @@ pub fn attachment(controller: Controller) -> Attachment {
     }
 }
 
-fn text(case: &Case, controller: Controller) -> String {
-    let Written { objects, inexpressible } = controller.write(&way(case), &attachment(controller));
+fn text(way: &Way, controller: Controller) -> String {
+    let Written { objects, inexpressible } = controller.write(way, &attachment(controller));
     let values: Vec<Value> = objects.iter().map(|object| object.value.clone()).collect();
     let cannot = inexpressible
         .iter()
@@ -38,7 +38,7 @@ fn text(case: &Case, controller: Controller) -> String {
 
 fn snapshots(controller: Controller, name: &str) {
     for case in cases::all() {
-        insta::assert_snapshot!(format!("{name}_{}", case.name), text(&case, controller));
+        insta::assert_snapshot!(format!("{name}_{}", case.name), text(&way(&case), controller));
     }
 }
 
@@ -70,6 +70,109 @@ fn every_object_is_of_a_kind_that_is_watched_and_has_a_name_of_its_own() {
             assert_eq!(keys.len(), objects.len(), "{}: a name is there twice", case.name);
         }
     }
+}
+
+/// While the key that a tenant signs with is renewed.
+fn renewed(name: &str) -> Way {
+    let way = way(&named(name));
+    let jwt = way.gateway.jwt.as_ref().expect("tokens");
+    let asked = jwt.jwks.inline.clone().expect("a key set");
+    Way {
+        carried: vec![asked, cases::ONE_KEY.into()],
+        ..way
+    }
+}
+
+#[test]
+fn envoy_gateway_is_told_of_sets_beside_while_a_key_is_renewed() {
+    insta::assert_snapshot!(
+        "envoy_own_key_renewed",
+        text(&renewed("own_key"), Controller::EnvoyGateway)
+    );
+    let way = renewed("own_key");
+    let apisix = Controller::Apisix;
+    assert_eq!(text(&way, apisix), text(&self::way(&named("own_key")), apisix));
+}
+
+#[test]
+fn what_carries_a_key_set_asks_for_it_as_routes_do_at_each_of_their_listeners_and_changes_nothing_else() {
+    let (controller, name) = (Controller::EnvoyGateway, "own_key_beside_keys");
+    let (way, to) = (renewed(name), attachment(controller));
+    let before = controller.write(&self::way(&named(name)), &to).objects;
+    let (carriers, others): (Vec<_>, Vec<_>) = controller
+        .write(&way, &to)
+        .objects
+        .into_iter()
+        .partition(|object| controller.is_carrier(&object.value));
+    let values = |objects: &[Desired]| objects.iter().map(|object| object.value.clone()).collect::<Vec<_>>();
+    assert_eq!(values(&others), values(&before));
+    assert_eq!(values(&carriers), values(&controller.carriers(&way, &to)));
+
+    let of = |objects: &[Desired], kind: Kind| {
+        let objects = objects.iter().filter(|object| object.key.kind == kind);
+        objects.map(|object| object.value.clone()).collect::<Vec<_>>()
+    };
+    let places = |routes: &[Value]| {
+        let mut places: Vec<String> = routes
+            .iter()
+            .map(|route| format!("{} {}", route["spec"]["parentRefs"], route["spec"]["hostnames"]))
+            .collect();
+        places.sort();
+        places.dedup();
+        places
+    };
+    let routes = of(&carriers, Kind::HttpRoute);
+    assert_eq!(places(&routes), places(&of(&others, Kind::HttpRoute)));
+    for route in &carriers {
+        assert!(controller.guard(&route.key, &route.value).is_none());
+    }
+    for route in &routes {
+        assert!(controller.is_barred(route), "it leads somewhere");
+        let path = route.pointer("/spec/rules/0/matches/0/path").expect("a path");
+        assert_eq!(path["type"], "Exact");
+        let path = path["value"].as_str().expect("a path");
+        assert!(
+            path.starts_with(&format!("/.well-known/tenant-operator/{}/", way.owner.id)),
+            "{path}"
+        );
+    }
+    let provider = |policy: &Value| policy["spec"]["jwt"]["providers"][0].clone();
+    let asked = of(&others, Kind::SecurityPolicy);
+    let asked = asked.iter().map(provider).find(|provider| !provider.is_null());
+    let [same, other] = of(&carriers, Kind::SecurityPolicy)
+        .try_into()
+        .expect("one for each set");
+    assert_eq!(Some(provider(&same)), asked, "Envoy Gateway calls it by what is in it");
+    assert_ne!(Some(provider(&other)), asked);
+    for policy in [same, other] {
+        assert_eq!(policy["spec"]["authorization"], json!({"defaultAction": "Deny"}));
+        let selected = &policy["spec"]["targetSelectors"][0]["matchLabels"];
+        let selects = |route: &&Value| {
+            let labels = &route["metadata"]["labels"];
+            selected
+                .as_object()
+                .is_some_and(|all| all.iter().all(|(label, value)| labels[label] == *value))
+        };
+        assert_eq!(routes.iter().filter(selects).count(), routes.len() / 2);
+        assert_eq!(of(&others, Kind::HttpRoute).iter().filter(selects).count(), 0);
+    }
+}
+
+#[test]
+fn nothing_is_carried_where_no_route_asks_for_tokens_or_nobody_is_let_in() {
+    let (controller, way) = (Controller::EnvoyGateway, renewed("own_key"));
+    let to = attachment(controller);
+    assert!(!controller.carriers(&way, &to).is_empty());
+    let closed = Way {
+        state: way::State::Closed("for now"),
+        ..way.clone()
+    };
+    assert!(controller.carriers(&closed, &to).is_empty());
+    let mut open = way;
+    for route in &mut open.gateway.routes {
+        route.admits = way::Admits::Everybody;
+    }
+    assert!(controller.carriers(&open, &to).is_empty());
 }
 
 fn named(name: &str) -> Case {

@@ -2,12 +2,13 @@
 
 use super::plan::{self, Platform};
 use super::provision::apply;
-use super::{ValidTenant, validate};
+use super::{ValidTenant, routes, validate};
 use crate::api::{CredentialsStatus, EncryptionKeyStatus, SigningKeyStatus, Tenant, TenantTier};
 use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer, secret};
 use crate::credentials::encryption::{self, MOST};
 use crate::credentials::key_pair::{Jwk, JwkSet, KeyPair};
 use crate::credentials::signing;
+use crate::credentials::trust::{Gateway, PublicKeys};
 use crate::error::Error;
 use crate::names;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -28,8 +29,8 @@ pub struct Outcome {
     pub problem: Option<(&'static str, String)>,
     /// What is to be said although they are.
     pub remark: Option<(&'static str, String)>,
-    /// What is published; None where the tenant signs nothing.
-    pub set: Option<JwkSet>,
+    /// None where the tenant signs nothing.
+    pub keys: Option<PublicKeys>,
     /// When time changes something.
     pub again: Option<Duration>,
 }
@@ -43,9 +44,9 @@ pub async fn tend(writer: &Writer, store: &Store, tenant: &ValidTenant, platform
     let now = Timestamp::now();
     let mut due = Vec::new();
     if tenant.signing_key.is_some() {
-        let (status, set, next) = sign(writer, store, tenant, platform, now).await?;
+        let (status, keys, next) = sign(writer, store, tenant, platform, now).await?;
         outcome.status.signing_key = Some(status);
-        outcome.set = Some(set);
+        outcome.keys = Some(keys);
         due.push(next);
     }
     // Those that are not asked for any more are still there.
@@ -96,24 +97,85 @@ async fn sign(
     tenant: &ValidTenant,
     platform: &Platform,
     now: Timestamp,
-) -> Result<(SigningKeyStatus, JwkSet, Timestamp), Error> {
+) -> Result<(SigningKeyStatus, PublicKeys, Timestamp), Error> {
     let owner = &tenant.owner;
     let found = secret::read(writer, owner, names::SIGNING_KEY_SECRET).await?;
     if found.is_none() && store.get(&owner.tenant, &published(owner)).is_none() {
         // First what is seen without reading Secrets, so that nobody who is interrupted here leaves a key behind unseen.
         apply(writer, owner, &[config_map(owner, &JwkSet::default())]).await?;
     }
-    let is_known = |current: &Jwk, next: &Jwk| {
-        tellers(store, owner, platform).all(|live| {
-            let told = live.value.to_string();
-            !told.contains(&current.kid) || told.contains(&next.kid)
-        })
+    let seen = Seen {
+        store,
+        tenant,
+        platform,
     };
-    let turn = signing::turn(owner, found.as_ref(), &tenant.rotation, now, is_known, KeyPair::random);
+    let turn = signing::turn(
+        owner,
+        found.as_ref(),
+        &tenant.rotation,
+        now,
+        |current, next| seen.is_known(current, next),
+        &seen,
+        KeyPair::random,
+    );
     // Remembered before it is told of.
     secret::put(writer, owner, found.as_ref(), turn.secret).await?;
-    apply(writer, owner, &[config_map(owner, &turn.set)]).await?;
-    Ok((turn.status, turn.set, turn.next))
+    apply(writer, owner, &[config_map(owner, &turn.keys.published)]).await?;
+    Ok((turn.status, turn.keys, turn.next))
+}
+
+/// What is seen of those who are told of a tenant's public keys.
+struct Seen<'a> {
+    store: &'a Store,
+    tenant: &'a ValidTenant,
+    platform: &'a Platform,
+}
+
+impl Seen<'_> {
+    /// Whether all who tell of one key tell of another too. What is carried beside lets nobody in.
+    fn is_known(&self, current: &Jwk, next: &Jwk) -> bool {
+        let mut tellers = tellers(self.store, &self.tenant.owner, self.platform);
+        tellers.all(|live| {
+            let told = live.value.to_string();
+            routes::is_carrier(self.platform, &live) || !told.contains(&current.kid) || told.contains(&next.kid)
+        })
+    }
+
+    /// Each key set by which a gateway knows tokens, where one of these keys is in it.
+    fn asked(&self, set: &JwkSet) -> Vec<String> {
+        let to = self.platform.gateway.as_ref();
+        tellers(self.store, &self.tenant.owner, self.platform)
+            .filter(|live| !routes::is_carrier(self.platform, live))
+            .filter_map(|live| to?.controller.asked(&live.key, &live.value))
+            .filter(|asked| set.ids().any(|kid| asked.contains(kid)))
+            .collect()
+    }
+}
+
+impl Gateway for Seen<'_> {
+    fn asks_for_any_of(&self, set: &JwkSet) -> bool {
+        !self.asked(set).is_empty()
+    }
+
+    fn asks_for(&self, set: &JwkSet) -> bool {
+        self.asked(set).iter().all(|asked| *asked == set.text())
+    }
+
+    fn carries(&self, sets: &[JwkSet]) -> bool {
+        let owner = &self.tenant.owner;
+        let keys = PublicKeys {
+            carried: sets.to_vec(),
+            ..PublicKeys::default()
+        };
+        let tenant = ValidTenant {
+            signing_key: Some(keys),
+            ..self.tenant.clone()
+        };
+        routes::carriers(&tenant, self.platform).iter().all(|carrier| {
+            let live = self.store.get(&owner.tenant, &carrier.key);
+            live.is_some_and(|live| live.belongs_to(owner) && !live.is_terminating())
+        })
+    }
 }
 
 /// What tells others of a tenant's public keys: the ConfigMap, and what its gateway is told by.
@@ -226,7 +288,92 @@ pub async fn withdraw(writer: &Writer, owner: &Identity) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tenant::fixtures::{acme, platform};
     use serde_json::json;
+
+    /// A tenant that knows tokens by its own keys, of which there are these.
+    fn renewing(trusted: &JwkSet, carried: &[JwkSet]) -> ValidTenant {
+        let spec = json!({
+            "network": {"ingress": {"gateway": "Allow"}},
+            "workloads": [{"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080}]}],
+            "credentials": {"signingKey": {}},
+            "gateway": {
+                "hosts": ["acme.example.com"],
+                "routes": [{"backend": {"workload": "web"}}],
+                "authentication": {"jwt": {"issuer": "itself", "jwks": {"signingKey": true}}},
+            },
+        });
+        let keys = PublicKeys {
+            published: trusted.clone(),
+            trusted: trusted.clone(),
+            carried: carried.to_vec(),
+        };
+        ValidTenant {
+            signing_key: Some(keys),
+            ..acme(spec, json!({}))
+        }
+    }
+
+    /// A cluster in which this tenant's gateway was told of it.
+    fn told(tenant: &ValidTenant) -> Store {
+        let store = Store::default();
+        for Desired { key, mut value, .. } in plan::plan(tenant, &platform()).objects().cloned() {
+            value["metadata"]["uid"] = json!(key.to_string());
+            value["metadata"]["resourceVersion"] = json!("1");
+            store.put(key.kind, serde_json::from_value(value).expect("an object"));
+        }
+        store
+    }
+
+    #[test]
+    fn what_is_carried_beside_is_seen_and_not_taken_for_what_is_asked_for() {
+        let [a, b] = [KeyPair::random().public, KeyPair::random().public];
+        let [one, both, other] =
+            [vec![a.clone()], vec![a.clone(), b.clone()], vec![b.clone()]].map(|keys| JwkSet { keys });
+        let platform = platform();
+        let cases = [(&one, &both), (&both, &one)];
+        for (trusted, beside) in cases {
+            let tenant = renewing(trusted, &[trusted.clone(), beside.clone()]);
+            let store = told(&tenant);
+            let seen = Seen {
+                store: &store,
+                tenant: &tenant,
+                platform: &platform,
+            };
+            assert!(seen.asks_for_any_of(&one) && seen.asks_for(trusted));
+            assert!(!seen.asks_for(beside));
+            assert!(seen.carries(&[one.clone(), both.clone()]));
+            assert!(!seen.carries(&[one.clone(), other.clone()]));
+            assert_eq!(seen.is_known(&a, &b), *trusted == both);
+        }
+        let tenant = renewing(&one, &[]);
+        let store = told(&tenant);
+        let seen = Seen {
+            store: &store,
+            tenant: &tenant,
+            platform: &platform,
+        };
+        assert!(!seen.asks_for_any_of(&other) && !seen.carries(&[both]));
+    }
+
+    #[test]
+    fn a_key_that_is_revoked_is_taken_out_of_what_is_carried_beside_too() {
+        let [a, b] = [KeyPair::random().public, KeyPair::random().public];
+        let [one, both] = [vec![a.clone()], vec![a.clone(), b]].map(|keys| JwkSet { keys });
+        let tenant = renewing(&one, &[one.clone(), both]);
+        let kids = BTreeSet::from([a.kid.as_str()]);
+        let store = told(&tenant);
+        let mut replaced = 0;
+        for live in tellers(&store, &tenant.owner, &platform()) {
+            let mut value = live.value.clone();
+            if replace(&mut value, &kids, "nobody") {
+                replaced += 1;
+                assert!(!value.to_string().contains(&a.kid), "{value}");
+            }
+        }
+        // The policy, what is carried beside, and what is published.
+        assert_eq!(replaced, 4);
+    }
 
     #[test]
     fn whatever_names_a_key_is_replaced_and_nothing_else() {

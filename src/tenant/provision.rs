@@ -129,14 +129,7 @@ async fn provision_rest(
     // What is no longer asked for goes first: a refusal further on must not keep anyone's former rights alive, and what a
     // namespace gives back must be free before another gets it.
     let stale = stale(store, owner, &planned, platform);
-    // A route that asks for credentials goes when others are in its place.
-    let lets_in = |live: &Live| {
-        (live.key.kind.is_route() && !routes::is_guarded(platform, live))
-            || matches!(live.key.kind, Kind::ApisixConsumer | Kind::ListenerSet)
-    };
-    let (permissive, stale): (Vec<_>, Vec<_>) = stale
-        .into_iter()
-        .partition(|live| matches!(live.key.kind, Kind::RoleBinding | Kind::NetworkPolicy) || lets_in(live));
+    let (permissive, stale): (Vec<_>, Vec<_>) = stale.into_iter().partition(|live| lets_in(platform, live));
     prune(writer, permissive).await?;
     routes::close(writer, owner, platform, &stale).await?;
     let leaving = leave_namespaces(writer, store, owner, platform, &planned, policy).await?;
@@ -156,7 +149,7 @@ async fn provision_rest(
     apply(writer, owner, &access).await?;
     apply(writer, owner, &configuration).await?;
     let credentials = own_keys::tend(writer, store, &tenant, platform).await?;
-    tenant.signing_key.clone_from(&credentials.set);
+    tenant.signing_key.clone_from(&credentials.keys);
     let (data, left) = database(writer, databases, &tenant, placed).await?;
     if let Some(data) = &data {
         if let Some(attachment) = &mut tenant.attachment {
@@ -179,7 +172,7 @@ async fn provision_rest(
     apply(writer, owner, &workloads).await?;
     let gateway = routes::tend(writer, store, &tenant, platform).await?;
     // Last what the former workloads stood on, now that none of them needs it.
-    prune(writer, stale).await?;
+    prune(writer, without_carriers(stale, &tenant, platform)).await?;
     let deployments = workloads.iter().filter(|desired| desired.key.kind == Kind::Deployment);
     let live = deployments.map(|desired| (desired.key.name.clone(), store.get(&owner.tenant, &desired.key)));
     let progress = if let Some(waiting) = leaving.or(left) {
@@ -377,6 +370,22 @@ fn stale(store: &Store, owner: &Identity, planned: &HashSet<Key>, platform: &Pla
     // What leads somewhere goes before what lets it.
     stale.sort_by_key(|live| !live.key.kind.is_route());
     stale
+}
+
+/// Whether somebody has a right or a way in by it. A route that asks for credentials goes when others are in its place, and what carries a key set when it is
+/// known whether it still should.
+fn lets_in(platform: &Platform, live: &Live) -> bool {
+    match live.key.kind {
+        Kind::RoleBinding | Kind::NetworkPolicy | Kind::ApisixConsumer | Kind::ListenerSet => true,
+        kind => kind.is_route() && !routes::is_guarded(platform, live) && !routes::is_carrier(platform, live),
+    }
+}
+
+/// All but what carries a key set by now.
+fn without_carriers(stale: Vec<Live>, tenant: &ValidTenant, platform: &Platform) -> Vec<Live> {
+    let carriers = routes::carriers(tenant, platform);
+    let is_carried = |live: &Live| carriers.iter().any(|carrier| carrier.key == live.key);
+    stale.into_iter().filter(|live| !is_carried(live)).collect()
 }
 
 /// Whether an object is where the operator writes such: for all but grants, that is where others are planned.

@@ -1,6 +1,8 @@
 //! What is removed because nobody asks for it any more.
 
 use super::*;
+use crate::credentials::key_pair::{JwkSet, KeyPair};
+use crate::credentials::trust::PublicKeys;
 use crate::tenant::fixtures::{ID, acme, platform};
 use serde_json::json;
 
@@ -67,4 +69,62 @@ fn what_is_marked_as_the_tenants_where_the_operator_writes_nothing_is_left_alone
     marked(&store, Kind::ConfigMap, "applications", &names::grant("acme"));
     assert_eq!(found(&store, &["crm"]), Vec::<String>::new());
     assert_eq!(found(&store, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn what_carries_a_key_set_stays_until_it_is_known_that_it_should_not() {
+    let carrying = |carried: &[JwkSet]| {
+        let spec = json!({"credentials": {"signingKey": {}}, "gateway": {
+            "hosts": ["acme.example.com"],
+            "routes": [
+                {"backend": {"application": "crm"}},
+                {"path": {"type": "Exact", "value": "/open"}, "backend": {"application": "crm"}, "authentication": "None"},
+            ],
+            "authentication": {"jwt": {"issuer": "itself", "jwks": {"signingKey": true}}},
+        }});
+        let applications = json!([{"name": "crm", "namespace": "applications", "service": "crm", "port": 80}]);
+        let keys = PublicKeys {
+            carried: carried.to_vec(),
+            ..PublicKeys::default()
+        };
+        ValidTenant {
+            signing_key: Some(keys),
+            ..acme(spec, json!({"gateway": {"applications": applications}}))
+        }
+    };
+    let [one, other] = [(); 2].map(|()| JwkSet {
+        keys: vec![KeyPair::random().public],
+    });
+    let (store, platform) = (Store::default(), platform());
+    for Desired { key, mut value, .. } in plan::plan(&carrying(&[one.clone(), other]), &platform)
+        .objects()
+        .cloned()
+    {
+        value["metadata"]["uid"] = json!(key.to_string());
+        value["metadata"]["resourceVersion"] = json!("1");
+        store.put(key.kind, serde_json::from_value(value).expect("an object"));
+    }
+    // Before its Secret is read nothing is known to be carried.
+    let planned: HashSet<Key> = plan::plan(&carrying(&[]), &platform)
+        .objects()
+        .map(|desired| desired.key.clone())
+        .collect();
+    let all = stale(&store, &owner(), &planned, &platform);
+    let kinds: Vec<Kind> = all.iter().map(|live| live.key.kind).collect();
+    let [route, policy] = [Kind::HttpRoute, Kind::SecurityPolicy];
+    assert_eq!(kinds, [route, route, policy, policy]);
+    assert!(!all.iter().any(|live| lets_in(&platform, live)));
+    let name = |live: &Live| live.key.name.clone();
+    let left: Vec<String> = without_carriers(all.clone(), &carrying(&[one]), &platform)
+        .iter()
+        .map(name)
+        .collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert_eq!(without_carriers(all, &carrying(&[]), &platform).len(), 4);
+
+    let open = store
+        .of("acme")
+        .into_values()
+        .find(|live| live.key.name == "tenant-host-open");
+    assert!(open.is_some_and(|live| lets_in(&platform, &live)), "others go at once");
 }

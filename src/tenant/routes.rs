@@ -178,6 +178,25 @@ pub fn is_guarded(platform: &Platform, route: &Live) -> bool {
     to.is_some_and(|to| to.controller.guard(&route.key, &route.value).is_some())
 }
 
+/// Whether an object leads nowhere, and is there for the key set that it names alone.
+pub fn is_carrier(platform: &Platform, live: &Live) -> bool {
+    let to = platform.gateway.as_ref();
+    to.is_some_and(|to| to.controller.is_carrier(&live.value))
+}
+
+/// What the gateway is told by of key sets that it is to know of beside: which these are only a Secret says.
+pub fn carriers(tenant: &ValidTenant, platform: &Platform) -> Vec<Desired> {
+    let keys = tenant.signing_key.as_ref();
+    let to = platform.gateway.as_ref();
+    let carriers = to
+        .filter(|_| keys.is_some_and(|keys| !keys.carried.is_empty()))
+        .and_then(|to| {
+            let way = Way::of(tenant, &to.shared_hosts)?;
+            Some(to.controller.carriers(&way, to))
+        });
+    carriers.unwrap_or_default()
+}
+
 /// Lets nobody through by these routes, which are not asked for any more, until what takes their place is there: without them requests would take
 /// others, which may ask for less.
 ///

@@ -1,6 +1,7 @@
 //! Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and for what these cannot say the policies of `gateway.envoyproxy.io/v1alpha1`
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
+mod carriers;
 mod grants;
 mod handover;
 mod key_set;
@@ -9,8 +10,10 @@ mod routes;
 mod security;
 mod traffic;
 
+pub use carriers::{is_carrier, objects as carriers};
 pub use handover::held;
 pub use listeners::LISTENERS;
+pub use security::asked;
 
 use super::class::OPEN;
 use super::way::{Inexpressible, Way};
@@ -50,6 +53,7 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
     objects.extend(traffic::policy(way, rules));
     // Nothing behind it counts.
     objects.extend(key_set::objects(way, to));
+    objects.extend(carriers::objects(way, to));
     Written {
         objects,
         inexpressible: inexpressible(way, rules),
@@ -59,7 +63,8 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
 /// The policy that a route's credentials are asked for by.
 pub fn guard(key: &Key, route: &Value) -> Option<Key> {
     let class = route.pointer("/metadata/labels")?.get(CREDENTIALS)?.as_str()?;
-    (key.kind == Kind::HttpRoute && ![OPEN, CLOSED, key_set::CLASS].contains(&class)).then(|| Key {
+    let asks = ![OPEN, CLOSED, key_set::CLASS].contains(&class) && !is_carrier(route);
+    (key.kind == Kind::HttpRoute && asks).then(|| Key {
         kind: Kind::SecurityPolicy,
         namespace: key.namespace.clone(),
         name: class_name(class),

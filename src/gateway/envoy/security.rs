@@ -1,7 +1,8 @@
 //! SecurityPolicies: who is let in.
 
 use super::{CREDENTIALS, POLICIES, class_name, object};
-use crate::cluster::{Desired, Kind};
+use crate::api::JwtAuthentication;
+use crate::cluster::{self, Desired, Kind};
 use crate::gateway::class::{self, Class};
 use crate::gateway::way::{API_KEY, Key, State, TENANT_CLIENT, Way};
 use crate::names;
@@ -27,11 +28,7 @@ fn policy(way: &Way, class: &Class) -> Option<Desired> {
         Class::Token { roles } => token(way, roles)?,
     };
     let name = class.name();
-    spec["targetSelectors"] = json!([{
-        "group": "gateway.networking.k8s.io",
-        "kind": "HTTPRoute",
-        "matchLabels": {(CREDENTIALS): name, (names::TENANT_ID): way.owner.id},
-    }]);
+    spec["targetSelectors"] = selectors(way, &name);
     Some(object(
         way,
         Kind::SecurityPolicy,
@@ -40,6 +37,15 @@ fn policy(way: &Way, class: &Class) -> Option<Desired> {
         &[],
         spec,
     ))
+}
+
+/// The tenant's routes that are called so.
+pub fn selectors(way: &Way, class: &str) -> Value {
+    json!([{
+        "group": "gateway.networking.k8s.io",
+        "kind": "HTTPRoute",
+        "matchLabels": {(CREDENTIALS): class, (names::TENANT_ID): way.owner.id},
+    }])
 }
 
 fn key(way: &Way, roles: &[String]) -> Value {
@@ -68,8 +74,8 @@ fn key(way: &Way, roles: &[String]) -> Value {
     spec
 }
 
-fn token(way: &Way, roles: &[String]) -> Option<Value> {
-    let jwt = way.gateway.jwt.as_ref()?;
+/// Who signs tokens, and by which keys: what Envoy Gateway calls it by in Envoy depends on nothing else, so that all who ask for the very same share it.
+pub fn provider(jwt: &JwtAuthentication) -> Value {
     // In an address it would be written into every log.
     let bearer = json!({"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]});
     let mut provider = json!({"name": PROVIDER, "issuer": jwt.issuer, "extractFrom": bearer});
@@ -80,6 +86,19 @@ fn token(way: &Way, roles: &[String]) -> Option<Value> {
         (Some(inline), _) => provider["localJWKS"] = json!({"type": "Inline", "inline": inline}),
         (None, uri) => provider["remoteJWKS"] = json!({"uri": uri, "cacheDuration": "300s"}),
     }
+    provider
+}
+
+/// The key set by which tokens are known, where a policy has it in itself.
+pub fn asked(key: &cluster::Key, policy: &Value) -> Option<String> {
+    let inline = policy.pointer("/spec/jwt/providers/0/localJWKS/inline")?;
+    (key.kind == Kind::SecurityPolicy)
+        .then(|| inline.as_str().map(String::from))
+        .flatten()
+}
+
+fn token(way: &Way, roles: &[String]) -> Option<Value> {
+    let jwt = way.gateway.jwt.as_ref()?;
     let claim =
         |name: &str, type_: &str, values: &[String]| json!({"name": name, "valueType": type_, "values": values});
     let whose = [way.owner.tenant.clone(), way.owner.id.clone()];
@@ -88,7 +107,7 @@ fn token(way: &Way, roles: &[String]) -> Option<Value> {
         claims.push(claim(jwt.roles_claim(), "StringArray", roles));
     }
     Some(json!({
-        "jwt": {"providers": [provider]},
+        "jwt": {"providers": [provider(jwt)]},
         "authorization": {
             "defaultAction": "Deny",
             "rules": [{"action": "Allow", "principal": {"jwt": {"provider": PROVIDER, "claims": claims}}}],

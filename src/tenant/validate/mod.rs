@@ -29,7 +29,7 @@ use crate::api::{
     ResourceList, Scheduling, Tenant, TenantTier, Workload,
 };
 use crate::cluster::Identity;
-use crate::credentials::key_pair::JwkSet;
+use crate::credentials::trust::PublicKeys;
 use crate::gateway::way::ValidGateway;
 use crate::names;
 use crate::rotation::Rotation;
@@ -129,7 +129,7 @@ pub struct ValidTenant {
     /// Of every credential it has.
     pub rotation: Rotation,
     /// The public keys of its own, where it signs tokens; none before its Secret was read.
-    pub signing_key: Option<JwkSet>,
+    pub signing_key: Option<PublicKeys>,
     /// Whether it has keys to encrypt with.
     pub encryption_key: bool,
     /// Encryption keys that nobody needs any more.
@@ -237,7 +237,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
         roles: roles::Table::new(&spec.tier, &plan.roles).text(),
         database,
         rotation,
-        signing_key: has_signing_key(spec, plan).then(JwkSet::default),
+        signing_key: has_signing_key(spec, plan).then(PublicKeys::default),
         encryption_key: own_keys::has_encryption_key(spec, plan),
         abandoned_keys: own_keys::abandoned(tenant),
         told: own_keys::told(tenant),

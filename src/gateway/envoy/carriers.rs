@@ -1,0 +1,64 @@
+//! Key sets that Envoy is to know of beside those that are asked for. Envoy Gateway tells Envoy's listeners which sets any of their routes ask for, and only then its routes
+//! which they ask for (envoyproxy/gateway#8313). So at each listener something asks for such a set, and leads nowhere.
+
+use super::routes::{of_rules, refusal};
+use super::{CREDENTIALS, POLICIES, class_name, object, security};
+use crate::api::{Jwks, JwtAuthentication};
+use crate::cluster::{Desired, Kind};
+use crate::gateway::Attachment;
+use crate::gateway::class::{self, Class};
+use crate::gateway::way::{State, Way};
+use crate::names;
+use serde_json::{Value, json};
+
+/// What the classes of such routes begin with.
+const CLASS: &str = "carried-";
+/// Where they are, below which nobody is.
+const PATH: &str = "/.well-known/tenant-operator";
+
+pub fn objects(way: &Way, to: &Attachment) -> Vec<Desired> {
+    let asks = class::routes(way).any(|(class, _)| matches!(class, Class::Token { .. }));
+    let jwt = way.gateway.jwt.as_ref();
+    let jwt = jwt.filter(|_| asks && way.state == State::Open);
+    let sets = jwt.map(|jwt| way.carried.iter().map(move |set| (jwt, set)));
+    sets.into_iter()
+        .flatten()
+        .flat_map(|(jwt, set)| carriers(way, to, jwt, set))
+        .collect()
+}
+
+fn carriers(way: &Way, to: &Attachment, jwt: &JwtAuthentication, set: &str) -> Vec<Desired> {
+    // The same set is called the same, whether it comes or goes.
+    let digest = &names::digest(set.as_bytes())[..16];
+    let class = format!("{CLASS}{digest}");
+    let jwt = JwtAuthentication {
+        jwks: Jwks {
+            inline: Some(set.into()),
+            ..Jwks::default()
+        },
+        ..jwt.clone()
+    };
+    let spec = json!({
+        "jwt": {"providers": [security::provider(&jwt)]},
+        "authorization": {"defaultAction": "Deny"},
+        "targetSelectors": security::selectors(way, &class),
+    });
+    let labels = [(CREDENTIALS, class.as_str())];
+    let policy = object(way, Kind::SecurityPolicy, POLICIES, &class_name(&class), &labels, spec);
+    let routes = way.entries.iter().flat_map(|entry| {
+        let path = format!("{PATH}/{}/{digest}/{}", way.owner.id, entry.as_str());
+        let rule = json!({"matches": [{"path": {"type": "Exact", "value": path}}], "filters": [refusal()]});
+        of_rules(way, to, entry, &class, vec![rule])
+    });
+    std::iter::once(policy).chain(routes).collect()
+}
+
+/// Whether it is a route that leads to no more than that, or the policy of such routes.
+pub fn is_carrier(object: &Value) -> bool {
+    let class = object
+        .pointer("/metadata/labels")
+        .and_then(|labels| labels.get(CREDENTIALS));
+    class
+        .and_then(Value::as_str)
+        .is_some_and(|class| class.starts_with(CLASS))
+}
