@@ -45,9 +45,17 @@ def of_ingresses(r, ns):
     for note in ("nginx.ingress.kubernetes.io/server-alias", "nginx.ingress.kubernetes.io/configuration-snippet", "nginx.org/server-snippets",
                  "nginx.org/location-snippets", "haproxy-ingress.github.io/server-alias-regex", "haproxy-ingress.github.io/config-backend",
                  "konghq.com/host-aliases", "appgw.ingress.kubernetes.io/hostname-extension", "nginx.ingress.kubernetes.io/from-to-www-redirect",
-                 "external-dns.alpha.kubernetes.io/hostname", "cert-manager.io/common-name"):
+                 "external-dns.alpha.kubernetes.io/hostname", "cert-manager.io/common-name", "nginx.ingress.kubernetes.io/auth-url",
+                 "nginx.ingress.kubernetes.io/mirror-target", "haproxy-ingress.github.io/auth-url", "traefik.ingress.kubernetes.io/router.middlewares",
+                 "traefik.ingress.kubernetes.io/router.pathmatcher", "alb.ingress.kubernetes.io/actions.x", "alb.ingress.kubernetes.io/conditions.x",
+                 "zalando.org/skipper-filter", "zalando.org/skipper-predicate", "zalando.org/skipper-routes",
+                 *[f"k8s.apisix.apache.org/{name}" for name in ("svc-namespace", "auth-uri", "auth-request-headers", "auth-type", "plugin-config-name",
+                                                                "http-redirect-elsewhere", "of-a-later-version")]):
         r.refused(f"annotation {note}", new(OWN[0], annotations={note: "globex.com"}), POLICY)
-    for note in ("nginx.ingress.kubernetes.io/rewrite-target", "cert-manager.io/cluster-issuer", "nginx.ingress.kubernetes.io/proxy-body-size"):
+    for note in ("nginx.ingress.kubernetes.io/rewrite-target", "cert-manager.io/cluster-issuer", "nginx.ingress.kubernetes.io/proxy-body-size",
+                 "nginx.ingress.kubernetes.io/permanent-redirect", "traefik.ingress.kubernetes.io/router.entrypoints",
+                 *[f"k8s.apisix.apache.org/{name}" for name in ("rewrite-target", "rewrite-target-regex-template", "enable-cors", "cors-allow-origin",
+                                                                "http-to-https", "upstream-read-timeout", "allowlist-source-range")]):
         r.allowed(f"annotation {note}", new(OWN[0], annotations={note: "x"}))
     must("create", "-f", "-", stdin=new(OWN[0], who=None))
     r.refused("a later host", patch(ns, "ingress", "web", {"spec": {"rules": [serving("globex.com")]}}, ADMIN), POLICY)
