@@ -86,14 +86,30 @@ def of_backends(r, ns):
     to = lambda where=None, **more: {"name": "web", "port": 80, **({"namespace": where} if where else {}), **more}
     route = lambda *rules: create({"apiVersion": f"{GATEWAY_API}/v1", "kind": "HTTPRoute", "metadata": meta("web", ns),
                                    "spec": {"hostnames": [OWN[0]], "rules": list(rules)}})
-    mirror = lambda where=None: {"type": "RequestMirror", "requestMirror": {"backendRef": to(where)}}
+    mirror = lambda where=None, **more: {"type": "RequestMirror", "requestMirror": {"backendRef": to(where, **more)}}
+    ask = lambda where=None, **more: {"type": "ExternalAuth", "externalAuth": {"protocol": "HTTP", "backendRef": to(where, **more)}}
     until("own namespaces", lambda: route({"backendRefs": [to(other)]})[0])
     for where in (None, ns, other):
         r.allowed(f"a route to {where or 'a Service'}", route({"backendRefs": [to(where)], "filters": [mirror(where)]}))
+    r.allowed("a route to what is called a Service", route({"backendRefs": [to(group="", kind="Service")], "filters": [mirror(group="", kind="Service")]}))
     for where in (A, FOREIGN, "kube-system", f"{ns}x"):
         r.refused(f"a route to {where}", route({"backendRefs": [to()]}, {"backendRefs": [to(), to(where)]}), BACKENDS)
         r.refused(f"a copy of requests to {where}", route({"backendRefs": [to()], "filters": [mirror(where)]}), BACKENDS)
         r.refused(f"a copy of a backend's to {where}", route({"backendRefs": [to(filters=[mirror(where)])]}), BACKENDS)
+    sends = [("a copy of requests", mirror)]
+    # In the Gateway API's experimental channel only.
+    if route({"backendRefs": [to()], "filters": [ask()]})[0]:
+        sends.append(("a question about requests", ask))
+    else:
+        print("note: HTTPRoutes have no filter externalAuth here, so its cases are left out")
+    # Of whatever kind else: a Backend of Envoy Gateway has any address.
+    for kind in ({"group": "gateway.envoyproxy.io", "kind": "Backend"}, {"group": "multicluster.x-k8s.io", "kind": "ServiceImport"},
+                  {"group": "gateway.envoyproxy.io"}, {"kind": "Backend"}):
+        what = " ".join(kind.values())
+        r.refused(f"a route to a {what}", route({"backendRefs": [to()]}, {"backendRefs": [to(), to(**kind)]}), BACKENDS)
+        for name, sent in sends:
+            r.refused(f"{name} to a {what}", route({"backendRefs": [to()], "filters": [sent(**kind)]}), BACKENDS)
+            r.refused(f"{name} of a backend's to a {what}", route({"backendRefs": [to(filters=[sent(**kind)])]}), BACKENDS)
 
 
 def of_listeners(r, ns):
