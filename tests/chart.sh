@@ -118,6 +118,9 @@ keys() { render --show-only templates/rbac/namespace.yaml "$@" | grep -cE '^ +- 
 check "Secrets with one API key for APISIX" test "$(keys --set "$apisix")" = 32
 check "no such Secrets for others" test "$(keys --set "$envoy")" = 0
 check "their names are allowed for APISIX" test "$(render --set "$apisix" | grep -c 'tenant-api-key-(\[1-9\]')" = 3
+own_class() { render --show-only templates/admission/ingresses.yaml "$@" | grep -c "'apisix' in variables"; }
+check "tenants' Ingresses are not of APISIX's class" test "$(own_class --set "$apisix")" = 2
+check "nor is any other gateway's name a class" test "$(own_class --set gateway.controller=EnvoyGateway,gateway.name=apisix,network.gatewayNamespace=x)" = 0
 check "their names are nobody's for others" lacks 'tenant-api-key-\(' --set "$envoy"
 counts() { render --set "$envoy" --set gateway.metrics.enabled=true "$@"; }
 check "the operator lists the gateway's pods where requests are counted, and there only" test \
