@@ -95,6 +95,10 @@ envoy=gateway.controller=EnvoyGateway,gateway.name=platform,network.gatewayNames
 check "no route unless there is a gateway to write for" lacks 'gateway\.envoyproxy\.io|httproutes' --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml
 check "routes for Envoy Gateway, read everywhere" test \
   "$(render --show-only templates/rbac/operator.yaml --set "$envoy" | grep -A2 -E 'gateway\.(networking|envoyproxy)' | sed -n 's/.*verbs: //p' | sort -u)" = '[get, list, watch]'
+gateways() { render "$@" | awk '/^  namespace: / { where = $2 } /resources: .*gateways/ { on = 1 } on && /resourceNames:/ { name = $2 } on && /verbs:/ { sub(/.*verbs: /, ""); print where, name, $0; on = 0; name = "" }' | xargs; }
+check "one Gateway, by its name" test "$(gateways --set "$envoy")" = 'gateway-system [platform] [get, list, watch]'
+check "where it is" test "$(gateways --set "$envoy,gateway.namespace=elsewhere")" = 'elsewhere [platform] [get, list, watch]'
+check "no Gateway for APISIX" test "$(gateways --set gateway.controller=APISIX,gateway.name=apisix,network.gatewayNamespace=apisix)" = ''
 check "the operator is told of the gateway" test \
   "$(render --set "$envoy" --set 'gateway.sharedHosts={a.example.com,b.example.com}' | grep -A1 -E 'name: GATEWAY_(CONTROLLER|NAME|SHARED_HOSTS)$' | sed -n 's/.*value: //p' | xargs)" = 'EnvoyGateway platform a.example.com,b.example.com'
 refuse "a gateway without a name" render --set gateway.controller=EnvoyGateway,network.gatewayNamespace=x
@@ -114,6 +118,9 @@ keys() { render --show-only templates/rbac/namespace.yaml "$@" | grep -cE '^ +- 
 check "Secrets with one API key for APISIX" test "$(keys --set "$apisix")" = 32
 check "no such Secrets for others" test "$(keys --set "$envoy")" = 0
 check "their names are allowed for APISIX" test "$(render --set "$apisix" | grep -c 'tenant-api-key-(\[1-9\]')" = 3
+own_class() { render --show-only templates/admission/ingresses.yaml "$@" | grep -c "'apisix' in variables"; }
+check "tenants' Ingresses are not of APISIX's class" test "$(own_class --set "$apisix")" = 2
+check "nor is any other gateway's name a class" test "$(own_class --set gateway.controller=EnvoyGateway,gateway.name=apisix,network.gatewayNamespace=x)" = 0
 check "their names are nobody's for others" lacks 'tenant-api-key-\(' --set "$envoy"
 counts() { render --set "$envoy" --set gateway.metrics.enabled=true "$@"; }
 check "the operator lists the gateway's pods where requests are counted, and there only" test \

@@ -1,6 +1,7 @@
 //! What somebody could do who had the operator's token: nothing but its work. By its real token, over all that is served.
 
 use crate::support::cluster::text;
+use crate::support::gateway::Door;
 use crate::support::sweep::{EVERYBODY, Found, Rights, other_paths, sweep};
 use crate::support::{Cluster, Scene, TestTenant, discovery, forbidden, operator, path, pods, rights, server_workload};
 use anyhow::{Context, Result, ensure};
@@ -34,12 +35,9 @@ const READS: [Rights<'_>; 8] = [
          networkpolicies.networking.k8s.io deployments.apps horizontalpodautoscalers.autoscaling \
          poddisruptionbudgets.policy",
     ),
-    // What leads to tenants, and where it begins.
+    // What leads to tenants.
     ("get list watch", ROUTES),
-    (
-        "get list watch",
-        "gateways.gateway.networking.k8s.io referencegrants.gateway.networking.k8s.io",
-    ),
+    ("get list watch", "referencegrants.gateway.networking.k8s.io"),
     // Whether its CRD is there.
     (
         "get",
@@ -65,6 +63,8 @@ const IN_ITS_OWN: [Rights<'_>; 4] = [
     ("get update patch", "leases.coordination.k8s.io=tenant-operator"),
     ("get", "secrets"),
 ];
+/// Where routes begin, and what counts requests. All Gateways at once it does not read.
+const AT_THE_GATEWAY: [Rights<'_>; 2] = [("get", "gateways.gateway.networking.k8s.io=platform"), ("list", "pods")];
 /// By what the gateway is told.
 const ROUTES: &str = "httproutes.gateway.networking.k8s.io listenersets.gateway.networking.k8s.io httproutefilters.gateway.envoyproxy.io \
     securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io";
@@ -199,6 +199,22 @@ async fn in_its_own_namespace_it_writes_claims_and_its_lease() -> Result<()> {
             "get leases.coordination.k8s.io=tenant-operator",
             "get secrets",
         ],
+    )
+}
+
+#[tokio::test]
+async fn of_gateways_it_reads_the_one_that_routes_attach_to() -> Result<()> {
+    if Door::find("of_gateways_it_reads_the_one_that_routes_attach_to").is_none() {
+        return Ok(());
+    }
+    let scene = Scene::new("tokengate").await?;
+    let thief = thief(&scene).await?;
+    let served = discovery::resources(&scene.cluster).await?;
+    let found = sweep(&thief, &served, operator::GATEWAY_NAMESPACE, &[]).await?;
+    only(operator::GATEWAY_NAMESPACE, &found, &[&READS, &AT_THE_GATEWAY])?;
+    has(
+        &found.through,
+        &["get gateways.gateway.networking.k8s.io=platform", "list pods"],
     )
 }
 

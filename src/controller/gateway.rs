@@ -80,6 +80,7 @@ pub async fn follow(
 pub async fn follow_parent(ctx: Arc<Context>, to: Attachment) {
     let gateways = ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "Gateway"));
     let api: Api<DynamicObject> = Api::namespaced_with(ctx.writer.client().clone(), &to.namespace, &gateways);
+    // By name, since the operator may read no other.
     let config = watch_config().fields(&format!("metadata.name={}", to.name));
     let mut stream = std::pin::pin!(watch(api, config).default_backoff());
     let mut listed = None;

@@ -2,7 +2,7 @@
 
 import json
 
-from cluster import EXAMINER, OPERATOR, RELEASE_NAMESPACE, must
+from cluster import EXAMINER, OPERATOR, RELEASE_NAMESPACE, get, must
 from fixtures import A, ADMIN, B, EDITOR, FOREIGN, VIEWER, listed
 
 READ, WRITE = ("get", "list", "watch"), ("create", "update", "patch", "delete")
@@ -13,6 +13,7 @@ BOUNDS = ("resourcequotas", "limitranges", "endpoints",
           "discovery.k8s.io/endpointslices", "tenant-operator.io/tenantviews")
 RBAC = ("rbac.authorization.k8s.io/roles", "rbac.authorization.k8s.io/rolebindings")
 NETWORK = ("networking.k8s.io/networkpolicies",)
+GATEWAYS = "gateway.networking.k8s.io/gateways"
 CREDENTIALS = ("tenant-database", "tenant-api-keys", "tenant-signing-key", "tenant-encryption-key")
 
 
@@ -39,7 +40,7 @@ def expectations():
         yield from each(("get", "create"), ("tenant-operator.io/tenants", "tenant-operator.io/tenanttiers",
                                           "tenant-operator.io/databaseservers", "nodes"), False)
         # A Gateway's listeners and certificates are the platform's to give.
-        yield from each(READ + WRITE, ("gateway.networking.k8s.io/gateways", "gateway.networking.k8s.io/listenersets",
+        yield from each(READ + WRITE, (GATEWAYS, "gateway.networking.k8s.io/listenersets",
                                        "cert-manager.io/certificates"), False)
         yield from each(("get", "list", "create"), ("pods", "secrets"), False, B)
     allowed = [("get", "tenant-operator.io/tenants", ""), ("patch", "tenant-operator.io/tenants", ""),
@@ -81,10 +82,19 @@ def expectations():
                ("list", "nodes", ""), ("create", "serviceaccounts/token", A),
                ("deletecollection", "openreports.io/clusterreports", ""), ("patch", "openreports.io/clusterreports", ""),
                ("create", "openreports.io/reports", A), ("create", "wgpolicyk8s.io/policyreports", A)]
+    allowed += [(verb, f"{GATEWAYS}={name}", ns) for verb in READ for ns, name in gateways()]
+    refused += [(verb, resource, ns) for verb in READ for resource in (GATEWAYS, f"{GATEWAYS}=other")
+                for ns in ("", A, FOREIGN, "kube-system", *[ns for ns, _ in gateways()])]
     for verb, resource, ns in allowed:
         yield OPERATOR, ns, verb, resource, True
     for verb, resource, ns in refused:
         yield OPERATOR, ns, verb, resource, False
+
+
+def gateways():
+    """Where the Gateway is that routes attach to, and its name; none where the chart was told of none."""
+    roles = get("roles", "-A", "--field-selector", "metadata.name=tenant-operator-gateway")["items"]
+    return [(role["metadata"]["namespace"], name) for role in roles for name in role["rules"][0]["resourceNames"]]
 
 
 def review(who, ns, verb, resource):

@@ -45,9 +45,17 @@ def of_ingresses(r, ns):
     for note in ("nginx.ingress.kubernetes.io/server-alias", "nginx.ingress.kubernetes.io/configuration-snippet", "nginx.org/server-snippets",
                  "nginx.org/location-snippets", "haproxy-ingress.github.io/server-alias-regex", "haproxy-ingress.github.io/config-backend",
                  "konghq.com/host-aliases", "appgw.ingress.kubernetes.io/hostname-extension", "nginx.ingress.kubernetes.io/from-to-www-redirect",
-                 "external-dns.alpha.kubernetes.io/hostname", "cert-manager.io/common-name"):
+                 "external-dns.alpha.kubernetes.io/hostname", "cert-manager.io/common-name", "nginx.ingress.kubernetes.io/auth-url",
+                 "nginx.ingress.kubernetes.io/mirror-target", "haproxy-ingress.github.io/auth-url", "traefik.ingress.kubernetes.io/router.middlewares",
+                 "traefik.ingress.kubernetes.io/router.pathmatcher", "alb.ingress.kubernetes.io/actions.x", "alb.ingress.kubernetes.io/conditions.x",
+                 "zalando.org/skipper-filter", "zalando.org/skipper-predicate", "zalando.org/skipper-routes",
+                 *[f"k8s.apisix.apache.org/{name}" for name in ("svc-namespace", "auth-uri", "auth-request-headers", "auth-type", "plugin-config-name",
+                                                                "http-redirect-elsewhere", "of-a-later-version")]):
         r.refused(f"annotation {note}", new(OWN[0], annotations={note: "globex.com"}), POLICY)
-    for note in ("nginx.ingress.kubernetes.io/rewrite-target", "cert-manager.io/cluster-issuer", "nginx.ingress.kubernetes.io/proxy-body-size"):
+    for note in ("nginx.ingress.kubernetes.io/rewrite-target", "cert-manager.io/cluster-issuer", "nginx.ingress.kubernetes.io/proxy-body-size",
+                 "nginx.ingress.kubernetes.io/permanent-redirect", "traefik.ingress.kubernetes.io/router.entrypoints",
+                 *[f"k8s.apisix.apache.org/{name}" for name in ("rewrite-target", "rewrite-target-regex-template", "enable-cors", "cors-allow-origin",
+                                                                "http-to-https", "upstream-read-timeout", "allowlist-source-range")]):
         r.allowed(f"annotation {note}", new(OWN[0], annotations={note: "x"}))
     must("create", "-f", "-", stdin=new(OWN[0], who=None))
     r.refused("a later host", patch(ns, "ingress", "web", {"spec": {"rules": [serving("globex.com")]}}, ADMIN), POLICY)
@@ -78,14 +86,30 @@ def of_backends(r, ns):
     to = lambda where=None, **more: {"name": "web", "port": 80, **({"namespace": where} if where else {}), **more}
     route = lambda *rules: create({"apiVersion": f"{GATEWAY_API}/v1", "kind": "HTTPRoute", "metadata": meta("web", ns),
                                    "spec": {"hostnames": [OWN[0]], "rules": list(rules)}})
-    mirror = lambda where=None: {"type": "RequestMirror", "requestMirror": {"backendRef": to(where)}}
+    mirror = lambda where=None, **more: {"type": "RequestMirror", "requestMirror": {"backendRef": to(where, **more)}}
+    ask = lambda where=None, **more: {"type": "ExternalAuth", "externalAuth": {"protocol": "HTTP", "backendRef": to(where, **more)}}
     until("own namespaces", lambda: route({"backendRefs": [to(other)]})[0])
     for where in (None, ns, other):
         r.allowed(f"a route to {where or 'a Service'}", route({"backendRefs": [to(where)], "filters": [mirror(where)]}))
+    r.allowed("a route to what is called a Service", route({"backendRefs": [to(group="", kind="Service")], "filters": [mirror(group="", kind="Service")]}))
     for where in (A, FOREIGN, "kube-system", f"{ns}x"):
         r.refused(f"a route to {where}", route({"backendRefs": [to()]}, {"backendRefs": [to(), to(where)]}), BACKENDS)
         r.refused(f"a copy of requests to {where}", route({"backendRefs": [to()], "filters": [mirror(where)]}), BACKENDS)
         r.refused(f"a copy of a backend's to {where}", route({"backendRefs": [to(filters=[mirror(where)])]}), BACKENDS)
+    sends = [("a copy of requests", mirror)]
+    # In the Gateway API's experimental channel only.
+    if route({"backendRefs": [to()], "filters": [ask()]})[0]:
+        sends.append(("a question about requests", ask))
+    else:
+        print("note: HTTPRoutes have no filter externalAuth here, so its cases are left out")
+    # Of whatever kind else: a Backend of Envoy Gateway has any address.
+    for kind in ({"group": "gateway.envoyproxy.io", "kind": "Backend"}, {"group": "multicluster.x-k8s.io", "kind": "ServiceImport"},
+                  {"group": "gateway.envoyproxy.io"}, {"kind": "Backend"}):
+        what = " ".join(kind.values())
+        r.refused(f"a route to a {what}", route({"backendRefs": [to()]}, {"backendRefs": [to(), to(**kind)]}), BACKENDS)
+        for name, sent in sends:
+            r.refused(f"{name} to a {what}", route({"backendRefs": [to()], "filters": [sent(**kind)]}), BACKENDS)
+            r.refused(f"{name} of a backend's to a {what}", route({"backendRefs": [to(filters=[sent(**kind)])]}), BACKENDS)
 
 
 def of_listeners(r, ns):

@@ -38,6 +38,21 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 /(server-alias|host-alias|.*hostname|hostname-extension|.*snippet|from-to-www-redirect|config-(backend|frontend|global|defaults|proxy|tcp|sections)|common-name|alt-names)
 {{- end }}
 
+{{/* Those that have requests sent elsewhere than to the Ingress's own Services, or asked about elsewhere; by router.pathmatcher and conditions hosts are added too. */}}
+{{- define "tenant-operator.leadingAnnotations" -}}
+/(auth-url|mirror-(target|host)|router[.](middlewares|pathmatcher)|(actions|conditions)[.]|skipper-(filter|predicate|routes))
+{{- end }}
+
+{{/* What APISIX's ingress controller may be told: nothing that names another namespace, a URL to ask, or a configuration of somebody else's. */}}
+{{- define "tenant-operator.apisixAnnotations" -}}
+^k8s[.]apisix[.]apache[.]org/(use-regex|enable-(websocket|cors|csrf|response-rewrite)|csrf-key|cors-allow-(origin|headers|methods)|upstream-(scheme|retries|(connect|read|send)-timeout)|http-(to-https|redirect|redirect-code|allow-methods|block-methods)|rewrite-target(-regex(-template)?)?|response-rewrite-(status-code|body|body-base64|(add|set|remove)-header)|(allowlist|blocklist)-source-range)$
+{{- end }}
+
+{{/* Whether what a route refers to is a Service of the tenant's, where the argument is the way to its fields. */}}
+{{- define "tenant-operator.ownService" -}}
+{{ . }}group.orValue('') == '' && {{ . }}kind.orValue('Service') == 'Service' && {{ . }}namespace.orValue('') in variables.own
+{{- end }}
+
 {{- define "tenant-operator.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}

@@ -176,7 +176,8 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
     if classes.is_none_or(|classes| !classes.is_empty()) {
         let backend = json!({"service": {"name": NAME, "port": {"number": 80}}});
         let paths = json!([{"path": "/", "pathType": "Prefix", "backend": backend}]);
-        let class = classes.and_then(<[String]>::first);
+        // One is named always: without any, another policy may refuse first.
+        let class = classes.and_then(<[String]>::first).map_or(NAME, String::as_str);
         let rules = json!([{"host": "host.invalid", "http": {"paths": paths}}]);
         deeds.push(deed(
             "serve a host that is not its own",
