@@ -177,6 +177,77 @@ async fn each_tenant_reaches_the_application_as_itself() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_application_that_the_tier_takes_away_is_reached_no_more_and_no_other_is_touched() -> Result<()> {
+    let Some(door) = Door::find("taken applications") else {
+        return Ok(());
+    };
+    let scene = Scene::new("taken").await?;
+    let (crm, chat) = tokio::try_join!(application(&scene, "crm"), application(&scene, "chat"))?;
+    let tier_name = tier(&scene, &[("crm", &crm), ("chat", &chat)], json!({})).await?;
+    let at = |path: &str, application: &str| json!({"path": {"type": "Exact", "value": path}, "backend": {"application": application}});
+    let routes = json!({"routes": [at("/hostname", "crm"), at("/clientip", "chat")]});
+    let (open, at_open) = sharer(&scene, "open", &tier_name, routes.clone()).await?;
+    let mut keyed = routes;
+    keyed["authentication"] = json!({"apiKeys": [{"name": "ci"}]});
+    let (guarded, at_guarded) = sharer(&scene, "guarded", &tier_name, keyed).await?;
+    ready(&open).await?;
+    ready(&guarded).await?;
+    let key = format!("X-API-Key: {}", api_key(&guarded, "ci").await?.context("no key")?);
+    let asked: [(&str, &[&str]); 2] = [(&at_open, &[]), (&at_guarded, &[&key])];
+    let answers = async |of_crm: u16, of_chat: u16| -> Result<()> {
+        eventually(&format!("{of_crm} and {of_chat}"), secs(30), async || {
+            for (host, headers) in asked {
+                door.answers(of_crm, host, "/hostname", headers).await?;
+                door.answers(of_chat, host, "/clientip", headers).await?;
+            }
+            Ok(())
+        })
+        .await
+    };
+    answers(200, 200).await?;
+
+    let applications = scene.cluster.get(&path("tenanttiers", "", &tier_name)).await?;
+    let applications = applications["spec"]["gateway"]["applications"].clone();
+    let change = async |applications: Value| {
+        let tier = path("tenanttiers", "", &tier_name);
+        let spec = json!({"spec": {"gateway": {"applications": applications}}});
+        scene.cluster.patch(&tier, &spec).await
+    };
+    change(json!([applications[1]])).await?;
+    answers(503, 200).await?;
+    let words = [
+        "spec.gateway.routes[0].backend.application",
+        "has no application crm",
+        tier_name.as_str(),
+    ];
+    for tenant in [&open, &guarded] {
+        tenant.not_ready(&["GatewayNotReady"], &words).await?;
+        tenant
+            .condition("GatewayReady", "False", &["NoSuchApplication"])
+            .await?;
+        ensure!(
+            granted(tenant).await? == only(&tenant.name, &chat),
+            "{}",
+            granted(tenant).await?
+        );
+    }
+    // With the last application goes the grant.
+    change(json!([])).await?;
+    answers(503, 503).await?;
+    eventually("the grants to be gone", secs(30), async || {
+        for tenant in [&open, &guarded] {
+            ensure!(!scene.cluster.exists(&grant(&tenant.name)).await?, "{}", tenant.name);
+        }
+        Ok(())
+    })
+    .await?;
+    change(applications).await?;
+    answers(200, 200).await?;
+    ready(&open).await?;
+    ready(&guarded).await.map(|_| ())
+}
+
+#[tokio::test]
 async fn a_route_leads_to_what_the_tier_names_where_the_platform_has_it() -> Result<()> {
     let scene = Scene::new("misled").await?;
     if Door::find("misled").is_none() {

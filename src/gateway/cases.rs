@@ -9,6 +9,8 @@ pub struct Case {
     pub spec: Value,
     /// Of its TenantTier, `gateway`.
     pub tier: Value,
+    /// Of its TenantTier, `roles`.
+    pub roles: Value,
 }
 
 /// A key set with one key of P-256: that of RFC 7517, appendix A.1, with another use.
@@ -38,6 +40,7 @@ fn case(name: &'static str, gateway: Value) -> Case {
             "gateway": whole,
         }),
         tier: json!({}),
+        roles: json!([]),
     }
 }
 
@@ -127,6 +130,27 @@ fn to_applications() -> Value {
         at("/chat/old", "chat"),
         at("/admin", "crm-admin")
     ])
+}
+
+/// A tenant whose tier has not, or not any more, what some of its routes ask for.
+fn role_taken() -> Case {
+    let mut case = case(
+        "role_taken",
+        json!({
+            "routes": [
+                web("/"),
+                {"path": {"type": "PathPrefix", "value": "/billing"}, "backend": {"workload": "api"}, "permissions": ["billing:access"]},
+                {"path": {"type": "PathPrefix", "value": "/ai"}, "backend": {"workload": "web"}, "permissions": ["ai:query"]},
+            ],
+            "authentication": {"apiKeys": [{"name": "ci", "roles": ["user"]}], "jwt": from_uri()},
+        }),
+    );
+    case.roles = json!([{"name": "user", "permissions": ["ai:query"]}]);
+    case
+}
+
+fn to_wiki(path: &str) -> Value {
+    json!({"path": {"type": "PathPrefix", "value": path}, "backend": {"application": "wiki"}})
 }
 
 /// Every case.
@@ -272,5 +296,11 @@ pub fn all() -> Vec<Case> {
             }),
         ),
         shared_suspended,
+        role_taken(),
+        shared(
+            "application_taken",
+            json!({"identification": ["Host", "Path"], "routes": [web("/"), to_wiki("/wiki")], "authentication": {"apiKeys": keys()}}),
+        ),
+        shared_only("application_taken_alone", json!({"routes": [to_wiki("/wiki")]})),
     ]
 }

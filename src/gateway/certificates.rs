@@ -1,6 +1,6 @@
 //! Certificates of a tenant's own hosts, and what cert-manager is told of them. Pure.
 
-use super::way::{Inexpressible, Way};
+use super::way::{Unmet, Way};
 use crate::api::{CertificateStatus, IssuerRef};
 use crate::cluster::{Desired, Key, Kind, Live};
 use crate::names;
@@ -83,7 +83,7 @@ pub fn status(way: &Way, live: impl Fn(&Key) -> Option<Live>) -> Vec<Certificate
 }
 
 /// What a cluster lacks that would be needed for this object.
-pub fn lacking(kind: Kind) -> Inexpressible {
+pub fn lacking(kind: Kind) -> Unmet {
     let (field, what) = match kind {
         Kind::Certificate => ("spec.gateway.tls[].issuerRef", "cert-manager, or name a Secret"),
         Kind::ListenerSet => ("spec.gateway.tls", "Gateway API 1.5 or later"),
@@ -92,13 +92,11 @@ pub fn lacking(kind: Kind) -> Inexpressible {
             "the definitions of the gateway's ingress controller",
         ),
     };
-    Inexpressible {
-        field,
-        message: format!(
-            "the cluster has no {kind}s ({}): install {what}",
-            kind.resource().api_version
-        ),
-    }
+    let message = format!(
+        "the cluster has no {kind}s ({}): install {what}",
+        kind.resource().api_version
+    );
+    Unmet::unsupported(field, message)
 }
 
 /// Whether what an object is for cannot be before certificates are issued.

@@ -1,7 +1,7 @@
 //! Routes by the credentials that they ask for. A request with an API key and one with a token take different routes, since no gateway here asks for either
 //! of two. Pure.
 
-use super::way::{Admits, Route, Way};
+use super::way::{Admits, Route, Way, Whom};
 use crate::names;
 
 /// What a class is called that asks for none.
@@ -12,18 +12,18 @@ pub const OPEN: &str = "open";
 pub enum Class {
     /// None.
     Open,
-    /// An API key with one of these roles, where any is named. `beside_tokens` where a request without a key goes another way.
-    Key { roles: Vec<String>, beside_tokens: bool },
+    /// An API key of one of these. `beside_tokens` where a request without a key goes another way.
+    Key { whom: Whom, beside_tokens: bool },
     /// A token, likewise.
-    Token { roles: Vec<String> },
+    Token { whom: Whom },
 }
 
 impl Class {
     pub fn name(&self) -> String {
         match self {
             Self::Open => OPEN.into(),
-            Self::Key { roles, .. } => named("key", roles),
-            Self::Token { roles } => named("token", roles),
+            Self::Key { whom, .. } => named("key", whom),
+            Self::Token { whom } => named("token", whom),
         }
     }
 
@@ -44,24 +44,27 @@ impl Class {
     }
 }
 
-fn named(what: &str, roles: &[String]) -> String {
-    match roles {
-        [] => what.into(),
-        roles => format!("{what}-{}", &names::digest(roles.join(",").as_bytes())[..8]),
+fn named(what: &str, whom: &Whom) -> String {
+    match whom {
+        Whom::All => what.into(),
+        Whom::AnyOf(roles) => format!("{what}-{}", &names::digest(roles.join(",").as_bytes())[..8]),
+        // No digest.
+        Whom::Nobody => format!("{what}-nobody"),
     }
 }
 
 /// The classes of a route that admits these.
 pub fn classes(way: &Way, admits: &Admits) -> Vec<Class> {
-    let Admits::Authenticated(roles) = admits else {
-        return vec![Class::Open];
+    let whom = match admits {
+        Admits::Everybody => return vec![Class::Open],
+        Admits::Authenticated(whom) => whom,
     };
     let (keys, tokens) = (!way.gateway.keys.is_empty(), way.gateway.jwt.is_some());
     let key = keys.then(|| Class::Key {
-        roles: roles.clone(),
+        whom: whom.clone(),
         beside_tokens: tokens,
     });
-    let token = tokens.then(|| Class::Token { roles: roles.clone() });
+    let token = tokens.then(|| Class::Token { whom: whom.clone() });
     key.into_iter().chain(token).collect()
 }
 
@@ -69,4 +72,32 @@ pub fn classes(way: &Way, admits: &Admits) -> Vec<Class> {
 pub fn routes(way: &Way) -> impl Iterator<Item = (Class, &Route)> {
     let routes = way.gateway.routes.iter();
     routes.flat_map(|route| classes(way, &route.admits).into_iter().map(move |class| (class, route)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_called_as_none_is_of_whom_somebody_is_let_in() {
+        let named = |whom: Whom| Class::Token { whom }.name();
+        assert_eq!(named(Whom::any_of(Vec::new())), "token-nobody");
+        assert_eq!(named(Whom::All), "token");
+        let of_role = named(Whom::any_of(vec!["nobody".into()]));
+        assert!(of_role.starts_with("token-") && of_role != "token-nobody", "{of_role}");
+    }
+
+    #[test]
+    fn no_roles_are_not_any() {
+        let admin = ["admin".to_string()];
+        for (whom, is_in) in [
+            (Whom::All, true),
+            (Whom::any_of(admin.to_vec()), true),
+            (Whom::any_of(vec!["user".into()]), false),
+            (Whom::any_of(Vec::new()), false),
+        ] {
+            assert_eq!(whom.includes(&admin), is_in, "{whom:?}");
+            assert_eq!(whom.includes(&[]), whom == Whom::All, "{whom:?}");
+        }
+    }
 }

@@ -15,17 +15,18 @@ pub mod standing;
 pub mod way;
 
 pub use settings::{Attachment, Controller, GatewaySettings, Redis, Scheme};
-pub use way::{Inexpressible, Way};
+pub use way::{Unmet, Way};
 
 use crate::cluster::{Desired, Identity, Key, Kind, Live};
 use serde_json::Value;
+use way::State;
 
 /// What a gateway is to be told of a tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
     pub objects: Vec<Desired>,
-    /// What of the tenant's spec this gateway cannot do.
-    pub inexpressible: Vec<Inexpressible>,
+    /// What of the tenant's spec is not in force, that of the tier first.
+    pub unmet: Vec<Unmet>,
 }
 
 impl Controller {
@@ -124,10 +125,15 @@ impl Controller {
 
     /// A tenant's way in, for this gateway.
     pub fn write(self, way: &Way, to: &Attachment) -> Written {
-        match self {
+        let mut written = match self {
             Self::Apisix => apisix::write(way, to),
             Self::EnvoyGateway => envoy::write(way, to),
+        };
+        // While nobody is let in at all it says nothing.
+        if way.state == State::Open {
+            written.unmet.splice(..0, way.gateway.unmet.iter().cloned());
         }
+        written
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a gateway says of what it was told. Pure.
 
-use super::{Attachment, Inexpressible, certificates, certificates_standing, envoy};
+use super::{Attachment, Unmet, certificates, certificates_standing, envoy};
 use crate::cluster::{Desired, Key, Kind, Live};
 use serde_json::Value;
 
@@ -19,6 +19,18 @@ impl Standing {
     /// Which object it waits for is not said: it would be another one every second, and each a write of the status.
     pub fn not_yet() -> Self {
         Self::Waiting("the gateway has not taken up all of it yet".into())
+    }
+
+    /// Everything is taken up, but for this.
+    pub fn without(unmet: &[Unmet]) -> Self {
+        let Some(Unmet { reason, .. }) = unmet.first() else {
+            return Self::Ready;
+        };
+        let all: Vec<String> = unmet.iter().map(ToString::to_string).collect();
+        Self::Refused {
+            reason,
+            message: all.join("; "),
+        }
     }
 }
 
@@ -45,12 +57,7 @@ pub fn of_parent(to: &Attachment, gateway: Option<&Value>) -> Option<String> {
 }
 
 /// Whether the gateway has taken up everything that it was told. What carries key sets comes and goes while all is well.
-pub fn judge(
-    to: &Attachment,
-    planned: &[Desired],
-    inexpressible: &[Inexpressible],
-    live: impl Fn(&Key) -> Option<Live>,
-) -> Standing {
+pub fn judge(to: &Attachment, planned: &[Desired], unmet: &[Unmet], live: impl Fn(&Key) -> Option<Live>) -> Standing {
     let mut waiting = None;
     let mut is_issuing = false;
     for desired in planned
@@ -72,16 +79,7 @@ pub fn judge(
             }
         }
     }
-    if let Some(waiting) = waiting {
-        return waiting;
-    }
-    match inexpressible.first() {
-        Some(Inexpressible { field, message }) => Standing::Refused {
-            reason: "Unsupported",
-            message: format!("{field}: {message}"),
-        },
-        None => Standing::Ready,
-    }
+    waiting.unwrap_or_else(|| Standing::without(unmet))
 }
 
 /// Whether the gateway has taken up one object.
@@ -316,11 +314,14 @@ mod tests {
             };
             Some(route(status))
         };
-        let cannot = [Inexpressible {
-            field: "spec.gateway.x",
-            message: "why".into(),
-        }];
-        let stands = |planned: &[Desired], cannot: &[Inexpressible]| judge(&to(), planned, cannot, live);
+        let cannot = [
+            Unmet::unsupported("spec.gateway.x", "why"),
+            Unmet {
+                reason: "NobodyAdmitted",
+                ..Unmet::unsupported("spec.gateway.y", "else")
+            },
+        ];
+        let stands = |planned: &[Desired], cannot: &[Unmet]| judge(&to(), planned, cannot, live);
         assert!(matches!(
             stands(&all, &cannot),
             Standing::Refused {
@@ -329,13 +330,13 @@ mod tests {
             }
         ));
         assert!(matches!(stands(&all[..1], &cannot), Standing::Waiting(_)));
-        assert!(matches!(
+        assert_eq!(
             stands(&all[2..], &cannot),
             Standing::Refused {
                 reason: "Unsupported",
-                ..
+                message: "spec.gateway.x: why; spec.gateway.y: else".into(),
             }
-        ));
+        );
         assert_eq!(stands(&all[2..], &[]), Standing::Ready);
         // In the same words whatever is waited for: each other message would be a write.
         assert_eq!(judge(&to(), &all[2..], &[], |_| None), Standing::not_yet());

@@ -6,6 +6,7 @@ use crate::cluster::Identity;
 use crate::credentials::key_pair::JwkSet;
 use crate::tenant::ValidTenant;
 use k8s_openapi::jiff::Timestamp;
+use std::fmt;
 use std::time::Duration;
 
 /// Headers that tell a workload whose request it has. What a client sends under these names is dropped.
@@ -33,6 +34,8 @@ pub struct ValidGateway {
     pub rate_limits: Vec<RateLimit>,
     pub concurrent_requests: Option<i64>,
     pub traffic: ValidTraffic,
+    /// What the spec names and the tier does not have.
+    pub unmet: Vec<Unmet>,
 }
 
 /// How requests are passed on.
@@ -53,7 +56,8 @@ pub struct Route {
     pub path: RoutePath,
     /// In order; empty means all.
     pub methods: Vec<HttpMethod>,
-    pub backend: Backend,
+    /// None where it was an application that the tier does not have: what comes is answered 503.
+    pub backend: Option<Backend>,
     pub admits: Admits,
 }
 
@@ -77,8 +81,39 @@ impl Backend {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Admits {
     Everybody,
-    /// Those with credentials of the tenant, and one of these roles where any is named; in order.
-    Authenticated(Vec<String>),
+    /// Those with credentials of the tenant, as far as these are among them.
+    Authenticated(Whom),
+}
+
+/// Whom of those who are authenticated.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whom {
+    All,
+    /// Who has one of these roles, in order. No list is empty: see [`Whom::any_of`].
+    AnyOf(Vec<String>),
+    /// Nobody has what is asked for.
+    Nobody,
+}
+
+impl Whom {
+    /// Who has one of these roles: nobody where there are none.
+    pub fn any_of(mut roles: Vec<String>) -> Self {
+        roles.sort();
+        roles.dedup();
+        match roles.is_empty() {
+            true => Self::Nobody,
+            false => Self::AnyOf(roles),
+        }
+    }
+
+    /// Whether whoever has these roles is among them.
+    pub fn includes(&self, roles: &[String]) -> bool {
+        match self {
+            Self::All => true,
+            Self::AnyOf(asked) => roles.iter().any(|role| asked.contains(role)),
+            Self::Nobody => false,
+        }
+    }
 }
 
 /// An API key, without what opens.
@@ -89,13 +124,6 @@ pub struct Key {
     pub expires_at: Option<Timestamp>,
     /// Which of the Secrets with one key each is its own, where the gateway wants such.
     pub slot: usize,
-}
-
-impl Key {
-    /// Whether whoever has it has one of these roles.
-    pub fn has_any(&self, roles: &[String]) -> bool {
-        self.roles.iter().any(|role| roles.contains(role))
-    }
 }
 
 /// By what requests are known to be the tenant's.
@@ -157,13 +185,32 @@ pub struct Way {
     pub carried: Vec<String>,
 }
 
-/// What a gateway cannot do of what a spec asks for.
+/// What a spec asks for and does not get, though it is valid: the gateway cannot do it, or the tier does not have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inexpressible {
+pub struct Unmet {
+    /// In one word, for the condition.
+    pub reason: &'static str,
     /// The path of the field.
-    pub field: &'static str,
-    /// What it cannot do, and what would be possible.
+    pub field: String,
+    /// What is not done, and what would be possible.
     pub message: String,
+}
+
+impl Unmet {
+    /// What the gateway cannot do.
+    pub fn unsupported(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            reason: "Unsupported",
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
 }
 
 impl Way {
@@ -217,6 +264,16 @@ impl Way {
             key_set: tenant.signing_key.as_ref().map(|keys| keys.published.clone()),
             carried,
         })
+    }
+
+    /// Where its routes lead to.
+    pub fn backends(&self) -> impl Iterator<Item = &Backend> {
+        self.gateway.routes.iter().filter_map(|route| route.backend.as_ref())
+    }
+
+    /// Whether a route leads nowhere.
+    pub fn has_loose_end(&self) -> bool {
+        self.gateway.routes.iter().any(|route| route.backend.is_none())
     }
 
     /// What every request is told to the workload, whatever the client said.

@@ -14,7 +14,7 @@ pub fn way(case: &Case) -> Way {
         shared_hosts: platform().gateway.map(|to| to.shared_hosts),
         ..world(&[])
     };
-    let tier = tier(json!({"gateway": case.tier}));
+    let tier = tier(json!({"gateway": case.tier, "roles": case.roles}));
     let valid = validate(&tenant(case.spec.clone()), &tier, &world);
     let valid = valid.unwrap_or_else(|errors| panic!("{}: {errors:?}", case.name));
     Way::of(&valid, &world.shared_hosts.unwrap_or_default()).expect(case.name)
@@ -28,11 +28,9 @@ pub fn attachment(controller: Controller) -> Attachment {
 }
 
 fn text(way: &Way, controller: Controller) -> String {
-    let Written { objects, inexpressible } = controller.write(way, &attachment(controller));
+    let Written { objects, unmet } = controller.write(way, &attachment(controller));
     let values: Vec<Value> = objects.iter().map(|object| object.value.clone()).collect();
-    let cannot = inexpressible
-        .iter()
-        .map(|Inexpressible { field, message }| format!("# {field}: {message}\n"));
+    let cannot = unmet.iter().map(|unmet| format!("# {unmet}\n"));
     crate::api::yaml(&values).expect("YAML") + &cannot.collect::<String>()
 }
 
@@ -264,6 +262,100 @@ fn a_tenant_is_closed_by_its_routes_alone_and_once() {
                 let again = controller.closed(&way.owner, &live(last.value.clone()), "shut");
                 assert!(again.is_empty(), "{}: {again:?}", case.name);
             }
+        }
+    }
+}
+
+/// The rules by which a gateway is told where requests go.
+fn rules(case: &Case, controller: Controller) -> Vec<Value> {
+    let objects = controller.write(&way(case), &attachment(controller)).objects;
+    let all = objects.iter().filter(|object| object.key.kind.is_route());
+    let rules = all.filter_map(|route| route.value["spec"].get("rules").or(route.value["spec"].get("http")));
+    rules.filter_map(Value::as_array).flatten().cloned().collect()
+}
+
+#[test]
+fn what_a_tier_takes_away_changes_no_route_but_those_that_need_it() {
+    for (name, gone) in [("role_taken", "/billing"), ("application_taken", "/wiki")] {
+        let taken = named(name);
+        let mut had = named(name);
+        match name {
+            "role_taken" => had.roles[0]["permissions"] = json!(["ai:query", "billing:access"]),
+            _ => had.tier["applications"][0]["name"] = json!("wiki"),
+        }
+        for controller in [Controller::Apisix, Controller::EnvoyGateway] {
+            let (before, after) = (rules(&had, controller), rules(&taken, controller));
+            let parted = |rules: Vec<Value>| -> (Vec<Value>, Vec<Value>) {
+                rules.into_iter().partition(|rule| rule.to_string().contains(gone))
+            };
+            let ((opened, others), (closed, left)) = (parted(before), parted(after));
+            assert!(
+                !others.is_empty() && opened.len() == closed.len(),
+                "{controller:?} {name}"
+            );
+            assert_eq!(others, left, "{controller:?} {name}");
+            let told = controller.write(&way(&taken), &attachment(controller)).unmet;
+            assert!(told[0].field.starts_with("spec.gateway.routes[1]."), "{told:?}");
+            assert_eq!(controller.write(&way(&had), &attachment(controller)).unmet, []);
+        }
+    }
+}
+
+#[test]
+fn nobody_is_told_of_a_closed_way_in_what_its_routes_lack() {
+    let mut case = named("role_taken");
+    case.spec["suspend"] = json!(true);
+    for controller in [Controller::Apisix, Controller::EnvoyGateway] {
+        let written = controller.write(&way(&case), &attachment(controller));
+        assert_eq!(written.unmet, [], "{controller:?}");
+    }
+}
+
+#[test]
+fn whoever_has_credentials_is_not_let_in_where_nobody_is() {
+    let case = named("role_taken");
+    let envoy = Controller::EnvoyGateway.write(&way(&case), &attachment(Controller::EnvoyGateway));
+    for (name, asked) in [("tenant-key-nobody", "apiKeyAuth"), ("tenant-token-nobody", "jwt")] {
+        let policy = envoy.objects.iter().find(|object| object.key.name == name).expect(name);
+        assert!(policy.value["spec"].get(asked).is_some(), "{}", policy.value);
+        let authorization = &policy.value["spec"]["authorization"];
+        assert_eq!(*authorization, json!({"defaultAction": "Deny", "rules": []}), "{name}");
+    }
+    let apisix = rules(&case, Controller::Apisix);
+    for (class, asked) in [("-key-nobody", "key-auth"), ("-token-nobody", "openid-connect")] {
+        let named = |rule: &&Value| rule["name"].as_str().is_some_and(|name| name.contains(class));
+        let plugins = apisix.iter().find(named).expect(class)["plugins"].as_array().cloned();
+        let config = |name: &str| {
+            let plugins = plugins.iter().flatten();
+            plugins
+                .clone()
+                .find(|plugin| plugin["name"] == name)
+                .map(|plugin| plugin["config"].clone())
+        };
+        assert!(config(asked).is_some(), "{plugins:?}");
+        assert_eq!(config("mocking").expect("a refusal")["response_status"], 403, "{class}");
+    }
+}
+
+#[test]
+fn what_leads_nowhere_is_answered_by_the_gateway_itself() {
+    for name in ["application_taken", "application_taken_alone"] {
+        for rule in rules(&named(name), Controller::EnvoyGateway) {
+            let leads = rule.get("backendRefs").is_some();
+            assert_eq!(leads, !rule.to_string().contains("/wiki"), "{name}: {rule}");
+            assert_eq!(leads, !rule.to_string().contains("tenant-closed"), "{name}: {rule}");
+        }
+        for controller in [Controller::Apisix, Controller::EnvoyGateway] {
+            let objects = controller.write(&way(&named(name)), &attachment(controller)).objects;
+            let has = |kind: Kind, name: &str| {
+                let mut keys = objects.iter().map(|object| &object.key);
+                keys.any(|key| key.kind == kind && key.name == name)
+            };
+            let answers = match controller {
+                Controller::Apisix => has(Kind::ApisixUpstream, "nowhere.invalid"),
+                Controller::EnvoyGateway => has(Kind::HttpRouteFilter, "tenant-closed"),
+            };
+            assert!(answers, "{controller:?} {name}");
         }
     }
 }

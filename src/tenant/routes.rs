@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::gateway::single_keys::{self, Slots};
 use crate::gateway::standing::{Standing, judge, of_object};
 use crate::gateway::way::Key;
-use crate::gateway::{Attachment, Inexpressible, Way, certificates, keys};
+use crate::gateway::{Attachment, Way, certificates, keys};
 use crate::names;
 use crate::postgres::secret::Password;
 use k8s_openapi::jiff::Timestamp;
@@ -291,7 +291,7 @@ pub async fn tend(
     let (routes, barred) = bar(store, tenant, to, routes);
     lead_in(writer, store, tenant, to, routes).await?;
     let judge = || {
-        judge(to, &written.objects, &written.inexpressible, |key| {
+        judge(to, &written.objects, &written.unmet, |key| {
             store.get(&tenant.owner.tenant, key)
         })
     };
@@ -356,13 +356,7 @@ fn unknown(store: &Store, objects: &mut Vec<Desired>) -> Option<Standing> {
     let unknown: Vec<Desired> = unknown.collect();
     let kind = unknown.first()?.key.kind;
     Some(match store.is_lacking(kind) {
-        true => {
-            let Inexpressible { field, message } = certificates::lacking(kind);
-            Standing::Refused {
-                reason: "Unsupported",
-                message: format!("{field}: {message}"),
-            }
-        }
+        true => Standing::without(&[certificates::lacking(kind)]),
         false => Standing::Waiting(format!("whether the cluster has {kind}s is not known yet")),
     })
 }

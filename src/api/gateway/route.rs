@@ -26,12 +26,14 @@ pub struct GatewayRoute {
     /// Whether credentials are asked for. Absent means Required where the tenant has any authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<RouteAuthentication>,
-    /// Who is let in, of those who are authenticated: whose token or key has one of these roles. Absent or empty means all.
+    /// Who is let in, of those who are authenticated: whose token or key has one of these roles. Absent or empty means all. Where the tier
+    /// has roles and lacks one of these, nobody is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = ROLE_NAME)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub roles: Vec<String>,
-    /// Who is let in, by what they may do: whose token or key has a role that holds all of these, as the tier's `roles` say. Not together with `roles`.
+    /// Who is let in, by what they may do: whose token or key has a role that holds all of these, as the tier's `roles` say: nobody where none does. Not
+    /// together with `roles`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = PERMISSION_NAME)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -84,7 +86,7 @@ pub struct RouteBackend {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub workload: Option<String>,
-    /// One of the tier's `gateway.applications`.
+    /// One of the tier's `gateway.applications`. Where the tier does not have it, requests are answered 503.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub application: Option<String>,

@@ -19,6 +19,6 @@ pub fn http(way: &Way, entry: &Entry) -> Option<Value> {
             "with_mock_header": false,
         }))],
     });
-    routes::lead_to(&mut http, &route.backend);
+    routes::lead_to(&mut http, route.backend.as_ref());
     Some(http)
 }

@@ -5,7 +5,7 @@ use super::routes::Rule;
 use super::{NAME, object, plugin};
 use crate::api::{RateLimit, RateLimitUnit};
 use crate::cluster::{Desired, Kind};
-use crate::gateway::way::{Inexpressible, Way, divided};
+use crate::gateway::way::{Unmet, Way, divided};
 use crate::gateway::{Attachment, Redis};
 use crate::names;
 use serde_json::{Value, json};
@@ -22,13 +22,13 @@ pub struct Limits {
     redis: Option<Redis>,
 }
 
-pub fn of(way: &Way, to: &Attachment, rules: &[Rule], inexpressible: &mut Vec<Inexpressible>) -> Limits {
+pub fn of(way: &Way, to: &Attachment, rules: &[Rule], unmet: &mut Vec<Unmet>) -> Limits {
     let open: Vec<&Rule> = rules.iter().filter(|rule| rule.barred.is_none()).collect();
     let redis = to.redis.clone();
     let connections = connections(way, &open);
-    inexpressible.extend(too_few(way, open.len()));
+    unmet.extend(too_few(way, open.len()));
     let mut plugins = Vec::new();
-    let (bucket, windows) = split(way, open.len(), inexpressible);
+    let (bucket, windows) = split(way, open.len(), unmet);
     let retry_after = match windows.as_slice() {
         [] => "1".to_string(),
         [_] => "${sent_http_x_ratelimit_reset ?? 1}".into(),
@@ -81,12 +81,8 @@ impl Limits {
 }
 
 /// What goes into a leaky bucket and what is counted, the shortest window first; and what is neither.
-fn split<'a>(
-    way: &'a Way,
-    routes: usize,
-    inexpressible: &mut Vec<Inexpressible>,
-) -> (Option<&'a RateLimit>, Vec<&'a RateLimit>) {
-    let mut cannot = |field: &'static str, message: String| inexpressible.push(Inexpressible { field, message });
+fn split<'a>(way: &'a Way, routes: usize, unmet: &mut Vec<Unmet>) -> (Option<&'a RateLimit>, Vec<&'a RateLimit>) {
+    let mut cannot = |field: &'static str, message: String| unmet.push(Unmet::unsupported(field, message));
     let (mut bucket, mut windows) = (None, Vec::new());
     for limit in &way.gateway.rate_limits {
         let unit = limit.unit.as_str();
@@ -177,14 +173,13 @@ fn counted_by(config: &mut Value, redis: Option<&Redis>) {
 }
 
 /// Whether there are fewer requests to be under way than routes, each of which must let one through.
-fn too_few(way: &Way, routes: usize) -> Option<Inexpressible> {
+fn too_few(way: &Way, routes: usize) -> Option<Unmet> {
     let most = way.gateway.concurrent_requests?;
     let is_enough = usize::try_from(most).is_ok_and(|most| most >= routes);
-    (!is_enough).then(|| Inexpressible {
-        field: "spec.gateway.concurrentRequests",
-        message: format!(
-            "APISIX counts for each route apart: with {routes} of them {routes} may be under way, not {most}"
-        ),
+    (!is_enough).then(|| {
+        let message =
+            format!("APISIX counts for each route apart: with {routes} of them {routes} may be under way, not {most}");
+        Unmet::unsupported("spec.gateway.concurrentRequests", message)
     })
 }
 
@@ -193,10 +188,9 @@ fn too_few(way: &Way, routes: usize) -> Option<Inexpressible> {
 fn connections(way: &Way, open: &[&Rule]) -> Vec<(Rule, i64)> {
     let of_rule = |rule: &&Rule| {
         let all = way.gateway.concurrent_requests.map(|most| divided(most, open.len()));
-        let beside = open
-            .iter()
-            .filter(|other| other.backend.has_service_of(&rule.backend))
-            .count();
+        let backend = rule.backend.as_ref()?;
+        let others = open.iter().filter_map(|other| other.backend.as_ref());
+        let beside = others.filter(|other| other.has_service_of(backend)).count();
         let to_one = way.gateway.traffic.max_connections.map(|most| divided(most, beside));
         let most = all.into_iter().chain(to_one).min()?;
         Some(((*rule).clone(), most))

@@ -34,14 +34,14 @@ const VERSION: &str = "apisix.apache.org/v2";
 
 /// A tenant's way in.
 pub fn write(way: &Way, to: &Attachment) -> Written {
-    let mut inexpressible = Vec::new();
+    let mut unmet = Vec::new();
     let mut objects = certificates::requests(way);
     objects.extend(tls::secrets(way, to));
     if let State::Open = way.state {
-        let tokens = tokens::plugin(way, &mut inexpressible);
-        let rules = routes::rules(way, tokens.is_some(), &mut inexpressible);
-        let limits = limits::of(way, to, &rules, &mut inexpressible);
-        objects.extend(upstreams::upstreams(way, to, &mut inexpressible));
+        let tokens = tokens::plugin(way, &mut unmet);
+        let rules = routes::rules(way, tokens.is_some(), &mut unmet);
+        let limits = limits::of(way, to, &rules, &mut unmet);
+        objects.extend(upstreams::upstreams(way, to, &mut unmet));
         objects.extend(limits.config(way, to));
         objects.extend(consumers::consumers(way, to));
         objects.extend(routes::open(way, to, &rules, &limits, tokens.as_ref()));
@@ -49,7 +49,7 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
         objects.extend(upstreams::applications(way, to));
         objects.extend(routes::closed(way, to));
     }
-    Written { objects, inexpressible }
+    Written { objects, unmet }
 }
 
 pub use routes::shut;

@@ -6,7 +6,7 @@ use crate::api::{HttpMethod, PathType};
 use crate::cluster::{Desired, Kind, Live};
 use crate::gateway::Attachment;
 use crate::gateway::class::{self, Class};
-use crate::gateway::way::{API_KEY, Backend, Entry, Inexpressible, Route, State, TENANT_CLIENT, TENANT_ID, Way};
+use crate::gateway::way::{API_KEY, Backend, Entry, Route, State, TENANT_CLIENT, TENANT_ID, Unmet, Way};
 use serde_json::{Value, json};
 
 /// The plugin that answers by itself.
@@ -17,17 +17,17 @@ const MOCKING: &str = "mocking";
 pub struct Rule {
     pub entry: usize,
     pub class: Class,
-    pub backend: Backend,
+    pub backend: Option<Backend>,
     methods: Vec<HttpMethod>,
     type_: PathType,
     /// Below the entry, as the workload sees them.
     paths: Vec<String>,
-    /// Why nobody is let through, where this gateway cannot tell who should be.
+    /// Why nobody is let through, where this gateway cannot tell who should be or there is nothing to be led to.
     pub barred: Option<&'static str>,
 }
 
 /// What there is at each entry, the most specific first.
-pub fn rules(way: &Way, reads_tokens: bool, inexpressible: &mut Vec<Inexpressible>) -> Vec<Rule> {
+pub fn rules(way: &Way, reads_tokens: bool, unmet: &mut Vec<Unmet>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for entry in 0..way.entries.len() {
         for (class, route) in class::routes(way) {
@@ -39,12 +39,12 @@ pub fn rules(way: &Way, reads_tokens: bool, inexpressible: &mut Vec<Inexpressibl
         }
     }
     let starred = way.gateway.routes.iter().filter(|route| route.path.value.contains('*'));
-    inexpressible.extend(starred.map(|route| Inexpressible {
-        field: "spec.gateway.routes[].path",
-        message: format!(
+    unmet.extend(starred.map(|route| {
+        let message = format!(
             "{}: APISIX takes * for anything at all, so that this route and all that begins like it are answered 503",
             route.path.value
-        ),
+        );
+        Unmet::unsupported("spec.gateway.routes[].path", message)
     }));
     rules
 }
@@ -52,6 +52,7 @@ pub fn rules(way: &Way, reads_tokens: bool, inexpressible: &mut Vec<Inexpressibl
 fn rule(entry: usize, class: Class, route: &Route, reads_tokens: bool) -> Rule {
     let barred = match &class {
         _ if route.path.value.contains('*') => Some("this path cannot be told from others"),
+        _ if route.backend.is_none() => Some("there is no such application"),
         Class::Token { .. } if !reads_tokens => Some("this gateway cannot check the tokens that are asked for"),
         _ => None,
     };
@@ -84,16 +85,20 @@ impl Rule {
             false => format!("-{}", methods.join("-").to_lowercase()),
         };
         let barred = if self.barred.is_some() { "-barred" } else { "" };
-        let Backend {
-            service,
-            namespace,
-            port,
-        } = &self.backend;
-        let service = match namespace {
-            None => service.clone(),
-            Some(namespace) => format!("{service}.{namespace}"),
+        let to = match &self.backend {
+            None => "nowhere".into(),
+            Some(Backend {
+                service,
+                namespace: None,
+                port,
+            }) => format!("{service}-{port}"),
+            Some(Backend {
+                service,
+                namespace: Some(namespace),
+                port,
+            }) => format!("{service}.{namespace}-{port}"),
         };
-        format!("{service}-{port}-{}{exact}{methods}{barred}", self.class.name())
+        format!("{to}-{}{exact}{methods}{barred}", self.class.name())
     }
 
     /// Which of several rules with the same path wins; a longer path does in any case.
@@ -172,7 +177,7 @@ pub fn closed(way: &Way, to: &Attachment) -> Vec<Desired> {
         });
         // APISIX has no route to nowhere.
         if let Some(route) = way.gateway.routes.first() {
-            lead_to(&mut http, &route.backend);
+            lead_to(&mut http, route.backend.as_ref());
         }
         let known_by = known_by(entry);
         if !known_by.is_empty() {
@@ -206,7 +211,7 @@ fn http(way: &Way, entry: &Entry, rule: &Rule, limits: &Limits, tokens: Option<&
         "match": match_,
         "priority": rule.priority(),
     });
-    lead_to(&mut http, &rule.backend);
+    lead_to(&mut http, rule.backend.as_ref());
     if let Some(why) = rule.barred {
         http["plugins"] = json!([refusal(503, why)]);
         return http;
@@ -230,11 +235,14 @@ fn whole_seconds(time: std::time::Duration) -> String {
     format!("{}s", super::upstreams::seconds(time))
 }
 
-pub fn lead_to(http: &mut Value, backend: &Backend) {
-    match backend.namespace {
-        None => http["backends"] = json!([{"serviceName": backend.service, "servicePort": backend.port}]),
+pub fn lead_to(http: &mut Value, backend: Option<&Backend>) {
+    match backend {
+        Some(own) if own.namespace.is_none() => {
+            http["backends"] = json!([{"serviceName": own.service, "servicePort": own.port}]);
+        }
         // A route names Services of its own namespace only.
-        Some(_) => http["upstreams"] = json!([{"name": upstreams::name(backend)}]),
+        Some(shared) => http["upstreams"] = json!([{"name": upstreams::name(shared)}]),
+        None => http["upstreams"] = json!([{"name": upstreams::NOWHERE}]),
     }
 }
 

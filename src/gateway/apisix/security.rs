@@ -2,25 +2,30 @@
 
 use super::{consumers, plugin, routes};
 use crate::gateway::class::Class;
-use crate::gateway::way::{API_KEY, TENANT_CLIENT, Way};
+use crate::gateway::way::{API_KEY, TENANT_CLIENT, Way, Whom};
 use serde_json::{Value, json};
 
 pub fn plugins(way: &Way, class: &Class, tokens: Option<&Value>) -> Vec<Value> {
     match class {
         Class::Open => Vec::new(),
-        Class::Key { roles, .. } => key(way, roles),
-        Class::Token { roles } => tokens
-            .map(|tokens| plugin("openid-connect", super::tokens::with_roles(way, tokens, roles)))
-            .into_iter()
-            .collect(),
+        Class::Key { whom, .. } => key(way, whom),
+        Class::Token { whom } => tokens.map_or_else(Vec::new, |tokens| token(way, whom, tokens)),
+    }
+}
+
+fn token(way: &Way, whom: &Whom, tokens: &Value) -> Vec<Value> {
+    let asked = plugin("openid-connect", super::tokens::of(way, tokens, whom));
+    match whom {
+        Whom::All | Whom::AnyOf(_) => vec![asked],
+        Whom::Nobody => vec![asked, routes::refusal(403, "no role has what is asked for")],
     }
 }
 
 /// A key opens wherever APISIX asks for one; which tenant's it must be is said by name.
-fn key(way: &Way, roles: &[String]) -> Vec<Value> {
+fn key(way: &Way, whom: &Whom) -> Vec<Value> {
     let asked = plugin("key-auth", json!({"header": API_KEY, "hide_credentials": true}));
     let keys = way.gateway.keys.iter();
-    let fitting = keys.filter(|key| roles.is_empty() || key.has_any(roles));
+    let fitting = keys.filter(|key| whom.includes(&key.roles));
     let users: Vec<String> = fitting.flat_map(|key| consumers::users(way, key)).collect();
     if users.is_empty() {
         return vec![

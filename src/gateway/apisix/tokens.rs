@@ -2,11 +2,11 @@
 //! check the claims of such a token either, and so refuses the route as a whole.
 
 use super::jwk;
-use crate::gateway::way::{Inexpressible, Way};
+use crate::gateway::way::{Unmet, Way, Whom};
 use serde_json::{Value, json};
 
 /// What is the same for all routes; None where there are no tokens, or none that this gateway can check.
-pub fn plugin(way: &Way, inexpressible: &mut Vec<Inexpressible>) -> Option<Value> {
+pub fn plugin(way: &Way, unmet: &mut Vec<Unmet>) -> Option<Value> {
     let jwt = way.gateway.jwt.as_ref()?;
     let is_url = jwt.issuer.starts_with("https://");
     let issuer = jwt.issuer.trim_end_matches('/');
@@ -49,17 +49,15 @@ pub fn plugin(way: &Way, inexpressible: &mut Vec<Inexpressible>) -> Option<Value
     match keys {
         Ok(()) => Some(plugin),
         Err(message) => {
-            inexpressible.push(Inexpressible {
-                field: "spec.gateway.authentication.jwt.jwks",
-                message: format!("{message}; routes that ask for tokens are answered 503"),
-            });
+            let message = format!("{message}; routes that ask for tokens are answered 503");
+            unmet.push(Unmet::unsupported("spec.gateway.authentication.jwt.jwks", message));
             None
         }
     }
 }
 
-/// The same, for whose token says that it is this tenant's and that it has one of these roles, where any is named.
-pub fn with_roles(way: &Way, plugin: &Value, roles: &[String]) -> Value {
+/// The same, for whose token says that it is this tenant's and, where roles are asked for, that it has one of them.
+pub fn of(way: &Way, plugin: &Value, whom: &Whom) -> Value {
     let Some(jwt) = &way.gateway.jwt else {
         return plugin.clone();
     };
@@ -71,7 +69,7 @@ pub fn with_roles(way: &Way, plugin: &Value, roles: &[String]) -> Value {
         let one = json!({"enum": jwt.audiences});
         all.push(claim("aud", json!({"anyOf": [one, any_of(&jwt.audiences)]})));
     }
-    if !roles.is_empty() {
+    if let Whom::AnyOf(roles) = whom {
         all.push(claim(jwt.roles_claim(), any_of(roles)));
     }
     let mut plugin = plugin.clone();

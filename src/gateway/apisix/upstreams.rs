@@ -5,21 +5,23 @@ use super::object;
 use crate::api::LoadBalancing;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::way::{Backend, Inexpressible, ValidTraffic, Way};
+use crate::gateway::way::{Backend, Unmet, ValidTraffic, Way};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// Where a route leads that leads nowhere, since APISIX has none such: a name that nothing ever has (RFC 2606), and no workload.
+pub const NOWHERE: &str = "nowhere.invalid";
 /// What APISIX counts to at most.
 const MOST_FAILURES: i32 = 254;
 
-pub fn upstreams(way: &Way, to: &Attachment, inexpressible: &mut Vec<Inexpressible>) -> Vec<Desired> {
+pub fn upstreams(way: &Way, to: &Attachment, unmet: &mut Vec<Unmet>) -> Vec<Desired> {
     let spec = spec(&way.gateway.traffic);
-    inexpressible.extend(cannot(&way.gateway.traffic));
-    inexpressible.extend(cannot_choose(way));
+    unmet.extend(cannot(&way.gateway.traffic));
+    unmet.extend(cannot_choose(way));
     let mut upstreams = applications(way, to);
     if spec != json!({}) {
-        let own = backends(way).filter(|backend| backend.namespace.is_none());
+        let own = way.backends().filter(|backend| backend.namespace.is_none());
         let services: BTreeSet<&str> = own.map(|backend| backend.service.as_str()).collect();
         let services = services.into_iter();
         upstreams.extend(services.map(|service| object(way, to, Kind::ApisixUpstream, service, spec.clone())));
@@ -30,19 +32,25 @@ pub fn upstreams(way: &Way, to: &Attachment, inexpressible: &mut Vec<Inexpressib
 /// Where the shared applications are. APISIX finds a Service of another namespace by its name in the DNS.
 pub fn applications(way: &Way, to: &Attachment) -> Vec<Desired> {
     let mut specs = BTreeMap::new();
-    for backend in backends(way) {
+    for backend in way.backends() {
         let Some(namespace) = &backend.namespace else { continue };
-        let host = format!("{}.{namespace}.svc", backend.service);
-        let mut spec = json!({"externalNodes": [{"name": host, "type": "Domain", "port": backend.port, "weight": 1}]});
+        let mut spec = domain(&format!("{}.{namespace}.svc", backend.service), backend.port);
         if let Some(retries) = way.gateway.traffic.retries {
             spec["retries"] = json!(retries);
         }
         specs.insert(name(backend), spec);
     }
+    if way.has_loose_end() {
+        specs.insert(NOWHERE.into(), domain(NOWHERE, 80));
+    }
     let specs = specs.into_iter();
     specs
         .map(|(name, spec)| object(way, to, Kind::ApisixUpstream, &name, spec))
         .collect()
+}
+
+fn domain(host: &str, port: u16) -> Value {
+    json!({"externalNodes": [{"name": host, "type": "Domain", "port": port, "weight": 1}]})
 }
 
 /// How the ApisixUpstream of a Service is called. No workload has a dot in its name, so that an application's is no workload's.
@@ -53,24 +61,20 @@ pub fn name(backend: &Backend) -> String {
     }
 }
 
-fn backends(way: &Way) -> impl Iterator<Item = &Backend> {
-    way.gateway.routes.iter().map(|route| &route.backend)
-}
-
 /// What is said of pods and does not hold for those of shared applications.
-fn cannot_choose(way: &Way) -> Vec<Inexpressible> {
+fn cannot_choose(way: &Way) -> Vec<Unmet> {
     let traffic = &way.gateway.traffic;
     let asked = [
         ("spec.gateway.traffic.loadBalancing", traffic.load_balancing.is_some()),
         ("spec.gateway.traffic.outlierDetection", traffic.outliers.is_some()),
     ];
-    let shared = backends(way).find(|backend| backend.namespace.is_some());
-    let say = |(field, backend): (&'static str, &Backend)| Inexpressible {
-        field,
-        message: format!(
+    let shared = way.backends().find(|backend| backend.namespace.is_some());
+    let say = |(field, backend): (&'static str, &Backend)| {
+        let message = format!(
             "APISIX reaches {} by its Service, which chooses the pod itself: this holds for workloads only",
             backend.service
-        ),
+        );
+        Unmet::unsupported(field, message)
     };
     let asked = asked.into_iter().filter(|(_, is_asked)| *is_asked);
     asked.filter_map(|(field, _)| Some(say((field, shared?)))).collect()
@@ -125,9 +129,9 @@ pub fn seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
-fn cannot(traffic: &ValidTraffic) -> Vec<Inexpressible> {
+fn cannot(traffic: &ValidTraffic) -> Vec<Unmet> {
     let mut cannot = Vec::new();
-    let mut say = |field: &'static str, message: String| cannot.push(Inexpressible { field, message });
+    let mut say = |field: &'static str, message: String| cannot.push(Unmet::unsupported(field, message));
     if let Some(time) = traffic.request_timeout {
         let message = format!(
             "APISIX bounds how long the workload may say nothing, not the answer as a whole: one that comes drop by drop may take longer than {}s",

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Those that the tenant's routes need; a tenant that is closed keeps them.
 pub fn grants(way: &Way) -> Vec<Desired> {
     let mut services: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for route in &way.gateway.routes {
-        if let Some(namespace) = &route.backend.namespace {
-            services.entry(namespace).or_default().insert(&route.backend.service);
+    for backend in way.backends() {
+        if let Some(namespace) = &backend.namespace {
+            services.entry(namespace).or_default().insert(&backend.service);
         }
     }
     let grants = services.into_iter();
@@ -82,6 +82,8 @@ mod tests {
         ];
         assert_eq!(all, expected);
         assert_eq!(granted(leads_to(&["chat"])), expected[1..]);
+        // The tier has not, or not any more, what the first is for.
+        assert_eq!(granted(leads_to(&["taken", "chat"])), expected[1..]);
     }
 
     #[test]

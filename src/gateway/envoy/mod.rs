@@ -16,7 +16,7 @@ pub use listeners::LISTENERS;
 pub use security::asked;
 
 use super::class::OPEN;
-use super::way::{Inexpressible, Way};
+use super::way::{Unmet, Way};
 use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Identity, Key, Kind, Live};
 use crate::tenant::plan;
@@ -56,7 +56,7 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
     objects.extend(carriers::objects(way, to));
     Written {
         objects,
-        inexpressible: inexpressible(way, rules),
+        unmet: unmet(way, rules),
     }
 }
 
@@ -97,23 +97,23 @@ fn rules(route: &Value) -> &[Value] {
     rules.map_or(&[], Vec::as_slice)
 }
 
-fn inexpressible(way: &Way, rules: usize) -> Vec<Inexpressible> {
+fn unmet(way: &Way, rules: usize) -> Vec<Unmet> {
     let bursts = way.gateway.rate_limits.iter().filter(|limit| limit.burst.is_some());
-    let bursts = bursts.map(|limit| Inexpressible {
-        field: "spec.gateway.rateLimits[].burst",
-        message: format!(
+    let bursts = bursts.map(|limit| {
+        let message = format!(
             "Envoy Gateway counts requests in whole units of time and knows no burst: all {} of a {} may come at once",
             limit.requests,
             limit.unit.as_str()
-        ),
+        );
+        Unmet::unsupported("spec.gateway.rateLimits[].burst", message)
     });
     let crowd = way
         .gateway
         .concurrent_requests
         .filter(|most| usize::try_from(*most).is_ok_and(|most| most < rules));
-    let crowd = crowd.map(|most| Inexpressible {
-        field: "spec.gateway.concurrentRequests",
-        message: format!("Envoy counts them for each rule of a route, of which the tenant has {rules}: {most} is less than one for each"),
+    let crowd = crowd.map(|most| {
+        let message = format!("Envoy counts them for each rule of a route, of which the tenant has {rules}: {most} is less than one for each");
+        Unmet::unsupported("spec.gateway.concurrentRequests", message)
     });
     bursts.chain(crowd).collect()
 }
@@ -165,7 +165,7 @@ mod tests {
                 .value
                 .pointer("/spec/circuitBreaker/maxParallelRequests")
                 .cloned();
-            (most, written.inexpressible.len())
+            (most, written.unmet.len())
         };
         assert_eq!(with(10), (Some(json!(3)), 0));
         assert_eq!(with(3), (Some(json!(1)), 0));

@@ -39,13 +39,14 @@ pub fn routes(way: &Way, to: &Attachment) -> Vec<Desired> {
     }
     let why = match way.state {
         State::Closed(why) => Some(why),
-        // Until it is known that credentials are asked for.
+        // Until it is known that credentials are asked for, and where nothing is led to.
         State::Open
-            if objects
-                .iter()
-                .any(|route| super::guard(&route.key, &route.value).is_some()) =>
+            if way.has_loose_end()
+                || objects
+                    .iter()
+                    .any(|route| super::guard(&route.key, &route.value).is_some()) =>
         {
-            Some("this way in is not open yet")
+            Some("this way in is not open")
         }
         State::Open => None,
     };
@@ -151,12 +152,9 @@ fn rules(way: &Way, entry: &Entry, class: &Class, route: &Route) -> Vec<Value> {
         Entry::Path { .. } => 1,
         _ => matches.len(),
     };
-    let rule = |matches: &[Value]| {
-        json!({
-            "matches": matches,
-            "filters": filters,
-            "backendRefs": [backend(&route.backend)],
-        })
+    let rule = |matches: &[Value]| match &route.backend {
+        Some(to) => json!({"matches": matches, "filters": filters, "backendRefs": [backend(to)]}),
+        None => json!({"matches": matches, "filters": [refusal()]}),
     };
     matches.chunks(each.max(1)).map(rule).collect()
 }

@@ -4,7 +4,7 @@ use super::{CREDENTIALS, POLICIES, class_name, object};
 use crate::api::JwtAuthentication;
 use crate::cluster::{self, Desired, Kind};
 use crate::gateway::class::{self, Class};
-use crate::gateway::way::{API_KEY, Key, State, TENANT_CLIENT, Way};
+use crate::gateway::way::{API_KEY, Key, State, TENANT_CLIENT, Way, Whom};
 use crate::names;
 use serde_json::{Value, json};
 
@@ -24,8 +24,8 @@ pub fn policies(way: &Way) -> Vec<Desired> {
 fn policy(way: &Way, class: &Class) -> Option<Desired> {
     let mut spec = match class {
         Class::Open => return None,
-        Class::Key { roles, .. } => key(way, roles),
-        Class::Token { roles } => token(way, roles)?,
+        Class::Key { whom, .. } => key(way, whom),
+        Class::Token { whom } => token(way, whom)?,
     };
     let name = class.name();
     spec["targetSelectors"] = selectors(way, &name);
@@ -48,15 +48,15 @@ pub fn selectors(way: &Way, class: &str) -> Value {
     }])
 }
 
-fn key(way: &Way, roles: &[String]) -> Value {
+fn key(way: &Way, whom: &Whom) -> Value {
     let mut spec = json!({"apiKeyAuth": {
         "credentialRefs": [{"group": "", "kind": "Secret", "name": names::API_KEYS_SECRET}],
         "extractFrom": [{"headers": [API_KEY]}],
         "forwardClientIDHeader": TENANT_CLIENT,
         "sanitize": true,
     }});
-    if !roles.is_empty() {
-        let fitting = way.gateway.keys.iter().filter(|key| key.has_any(roles));
+    if *whom != Whom::All {
+        let fitting = way.gateway.keys.iter().filter(|key| whom.includes(&key.roles));
         // The key before it opens too, and the one that will take its place.
         let clients = |key: &Key| {
             let [own, former] = names::api_key_clients(&key.name);
@@ -97,20 +97,23 @@ pub fn asked(key: &cluster::Key, policy: &Value) -> Option<String> {
         .flatten()
 }
 
-fn token(way: &Way, roles: &[String]) -> Option<Value> {
+fn token(way: &Way, whom: &Whom) -> Option<Value> {
     let jwt = way.gateway.jwt.as_ref()?;
     let claim =
         |name: &str, type_: &str, values: &[String]| json!({"name": name, "valueType": type_, "values": values});
     let whose = [way.owner.tenant.clone(), way.owner.id.clone()];
     let mut claims = vec![claim(jwt.tenant_claim(), "String", &whose)];
-    if !roles.is_empty() {
+    if let Whom::AnyOf(roles) = whom {
         claims.push(claim(jwt.roles_claim(), "StringArray", roles));
     }
+    let rules = match whom {
+        Whom::Nobody => json!([]),
+        Whom::All | Whom::AnyOf(_) => {
+            json!([{"action": "Allow", "principal": {"jwt": {"provider": PROVIDER, "claims": claims}}}])
+        }
+    };
     Some(json!({
         "jwt": {"providers": [provider(jwt)]},
-        "authorization": {
-            "defaultAction": "Deny",
-            "rules": [{"action": "Allow", "principal": {"jwt": {"provider": PROVIDER, "claims": claims}}}],
-        },
+        "authorization": {"defaultAction": "Deny", "rules": rules},
     }))
 }

@@ -4,20 +4,32 @@ use super::World;
 use crate::api::Application;
 use crate::gateway::way::Backend;
 
+/// The reason of `GatewayReady` where the tier has no such application.
+pub const NO_SUCH_APPLICATION: &str = "NoSuchApplication";
+
 /// Whose the namespaces of shared applications are.
 pub const WHOSE: &str = "shared applications";
 
+/// Why no route leads to an application.
+#[derive(Debug)]
+pub enum NotThere {
+    /// The tier has none of this name: what leads there is closed.
+    Missing(String),
+    /// It is nowhere that routes may lead.
+    Misplaced(String),
+}
+
 /// The Service of an application of this name; else why routes do not lead there.
-pub fn backend(name: &str, tier: &str, all: &[Application], world: &World) -> Result<Backend, String> {
+pub fn backend(name: &str, tier: &str, all: &[Application], world: &World) -> Result<Backend, NotThere> {
     let Some(application) = all.iter().find(|application| application.name == name) else {
         let known: Vec<&str> = all.iter().map(|application| application.name.as_str()).collect();
-        return Err(match known.as_slice() {
-            [] => format!("tier {tier} has no gateway.applications"),
-            known => format!(
-                "tier {tier} has no application {name:.80}; its applications are {}",
-                known.join(", ")
-            ),
-        });
+        let known = match known.as_slice() {
+            [] => "it has no gateway.applications".into(),
+            known => format!("its applications are {}", known.join(", ")),
+        };
+        return Err(NotThere::Missing(format!(
+            "tier {tier} has no application {name:.80}, so that the route is answered 503; {known}"
+        )));
     };
     let Application {
         name,
@@ -26,15 +38,16 @@ pub fn backend(name: &str, tier: &str, all: &[Application], world: &World) -> Re
         port,
     } = application;
     if let Some(why) = misplaced(namespace, world) {
-        return Err(format!(
+        return Err(NotThere::Misplaced(format!(
             "application {name} of tier {tier} is in namespace {namespace}, {why}"
-        ));
+        )));
     }
     let port = u16::try_from(*port).ok().filter(|port| *port > 0);
     Ok(Backend {
         service: service.clone(),
         namespace: Some(namespace.clone()),
-        port: port.ok_or_else(|| format!("application {name} of tier {tier} has no port of TCP"))?,
+        port: port
+            .ok_or_else(|| NotThere::Misplaced(format!("application {name} of tier {tier} has no port of TCP")))?,
     })
 }
 

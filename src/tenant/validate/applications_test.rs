@@ -21,11 +21,14 @@ fn plan(namespace: &str) -> Value {
     ]}})
 }
 
-fn judged(backend: &Value, plan: Value, world: &World) -> Result<Backend, Vec<String>> {
+fn way(backend: &Value, plan: Value, world: &World) -> Result<Way, Vec<String>> {
     let valid = validate(&tenant(sharer(backend)), &tier(plan), world);
     let valid = valid.map_err(|reasons| reasons.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let way = Way::of(&valid, &[]).expect("a way in");
-    Ok(way.gateway.routes[0].backend.clone())
+    Ok(Way::of(&valid, &[]).expect("a way in"))
+}
+
+fn judged(backend: &Value, plan: Value, world: &World) -> Result<Option<Backend>, Vec<String>> {
+    Ok(way(backend, plan, world)?.gateway.routes[0].backend.clone())
 }
 
 fn refusal(backend: &Value, plan: Value, world: &World) -> String {
@@ -42,7 +45,7 @@ fn a_tenant_without_workloads_is_led_to_what_its_tier_names() {
         namespace: Some("applications".into()),
         port: 80,
     };
-    assert_eq!(found, Ok(expected));
+    assert_eq!(found, Ok(Some(expected)));
     // It lets nobody in: there is nothing of its own to be reached.
     let valid = validate(
         &tenant(sharer(&json!({"application": "crm"}))),
@@ -78,15 +81,29 @@ fn no_route_leads_where_the_tier_or_the_platform_does_not() {
             format!("{field}.application: application crm of tier plan is in namespace {namespace}, {why}")
         );
     }
+}
 
-    assert_eq!(
-        refusal(&json!({"application": "wiki"}), plan("applications"), &world),
-        format!("{field}.application: tier plan has no application wiki; its applications are crm, chat")
-    );
-    assert_eq!(
-        refusal(&json!({"application": "crm"}), json!({}), &world),
-        format!("{field}.application: tier plan has no gateway.applications")
-    );
+#[test]
+fn a_route_to_what_the_tier_does_not_have_leads_nowhere_and_that_is_told() {
+    for (plan, known) in [
+        (plan("applications"), "its applications are crm, chat"),
+        (json!({}), "it has no gateway.applications"),
+    ] {
+        let gateway = way(&json!({"application": "wiki"}), plan, &world(&[]))
+            .expect("valid")
+            .gateway;
+        assert_eq!(gateway.routes[0].backend, None);
+        let [unmet] = gateway.unmet.as_slice() else {
+            panic!("{:?}", gateway.unmet);
+        };
+        assert_eq!(unmet.reason, "NoSuchApplication");
+        assert_eq!(
+            unmet.to_string(),
+            format!(
+                "spec.gateway.routes[0].backend.application: tier plan has no application wiki, so that the route is answered 503; {known}"
+            )
+        );
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What leads to a tenant, and who is let in.
 
+use super::applications::{NO_SUCH_APPLICATION, NotThere};
 use super::credentials::duration;
 use super::roles::Table;
 use super::{Invalid, World, applications, certificates};
@@ -7,7 +8,7 @@ use crate::api::{
     Access, Application, GatewayAuthentication, GatewayRoute, Identification, RateLimit, RouteAuthentication,
     RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
 };
-use crate::gateway::way::{Admits, Backend, Key, Route, ValidGateway, ValidTraffic, by_precedence};
+use crate::gateway::way::{Admits, Backend, Key, Route, Unmet, ValidGateway, ValidTraffic, by_precedence};
 use crate::tenant::host;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -51,10 +52,11 @@ pub fn resolve(
         world,
     };
     let table = Table::new(&spec.tier, &tier.roles);
+    let mut unmet = Vec::new();
     Some(ValidGateway {
         identification,
-        routes: routes(&own.routes, &authentication, services, table, errors),
-        keys: keys(&authentication, table, errors),
+        routes: routes(&own.routes, &authentication, services, table, errors, &mut unmet),
+        keys: keys(&authentication, table, errors, &mut unmet),
         certificates,
         rate_limits: rate_limits(&own, &plan, &spec.tier, errors),
         concurrent_requests: concurrent_requests(&own, &plan, &spec.tier, errors),
@@ -64,6 +66,7 @@ pub fn resolve(
             errors,
         ),
         jwt: authentication.jwt,
+        unmet,
     })
 }
 
@@ -136,6 +139,7 @@ fn routes(
     services: Services<'_>,
     table: Table<'_>,
     errors: &mut Vec<Invalid>,
+    unmet: &mut Vec<Unmet>,
 ) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     for (i, route) in asked.iter().enumerate() {
@@ -148,10 +152,15 @@ fn routes(
             let message = "roles and permissions are known of those only who are authenticated";
             errors.push(Invalid::new(format!("{field}.authentication"), message));
         }
-        let roles = table.admitted(route, &field, errors);
+        let whom = table.admitted(route, &field, errors, unmet);
         let backend = match backend(route, services) {
-            Ok(backend) => backend,
-            Err((below, message)) => {
+            Ok(backend) => Some(backend),
+            Err(NoBackend::Missing(message)) => {
+                let missing = Invalid::new(format!("{field}.backend.application"), message);
+                unmet.push(missing.into_unmet(NO_SUCH_APPLICATION));
+                None
+            }
+            Err(NoBackend::Wrong(below, message)) => {
                 errors.push(Invalid::new(format!("{field}.backend{below}"), message));
                 continue;
             }
@@ -176,7 +185,7 @@ fn routes(
             backend,
             admits: match is_open(route, authentication) {
                 true => Admits::Everybody,
-                false => Admits::Authenticated(roles),
+                false => Admits::Authenticated(whom),
             },
         });
     }
@@ -199,8 +208,15 @@ fn path(route: &GatewayRoute) -> RoutePath {
     path
 }
 
-/// What a route leads to; else what is wrong, and with which field of it.
-fn backend(route: &GatewayRoute, services: Services<'_>) -> Result<Backend, (&'static str, String)> {
+/// Why a route leads nowhere.
+enum NoBackend {
+    /// The tier does not have the application.
+    Missing(String),
+    /// What is wrong, below which field of it.
+    Wrong(&'static str, String),
+}
+
+fn backend(route: &GatewayRoute, services: Services<'_>) -> Result<Backend, NoBackend> {
     let Services {
         workloads,
         applications,
@@ -211,16 +227,20 @@ fn backend(route: &GatewayRoute, services: Services<'_>) -> Result<Backend, (&'s
         (Some(name), None) => Ok(Backend {
             service: name.clone(),
             namespace: None,
-            port: port(name, route, workloads)?,
+            port: port(name, route, workloads).map_err(|(below, message)| NoBackend::Wrong(below, message))?,
         }),
-        (None, Some(_)) if route.backend.port.is_some() => {
-            Err((".port", "is of a workload: an application has one".into()))
-        }
+        (None, Some(_)) if route.backend.port.is_some() => Err(NoBackend::Wrong(
+            ".port",
+            "is of a workload: an application has one".into(),
+        )),
         (None, Some(name)) => {
             let found = applications::backend(name, tier, applications, world);
-            found.map_err(|message| (".application", message))
+            found.map_err(|why| match why {
+                NotThere::Missing(message) => NoBackend::Missing(message),
+                NotThere::Misplaced(message) => NoBackend::Wrong(".application", message),
+            })
         }
-        _ => Err(("", "needs one of workload and application".into())),
+        _ => Err(NoBackend::Wrong("", "needs one of workload and application".into())),
     }
 }
 
@@ -244,7 +264,12 @@ fn port(name: &str, route: &GatewayRoute, workloads: &[Workload]) -> Result<u16,
     u16::try_from(port.container_port).map_err(|_| (".port", "is not a port".into()))
 }
 
-fn keys(authentication: &GatewayAuthentication, table: Table<'_>, errors: &mut Vec<Invalid>) -> Vec<Key> {
+fn keys(
+    authentication: &GatewayAuthentication,
+    table: Table<'_>,
+    errors: &mut Vec<Invalid>,
+    unmet: &mut Vec<Unmet>,
+) -> Vec<Key> {
     let mut keys = Vec::new();
     for (i, key) in authentication.api_keys.iter().enumerate() {
         let field = format!("spec.gateway.authentication.apiKeys[{i}]");
@@ -254,7 +279,7 @@ fn keys(authentication: &GatewayAuthentication, table: Table<'_>, errors: &mut V
                 format!("{} is there twice", key.name),
             ));
         }
-        table.check(&key.roles, &format!("{field}.roles"), errors);
+        table.check_key(&key.roles, &field, unmet);
         let expires_at = key.expires_at.as_ref().map(|text| text.parse::<Timestamp>());
         match expires_at.transpose() {
             Ok(expires_at) => keys.push(Key {

@@ -1,6 +1,7 @@
 //! What leads to a tenant, and what is refused.
 
 use super::*;
+use crate::gateway::way::Whom;
 use crate::tenant::fixtures::{tenant, tier};
 use crate::tenant::validate::validate;
 use serde_json::{Value, json};
@@ -55,7 +56,7 @@ fn refusal(gateway: Value, plan: Value) -> String {
 #[test]
 fn routes_go_to_ports_of_workloads() {
     let way = good(json!({"hosts": [HOST], "routes": [route(json!({}))]}));
-    let leads_to = way.routes[0].backend.clone();
+    let leads_to = way.routes[0].backend.clone().expect("a backend");
     let web = Backend {
         service: "web".into(),
         namespace: None,
@@ -182,14 +183,14 @@ fn who_is_asked_for_credentials() {
         let gateway = json!({"hosts": [HOST], "authentication": authentication, "routes": [route(over)]});
         good(gateway).routes[0].admits.clone()
     };
-    assert_eq!(admits(keys.clone(), json!({})), Admits::Authenticated(vec![]));
+    assert_eq!(admits(keys.clone(), json!({})), Admits::Authenticated(Whom::All));
     assert_eq!(
         admits(keys.clone(), json!({"authentication": "None"})),
         Admits::Everybody
     );
     assert_eq!(
         admits(keys, json!({"roles": ["user", "admin", "user"]})),
-        Admits::Authenticated(vec!["admin".into(), "user".into()])
+        Admits::Authenticated(Whom::AnyOf(vec!["admin".into(), "user".into()]))
     );
     for over in [json!({"authentication": "Required"}), json!({"roles": ["admin"]})] {
         let said = refusal(json!({"hosts": [HOST], "routes": [route(over)]}), json!({}));

@@ -30,7 +30,7 @@ use crate::api::{
 };
 use crate::cluster::Identity;
 use crate::credentials::trust::PublicKeys;
-use crate::gateway::way::ValidGateway;
+use crate::gateway::way::{Unmet, ValidGateway};
 use crate::names;
 use crate::rotation::Rotation;
 use ipnet::IpNet;
@@ -63,6 +63,12 @@ impl Invalid {
             field: cut(field.into()),
             message: cut(message.into()),
         }
+    }
+
+    /// The same of something that does no harm and is only not given.
+    pub(crate) fn into_unmet(self, reason: &'static str) -> Unmet {
+        let Self { field, message } = self;
+        Unmet { reason, field, message }
     }
 }
 

@@ -2,8 +2,15 @@
 
 use super::{Invalid, canonical};
 use crate::api::{GatewayRoute, Role};
+use crate::gateway::way::{Unmet, Whom};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Reasons of `GatewayReady`.
+const NOBODY_ADMITTED: &str = "NobodyAdmitted";
+const NO_SUCH_ROLE: &str = "NoSuchRole";
+/// What becomes of a route.
+const NOBODY: &str = "the route lets nobody in";
 
 /// The roles of a tier.
 #[derive(Clone, Copy)]
@@ -25,40 +32,70 @@ impl<'a> Table<'a> {
         (!by_name.is_empty()).then(|| canonical(&json!(by_name)))
     }
 
-    /// Refuses roles that the tier does not have, where it has any.
-    pub fn check(self, named: &[String], field: &str, errors: &mut Vec<Invalid>) {
+    /// What is wrong with roles that the tier does not have, where it has any. `so` says what becomes of it.
+    fn unknown(self, named: &[String], field: &str, so: &str) -> Vec<Invalid> {
         let is_unknown = |name: &String| !self.roles.is_empty() && self.roles.iter().all(|role| role.name != *name);
-        for (i, name) in named.iter().enumerate().filter(|(_, name)| is_unknown(name)) {
-            let message = format!("tier {} has no role {name:.80}; {}", self.tier, self.known());
-            errors.push(Invalid::new(format!("{field}[{i}]"), message));
-        }
+        let unknown = named.iter().enumerate().filter(|(_, name)| is_unknown(name));
+        let say = |(i, name): (usize, &String)| {
+            let message = format!(
+                "tier {} has no role {name:.80}, so that {so}; {}",
+                self.tier,
+                self.known()
+            );
+            Invalid::new(format!("{field}[{i}]"), message)
+        };
+        unknown.map(say).collect()
     }
 
-    /// The roles of which a route asks for one, in order; none where it asks for no role. `field` is the route's.
-    pub fn admitted(self, route: &GatewayRoute, field: &str, errors: &mut Vec<Invalid>) -> Vec<String> {
-        let mut roles = route.roles.clone();
-        self.check(&roles, &format!("{field}.roles"), errors);
-        let asked = &route.permissions;
-        if !asked.is_empty() {
-            if !roles.is_empty() {
-                errors.push(Invalid::new(field, "names roles and permissions: name either"));
-            }
-            let holds_all = |role: &&Role| asked.iter().all(|permission| role.permissions.contains(permission));
-            let holders = self.roles.iter().filter(holds_all);
-            roles = holders.map(|role| role.name.clone()).collect();
-            if roles.is_empty() {
+    /// Tells of roles of an API key that open nothing, since the tier does not have them. `field` is the key's.
+    pub fn check_key(self, named: &[String], field: &str, unmet: &mut Vec<Unmet>) {
+        let unknown = self.unknown(named, &format!("{field}.roles"), "it opens nothing");
+        unmet.extend(unknown.into_iter().map(|why| why.into_unmet(NO_SUCH_ROLE)));
+    }
+
+    /// Whom a route lets in of those who are authenticated: nobody where the tier does not have what it asks for. `field` is the route's.
+    pub fn admitted(
+        self,
+        route: &GatewayRoute,
+        field: &str,
+        errors: &mut Vec<Invalid>,
+        unmet: &mut Vec<Unmet>,
+    ) -> Whom {
+        let GatewayRoute { roles, permissions, .. } = route;
+        if !(roles.is_empty() || permissions.is_empty()) {
+            errors.push(Invalid::new(field, "names roles and permissions: name either"));
+        }
+        let mut refuse = |why: Invalid| unmet.push(why.into_unmet(NOBODY_ADMITTED));
+        if !permissions.is_empty() {
+            let holders = self.holders(permissions);
+            if holders.is_empty() {
                 let message = format!(
-                    "no role of tier {} holds {}; {}",
+                    "no role of tier {} holds {}, so that {NOBODY}; {}",
                     self.tier,
-                    asked.join(" and "),
+                    permissions.join(" and "),
                     self.known()
                 );
-                errors.push(Invalid::new(format!("{field}.permissions"), message));
+                refuse(Invalid::new(format!("{field}.permissions"), message));
             }
+            return Whom::any_of(holders);
         }
-        roles.sort();
-        roles.dedup();
-        roles
+        if roles.is_empty() {
+            return Whom::All;
+        }
+        let unknown = self.unknown(roles, &format!("{field}.roles"), NOBODY);
+        let admitted = match unknown.is_empty() {
+            true => Whom::any_of(roles.clone()),
+            false => Whom::Nobody,
+        };
+        unknown.into_iter().for_each(refuse);
+        admitted
+    }
+
+    /// The roles that hold all of these.
+    fn holders(self, permissions: &[String]) -> Vec<String> {
+        let holds_all = |role: &&Role| permissions.iter().all(|one| role.permissions.contains(one));
+        let holders = self.roles.iter().filter(holds_all);
+        holders.map(|role| role.name.clone()).collect()
     }
 
     fn known(self) -> String {

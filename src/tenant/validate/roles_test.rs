@@ -1,7 +1,7 @@
 //! Who may do what: the access matrix of the seed riscura, cell by cell, as a tier's roles and what the gateway is told by them.
 
 use super::*;
-use crate::gateway::way::{Admits, Way};
+use crate::gateway::way::{Admits, Way, Whom};
 use crate::gateway::{Attachment, Controller};
 use crate::tenant::fixtures::{platform, tenant, tier, world};
 use crate::tenant::validate::validate;
@@ -59,12 +59,28 @@ fn refusal(route: &Value, roles: &Value) -> String {
     reasons[0].clone()
 }
 
+/// What is said of a route that lets nobody in.
+fn shut(route: &Value, roles: &Value) -> Vec<String> {
+    let way = way(route, roles).expect("valid");
+    assert_eq!(
+        way.gateway.routes[0].admits,
+        Admits::Authenticated(Whom::Nobody),
+        "{route}"
+    );
+    let unmet = way.gateway.unmet.iter();
+    assert!(unmet.clone().all(|unmet| unmet.reason == "NobodyAdmitted"), "{unmet:?}");
+    for controller in [Controller::EnvoyGateway, Controller::Apisix] {
+        assert_eq!(told(controller, &way), [""; 0], "{controller:?}: {route}");
+    }
+    unmet.map(ToString::to_string).collect()
+}
+
 /// Whom a route admits by its permissions.
 fn admitted(permissions: &[&str]) -> Vec<String> {
     let way = way(&json!({"permissions": permissions}), &table()).expect("valid");
     match &way.gateway.routes[0].admits {
-        Admits::Authenticated(roles) => roles.clone(),
-        Admits::Everybody => panic!("{permissions:?} let everybody in"),
+        Admits::Authenticated(Whom::AnyOf(roles)) => roles.clone(),
+        other => panic!("{permissions:?} let in {other:?}"),
     }
 }
 
@@ -125,38 +141,66 @@ fn one_role_must_hold_all_that_a_route_asks_for() {
     assert_eq!(admitted(&["ai:query", "tenants:create"]), ["super_admin"]);
     let apart = json!([{"name": "reader", "permissions": ["read"]}, {"name": "writer", "permissions": ["write"]}]);
     assert_eq!(
-        refusal(&json!({"permissions": ["read", "write"]}), &apart),
-        "spec.gateway.routes[0].permissions: no role of tier plan holds read and write; its roles are reader, writer"
+        shut(&json!({"permissions": ["read", "write"]}), &apart),
+        [
+            "spec.gateway.routes[0].permissions: no role of tier plan holds read and write, so that the route lets nobody in; \
+             its roles are reader, writer"
+        ]
     );
 }
 
 #[test]
-fn what_a_tier_does_not_know_is_refused() {
+fn what_a_tier_does_not_know_lets_nobody_in_and_is_told() {
     assert_eq!(
-        refusal(&json!({"permissions": ["ai:train"]}), &table()),
-        "spec.gateway.routes[0].permissions: no role of tier plan holds ai:train; \
-         its roles are super_admin, tenant_admin, user, guest"
+        shut(&json!({"permissions": ["ai:train"]}), &table()),
+        [
+            "spec.gateway.routes[0].permissions: no role of tier plan holds ai:train, so that the route lets nobody in; \
+             its roles are super_admin, tenant_admin, user, guest"
+        ]
     );
     assert_eq!(
-        refusal(&json!({"permissions": ["ai:query"]}), &json!([])),
-        "spec.gateway.routes[0].permissions: no role of tier plan holds ai:query; it has no roles"
+        shut(&json!({"permissions": ["ai:query"]}), &json!([])),
+        [
+            "spec.gateway.routes[0].permissions: no role of tier plan holds ai:query, so that the route lets nobody in; \
+             it has no roles"
+        ]
     );
     assert_eq!(
-        refusal(&json!({"roles": ["user", "ghost"]}), &table()),
-        "spec.gateway.routes[0].roles[1]: tier plan has no role ghost; \
-         its roles are super_admin, tenant_admin, user, guest"
-    );
-    let keyed = tenant(spec(&json!({}), &["ghost"]));
-    let reasons = validate(&keyed, &tier(json!({"roles": table()})), &world(&[])).expect_err("refused");
-    assert!(
-        reasons[0]
-            .to_string()
-            .starts_with("spec.gateway.authentication.apiKeys[0].roles[0]: tier plan has no role ghost"),
-        "{reasons:?}"
+        shut(&json!({"roles": ["user", "ghost"]}), &table()),
+        [
+            "spec.gateway.routes[0].roles[1]: tier plan has no role ghost, so that the route lets nobody in; \
+          its roles are super_admin, tenant_admin, user, guest"
+        ]
     );
     // A tier without roles bounds none.
-    way(&json!({"roles": ["ghost"]}), &json!([])).expect("valid");
-    validate(&keyed, &tier(json!({})), &world(&[])).expect("valid");
+    let way = way(&json!({"roles": ["ghost"]}), &json!([])).expect("valid");
+    assert_eq!(
+        way.gateway.routes[0].admits,
+        Admits::Authenticated(Whom::AnyOf(vec!["ghost".into()]))
+    );
+    assert_eq!(way.gateway.unmet, []);
+}
+
+#[test]
+fn a_role_that_the_tier_does_not_have_opens_nothing_for_a_key() {
+    let unmet = |roles: Value| {
+        let route = json!({"permissions": ["ai:query"]});
+        let keyed = tenant(spec(&route, &["user", "ghost"]));
+        let valid = validate(&keyed, &tier(json!({"roles": roles})), &world(&[])).expect("valid");
+        let way = Way::of(&valid, &[]).expect("a way in");
+        let Admits::Authenticated(whom) = &way.gateway.routes[0].admits else {
+            panic!("{:?}", way.gateway.routes);
+        };
+        assert!(!whom.includes(&["ghost".to_string()]), "{whom:?}");
+        let unmet = way.gateway.unmet.into_iter();
+        unmet.map(|unmet| (unmet.reason, unmet.field)).collect::<Vec<_>>()
+    };
+    let field = "spec.gateway.authentication.apiKeys[0].roles[1]".to_string();
+    assert_eq!(unmet(table()), [("NoSuchRole", field)]);
+    let mut all = table();
+    let ghost = json!({"name": "ghost"});
+    all.as_array_mut().expect("roles").push(ghost);
+    assert_eq!(unmet(all), []);
 }
 
 #[test]
