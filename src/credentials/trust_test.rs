@@ -76,6 +76,7 @@ fn a_former_set_is_known_for_a_while_after_the_gateway_was_told_of_the_change() 
         carried: made.carried(),
     };
     let waits = made.step(&goal(&both), &unheard, at(300));
+    assert_eq!(waits.next(&goal(&both)), Some(at(360)));
     let kept = waits.clone().step(&goal(&both), &told(&waits), at(359));
     assert_eq!(kept, waits);
     assert_eq!(

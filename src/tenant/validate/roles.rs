@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Reasons of `GatewayReady`.
 const NOBODY_ADMITTED: &str = "NobodyAdmitted";
 const NO_SUCH_ROLE: &str = "NoSuchRole";
+const OPENS_NOTHING: &str = "it opens nothing";
 /// What becomes of a route.
 const NOBODY: &str = "the route lets nobody in";
 
@@ -34,8 +35,7 @@ impl<'a> Table<'a> {
 
     /// What is wrong with roles that the tier does not have, where it has any. `so` says what becomes of it.
     fn unknown(self, named: &[String], field: &str, so: &str) -> Vec<Invalid> {
-        let is_unknown = |name: &String| !self.roles.is_empty() && self.roles.iter().all(|role| role.name != *name);
-        let unknown = named.iter().enumerate().filter(|(_, name)| is_unknown(name));
+        let unknown = named.iter().enumerate().filter(|(_, name)| self.lacks(name));
         let say = |(i, name): (usize, &String)| {
             let message = format!(
                 "tier {} has no role {name:.80}, so that {so}; {}",
@@ -49,7 +49,7 @@ impl<'a> Table<'a> {
 
     /// Tells of roles of an API key that open nothing, since the tier does not have them. `field` is the key's.
     pub fn check_key(self, named: &[String], field: &str, unmet: &mut Vec<Unmet>) {
-        let unknown = self.unknown(named, &format!("{field}.roles"), "it opens nothing");
+        let unknown = self.unknown(named, &format!("{field}.roles"), OPENS_NOTHING);
         unmet.extend(unknown.into_iter().map(|why| why.into_unmet(NO_SUCH_ROLE)));
     }
 
@@ -65,7 +65,6 @@ impl<'a> Table<'a> {
         if !(roles.is_empty() || permissions.is_empty()) {
             errors.push(Invalid::new(field, "names roles and permissions: name either"));
         }
-        let mut refuse = |why: Invalid| unmet.push(why.into_unmet(NOBODY_ADMITTED));
         if !permissions.is_empty() {
             let holders = self.holders(permissions);
             if holders.is_empty() {
@@ -75,20 +74,26 @@ impl<'a> Table<'a> {
                     permissions.join(" and "),
                     self.known()
                 );
-                refuse(Invalid::new(format!("{field}.permissions"), message));
+                unmet.push(Invalid::new(format!("{field}.permissions"), message).into_unmet(NOBODY_ADMITTED));
             }
             return Whom::any_of(holders);
         }
         if roles.is_empty() {
             return Whom::All;
         }
-        let unknown = self.unknown(roles, &format!("{field}.roles"), NOBODY);
-        let admitted = match unknown.is_empty() {
-            true => Whom::any_of(roles.clone()),
-            false => Whom::Nobody,
+        let admitted: Vec<String> = roles.iter().filter(|name| !self.lacks(name)).cloned().collect();
+        let (reason, so) = match admitted.is_empty() {
+            true => (NOBODY_ADMITTED, NOBODY),
+            false => (NO_SUCH_ROLE, OPENS_NOTHING),
         };
-        unknown.into_iter().for_each(refuse);
-        admitted
+        let unknown = self.unknown(roles, &format!("{field}.roles"), so);
+        unmet.extend(unknown.into_iter().map(|why| why.into_unmet(reason)));
+        Whom::any_of(admitted)
+    }
+
+    /// Whether there are roles, and this is none of them.
+    fn lacks(self, name: &str) -> bool {
+        !self.roles.is_empty() && self.roles.iter().all(|role| role.name != *name)
     }
 
     /// The roles that hold all of these.

@@ -166,10 +166,27 @@ fn what_a_tier_does_not_know_lets_nobody_in_and_is_told() {
         ]
     );
     assert_eq!(
-        shut(&json!({"roles": ["user", "ghost"]}), &table()),
+        shut(&json!({"roles": ["ghost"]}), &table()),
         [
-            "spec.gateway.routes[0].roles[1]: tier plan has no role ghost, so that the route lets nobody in; \
+            "spec.gateway.routes[0].roles[0]: tier plan has no role ghost, so that the route lets nobody in; \
           its roles are super_admin, tenant_admin, user, guest"
+        ]
+    );
+    // Those that it has let in as before.
+    let some = way(&json!({"roles": ["user", "ghost"]}), &table()).expect("valid");
+    let admits = &some.gateway.routes[0].admits;
+    assert_eq!(*admits, Admits::Authenticated(Whom::AnyOf(vec!["user".into()])));
+    let told: Vec<String> = some
+        .gateway
+        .unmet
+        .iter()
+        .map(|unmet| format!("{} {unmet}", unmet.reason))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "NoSuchRole spec.gateway.routes[0].roles[1]: tier plan has no role ghost, so that it opens nothing; \
+             its roles are super_admin, tenant_admin, user, guest"
         ]
     );
     // A tier without roles bounds none.
