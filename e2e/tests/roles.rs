@@ -140,7 +140,7 @@ async fn what_a_tier_takes_away_opens_its_route_no_more_and_no_other_is_touched(
     let (tenant, host) = led_to(&scene, "a", &tier, gateway).await?;
     tenant.ready().await?;
     let of_both = issuer.token(json!({"tenant_id": tenant.name, "roles": ["accountant", "guest"]}))?;
-    let key = format!("X-API-Key: {}", api_key(&tenant, "app").await?.context("no key")?);
+    let key = x_api_key(&key(&tenant, "app").await?);
     // Whatever the server says of a path that it does not know: a change of the roles renews its pods besides.
     let lets_in = async |paths: &[(&str, bool)]| -> Result<()> {
         eventually(&format!("who is let in to be {paths:?}"), secs(60), async || {

@@ -192,7 +192,7 @@ async fn an_application_that_the_tier_takes_away_is_reached_no_more_and_no_other
     let (guarded, at_guarded) = sharer(&scene, "guarded", &tier_name, keyed).await?;
     ready(&open).await?;
     ready(&guarded).await?;
-    let key = format!("X-API-Key: {}", api_key(&guarded, "ci").await?.context("no key")?);
+    let key = x_api_key(&key(&guarded, "ci").await?);
     let asked: [(&str, &[&str]); 2] = [(&at_open, &[]), (&at_guarded, &[&key])];
     let answers = async |of_crm: u16, of_chat: u16| -> Result<()> {
         eventually(&format!("{of_crm} and {of_chat}"), secs(30), async || {
