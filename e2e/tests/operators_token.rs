@@ -67,7 +67,7 @@ const IN_ITS_OWN: [Rights<'_>; 4] = [
 const AT_THE_GATEWAY: [Rights<'_>; 2] = [("get", "gateways.gateway.networking.k8s.io=platform"), ("list", "pods")];
 /// By what the gateway is told.
 const ROUTES: &str = "httproutes.gateway.networking.k8s.io listenersets.gateway.networking.k8s.io httproutefilters.gateway.envoyproxy.io \
-    securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io";
+    securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io certificates.cert-manager.io";
 const IN_A_TENANTS: [Rights<'_>; 9] = [
     ("update patch delete", "namespaces"),
     (
