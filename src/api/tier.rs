@@ -86,8 +86,8 @@ pub struct TenantTierSpec {
     /// The tenants' way in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<TierGateway>,
-    /// What the tenants' people may be. Workloads find it as `/etc/tenant/roles.json`, and a route may ask for permissions. With any role here, a route
-    /// that names another lets nobody in, and another that an API key has opens nothing.
+    /// What the tenants' people may be. Workloads find it as `/etc/tenant/roles.json`, and a route may ask for permissions. With any role here,
+    /// another that a route or an API key names opens nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

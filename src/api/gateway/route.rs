@@ -26,8 +26,8 @@ pub struct GatewayRoute {
     /// Whether credentials are asked for. Absent means Required where the tenant has any authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<RouteAuthentication>,
-    /// Who is let in, of those who are authenticated: whose token or key has one of these roles. Absent or empty means all. Where the tier
-    /// has roles and lacks one of these, nobody is.
+    /// Who is let in, of those who are authenticated: whose token or key has one of these roles. Absent or empty means all. One that a
+    /// tier with roles lacks opens nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = ROLE_NAME)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
