@@ -48,7 +48,7 @@ pub struct Routing {
 }
 
 /// Where the Gateway listens for HTTP.
-pub async fn address(cluster: &Cluster, to: &Attachment) -> Result<SocketAddr> {
+async fn address(cluster: &Cluster, to: &Attachment) -> Result<SocketAddr> {
     let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "Gateway");
     let resource = ApiResource::from_gvk(&kind);
     let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), &to.namespace, &resource);
@@ -61,7 +61,7 @@ pub async fn address(cluster: &Cluster, to: &Attachment) -> Result<SocketAddr> {
 }
 
 /// Asks every host without a key, with its tenant's, and with another tenant's, until all answers are as they should be.
-pub async fn serves(cluster: &Cluster, at: SocketAddr, count: usize) -> Result<()> {
+async fn serves(cluster: &Cluster, at: SocketAddr, count: usize) -> Result<()> {
     let reads = (0..count).map(|index| key(cluster, spec::name(FLEET, index)));
     let keys: Vec<String> = stream::iter(reads).buffered(WORKERS).try_collect().await?;
     let tries = (0..count).map(|index| {

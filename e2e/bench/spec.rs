@@ -116,71 +116,57 @@ pub fn limit(requests: u32) -> Value {
     json!([{"requests": requests, "unit": "Minute"}])
 }
 
-/// One tenant of a run.
+/// One tenant of a run, with two roles that have owners.
 pub fn tenant(profile: Profile, run: &str, index: usize) -> Result<Tenant> {
-    match profile {
-        Profile::Routes => routed(run, index),
-        Profile::Workload | Profile::Database => running(run, index),
-    }
-}
-
-/// Two owners with roles, and a way in to the shared application.
-fn routed(run: &str, index: usize) -> Result<Tenant> {
     let name = name(run, index);
+    let mut spec = match profile {
+        Profile::Routes => routed(&name),
+        Profile::Workload | Profile::Database => running(index),
+    };
+    spec["displayName"] = json!(format!("Customer {index}"));
+    spec["tier"] = json!(TIER);
+    spec["owners"] = json!([
+        {"kind": "Group", "name": admins(&name), "role": "Admin"},
+        {"kind": "Group", "name": format!("{name}-support"), "role": "Viewer"},
+    ]);
+    spec["deletionPolicy"] = json!("Delete");
     Ok(serde_json::from_value(json!({
         "apiVersion": "tenant-operator.io/v1alpha1",
         "kind": "Tenant",
         "metadata": {"name": name, "labels": {LABEL: run}},
-        "spec": {
-            "displayName": format!("Customer {index}"),
-            "tier": TIER,
-            "owners": [
-                {"kind": "Group", "name": admins(&name), "role": "Admin"},
-                {"kind": "Group", "name": format!("{name}-support"), "role": "Viewer"},
-            ],
-            "gateway": {
-                "hosts": [host(&name)],
-                "routes": [{"backend": {"application": "web"}}],
-                "authentication": {"apiKeys": [{"name": API_KEY}]},
-            },
-            "deletionPolicy": "Delete",
-        },
+        "spec": spec,
     }))?)
 }
 
-/// Two roles with owners, a web service with its configuration, here and there a second namespace.
-fn running(run: &str, index: usize) -> Result<Tenant> {
-    let name = name(run, index);
+/// A way in to the shared application.
+fn routed(name: &str) -> Value {
+    json!({"gateway": {
+        "hosts": [host(name)],
+        "routes": [{"backend": {"application": "web"}}],
+        "authentication": {"apiKeys": [{"name": API_KEY}]},
+    }})
+}
+
+/// A web service with its configuration, here and there a second namespace.
+fn running(index: usize) -> Value {
     let namespaces = match index % STAGING_EVERY {
         0 => json!([{"name": "staging", "quota": {"requests.cpu": "1", "requests.memory": "2Gi", "pods": "10"}}]),
         _ => json!([]),
     };
-    Ok(serde_json::from_value(json!({
-        "apiVersion": "tenant-operator.io/v1alpha1",
-        "kind": "Tenant",
-        "metadata": {"name": name, "labels": {LABEL: run}},
-        "spec": {
-            "displayName": format!("Customer {index}"),
-            "tier": TIER,
-            "owners": [
-                {"kind": "Group", "name": admins(&name), "role": "Admin"},
-                {"kind": "Group", "name": format!("{name}-support"), "role": "Viewer"},
-            ],
-            "namespaces": namespaces,
-            "network": {
-                "ingress": {"gateway": "Allow"},
-                "egress": egress(DESTINATIONS[0]),
-            },
-            "workloads": [{
-                "name": "api",
-                "image": "executive-service:1.0.0",
-                "replicas": 1,
-                "ports": [{"name": "http", "containerPort": 8080}],
-                "env": [{"name": "LOG_LEVEL", "value": "info"}],
-                "readinessProbe": {"httpGet": {"path": "/", "port": 8080}},
-            }],
-            "configuration": {"branding": {"primaryColor": "#0a5"}, "features": {"callRecording": index.is_multiple_of(2)}},
-            "deletionPolicy": "Delete",
+    json!({
+        "namespaces": namespaces,
+        "network": {
+            "ingress": {"gateway": "Allow"},
+            "egress": egress(DESTINATIONS[0]),
         },
-    }))?)
+        "workloads": [{
+            "name": "api",
+            "image": "executive-service:1.0.0",
+            "replicas": 1,
+            "ports": [{"name": "http", "containerPort": 8080}],
+            "env": [{"name": "LOG_LEVEL", "value": "info"}],
+            "readinessProbe": {"httpGet": {"path": "/", "port": 8080}},
+        }],
+        "configuration": {"branding": {"primaryColor": "#0a5"}, "features": {"callRecording": index.is_multiple_of(2)}},
+    })
 }

@@ -8,13 +8,6 @@ set -euo pipefail
 FILES=$CLUSTER_DIR/cert-manager
 
 in_its() { kubectl -n "$CERT_MANAGER_NAMESPACE" "$@"; }
-apply() { kubectl apply --server-side --force-conflicts "$@" >/dev/null; }
-
-# Created where nothing of them is, which costs the API server a fraction of what applying these large ones does.
-definitions() {
-  kubectl create --validate=false -f "$FILES/crds" >/dev/null 2>&1 || apply -f "$FILES/crds"
-  kubectl wait --for=condition=Established --timeout=60s -f "$FILES/crds" >/dev/null
-}
 
 image() {
   wait_for 120 "containerd" "$BIN/ctr" --address "$CONTAINERD_SOCKET" version || die "no containerd to bring cert-manager's image to"
@@ -38,7 +31,7 @@ start_cert_manager() {
   if runs >/dev/null 2>&1 && kubectl get -f "$FILES/crds" >/dev/null 2>&1; then return; fi
   image &
   bringing=$!
-  definitions
+  definitions "$FILES/crds"
   # A pod whose image is not there yet would ask for it again only after ten seconds.
   wait "$bringing" || die "cert-manager's image could not be brought in"
   controller

@@ -12,13 +12,6 @@ NAMESPACES=("$GATEWAY_CONTROLLER_NAMESPACE" "$LOCAL_GATEWAY_NAMESPACE")
 
 in_controllers() { kubectl -n "$GATEWAY_CONTROLLER_NAMESPACE" "$@"; }
 in_gateways() { kubectl -n "$LOCAL_GATEWAY_NAMESPACE" "$@"; }
-apply() { kubectl apply --server-side --force-conflicts "$@" >/dev/null; }
-
-# Created where nothing of them is, which costs the API server a fraction of what applying these large ones does.
-definitions() {
-  kubectl create --validate=false -f "$CLUSTER_DIR/gateway/crds" >/dev/null 2>&1 || apply -f "$CLUSTER_DIR/gateway/crds"
-  kubectl wait --for=condition=Established --timeout=60s -f "$CLUSTER_DIR/gateway/crds" >/dev/null
-}
 
 images() {
   local redis loaded
@@ -81,7 +74,7 @@ start_gateway() {
   ip addr replace "$GATEWAY_ADDRESS/32" dev "$NODE_BRIDGE"
   images &
   bringing=$!
-  definitions
+  definitions "$CLUSTER_DIR/gateway/crds"
   namespaces
   certificates
   # A pod whose image is not there yet would ask for it again only after ten seconds.

@@ -1,8 +1,8 @@
 //! Key sets that Envoy is to know of beside those that are asked for. Envoy Gateway tells Envoy's listeners which sets any of their routes ask for, and only then its routes
 //! which they ask for (envoyproxy/gateway#8313). So at each listener something asks for such a set, and leads nowhere.
 
-use super::routes::{of_rules, refusal};
-use super::{CREDENTIALS, POLICIES, class_name, object, security};
+use super::routes::{of_rules, refused};
+use super::{CREDENTIALS, POLICIES, class_name, class_of, object, security};
 use crate::api::{Jwks, JwtAuthentication};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
@@ -47,7 +47,7 @@ fn carriers(way: &Way, to: &Attachment, jwt: &JwtAuthentication, set: &str) -> V
     let policy = object(way, Kind::SecurityPolicy, POLICIES, &class_name(&class), &labels, spec);
     let routes = way.entries.iter().flat_map(|entry| {
         let path = format!("{PATH}/{}/{digest}/{}", way.owner.id, entry.as_str());
-        let rule = json!({"matches": [{"path": {"type": "Exact", "value": path}}], "filters": [refusal()]});
+        let rule = refused([json!({"path": {"type": "Exact", "value": path}})]);
         of_rules(way, to, entry, &class, vec![rule])
     });
     std::iter::once(policy).chain(routes).collect()
@@ -55,10 +55,5 @@ fn carriers(way: &Way, to: &Attachment, jwt: &JwtAuthentication, set: &str) -> V
 
 /// Whether it is a route that leads to no more than that, or the policy of such routes.
 pub fn is_carrier(object: &Value) -> bool {
-    let class = object
-        .pointer("/metadata/labels")
-        .and_then(|labels| labels.get(CREDENTIALS));
-    class
-        .and_then(Value::as_str)
-        .is_some_and(|class| class.starts_with(CLASS))
+    class_of(object).is_some_and(|class| class.starts_with(CLASS))
 }

@@ -1,7 +1,8 @@
 //! What a route that asks for credentials goes on matching until others have it: what it no longer matched would take the next best route meanwhile, which
 //! may ask for none. Pure.
 
-use super::{CREDENTIALS, barred, rules};
+use super::routes::refused;
+use super::{barred, class_of, rules};
 use serde_json::{Value, json};
 
 /// What an HTTPRoute has at most (Gateway API v1).
@@ -25,7 +26,7 @@ pub fn held(before: &Value, after: &Value, planned: &[&Value]) -> Value {
     for rule in rules(before) {
         let lost = matches(rule).filter(|one| !all_matches(after).any(|kept| kept == *one));
         let (same, others): (Vec<&Value>, Vec<&Value>) = lost.partition(|one| {
-            let mut alike = planned.iter().filter(|route| class(route) == class(before));
+            let mut alike = planned.iter().filter(|route| class_of(route) == class_of(before));
             alike.any(|route| all_matches(route).any(|taken| taken == *one))
         });
         if !same.is_empty() {
@@ -34,7 +35,7 @@ pub fn held(before: &Value, after: &Value, planned: &[&Value]) -> Value {
             all.push(rule);
         }
         if !others.is_empty() {
-            all.push(json!({"matches": others, "filters": [super::routes::refusal()]}));
+            all.push(refused(others));
         }
     }
     let number: usize = all.iter().map(|rule| matches(rule).count()).sum();
@@ -48,10 +49,6 @@ pub fn held(before: &Value, after: &Value, planned: &[&Value]) -> Value {
     held["spec"]["hostnames"] = json!(hosts);
     held["spec"]["rules"] = json!(all);
     held
-}
-
-fn class(route: &Value) -> Option<&Value> {
-    route.pointer("/metadata/labels")?.get(CREDENTIALS)
 }
 
 fn list<'a>(value: Option<&'a Value>) -> impl Iterator<Item = &'a Value> + use<'a> {

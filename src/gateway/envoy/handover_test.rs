@@ -1,6 +1,6 @@
 //! Whatever the order in which routes are written, what asks for credentials before and after is never reached without them between.
 
-use super::super::{guard, is_barred, write};
+use super::super::{CREDENTIALS, guard, is_barred, write};
 use super::*;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Way;
@@ -58,7 +58,7 @@ fn is_open(world: &World, (host, path): Asked) -> bool {
                 let prefix = one["path"]["value"].as_str().expect("a path").trim_end_matches('/');
                 let hit = path == prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
                 let is_refused = rule.get("backendRefs").is_none();
-                let class = class(route).and_then(Value::as_str).expect("a class");
+                let class = class_of(route).expect("a class");
                 let is_free = !is_refused && class == "open";
                 if hit && best.is_none_or(|(length, free)| (prefix.len(), is_free) > (length, free)) {
                     best = Some((prefix.len(), is_free));

@@ -62,7 +62,7 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
 
 /// The policy that a route's credentials are asked for by.
 pub fn guard(key: &Key, route: &Value) -> Option<Key> {
-    let class = route.pointer("/metadata/labels")?.get(CREDENTIALS)?.as_str()?;
+    let class = class_of(route)?;
     let asks = ![OPEN, CLOSED, key_set::CLASS].contains(&class) && !is_carrier(route);
     (key.kind == Kind::HttpRoute && asks).then(|| Key {
         kind: Kind::SecurityPolicy,
@@ -75,7 +75,7 @@ pub fn guard(key: &Key, route: &Value) -> Option<Key> {
 pub fn barred(mut route: Value) -> Value {
     let rules = route.pointer_mut("/spec/rules").and_then(Value::as_array_mut);
     for rule in rules.into_iter().flatten() {
-        *rule = json!({"matches": rule["matches"], "filters": [routes::refusal()]});
+        *rule = routes::refused(&rule["matches"]);
     }
     route
 }
@@ -129,6 +129,11 @@ fn object_of(owner: &Identity, kind: Kind, version: &str, name: &str, labels: &[
     own.extend(labels.iter().map(|(key, value)| (key.to_string(), value.to_string())));
     let object = json!({"apiVersion": version, "kind": kind.as_str(), "metadata": meta, "spec": spec});
     plan::desired(kind, &meta, &object)
+}
+
+/// The class of credentials that an object, as JSON, says that it belongs to.
+fn class_of(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/labels")?.get(CREDENTIALS)?.as_str()
 }
 
 /// The name of something that belongs to one class of credentials.

@@ -7,6 +7,7 @@ use crate::cluster::{Desired, Identity, Kind};
 use crate::gateway::Attachment;
 use crate::gateway::class::{self, Class};
 use crate::gateway::way::{API_KEY, Backend, Entry, Route, State, TENANT_CLIENT, TENANT_ID, Way};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// What an HTTPRoute has at most (Gateway API v1): 16 hosts, and 128 matches, of which a rule here has up to 18.
@@ -154,7 +155,7 @@ fn rules(way: &Way, entry: &Entry, class: &Class, route: &Route) -> Vec<Value> {
     };
     let rule = |matches: &[Value]| match &route.backend {
         Some(to) => json!({"matches": matches, "filters": filters, "backendRefs": [backend(to)]}),
-        None => json!({"matches": matches, "filters": [refusal()]}),
+        None => refused(matches),
     };
     matches.chunks(each.max(1)).map(rule).collect()
 }
@@ -227,16 +228,13 @@ fn closed(entry: &Entry) -> Value {
             false => json!({"path": path, "headers": headers}),
         })
         .collect();
-    json!({
-        "matches": matches,
-        "filters": [refusal()],
-    })
+    refused(&matches)
 }
 
-/// What answers with 503.
-pub fn refusal() -> Value {
-    json!({
+/// A rule that answers these matches with 503.
+pub fn refused(matches: impl Serialize) -> Value {
+    json!({"matches": matches, "filters": [{
         "type": "ExtensionRef",
         "extensionRef": {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": REFUSAL},
-    })
+    }]})
 }
