@@ -17,8 +17,8 @@ take_lock
 
 identity() {
   echo "$REPO"
-  grep -hE '^\s*(require )?(k8s.io/kubernetes|go.etcd.io/etcd/server/v3|sigs.k8s.io/kwok|github.com/containerd/containerd/v2|github.com/envoyproxy/gateway|github.com/cert-manager/cert-manager) v' \
-    "$CLUSTER_SRC/go.mod" "$CLUSTER_SRC/containerd/go.mod" "$CLUSTER_SRC/gateway/go.mod" "$CLUSTER_SRC/cert-manager/go.mod"
+  grep -hE '^\s*(k8s.io/kubernetes|go.etcd.io/etcd/server/v3|sigs.k8s.io/kwok|github.com/containerd/containerd/v2|github.com/envoyproxy/gateway|github.com/cert-manager/cert-manager) v' \
+    "$CLUSTER_SRC/go.mod"
 }
 
 alive() {
