@@ -10,16 +10,24 @@ set -euo pipefail
 . "$(dirname "$0")/choose.sh"
 . "$(dirname "$0")/database.sh"
 . "$(dirname "$0")/gateway.sh"
+. "$(dirname "$0")/rust.sh"
 
 NAMESPACE=tenant-operator-system
-BINARY=target/x86_64-unknown-linux-gnu/release/tenant-operator
 READY_TIMEOUT=${READY_TIMEOUT:-300}
 cd "$REPO"
 
 bring_up() {
+  local building
   case $CLUSTER in
   local)
+    # Both compile for minutes; one's linking leaves room for the other.
+    say "building the operator"
+    build_operator &
+    building=$!
+    trap 'kill "$building" 2>/dev/null || true' EXIT
     e2e/cluster/up.sh
+    wait "$building" || die "the operator does not build"
+    trap - EXIT
     # Where its PostgreSQL and its gateway are.
     . target/cluster/env
     DATABASE_ADDRESSES=$DATABASE_IP/32
@@ -42,11 +50,9 @@ bring_up() {
 
 # Makes the operator's image and brings it to the cluster's nodes; sets IMAGE.
 load_image() {
-  local binary=$BINARY
+  local binary=$OPERATOR_BINARY
   case $CLUSTER in
   local)
-    say "building the operator"
-    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target x86_64-unknown-linux-gnu --target-dir target
     # Named after its content: another binary is another tag, so that the Deployment rolls.
     IMAGE=localhost/tenant-operator:$(sha256sum "$binary" | cut -c1-12)
     e2e/cluster/image.sh "$binary" "$IMAGE"
@@ -167,7 +173,7 @@ install
 kubectl wait --for=condition=Established --timeout=60s crd/tenants.tenant-operator.io crd/tenanttiers.tenant-operator.io crd/databaseservers.tenant-operator.io >/dev/null
 if has_database; then
   say "PostgreSQL at $DATABASE_HOST becomes DatabaseServer sample"
-  harden_database "$BINARY"
+  harden_database "$OPERATOR_BINARY"
   apply_database
 else
   say "no PostgreSQL is named (DATABASE_HOST): the samples come without databases"

@@ -5,12 +5,15 @@ use std::process::ExitCode;
 use tenant_operator::cli;
 
 /// Returns memory to the system after bursts, which the operator's bound on memory depends on.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+#[cfg(feature = "jemalloc")]
+mod allocator {
+    #[global_allocator]
+    static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Few arenas however many cores there are, and what is free is given back within a second, also by an idle process.
-#[unsafe(export_name = "_rjem_malloc_conf")]
-pub static ALLOCATOR_SETTINGS: &[u8] = b"narenas:2,dirty_decay_ms:500,muzzy_decay_ms:0,background_thread:true\0";
+    /// Few arenas however many cores there are, and what is free is given back within a second, also by an idle process.
+    #[unsafe(export_name = "_rjem_malloc_conf")]
+    pub static SETTINGS: &[u8] = b"narenas:2,dirty_decay_ms:500,muzzy_decay_ms:0,background_thread:true\0";
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {

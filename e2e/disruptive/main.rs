@@ -2,14 +2,14 @@
 //!
 //! `cargo test --test e2e_disruptive -- --test-threads 1`, after `make up` and with nothing else at work.
 
-#[path = "../support/mod.rs"]
-mod support;
+use e2e_support as support;
 
 mod admission;
 mod authorizers;
 mod certificates;
 mod crash;
 mod crash_at_writes;
+mod crd_removal;
 mod database;
 mod down;
 mod isolation;

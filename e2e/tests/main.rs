@@ -3,8 +3,7 @@
 //! `cargo test --test e2e`, after `make up`. Every test makes tenants of its own under random names, so that all run
 //! side by side; `E2E_KEEP=1` leaves what they made. What disturbs the operator is in `e2e/disruptive`.
 
-#[path = "../support/mod.rs"]
-mod support;
+use e2e_support as support;
 
 mod admission;
 mod benchmark;

@@ -3,20 +3,22 @@
 //! `cargo test --test api`, with a cluster that `KUBECONFIG` names or `make up` brought up. Almost all requests are dry
 //! runs, so the tests do not mind an operator at work.
 
-#[path = "../../e2e/support/mod.rs"]
-mod support;
+use e2e_support as support;
 
 mod apisix;
 mod cert_manager;
+mod connection;
 mod crds;
 mod database;
 mod database_server;
+mod defaults;
 mod envoy_gateway;
 mod explain;
 mod foreign;
 mod gateway;
 mod harness;
 mod identity;
+mod leader;
 mod namespaces;
 mod network;
 mod owners;

@@ -1,4 +1,4 @@
-//! What tests against an API server share.
+//! A client as the operator has it.
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -26,7 +26,6 @@ pub async fn config() -> Config {
 }
 
 /// A client of [`config`], as the operator's.
-#[allow(dead_code, reason = "not every test needs both")]
 pub async fn client() -> Client {
     client::client(config().await, Metrics::new()).expect("a usable kubeconfig")
 }

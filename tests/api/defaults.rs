@@ -1,10 +1,9 @@
 //! What a real API server makes of every planned object: nothing that we take for a difference. So the table of its
 //! defaults in `cluster::diff` is whole, and an unchanged tenant costs no write, after a restart neither.
 //!
-//! `cargo test --test defaults`, with a cluster that `KUBECONFIG` names or `make up` brought up.
+//! `cargo test --test api defaults`, with a cluster that `KUBECONFIG` names or `make up` brought up.
 
-mod common;
-
+use crate::connection;
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -71,7 +70,7 @@ impl Scene {
             .cloned()
             .partition(|object| object.key.kind == Kind::Namespace);
         Self {
-            client: common::client().await,
+            client: connection::client().await,
             tenant,
             planned: namespaces.into_iter().chain(others).collect(),
         }

@@ -44,7 +44,7 @@ pub fn kubeconfig() -> PathBuf {
 
 /// Where the local cluster keeps its files.
 pub fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/cluster")
+    PathBuf::from(super::REPOSITORY).join("target/cluster")
 }
 
 /// A connection as the cluster's administrator.

@@ -1,7 +1,6 @@
 //! Leader election against a real API server.
 
-mod common;
-
+use crate::connection;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::DeleteParams;
 use kube::client::ClientBuilder;
@@ -31,7 +30,7 @@ struct Election {
 impl Election {
     async fn new() -> Self {
         Self {
-            client: common::client().await,
+            client: connection::client().await,
             lease: format!("test-leader-{:08x}", fastrand::u32(..)),
         }
     }
@@ -141,7 +140,7 @@ async fn a_killed_leader_is_replaced_when_its_lease_has_run_out() {
 async fn a_leader_without_the_api_server_gives_up_before_another_leads() {
     let election = Election::new().await;
     let cut = Arc::new(AtomicBool::new(false));
-    let client = severable(common::config().await, cut.clone());
+    let client = severable(connection::config().await, cut.clone());
     let a = election.candidate_by(client, "a").acquire().await;
     let b = tokio::spawn(election.candidate("b").acquire());
     sleep(TIMING.retry_period * 2).await;

@@ -1,5 +1,4 @@
-//! What the tests on a real cluster share. Each test binary includes it and uses its own part.
-#![allow(dead_code, unused_imports)]
+//! A real cluster as the tests see it: requests, tenants, waiting, databases, gateways.
 
 pub mod audit;
 pub mod certificate;
@@ -24,6 +23,9 @@ pub use cluster::{Cluster, admin, forbidden, path, refused, text};
 pub use scene::Scene;
 pub use tenant::{TestTenant, condition, summary};
 pub use wait::{eventually, meanwhile, secs, steadily};
+
+/// The checkout, whose scripts and chart the tests use.
+pub const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The image of the samples: an HTTP server on port 8080 which can also probe other addresses (`/agnhost connect`).
 pub const SERVER_IMAGE: &str = "executive-service:1.0.0";

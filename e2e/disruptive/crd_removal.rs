@@ -1,13 +1,8 @@
-//! Losing the CRDs loses no customer. Run last, alone: it takes the CRDs away and puts them and every Tenant back.
-//!
-//! `cargo test --test e2e_crd`, after `make up`.
-
-#[path = "../support/mod.rs"]
-mod support;
+//! Losing the CRDs loses no customer: they are taken away, then they and every Tenant are put back.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use support::{Cluster, Scene, TestTenant, eventually, operator, path, secs, server_workload, steadily, text};
+use crate::support::{Cluster, Scene, TestTenant, eventually, operator, path, secs, server_workload, steadily, text};
 
 const TENANTS: &str = "tenants.tenant-operator.io";
 const TIERS: &str = "tenanttiers.tenant-operator.io";

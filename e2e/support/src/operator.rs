@@ -70,8 +70,8 @@ pub async fn renew(cluster: &Cluster) -> Result<()> {
 
 /// Installs it anew with these values (`a.b=c`), the others as they are.
 pub async fn configure(values: &[&str]) -> Result<()> {
-    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/tenant-operator");
-    let mut words = vec!["upgrade", NAME, chart, "--namespace", NAMESPACE];
+    let chart = format!("{}/charts/tenant-operator", super::REPOSITORY);
+    let mut words = vec!["upgrade", NAME, &chart, "--namespace", NAMESPACE];
     words.extend(["--reset-then-reuse-values", "--wait", "--timeout", "3m"]);
     for value in values {
         words.extend(["--set", value]);
