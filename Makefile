@@ -1,7 +1,7 @@
 # `make up` is all that is needed to see the operator work; everything else is for those who change it.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test bench lint manifests cluster-up cluster-down netpol-conformance
+.PHONY: help up down test test-all bench lint manifests cluster-up cluster-down netpol-conformance
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,8 +12,11 @@ up: ## A cluster with the operator and the sample tenants in it (CLUSTER=local|k
 down: ## Remove what `make up` made
 	@e2e/down.sh
 
-test: ## All tests, on the cluster of `make up` or on one brought up for them (FILTER=NAME for a part)
+test: ## All tests that guard a change, on the cluster of `make up` or on one brought up for them (FILTER=NAME for a part)
 	@e2e/test.sh
+
+test-all: ## Everything there is: all versions of PostgreSQL, many rounds, the enforcer's qualification
+	@ALL=1 e2e/test.sh
 
 bench: ## N tenants (200) on the real control plane, beside the floor, into docs/benchmarks.md (DB=1: 1000, with a schema each; ROUTES=1: 1000, with a way in each)
 	@e2e/bench/run.sh

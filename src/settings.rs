@@ -1,5 +1,6 @@
 //! What the operator is told when it starts: flags, each also an environment variable, read once.
 
+use crate::database::settings::DatabaseSettings;
 use crate::gateway::GatewaySettings;
 use crate::isolation::{access, admission, network};
 use crate::metering::settings::MeteringSettings;
@@ -115,6 +116,10 @@ pub struct Settings {
     /// Where requests are counted.
     #[command(flatten)]
     pub metering: MeteringSettings,
+
+    /// How often database servers are looked at.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
 }
 
 /// Two processes on one machine must not have the same identity: both would lead.

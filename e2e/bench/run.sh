@@ -5,6 +5,8 @@
 # With ROUTES=1: as many, each with a host, an API key and a limit at the local cluster's gateway.
 set -euo pipefail
 . "$(dirname "$0")/../cluster/lib.sh"
+export OPERATOR_PROFILE=release
+. "$(dirname "$0")/../rust.sh"
 
 cd "$REPO"
 DB=${DB:-}
@@ -18,8 +20,7 @@ CLUSTER=local e2e/up.sh >&2
 . "$CLUSTER_DIR/env"
 export KUBECONFIG AUDIT_LOG
 
-export RUSTFLAGS="-C target-feature=+crt-static"
-cargo build --release --locked --features bench --bin bench --target x86_64-unknown-linux-gnu --target-dir target
+cargo build "${RELEASE_FLAGS[@]}" --features bench --bin bench
 
 ended() {
   if [ -n "${made_nodes:-}" ]; then e2e/cluster/fake-nodes.sh 0 >/dev/null; fi
@@ -41,4 +42,4 @@ fi
 if [ -n "$ROUTES" ]; then set -- --routes "$@"; fi
 revision=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 if [ -n "$(git status --porcelain -- src charts Cargo.lock 2>/dev/null)" ]; then revision="$revision with changes"; fi
-target/x86_64-unknown-linux-gnu/release/bench --tenants "$N" --revision "$revision" --record docs/benchmarks.md "$@"
+"target/$RUST_TARGET/release/bench" --tenants "$N" --revision "$revision" --record docs/benchmarks.md "$@"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # enforcer.sh on|off: the network-policy enforcer. Off removes its rules too: then nothing enforces policies.
+# enforcer.sh test: the tests of how it turns policies into rules
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -16,5 +17,6 @@ off)
   stop 5 network-policy-enforcer
   "$BIN/network-policy-enforcer" --cleanup
   ;;
-*) die "usage: enforcer.sh on|off" ;;
+test) (cd "$CLUSTER_SRC" && CGO_ENABLED=0 exec go test -trimpath -gcflags=all=-dwarf=false ./enforcer) ;;
+*) die "usage: enforcer.sh on|off|test" ;;
 esac

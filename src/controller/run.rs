@@ -164,8 +164,8 @@ async fn lead(
         store.clone(),
         tenants.clone(),
         servers.clone(),
-        queue.clone(),
-        metrics.clone(),
+        (queue.clone(), metrics.clone()),
+        settings.database.clone(),
     ));
     let servers_watch = watches::servers(client.clone(), servers_writer, databases.clone());
     watching.push(AbortOnDropHandle::new(tokio::spawn(servers_watch)));

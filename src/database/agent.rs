@@ -18,10 +18,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a server is looked at, give or take a tenth.
-const PERIOD: Duration = Duration::from_secs(60);
-/// How often it is asked for sizes.
-const USAGE_PERIOD: Duration = Duration::from_secs(300);
 /// How many findings of one audit are mended; the others come next time.
 const AUDITED: usize = 100;
 /// How long it may be away before its tenants say so.
@@ -135,7 +131,7 @@ fn settle(databases: &Databases, shard: &Shard, looked: &Result<Findings, Error>
             asked_for_usage: memory.asked_for_usage,
             ..Memory::default()
         };
-        return PERIOD.mul_f64(0.9 + 0.2 * fastrand::f64());
+        return databases.settings.period.mul_f64(0.9 + 0.2 * fastrand::f64());
     }
     if before != health
         && let Health::Away { reason, message } = &health
@@ -206,7 +202,7 @@ async fn look(
         findings.shared = Some(report);
     }
     let mut audited = false;
-    if memory.asked_for_usage.is_none_or(|at| at.elapsed() >= USAGE_PERIOD) {
+    if memory.asked_for_usage.is_none_or(|at| at.elapsed() >= databases.settings.usage_period) {
         memory.asked_for_usage = Some(Instant::now());
         audited = true;
         match server.usage().await {

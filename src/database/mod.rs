@@ -7,6 +7,7 @@ pub mod placement;
 pub mod release;
 pub mod secret;
 pub mod servers;
+pub mod settings;
 pub mod status;
 pub mod tend;
 mod turns;

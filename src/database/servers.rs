@@ -2,6 +2,7 @@
 
 use super::claim::{self, Placement};
 use super::placement::{self, Candidate};
+use super::settings::DatabaseSettings;
 use super::turns::Turns;
 use crate::api::{DatabaseModel, DatabaseServer, DatabaseServerSpec, Tenant};
 use crate::cluster::{Identity, Store, Writer};
@@ -231,6 +232,7 @@ pub struct Databases {
     pub servers: reflector::Store<DatabaseServer>,
     pub queue: Queue,
     pub metrics: Metrics,
+    pub settings: DatabaseSettings,
     shards: RwLock<HashMap<String, Arc<Shard>>>,
     placing: tokio::sync::Mutex<()>,
 }
@@ -242,8 +244,8 @@ impl Databases {
         store: Arc<Store>,
         tenants: reflector::Store<Tenant>,
         servers: reflector::Store<DatabaseServer>,
-        queue: Queue,
-        metrics: Metrics,
+        (queue, metrics): (Queue, Metrics),
+        settings: DatabaseSettings,
     ) -> Self {
         Self {
             client,
@@ -253,6 +255,7 @@ impl Databases {
             servers,
             queue,
             metrics,
+            settings,
             shards: RwLock::default(),
             placing: tokio::sync::Mutex::default(),
         }

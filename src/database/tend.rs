@@ -371,7 +371,8 @@ impl Tending<'_> {
         let mut steps = plan::plan(&wanted, &shard.of(&wanted.names))?;
         let is_known = shard.of(&wanted.names).roles.contains_key(wanted.names.owner.as_str());
         if let Some(first) = steps.first().filter(|_| is_known) {
-            tracing::info!(server = shard.name, steps = steps.len(), first = %first.statement, "mends the database");
+            let (tenant, steps) = (&self.tenant.owner.tenant, steps.len());
+            tracing::info!(server = shard.name, tenant, steps, first = %first.statement, "its part of the server is mended");
         }
         let mut evicted = false;
         for _ in 0..ROUNDS {
