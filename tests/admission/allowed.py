@@ -1,8 +1,6 @@
 """What a tenant's objects may name, as the annotations of its namespace say."""
 
-import json
-
-from cluster import create, kubectl, must, patch, until
+from cluster import annotate, create, make, may, patch, read, remove, until
 from fixtures import *
 
 IMAGES, CLAIMS, INGRESSES = "tenant-operator-images", "tenant-operator-claims", "tenant-operator-ingresses"
@@ -13,13 +11,13 @@ HOST = f"{RUN}.example.com"
 
 def new_namespace(name, **lists):
     """A tenant's namespace with bounds, and its owner."""
-    must("create", "-f", "-", stdin=namespace(name, marks(name), annotations={
+    make(namespace(name, marks(name), annotations={
         PREFIX + key.replace("_", "-"): value for key, value in lists.items()}))
-    must("create", "-f", "-", stdin=role_binding("owner", name, "tenant-operator-tenant-admin", [user(ADMIN)]))
-    until("service account", lambda: kubectl("get", "serviceaccount", "default", "-n", name)[0])
-    until("rights", lambda: kubectl("auth", "can-i", "create", "pods", "-n", name, user=ADMIN)[0])
+    make(role_binding("owner", name, "tenant-operator-tenant-admin", [user(ADMIN)]))
+    until("service account", lambda: read(name, "serviceaccount", "default").ok)
+    until("rights", lambda: may(ADMIN, "create", "pods", name))
     # The policies know a namespace a moment after it is there.
-    until("policies", lambda: not create(pod(name, containers=[container("evil.io/x")]), ADMIN)[0])
+    until("policies", lambda: not create(pod(name, containers=[container("evil.io/x")]), ADMIN).ok)
 
 
 def container(image, policy="Never", name="main"):
@@ -49,19 +47,19 @@ def unbounded(r):
     """Without bounds anything may be named but what is never a tenant's to name."""
     r.allowed("any image", create(pod(A, containers=[container("anything/at:all")]), ADMIN))
     r.allowed("any class of storage", create(claim(A, storageClassName="any"), ADMIN))
-    must("annotate", "namespace", A, "--overwrite", f"{PREFIX}hosts={HOST}")
-    until("policies", lambda: create(ingress(A, "any", "any"), ADMIN)[0])
+    annotate(A, f"{PREFIX}hosts", HOST)
+    until("policies", lambda: create(ingress(A, "any", "any"), ADMIN).ok)
     r.allowed("any class of ingress", create(ingress(A, "any", "any"), ADMIN))
     r.allowed("no class of ingress", create(ingress(A, "none"), ADMIN))
     r.refused("a claim of a volume by name", create(claim(A, storageClassName="any", volumeName="theirs"), ADMIN), CLAIMS)
     r.refused("a claim without a class", create(claim(A, storageClassName=""), ADMIN), CLAIMS)
     r.allowed("the admin's claim of a volume by name", create(claim(A, storageClassName="", volumeName="theirs")))
-    must("create", "-f", "-", stdin=claim(A, "waiting", storageClassName="of-nobody"))
+    make(claim(A, "waiting", storageClassName="of-nobody"))
     later = lambda spec, who: patch(A, "persistentvolumeclaim", "waiting", {"spec": spec}, who)
     r.refused("a volume by name for a claim that waits", later({"volumeName": "theirs"}, ADMIN), CLAIMS)
     r.allowed("the admin's volume by name for it", later({"volumeName": "theirs"}, None))
     r.allowed("a label of it", patch(A, "persistentvolumeclaim", "waiting", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
-    must("delete", "persistentvolumeclaim", "waiting", "-n", A, "--wait=false")
+    remove(A, "persistentvolumeclaim", "waiting", wait=False)
     r.allowed("a claim of a volume by name elsewhere", create(claim(FOREIGN, volumeName="theirs")))
     r.allowed("a plain Service", create(service(A, "ClusterIP"), ADMIN))
     for kind in ("NodePort", "LoadBalancer"):
@@ -78,16 +76,16 @@ def allowed(r):
                       ingress_classes="public,inner", priority_classes="", runtime_classes="gvisor,kata", service_types="LoadBalancer", hosts=HOST)
         bounded(r, ns)
     finally:
-        kubectl("delete", "namespace", ns, "--wait=false")
-        kubectl("delete", "runtimeclass", f"{RUN}-runtime")
+        remove(None, "namespace", ns, wait=False)
+        remove(None, "runtimeclass", f"{RUN}-runtime")
 
 
 def bounded(r, ns):
     # Where runtime classes are bound a pod names one; it must exist.
-    must("create", "-f", "-", stdin={"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": meta(f"{RUN}-runtime"), "handler": "runc"})
-    must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}runtime-classes=gvisor,{RUN}-runtime")
+    make({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": meta(f"{RUN}-runtime"), "handler": "runc"})
+    annotate(ns, f"{PREFIX}runtime-classes", f"gvisor,{RUN}-runtime")
     new = lambda who=ADMIN, **spec: create(pod(ns, **{"runtimeClassName": f"{RUN}-runtime", "containers": [container("pause")], **spec}), who)
-    until("policies", lambda: new()[0] and not new(runtimeClassName=None)[0])
+    until("policies", lambda: new().ok and not new(runtimeClassName=None).ok)
     r.allowed("a pod within its bounds", new())
     for image, policy in (("ghcr.io/acme/web:1", "Always"), ("reg:5000/x", "Never"), ("docker.io/library/nginx", "Never")):
         r.allowed(f"image {image}", new(containers=[container(image, policy)]))
@@ -98,38 +96,37 @@ def bounded(r, ns):
         r.refused(f"the admin's image {image}", new(None, containers=[container(image)]), IMAGES)
     r.refused("a pull policy", new(containers=[container("pause", "IfNotPresent")]), IMAGES)
     mounted = lambda image, policy="Never": new(volumes=[{"name": "v", "image": {"reference": image, "pullPolicy": policy}}])
-    if mounted("ghcr.io/acme/web:1")[0]:
+    if mounted("ghcr.io/acme/web:1").ok:
         r.refused("another registry's image as a volume", mounted("evil.io/x"), IMAGES)
         r.refused("a pull policy of a volume", mounted("ghcr.io/acme/web:1", "IfNotPresent"), IMAGES)
     else:
         print("note: volumes of images are not served, so their cases are left out")
     r.refused("no runtime class", new(runtimeClassName=None), PODS)
     # What is refused first is that there is none: the API server looks for it before.
-    must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}runtime-classes=gvisor")
-    until("policies", lambda: not new()[0])
+    annotate(ns, f"{PREFIX}runtime-classes", "gvisor")
+    until("policies", lambda: PODS in new().error)
     r.refused("another runtime class", new(), PODS)
-    must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}runtime-classes={RUN}-runtime")
-    until("policies", lambda: new()[0])
-    must("create", "-f", "-", stdin={"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": meta(f"{RUN}-priority"), "value": 1})
-    until("priority", lambda: create(pod(A, priorityClassName=f"{RUN}-priority"), ADMIN)[0])
+    annotate(ns, f"{PREFIX}runtime-classes", f"{RUN}-runtime")
+    until("policies", lambda: new().ok)
+    make({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": meta(f"{RUN}-priority"), "value": 1})
+    until("priority", lambda: create(pod(A, priorityClassName=f"{RUN}-priority"), ADMIN).ok)
     r.refused("a priority class where none is allowed", new(priorityClassName=f"{RUN}-priority"), PODS)
     r.allowed("a priority class elsewhere", create(pod(A, priorityClassName=f"{RUN}-priority"), ADMIN))
-    must("delete", "priorityclass", f"{RUN}-priority")
+    remove(None, "priorityclass", f"{RUN}-priority")
 
-    must("create", "-f", "-", stdin=pod(ns, runtimeClassName=f"{RUN}-runtime", containers=[container("pause")]))
-    later = lambda image: kubectl("patch", "pod", "probe", "-n", ns, "--type=json", "--dry-run=server", "-p", json.dumps(
-        [{"op": "replace", "path": "/spec/containers/0/image", "value": image}]), user=ADMIN)
+    make(pod(ns, runtimeClassName=f"{RUN}-runtime", containers=[container("pause")]))
+    later = lambda image: patch(ns, "pod", "probe", [{"op": "replace", "path": "/spec/containers/0/image", "value": image}], ADMIN)
     r.refused("a later image", later("evil.io/x"), IMAGES)
     r.allowed("a later image of its own", later("ghcr.io/acme/web:2"))
-    debug = lambda image: kubectl("patch", "pod", "probe", "-n", ns, "--subresource=ephemeralcontainers", "--dry-run=server", "-p", json.dumps(
-        {"spec": {"ephemeralContainers": [{"name": "debug", "image": image, "imagePullPolicy": "Never", "securityContext": pod_spec()["containers"][0]["securityContext"]}]}}))
+    debug = lambda image: patch(ns, "pod", "probe", {"spec": {"ephemeralContainers": [
+        {"name": "debug", "image": image, "imagePullPolicy": "Never", "securityContext": pod_spec()["containers"][0]["securityContext"]}]}}, subresource="ephemeralcontainers")
     r.allowed("a debugger of its registries", debug("ghcr.io/acme/debug"))
     r.refused("a debugger of another registry", debug("evil.io/debug"), IMAGES)
-    must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}image-registries=")
-    until("policies", lambda: not new()[0])
+    annotate(ns, f"{PREFIX}image-registries", "")
+    until("policies", lambda: IMAGES in new().error)
     r.refused("any image where no registry is allowed", new(), IMAGES)
     r.allowed("a label of a pod whose image is no longer allowed", patch(ns, "pod", "probe", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
-    must("delete", "pod", "probe", "-n", ns, "--force", "--grace-period=0")
+    remove(ns, "pod", "probe", gracePeriodSeconds=0)
 
     r.allowed("a class of storage", create(claim(ns, storageClassName="fast"), ADMIN))
     r.refused("another class of storage", create(claim(ns, storageClassName="slow"), ADMIN), CLAIMS)
@@ -141,17 +138,17 @@ def bounded(r, ns):
     old = lambda cls: {"annotations": {"kubernetes.io/ingress.class": cls}}
     r.allowed("an ingress class by annotation", create(ingress(ns, "web", **old("inner")), ADMIN))
     r.refused("another ingress class by annotation", create(ingress(ns, "web", **old("other")), ADMIN), INGRESSES)
-    must("create", "-f", "-", stdin=ingress(ns, "web", "public"))
+    make(ingress(ns, "web", "public"))
     r.refused("a later ingress class", patch(ns, "ingress", "web", {"spec": {"ingressClassName": "other"}}, ADMIN), INGRESSES)
     r.refused("a later ingress class by annotation", patch(ns, "ingress", "web", {"metadata": old("other")}, ADMIN), INGRESSES)
-    must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}ingress-classes=inner")
-    until("policies", lambda: not create(ingress(ns, "new", "public"), ADMIN)[0])
+    annotate(ns, f"{PREFIX}ingress-classes", "inner")
+    until("policies", lambda: not create(ingress(ns, "new", "public"), ADMIN).ok)
     r.allowed("a label of an Ingress whose class is no longer allowed", patch(ns, "ingress", "web", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
     r.allowed("a Service of a type that is allowed", create(service(ns, "LoadBalancer"), ADMIN))
     r.refused("a Service of another type", create(service(ns, "NodePort"), ADMIN), SERVICES)
-    must("create", "-f", "-", stdin=service(ns, "LoadBalancer"))
-    must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}service-types-")
-    until("policies", lambda: not create(service(ns, "LoadBalancer", "other"), ADMIN)[0])
+    make(service(ns, "LoadBalancer"))
+    annotate(ns, f"{PREFIX}service-types", None)
+    until("policies", lambda: not create(service(ns, "LoadBalancer", "other"), ADMIN).ok)
     r.allowed("a label of a Service whose type is no longer allowed", patch(ns, "service", "reached", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
     r.refused("an owner widens its bounds", patch(ns, "namespace", ns, {"metadata": {"annotations": {
         f"{PREFIX}image-registries": "evil.io"}}}, ADMIN), "forbidden")

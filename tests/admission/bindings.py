@@ -1,6 +1,6 @@
 """A tenant's own RoleBindings let in people and its own ServiceAccounts."""
 
-from cluster import create, delete, must, patch, until
+from cluster import annotate, create, delete, make, must, patch, remove, until
 from fixtures import *
 
 BINDINGS, ROLE = "tenant-operator-bindings", "tenant-operator-tenant-viewer"
@@ -11,8 +11,8 @@ def bound(ns, *subjects, name="own"):
 
 
 def bounds(r):
-    must("annotate", "namespace", A, f"tenant-operator.io/own-namespaces={A},{A}-more")
-    until("policies", lambda: create(bound(A, account("ci", f"{A}-more")), ADMIN)[0])
+    annotate(A, "tenant-operator.io/own-namespaces", f"{A},{A}-more")
+    until("policies", lambda: create(bound(A, account("ci", f"{A}-more")), ADMIN).ok)
     fine = {"a person": user("somebody"), "a group of people": group("acme:readers"), "its own ServiceAccount": account("ci", A),
             "one of its other namespace": account("ci", f"{A}-more")}
     strange = {"everybody": group("system:authenticated"), "nobody in particular": user("system:anonymous"), "every ServiceAccount": group("system:serviceaccounts"),
@@ -27,16 +27,16 @@ def bounds(r):
         r.refused(f"bind {name} beside one who is fine", create(bound(A, user("somebody"), subject), ADMIN), BINDINGS)
         r.allowed(f"bind {name}, by the cluster's administrator", create(bound(A, subject)))
     r.allowed("bind nobody", create(bound(A), ADMIN))
-    must("create", "-f", "-", stdin=bound(A, user("somebody")))
+    make(bound(A, user("somebody")))
     try:
         r.refused("let everybody in later", patch(A, "rolebinding", "own", {"subjects": [group("system:authenticated")]}, ADMIN), BINDINGS)
         r.allowed("let another person in later", patch(A, "rolebinding", "own", {"subjects": [user("other")]}, ADMIN))
-        must("patch", "rolebinding", "own", "-n", A, "--type=merge", "-p", '{"subjects": [%s]}' % '{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:authenticated"}')
+        must(patch(A, "rolebinding", "own", {"subjects": [group("system:authenticated")]}, dry_run=False))
         r.allowed("label what an administrator opened", patch(A, "rolebinding", "own", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
         r.allowed("close what an administrator opened", patch(A, "rolebinding", "own", {"subjects": []}, ADMIN))
         r.allowed("remove it", delete(A, "rolebinding", "own", ADMIN))
     finally:
-        must("delete", "rolebinding", "own", "-n", A, "--ignore-not-found")
-    must("annotate", "namespace", A, "tenant-operator.io/own-namespaces-")
-    until("policies", lambda: not create(bound(A, account("ci", f"{A}-more")), ADMIN)[0])
+        remove(A, "rolebinding", "own")
+    annotate(A, "tenant-operator.io/own-namespaces", None)
+    until("policies", lambda: not create(bound(A, account("ci", f"{A}-more")), ADMIN).ok)
     r.allowed("its own ServiceAccount where nothing is said", create(bound(A, account("ci", A)), ADMIN))

@@ -2,13 +2,19 @@
 
 import json
 
-from cluster import EXAMINER, OPERATOR, RELEASE_NAMESPACE, create, delete, get, kubectl, must, patch, until
+from cluster import (EXAMINER, OPERATOR, RELEASE_NAMESPACE, apply, ask, create, delete, get, make, may, must, patch, put, read, remove,
+                     resources, until, within)
 from fixtures import *
 
 CONFINED, MANAGED = "tenant-operator-confinement", "tenant-operator-managed"
 NAMESPACES, PODS, PROBES = "tenant-operator-namespaces", "tenant-operator-pods", "tenant-operator-probes"
 RBAC, EXAMINES = "is forbidden: User", "tenant-operator-examiner"
 STRANGER = "bears the marks of another tenant"
+
+
+def run_in(namespace, pod, who):
+    """A command in a pod, which is judged before the server looks for the pod's node."""
+    return ask("POST", namespace, "pods", pod, "exec", user=who, command="true", stdout="true")
 
 
 def operator_namespaces(r):
@@ -66,20 +72,20 @@ def examiner(r):
         r.refused(f"operator binds {name} as the examiner", create(bound(*subjects), OPERATOR), CONFINED)
     r.refused("operator binds its own role to the examiner", create(bound(user(EXAMINER), role="tenant-operator-namespace"), OPERATOR), CONFINED)
     r.refused("operator binds the examiner elsewhere", create(bound(user(EXAMINER), ns="default"), OPERATOR), CONFINED)
-    must("create", "-f", "-", stdin=bound(user(EXAMINER)))
+    make(bound(user(EXAMINER)))
     try:
-        until("the examiner's rights", lambda: create(config, EXAMINER)[0])
+        until("the examiner's rights", lambda: create(config, EXAMINER).ok)
         r.allowed("the examiner tries", create(config, EXAMINER))
         r.refused("the examiner makes a ConfigMap", create(config, EXAMINER, dry_run=False), EXAMINES)
-        r.refused("the examiner removes one", kubectl("delete", "configmap", "kube-root-ca.crt", "-n", A, user=EXAMINER), EXAMINES)
+        r.refused("the examiner removes one", delete(A, "configmap", "kube-root-ca.crt", EXAMINER, dry_run=False), EXAMINES)
         r.refused("the examiner removes one by dry-run", delete(A, "configmap", "kube-root-ca.crt", EXAMINER), EXAMINES)
         r.refused("the examiner changes a namespace", patch(A, "namespace", A, {"metadata": {"labels": {"x": "y"}}}, EXAMINER), RBAC)
         for resource in ("secrets", "configmaps", "pods", "namespaces"):
-            r.refused(f"the examiner reads {resource}", kubectl("get", resource, "-n", A, user=EXAMINER), RBAC)
+            r.refused(f"the examiner reads {resource}", read(A, resource, user=EXAMINER), RBAC)
         r.refused("the examiner tries elsewhere", create({**config, "metadata": meta("tried", "default")}, EXAMINER), RBAC)
         r.refused("the examiner tries what tenants may not", create({**config, "metadata": meta("tried", A, marks(A))}, EXAMINER), "tenant-operator-managed")
     finally:
-        must("delete", "rolebinding", "examined", "-n", A)
+        remove(A, "rolebinding", "examined")
 
 
 def operator_rest(r):
@@ -107,7 +113,7 @@ def operator_rest(r):
 
 def operator_secrets(r):
     """One Secret in each tenant's namespace, and reading in its own."""
-    read = lambda ns, *names: kubectl("get", "secret", *names, "-n", ns, user=OPERATOR)
+    reads = lambda ns, name=None: read(ns, "secret", name, OPERATOR)
     r.allowed("operator makes a tenant's credentials", create(secret(DEDICATED), OPERATOR))
     for name in ("tenant-api-keys", "tenant-signing-key", "tenant-encryption-key"):
         r.allowed(f"operator makes {name}", create(secret(DEDICATED, name, type="Opaque"), OPERATOR))
@@ -128,14 +134,14 @@ def operator_secrets(r):
         r.refused(f"operator makes one with another {mark}", create(
             secret(DEDICATED, labels={**less, mark: "other"}), OPERATOR), CONFINED, STRANGER)
         r.refused(f"operator takes {mark} away", patch(A, "secret", "tenant-database", {"metadata": {"labels": {mark: None}}}, OPERATOR), CONFINED)
-    r.allowed("operator reads it", read(A, "tenant-database"))
+    r.allowed("operator reads it", reads(A, "tenant-database"))
     r.allowed("operator changes it", patch(A, "secret", "tenant-database", {"stringData": {"password": "q"}}, OPERATOR))
     r.allowed("operator deletes it", delete(A, "secret", "tenant-database", OPERATOR))
-    for ns, names in ((A, ["theirs"]), (A, []), (B, ["tenant-database"]), ("kube-system", []), (RELEASE_NAMESPACE, [])):
-        r.refused(f"operator reads {names or 'all'} in {ns}", read(ns, *names), RBAC)
+    for ns, name in ((A, "theirs"), (A, None), (B, "tenant-database"), ("kube-system", None), (RELEASE_NAMESPACE, None)):
+        r.refused(f"operator reads {name or 'all'} in {ns}", reads(ns, name), RBAC)
     r.refused("operator changes a tenant's Secret", patch(A, "secret", "theirs", {"metadata": {"labels": {"x": "y"}}}, OPERATOR), RBAC)
     r.refused("operator deletes a tenant's Secret", delete(A, "secret", "theirs", OPERATOR), RBAC)
-    ok, _, err = read(RELEASE_NAMESPACE, f"{RUN}-none")
+    ok, _, err = reads(RELEASE_NAMESPACE, f"{RUN}-none")
     r.check("allowed: operator reads a Secret of its own namespace", not ok and "not found" in err, err)
     r.refused("operator makes a Secret in its own namespace", create(secret(RELEASE_NAMESPACE, labels=marks(A)), OPERATOR), RBAC)
     r.refused("operator makes a tenant's credentials where it is not bound", create(secret(FOREIGN, labels=marks(A)), OPERATOR), RBAC)
@@ -147,9 +153,9 @@ def operator_elevated(r):
                               "pods", "pods/exec", "pods/eviction"], ["*"]),
                   rule(["apps"], ["deployments", "deployments/scale"], ["*"]),
                   rule(["rbac.authorization.k8s.io"], ["clusterroles", "roles", "rolebindings", "clusterrolebindings"], ["*"])]
-    must("create", "-f", "-", stdin=listed(cluster_role(f"{RUN}-elevated", everything, user(OPERATOR))))
+    make(*cluster_role(f"{RUN}-elevated", everything, user(OPERATOR)))
     config = lambda ns: {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("probe", ns)}
-    until("elevation", lambda: kubectl("auth", "can-i", "create", "secrets", "-n", "kube-system", user=OPERATOR)[0])
+    until("elevation", lambda: may(OPERATOR, "create", "secrets", "kube-system"))
     r.allowed("elevated operator writes a ConfigMap in B", create(config(B), OPERATOR))
     r.allowed("elevated operator makes a tenant's credentials", create(secret(DEDICATED), OPERATOR))
     for ns in ("kube-system", "default", FOREIGN, RELEASE_NAMESPACE):
@@ -162,7 +168,7 @@ def operator_elevated(r):
             "takes over a Secret that it did not make": patch(B, "secret", "tenant-database", {
                 "metadata": {"labels": marks(B)}}, OPERATOR),
             "deletes a Secret that it did not make": delete(B, "secret", "tenant-database", OPERATOR),
-            "deletes all Secrets": kubectl("delete", "--raw", f"/api/v1/namespaces/{A}/secrets?dryRun=All", user=OPERATOR),
+            "deletes all Secrets": delete(A, "secrets", None, OPERATOR),
             }.items():
         r.refused(f"elevated operator {name}", result, CONFINED)
     for ns in ("kube-system", "default", FOREIGN):
@@ -197,17 +203,19 @@ def operator_elevated(r):
                 "to-probe", FOREIGN, {**marks(A), "tenant-operator.io/probe": "dial"})},
             }.items():
         r.refused(f"elevated operator makes {name}", create(body, OPERATOR), CONFINED)
-    r.refused("elevated operator takes a token", kubectl("create", "token", "default", "-n", A, user=OPERATOR), CONFINED)
-    r.refused("elevated operator scales", kubectl("scale", "deployment", "theirs", "-n", A, "--replicas=2", user=OPERATOR), CONFINED)
-    must("create", "-f", "-", stdin=pod(A))
-    r.refused("elevated operator runs a command in a pod", kubectl("exec", "-n", A, "probe", "--", "true", user=OPERATOR), CONFINED)
-    must("delete", "pod", "probe", "-n", A, "--force", "--grace-period=0")
-    must("delete", "clusterrole,clusterrolebinding", f"{RUN}-elevated")
+    r.refused("elevated operator takes a token", ask("POST", A, "serviceaccounts", "default", "token", body={
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}, user=OPERATOR), CONFINED)
+    r.refused("elevated operator scales", patch(A, "deployment", "theirs", {"spec": {"replicas": 2}}, OPERATOR, "scale", dry_run=False), CONFINED)
+    make(pod(A))
+    r.refused("elevated operator runs a command in a pod", run_in(A, "probe", OPERATOR), CONFINED)
+    remove(A, "pod", "probe", gracePeriodSeconds=0)
+    for kind in ("clusterrole", "clusterrolebinding"):
+        remove(None, kind, f"{RUN}-elevated")
 
 
 def operator_tenants(r):
     """The operator ends a Tenant's finalizer and status, never its spec."""
-    if not kubectl("get", "crd", "tenants.tenant-operator.io")[0]:
+    if not read(None, "crd", "tenants.tenant-operator.io").ok:
         return print("note: no Tenant CRD is installed, so its cases are left out")
     tier = {"apiVersion": "tenant-operator.io/v1alpha1", "kind": "TenantTier", "metadata": meta(RUN), "spec": {
         "displayName": "x", "isolation": {"default": "DedicatedApplication", "allowed": ["DedicatedApplication"]},
@@ -215,48 +223,44 @@ def operator_tenants(r):
     tenant = {"apiVersion": "tenant-operator.io/v1alpha1", "kind": "Tenant", "metadata": meta(RUN),
               # A tier that does not exist, so that a running operator makes nothing of it.
               "spec": {"displayName": "x", "tier": f"{RUN}-none"}}
-    must("create", "-f", "-", stdin=tenant)
+    make(tenant)
     try:
         r.allowed("operator sets a finalizer", patch("default", "tenant", RUN, {"metadata": {
             "finalizers": ["tenant-operator.io/cleanup"]}}, OPERATOR))
-        status = lambda: kubectl(
-            "replace", "--raw", f"/apis/tenant-operator.io/v1alpha1/tenants/{RUN}/status?dryRun=All", "-f", "-",
-            user=OPERATOR, stdin={**get("tenant", RUN), "status": {"observedGeneration": 1}})
+        status = lambda: put({**get(None, "tenant", RUN), "status": {"observedGeneration": 1}}, OPERATOR, "status")
         # A running operator writes there too.
-        written = until("status", lambda: next((w for w in [status()] if "been modified" not in w[2]), None))
+        written = until("status", lambda: next((w for w in [status()] if "been modified" not in w.error), None))
         r.allowed("operator writes a status", written)
         r.refused("operator changes a spec", patch("default", "tenant", RUN, {"spec": {"displayName": "y"}}, OPERATOR), CONFINED)
         r.allowed("the admin changes a spec", patch("default", "tenant", RUN, {"spec": {"displayName": "y"}}, None))
         r.refused("operator deletes a Tenant", delete("default", "tenant", RUN, OPERATOR), RBAC)
         r.refused("operator creates a tier", create(tier, OPERATOR), RBAC)
     finally:
-        kubectl("delete", "tenant", RUN, "--wait=false")
+        remove(None, "tenant", RUN, wait=False)
 
 
 def operator_servers(r):
     """Of a DatabaseServer too it writes finalizers and status alone."""
-    if not kubectl("get", "crd", "databaseservers.tenant-operator.io")[0]:
+    if not read(None, "crd", "databaseservers.tenant-operator.io").ok:
         return print("note: no DatabaseServer CRD is installed, so its cases are left out")
     server = {"apiVersion": "tenant-operator.io/v1alpha1", "kind": "DatabaseServer", "metadata": meta(RUN), "spec": {
         # Nothing answers there, and there is no such Secret.
         "host": "192.0.2.1", "database": "tenants", "adminSecretRef": {"name": f"{RUN}-none"}}}
-    must("create", "-f", "-", stdin=server)
-    change = lambda body, who, *flags: patch("default", "databaseserver", RUN, body, who, *flags)
+    make(server)
+    change = lambda body, who: patch("default", "databaseserver", RUN, body, who)
     try:
         r.allowed("operator sets a DatabaseServer's finalizer", change({"metadata": {"finalizers": ["tenant-operator.io/tenants"]}}, OPERATOR))
-        status = lambda: kubectl(
-            "replace", "--raw", f"/apis/tenant-operator.io/v1alpha1/databaseservers/{RUN}/status?dryRun=All", "-f", "-",
-            user=OPERATOR, stdin={**get("databaseserver", RUN), "status": {"tenants": 1}})
+        status = lambda: put({**get(None, "databaseserver", RUN), "status": {"tenants": 1}}, OPERATOR, "status")
         r.allowed("operator writes a DatabaseServer's status", until(
-            "status", lambda: next((w for w in [status()] if "been modified" not in w[2]), None)))
+            "status", lambda: next((w for w in [status()] if "been modified" not in w.error), None)))
         r.refused("operator changes a DatabaseServer's spec", change({"spec": {"port": 5433}}, OPERATOR), CONFINED)
         r.allowed("the admin changes a DatabaseServer's spec", change({"spec": {"port": 5433}}, None))
         r.refused("operator deletes a DatabaseServer", delete("default", "databaseserver", RUN, OPERATOR), RBAC)
         r.refused("operator creates a DatabaseServer", create({**server, "metadata": meta(f"{RUN}-b")}, OPERATOR), RBAC)
         for who in (ADMIN, ALL_IN_A):
-            r.refused(f"{who} reads a DatabaseServer", kubectl("get", "databaseserver", RUN, user=who), RBAC)
+            r.refused(f"{who} reads a DatabaseServer", read(None, "databaseserver", RUN, who), RBAC)
     finally:
-        kubectl("delete", "databaseserver", RUN, "--wait=false")
+        remove(None, "databaseserver", RUN, wait=False)
 
 
 def namespaces(r):
@@ -282,10 +286,10 @@ def namespaces(r):
     r.refused("a labeller deletes a tenant's namespace", delete(A, "namespace", A, LABELLER), NAMESPACES)
 
     def through(subresource, ns, labels, **more):
-        body = get("namespace", ns)
+        body = get(None, "namespace", ns)
         body["metadata"]["labels"].update(labels)
         body["metadata"].update(more)
-        return kubectl("replace", "--raw", f"/api/v1/namespaces/{ns}/{subresource}?dryRun=All", "-f", "-", user=LABELLER, stdin=body)
+        return put(body, LABELLER, subresource)
     for subresource in ("finalize", "status"):
         r.allowed(f"a labeller calls {subresource}", through(subresource, A, {}))
         for key in (*marks(A), enforce):
@@ -316,15 +320,13 @@ def managed(r):
         r.allowed(f"deletes its own {resource}", delete(A, resource, "theirs", ALL_IN_A))
         r.refused(f"deletes our {resource}", delete(A, resource, "ours", ALL_IN_A), MANAGED)
         r.allowed(f"the admin deletes our {resource}", delete(A, resource, "ours", None))
-    r.refused("deletes a collection with ours in it", kubectl(
-        "delete", "--raw", f"/api/v1/namespaces/{A}/configmaps?dryRun=All&labelSelector=tenant-operator.io/tenant-id",
-        user=ALL_IN_A), MANAGED)
+    r.refused("deletes a collection with ours in it", delete(
+        A, "configmaps", None, ALL_IN_A, labelSelector="tenant-operator.io/tenant-id"), MANAGED)
     r.refused("changes the default ServiceAccount", patch(A, "serviceaccount", "default",
               {"automountServiceAccountToken": True}, ALL_IN_A), MANAGED)
-    apply = lambda name, obj: kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", user=ALL_IN_A,
-                                      stdin={**obj, "metadata": {**obj["metadata"], "name": name}})
-    r.refused("applies over ours", apply("ours", plain["configmaps"]), MANAGED)
-    r.allowed("applies over its own", apply("theirs", plain["configmaps"]))
+    over = lambda name, obj: apply({**obj, "metadata": {**obj["metadata"], "name": name}}, ALL_IN_A, force=True)
+    r.refused("applies over ours", over("ours", plain["configmaps"]), MANAGED)
+    r.allowed("applies over its own", over("theirs", plain["configmaps"]))
 
 
 def credentials(r):
@@ -339,22 +341,21 @@ def credentials(r):
         r.refused(f"{who} takes the name of a certificate that is issued",
                   create(secret(DEDICATED, "tenant-certificate-0123456789abcdef", labels={}, type="Opaque"), who), reserved)
         r.refused(f"{who} fakes the credentials", create(secret(DEDICATED), who), MANAGED)
-        r.refused(f"{who} takes the name by applying", kubectl(
-            "apply", "--server-side", "--dry-run=server", "-f", "-", user=who, stdin=plain), reserved)
+        r.refused(f"{who} takes the name by applying", apply(plain, who), reserved)
         r.allowed(f"{who} makes a Secret of another name", create(bare, who))
         r.allowed(f"{who} makes one of a name to be drawn", create(secret(DEDICATED, None, {}, generateName="tenant-database-"), who))
-        r.allowed(f"{who} reads the credentials", kubectl("get", "secret", "tenant-database", "-n", A, user=who))
+        r.allowed(f"{who} reads the credentials", read(A, "secret", "tenant-database", who))
         r.refused(f"{who} changes the credentials", patch(A, "secret", "tenant-database", {"stringData": {"password": "x"}}, who), MANAGED)
         r.refused(f"{who} strips the credentials", patch(A, "secret", "tenant-database", {"metadata": {"labels": None}}, who), MANAGED)
         r.refused(f"{who} deletes the credentials", delete(A, "secret", "tenant-database", who), MANAGED)
-        r.refused(f"{who} deletes all Secrets", kubectl(
-            "delete", "--raw", f"/api/v1/namespaces/{A}/secrets?dryRun=All", user=who), MANAGED)
-    r.refused("a viewer reads the credentials", kubectl("get", "secret", "tenant-database", "-n", A, user=VIEWER), RBAC)
+        r.refused(f"{who} deletes all Secrets", delete(A, "secrets", None, who), MANAGED)
+    r.refused("a viewer reads the credentials", read(A, "secret", "tenant-database", VIEWER), RBAC)
     r.allowed("another kind may have the name", create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("tenant-database", A)}, ADMIN))
     r.allowed("the admin takes the name", create(plain))
     r.allowed("the admin deletes the credentials", delete(A, "secret", "tenant-database", None))
     r.allowed("anyone takes the name elsewhere", create(secret(FOREIGN, labels={})))
-    must("create", "-f", "-", stdin=listed([role_binding(n, B, "tenant-operator-tenant-editor", [user(n)]) for n in (EDITOR, BREAK_GLASS)]))
+    make(*[role_binding(n, B, "tenant-operator-tenant-editor", [user(n)]) for n in (EDITOR, BREAK_GLASS)])
+    until("rights", lambda: may(BREAK_GLASS, "create", "secrets", B))
     for who in (None, BREAK_GLASS):
         title = who or "the admin"
         for ns, marked in (("by its labels", {"labels": marks(DEDICATED)}),
@@ -368,24 +369,23 @@ def credentials(r):
     r.allowed("an owner changes one of that name that is not ours", patch(B, "secret", "tenant-database", {"stringData": {"a": "b"}}, EDITOR))
     r.refused("and cannot make it look like ours", patch(B, "secret", "tenant-database", {"metadata": {"labels": marks(B)}}, EDITOR), MANAGED)
     r.allowed("and deletes it", delete(B, "secret", "tenant-database", EDITOR))
-    must("delete", "secret", "tenant-database", "-n", B)
+    remove(B, "secret", "tenant-database")
     r.refused("and cannot make it again", create(secret(B, labels={}), EDITOR), reserved)
     r.allowed("break-glass makes it", create(secret(B, labels={}), BREAK_GLASS))
 
 
 def owners(r):
-    scale = lambda name, who: kubectl("scale", "deployment", name, "-n", A, "--replicas=2", "--dry-run=server", user=who)
-    scale_raw = lambda name, who: patch(A, "deployment", name, {"spec": {"replicas": 0}}, who, "--subresource=scale")
+    scale = lambda name, who: patch(A, "deployment", name, {"spec": {"replicas": 0}}, who, "scale")
     for who in (ADMIN, EDITOR):
-        r.allowed(f"{who} scales theirs", scale_raw("theirs", who))
-        r.refused(f"{who} scales ours", scale_raw("ours", who), MANAGED)
+        r.allowed(f"{who} scales theirs", scale("theirs", who))
+        r.refused(f"{who} scales ours", scale("ours", who), MANAGED)
         r.refused(f"{who} changes our Deployment", patch(A, "deployment", "ours", {"spec": {"replicas": 0}}, who), MANAGED)
         r.allowed(f"{who} changes their Deployment", patch(A, "deployment", "theirs", {"spec": {"replicas": 0}}, who))
         r.allowed(f"{who} creates a Secret", create({"apiVersion": "v1", "kind": "Secret", "metadata": meta("s", A)}, who))
         r.refused(f"{who} deletes our Service", delete(A, "service", "ours", who), MANAGED)
         r.refused(f"{who} changes the quota", patch(A, "resourcequota", "ours", {"spec": {"hard": {"pods": "99"}}}, who), RBAC)
-    r.allowed("the admin's scale passes", scale_raw("ours", None))
-    r.refused("a viewer scales theirs", scale_raw("theirs", VIEWER), RBAC)
+    r.allowed("the admin's scale passes", scale("ours", None))
+    r.refused("a viewer scales theirs", scale("theirs", VIEWER), RBAC)
     r.refused("an owner's admin deletes our binding", delete(A, "rolebinding", "owner-admin", ADMIN), MANAGED)
     r.refused("an owner's admin adds to our binding", patch(A, "rolebinding", "owner-viewer", {
         "subjects": [user("x")]}, ADMIN), MANAGED)
@@ -425,46 +425,44 @@ def pods(r):
     r.refused("an affinity to another", new(affinity=affinity("In", [A, B])), PODS)
     r.refused("an affinity to any", new(affinity=affinity("Exists", None)), PODS)
     r.refused("a system priority", new(priorityClassName="system-node-critical"), PODS)
-    must("create", "-f", "-", stdin=pod(A))
-    tolerate = lambda t: kubectl("patch", "pod", "probe", "-n", A, "--type=json", "--dry-run=server", "-p", json.dumps(
-        [{"op": "add", "path": "/spec/tolerations/-", "value": t}]), user=ADMIN)
+    make(pod(A))
+    tolerate = lambda t: patch(A, "pod", "probe", [{"op": "add", "path": "/spec/tolerations/-", "value": t}], ADMIN)
     r.allowed("a later toleration", tolerate({"key": "spot", "operator": "Exists"}))
     r.refused("a later toleration of another's", tolerate({"key": key, "operator": "Equal", "value": B}), PODS)
     r.refused("a later toleration of everything", tolerate({"operator": "Exists"}), PODS)
     r.allowed("a pod's label", patch(A, "pod", "probe", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
-    must("delete", "pod", "probe", "-n", A, "--force", "--grace-period=0")
+    remove(A, "pod", "probe", gracePeriodSeconds=0)
 
     probe = {**pod(A), "metadata": meta("tenant-operator-probe-x", A, {"tenant-operator.io/probe": "dial"})}
     r.refused("an owner's pod with a probe's mark", create(probe, ADMIN), PROBES)
-    must("create", "-f", "-", stdin=probe)
-    image = lambda who: kubectl("patch", "pod", "tenant-operator-probe-x", "-n", A, "--type=json", "--dry-run=server", "-p", json.dumps(
-        [{"op": "replace", "path": "/spec/containers/0/image", "value": "other"}]), user=who)
+    make(probe)
+    image = lambda who: patch(A, "pod", "tenant-operator-probe-x", [
+        {"op": "replace", "path": "/spec/containers/0/image", "value": "other"}], who)
     for who in (ADMIN, EDITOR):
         r.refused(f"{who} changes a probe's image", image(who), PROBES)
         r.refused(f"{who} takes a probe's mark off", patch(A, "pod", "tenant-operator-probe-x", {
             "metadata": {"labels": {"tenant-operator.io/probe": None}}}, who), PROBES)
-        r.refused(f"{who} runs something in a probe", kubectl("exec", "-n", A, "tenant-operator-probe-x", "--", "true", user=who), PROBES)
+        r.refused(f"{who} runs something in a probe", run_in(A, "tenant-operator-probe-x", who), PROBES)
         r.allowed(f"{who} deletes a probe", delete(A, "pod", "tenant-operator-probe-x", who))
     r.allowed("the admin changes a probe's image", image(None))
-    must("delete", "pod", "tenant-operator-probe-x", "-n", A, "--force", "--grace-period=0")
+    remove(A, "pod", "tenant-operator-probe-x", gracePeriodSeconds=0)
 
     # A pod from before the policy must not be stuck with its finalizers and labels.
     early = f"{RUN}-n"
-    must("create", "-f", "-", stdin=namespace(early))
-    until("service account", lambda: kubectl("get", "serviceaccount", "default", "-n", early)[0])
-    must("create", "-f", "-", stdin=pod(early, tolerations=[{"operator": "Exists"}]))
-    must("label", "namespace", early, *[f"{k}={v}" for k, v in marks(A).items()])
-    until("policy", lambda: not create(pod(early, tolerations=[{"operator": "Exists"}]))[0])
+    make(namespace(early))
+    until("service account", lambda: read(early, "serviceaccount", "default").ok)
+    make(pod(early, tolerations=[{"operator": "Exists"}]))
+    must(patch(None, "namespace", early, {"metadata": {"labels": marks(A)}}, dry_run=False))
+    until("policy", lambda: PODS in create(pod(early, tolerations=[{"operator": "Exists"}])).error)
     r.allowed("a label of an older pod that tolerates everything", patch(early, "pod", "probe", {
         "metadata": {"labels": {"x": "y"}}}, None))
-    r.refused("a further toleration of that pod", kubectl(
-        "patch", "pod", "probe", "-n", early, "--type=json", "--dry-run=server", "-p",
-        json.dumps([{"op": "add", "path": "/spec/tolerations/-", "value": {"key": "spot", "operator": "Exists"}}])), PODS)
-    must("delete", "namespace", early, "--wait=false")
+    r.refused("a further toleration of that pod", patch(early, "pod", "probe", [
+        {"op": "add", "path": "/spec/tolerations/-", "value": {"key": "spot", "operator": "Exists"}}]), PODS)
+    remove(None, "namespace", early, wait=False)
 
 
 def mutates():
-    return "mutatingadmissionpolicies" in must("api-resources", "--api-group=admissionregistration.k8s.io", "-o", "name")
+    return "mutatingadmissionpolicies" in resources()
 
 
 def dedicated(r):
@@ -475,8 +473,7 @@ def dedicated(r):
     toleration = {"key": key, "operator": "Equal", "value": DEDICATED, "effect": "NoSchedule"}
 
     def lead(name, **spec):
-        out = r.allowed(name, create(pod(DEDICATED, **spec), ADMIN))
-        got = json.loads(out)["spec"] if out else {}
+        got = r.allowed(name, create(pod(DEDICATED, **spec), ADMIN)).get("spec", {})
         r.check(f"led to its nodes: {name}", got.get("nodeSelector", {}).get(key) == DEDICATED
                 and got.get("tolerations", []).count(toleration) == 1, json.dumps(got))
         return got
@@ -488,30 +485,30 @@ def dedicated(r):
     lead("with an empty selector and list", nodeSelector={}, tolerations=[])
     lead("with only the NoExecute toleration", tolerations=[{**toleration, "effect": "NoExecute"}])
     r.refused("a selector of another", create(pod(DEDICATED, nodeSelector={key: A}), ADMIN), PODS)
-    plain = json.loads(r.allowed("elsewhere", create(pod(A), ADMIN)))["spec"]
+    plain = r.allowed("elsewhere", create(pod(A), ADMIN)).get("spec", {})
     r.check("is not led", key not in plain.get("nodeSelector", {}), json.dumps(plain))
 
 
 def system(r):
     """The cluster's own controllers, really running, are not in the policies' way."""
-    ours = lambda: get("deployment", "ours", "-n", A)
-    r.check("the deployment controller writes on ours", until("revision", lambda: ours()["metadata"].get(
+    ours = lambda: get(A, "deployment", "ours")
+    r.check("the deployment controller writes on ours", within(60, lambda: ours()["metadata"].get(
         "annotations", {}).get("deployment.kubernetes.io/revision")))
-    r.check("the quota controller fills status.hard", until("quota", lambda: get(
-        "resourcequota", "ours", "-n", A).get("status", {}).get("hard", {}).get("pods")))
-    r.check("the autoscaler scales ours", until("scale", lambda: ours()["spec"]["replicas"] == 2))
-    must("create", "-f", "-", stdin=listed([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("parent", A)}]))
-    uid = get("configmap", "parent", "-n", A)["metadata"]["uid"]
-    must("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("child", A, marks(A),
+    r.check("the quota controller fills status.hard", within(60, lambda: get(
+        A, "resourcequota", "ours").get("status", {}).get("hard", {}).get("pods")))
+    r.check("the autoscaler scales ours", within(60, lambda: ours()["spec"]["replicas"] == 2))
+    make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("parent", A)})
+    uid = get(A, "configmap", "parent")["metadata"]["uid"]
+    make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("child", A, marks(A),
          ownerReferences=[{"apiVersion": "v1", "kind": "ConfigMap", "name": "parent", "uid": uid}])})
-    must("delete", "configmap", "parent", "-n", A)
-    r.check("the garbage collector deletes ours", until("gc", lambda: not kubectl("get", "configmap", "child", "-n", A)[0]))
+    remove(A, "configmap", "parent")
+    r.check("the garbage collector deletes ours", within(60, lambda: not read(A, "configmap", "child").ok))
     if mutates():
-        must("create", "-f", "-", user=ADMIN, stdin=deployment("theirs", DEDICATED, {"app": "theirs"}))
-        made = until("pods", lambda: get("pods", "-n", DEDICATED)["items"])
+        make(deployment("theirs", DEDICATED, {"app": "theirs"}), user=ADMIN)
+        made = within(60, lambda: get(DEDICATED, "pods")["items"])
         r.check("a ReplicaSet's pods are led to the tenant's nodes", made and made[0]["spec"].get(
             "nodeSelector", {}).get("tenant-operator.io/tenant") == DEDICATED)
-    must("delete", "namespace", B, "--wait=false")
-    r.allowed("operator deletes a namespace", kubectl("delete", "namespace", A, "--wait=false", user=OPERATOR))
+    remove(None, "namespace", B, wait=False)
+    r.allowed("operator deletes a namespace", delete(None, "namespace", A, OPERATOR, dry_run=False))
     for ns in (A, B):
-        r.check(f"the namespace {ns} goes, with what it held", until("gone", lambda: not kubectl("get", "namespace", ns)[0], 120))
+        r.check(f"the namespace {ns} goes, with what it held", within(120, lambda: not read(None, "namespace", ns).ok))

@@ -1,9 +1,18 @@
-"""kubectl with impersonation, and the report of the cases."""
+"""A client that stays connected to the API server, and the report of the cases."""
 
+import atexit
+import functools
+import http.client
 import json
 import os
+import shutil
+import socket
 import subprocess
+import sys
+import tempfile
 import time
+from typing import NamedTuple
+from urllib.parse import urlencode
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RELEASE_NAMESPACE = os.environ.get("OPERATOR_NAMESPACE", "tenant-operator-system")
@@ -14,72 +23,210 @@ os.environ.setdefault("KUBECONFIG", os.path.join(ROOT, "target/cluster/kubeconfi
 os.environ["PATH"] = os.path.join(ROOT, "target/cluster/bin") + os.pathsep + os.environ["PATH"]
 
 
-def kubectl(*args, user=None, stdin=None):
-    command = ["kubectl", *([f"--as={user}"] if user else []), *args]
-    if stdin is not None and not isinstance(stdin, str):
-        stdin = json.dumps(stdin)
-    run = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
-    return run.returncode == 0, run.stdout, run.stderr.strip()
+class Answer(NamedTuple):
+    ok: bool
+    body: dict
+    error: str
 
 
-def must(*args, **kwargs):
-    ok, out, err = kubectl(*args, **kwargs)
-    if not ok:
-        raise SystemExit(f"kubectl {' '.join(args)}: {err}")
-    return out
+class Connection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=60)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
 
 
-def get(*args):
-    return json.loads(must("get", *args, "-o", "json"))
+@functools.cache
+def connection():
+    """One `kubectl proxy` serves all requests: it knows every kind of kubeconfig, and only this user reaches its socket."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    path = os.path.join(folder, "api")
+    # By default the proxy rejects exec. In a session of its own it outlives Ctrl-C, after which objects are still removed.
+    command = ["kubectl", "proxy", f"--unix-socket={path}", "--reject-paths=^$"]
+    proxy = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    atexit.register(proxy.terminate)
+    if not proxy.stdout.readline():
+        sys.exit("kubectl proxy does not start")
+    return Connection(path)
+
+
+def request(method, path, body=None, user=None, accept="application/json", content="application/json", **query):
+    """The server judges a request as the user's, or as the administrator's where there is none."""
+    headers = {"Accept": accept, "Content-Type": content, **({"Impersonate-User": user} if user else {})}
+    body = json.dumps(body) if isinstance(body, (dict, list)) else body
+    try:
+        connection().request(method, f"{path}?{urlencode(query)}", body, headers)
+        response = connection().getresponse()
+        text, ok = response.read().decode(), response.status < 300
+    except BaseException:
+        # After an interruption, the removal of the objects still needs the connection.
+        connection().close()
+        raise
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = {"reason": response.reason, "message": text.strip()}
+    return Answer(ok, body, "" if ok else f"{body.get('reason')}: {body.get('message')}")
+
+
+@functools.cache
+def resources():
+    """All resources: by kind, and by their names as kubectl takes them. The server lists what it prefers first."""
+    found = {}
+    for root in ("/api", "/apis"):
+        groups = must(request("GET", root, accept="application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"))
+        for group in groups["items"]:
+            name = group["metadata"].get("name", "")
+            for version in group["versions"]:
+                api = f"{name}/{version['version']}".lstrip("/")
+                for resource in version["resources"]:
+                    plural = resource["resource"]
+                    place = (f"{root}/{api}", plural, resource["scope"] == "Namespaced")
+                    for key in (f"{api}/{resource['responseKind']['kind']}", f"{plural}.{name}", plural, resource["singularResource"],
+                                *resource.get("shortNames", ())):
+                        found.setdefault(key, place)
+    return found
+
+
+def ask(method, namespace, resource, *path, **options):
+    """Of a resource in a namespace, which does not matter where the resource is in none; path is a name and a subresource."""
+    if resource not in resources():
+        resources.cache_clear()
+    if resource not in resources():
+        return Answer(False, {"reason": "NotFound"}, f"the server does not serve {resource}")
+    api, plural, namespaced = resources()[resource]
+    place = ("namespaces", namespace) if namespaced and namespace else ()
+    return request(method, "/".join([api, *place, plural, *filter(None, path)]), **options)
+
+
+def must(answer):
+    if not answer.ok:
+        sys.exit(answer.error)
+    return answer.body
+
+
+def flags(dry_run, **more):
+    return {"fieldManager": "admission-tests", **({"dryRun": "All"} if dry_run else {}), **more}
+
+
+def of(obj):
+    """Where an object belongs."""
+    return obj["metadata"].get("namespace"), f"{obj['apiVersion']}/{obj['kind']}"
+
+
+def read(namespace, resource, name=None, user=None, **query):
+    return ask("GET", namespace, resource, name, user=user, **query)
+
+
+def get(namespace, resource, name=None, **query):
+    return must(read(namespace, resource, name, **query))
 
 
 def create(obj, user=None, dry_run=True):
-    flags = ["--dry-run=server"] if dry_run else []
-    return kubectl("create", "-f", "-", "-o", "json", *flags, user=user, stdin=obj)
+    return ask("POST", *of(obj), body=obj, user=user, **flags(dry_run, fieldValidation="Strict"))
 
 
-def patch(namespace, resource, name, body, user, *flags):
-    return kubectl("patch", resource, name, "-n", namespace, "--type=merge", "--dry-run=server",
-                   "-p", json.dumps(body), *flags, user=user)
+def make(*objects, user=None):
+    for obj in objects:
+        must(create(obj, user, dry_run=False))
 
 
-def delete(namespace, resource, name, user):
-    return kubectl("delete", resource, name, "-n", namespace, "--dry-run=server", "--wait=false", user=user)
+def put(obj, user, subresource=None):
+    """By dry-run, over the version that the object names."""
+    return ask("PUT", *of(obj), obj["metadata"]["name"], subresource, body=obj, user=user, **flags(True, fieldValidation="Strict"))
 
 
-def until(what, condition, seconds=60):
+def replace(obj, user):
+    """By dry-run, over whatever version there is."""
+    now = read(*of(obj), obj["metadata"]["name"], user)
+    version = {"resourceVersion": now.body["metadata"]["resourceVersion"]} if now.ok else {}
+    return put({**obj, "metadata": {**obj["metadata"], **version}}, user)
+
+
+def apply(obj, user, **query):
+    """By dry-run on the server's side."""
+    return ask("PATCH", *of(obj), obj["metadata"]["name"], body=obj, user=user, content="application/apply-patch+yaml",
+               **flags(True, fieldValidation="Strict", **query))
+
+
+def patch(namespace, resource, name, body, user=None, subresource=None, dry_run=True):
+    """A list is a JSON patch, anything else a merge patch."""
+    content = "application/json-patch+json" if isinstance(body, list) else "application/merge-patch+json"
+    return ask("PATCH", namespace, resource, name, subresource, body=body, user=user, content=content, **flags(dry_run))
+
+
+def annotate(namespace, key, value):
+    must(patch(None, "namespace", namespace, {"metadata": {"annotations": {key: value}}}, dry_run=False))
+
+
+def delete(namespace, resource, name, user=None, dry_run=True, **options):
+    dry = {"dryRun": "All"} if dry_run else {}
+    return ask("DELETE", namespace, resource, name, user=user, propagationPolicy="Background", **dry, **options)
+
+
+def remove(namespace, resource, *names, wait=True, **options):
+    """Deletes for good those that are there."""
+    for name in names:
+        answer = delete(namespace, resource, name, dry_run=False, **options)
+        if answer.ok and wait:
+            until(f"{resource} {name} to go", lambda: not read(namespace, resource, name).ok)
+        if not answer.ok and answer.body.get("reason") != "NotFound":
+            sys.exit(answer.error)
+
+
+def may(user, verb, resource, namespace):
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {},
+              "spec": {"resourceAttributes": {"verb": verb, "resource": resource, "namespace": namespace}}}
+    return must(create(review, user, dry_run=False))["status"]["allowed"]
+
+
+def within(seconds, condition):
+    """What the condition comes to, if it does in time."""
     end = time.time() + seconds
-    while time.time() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.5)
-    return None
+    while not (value := condition()) and time.time() < end:
+        time.sleep(0.05)
+    return value
+
+
+FAILED = []
+
+
+def fail(name, detail):
+    FAILED.append(name)
+    print(f"FAIL {name}: {detail}", flush=True)
+
+
+def until(what, condition):
+    value = within(60, condition)
+    if not value:
+        fail(f"a wait for {what}", "in vain")
+    return value
 
 
 class Report:
     def __init__(self):
         self.passed = 0
-        self.failed = []
 
     def check(self, name, good, detail=""):
         if good:
             self.passed += 1
         else:
-            self.failed.append(name)
-            print(f"FAIL {name}: {detail}", flush=True)
+            fail(name, detail)
 
-    def allowed(self, name, result):
-        ok, _, err = result
-        self.check(f"allowed: {name}", ok, err)
-        return result[1]
+    def allowed(self, name, answer):
+        self.check(f"allowed: {name}", answer.ok, answer.error)
+        return answer.body if answer.ok else {}
 
-    def refused(self, name, result, *parts):
+    def refused(self, name, answer, *parts):
         """Refused for one of these reasons: of several policies that refuse, the API server names any."""
-        ok, _, err = result
-        self.check(f"refused: {name}", not ok and any(part in err for part in parts),
-                   "was allowed" if ok else f"expected {' or '.join(map(repr, parts))} in: {err}")
+        self.check(f"refused: {name}", not answer.ok and any(part in answer.error for part in parts),
+                   "was allowed" if answer.ok else f"expected {' or '.join(map(repr, parts))} in: {answer.error}")
 
     def finish(self):
-        print(f"{self.passed} passed, {len(self.failed)} failed", flush=True)
-        return 1 if self.failed else 0
+        print(f"{self.passed} passed, {len(FAILED)} failed", flush=True)
+        return 1 if FAILED else 0

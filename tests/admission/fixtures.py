@@ -3,7 +3,7 @@
 import random
 import string
 
-from cluster import OPERATOR, RELEASE_NAMESPACE, create, get, kubectl, must, until
+from cluster import RELEASE_NAMESPACE, make, may, must, patch, read, remove, until
 
 RUN = "adm-" + "".join(random.choices(string.ascii_lowercase, k=5))
 A, B, DEDICATED, FOREIGN = f"{RUN}-a", f"{RUN}-b", f"{RUN}-d", f"{RUN}-f"
@@ -17,7 +17,7 @@ ADMIN, EDITOR, VIEWER, ALL_IN_A = (f"{RUN}-{n}" for n in ("alice", "erin", "vict
 LABELLER, BREAK_GLASS = f"{RUN}-nora", f"{RUN}-bella"
 
 # The CRDs may not be there yet.
-VIEWS = kubectl("get", "crd", "tenantviews.tenant-operator.io")[0]
+VIEWS = read(None, "crd", "tenantviews.tenant-operator.io").ok
 RESTRICTED = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
@@ -130,17 +130,12 @@ def rule(groups, resources, verbs):
     return {"apiGroups": groups, "resources": resources, "verbs": verbs}
 
 
-def listed(items):
-    return {"apiVersion": "v1", "kind": "List", "items": items}
-
-
 def set_up():
-    must("create", "-f", "-", stdin=listed([
-        namespace(A, marks(A)), namespace(B, marks(B)),
-        namespace(DEDICATED, {**marks(DEDICATED), "tenant-operator.io/isolation": "DedicatedNodes"}),
-        namespace(FOREIGN, level=None)]))
+    make(namespace(A, marks(A)), namespace(B, marks(B)),
+         namespace(DEDICATED, {**marks(DEDICATED), "tenant-operator.io/isolation": "DedicatedNodes"}),
+         namespace(FOREIGN, level=None))
     for name in (A, B, DEDICATED):
-        until("service account", lambda: kubectl("get", "serviceaccount", "default", "-n", name)[0])
+        until("service account", lambda: read(name, "serviceaccount", "default").ok)
     managed = kinds("ours", A, marks(A))
     # B has one that is not ours, from before it was a tenant's.
     objects = [*managed.values(), *kinds("theirs", A).values(), secret(A), secret(B, labels={})]
@@ -159,10 +154,13 @@ def set_up():
     objects += cluster_role(LABELLER, [namespaces], user(LABELLER))
     objects += cluster_role(BREAK_GLASS, [namespaces, rule(["tenant-operator.io"], ["tenants"], ["break-glass"])],
                             user(BREAK_GLASS))
-    must("create", "-f", "-", stdin=listed(objects))
-    must("label", "serviceaccount", "default", "-n", A, *[f"{k}={v}" for k, v in marks(A).items()])
+    make(*objects)
+    must(patch(A, "serviceaccount", "default", {"metadata": {"labels": marks(A)}}, dry_run=False))
+    # The server learns of rights in the order in which they were made.
+    until("rights", lambda: may(ALL_IN_A, "create", "pods", A) and may(BREAK_GLASS, "get", "namespaces", None))
 
 
 def tear_down():
-    kubectl("delete", "clusterrole,clusterrolebinding", LABELLER, BREAK_GLASS, f"{RUN}-elevated", "--ignore-not-found")
-    kubectl("delete", "namespace", A, B, DEDICATED, FOREIGN, f"{RUN}-n", "--ignore-not-found", "--wait=false")
+    for kind in ("clusterrole", "clusterrolebinding"):
+        remove(None, kind, LABELLER, BREAK_GLASS, f"{RUN}-elevated")
+    remove(None, "namespace", A, B, DEDICATED, FOREIGN, f"{RUN}-n", wait=False)

@@ -1,6 +1,6 @@
 """Grants of shared applications: the operator writes its own, each from one tenant's routes to Services by name, where the chart says and nowhere else."""
 
-from cluster import OPERATOR, create, delete, get, kubectl, must
+from cluster import OPERATOR, create, delete, get, make, patch, read, remove, replace
 from fixtures import A, B, DEDICATED, FOREIGN, ID, RUN, marks, meta
 
 CONFINED, RBAC = "tenant-operator-confinement", "is forbidden: User"
@@ -22,14 +22,10 @@ def grant(tenant, where=PLACE, name=None, labels=None, sources=None, targets=Non
             "spec": {"from": sources or [source(tenant)], "to": targets or [target(name="crm")]}}
 
 
-def replace(body):
-    return kubectl("replace", "-f", "-", "--dry-run=server", user=OPERATOR, stdin=body)
-
-
 def grants(r):
     """With the chart told of that namespace, as make up does."""
-    told = [v["expression"] for v in get("validatingadmissionpolicy", CONFINED)["spec"]["variables"] if v["name"] == "inApplications"]
-    if f"'{PLACE}'" not in told[0] or not kubectl("get", "crd", CRD)[0]:
+    told = [v["expression"] for v in get(None, "validatingadmissionpolicy", CONFINED)["spec"]["variables"] if v["name"] == "inApplications"]
+    if f"'{PLACE}'" not in told[0] or not read(None, "crd", CRD).ok:
         print(f"note: gateway.applicationNamespaces does not name {PLACE}, so that no grant is tried")
         return
     r.allowed("operator grants", create(grant(B), OPERATOR))
@@ -55,16 +51,15 @@ def grants(r):
     ours["metadata"]["finalizers"] = ["example.com/hold"]
     name = lambda body: body["metadata"]["name"]
     try:
-        for body in (ours, theirs, stripped):
-            must("create", "-f", "-", stdin=body)
+        make(ours, theirs, stripped)
         narrow = {**ours, "spec": grant(A)["spec"]}
-        r.allowed("operator mends its grant", replace(narrow))
-        r.refused("operator leaves its grant wide", replace({**ours, "spec": {"from": [source(A), source(B)], "to": [target()]}}), CONFINED)
+        r.allowed("operator mends its grant", replace(narrow, OPERATOR))
+        r.refused("operator leaves its grant wide", replace({**ours, "spec": {"from": [source(A), source(B)], "to": [target()]}}, OPERATOR), CONFINED)
         marked = lambda body, labels: {**body, "metadata": {**body["metadata"], "labels": labels}}
-        r.allowed("operator puts the marks back", replace(marked(stripped, marks(DEDICATED))))
-        r.refused("operator takes over a grant that it did not make", replace(marked(theirs, marks(FOREIGN))), CONFINED)
+        r.allowed("operator puts the marks back", replace(marked(stripped, marks(DEDICATED)), OPERATOR))
+        r.refused("operator takes over a grant that it did not make", replace(marked(theirs, marks(FOREIGN)), OPERATOR), CONFINED)
         r.refused("operator deletes a grant that it did not make", delete(PLACE, CRD, name(theirs), OPERATOR), CONFINED)
         r.allowed("operator deletes its grant", delete(PLACE, CRD, name(ours), OPERATOR))
     finally:
-        kubectl("patch", CRD, name(ours), "-n", PLACE, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
-        kubectl("delete", CRD, "-n", PLACE, *[name(body) for body in (ours, theirs, stripped)], "--ignore-not-found")
+        patch(PLACE, CRD, name(ours), {"metadata": {"finalizers": None}}, dry_run=False)
+        remove(PLACE, CRD, *[name(body) for body in (ours, theirs, stripped)])

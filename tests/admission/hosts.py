@@ -3,7 +3,7 @@
 import contextlib
 
 from allowed import PREFIX, ingress, new_namespace, serving
-from cluster import create, kubectl, must, patch, until
+from cluster import annotate, create, get, make, patch, read, remove, until
 from fixtures import *
 
 POLICY, ROUTES, LISTENERS = "tenant-operator-ingress-hosts", "tenant-operator-route-hosts", "tenant-operator-listener-hosts"
@@ -20,7 +20,7 @@ def hosts(r):
         of_routes(r, ns)
         of_listeners(r, ns)
     finally:
-        kubectl("delete", "namespace", ns, "--wait=false")
+        remove(None, "namespace", ns, wait=False)
 
 
 def of_ingresses(r, ns):
@@ -30,7 +30,7 @@ def of_ingresses(r, ns):
         return web if who is None else create(web, who)
 
     backend = {"service": {"name": "x", "port": {"number": 80}}}
-    until("policies", lambda: new(OWN[0])[0] and not new("other.com")[0])
+    until("policies", lambda: new(OWN[0]).ok and not new("other.com").ok)
     for name in ("shop.acme.com", "a.apps.acme.com", "a.b.apps.acme.com", "*.apps.acme.com", "*.b.apps.acme.com"):
         r.allowed(f"the host {name}", new(name))
         r.allowed(f"a certificate for {name}", new(OWN[0], tls=[name]))
@@ -57,21 +57,21 @@ def of_ingresses(r, ns):
                  *[f"k8s.apisix.apache.org/{name}" for name in ("rewrite-target", "rewrite-target-regex-template", "enable-cors", "cors-allow-origin",
                                                                 "http-to-https", "upstream-read-timeout", "allowlist-source-range")]):
         r.allowed(f"annotation {note}", new(OWN[0], annotations={note: "x"}))
-    must("create", "-f", "-", stdin=new(OWN[0], who=None))
+    make(new(OWN[0], who=None))
     r.refused("a later host", patch(ns, "ingress", "web", {"spec": {"rules": [serving("globex.com")]}}, ADMIN), POLICY)
-    must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}hosts=")
-    until("policies", lambda: not new("x.apps.acme.com")[0])
+    annotate(ns, f"{PREFIX}hosts", "")
+    until("policies", lambda: POLICY in new(OWN[0]).error)
     r.refused("any host where there is none", new(OWN[0]), POLICY)
     r.allowed("a label of an Ingress whose host is no longer its own", patch(ns, "ingress", "web", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
-    must("annotate", "namespace", ns, "--overwrite", f"{PREFIX}hosts={','.join(OWN)}")
-    until("policies", lambda: new(OWN[0])[0])
+    annotate(ns, f"{PREFIX}hosts", ",".join(OWN))
+    until("policies", lambda: POLICY not in new(OWN[0]).error)
 
 
 def of_routes(r, ns):
     with served("HTTPRoute", "httproutes"):
         route = lambda *names: create({"apiVersion": f"{GATEWAY_API}/v1", "kind": "HTTPRoute", "metadata": meta("web", ns),
                                        "spec": {"hostnames": list(names)} if names else {"parentRefs": []}})
-        until("routes", lambda: route(OWN[0])[0])
+        until("routes", lambda: route(OWN[0]).ok)
         r.allowed("a route for its own hosts", route("shop.acme.com", "*.apps.acme.com", "a.apps.acme.com"))
         r.refused("a route for another host", route("shop.acme.com", "globex.com"), ROUTES)
         r.refused("a route for a wildcard above its own", route("*.acme.com"), ROUTES)
@@ -82,13 +82,13 @@ def of_routes(r, ns):
 def of_backends(r, ns):
     """Where its routes lead, and what else they send requests to."""
     other = f"{ns}-more"
-    must("annotate", "namespace", ns, "--overwrite", f"tenant-operator.io/own-namespaces={ns},{other}")
+    annotate(ns, "tenant-operator.io/own-namespaces", f"{ns},{other}")
     to = lambda where=None, **more: {"name": "web", "port": 80, **({"namespace": where} if where else {}), **more}
     route = lambda *rules: create({"apiVersion": f"{GATEWAY_API}/v1", "kind": "HTTPRoute", "metadata": meta("web", ns),
                                    "spec": {"hostnames": [OWN[0]], "rules": list(rules)}})
     mirror = lambda where=None, **more: {"type": "RequestMirror", "requestMirror": {"backendRef": to(where, **more)}}
     ask = lambda where=None, **more: {"type": "ExternalAuth", "externalAuth": {"protocol": "HTTP", "backendRef": to(where, **more)}}
-    until("own namespaces", lambda: route({"backendRefs": [to(other)]})[0])
+    until("own namespaces", lambda: route({"backendRefs": [to(other)]}).ok)
     for where in (None, ns, other):
         r.allowed(f"a route to {where or 'a Service'}", route({"backendRefs": [to(where)], "filters": [mirror(where)]}))
     r.allowed("a route to what is called a Service", route({"backendRefs": [to(group="", kind="Service")], "filters": [mirror(group="", kind="Service")]}))
@@ -98,7 +98,7 @@ def of_backends(r, ns):
         r.refused(f"a copy of a backend's to {where}", route({"backendRefs": [to(filters=[mirror(where)])]}), BACKENDS)
     sends = [("a copy of requests", mirror)]
     # In the Gateway API's experimental channel only.
-    if route({"backendRefs": [to()], "filters": [ask()]})[0]:
+    if route({"backendRefs": [to()], "filters": [ask()]}).ok:
         sends.append(("a question about requests", ask))
     else:
         print("note: HTTPRoutes have no filter externalAuth here, so its cases are left out")
@@ -120,7 +120,7 @@ def of_listeners(r, ns):
                          for i, name in enumerate(names)]
             return create({"apiVersion": f"{GATEWAY_API}/v1", "kind": "ListenerSet", "metadata": meta("web", where),
                            "spec": {"parentRef": {"name": "platform", "namespace": "gateway-system"}, "listeners": listeners}})
-        until("listeners", lambda: new(OWN[0])[0])
+        until("listeners", lambda: new(OWN[0]).ok)
         r.allowed("listeners for its own hosts", new("shop.acme.com", "*.apps.acme.com", "a.apps.acme.com"))
         for name in ("globex.com", "*.acme.com", "acme.com", "evilapps.acme.com"):
             r.refused(f"a listener for {name} besides its own", new("shop.acme.com", name), LISTENERS)
@@ -133,15 +133,16 @@ def of_listeners(r, ns):
 def served(kind, plural):
     """With the CRD of the Gateway API, or one that is enough like it, as long as that is needed."""
     name = f"{plural}.{GATEWAY_API}"
-    ours = not kubectl("get", "crd", name)[0]
+    ours = not read(None, "crd", name).ok
     if ours:
-        must("create", "-f", "-", stdin=crd(kind, plural, name))
+        make(crd(kind, plural, name))
     try:
-        must("wait", "--for=condition=Established", "crd", name, "--timeout=30s")
+        until(f"{name} to be served", lambda: any(
+            (c["type"], c["status"]) == ("Established", "True") for c in get(None, "crd", name).get("status", {}).get("conditions", ())))
         yield
     finally:
         if ours:
-            must("delete", "crd", name)
+            remove(None, "crd", name)
 
 
 def crd(kind, plural, name):

@@ -6,6 +6,7 @@ cluster, and target/cluster/kubeconfig is taken where it is unset.
 """
 
 import json
+import signal
 import sys
 import time
 
@@ -20,7 +21,7 @@ import hosts
 import ingress_classes
 import network_policies
 import reports
-from cluster import Report, get, kubectl, must
+from cluster import Report, get, read
 from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
@@ -31,16 +32,18 @@ CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, case
 def type_checks(report):
     names = [f"tenant-operator-{n}" for n in ("bindings", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "route-backends", "route-hosts", "secrets", "services")]
     for name in names:
-        policy = get("validatingadmissionpolicy", name)
+        policy = get(None, "validatingadmissionpolicy", name)
         report.check(f"{name} has no type warnings", not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"),
                      json.dumps(policy.get("status")))
         report.check(f"{name} fails closed", policy["spec"]["failurePolicy"] == "Fail")
-        binding = get("validatingadmissionpolicybinding", name)
+        binding = get(None, "validatingadmissionpolicybinding", name)
         report.check(f"{name} denies", binding["spec"]["validationActions"] == ["Deny"])
 
 
 def main():
-    if not kubectl("get", "validatingadmissionpolicy", "tenant-operator-confinement")[0]:
+    # The objects of the cases are removed then too, and the client's process ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    if not read(None, "validatingadmissionpolicy", "tenant-operator-confinement").ok:
         sys.exit("the chart is not installed in this cluster (no policy tenant-operator-confinement)")
     report = Report()
     type_checks(report)

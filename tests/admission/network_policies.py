@@ -1,6 +1,6 @@
 """A tenant's own NetworkPolicies stay within what the operator's open."""
 
-from cluster import create, kubectl, must, patch, until
+from cluster import annotate, create, make, patch, remove, until
 from fixtures import *
 
 BOUNDS, MANAGED = "tenant-operator-network-policies", "tenant-operator-managed"
@@ -20,9 +20,9 @@ def labelled(name):
 
 
 def bounds(r):
-    must("annotate", "namespace", A, f"tenant-operator.io/own-namespaces={A},{A}-more")
+    annotate(A, "tenant-operator.io/own-namespaces", f"{A},{A}-more")
     own = labelled(A)
-    until("policies", lambda: create(policy(A, ingress=[{"from": [own]}]), ADMIN)[0])
+    until("policies", lambda: create(policy(A, ingress=[{"from": [own]}]), ADMIN).ok)
     web = {"podSelector": {"matchLabels": {"app": "web"}}}
     fine = {"its own pods": web, "its own namespace": own, "its other namespace": labelled(f"{A}-more"), "pods of it": {**labelled(f"{A}-more"), **web}, "both": named(A, f"{A}-more"),
             "its namespace, and more asked": {"namespaceSelector": {"matchLabels": {NAME: A, "x": "y"}}}}
@@ -48,12 +48,12 @@ def bounds(r):
         r.refused(f"{way}: an editor's", create(rule(own), EDITOR), "is forbidden: User")
         r.refused(f"{way}: an address", create(rule({"ipBlock": {"cidr": "192.0.2.1/32"}}), ADMIN), BOUNDS)
         r.refused(f"{way}: an address besides", create(rule(own, {"ipBlock": {"cidr": "::/0", "except": ["fd00::/8"]}}), ADMIN), BOUNDS)
-    must("create", "-f", "-", stdin=policy(A, ingress=[{"from": [own]}]))
+    make(policy(A, ingress=[{"from": [own]}]))
     r.refused("a later peer", patch(A, "networkpolicy", "own", {"spec": {"ingress": [{"from": [labelled(B)]}]}}, ADMIN), BOUNDS)
     r.refused("a wider policy of ours", patch(A, "networkpolicy", "ours", {"spec": {"ingress": [{"from": [own]}]}}, ADMIN), MANAGED)
-    must("annotate", "namespace", A, "tenant-operator.io/own-namespaces-")
-    until("policies", lambda: not create(policy(A, "new", ingress=[{"from": [own]}]), ADMIN)[0])
+    annotate(A, "tenant-operator.io/own-namespaces", None)
+    until("policies", lambda: not create(policy(A, "new", ingress=[{"from": [own]}]), ADMIN).ok)
     r.refused("anybody where nothing is said", create(policy(A, "new", ingress=[{"from": [own]}]), ADMIN), BOUNDS)
     r.allowed("its own pods where nothing is said", create(policy(A, "new", ingress=[{"from": [web]}]), ADMIN))
     r.allowed("a label of a policy that is too wide by now", patch(A, "networkpolicy", "own", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
-    kubectl("delete", "networkpolicy", "own", "-n", A)
+    remove(A, "networkpolicy", "own")

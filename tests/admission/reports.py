@@ -2,7 +2,7 @@
 
 import os
 
-from cluster import OPERATOR, ROOT, create, delete, kubectl, must, until
+from cluster import OPERATOR, ROOT, ask, create, delete, make, must, patch, read, remove, replace, until
 from fixtures import A, B, DEDICATED, FOREIGN, ID, RUN, marks, meta
 
 CONFINED, RBAC, CRD = "tenant-operator-confinement", "is forbidden: User", "clusterreports.openreports.io"
@@ -13,10 +13,6 @@ def report(tenant, name=None, labels=None, **more):
     name = f"tenant-operator-{tenant}" if name is None else name
     return {"apiVersion": "openreports.io/v1alpha1", "kind": "ClusterReport", "metadata": meta(
         name, labels=marks(tenant) if labels is None else labels, **more), "source": "tenant-operator"}
-
-
-def replace(body):
-    return kubectl("replace", "-f", "-", "--dry-run=server", user=OPERATOR, stdin=body)
 
 
 def cases(r):
@@ -32,37 +28,36 @@ def cases(r):
     # An operator at work would remove what bears its marks and is of no Tenant: the finalizer lets it stand.
     ours, theirs, stripped = report(A, finalizers=[HOLD]), report(FOREIGN, labels={}), report(DEDICATED, labels={}, annotations={
         "tenant-operator.io/owned-by": f"{DEDICATED}/{ID[DEDICATED]}"})
-    for body in (ours, theirs, stripped):
-        must("create", "-f", "-", stdin=body)
+    make(ours, theirs, stripped)
     name = lambda body: body["metadata"]["name"]
     change = lambda body, **over: {**body, "source": "changed", "metadata": {**body["metadata"], **over}}
-    r.allowed("operator changes its report", replace(change(ours)))
-    r.allowed("operator puts the marks back", replace(change(stripped, labels=marks(DEDICATED))))
+    r.allowed("operator changes its report", replace(change(ours), OPERATOR))
+    r.allowed("operator puts the marks back", replace(change(stripped, labels=marks(DEDICATED)), OPERATOR))
     for mark in marks(A):
         labels = {k: v for k, v in marks(A).items() if k != mark}
-        r.refused(f"operator takes {mark} from its report", replace(change(ours, labels=labels)), CONFINED)
+        r.refused(f"operator takes {mark} from its report", replace(change(ours, labels=labels), OPERATOR), CONFINED)
     r.refused("operator gives its report to another", replace(change(ours, labels={
-        **marks(A), "tenant-operator.io/tenant-id": ID[B]})), CONFINED)
+        **marks(A), "tenant-operator.io/tenant-id": ID[B]}), OPERATOR), CONFINED)
     r.refused("operator puts another's marks back", replace(change(stripped, labels={
-        **marks(DEDICATED), "tenant-operator.io/tenant-id": ID[B]})), CONFINED)
-    r.refused("operator changes a report that it did not make", replace(change(theirs)), CONFINED)
-    r.refused("operator takes over a report that it did not make", replace(change(theirs, labels=marks(FOREIGN))), CONFINED)
+        **marks(DEDICATED), "tenant-operator.io/tenant-id": ID[B]}), OPERATOR), CONFINED)
+    r.refused("operator changes a report that it did not make", replace(change(theirs), OPERATOR), CONFINED)
+    r.refused("operator takes over a report that it did not make", replace(change(theirs, labels=marks(FOREIGN)), OPERATOR), CONFINED)
     r.refused("operator deletes a report that it did not make", delete("", CRD, name(theirs), OPERATOR), CONFINED)
     for body in (ours, stripped):
         r.allowed("operator deletes its report", delete("", CRD, name(body), OPERATOR))
-    r.refused("operator deletes all reports", kubectl(
-        "delete", "--raw", "/apis/openreports.io/v1alpha1/clusterreports?dryRun=All", user=OPERATOR), RBAC)
+    r.refused("operator deletes all reports", delete("", CRD, None, OPERATOR), RBAC)
 
 
 def reports(r):
-    had = kubectl("get", "crd", CRD)[0]
+    had = read(None, "crd", CRD).ok
     if not had:
-        must("create", "-f", os.path.join(ROOT, "tests/fixtures/openreports/clusterreports.yaml"))
+        with open(os.path.join(ROOT, "tests/fixtures/openreports/clusterreports.yaml")) as definition:
+            must(ask("POST", None, "crd", body=definition.read(), content="application/yaml"))
     try:
-        until("the resource", lambda: create(report(FOREIGN))[0])
+        until("the resource", lambda: create(report(FOREIGN)).ok)
         cases(r)
     finally:
-        kubectl("patch", CRD, f"tenant-operator-{A}", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
-        kubectl("delete", CRD, *[f"tenant-operator-{t}" for t in (A, DEDICATED, FOREIGN)], "--ignore-not-found")
+        patch(None, CRD, f"tenant-operator-{A}", {"metadata": {"finalizers": None}}, dry_run=False)
+        remove(None, CRD, *[f"tenant-operator-{t}" for t in (A, DEDICATED, FOREIGN)])
         if not had:
-            must("delete", "crd", CRD)
+            remove(None, "crd", CRD)
