@@ -28,7 +28,7 @@ lint: ## Formatting and lints
 	cargo clippy --locked --test '*' -- -D warnings
 
 manifests: ## Write crds/ from the Rust types, and what follows from them and the chart
-	cargo run --quiet -- crds --output-dir crds
+	cargo run --quiet --locked -- crds --output-dir crds
 	charts/tenant-operator/hack/generate.py
 
 cluster-up: ## Only the local one-node cluster
