@@ -18,19 +18,32 @@ part() {
   "$@" </dev/null 2>&1 | tee "$logs/$name" || failed+=("$name")
   took+=("$name $((SECONDS - begun)) s")
 }
+# As the tests say it: what cannot be tried here.
+skipped() { say "SKIPPED $1: $2"; }
+# On PostgreSQL of several versions, which root installs where they are missing.
+on_servers() {
+  local code=0
+  tests/postgres/servers.sh fetch || code=$?
+  if [ "$code" = 77 ]; then
+    skipped "$1" "PostgreSQL or what it comes with is missing, and only root can install it"
+  else
+    rust --test "$1"
+  fi
+}
 # One build of all test programs, so that they are linked once and not per part.
 rust() { cargo test --quiet --locked "$@"; }
 
 choose_cluster
 part unit rust --lib --bins --test render
-part postgres rust --test postgres
-part postgres_shared rust --test postgres_shared
+part postgres on_servers postgres
+part postgres_shared on_servers postgres_shared
 ours=
 if ! { reachable && kubectl -n tenant-operator-system get deployment tenant-operator >/dev/null 2>&1; }; then
   say "no operator runs there yet: bringing it up"
   ours=yes
   part up e2e/up.sh
 fi
+part scripts tests/scripts.sh
 part chart tests/chart.sh
 part api rust --test api
 part leader rust --test leader
@@ -42,6 +55,10 @@ part e2e_crd rust --test e2e_crd -- --test-threads 1
 if [ "$ours" ]; then part down e2e/down.sh; fi
 
 say ""
+skips=$(cat "$logs"/* | grep -aoE 'SKIPPED .*' | sort -u)
+if [ "$skips" ]; then say "$(wc -l <<<"$skips") skipped:
+$skips
+"; fi
 say "$(printf '%s, ' "${took[@]}")$SECONDS s in all"
 if [ "${#failed[@]}" -gt 0 ]; then
   for name in "${failed[@]}"; do
