@@ -18,14 +18,14 @@ part() {
   "$@" </dev/null 2>&1 | tee "$logs/$name" || failed+=("$name")
   took+=("$name $((SECONDS - begun)) s")
 }
-# As the tests say it: what cannot be tried here.
+# Says aloud that a test is skipped, in the words of e2e/support/cluster.rs.
 skipped() { say "SKIPPED $1: $2"; }
-# On PostgreSQL of several versions, which root installs where they are missing.
+# Runs a test program on PostgreSQL of several versions. Only root can install them where they are missing.
 on_servers() {
   local code=0
   tests/postgres/servers.sh fetch || code=$?
   if [ "$code" = 77 ]; then
-    skipped "$1" "PostgreSQL or what it comes with is missing, and only root can install it"
+    skipped "$1" "a package for PostgreSQL is missing, and only root can install it"
   else
     rust --test "$1"
   fi

@@ -202,7 +202,7 @@ suite() {
 begin
 suite 77
 check "make test on kind passes" on_kind e2e/test.sh
-check "without PostgreSQL, which only root could install" says 'SKIPPED postgres: PostgreSQL or what it comes with is missing'
+check "without PostgreSQL, which only root could install" says 'SKIPPED postgres: a package for PostgreSQL is missing'
 check "and names and counts all that was skipped" says '4 skipped:'
 check "each once" test "$(grep -c '^SKIPPED two: nor that' "$said")" = 1
 check "nothing is tried on servers that are not there" not_called 'cargo .*--test postgres'

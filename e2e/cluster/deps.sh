@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # deps.sh [PROGRAM:PACKAGE...]: what the cluster takes from Debian, or what is named: installs what is missing (as root), or says
-# what to install. Whoever is not root and lacks something gets status 77.
+# what to install. Without root it ends with status 77 when something is missing.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

@@ -137,7 +137,7 @@ pub async fn kill(cluster: &Cluster, pod: &str) -> Result<String> {
     Ok(container)
 }
 
-/// The client of the node's container runtime. A node of kind is a container of its own name.
+/// Client of the node's container runtime. A node of kind is a container of the same name.
 fn runtime(node: &str) -> Option<Command> {
     if cluster::local().is_some() {
         let mut local = Command::new(cluster::folder().join("bin/ctr"));

@@ -1,21 +1,21 @@
 # shellcheck shell=bash
-# To be sourced: the cluster that kind makes, and the images in it. Nothing here needs root, but docker must answer.
+# To be sourced: makes the kind cluster, and loads images into it. It needs docker, and no root.
 #   KIND_IMAGE=NAME   the node image (kind's own unless told)
 
 KIND_AUDIT=$REPO/target/kind/audit
-# The first whose own node image judges what pods send to their node, as the tests of egress expect.
+# The first version whose network plugin applies policies to traffic from a pod to its own node, which tests of egress try.
 KIND_VERSION=0.33.0
 
 kind_up() {
   local version
   version=$(kind version --quiet 2>/dev/null) || die "kind does not run: go install sigs.k8s.io/kind@v$KIND_VERSION"
   if [ "$(printf '%s\n' "$KIND_VERSION" "$version" | sort -V | head -n 1)" != "$KIND_VERSION" ]; then
-    say "kind $version is older than $KIND_VERSION: its network may let pods reach their node whatever policies say, and tests of egress fail"
+    say "kind $version is older than $KIND_VERSION: its network plugin may let pods reach their own node despite policies, and tests of egress fail"
   fi
-  docker info >/dev/null 2>&1 || die "docker does not answer: kind's nodes are its containers"
+  docker info >/dev/null 2>&1 || die "docker does not answer, whose containers are kind's nodes: start it, and let this user use it"
   mkdir -p "$(dirname "$KIND_KUBECONFIG")"
   if ! kind get clusters 2>/dev/null | grep -qx "$KIND_NAME"; then
-    # The API server appends to a log that is there, and leaves its mode: its own only root may read.
+    # The API server appends to an existing log and keeps its mode. A log that it makes itself is readable by root only.
     rm -rf "$KIND_AUDIT"
     mkdir -p "$KIND_AUDIT"
     touch "$KIND_AUDIT/audit.log"
@@ -33,7 +33,7 @@ kind_down() {
 
 is_static() { "$1" true && [[ $(ldd "$1" 2>/dev/null) != */* ]]; }
 
-# A static busybox: the machine's, else that of Debian's or Ubuntu's package, which anybody may get and unpack.
+# Finds a static busybox on this machine, else fetches and unpacks Debian's or Ubuntu's package, which needs no root.
 static_busybox() {
   local folder=$REPO/target/kind/busybox found
   for found in "$(command -v busybox)" "$(unpacked "$folder")"; do
@@ -46,16 +46,16 @@ static_busybox() {
   rm -rf "$folder"
   mkdir -p "$folder"
   (cd "$folder" && apt-get download busybox-static && dpkg-deb --extract busybox-static_*.deb .) >"$folder/log" 2>&1 ||
-    { tail -n 5 "$folder/log" >&2; die "no static busybox is here, and none could be fetched: install busybox-static"; }
+    { tail -n 5 "$folder/log" >&2; die "the shell image needs a static busybox, and apt-get could not fetch one: install busybox-static"; }
   unpacked "$folder"
 }
 unpacked() { find "$1" -name busybox -type f -perm -u+x 2>/dev/null | head -n 1; }
 
-# Makes the operator's image, the samples' and the one with a shell, and loads them; sets IMAGE.
+# Makes and loads the images of the operator, of the samples and of the shell. Sets IMAGE.
 kind_images() {
   local archive busybox
   docker build --tag tenant-operator:e2e .
-  # Named after its content: another one is another tag, so that the Deployment rolls.
+  # A tag of its content makes the Deployment roll when the image changes.
   IMAGE=tenant-operator:$(docker image inspect --format '{{.Id}}' tenant-operator:e2e | cut -d: -f2 | cut -c1-12)
   docker tag tenant-operator:e2e "$IMAGE"
   kind load docker-image --name "$KIND_NAME" "$IMAGE"

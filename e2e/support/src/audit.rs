@@ -30,7 +30,7 @@ pub struct Write {
 }
 
 impl Audit {
-    /// Whether the tests can read the API server's log. Where they cannot, the test is skipped, which is said aloud.
+    /// True where the tests can read the API server's log. Elsewhere it says aloud that the test is skipped.
     pub fn is_kept(test: &str) -> bool {
         let is_kept = file().is_some();
         if !is_kept {
@@ -90,7 +90,7 @@ impl Audit {
     }
 }
 
-/// The log of the cluster that the tests run on, which `AUDIT_LOG` may name.
+/// The log of the cluster that the tests run on. `AUDIT_LOG` may name it.
 fn file() -> Option<PathBuf> {
     let named = std::env::var_os("AUDIT_LOG").filter(|file| !file.is_empty());
     if let Some(file) = named {

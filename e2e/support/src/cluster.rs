@@ -28,7 +28,7 @@ pub fn local() -> Option<HashMap<String, String>> {
     Some(pairs.collect())
 }
 
-/// Whether the tests run on the cluster that `make up CLUSTER=kind` brought up.
+/// True on the cluster that `make up CLUSTER=kind` brought up.
 pub fn is_kind() -> bool {
     let whole = kubeconfig().canonicalize().ok();
     whole.is_some() && whole == kind_folder().join("kubeconfig").canonicalize().ok()

@@ -8,11 +8,11 @@ pub struct Outside {
     pub api_service: String,
     pub api_server: String,
     pub kubelet: String,
-    /// None where nothing stands for what lies beyond the cluster.
+    /// None where the cluster has no stand-in for the outside world.
     pub world: Option<World>,
 }
 
-/// What stands for the world beyond the cluster, each as `address:port`.
+/// Stand-ins for the outside world, each as `address:port`.
 pub struct World {
     pub metadata: String,
     /// Stands for the internet.
@@ -23,12 +23,12 @@ pub struct World {
 }
 
 impl Outside {
-    /// The cluster's own addresses as it says itself. Without a world what `test` asks of it is skipped, which is said aloud.
+    /// Reads the cluster's own addresses from the cluster. Without stand-ins it says aloud that `test` skips its part about them.
     pub async fn of(cluster: &Cluster, test: &str) -> Result<Self> {
         let world = World::find()?;
         if world.is_none() {
-            let why = "nothing here stands for the internet and the metadata address (CLUSTER=local has it)";
-            cluster::skipped(&format!("{test}: the world beyond the cluster"), why);
+            let why = "this cluster has no stand-in for the internet and the metadata address (CLUSTER=local has)";
+            cluster::skipped(&format!("{test}: the outside world"), why);
         }
         let service = cluster
             .get(&path("services", "default", "kubernetes"))

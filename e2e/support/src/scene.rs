@@ -130,12 +130,12 @@ impl Scene {
         Ok(name.to_owned())
     }
 
-    /// A node that KWOK plays. None where the cluster has no KWOK, which is said aloud: the test is skipped.
+    /// A node that KWOK plays. Without KWOK it says aloud that `test` is skipped, and returns None.
     pub async fn node(&self, test: &str, labels: Value, taints: Value) -> Result<Option<String>> {
         if cluster::local().is_none() {
             cluster::skipped(
                 test,
-                "nobody plays further nodes in this cluster (CLUSTER=local has KWOK)",
+                "this cluster has no KWOK, which plays further nodes (CLUSTER=local has)",
             );
             return Ok(None);
         }
