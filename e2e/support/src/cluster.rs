@@ -56,7 +56,7 @@ pub fn folder() -> PathBuf {
 
 /// Where `e2e/up.sh` keeps the files of the kind cluster.
 pub fn kind_folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/kind")
+    PathBuf::from(super::REPOSITORY).join("target/kind")
 }
 
 /// A connection as the cluster's administrator.
