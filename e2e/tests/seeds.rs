@@ -2,7 +2,7 @@
 
 use crate::dedicated_nodes::{KEY, taint};
 use crate::support::quantity::number;
-use crate::support::{Scene, path, text};
+use crate::support::{Scene, eventually, path, secs, text};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -80,12 +80,16 @@ async fn the_three_plans_give_4_cpu_8_gi_and_100_gi() -> Result<()> {
         let tenant = scene
             .tenant(&name, &tier, json!({"configuration": configuration}))
             .await?;
-        let ready = tenant.ready().await?;
-        let effective = &ready["status"]["effective"];
-        ensure!(
-            effective["isolation"] == plan["spec"]["isolation"]["default"],
-            "{name}: {effective}"
-        );
+        // The operator may have seen the tenant before the tier's change.
+        eventually(&format!("the plan {name} to be in effect"), secs(20), async || {
+            let effective = tenant.ready().await?["status"]["effective"].clone();
+            ensure!(
+                effective["isolation"] == plan["spec"]["isolation"]["default"],
+                "{effective}"
+            );
+            Ok(())
+        })
+        .await?;
         let quota = scene
             .cluster
             .get(&path("resourcequotas", &tenant.name, "tenant"))
