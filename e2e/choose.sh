@@ -2,7 +2,10 @@
 # Which cluster is meant: CLUSTER=local|kind|current, or what fits this machine. Sets CLUSTER, says why, and leads kubectl and
 # helm there.
 
-. "$(dirname "${BASH_SOURCE[0]}")/cluster/settings.sh"
+# Takes three of the local cluster's settings. The names of the others, of its database and its gateway, are those by which users of
+# e2e/up.sh describe another cluster's.
+mapfile -t settings < <(. "$(dirname "${BASH_SOURCE[0]}")/cluster/settings.sh" && printf '%s\n' "$REPO" "$BIN" "$ADMIN_KUBECONFIG")
+REPO=${settings[0]} BIN=${settings[1]} ADMIN_KUBECONFIG=${settings[2]}
 # shellcheck disable=SC2034
 KIND_NAME=tenant-operator
 KIND_KUBECONFIG=$REPO/target/kind/kubeconfig

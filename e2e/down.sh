@@ -2,13 +2,14 @@
 # make down: removes what make up made, on the cluster that it chose (or CLUSTER says).
 set -euo pipefail
 . "$(dirname "$0")/choose.sh"
+. "$(dirname "$0")/kind/kind.sh"
 
 cd "$REPO"
 CLUSTER=${CLUSTER:-$(cat target/up-cluster 2>/dev/null || true)}
 choose_cluster
 case $CLUSTER in
 local) e2e/cluster/down.sh ;;
-kind) kind delete cluster --name "$KIND_NAME" --kubeconfig "$KIND_KUBECONFIG" ;;
+kind) kind_down ;;
 current)
   # The operator outlives its tenants: it is what removes them. Tenants with deletionPolicy Retain leave their namespaces.
   reachable || die "the cluster of the current KUBECONFIG does not answer"

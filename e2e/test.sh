@@ -36,6 +36,20 @@ part() {
   run "$@"
 }
 
+# Says aloud that a test is skipped, in the words of e2e/support/src/cluster.rs.
+skipped() { say "SKIPPED $1: $2"; }
+
+# Runs a test program on PostgreSQL of several versions. Only root can install them where they are missing.
+on_servers() {
+  local code=0
+  tests/postgres/servers.sh fetch || code=$?
+  if [ "$code" = 77 ]; then
+    skipped "$1" "a package for PostgreSQL is missing, and only root can install it"
+  else
+    rust --test "$1"
+  fi
+}
+
 # Parts that need no cluster, at low priority beside those that wait for it more than they compute. They are told of at their end.
 beside=()
 aside() {
@@ -47,7 +61,7 @@ aside() {
   say "beside what follows: ${beside[*]}"
   (
     renice -n 10 -p "$BASHPID" >/dev/null
-    for name in "${beside[@]}"; do run "$name" rust --test "$name" >/dev/null; done
+    for name in "${beside[@]}"; do run "$name" on_servers "$name" >/dev/null; done
   ) &
   lane=$!
 }
@@ -77,7 +91,7 @@ counts() {
   cat "$logs"/[!.]* 2>/dev/null | awk '
     /^test result:/ { passed += $4; failed += $6; next }
     /^[0-9]+ passed, [0-9]+ failed/ { passed += $1; failed += $3 }
-    /^SKIPPED / { skipped++ }
+    /SKIPPED / && !seen[$0]++ { skipped++ }
     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }'
 }
 
@@ -100,6 +114,7 @@ if ! { reachable && kubectl -n tenant-operator-system get deployment tenant-oper
   ours=yes
   run up e2e/up.sh
 fi
+part scripts tests/scripts.sh
 part chart tests/chart.sh
 part api rust --test api -- "${timed[@]}"
 part admission python3 tests/admission/main.py
@@ -114,6 +129,12 @@ if [ -n "${ALL:-}" ] && [ "$CLUSTER" = local ]; then
 fi
 if [ "$ours" ]; then run down e2e/down.sh; fi
 
+skips=$(cat "$logs"/[!.]* 2>/dev/null | grep -aoE 'SKIPPED .*' | sort -u)
+if [ -n "$skips" ]; then
+  say ""
+  say "skipped:"
+  say "$skips"
+fi
 mapfile -t failed < <(cat "$logs/.failed" 2>/dev/null)
 mapfile -t took < <(cat "$logs/.took" 2>/dev/null)
 say ""

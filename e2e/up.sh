@@ -2,6 +2,7 @@
 # make up: a cluster, the operator in it, the sample tenants Ready. May be run again at any time.
 #   CLUSTER=local|kind|current   which cluster (chosen unless told)
 #   IMAGE=NAME:TAG               with CLUSTER=current: the operator's image, which that cluster can pull
+#   KIND_IMAGE=NAME              with CLUSTER=kind: the node image (kind's own unless told)
 #   GATEWAY_NAMESPACE=NAME       where the gateway's proxies run (gateway-system, as in the local cluster)
 #   GATEWAY_CONTROLLER=NAME      with CLUSTER=current|kind: the gateway that samples have routes for; see gateway.sh
 #   DATABASE_HOST=HOST           with CLUSTER=current|kind: a PostgreSQL server for the samples; see database.sh
@@ -10,6 +11,7 @@ set -euo pipefail
 . "$(dirname "$0")/choose.sh"
 . "$(dirname "$0")/database.sh"
 . "$(dirname "$0")/gateway.sh"
+. "$(dirname "$0")/kind/kind.sh"
 . "$(dirname "$0")/rust.sh"
 
 NAMESPACE=tenant-operator-system
@@ -34,11 +36,7 @@ bring_up() {
     GATEWAY_CONTROLLER=EnvoyGateway
     ;;
   kind)
-    mkdir -p "$(dirname "$KIND_KUBECONFIG")"
-    if ! kind get clusters 2>/dev/null | grep -qx "$KIND_NAME"; then
-      kind create cluster --name "$KIND_NAME" --kubeconfig "$KIND_KUBECONFIG" --wait 120s
-    fi
-    kind export kubeconfig --name "$KIND_NAME" --kubeconfig "$KIND_KUBECONFIG"
+    kind_up
     e2e/cluster/build.sh clients samples
     ;;
   current)
@@ -57,17 +55,11 @@ load_image() {
     IMAGE=localhost/tenant-operator:$(sha256sum "$binary" | cut -c1-12)
     e2e/cluster/image.sh "$binary" "$IMAGE"
     ;;
-  kind)
-    docker build --tag tenant-operator:e2e .
-    IMAGE=tenant-operator:$(docker image inspect --format '{{.Id}}' tenant-operator:e2e | cut -d: -f2 | cut -c1-12)
-    docker tag tenant-operator:e2e "$IMAGE"
-    kind load docker-image --name "$KIND_NAME" "$IMAGE"
-    e2e/cluster/sample-image.sh --output target/kind/sample-image.tar
-    kind load image-archive --name "$KIND_NAME" target/kind/sample-image.tar
-    ;;
+  kind) kind_images ;;
   current)
     [ -n "${IMAGE:-}" ] || die "IMAGE=NAME:TAG must say which image of the operator that cluster can pull"
     say "the samples' image, executive-service:1.0.0, must be there too (e2e/cluster/sample-image.sh --output FILE makes it)"
+    say "and for make test the one with a shell, localhost/busybox:e2e (e2e/cluster/shell-image.sh --output FILE)"
     ;;
   esac
 }

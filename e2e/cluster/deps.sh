@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # deps.sh [PROGRAM:PACKAGE...]: what the cluster takes from Debian, or what is named: installs what is missing (as root), or says
-# what to install.
+# what to install. Without root it ends with status 77 when something is missing.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -21,7 +21,9 @@ fi
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-  die "missing: ${missing[*]} (Debian's package names). As root: apt-get update && apt-get install ${missing[*]}"
+  say "error: missing: ${missing[*]} (Debian's package names). As root: apt-get update && apt-get install ${missing[*]}"
+  if [ "$(id -u)" -ne 0 ]; then exit 77; fi
+  exit 1
 fi
 # Debian would make a PostgreSQL of its own and start it. A machine that has one, or has said what it wants, keeps that.
 if [[ " ${missing[*]} " == *" postgresql-15 "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then

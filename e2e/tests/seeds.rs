@@ -2,7 +2,7 @@
 
 use crate::dedicated_nodes::{KEY, taint};
 use crate::support::quantity::number;
-use crate::support::{Scene, path, text};
+use crate::support::{Scene, eventually, path, secs, text};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,7 +19,10 @@ fn fixture(file: &str) -> Result<Vec<Value>> {
 #[tokio::test]
 async fn tenant_a_gets_its_quota_and_three_replicas_on_its_nodes() -> Result<()> {
     let scene = Scene::new("agentic").await?;
-    let node = scene.node("node", json!({KEY: scene.name}), taint(&scene.name)).await?;
+    let test = "tenant_a_gets_its_quota_and_three_replicas_on_its_nodes";
+    let Some(node) = scene.node(test, json!({KEY: scene.name}), taint(&scene.name)).await? else {
+        return Ok(());
+    };
     let tier = &fixture("agentic-apisix/tier.yaml")?[0];
     let tier = scene.tier(tier["spec"].clone()).await?;
     let mut spec = fixture("agentic-apisix/tenant-a.yaml")?[0]["spec"].clone();
@@ -77,12 +80,16 @@ async fn the_three_plans_give_4_cpu_8_gi_and_100_gi() -> Result<()> {
         let tenant = scene
             .tenant(&name, &tier, json!({"configuration": configuration}))
             .await?;
-        let ready = tenant.ready().await?;
-        let effective = &ready["status"]["effective"];
-        ensure!(
-            effective["isolation"] == plan["spec"]["isolation"]["default"],
-            "{name}: {effective}"
-        );
+        // The operator may have seen the tenant before the tier's change.
+        eventually(&format!("the plan {name} to be in effect"), secs(20), async || {
+            let effective = tenant.ready().await?["status"]["effective"].clone();
+            ensure!(
+                effective["isolation"] == plan["spec"]["isolation"]["default"],
+                "{effective}"
+            );
+            Ok(())
+        })
+        .await?;
         let quota = scene
             .cluster
             .get(&path("resourcequotas", &tenant.name, "tenant"))

@@ -30,12 +30,21 @@ pub struct Write {
 }
 
 impl Audit {
-    /// The log from now on. An error where the cluster has none, such as one that was not brought up by `make up`.
+    /// True where the tests can read the API server's log. Elsewhere it says aloud that the test is skipped.
+    pub fn is_kept(test: &str) -> bool {
+        let is_kept = file().is_some();
+        if !is_kept {
+            cluster::skipped(
+                test,
+                "no audit log of this cluster is at hand (CLUSTER=local and CLUSTER=kind have one, AUDIT_LOG names another)",
+            );
+        }
+        is_kept
+    }
+
+    /// The log from now on. An error where [`Audit::is_kept`] is false.
     pub fn now() -> Result<Self> {
-        let file = match std::env::var_os("AUDIT_LOG") {
-            Some(file) => PathBuf::from(file),
-            None => cluster::folder().join("logs/audit.log"),
-        };
+        let file = file().context("no audit log of this cluster is at hand")?;
         let from = std::fs::metadata(&file)
             .with_context(|| format!("no audit log {}", file.display()))?
             .len();
@@ -79,6 +88,21 @@ impl Audit {
         };
         Ok(self.writes()?.into_iter().filter(counted).collect())
     }
+}
+
+/// The log of the cluster that the tests run on. `AUDIT_LOG` may name it.
+fn file() -> Option<PathBuf> {
+    let named = std::env::var_os("AUDIT_LOG").filter(|file| !file.is_empty());
+    if let Some(file) = named {
+        return Some(PathBuf::from(file));
+    }
+    if let Some(env) = cluster::local() {
+        return env.get("AUDIT_LOG").map(PathBuf::from);
+    }
+    // A kind cluster that was made without e2e/kind/cluster.yaml writes nothing into it.
+    let file = cluster::kind_folder().join("audit/audit.log");
+    let is_written = file.metadata().is_ok_and(|file| file.len() > 0);
+    (cluster::is_kind() && is_written).then_some(file)
 }
 
 fn read(event: &Value, verb: String) -> Write {

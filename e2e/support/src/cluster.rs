@@ -28,7 +28,14 @@ pub fn local() -> Option<HashMap<String, String>> {
     Some(pairs.collect())
 }
 
-/// Says aloud that a test is skipped: not by a macro, whose output is kept back when a test passes.
+/// True on the cluster that `make up CLUSTER=kind` brought up.
+pub fn is_kind() -> bool {
+    let whole = kubeconfig().canonicalize().ok();
+    whole.is_some() && whole == kind_folder().join("kubeconfig").canonicalize().ok()
+}
+
+/// Says aloud that a test, or a part of one, is skipped: not by a macro, whose output is kept back when a test passes. `e2e/test.sh`
+/// counts these lines.
 pub fn skipped(test: &str, why: &str) {
     let said = format!("SKIPPED {test}: {why}\n");
     let _ = std::io::stderr().write_all(said.as_bytes());
@@ -45,6 +52,11 @@ pub fn kubeconfig() -> PathBuf {
 /// Where the local cluster keeps its files.
 pub fn folder() -> PathBuf {
     PathBuf::from(super::REPOSITORY).join("target/cluster")
+}
+
+/// Where `e2e/up.sh` keeps the files of the kind cluster.
+pub fn kind_folder() -> PathBuf {
+    PathBuf::from(super::REPOSITORY).join("target/kind")
 }
 
 /// A connection as the cluster's administrator.

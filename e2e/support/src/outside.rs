@@ -2,13 +2,18 @@
 
 use super::{Cluster, cluster, path, text};
 use anyhow::{Context, Result};
-use std::collections::HashMap;
 
 /// Each as `address:port`.
 pub struct Outside {
     pub api_service: String,
     pub api_server: String,
     pub kubelet: String,
+    /// None where the cluster has no stand-in for the outside world.
+    pub world: Option<World>,
+}
+
+/// Stand-ins for the outside world, each as `address:port`.
+pub struct World {
     pub metadata: String,
     /// Stands for the internet.
     pub listed: String,
@@ -18,20 +23,13 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// The stand-ins of the test cluster, as its env file names them; the cluster's own addresses as it says itself.
-    pub async fn of(cluster: &Cluster) -> Result<Self> {
-        let file = cluster::folder().join("env");
-        let env = std::fs::read_to_string(&file).unwrap_or_default();
-        let env: HashMap<_, _> = env
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .map(|(k, v)| (k, v.trim_matches('\'')))
-            .collect();
-        let value = |key: &str, otherwise: &str| env.get(key).copied().unwrap_or(otherwise).to_owned();
-        let port: u16 = value("OUTSIDE_PORT", "8080").parse().context("OUTSIDE_PORT")?;
-        let with_port = |address: String| format!("{address}:{port}");
-        let listed = value("OUTSIDE_LISTED_IP", "203.0.113.10");
-
+    /// Reads the cluster's own addresses from the cluster. Without stand-ins it says aloud that `test` skips its part about them.
+    pub async fn of(cluster: &Cluster, test: &str) -> Result<Self> {
+        let world = World::find()?;
+        if world.is_none() {
+            let why = "this cluster has no stand-in for the internet and the metadata address (CLUSTER=local has)";
+            cluster::skipped(&format!("{test}: the outside world"), why);
+        }
         let service = cluster
             .get(&path("services", "default", "kubernetes"))
             .await
@@ -56,11 +54,29 @@ impl Outside {
             api_service: format!("{}:443", text(&service["spec"]["clusterIP"])),
             api_server: format!("{server}:{}", slice["ports"][0]["port"]),
             kubelet: format!("{}:10250", text(&node["address"])),
-            metadata: with_port(value("METADATA_IP", "169.254.169.254")),
-            listed_cidr: format!("{listed}/32"),
-            listed: with_port(listed),
-            other: with_port(value("OUTSIDE_OTHER_IP", "198.51.100.10")),
-            port,
+            world,
         })
+    }
+}
+
+impl World {
+    /// As the local cluster's env file tells of it.
+    fn find() -> Result<Option<Self>> {
+        let Some(env) = cluster::local() else {
+            return Ok(None);
+        };
+        let value = |key: &str| {
+            env.get(key)
+                .with_context(|| format!("no {key} in the local cluster's env"))
+        };
+        let port: u16 = value("OUTSIDE_PORT")?.parse().context("OUTSIDE_PORT")?;
+        let at = |key: &str| anyhow::Ok(format!("{}:{port}", value(key)?));
+        Ok(Some(Self {
+            metadata: at("METADATA_IP")?,
+            listed: at("OUTSIDE_LISTED_IP")?,
+            listed_cidr: format!("{}/32", value("OUTSIDE_LISTED_IP")?),
+            other: at("OUTSIDE_OTHER_IP")?,
+            port,
+        }))
     }
 }

@@ -1,6 +1,6 @@
 //! What one test makes in the cluster: under a random name, and removed in the end, also when the test fails.
 
-use super::{Cluster, TestTenant, admin, kubectl, operator, path, pods};
+use super::{Cluster, TestTenant, admin, cluster, kubectl, operator, path, pods};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -130,9 +130,16 @@ impl Scene {
         Ok(name.to_owned())
     }
 
-    /// A node that KWOK plays.
-    pub async fn node(&self, suffix: &str, labels: Value, taints: Value) -> Result<String> {
-        let name = format!("{}-{suffix}", self.name);
+    /// A node that KWOK plays. Without KWOK it says aloud that `test` is skipped, and returns None.
+    pub async fn node(&self, test: &str, labels: Value, taints: Value) -> Result<Option<String>> {
+        if cluster::local().is_none() {
+            cluster::skipped(
+                test,
+                "this cluster has no KWOK, which plays further nodes (CLUSTER=local has)",
+            );
+            return Ok(None);
+        }
+        let name = format!("{}-node", self.name);
         self.made().nodes.push(name.clone());
         let room = json!({"cpu": "8", "memory": "16Gi", "pods": "100", "ephemeral-storage": "100Gi"});
         let mut body = json!({
@@ -146,7 +153,7 @@ impl Scene {
             .create(&path("nodes", "", ""), &body)
             .await
             .context("create a node")?;
-        Ok(name)
+        Ok(Some(name))
     }
 
     fn made(&self) -> std::sync::MutexGuard<'_, Made> {
