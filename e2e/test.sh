@@ -108,8 +108,11 @@ fi
 if [ "$CLUSTER" = local ]; then tests/postgres/servers.sh fetch >/dev/null 2>&1 & fi
 part build build
 part unit rust --lib --bins --test render -- "${timed[@]}"
-ours=
-if ! { reachable && kubectl -n tenant-operator-system get deployment tenant-operator >/dev/null 2>&1; }; then
+ours= needs_cluster=
+for name in api admission e2e disruptive crd enforcer netpol; do
+  if wanted "$name"; then needs_cluster=yes; fi
+done
+if [ "$needs_cluster" ] && ! { reachable && kubectl -n tenant-operator-system get deployment tenant-operator >/dev/null 2>&1; }; then
   say "no operator runs there yet: bringing it up"
   ours=yes
   run up e2e/up.sh
@@ -132,7 +135,7 @@ if [ "$ours" ]; then run down e2e/down.sh; fi
 skips=$(cat "$logs"/[!.]* 2>/dev/null | grep -aoE 'SKIPPED .*' | sort -u)
 if [ -n "$skips" ]; then
   say ""
-  say "skipped:"
+  say "$(wc -l <<<"$skips") skipped:"
   say "$skips"
 fi
 mapfile -t failed < <(cat "$logs/.failed" 2>/dev/null)
