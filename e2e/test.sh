@@ -24,7 +24,6 @@ rust() { cargo test --quiet --locked "$@"; }
 choose_cluster
 part unit rust --lib --bins --test render
 part postgres rust --test postgres
-part postgres_shared rust --test postgres_shared
 ours=
 if ! { reachable && kubectl -n tenant-operator-system get deployment tenant-operator >/dev/null 2>&1; }; then
   say "no operator runs there yet: bringing it up"

@@ -90,6 +90,7 @@ template() {
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 shared_buffers = '16MB'
+max_wal_size = '64MB'
 dynamic_shared_memory_type = mmap
 max_connections = 50
 fsync = off
