@@ -23,6 +23,7 @@ rust() { cargo test --quiet --locked "$@"; }
 
 choose_cluster
 part unit rust --lib --bins --test render
+part postgres_versions tests/postgres/servers_test.sh
 part postgres rust --test postgres
 ours=
 if ! { reachable && kubectl -n tenant-operator-system get deployment tenant-operator >/dev/null 2>&1; }; then

@@ -161,7 +161,7 @@ launch() {
   (
     cd /
     exec setsid nohup env -i PATH=/usr/bin:/bin LANG=C "${user[@]}" "$1/bin/postgres" -D "$2/data" -p "$3" \
-      >>"$2/log" 2>&1 </dev/null
+      >>"$2/log" 2>&1 </dev/null 9>&-
   ) &
   pid=$!
   for _ in $(seq 600); do
