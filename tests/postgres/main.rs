@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tenant_operator::postgres::plan::Place;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// No single test takes longer, on a busy machine either.
 const LIMIT: Duration = Duration::from_secs(450);
@@ -161,11 +162,14 @@ fn main() -> ExitCode {
         .skip(1)
         .find(|argument| !argument.starts_with('-'))
         .unwrap_or_default();
+    servers::sweep();
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
     let result = runtime.block_on(async {
+        let mut ended = signal(SignalKind::terminate()).expect("signals");
         tokio::select! {
             result = all(&filter) => Some(result),
             _ = tokio::signal::ctrl_c() => None,
+            _ = ended.recv() => None,
         }
     });
     // Servers end with the tests that use them.

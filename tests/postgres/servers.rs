@@ -63,11 +63,25 @@ static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
     }
 });
 
+const PREFIX: &str = "tenant-operator-pg-";
+
+/// Ends the servers of runs that were killed: their data would stay in memory.
+pub fn sweep() {
+    for entry in PLACE.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            script(&["stop", &entry.path().to_string_lossy()]);
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl Pg {
     /// A server of this version.
     pub async fn start(major: u32) -> Arc<Self> {
         let start = move || {
-            let name = format!("tenant-operator-pg-{}-{major}-{}", std::process::id(), number());
+            let name = format!("{PREFIX}{}-{major}-{}", std::process::id(), number());
             Self::start_in(major, PLACE.join(name))
         };
         Arc::new(spawn_blocking(start).await.expect("a server"))
