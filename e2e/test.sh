@@ -118,11 +118,12 @@ if [ "$needs_cluster" ] && ! { reachable && kubectl -n tenant-operator-system ge
   run up e2e/up.sh
 fi
 part scripts tests/scripts.sh
+part versions tests/postgres/servers_test.sh
 part chart tests/chart.sh
 part api rust --test api -- "${timed[@]}"
 part admission python3 tests/admission/main.py
 part e2e rust --test e2e -- --test-threads "${TEST_THREADS:-6}" "${timed[@]}"
-aside postgres postgres_shared
+aside postgres
 part disruptive rust --test e2e_disruptive -- --test-threads 1 --skip crd_removal "${timed[@]}"
 part crd rust --test e2e_disruptive -- --test-threads 1 "${timed[@]}" crd_removal
 rejoin

@@ -5,8 +5,9 @@
 # postgres.sh psql [ARGUMENTS]      as superuser, by the socket
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$CLUSTER_SRC/../postgresql.sh"
 
-PROGRAMS=/usr/lib/postgresql/15/bin
+PROGRAMS=$(distribution_postgresql)/bin || die "there is no PostgreSQL: install the package postgresql"
 HOME_DIR=$STATE/postgres
 DATA=$HOME_DIR/data
 AS_POSTGRES=(setpriv --reuid=postgres --regid=postgres --init-groups)

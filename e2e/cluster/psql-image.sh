@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# psql-image.sh [options of image.sh]: a shell and Debian's psql, with the libraries that it loads, for pods that are a
+# psql-image.sh [options of image.sh]: a shell and the distribution's psql, with the libraries that it loads, for pods that are a
 # database's client.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$CLUSTER_SRC/../postgresql.sh"
 
-psql=/usr/lib/postgresql/15/bin/psql
+psql=$(distribution_postgresql)/bin/psql || die "there is no PostgreSQL: install the package postgresql"
 busybox=$(command -v busybox)
 mapfile -t loaded < <(libraries "$psql")
 exec "$CLUSTER_SRC/image.sh" "$busybox" "$PSQL_IMAGE" --as /bin/busybox --entrypoint /bin/sh \

@@ -1,6 +1,7 @@
 //! What was granted by hand inside a tenant's schema is found and taken back; what tenants use is counted whatever they do.
 
-use crate::site::{Site, number, run, text};
+use crate::servers::number;
+use crate::site::{Site, run, text};
 use tenant_operator::postgres::plan::Place;
 
 pub async fn finds_what_was_granted(site: Site, place: Place) {

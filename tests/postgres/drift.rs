@@ -115,7 +115,7 @@ pub async fn is_put_back(site: Site, place: Place) {
     site.converge(&tenant.wanted).await;
     let names = tenant.wanted.names.clone();
     let root = site.root().await;
-    let stranger = format!("stranger_{}", crate::site::number());
+    let stranger = format!("stranger_{}", crate::servers::number());
     run(
         &root,
         &format!(
@@ -124,7 +124,7 @@ pub async fn is_put_back(site: Site, place: Place) {
         ),
     )
     .await;
-    let outsider = format!("outsider_{}", crate::site::number());
+    let outsider = format!("outsider_{}", crate::servers::number());
     run(&root, &format!("CREATE ROLE {outsider}")).await;
     let before = dump(&site, &names).await;
     let own = if place == Place::Schema { SCHEMA } else { DATABASE };

@@ -1,23 +1,16 @@
 //! A server that is away, slow, full or read-only: said for what it is, waited for within bounds, and well again afterwards.
 
 use crate::proxy::Proxy;
-use crate::servers::Pg;
-use crate::site::{Admin, Site, connect, number, run, superuser, text};
+use crate::site::{Site, connect, run, superuser, text};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tenant_operator::postgres::Statement;
 use tenant_operator::postgres::client::Error;
 use tenant_operator::postgres::plan::{Place, Step, Venue};
 use tenant_operator::sql;
-use tokio::task::spawn_blocking;
 
 pub async fn are_said_and_survived(site: Site, place: Place) {
-    let major = site.pg.major;
-    let pg = spawn_blocking(move || Arc::new(Pg::start(major, &format!("-faults-{}", number()))))
-        .await
-        .expect("server");
-    let site = Site::new(&pg, Admin::CreateRole).await;
+    let pg = site.pg.clone();
     let tenant = site.new_tenant(&place).await;
 
     // Gone in the middle of a transaction, and then not there at all.
@@ -27,8 +20,7 @@ pub async fn are_said_and_survived(site: Site, place: Place) {
             .await
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let server = pg.clone();
-    spawn_blocking(move || server.stop()).await.expect("stop");
+    pg.stop();
     let error = half.await.expect("task").expect_err("the server went away");
     assert!(
         ["ServerBusy", "ServerUnreachable"].contains(&error.reason()),
@@ -41,8 +33,7 @@ pub async fn are_said_and_survived(site: Site, place: Place) {
         "{:?}",
         busy.elapsed()
     );
-    let server = pg.clone();
-    spawn_blocking(move || server.start_again()).await.expect("start");
+    pg.start_again();
     site.is_quiet(&tenant.wanted).await;
     assert_eq!(marked(&site).await, "0", "half a transaction stayed");
 
@@ -112,8 +103,6 @@ pub async fn are_said_and_survived(site: Site, place: Place) {
     assert!(matches!(&wrong, Err(Error::Authentication(_))), "{wrong:?}");
     drop(wrong);
     site.remove(&tenant).await;
-    drop((site, fresh, root));
-    spawn_blocking(move || drop(pg)).await.expect("stopped");
 }
 
 /// Much at once, through few connections.

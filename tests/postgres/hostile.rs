@@ -1,9 +1,8 @@
 //! A tenant that lays traps: things of its own with the operator's words for names, names that hurt, very many things, and
 //! transactions that it does not end.
 
-use crate::servers::Pg;
-use crate::site::{Admin, Site, number, run, state, superuser, text};
-use std::sync::Arc;
+use crate::servers::number;
+use crate::site::{Admin, Site, run, state, superuser, text};
 use tenant_operator::postgres::plan::{Login, Place};
 
 /// Every name that the operator's statements call, in the tenant's own schema and before `pg_catalog` on its path.
@@ -63,10 +62,8 @@ pub async fn traps_are_not_sprung(site: Site, place: Place) {
 }
 
 pub async fn names_and_numbers_hurt_nobody(site: Site, place: Place) {
-    // A server with few locks, of its own.
-    let major = site.pg.major;
-    let start = move || Arc::new(Pg::start(major, &format!("-few-{}", number())));
-    let pg = tokio::task::spawn_blocking(start).await.expect("server");
+    // A server with few locks.
+    let pg = site.pg.clone();
     let root = superuser(&pg, "postgres").await;
     for setting in [
         "max_locks_per_transaction = 10",
@@ -76,13 +73,8 @@ pub async fn names_and_numbers_hurt_nobody(site: Site, place: Place) {
         run(&root, &format!("ALTER SYSTEM SET {setting}")).await;
     }
     drop(root);
-    let again = pg.clone();
-    tokio::task::spawn_blocking(move || {
-        again.stop();
-        again.start_again();
-    })
-    .await
-    .expect("restart");
+    pg.stop();
+    pg.start_again();
     let site = Site::new(&pg, site.admin).await;
     let mut tenant = site.new_tenant(&place).await;
     let session = site.session(&tenant, 0).await;
@@ -231,7 +223,7 @@ pub async fn what_logins_own_is_found(site: Site, place: Place) {
     }
     drop((other, session));
     // In a database that was open to it once.
-    let elsewhere = format!("elsewhere_{}", crate::site::number());
+    let elsewhere = format!("elsewhere_{}", number());
     let root = site.root().await;
     run(
         &root,

@@ -1,5 +1,5 @@
-//! The SQL layer against real servers: `cargo test --test postgres [NAME]`, of the versions in `PG_VERSIONS` (all: "13 15 16 17
-//! 18"), each with a superuser and with a role that has CREATEROLE and CREATEDB only.
+//! The SQL layer against real servers: `cargo test --test postgres [NAME]`, on the versions that `servers.sh versions` says, each
+//! with a superuser and with a role that has CREATEROLE and CREATEDB only.
 
 mod proxy;
 mod servers;
@@ -17,9 +17,11 @@ mod hostile;
 mod lifecycle;
 mod quoting;
 mod secrets;
+mod shared;
 mod tls;
 
 use servers::Pg;
+use shared::world::World;
 use site::{Admin, Site};
 use std::future::Future;
 use std::pin::Pin;
@@ -27,73 +29,131 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tenant_operator::postgres::plan::Place;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// No single test takes longer, on a busy machine either.
 const LIMIT: Duration = Duration::from_secs(450);
-/// How many run at once.
+/// What takes longer is said at the end.
+const SLOW: Duration = Duration::from_secs(10);
+/// How many run at once: more than there are cores, because some wait for a lock or for time to pass.
 const AT_ONCE: usize = 4;
 
-type Run = fn(Site, Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+type Run = fn(Arc<Pg>, Admin, Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// On which of the run's versions a subject is tried. Every one of them is behind `Every`, but for these:
+///
+/// | subject | on | because |
+/// |---|---|---|
+/// | `crash` | two | the operator sends one set of statements before 16 and another from 16 on |
+/// | `quoting` | one | literals and identifiers are read alike since 9.1 |
+/// | `tls` | one | the client judges the certificate |
+/// | `faults` | one | the client gives up, tries again and bounds its connections |
+/// | `secrets` | one | the operator sends verifiers only, so that no version has a password to log |
+#[derive(Clone, Copy)]
+enum On {
+    Every,
+    /// The distribution's and the newest.
+    Two,
+    /// The distribution's; every one where `PG_VERSIONS` names them.
+    One,
+}
 
 /// One subject, and where it is tried.
 struct Subject {
     name: &'static str,
     models: &'static [Place],
-    versions: &'static [u32],
+    on: On,
     admins: &'static [Admin],
-    /// With nothing else on the server.
-    alone: bool,
+    /// On a server that nothing else uses, just as it was installed.
+    own: bool,
     run: Run,
 }
 
 const BOTH: &[Place] = &[Place::Schema, Place::Database];
-const EVERY: &[u32] = &[13, 15, 16, 17, 18];
+const SCHEMA: &[Place] = &[Place::Schema];
+const LIMITED: &[Admin] = &[Admin::CreateRole];
 
 macro_rules! subject {
-    ($module:ident::$name:ident, $models:expr $(, $field:ident: $value:expr)*) => {
+    (@ $name:expr, $models:expr, $own:expr, $run:expr $(, $field:ident: $value:expr)*) => {
         #[allow(clippy::needless_update)]
         Subject {
             $($field: $value,)*
             ..Subject {
-                name: concat!(stringify!($module), "::", stringify!($name)),
+                name: $name,
                 models: $models,
-                versions: EVERY,
+                on: On::Every,
                 admins: &[Admin::Superuser, Admin::CreateRole],
-                alone: false,
-                run: |site, place| Box::pin($module::$name(site, place)),
+                own: $own,
+                run: $run,
             }
         }
+    };
+    (shared::$module:ident::$name:ident $(, $field:ident: $value:expr)*) => {
+        subject!(@ concat!("shared::", stringify!($module), "::", stringify!($name)), SCHEMA, true, |pg, admin, _| {
+            Box::pin(async move { shared::$module::$name(World::new(pg, admin).await).await })
+        } $(, $field: $value)*)
+    };
+    ($module:ident::$name:ident, $models:expr $(, $field:ident: $value:expr)*) => {
+        subject!(@ concat!(stringify!($module), "::", stringify!($name)), $models, false, |pg, admin, place| {
+            Box::pin(async move {
+                let site = Site::new(&pg, admin).await;
+                $module::$name(site.clone(), place).await;
+                site.end().await;
+            })
+        } $(, $field: $value)*)
     };
 }
 
 fn subjects() -> Vec<Subject> {
     vec![
         // The longest first.
-        subject!(crash::while_made, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
-        subject!(crash::while_extended, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
-        subject!(crash::while_removed, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
-        subject!(crash::while_read_only, BOTH, versions: &[15, 18], admins: &[Admin::CreateRole]),
+        subject!(crash::while_made, BOTH, on: On::Two, admins: LIMITED),
+        subject!(crash::while_extended, BOTH, on: On::Two, admins: LIMITED),
+        subject!(crash::while_removed, BOTH, on: On::Two, admins: LIMITED),
+        subject!(crash::while_read_only, BOTH, on: On::Two, admins: LIMITED),
         // Roles are made and closed alike, whatever they are for.
-        subject!(crash::while_rotated, &[Place::Schema], versions: &[15, 18], admins: &[Admin::CreateRole]),
-        subject!(crash::while_closed, &[Place::Schema], versions: &[15, 18], admins: &[Admin::CreateRole]),
+        subject!(crash::while_rotated, SCHEMA, on: On::Two, admins: LIMITED),
+        subject!(crash::while_closed, SCHEMA, on: On::Two, admins: LIMITED),
         subject!(lifecycle::comes_stays_and_goes, BOTH),
         subject!(drift::is_put_back, BOTH),
-        subject!(attacks::open_doors_are_told, &[Place::Schema], alone: true),
+        subject!(attacks::open_doors_are_told, SCHEMA, own: true),
         subject!(attacks::are_refused, BOTH),
         subject!(conflicts::are_left_alone, BOTH),
         subject!(beyond::is_seen, BOTH),
-        subject!(cost::grows_with_the_number, &[Place::Schema], admins: &[Admin::Superuser], alone: true),
-        subject!(audit::finds_what_was_granted, &[Place::Schema]),
+        subject!(cost::grows_with_the_number, SCHEMA, admins: &[Admin::Superuser], own: true),
+        subject!(audit::finds_what_was_granted, SCHEMA),
         subject!(audit::usage_is_counted, BOTH),
-        subject!(quoting::survives_the_server, &[Place::Schema], admins: &[Admin::Superuser]),
+        subject!(quoting::survives_the_server, SCHEMA, on: On::One, admins: &[Admin::Superuser]),
         subject!(hostile::traps_are_not_sprung, BOTH),
-        subject!(hostile::names_and_numbers_hurt_nobody, BOTH, admins: &[Admin::CreateRole]),
+        subject!(hostile::names_and_numbers_hurt_nobody, BOTH, admins: LIMITED, own: true),
         subject!(hostile::open_transactions_hold_nothing_up, BOTH),
         subject!(hostile::what_logins_own_is_found, BOTH),
-        subject!(faults::are_said_and_survived, &[Place::Schema], admins: &[Admin::CreateRole]),
-        subject!(faults::connections_are_bounded, BOTH, admins: &[Admin::CreateRole]),
-        subject!(tls::trusts_as_it_is_told, &[Place::Schema], versions: &[15], admins: &[Admin::CreateRole]),
-        subject!(secrets::stay_out_of_the_log, BOTH, admins: &[Admin::CreateRole]),
+        subject!(faults::are_said_and_survived, SCHEMA, on: On::One, admins: LIMITED, own: true),
+        subject!(faults::connections_are_bounded, BOTH, on: On::One, admins: LIMITED),
+        subject!(tls::trusts_as_it_is_told, SCHEMA, on: On::One, admins: LIMITED, own: true),
+        subject!(secrets::stay_out_of_the_log, BOTH, on: On::One, admins: LIMITED, own: true),
+        subject!(shared::applications::the_tenant_that_it_names),
+        subject!(shared::applications::one_backend_serves_two),
+        subject!(shared::applications::one_of_several_applications),
+        subject!(shared::drift::comes_back),
+        subject!(shared::drift::stays_closed),
+        subject!(shared::drift::new_tables),
+        subject!(shared::drift::the_group),
+        subject!(shared::drift::what_the_spec_drops),
+        subject!(shared::drift::not_ours),
+        subject!(shared::findings::tables),
+        subject!(shared::findings::roles),
+        subject!(shared::findings::around),
+        subject!(shared::findings::the_script, admins: LIMITED, run: |pg, admin, _| {
+            Box::pin(async move { shared::findings::the_script(World::bare(pg, admin).await).await })
+        }),
+        subject!(shared::quiet::one_statement_that_reads),
+        subject!(shared::quiet::a_thousand_tenants),
+        subject!(shared::removal::nothing_is_left),
+        subject!(shared::removal::what_stands_in_the_way),
+        subject!(shared::tenants::its_own_rows_only),
+        subject!(shared::tenants::nothing_goes_around),
+        subject!(shared::tenants::the_registry),
     ]
 }
 
@@ -102,77 +162,144 @@ fn main() -> ExitCode {
         .skip(1)
         .find(|argument| !argument.starts_with('-'))
         .unwrap_or_default();
-    let versions = std::env::var("PG_VERSIONS").unwrap_or_else(|_| "13 15 16 17 18".into());
-    let versions: Vec<u32> = versions
-        .split_whitespace()
-        .map(|text| text.parse().expect("PG_VERSIONS"))
-        .collect();
+    servers::sweep();
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
-    let servers: Vec<Arc<Pg>> = versions.iter().map(|major| Arc::new(Pg::start(*major, ""))).collect();
-    let failed = runtime.block_on(async {
+    let result = runtime.block_on(async {
+        let mut ended = signal(SignalKind::terminate()).expect("signals");
         tokio::select! {
-            failed = all(&servers, &filter) => failed,
-            _ = tokio::signal::ctrl_c() => vec!["interrupted".into()],
+            result = all(&filter) => Some(result),
+            _ = tokio::signal::ctrl_c() => None,
+            _ = ended.recv() => None,
         }
     });
-    runtime.shutdown_timeout(Duration::from_secs(5));
-    drop(servers);
-    for failure in &failed {
-        println!("FAILED {failure}");
-    }
-    if failed.is_empty() {
+    // Servers end with the tests that use them.
+    runtime.shutdown_timeout(Duration::from_secs(30));
+    let Some((passed, failed)) = result else {
+        println!("FAILED interrupted");
+        return ExitCode::FAILURE;
+    };
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
 }
 
-async fn all(servers: &[Arc<Pg>], filter: &str) -> Vec<String> {
-    let mut failed = Vec::new();
-    for alone in [true, false] {
-        for pg in servers.iter().filter(|_| !alone) {
-            site::harden(pg).await;
-        }
-        let room = Arc::new(tokio::sync::Semaphore::new(if alone { 1 } else { AT_ONCE }));
-        let mut running = Vec::new();
-        for subject in subjects().into_iter().filter(|s| s.alone == alone) {
-            for pg in servers.iter().filter(|pg| subject.versions.contains(&pg.major)) {
-                for &admin in subject.admins {
-                    for place in subject.models {
-                        let name = format!("{} {} {admin:?} {place:?}", subject.name, pg.major);
-                        if !name.contains(filter) {
-                            continue;
-                        }
-                        let (pg, place, room, run) = (pg.clone(), place.clone(), room.clone(), subject.run);
-                        running.push((
-                            name.clone(),
-                            tokio::spawn(async move {
-                                let _room = room.acquire().await;
-                                let begun = Instant::now();
-                                let site = Site::new(&pg, admin).await;
-                                let done = tokio::time::timeout(LIMIT, run(site, place)).await;
-                                assert!(done.is_ok(), "took longer than {LIMIT:?}");
-                                println!("ok {name} ({:.1} s)", begun.elapsed().as_secs_f32());
-                            }),
-                        ));
-                    }
-                }
+/// How many passed, and how many failed.
+async fn all(filter: &str) -> (usize, usize) {
+    let (versions, distribution) = servers::versions();
+    let asked = std::env::var("PG_VERSIONS").is_ok_and(|versions| !versions.is_empty());
+    let newest = versions.last().copied();
+    let mut cases = Vec::new();
+    for subject in subjects() {
+        for &major in &versions {
+            let tried = match subject.on {
+                On::Every => true,
+                On::Two => major == distribution || Some(major) == newest,
+                On::One => major == distribution || asked,
+            };
+            if tried {
+                cases.extend(cases_of(&subject, major).filter(|case| case.name.contains(filter)));
             }
         }
-        for (name, task) in running {
-            let Err(error) = task.await else { continue };
-            let why = error.try_into_panic().map_or_else(
-                |error| error.to_string(),
-                |said| match said.downcast::<String>() {
-                    Ok(text) => *text,
-                    Err(said) => said
-                        .downcast::<&str>()
-                        .map_or_else(|_| "panicked".into(), |text| text.to_string()),
-                },
-            );
-            println!("FAILED {name}: {why}");
-            failed.push(format!("{name}: {why}"));
+    }
+    let used = |major: &&u32| cases.iter().any(|case: &Case| !case.own && case.major == **major);
+    let starting = futures::future::join_all(versions.iter().filter(used).map(|major| Pg::start(*major))).await;
+    let servers: Arc<[Arc<Pg>]> = starting.into();
+    for pg in &*servers {
+        site::harden(pg).await;
+    }
+    let room = Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
+    let running: Vec<_> = cases
+        .into_iter()
+        .map(|case| {
+            let (room, servers) = (room.clone(), servers.clone());
+            (
+                case.name.clone(),
+                tokio::spawn(async move {
+                    let _room = room.acquire().await;
+                    case.run(&servers).await
+                }),
+            )
+        })
+        .collect();
+    drop(servers);
+    let (mut slow, mut failures, mut passed) = (Vec::new(), Vec::new(), 0);
+    for (name, task) in running {
+        match task.await {
+            Ok(took) => {
+                passed += 1;
+                if took > SLOW {
+                    slow.push(format!("slow: {name} ({:.1} s)", took.as_secs_f32()));
+                }
+            }
+            Err(error) => {
+                let failure = format!("FAILED {name}: {}", reason(error));
+                println!("{failure}");
+                failures.push(failure);
+            }
         }
     }
-    failed
+    for line in slow.iter().chain(&failures) {
+        println!("{line}");
+    }
+    (passed, failures.len())
+}
+
+/// A subject in one place.
+struct Case {
+    name: String,
+    major: u32,
+    admin: Admin,
+    place: Place,
+    own: bool,
+    run: Run,
+}
+
+fn cases_of(subject: &Subject, major: u32) -> impl Iterator<Item = Case> {
+    let models = subject.models;
+    subject.admins.iter().flat_map(move |&admin| {
+        models.iter().map(move |place| Case {
+            name: match models.len() {
+                1 => format!("{} {major} {admin:?}", subject.name),
+                _ => format!("{} {major} {admin:?} {place:?}", subject.name),
+            },
+            major,
+            admin,
+            place: place.clone(),
+            own: subject.own,
+            run: subject.run,
+        })
+    })
+}
+
+impl Case {
+    /// How long it took.
+    async fn run(self, servers: &[Arc<Pg>]) -> Duration {
+        let begun = Instant::now();
+        let shared = servers.iter().find(|pg| !self.own && pg.major == self.major);
+        let pg = match shared {
+            Some(pg) => pg.clone(),
+            None => Pg::start(self.major).await,
+        };
+        let done = tokio::time::timeout(LIMIT, (self.run)(pg, self.admin, self.place)).await;
+        assert!(done.is_ok(), "took longer than {LIMIT:?}");
+        let took = begun.elapsed();
+        println!("ok {} ({:.1} s)", self.name, took.as_secs_f32());
+        took
+    }
+}
+
+/// Why a test ended early.
+fn reason(error: tokio::task::JoinError) -> String {
+    error.try_into_panic().map_or_else(
+        |error| error.to_string(),
+        |said| match said.downcast::<String>() {
+            Ok(text) => *text,
+            Err(said) => said
+                .downcast::<&str>()
+                .map_or_else(|_| "panicked".into(), |text| text.to_string()),
+        },
+    )
 }

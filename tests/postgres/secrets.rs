@@ -1,16 +1,10 @@
 //! No password reaches the server's log, whatever is logged and however the server would keep passwords.
 
-use crate::servers::Pg;
-use crate::site::{Admin, Site, run, superuser};
-use std::sync::Arc;
+use crate::site::{Site, run, superuser};
 use tenant_operator::postgres::plan::{Login, Place};
 
 pub async fn stay_out_of_the_log(site: Site, place: Place) {
-    let server = tokio::task::spawn_blocking({
-        let major = site.pg.major;
-        move || Arc::new(Pg::start(major, &format!("-md5-{}", crate::site::number())))
-    });
-    let pg = server.await.expect("server");
+    let pg = site.pg;
     let root = superuser(&pg, "postgres").await;
     for setting in [
         "password_encryption = md5",
@@ -23,7 +17,7 @@ pub async fn stay_out_of_the_log(site: Site, place: Place) {
         run(&root, &format!("ALTER SYSTEM SET {setting}")).await;
     }
     run(&root, "SELECT pg_reload_conf()").await;
-    let site = Site::new(&pg, Admin::CreateRole).await;
+    let site = Site::new(&pg, site.admin).await;
     let mut issued = vec![site.address.password.clone()];
     let mut tenant = site.new_tenant(&place).await;
     for (which, other) in [(1, 0), (0, 1), (1, 0)] {
@@ -63,7 +57,7 @@ pub async fn stay_out_of_the_log(site: Site, place: Place) {
         "{refused}"
     );
     site.remove(&tenant).await;
-    let log = String::from_utf8_lossy(&std::fs::read(&pg.log).expect("log")).into_owned();
+    let log = pg.logged();
     assert!(
         log.contains("ALTER ROLE") && log.contains("SCRAM-SHA-256$"),
         "control: nothing was logged"
@@ -75,6 +69,4 @@ pub async fn stay_out_of_the_log(site: Site, place: Place) {
             pg.log.display()
         );
     }
-    drop((root, site));
-    tokio::task::spawn_blocking(move || drop(pg)).await.expect("stopped");
 }

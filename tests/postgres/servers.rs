@@ -2,6 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use tokio::task::{block_in_place, spawn_blocking};
+
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
+/// A number that nothing else in this process has.
+pub fn number() -> usize {
+    NUMBER.fetch_add(1, Ordering::Relaxed)
+}
 
 /// A server that ends with this value.
 pub struct Pg {
@@ -10,6 +20,21 @@ pub struct Pg {
     pub password: String,
     pub log: PathBuf,
     dir: PathBuf,
+}
+
+/// The versions of this run, and which of them is the distribution's own.
+pub fn versions() -> (Vec<u32>, u32) {
+    let said = script(&["versions"]);
+    let major = |line: &str| {
+        line.split(' ')
+            .next()
+            .and_then(|text| text.parse().ok())
+            .expect("a version")
+    };
+    let distribution = said.lines().find(|line| line.ends_with("distribution"));
+    let versions: Vec<u32> = said.lines().map(major).collect();
+    let newest = versions.last().copied().expect("a version");
+    (versions, distribution.map_or(newest, major))
 }
 
 fn script(arguments: &[&str]) -> String {
@@ -23,11 +48,43 @@ fn script(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Where servers keep their data: in memory where there is room. Databases come and go by thousands of files, and that costs a
+/// disk's file system more than all that the servers do themselves.
+static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
+    const ENOUGH_KIB: u64 = 2 << 20;
+    let free = || {
+        let output = Command::new("df").args(["--output=avail", "/dev/shm"]).output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().nth(1)?.trim().parse::<u64>().ok()
+    };
+    match free() {
+        Some(free) if free > ENOUGH_KIB => "/dev/shm".into(),
+        _ => std::env::temp_dir(),
+    }
+});
+
+const PREFIX: &str = "tenant-operator-pg-";
+
+/// Ends the servers of runs that were killed: their data would stay in memory.
+pub fn sweep() {
+    for entry in PLACE.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            script(&["stop", &entry.path().to_string_lossy()]);
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl Pg {
-    /// A server of this version, of its own directory.
-    pub fn start(major: u32, suffix: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("tenant-operator-pg-{}-{major}{suffix}", std::process::id()));
-        Self::start_in(major, dir)
+    /// A server of this version.
+    pub async fn start(major: u32) -> Arc<Self> {
+        let start = move || {
+            let name = format!("{PREFIX}{}-{major}-{}", std::process::id(), number());
+            Self::start_in(major, PLACE.join(name))
+        };
+        Arc::new(spawn_blocking(start).await.expect("a server"))
     }
 
     fn start_in(major: u32, dir: PathBuf) -> Self {
@@ -48,12 +105,17 @@ impl Pg {
 
     /// Ends the server; its data stays.
     pub fn stop(&self) {
-        script(&["stop", &self.dir.to_string_lossy()]);
+        block_in_place(|| script(&["stop", &self.dir.to_string_lossy()]));
     }
 
     /// Starts it again, with the same data on the same port.
     pub fn start_again(&self) {
-        script(&["start", &self.major.to_string(), &self.dir.to_string_lossy()]);
+        block_in_place(|| script(&["start", &self.major.to_string(), &self.dir.to_string_lossy()]));
+    }
+
+    /// What it wrote down.
+    pub fn logged(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).expect("log")).into_owned()
     }
 
     /// The process that all others of the server come from.

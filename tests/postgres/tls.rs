@@ -1,22 +1,16 @@
 //! What of a server's certificate is looked at, in each mode.
 
-use crate::servers::Pg;
-use crate::site::{Admin, Site, number, run, superuser, text};
+use crate::site::{Admin, Site, run, superuser, text};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use tenant_operator::postgres::plan::Place;
 use tenant_operator::postgres::tls::{Authority, Trust};
 use tokio::task::spawn_blocking;
 
 pub async fn trusts_as_it_is_told(site: Site, _: Place) {
-    let major = site.pg.major;
-    let pg = spawn_blocking(move || Arc::new(Pg::start(major, &format!("-tls-{}", number()))))
-        .await
-        .expect("server");
+    let (pg, plain) = (site.pg.clone(), site);
     let data = pg.data();
     let (right, wrong) = spawn_blocking(move || certificates(&data)).await.expect("certificates");
-    let plain = Site::new(&pg, Admin::CreateRole).await;
     let reach = async |trust: Option<Trust>, host: &str| {
         let mut address = plain.address.clone();
         (address.trust, address.host) = (trust, host.into());
@@ -71,8 +65,6 @@ pub async fn trusts_as_it_is_told(site: Site, _: Place) {
         .err()
         .expect("no certificate");
     assert_eq!(error.reason(), "InvalidServer");
-    drop((root, plain, nonsense));
-    spawn_blocking(move || drop(pg)).await.expect("stopped");
 }
 
 /// A server's certificate for localhost, the authority that signed it, and one that did not.

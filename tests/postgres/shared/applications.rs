@@ -1,15 +1,8 @@
 //! An application that serves all tenants through one pool: the policy follows what it says in each transaction.
 
-use crate::on_every_server;
-use crate::world::{A, B, DENIED, World, allowed, ask, one, refused};
+use crate::shared::world::{A, B, DENIED, World, allowed, ask, one, refused};
 
-on_every_server!(
-    the_tenant_that_it_names,
-    one_backend_serves_two,
-    one_of_several_applications
-);
-
-async fn the_tenant_that_it_names(world: World) {
+pub async fn the_tenant_that_it_names(world: World) {
     let app = world.connect("app", "platform").await;
     let (a, b) = (world.number(A).await.to_string(), world.number(B).await.to_string());
     for table in ["calls", "notes", "draft_actions", "events"] {
@@ -113,7 +106,7 @@ async fn the_tenant_that_it_names(world: World) {
     }
 }
 
-async fn one_backend_serves_two(world: World) {
+pub async fn one_backend_serves_two(world: World) {
     let app = world.connect("app", "platform").await;
     let pid = one(&app, "SELECT pg_backend_pid()").await;
     let seen = "SELECT DISTINCT tenant_id FROM app.calls";
@@ -140,7 +133,7 @@ async fn one_backend_serves_two(world: World) {
     allowed(&app, "ROLLBACK").await;
 }
 
-async fn one_of_several_applications(mut world: World) {
+pub async fn one_of_several_applications(mut world: World) {
     world.sql("CREATE ROLE reports LOGIN PASSWORD 'platform'; CREATE ROLE stranger LOGIN PASSWORD 'platform'; \
                GRANT USAGE ON SCHEMA app TO reports, stranger; GRANT SELECT ON ALL TABLES IN SCHEMA app TO reports, stranger")
         .await;

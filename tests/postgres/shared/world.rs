@@ -1,10 +1,9 @@
 //! A server with a platform's database on it, an operator's view of it, and two tenants.
 
+use crate::servers::Pg;
+use crate::site::{Admin, connect};
 use futures::TryStreamExt;
-use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use tenant_operator::api::database_server::{SharedTables, TenantColumnType};
 use tenant_operator::postgres::catalog::Catalog;
 use tenant_operator::postgres::client::{Address, Server};
@@ -12,85 +11,15 @@ use tenant_operator::postgres::plan::{self, Login, Place, Wanted};
 use tenant_operator::postgres::secret::Password;
 use tenant_operator::postgres::shared::{self, Finding, RegistryRow, Severity, SharedReport};
 use tenant_operator::postgres::{Names, server};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 pub const A: &str = "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11";
 pub const B: &str = "90c1b9be-51a6-4c6f-8a40-3dd6a5b0c222";
 const PASSWORD: &str = "platform";
 
-/// What was asked so far.
-static PROBES: AtomicUsize = AtomicUsize::new(0);
-static DIRECTORY: AtomicUsize = AtomicUsize::new(0);
-
-/// Runs one test on all versions, one after the other.
-pub fn on_every_version<F: Future<Output = ()>>(test: impl Fn(u32) -> F) {
-    let versions = std::env::var("POSTGRES_VERSIONS").unwrap_or_else(|_| "13 15 16 17 18".into());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    for version in versions.split_whitespace() {
-        eprintln!("PostgreSQL {version}");
-        runtime.block_on(test(version.parse().unwrap()));
-        eprintln!(
-            "PostgreSQL {version}: {} probes in this process so far",
-            PROBES.load(Ordering::Relaxed)
-        );
-    }
-}
-
-/// A running server.
-struct Process {
-    directory: PathBuf,
-    port: u16,
-    password: String,
-}
-
-impl Process {
-    fn start(version: u32) -> Self {
-        let number = DIRECTORY.fetch_add(1, Ordering::Relaxed);
-        let name = format!("shared-{}-{number}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        let output = script()
-            .args(["start", &version.to_string()])
-            .arg(&directory)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let text = String::from_utf8(output.stdout).unwrap();
-        let value = |name: &str| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(name))
-                .unwrap()
-                .to_string()
-        };
-        Self {
-            port: value("PORT=").parse().unwrap(),
-            password: std::fs::read_to_string(value("PASSWORD_FILE="))
-                .unwrap()
-                .trim()
-                .to_string(),
-            directory,
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let stopped = script().arg("stop").arg(&self.directory).status();
-        if stopped.is_ok_and(|status| status.success()) && !std::thread::panicking() {
-            drop(std::fs::remove_dir_all(&self.directory));
-        }
-    }
-}
-
-fn script() -> Command {
-    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres/servers.sh"))
-}
-
 /// Everything that a test needs.
 pub struct World {
-    process: Process,
+    pg: Arc<Pg>,
     pub version: u32,
     pub superuser: bool,
     pub server: Server,
@@ -139,19 +68,15 @@ pub fn entry(tables: &[&str], type_: TenantColumnType) -> SharedTables {
 
 impl World {
     /// A server as a platform has it, before the operator looks at it.
-    pub async fn bare(version: u32, superuser: bool) -> Self {
-        let process = Process::start(version);
-        let postgres = connect(process.port, "postgres", &process.password, "postgres")
-            .await
-            .unwrap();
+    pub async fn bare(pg: Arc<Pg>, admin: Admin) -> Self {
+        let superuser = admin == Admin::Superuser;
+        let postgres = crate::site::superuser(&pg, "postgres").await;
         postgres.batch_execute(PLATFORM).await.unwrap();
         postgres.batch_execute("CREATE DATABASE platform").await.unwrap();
-        let root = connect(process.port, "postgres", &process.password, "platform")
-            .await
-            .unwrap();
+        let root = crate::site::superuser(&pg, "platform").await;
         root.batch_execute(TABLES).await.unwrap();
         let (user, password) = match superuser {
-            true => ("postgres", process.password.clone()),
+            true => ("postgres", pg.password.clone()),
             false => ("operator", "operator".into()),
         };
         if !superuser {
@@ -160,7 +85,7 @@ impl World {
         }
         let address = Address {
             host: "127.0.0.1".into(),
-            port: process.port,
+            port: pg.port,
             trust: None,
             user: user.into(),
             password: Password::from_secret(password),
@@ -177,8 +102,8 @@ impl World {
             owner_role: Names::of(id).owner,
         };
         Self {
-            process,
-            version,
+            version: pg.major,
+            pg,
             superuser,
             server,
             spec: vec![
@@ -193,9 +118,9 @@ impl World {
     }
 
     /// The same with two tenants, a few rows of each, and everything protected.
-    pub async fn new(version: u32, superuser: bool) -> Self {
-        let world = Self::bare(version, superuser).await;
-        if !superuser {
+    pub async fn new(pg: Arc<Pg>, admin: Admin) -> Self {
+        let world = Self::bare(pg, admin).await;
+        if !world.superuser {
             world
                 .sql(
                     "GRANT app_owner TO operator; GRANT CREATE ON DATABASE platform TO operator; \
@@ -272,13 +197,13 @@ impl World {
     }
 
     pub async fn connect(&self, user: &str, database: &str) -> Client {
-        connect(self.process.port, user, PASSWORD, database).await.unwrap()
+        connect(self.pg.port, user, PASSWORD, database).await.unwrap()
     }
 
     /// As a tenant's first login, in the platform's database.
     pub async fn tenant(&self, id: &str) -> Client {
         let login = Names::of(id).logins[0].as_str().to_string();
-        connect(self.process.port, &login, self.password.reveal(), "platform")
+        connect(self.pg.port, &login, self.password.reveal(), "platform")
             .await
             .unwrap()
     }
@@ -290,27 +215,12 @@ impl World {
 
     /// What the server wrote down.
     pub fn log(&self) -> String {
-        let bytes = std::fs::read(self.process.directory.join("log")).unwrap();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.pg.logged()
     }
-}
-
-async fn connect(port: u16, user: &str, password: &str, database: &str) -> Result<Client, tokio_postgres::Error> {
-    let mut config = tokio_postgres::Config::new();
-    config
-        .host("127.0.0.1")
-        .port(port)
-        .user(user)
-        .password(password)
-        .dbname(database);
-    let (client, connection) = config.connect(NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client)
 }
 
 /// What the last statement of a text returns: its rows, columns with spaces between them.
 pub async fn ask(client: &Client, text: &str) -> Result<Vec<String>, String> {
-    PROBES.fetch_add(1, Ordering::Relaxed);
     let messages = client.simple_query(text).await.map_err(|error| {
         let db = error.as_db_error();
         db.map_or_else(
@@ -330,7 +240,6 @@ pub async fn ask(client: &Client, text: &str) -> Result<Vec<String>, String> {
 
 /// What `COPY … TO STDOUT` writes.
 pub async fn copy(client: &Client, text: &str) -> Result<String, String> {
-    PROBES.fetch_add(1, Ordering::Relaxed);
     let failed = |error: tokio_postgres::Error| {
         error
             .as_db_error()

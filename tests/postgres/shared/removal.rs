@@ -1,13 +1,10 @@
 //! `deletionPolicy: Delete`: nothing of the tenant is left, and everything of the others.
 
-use crate::on_every_server;
-use crate::world::{A, B, World, entry, one};
+use crate::shared::world::{A, B, World, entry, one};
 use tenant_operator::api::database_server::TenantColumnType;
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::plan;
 use tenant_operator::postgres::shared::{Left, remove_tenant};
-
-on_every_server!(nothing_is_left, what_stands_in_the_way);
 
 async fn remove(world: &World, id: &str) -> Left {
     let catalog = world.catalog().await;
@@ -16,7 +13,7 @@ async fn remove(world: &World, id: &str) -> Left {
         .unwrap()
 }
 
-async fn nothing_is_left(mut world: World) {
+pub async fn nothing_is_left(mut world: World) {
     // More than one batch, rows that reference each other within a table and between tables, and what was granted by hand.
     world.sql(&format!(
         "SET ROLE app_owner;
@@ -92,7 +89,7 @@ async fn nothing_is_left(mut world: World) {
     assert_eq!(one(&world.tenant(B).await, "SELECT count(*) FROM calls").await, "4502");
 }
 
-async fn what_stands_in_the_way(mut world: World) {
+pub async fn what_stands_in_the_way(mut world: World) {
     // A table that is not shared refers to the registry.
     world.sql(&format!("CREATE TABLE public.contracts (tenant uuid REFERENCES tenant_registry.tenant (id)); INSERT INTO public.contracts VALUES ('{A}')")).await;
     let left = remove(&world, A).await;

@@ -1,9 +1,6 @@
 //! Tenants with logins of their own: the policy follows who they are.
 
-use crate::on_every_server;
-use crate::world::{A, B, DENIED, World, allowed, ask, copy, one, refused};
-
-on_every_server!(its_own_rows_only, nothing_goes_around, the_registry);
+use crate::shared::world::{A, B, DENIED, World, allowed, ask, copy, one, refused};
 
 /// Table, and what stands in the tenant column.
 async fn tables(world: &World, id: &str) -> [(&'static str, String); 4] {
@@ -15,7 +12,7 @@ async fn tables(world: &World, id: &str) -> [(&'static str, String); 4] {
     ]
 }
 
-async fn its_own_rows_only(world: World) {
+pub async fn its_own_rows_only(world: World) {
     let (a, b) = (world.tenant(A).await, world.tenant(B).await);
     let others = tables(&world, B).await;
     for (i, (table, own)) in tables(&world, A).await.iter().enumerate() {
@@ -193,7 +190,7 @@ fn shared_group() -> &'static str {
     tenant_operator::postgres::shared::GROUP
 }
 
-async fn nothing_goes_around(world: World) {
+pub async fn nothing_goes_around(world: World) {
     let a = world.tenant(A).await;
     // A view of the tenant's own (in its session) shows what it sees; one of the owner's hides everything, for FORCE binds it too.
     world.sql("SET ROLE app_owner; CREATE VIEW app.all_calls AS SELECT * FROM app.calls; GRANT SELECT ON app.all_calls TO PUBLIC; RESET ROLE").await;
@@ -264,7 +261,7 @@ async fn nothing_goes_around(world: World) {
     );
 }
 
-async fn the_registry(world: World) {
+pub async fn the_registry(world: World) {
     let (a, app, migrator) = (
         world.tenant(A).await,
         world.connect("app", "platform").await,

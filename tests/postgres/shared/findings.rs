@@ -1,23 +1,11 @@
 //! What cannot be done, and what goes around: said, each with a control.
 
-use crate::on_every_server;
-use crate::world::{A, B, DENIED, World, allowed, entry, of, one, refused, reports, violations};
+use crate::shared::world::{A, B, DENIED, World, allowed, entry, of, one, refused, reports, violations};
 use tenant_operator::api::database_server::TenantColumnType;
 use tenant_operator::postgres::plan::Venue;
 use tenant_operator::postgres::shared::{self, GROUP, Severity};
 
-on_every_server!(tables, roles, around);
-
-mod a_script {
-    use crate::world::{World, on_every_version};
-
-    #[test]
-    fn is_what_a_plain_administrator_needs() {
-        on_every_version(|version| async move { super::the_script(World::bare(version, false).await).await });
-    }
-}
-
-async fn tables(mut world: World) {
+pub async fn tables(mut world: World) {
     world.sql(
         "SET ROLE app_owner;
          CREATE TABLE app.countries (code text PRIMARY KEY);
@@ -111,7 +99,7 @@ async fn tables(mut world: World) {
     assert!(!world.tend().await.changed);
 }
 
-async fn roles(mut world: World) {
+pub async fn roles(mut world: World) {
     for entry in &mut world.spec {
         entry
             .application_roles
@@ -191,7 +179,7 @@ async fn roles(mut world: World) {
     }
 }
 
-async fn around(world: World) {
+pub async fn around(world: World) {
     world.sql(
         "GRANT USAGE ON SCHEMA public TO PUBLIC;
          CREATE VIEW app.v AS SELECT * FROM app.calls; GRANT SELECT ON app.v TO app;
@@ -262,7 +250,7 @@ async fn around(world: World) {
 }
 
 /// An operator that is given nothing says what it needs; what it says is enough.
-async fn the_script(world: World) {
+pub async fn the_script(world: World) {
     let mut executed = Vec::new();
     for _ in 0..5 {
         let report = world.tend().await;
@@ -279,7 +267,6 @@ async fn the_script(world: World) {
     let report = world.tend().await;
     assert!(report.is_protected() && report.protected == 7, "{report:#?}");
     let text: Vec<String> = executed.iter().map(|step| step.statement.to_string()).collect();
-    eprintln!("{text:#?}");
     assert!(
         !text
             .iter()

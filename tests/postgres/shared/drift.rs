@@ -1,19 +1,9 @@
 //! What was made is undone by hand: it comes back, and what cannot come back is closed.
 
-use crate::on_every_server;
-use crate::world::{A, B, DENIED, World, ask, entry, of, one, refused, reports, violations};
+use crate::shared::world::{A, B, DENIED, World, ask, entry, of, one, refused, reports, violations};
 use tenant_operator::api::database_server::TenantColumnType;
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::shared::{self, GROUP, Severity};
-
-on_every_server!(
-    comes_back,
-    stays_closed,
-    new_tables,
-    the_group,
-    what_the_spec_drops,
-    not_ours
-);
 
 /// After one call everything is as it should be, and another changes nothing.
 async fn heals(world: &World, what: &str) {
@@ -28,7 +18,7 @@ async fn heals(world: &World, what: &str) {
     assert_eq!(one(&a, seen).await, "2 0", "{what}");
 }
 
-async fn comes_back(world: World) {
+pub async fn comes_back(world: World) {
     let drifts = [
         "ALTER TABLE app.calls DISABLE ROW LEVEL SECURITY",
         "ALTER TABLE app.calls NO FORCE ROW LEVEL SECURITY",
@@ -86,7 +76,7 @@ async fn comes_back(world: World) {
     heals(&world, "the registry").await;
 }
 
-async fn stays_closed(world: World) {
+pub async fn stays_closed(world: World) {
     let a = world.tenant(A).await;
     let count = "SELECT count(*) FROM app.calls";
     // Somebody else's policy opens everything to PUBLIC: the control, then closed, then open again.
@@ -152,7 +142,7 @@ async fn stays_closed(world: World) {
     heals(&world, "the lock is gone").await;
 }
 
-async fn new_tables(mut world: World) {
+pub async fn new_tables(mut world: World) {
     for entry in &mut world.spec {
         if entry.type_ == Some(TenantColumnType::Uuid) {
             entry.tables = vec!["[a-z]".into(), "*s".into(), "événement*".into()];
@@ -196,7 +186,7 @@ async fn new_tables(mut world: World) {
     assert_eq!(one(&world.root, late).await, "t");
 }
 
-async fn the_group(world: World) {
+pub async fn the_group(world: World) {
     world.sql(&format!("ALTER ROLE {GROUP} LOGIN CREATEROLE; CREATE ROLE other NOLOGIN; GRANT other TO {GROUP}; CREATE ROLE visitor LOGIN PASSWORD 'platform'; GRANT {GROUP} TO visitor")).await;
     let query = format!(
         "SELECT rolcanlogin::int + rolcreaterole::int + pg_has_role('visitor', '{GROUP}', 'MEMBER')::int + pg_has_role('{GROUP}', 'other', 'MEMBER')::int FROM pg_roles WHERE rolname = '{GROUP}'"
@@ -268,7 +258,7 @@ async fn heals_group(world: &World) {
     assert_eq!(one(&world.tenant(A).await, "SELECT count(*) FROM app.calls").await, "2");
 }
 
-async fn what_the_spec_drops(mut world: World) {
+pub async fn what_the_spec_drops(mut world: World) {
     let a = world.tenant(A).await;
     let notes = world.spec.remove(1);
     assert!(world.tend().await.changed);
@@ -301,7 +291,7 @@ async fn what_the_spec_drops(mut world: World) {
     assert_eq!(of(&report, Severity::Violation).len(), 1);
 }
 
-async fn not_ours(world: World) {
+pub async fn not_ours(world: World) {
     // A registry of somebody else's, with a trap in it.
     world
         .sql(&format!(
