@@ -90,6 +90,8 @@ pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 pub const NAMESPACE_ROLE: &str = "tenant-operator-namespace";
 /// The RoleBinding by which it does so.
 pub const NAMESPACE_BINDING: &str = "tenant-operator";
+/// The admission policy on what the operator writes for a gateway.
+pub const GATEWAY_CONFINEMENT: &str = "tenant-operator-confinement-gateway";
 /// The ClusterRole of whoever tries what tenants must not make, and its RoleBinding in tenants' namespaces.
 pub const EXAMINER_ROLE: &str = "tenant-operator-examiner";
 
