@@ -62,6 +62,8 @@ pub const ALLOWED_PRIORITY_CLASSES: &str = "tenant-operator.io/allowed-priority-
 pub const ALLOWED_RUNTIME_CLASSES: &str = "tenant-operator.io/allowed-runtime-classes";
 /// As the others; without it none but ClusterIP.
 pub const ALLOWED_SERVICE_TYPES: &str = "tenant-operator.io/allowed-service-types";
+/// Keys, or all of a prefix; without it none but those that are admitted anyway.
+pub const ALLOWED_ANNOTATIONS: &str = "tenant-operator.io/allowed-annotations";
 /// Which hosts; without it none.
 pub const ALLOWED_HOSTS: &str = "tenant-operator.io/allowed-hosts";
 /// Annotation of a namespace: all of its tenant's, comma separated. The NetworkPolicies of the tenant's own may name these; the chart's

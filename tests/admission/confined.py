@@ -11,6 +11,8 @@ from hosts import served
 
 CONFINED = "tenant-operator-confinement"
 GATEWAY = "tenant-operator-confinement-gateway"
+# Of several policies that refuse, the API server names any.
+ANNOTATIONS = "tenant-operator-annotations"
 HOST, FOREIGN_HOST = "shop.acme.com", "api.globex.com"
 # As src/gateway/writers_test.rs has them.
 SNAPSHOTS = pathlib.Path(ROOT, "src/gateway/snapshots")
@@ -247,11 +249,11 @@ def refuse_all(r, kind, sample, cases):
             new = {**body, "metadata": {**body["metadata"], "name": body["metadata"]["name"]}}
             there = get(A, f"{sample['apiVersion']}/{kind}", sample["metadata"]["name"])
             later = {**new, "metadata": {**new["metadata"], "resourceVersion": there["metadata"]["resourceVersion"], "uid": there["metadata"]["uid"]}}
-            r.refused(f"operator changes a {kind}: {what}", put(later, OPERATOR), GATEWAY, CONFINED)
+            r.refused(f"operator changes a {kind}: {what}", put(later, OPERATOR), GATEWAY, CONFINED, ANNOTATIONS)
     finally:
         remove(A, f"{sample['apiVersion']}/{kind}", sample["metadata"]["name"])
     for what, path, value in cases:
-        r.refused(f"operator makes a {kind}: {what}", create(but(sample, path, value), OPERATOR), GATEWAY, CONFINED)
+        r.refused(f"operator makes a {kind}: {what}", create(but(sample, path, value), OPERATOR), GATEWAY, CONFINED, ANNOTATIONS)
 
 
 def of_kind(r, kind, sample):
