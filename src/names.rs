@@ -62,6 +62,8 @@ pub const ALLOWED_PRIORITY_CLASSES: &str = "tenant-operator.io/allowed-priority-
 pub const ALLOWED_RUNTIME_CLASSES: &str = "tenant-operator.io/allowed-runtime-classes";
 /// As the others; without it none but ClusterIP.
 pub const ALLOWED_SERVICE_TYPES: &str = "tenant-operator.io/allowed-service-types";
+/// Keys, or all of a prefix; without it none but those that are admitted anyway.
+pub const ALLOWED_ANNOTATIONS: &str = "tenant-operator.io/allowed-annotations";
 /// Which hosts; without it none.
 pub const ALLOWED_HOSTS: &str = "tenant-operator.io/allowed-hosts";
 /// Annotation of a namespace: all of its tenant's, comma separated. The NetworkPolicies of the tenant's own may name these; the chart's
@@ -90,6 +92,8 @@ pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 pub const NAMESPACE_ROLE: &str = "tenant-operator-namespace";
 /// The RoleBinding by which it does so.
 pub const NAMESPACE_BINDING: &str = "tenant-operator";
+/// The admission policy on what the operator writes for a gateway.
+pub const GATEWAY_CONFINEMENT: &str = "tenant-operator-confinement-gateway";
 /// The ClusterRole of whoever tries what tenants must not make, and its RoleBinding in tenants' namespaces.
 pub const EXAMINER_ROLE: &str = "tenant-operator-examiner";
 

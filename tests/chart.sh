@@ -112,7 +112,7 @@ certificates() { render --show-only templates/rbac/operator.yaml --show-only tem
 check "certificates with Envoy Gateway" test "$(certificates --set "$envoy")" = '2 [certificates] 2 listenersets'
 check "certificates with APISIX" test "$(certificates --set "$apisix")" = '2 [certificates] 2 apisixtlses'
 check "no owner makes a Secret in the place of one that is issued" test "$(render --set "$envoy" --show-only templates/admission/managed.yaml | grep -cF "tenant-encryption-key|tenant-certificate-.+)\$'")" = 2
-check "nor does the operator" test "$(render --set "$envoy" --show-only templates/admission/confinement.yaml | grep -c tenant-certificate)" = 0
+check "nor does the operator" test "$(render --set "$envoy" --show-only templates/admission/confinement.yaml | grep -cF 'tenant-certificate-.+')" = 0
 check "no certificates without a gateway" test "$(certificates)" = ''
 keys() { render --show-only templates/rbac/namespace.yaml "$@" | grep -cE '^ +- tenant-api-key-[0-9]+(-former)?$'; }
 check "Secrets with one API key for APISIX" test "$(keys --set "$apisix")" = 32

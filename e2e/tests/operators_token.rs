@@ -194,12 +194,54 @@ async fn in_its_own_namespace_it_writes_claims_and_its_lease() -> Result<()> {
     only(operator::NAMESPACE, &found, &[&READS, &IN_ITS_OWN])?;
     has(
         &found.through,
-        &[
-            "create configmaps",
-            "get leases.coordination.k8s.io=tenant-operator",
-            "get secrets",
-        ],
-    )
+        &["get leases.coordination.k8s.io=tenant-operator", "get secrets"],
+    )?;
+    // Under no name but a claim's.
+    has(&found.refused.into_keys().collect(), &["create configmaps"])?;
+    let claim = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+        "name": format!("claim-host-{}", "0".repeat(40)),
+        "labels": {"app.kubernetes.io/managed-by": "tenant-operator", "tenant-operator.io/tenant": scene.name,
+            "tenant-operator.io/tenant-id": "11111111-1111-4111-8111-111111111111"},
+    }});
+    let at = path("configmaps", operator::NAMESPACE, "") + "?dryRun=All";
+    thief.create(&at, &claim).await.context("a claim")?;
+    Ok(())
+}
+
+/// By any of these somebody else would do what it may not: delete what has no owner, or take another server's tenants over.
+#[tokio::test]
+async fn of_a_tenant_it_writes_its_finalizer_and_status() -> Result<()> {
+    let scene = Scene::new("tokenmeta").await?;
+    let thief = thief(&scene).await?;
+    let tenant = tenant(&scene).await?;
+    let at = path("tenants", "", &tenant.name) + "?dryRun=All";
+    let gone = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-4000-8000-000000000000"}]);
+    for (what, metadata) in [
+        ("an owner", json!({"ownerReferences": gone})),
+        (
+            "an annotation",
+            json!({"annotations": {"tenant-operator.io/rotate-credentials": "x"}}),
+        ),
+        ("a label", json!({"labels": {"a": "b"}})),
+        (
+            "a finalizer",
+            json!({"finalizers": ["tenant-operator.io/cleanup", "example.com/hold"]}),
+        ),
+    ] {
+        forbidden(
+            what,
+            thief.patch(&at, &json!({"metadata": metadata})).await,
+            &[CONFINED],
+        )?;
+    }
+    thief
+        .patch(
+            &at,
+            &json!({"metadata": {"finalizers": ["tenant-operator.io/cleanup"]}}),
+        )
+        .await
+        .context("its finalizer")?;
+    Ok(())
 }
 
 #[tokio::test]

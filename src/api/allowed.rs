@@ -44,6 +44,17 @@ pub struct Allowed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2))]
     pub service_types: Option<Vec<ServiceType>>,
+    /// Annotations of Services, pods, PersistentVolumeClaims, Ingresses and routes, besides those that Kubernetes' own controllers read and those that are known to stay within
+    /// the object: a key such as `prometheus.io/interval`, or all of a prefix, such as `prometheus.io/*`. Other controllers act on them, for all tenants. Absent means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 32),
+        inner(
+            length(min = 3, max = 317),
+            regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?/([*]|[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)$")
+        )
+    )]
+    pub annotations: Option<Vec<String>>,
 }
 
 /// A type of Service that is reached from outside of the cluster.

@@ -206,14 +206,15 @@ impl Writer {
         Ok(version)
     }
 
-    /// Tries again, for three seconds, what is forbidden only because the authorizer has not yet seen our RoleBinding.
+    /// Tries again, for three seconds, what is forbidden only because the API server has not yet seen our RoleBinding, or the
+    /// hosts that we have just written onto the namespace.
     pub async fn with_new_rights<T, F: Future<Output = Result<T, kube::Error>>>(
         &self,
         request: impl Fn() -> F,
     ) -> Result<T, kube::Error> {
         for delay in RIGHTS_DELAYS {
             match request().await {
-                Err(error) if lacks_rights(&error) => tokio::time::sleep(delay).await,
+                Err(error) if lacks_rights(&error) || lacks_hosts(&error) => tokio::time::sleep(delay).await,
                 result => return result,
             }
         }
@@ -260,6 +261,11 @@ pub fn has_code(error: &kube::Error, code: u16) -> bool {
 fn lacks_rights(error: &kube::Error) -> bool {
     let by_authorizer = |message: &str| message.contains("is forbidden: User \"") && message.contains("\" cannot ");
     matches!(error, kube::Error::Api(status) if status.code == 403 && by_authorizer(&status.message))
+}
+
+/// Whether the policy refused that holds what leads to a tenant to the hosts on its namespace.
+fn lacks_hosts(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403 && status.message.contains(names::GATEWAY_CONFINEMENT))
 }
 
 #[cfg(test)]

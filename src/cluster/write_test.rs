@@ -355,6 +355,18 @@ async fn a_right_that_does_not_come_is_given_up_within_three_seconds() {
     );
 }
 
+/// The API server learns of a namespace's hosts a moment after they were written there.
+#[tokio::test(start_paused = true)]
+async fn what_the_hosts_on_the_namespace_do_not_yet_allow_is_tried_again() {
+    let message = format!(
+        "httproutes \"a\" is forbidden: ValidatingAdmissionPolicy '{0}' with binding '{0}' denied request: not: a.example.com",
+        names::GATEWAY_CONFINEMENT
+    );
+    let scene = scene([status(403, "Forbidden", &message), (201, stored("u1", 1, json!({})))]);
+    assert_eq!(scene.ensure().await.expect("created"), Outcome::Created);
+    assert_eq!(scene.verbs(), ["POST", "POST"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refusal_by_quota_policy_or_namespace_is_final() {
     for message in [

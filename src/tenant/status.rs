@@ -271,6 +271,7 @@ fn effective(valid: &ValidTenant) -> Effective {
     let network = &valid.network;
     let unbounded = Allowed {
         service_types: Some(Vec::new()),
+        annotations: Some(Vec::new()),
         ..Allowed::default()
     };
     Effective {

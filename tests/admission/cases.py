@@ -94,7 +94,8 @@ def operator_rest(r):
                         "involvedObject": {"kind": "Tenant", "name": "x", "apiVersion": "tenant-operator.io/v1alpha1",
                                            **({} if ns == "default" else {"namespace": ns})}}
     lease = lambda ns: {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta("tenant-operator", ns)}
-    r.allowed("operator writes a claim", create(config(RELEASE_NAMESPACE), OPERATOR))
+    claim = {**config(RELEASE_NAMESPACE), "metadata": meta(f"claim-id-{'0' * 40}", RELEASE_NAMESPACE, marks(A))}
+    r.allowed("operator writes a claim", create(claim, OPERATOR))
     r.allowed("operator reports an event", create(event("default"), OPERATOR))
     ok, _, err = create(lease(RELEASE_NAMESPACE), OPERATOR)
     r.check("allowed: operator takes its lease", ok or "already exists" in err, err)
@@ -249,7 +250,7 @@ def operator_servers(r):
     make(server)
     change = lambda body, who: patch("default", "databaseserver", RUN, body, who)
     try:
-        r.allowed("operator sets a DatabaseServer's finalizer", change({"metadata": {"finalizers": ["tenant-operator.io/tenants"]}}, OPERATOR))
+        r.allowed("operator sets a DatabaseServer's finalizer", change({"metadata": {"finalizers": ["tenant-operator.io/cleanup"]}}, OPERATOR))
         status = lambda: put({**get(None, "databaseserver", RUN), "status": {"tenants": 1}}, OPERATOR, "status")
         r.allowed("operator writes a DatabaseServer's status", until(
             "status", lambda: next((w for w in [status()] if "been modified" not in w.error), None)))

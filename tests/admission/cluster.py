@@ -41,13 +41,13 @@ class Connection(http.client.HTTPConnection):
 
 
 @functools.cache
-def connection():
+def connection(kubeconfig=None):
     """One `kubectl proxy` serves all requests: it knows every kind of kubeconfig, and only this user reaches its socket."""
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder)
     path = os.path.join(folder, "api")
     # By default the proxy rejects exec. In a session of its own it outlives Ctrl-C, after which objects are still removed.
-    command = ["kubectl", "proxy", f"--unix-socket={path}", "--reject-paths=^$"]
+    command = ["kubectl", "proxy", f"--unix-socket={path}", "--reject-paths=^$", *([f"--kubeconfig={kubeconfig}"] if kubeconfig else [])]
     proxy = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     atexit.register(proxy.terminate)
     if not proxy.stdout.readline():
@@ -55,17 +55,35 @@ def connection():
     return Connection(path)
 
 
+@functools.cache
+def with_its_token():
+    """A kubeconfig of whoever holds a token of the operator's, and nothing else."""
+    token = must(ask("POST", RELEASE_NAMESPACE, "serviceaccounts", "tenant-operator", "token", body={
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {}, "spec": {"expirationSeconds": 3600}}))["status"]["token"]
+    config = json.loads(subprocess.run(["kubectl", "config", "view", "--raw", "--minify", "--flatten", "--output=json"],
+                                       check=True, stdout=subprocess.PIPE).stdout)
+    config["users"] = [{**user, "user": {"token": token}} for user in config["users"]]
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    path = os.path.join(folder, "kubeconfig")
+    with open(path, "w", opener=lambda name, mode: os.open(name, mode, 0o600)) as file:
+        json.dump(config, file)
+    return path
+
+
 def request(method, path, body=None, user=None, accept="application/json", content="application/json", **query):
-    """The server judges a request as the user's, or as the administrator's where there is none."""
+    """The server judges a request as the user's, or as the administrator's where there is none. The operator comes with its real token."""
+    to = connection(with_its_token()) if user == OPERATOR else connection()
+    user = None if user == OPERATOR else user
     headers = {"Accept": accept, "Content-Type": content, **({"Impersonate-User": user} if user else {})}
     body = json.dumps(body) if isinstance(body, (dict, list)) else body
     try:
-        connection().request(method, f"{path}?{urlencode(query)}", body, headers)
-        response = connection().getresponse()
+        to.request(method, f"{path}?{urlencode(query)}", body, headers)
+        response = to.getresponse()
         text, ok = response.read().decode(), response.status < 300
     except BaseException:
         # After an interruption, the removal of the objects still needs the connection.
-        connection().close()
+        to.close()
         raise
     try:
         body = json.loads(text)

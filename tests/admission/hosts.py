@@ -130,24 +130,24 @@ def of_listeners(r, ns):
 
 
 @contextlib.contextmanager
-def served(kind, plural):
-    """With the CRD of the Gateway API, or one that is enough like it, as long as that is needed."""
-    name = f"{plural}.{GATEWAY_API}"
+def served(kind, plural, group=GATEWAY_API, version="v1"):
+    """With the kind's CRD, or one that is enough like it, as long as that is needed."""
+    name = f"{plural}.{group}"
     ours = not read(None, "crd", name).ok
     if ours:
-        make(crd(kind, plural, name))
+        make(crd(kind, plural, group, version))
     try:
         until(f"{name} to be served", lambda: any(
-            (c["type"], c["status"]) == ("Established", "True") for c in get(None, "crd", name).get("status", {}).get("conditions", ())))
+            (c["type"], c["status"]) == ("Established", "True") for c in get(None, "crd", name).get("status", {}).get("conditions") or ()))
         yield
     finally:
         if ours:
             remove(None, "crd", name)
 
 
-def crd(kind, plural, name):
+def crd(kind, plural, group, version):
     schema = {"type": "object", "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}
     return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": name, "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
-            "spec": {"group": GATEWAY_API, "scope": "Namespaced", "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
-                     "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}]}}
+            "metadata": {"name": f"{plural}.{group}", "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
+            "spec": {"group": group, "scope": "Namespaced", "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
+                     "versions": [{"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}]}}

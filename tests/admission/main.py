@@ -14,8 +14,10 @@ sys.dont_write_bytecode = True
 
 import access
 import allowed
+import annotations
 import bindings
 import cases
+import confined
 import grants
 import hosts
 import ingress_classes
@@ -25,12 +27,15 @@ from cluster import Report, get, read
 from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
-         cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.owners,
-         cases.pods, cases.dedicated, allowed.allowed, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, reports.reports, grants.grants, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
+         cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.owners, confined.confined,
+         cases.pods, cases.dedicated, allowed.allowed, annotations.annotations, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, reports.reports, grants.grants, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):
-    names = [f"tenant-operator-{n}" for n in ("bindings", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "route-backends", "route-hosts", "secrets", "services")]
+    names = [f"tenant-operator-{n}" for n in ("annotations", "bindings", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "route-backends", "route-hosts", "secrets", "services")]
+    # Where there is a gateway.
+    optional = [f"tenant-operator-{n}" for n in ("confinement-gateway",)]
+    names += [name for name in optional if read(None, "validatingadmissionpolicy", name).ok]
     for name in names:
         policy = get(None, "validatingadmissionpolicy", name)
         report.check(f"{name} has no type warnings", not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"),

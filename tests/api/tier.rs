@@ -75,7 +75,8 @@ async fn the_number_of_namespaces_is_from_1_to_33() -> Result<()> {
 async fn what_is_allowed_is_named_as_it_is_matched() -> Result<()> {
     let dry = Dry::tier().await?;
     let good = json!({"imageRegistries": ["docker.io", "registry.example.com:5000/team/a_b", "localhost"], "imagePullPolicies": ["Always"],
-        "storageClasses": [], "ingressClasses": ["public.example"], "serviceTypes": ["NodePort", "LoadBalancer"]});
+        "storageClasses": [], "ingressClasses": ["public.example"], "serviceTypes": ["NodePort", "LoadBalancer"],
+        "annotations": ["prometheus.io/*", "example.com/Some_note.x"]});
     dry.accepts("lists", json!({"allowed": good})).await?;
     for bad in [
         "",
@@ -88,6 +89,21 @@ async fn what_is_allowed_is_named_as_it_is_matched() -> Result<()> {
     ] {
         let allowed = json!({"allowed": {"imageRegistries": [bad]}});
         dry.refuses(bad, allowed, &["spec.allowed.imageRegistries[0]"]).await?;
+    }
+    for bad in [
+        "",
+        "*",
+        "a",
+        "/x",
+        "example.com/",
+        "example.com/a*",
+        "*/x",
+        "Example.com/x",
+        "example.com/a,b",
+        "example.com/a/b",
+    ] {
+        dry.refuses(bad, json!({"allowed": {"annotations": [bad]}}), &["annotations"])
+            .await?;
     }
     for field in ["storageClasses", "ingressClasses", "priorityClasses", "runtimeClasses"] {
         for bad in ["", "a,b", "A"] {

@@ -48,6 +48,25 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 ^k8s[.]apisix[.]apache[.]org/(use-regex|enable-(websocket|cors|csrf|response-rewrite)|csrf-key|cors-allow-(origin|headers|methods)|upstream-(scheme|retries|(connect|read|send)-timeout)|http-(to-https|redirect|redirect-code|allow-methods|block-methods)|rewrite-target(-regex(-template)?)?|response-rewrite-(status-code|body|body-base64|(add|set|remove)-header)|(allowlist|blocklist)-source-range)$
 {{- end }}
 
+{{/* Annotations of any object that Kubernetes' own clients and GitOps tools keep their notes in. */}}
+{{- define "tenant-operator.noteAnnotations" -}}
+^(tenant-operator[.]io/.*|kubectl[.]kubernetes[.]io/(last-applied-configuration|restartedAt|default-container|default-logs-container|original-replicas)|kubernetes[.]io/(description|change-cause)|meta[.]helm[.]sh/.*|helm[.]sh/.*|checksum/.*|argocd[.]argoproj[.]io/.*|kustomize[.]toolkit[.]fluxcd[.]io/.*|app[.]kubernetes[.]io/.*)$
+{{- end }}
+
+{{/* By resource, those that Kubernetes reads or writes itself, or that are known to be about nothing but the object. What bounds them besides is said by other policies. */}}
+{{- define "tenant-operator.podAnnotations" -}}
+^(kubernetes[.]io/(limit-ranger|psp|ingress-bandwidth|egress-bandwidth|config[.](hash|mirror|seen|source))|batch[.]kubernetes[.]io/.*|controller[.]kubernetes[.]io/pod-deletion-cost|cluster-autoscaler[.]kubernetes[.]io/safe-to-evict|(container[.])?(seccomp|apparmor)[.]security[.](alpha|beta)[.]kubernetes[.]io/.*|prometheus[.]io/(scrape|path|port|scheme)|sidecar[.]istio[.]io/(inject|status)|openshift[.]io/scc|security[.]openshift[.]io/validated-scc-subject-type)$
+{{- end }}
+{{- define "tenant-operator.serviceAnnotations" -}}
+^(service[.]kubernetes[.]io/topology-(mode|aware-hints)|service[.]alpha[.]kubernetes[.]io/tolerate-unready-endpoints|prometheus[.]io/(scrape|path|port|scheme))$
+{{- end }}
+{{- define "tenant-operator.claimAnnotations" -}}
+^volume[.](beta[.])?kubernetes[.]io/(storage-class|storage-provisioner)$
+{{- end }}
+{{- define "tenant-operator.ingressAnnotations" -}}
+^(kubernetes[.]io/(ingress[.]class|tls-acme)|cert-manager[.]io/(cluster-)?issuer|acme[.]cert-manager[.]io/http01-.*|nginx[.]ingress[.]kubernetes[.]io/(rewrite-target|use-regex|app-root|(force-)?ssl-redirect|backend-protocol|proxy-(body-size|(connect|read|send)-timeout|next-upstream(-timeout|-tries)?|(request-)?buffering|buffer-size|buffers-number|http-version|max-temp-file-size)|client-body-buffer-size|enable-cors|cors-[a-z-]+|limit-[a-z-]+|(whitelist|allowlist|denylist)-source-range|affinity(-mode|-canary-behavior)?|session-cookie-[a-z-]+|(permanent|temporal)-redirect(-code)?|load-balance|service-upstream|enable-access-log|preserve-trailing-slash)|traefik[.]ingress[.]kubernetes[.]io/router[.](entrypoints|tls)|alb[.]ingress[.]kubernetes[.]io/(target-type|healthcheck-[a-z-]+|(un)?healthy-threshold-count|success-codes|backend-protocol(-version)?|ssl-redirect))$
+{{- end }}
+
 {{/* Whether what a route refers to is a Service of the tenant's, where the argument is the way to its fields. */}}
 {{- define "tenant-operator.ownService" -}}
 {{ . }}group.orValue('') == '' && {{ . }}kind.orValue('Service') == 'Service' && {{ . }}namespace.orValue('') in variables.own

@@ -58,6 +58,10 @@ fn allowed(allowed: &Allowed) -> impl Iterator<Item = (String, String)> {
             names::ALLOWED_SERVICE_TYPES,
             Some(types).filter(|types| !types.is_empty()),
         ),
+        (
+            names::ALLOWED_ANNOTATIONS,
+            join(&allowed.annotations).filter(|keys| !keys.is_empty()),
+        ),
     ];
     entries
         .into_iter()

@@ -64,6 +64,14 @@ pub fn resolve(
             |a, b| a == b,
             errors,
         ),
+        // Likewise.
+        annotations: narrow(
+            "annotations",
+            own.annotations,
+            Some(tiers.annotations.unwrap_or_default()),
+            |key, bound| key == bound || bound.strip_suffix('*').is_some_and(|prefix| key.starts_with(prefix)),
+            errors,
+        ),
     };
     for workload in workloads {
         for message in refused(&allowed, workload) {

@@ -32,6 +32,7 @@ fn a_tenant_narrows_and_never_widens() {
     let tiers = || Allowed {
         image_registries: list(&["ghcr.io/acme", "docker.io"]),
         storage_classes: list(&["fast"]),
+        annotations: list(&["prometheus.io/*", "example.com/note"]),
         ..Allowed::default()
     };
     let (allowed, errors) = judged(tiers(), None, &[]);
@@ -41,6 +42,7 @@ fn a_tenant_narrows_and_never_widens() {
         image_registries: list(&["ghcr.io/acme/web"]),
         storage_classes: list(&[]),
         ingress_classes: list(&["public"]),
+        annotations: list(&["prometheus.io/interval", "prometheus.io/*"]),
         ..Allowed::default()
     };
     let (allowed, errors) = judged(tiers(), Some(own.clone()), &[]);
@@ -57,6 +59,7 @@ fn a_tenant_narrows_and_never_widens() {
         image_registries: list(&["ghcr.io/acme-evil", "ghcr.io"]),
         storage_classes: list(&["fast", "slow"]),
         service_types: Some(vec![ServiceType::NodePort]),
+        annotations: list(&["example.com/*", "prometheus.io.evil.org/x"]),
         ..Allowed::default()
     };
     let (_, errors) = judged(tiers(), Some(wide), &[]);
@@ -65,6 +68,8 @@ fn a_tenant_narrows_and_never_widens() {
         "imageRegistries[1]",
         "storageClasses[1]",
         "serviceTypes[0]",
+        "annotations[0]",
+        "annotations[1]",
     ];
     assert_eq!(errors.len(), fields.len(), "{errors:?}");
     for (error, field) in errors.iter().zip(fields) {

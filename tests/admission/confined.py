@@ -1,0 +1,389 @@
+"""What may stand in what the operator writes: by its own token, for every kind that the installed roles let it write."""
+
+import contextlib
+import copy
+import pathlib
+import re
+
+from cluster import OPERATOR, RELEASE_NAMESPACE, ROOT, annotate, ask, create, get, make, must, patch, put, read, remove, until
+from fixtures import *
+from hosts import served
+
+CONFINED = "tenant-operator-confinement"
+GATEWAY = "tenant-operator-confinement-gateway"
+# Of several policies that refuse, the API server names any.
+ANNOTATIONS = "tenant-operator-annotations"
+HOST, FOREIGN_HOST = "shop.acme.com", "api.globex.com"
+# As src/gateway/writers_test.rs has them.
+SNAPSHOTS = pathlib.Path(ROOT, "src/gateway/snapshots")
+TENANT, TENANT_ID = "acme", "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11"
+GONE = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-4000-8000-000000000000"}
+FINALIZER = "example.com/hold"
+
+# Kinds by which a gateway is told, as the chart lets the operator write them.
+GATEWAYS = {"APISIX": ("apisix.apache.org", ("apisixupstreams", "apisixpluginconfigs", "apisixconsumers", "apisixroutes", "apisixtlses")),
+            "EnvoyGateway": ("gateway.envoyproxy.io", ("httproutefilters", "securitypolicies", "backendtrafficpolicies"))}
+# Judged by cases of their own, elsewhere or below.
+OTHERS = {"namespaces", "tenants", "databaseservers", "rolebindings", "secrets", "pods", "events", "leases", "clusterreports", "clusterpolicyreports",
+          "referencegrants", "subjectaccessreviews"}
+
+
+def written():
+    """Which resources the installed roles let the operator create or change, without subresources."""
+    roles = [get(None, "clusterrole", name) for name in ("tenant-operator", "tenant-operator-namespace")]
+    roles += [get(ns, "roles", "tenant-operator") for ns in (RELEASE_NAMESPACE, "default")]
+    return {resource for role in roles for rule in role["rules"] if {"create", "update", "patch"} & set(rule["verbs"])
+            for resource in rule["resources"] if "/" not in resource}
+
+
+class Place:
+    """What the chart was told of the gateway."""
+
+    def __init__(self):
+        role = read(None, "clusterrole", "tenant-operator-namespace").body
+        names = {r for rule in role["rules"] for r in rule["resources"]}
+        self.controller = next((c for c, (_, plurals) in GATEWAYS.items() if plurals[0] in names), None)
+        policy = read(None, "validatingadmissionpolicy", GATEWAY).body
+        says = {v["name"]: v["expression"] for v in policy.get("spec", {}).get("variables", ())}
+        self.shared = re.findall(r"'([^']*)'", says.get("shared", ""))
+        self.applications = re.findall(r"'([^']*)'", says.get("applications", ""))
+        found = re.search(r"p\.name == '([^']*)' && p\.\?namespace\.orValue\(''\) == '([^']*)'", says.get("parentsAllowed", ""))
+        self.name, self.namespace = found.groups() if found else ("platform", "gateway-system")
+
+
+def snapshots(place):
+    """The objects of src/gateway/snapshots as they would be in A, in YAML, by what they are of."""
+    prefix = "envoy" if place.controller == "EnvoyGateway" else "apisix"
+    for file in sorted(SNAPSHOTS.glob(f"*__{prefix}_*.snap")):
+        text = re.split(r"(?m)^---\n", file.read_text(), maxsplit=2)[2]
+        text = re.sub(r"(?m)(: |- )%s$" % TENANT, r"\g<1>" + A, text).replace(f"{TENANT}/{TENANT_ID}", f"{A}/{ID[A]}").replace(TENANT_ID, ID[A])
+        text = text.replace("namespace: gateway-system", f"namespace: {place.namespace}")
+        text = re.sub(r"(?m)^(\s+name|\s+ingressClassName): platform$", r"\g<1>: " + place.name, text)
+        if place.shared:
+            text = text.replace("api.example.com", place.shared[0])
+        if place.applications:
+            text = re.sub(r"\b(more-)?applications(?=[.\n])", place.applications[0], text)
+        for n, body in enumerate(re.split(r"(?m)^---\n", text)):
+            if "kind: ReferenceGrant" not in body and "kind:" in body:
+                yield f"{file.stem.split('__')[-1]} {n}", body
+
+
+def of_yaml(body):
+    """Where an object in YAML belongs."""
+    return re.search(r"(?m)^apiVersion: (.*)$", body)[1] + "/" + re.search(r"(?m)^kind: (.*)$", body)[1]
+
+
+def plain(obj):
+    """As the server fills it in, without what is the server's."""
+    for field in ("managedFields", "creationTimestamp", "uid", "generation", "resourceVersion"):
+        obj["metadata"].pop(field, None)
+    obj.pop("status", None)
+    return obj
+
+
+def confined(r):
+    place = Place()
+    known = OTHERS | set(kinds("x", A)) | {"certificates", "httproutes", "listenersets"} | {p for _, plurals in GATEWAYS.values() for p in plurals}
+    r.check("every kind that the operator may write has its cases", written() <= known, str(written() - known))
+    of_owners(r)
+    of_its_own(r)
+    of_annotations(r)
+    if place.controller:
+        of_gateways(r, place)
+
+
+def of_owners(r):
+    """Nothing is given an owner, by which garbage collection would delete it, or a finalizer, by which nobody could."""
+    bodies = {**kinds("owned", A, marks(A)), "secrets": secret(A, "tenant-signing-key", type="Opaque")}
+    for resource, body in bodies.items():
+        with_meta = lambda **more: {**body, "metadata": {**body["metadata"], **more}}
+        r.allowed(f"operator makes {resource}", create(body, OPERATOR))
+        r.refused(f"operator makes {resource} with an owner", create(with_meta(ownerReferences=[GONE]), OPERATOR), CONFINED)
+        r.refused(f"operator makes {resource} with a finalizer", create(with_meta(finalizers=[FINALIZER]), OPERATOR), CONFINED)
+        name = "tenant-database" if resource == "secrets" else "ours"
+        later = lambda more: patch(A, resource, name, {"metadata": more}, OPERATOR)
+        r.refused(f"operator gives {resource} an owner", later({"ownerReferences": [GONE]}), CONFINED)
+        r.refused(f"operator gives {resource} a finalizer", later({"finalizers": [FINALIZER, "kubernetes.io/pvc-protection"]}), CONFINED)
+    held = {**kinds("held", A, marks(A))["configmaps"]}
+    owner = get(A, "configmap", "ours")
+    there = {"apiVersion": "v1", "kind": "ConfigMap", "name": "ours", "uid": owner["metadata"]["uid"]}
+    held["metadata"] = {**held["metadata"], "finalizers": [FINALIZER], "ownerReferences": [there]}
+    make(held)
+    later = lambda more: patch(A, "configmap", "held", {"metadata": more}, OPERATOR)
+    r.allowed("operator changes what has an owner and a finalizer", patch(A, "configmap", "held", {"data": {"b": "2"}}, OPERATOR))
+    r.refused("operator takes a finalizer away", later({"finalizers": None}), CONFINED)
+    r.refused("operator adds an owner", later({"ownerReferences": [there, GONE]}), CONFINED)
+    must(patch(A, "configmap", "held", {"metadata": {"finalizers": None}}, dry_run=False))
+    remove(A, "configmap", "held")
+    for ns, subject in ((A, "a tenant's namespace"),):
+        later = lambda more: patch(None, "namespace", ns, {"metadata": more}, OPERATOR)
+        r.refused(f"operator gives {subject} an owner", later({"ownerReferences": [GONE]}), CONFINED)
+        r.refused(f"operator gives {subject} a finalizer", later({"finalizers": [FINALIZER]}), CONFINED)
+    new = f"{RUN}-n"
+    r.refused("operator makes a namespace with an owner", create(namespace(new, marks(new), ownerReferences=[GONE]), OPERATOR), CONFINED)
+    of_reported(r)
+
+
+def of_reported(r):
+    """Of what people write it has the status, and its own finalizer."""
+    api, tenant_spec = "tenant-operator.io/v1alpha1", {"displayName": "x", "tier": f"{RUN}-none"}
+    server_spec = {"host": "192.0.2.1", "database": "tenants", "adminSecretRef": {"name": f"{RUN}-none"}}
+    own = "tenant-operator.io/cleanup"
+    for kind, spec in {"Tenant": tenant_spec, "DatabaseServer": server_spec}.items():
+        name, resource = f"{RUN}-c", kind.lower()
+        make({"apiVersion": api, "kind": kind, "metadata": meta(name, labels={"team": "x"}, annotations={"note": "y"}, finalizers=[FINALIZER]), "spec": spec})
+        try:
+            later = lambda more, who=OPERATOR: patch(None, resource, name, {"metadata": more}, who)
+            # An operator at work sets it too.
+            r.allowed(f"operator sets its finalizer of a {kind}", later({"finalizers": [FINALIZER, own]}))
+            r.allowed(f"the admin annotates a {kind}", later({"annotations": {"a": "b"}}, None))
+            for what, more in {
+                "an owner that is not there": {"ownerReferences": [GONE]}, "a foreign finalizer": {"finalizers": [FINALIZER, own, "example.com/other"]},
+                "no foreign finalizer": {"finalizers": [own]}, "a label": {"labels": {"a": "b"}}, "another label": {"labels": {"team": "other"}},
+                "no label": {"labels": {"team": None}}, "an annotation": {"annotations": {"a": "b"}}, "no annotation": {"annotations": {"note": None}},
+                **{f"the annotation {key}": {"annotations": {f"tenant-operator.io/{key}": "x"}} for key in (
+                    "replaces", "abandon-database", "rotate-credentials", "abandon-encryption-keys")},
+            }.items():
+                r.refused(f"operator gives a {kind} {what}", later(more), CONFINED)
+        finally:
+            patch(None, resource, name, {"metadata": {"finalizers": None}}, dry_run=False)
+            remove(None, resource, name, wait=False)
+
+
+def of_its_own(r):
+    """In its namespace: its Lease, and claims."""
+    config = lambda name, labels=marks(A), **more: {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(name, RELEASE_NAMESPACE, labels, **more)}
+    for kind in ("id", "host", "database"):
+        claim = f"claim-{kind}-{'0' * 40}"
+        r.allowed(f"operator makes a claim on a {kind}", create(config(claim), OPERATOR))
+        r.refused(f"operator makes an unmarked claim on a {kind}", create(config(claim, {}), OPERATOR), CONFINED)
+        r.refused(f"operator makes an owned claim on a {kind}", create(config(claim, ownerReferences=[GONE]), OPERATOR), CONFINED)
+    for name in ("claim-id-0", "claim-other-" + "0" * 40, "settings"):
+        r.refused(f"operator makes a ConfigMap {name}", create(config(name), OPERATOR), CONFINED)
+    r.refused("operator deletes a ConfigMap of its namespace", ask("DELETE", RELEASE_NAMESPACE, "configmap", "kube-root-ca.crt", user=OPERATOR, dryRun="All"), CONFINED)
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta("other", RELEASE_NAMESPACE)}
+    r.refused("operator makes another Lease", create(lease, OPERATOR), CONFINED)
+
+
+def of_annotations(r):
+    """By these a cloud gives an account rights."""
+    body = kinds("account", A, marks(A))["serviceaccounts"]
+    for key in ("eks.amazonaws.com/role-arn", "iam.gke.io/gcp-service-account", "azure.workload.identity/client-id"):
+        r.refused(f"operator gives a new account {key}", create({**body, "metadata": {**body["metadata"], "annotations": {key: "x"}}}, OPERATOR), CONFINED)
+        r.refused(f"operator gives an account {key}", patch(A, "serviceaccount", "ours", {"metadata": {"annotations": {key: "x"}}}, OPERATOR), CONFINED)
+    own = {"tenant-operator.io/owned-by": f"{A}/{ID[A]}"}
+    r.allowed("operator says whose an account is", create({**body, "metadata": {**body["metadata"], "annotations": own}}, OPERATOR))
+
+
+def of_gateways(r, place):
+    # Each with its definition, or one that is enough like it.
+    definitions = [("Certificate", "certificates", "cert-manager.io")]
+    if place.controller == "EnvoyGateway":
+        definitions += [(k, p, "gateway.networking.k8s.io") for k, p in (("HTTPRoute", "httproutes"), ("ListenerSet", "listenersets"))]
+        definitions += [(k, p, "gateway.envoyproxy.io") for k, p in (
+            ("HTTPRouteFilter", "httproutefilters"), ("SecurityPolicy", "securitypolicies"), ("BackendTrafficPolicy", "backendtrafficpolicies"))]
+    else:
+        definitions += [(k, k.lower() + ("es" if k.endswith("Tls") else "s"), "apisix.apache.org") for k in (
+            "ApisixUpstream", "ApisixPluginConfig", "ApisixConsumer", "ApisixRoute", "ApisixTls")]
+    with contextlib.ExitStack() as stack:
+        for kind, plural, group in definitions:
+            version = {"gateway.envoyproxy.io": "v1alpha1", "apisix.apache.org": "v2"}.get(group, "v1")
+            stack.enter_context(served(kind, plural, group, version))
+        bodies = dict(snapshots(place))
+        own = sorted({h for body in bodies.values() for h in re.findall(r"[*a-z0-9.-]+[.]example[.](?:com|org)", body)} - set(place.shared))
+        annotate(A, "tenant-operator.io/allowed-hosts", ",".join([*own, HOST]))
+        samples = {}
+        try:
+            for name, body in bodies.items():
+                post = lambda: ask("POST", A, of_yaml(body), body=body, user=OPERATOR, content="application/yaml", dryRun="All", fieldManager="x")
+                if not samples:
+                    until("hosts", lambda: post().ok)
+                answer = post()
+                r.allowed(f"operator writes {name}", answer)
+                if answer.ok:
+                    samples.setdefault(answer.body["kind"], plain(answer.body))
+            missing = {kind for kind, *_ in definitions} - set(samples)
+            r.check("every kind of the gateway's is among the snapshots", not missing, str(missing))
+            for kind, sample in samples.items():
+                of_kind(r, kind, sample)
+            if place.controller == "EnvoyGateway":
+                of_envoy(r, place, samples)
+            else:
+                of_apisix(r, place, samples)
+            of_certificates(r, place, samples["Certificate"])
+        finally:
+            annotate(A, "tenant-operator.io/allowed-hosts", "")
+
+
+def but(sample, path, value):
+    """The object with something else there; None takes it away."""
+    changed = copy.deepcopy(sample)
+    at, *steps = changed, *path
+    for step in steps[:-1]:
+        at = at.setdefault(step, {}) if isinstance(at, dict) else at[step]
+    if value is None:
+        at.pop(steps[-1], None)
+    elif isinstance(at, list) and steps[-1] == len(at):
+        at.append(value)
+    else:
+        at[steps[-1]] = value
+    return changed
+
+
+def well_formed(sample, cases):
+    """Those that the kind's definition takes, where no policy looks; at most a few it refuses itself."""
+    elsewhere = lambda case: create(but(but(sample, case[1], case[2]), ("metadata", "namespace"), FOREIGN))
+    good = [case for case in cases if elsewhere(case).ok]
+    bad = [(case[0], elsewhere(case).error) for case in cases if case not in good]
+    for what, why in bad:
+        print(f"note: {what}: not well formed, so it is left out ({why[:200]})")
+    return good
+
+
+def refuse_all(r, kind, sample, cases):
+    """Each as something new, and later of one that is there."""
+    make(sample)
+    try:
+        for what, path, value in cases:
+            body = but(sample, path, value)
+            new = {**body, "metadata": {**body["metadata"], "name": body["metadata"]["name"]}}
+            there = get(A, f"{sample['apiVersion']}/{kind}", sample["metadata"]["name"])
+            later = {**new, "metadata": {**new["metadata"], "resourceVersion": there["metadata"]["resourceVersion"], "uid": there["metadata"]["uid"]}}
+            r.refused(f"operator changes a {kind}: {what}", put(later, OPERATOR), GATEWAY, CONFINED, ANNOTATIONS)
+    finally:
+        remove(A, f"{sample['apiVersion']}/{kind}", sample["metadata"]["name"])
+    for what, path, value in cases:
+        r.refused(f"operator makes a {kind}: {what}", create(but(sample, path, value), OPERATOR), GATEWAY, CONFINED, ANNOTATIONS)
+
+
+def of_kind(r, kind, sample):
+    m = lambda *path: ("metadata", *path)
+    refuse_all(r, kind, sample, [
+        ("an owner", m("ownerReferences"), [GONE]), ("a finalizer", m("finalizers"), [FINALIZER]),
+        *[(f"without {mark}", m("labels", mark), None) for mark in marks(A)],
+        ("another tenant's mark", m("labels", "tenant-operator.io/tenant-id"), ID[B]),
+        *[(f"annotation {key}", m("annotations", key), "x") for key in (
+            "external-dns.alpha.kubernetes.io/hostname", "external-dns.alpha.kubernetes.io/target", "cert-manager.io/cluster-issuer",
+            "cert-manager.io/common-name", "haproxy.org/backend-config-snippet")],
+    ])
+
+
+def of_certificates(r, place, sample):
+    """Every field of a Certificate's spec, as cert-manager has them, but what the operator writes."""
+    s = lambda *path: ("spec", *path)
+    fields = {
+        "subject": {"organizations": ["system:masters"]}, "literalSubject": "O=system:masters,CN=x", "commonName": "system:admin", "duration": "87600h",
+        "renewBefore": "1h", "renewBeforePercentage": 50, "ipAddresses": ["10.96.0.1"], "uris": ["spiffe://cluster.local/ns/kube-system/sa/x"],
+        "otherNames": [{"oid": "1.3.6.1.4.1.311.20.2.3", "utf8Value": "admin"}], "emailAddresses": ["admin@example.com"], "isCA": True,
+        "keystores": {"pkcs12": {"create": True, "passwordSecretRef": {"name": "theirs", "key": "a"}}}, "revisionHistoryLimit": 100,
+        "additionalOutputFormats": [{"type": "CombinedPEM"}], "nameConstraints": {"critical": True}, "signatureAlgorithm": "SHA512WithRSA",
+        "encodeUsagesInRequest": False}
+    refuse_all(r, "Certificate", sample, [
+        *[(field, s(field), value) for field, value in fields.items()],
+        *[(f"usage {usage}", s("usages"), ["server auth", usage]) for usage in (
+            "client auth", "cert sign", "crl sign", "code signing", "email protection", "any", "signing", "content commitment", "data encipherment",
+            "key agreement", "ocsp signing", "timestamping", "s/mime", "ipsec end system", "ipsec tunnel", "ipsec user", "microsoft sgc", "netscape sgc",
+            "encipher only", "decipher only")],
+        *[(f"in the Secret {name}", s("secretName"), name) for name in ("tenant-database", "tenant-api-keys", "theirs", "tenant-certificate-0123456789abcdef")],
+        *[(f"for {name}", s("dnsNames"), names) for name, names in {
+            FOREIGN_HOST: [FOREIGN_HOST], "its own and another": [HOST, FOREIGN_HOST], "nothing": [], "a service": ["kubernetes.default.svc"],
+            "all that share": place.shared[:1] or ["x"], "above": ["*.acme.com"]}.items()],
+        ("no names", s("dnsNames"), None),
+        ("another kind of issuer", s("issuerRef", "kind"), "Other"), ("another group of issuers", s("issuerRef", "group"), "awspca.cert-manager.io"),
+        *[(f"privateKey.{field}", s("privateKey", field), value) for field, value in (("algorithm", "RSA"), ("size", 2048), ("encoding", "PKCS8"))],
+        ("labels of its Secret", s("secretTemplate", "labels"), {"a": "b"}),
+        *[(f"annotation {key} of its Secret", s("secretTemplate", "annotations", key), "*") for key in (
+            "reflector.v1.k8s.emberstack.com/reflection-allowed", "replicator.v1.mittwald.de/replicate-to", "kubed.appscode.com/sync")],
+        ("another's mark on its Secret", s("secretTemplate", "annotations", "tenant-operator.io/owned-by"), f"{B}/{ID[B]}"),
+        ("another name", ("metadata", "name"), "tenant-database"),
+    ][:-1])
+    r.refused("operator makes a Certificate under another name", create(but(sample, ("metadata", "name"), "shop"), OPERATOR), GATEWAY)
+    r.allowed("operator asks for a server's certificate", create(but(sample, s("usages"), ["digital signature", "key encipherment", "server auth"]), OPERATOR))
+    r.allowed("operator asks for one of an Issuer", create(but(sample, s("issuerRef", "kind"), "Issuer"), OPERATOR))
+
+
+def of_envoy(r, place, samples):
+    s = lambda *path: ("spec", *path)
+    route, to = samples["HTTPRoute"], {"group": "", "kind": "Service", "name": "x", "port": 80, "weight": 1}
+    elsewhere = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": place.name, "namespace": FOREIGN}
+    hosts = lambda hostnames: (f"for {hostnames}", s("hostnames"), hostnames)
+    backend = lambda **more: (f"to {more}", s("rules", 0, "backendRefs"), [{**to, **more}])
+    applied = lambda what, f: (what, s("rules", 0, "filters"), [f])
+    sets = lambda name, value: applied(f"with {name}: {value}", {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": name, "value": value}]}})
+    cases = [
+        hosts([FOREIGN_HOST]), hosts([HOST, FOREIGN_HOST]), hosts(["*.com"]), hosts(["*.acme.com"]), hosts(None), hosts([]),
+        ("to another Gateway's namespace", s("parentRefs", 0), elsewhere), ("to another Gateway besides", s("parentRefs", 1), elsewhere),
+        ("to another Gateway", s("parentRefs", 0, "name"), "internal"), ("to a Service as a parent", s("parentRefs", 0), {"group": "", "kind": "Service", "name": "x"}),
+        ("to another tenant's listeners", s("parentRefs", 0), {**elsewhere, "kind": "ListenerSet", "namespace": B}),
+        *[backend(namespace=ns) for ns in (B, FOREIGN, "kube-system", place.namespace)],
+        backend(group="gateway.envoyproxy.io", kind="Backend"), backend(group="multicluster.x-k8s.io", kind="ServiceImport"),
+        backend(filters=[{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "x", "port": 80}}}]),
+        applied("copies", {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "x", "port": 80, "namespace": B}}}),
+        applied("copies to its own", {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "x", "port": 80}}}),
+        applied("leads away", {"type": "RequestRedirect", "requestRedirect": {"hostname": FOREIGN_HOST, "statusCode": 302}}),
+        applied("a filter of another kind", {"type": "ExtensionRef", "extensionRef": {"group": "other.io", "kind": "Filter", "name": "x"}}),
+        sets("X-Tenant-ID", ID[B]), sets("x-tenant-id", ID[B]), sets("X-Tenant-Name", B),
+        applied("adds a header", {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [{"name": "X-Tenant-ID", "value": ID[B]}]}}),
+    ]
+    if place.applications:
+        bare = {**but(route, s("rules", 0, "filters"), None)}
+        cases.append(("to an application without saying whose", s("rules"), [{**bare["spec"]["rules"][0], "backendRefs": [{**to, "namespace": place.applications[0]}]}]))
+    refuse_all(r, "HTTPRoute", route, well_formed(route, cases))
+    if place.shared:
+        r.allowed("operator routes the hosts that all share", create(but(route, s("hostnames"), place.shared[:1]), OPERATOR))
+    key, name = (A, "gateway.networking.k8s.io/v1/HTTPRoute"), route["metadata"]["name"]
+    make(route)
+    hosts = get(None, "namespace", A)["metadata"]["annotations"]["tenant-operator.io/allowed-hosts"]
+    annotate(A, "tenant-operator.io/allowed-hosts", HOST)
+    until("hosts", lambda: not create({**route, "metadata": {**route["metadata"], "name": "other"}}, OPERATOR).ok)
+    closed = lambda *more: put(but(but(get(*key, name), s("hostnames"), [*route["spec"]["hostnames"], *more]), s("rules"), route["spec"]["rules"][:1]), OPERATOR)
+    r.allowed("operator closes a host that its tenant gave up", closed())
+    r.refused("operator adds a host to it", closed(FOREIGN_HOST), GATEWAY)
+    annotate(A, "tenant-operator.io/allowed-hosts", hosts)
+    until("hosts", lambda: create({**route, "metadata": {**route["metadata"], "name": "other"}}, OPERATOR).ok)
+    remove(*key, name)
+
+    listeners = samples["ListenerSet"]
+    first = lambda *path: s("listeners", 0, *path)
+    refuse_all(r, "ListenerSet", listeners, well_formed(listeners, [
+        ("for another host", first("hostname"), FOREIGN_HOST), ("for all hosts", first("hostname"), None), ("for a host that all share", first("hostname"), (place.shared or ["x.y"])[0]),
+        ("of another Gateway", s("parentRef", "name"), "internal"), ("of another namespace", s("parentRef", "namespace"), FOREIGN),
+        ("at another port", first("port"), 22), ("in clear", first("protocol"), "HTTP"), ("passed through", first("tls", "mode"), "Passthrough"),
+        ("another's certificate", first("tls", "certificateRefs", 0, "namespace"), B), ("another kind", first("tls", "certificateRefs", 0, "kind"), "ConfigMap"),
+        ("for all routes", first("allowedRoutes", "namespaces", "from"), "All"),
+    ]))
+
+    for kind, field, value in (("HTTPRouteFilter", "urlRewrite", {"hostname": {"type": "Header", "header": "x"}}),
+                               ("HTTPRouteFilter", "credentialInjection", {"credential": {"valueRef": {"name": "theirs"}}}),
+                               ("SecurityPolicy", "extAuth", {"http": {"backendRefs": [{"name": "x", "port": 80}]}}),
+                               ("SecurityPolicy", "basicAuth", {"users": {"name": "theirs"}}),
+                               ("SecurityPolicy", "targetRefs", [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "x"}]),
+                               ("BackendTrafficPolicy", "responseOverride", [{"match": {"statusCodes": [{"value": 404}]}, "response": {"statusCode": 200}}]),
+                               ("BackendTrafficPolicy", "targetRefs", [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "x"}])):
+        body = but(samples[kind], s(field), value)
+        if field == "targetRefs":
+            body = but(body, s("targetSelectors"), None)
+        r.refused(f"operator makes a {kind} with {field}", create(body, OPERATOR), GATEWAY)
+    r.refused("operator makes a policy of a Gateway", create(but(samples["BackendTrafficPolicy"], s("targetSelectors", 0, "kind"), "Gateway"), OPERATOR), GATEWAY)
+
+
+def of_apisix(r, place, samples):
+    s = lambda *path: ("spec", *path)
+    route = samples["ApisixRoute"]
+    rule = lambda *path: s("http", 0, *path)
+    plugin = lambda name: (f"plugin {name}", rule("plugins"), [{"name": name, "enable": True, "config": {}}])
+    refuse_all(r, "ApisixRoute", route, [
+        ("another host", rule("match", "hosts"), [FOREIGN_HOST]), ("another host besides", rule("match", "hosts"), [HOST, FOREIGN_HOST]),
+        ("all hosts", rule("match", "hosts"), None), ("no hosts", rule("match", "hosts"), []), ("another class", s("ingressClassName"), "other"), ("streams", s("stream"), []),
+        *[plugin(name) for name in ("serverless-pre-function", "serverless-post-function", "proxy-mirror", "forward-auth", "http-logger", "opa", "script")],
+    ])
+    refuse_all(r, "ApisixTls", samples["ApisixTls"], [
+        ("another host", s("hosts"), [FOREIGN_HOST]), ("another's Secret", s("secret", "namespace"), B), ("a client's authority", s("client"), {"depth": 1})])
+    refuse_all(r, "ApisixUpstream", samples["ApisixUpstream"], [
+        (f"node {name}", s("externalNodes"), [{"name": name, "type": "Domain", "port": 80}]) for name in (
+            "kubernetes.default.svc", f"web.{B}.svc", "evil.example.com", "169.254.169.254")])
+    refuse_all(r, "ApisixPluginConfig", samples["ApisixPluginConfig"], [
+        ("plugins", s("plugins"), [{"name": "serverless-pre-function", "enable": True, "config": {}}])])
+    refuse_all(r, "ApisixConsumer", samples["ApisixConsumer"], [
+        ("another Secret", s("authParameter", "keyAuth", "secretRef", "name"), "theirs"), ("a value", s("authParameter", "keyAuth", "value"), {"key": "x"}),
+        ("another way", s("authParameter", "basicAuth"), {"secretRef": {"name": "theirs"}})])
