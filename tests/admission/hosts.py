@@ -138,7 +138,7 @@ def served(kind, plural):
         make(crd(kind, plural, name))
     try:
         until(f"{name} to be served", lambda: any(
-            (c["type"], c["status"]) == ("Established", "True") for c in get(None, "crd", name).get("status", {}).get("conditions", ())))
+            (c["type"], c["status"]) == ("Established", "True") for c in get(None, "crd", name).get("status", {}).get("conditions") or ()))
         yield
     finally:
         if ours:

@@ -21,16 +21,17 @@ import hosts
 import ingress_classes
 import network_policies
 import reports
+import spellings
 from cluster import Report, get, read
 from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
          cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.owners,
-         cases.pods, cases.dedicated, allowed.allowed, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, reports.reports, grants.grants, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
+         cases.pods, cases.dedicated, allowed.allowed, spellings.spellings, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, reports.reports, grants.grants, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):
-    names = [f"tenant-operator-{n}" for n in ("bindings", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "route-backends", "route-hosts", "secrets", "services")]
+    names = [f"tenant-operator-{n}" for n in ("bindings", "claim-templates", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "route-backends", "route-hosts", "secrets", "services", "volumes")]
     for name in names:
         policy = get(None, "validatingadmissionpolicy", name)
         report.check(f"{name} has no type warnings", not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"),
