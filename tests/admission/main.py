@@ -20,6 +20,7 @@ import grants
 import hosts
 import ingress_classes
 import network_policies
+import pod_contents
 import reports
 import spellings
 from cluster import Report, get, read
@@ -27,11 +28,11 @@ from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
          cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.owners,
-         cases.pods, cases.dedicated, allowed.allowed, spellings.spellings, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, reports.reports, grants.grants, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
+         cases.pods, cases.dedicated, allowed.allowed, spellings.spellings, pod_contents.contents, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, reports.reports, grants.grants, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):
-    names = [f"tenant-operator-{n}" for n in ("bindings", "claim-templates", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "route-backends", "route-hosts", "secrets", "services", "volumes")]
+    names = [f"tenant-operator-{n}" for n in ("bindings", "claim-templates", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "raw-sockets", "route-backends", "route-hosts", "secrets", "services", "volumes")]
     for name in names:
         policy = get(None, "validatingadmissionpolicy", name)
         report.check(f"{name} has no type warnings", not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"),
