@@ -5,7 +5,7 @@ The lists are Kubernetes' own: its well-known labels and annotations, and the fi
 
 import json
 
-from cluster import annotate, create, may, patch, read, remove, until
+from cluster import create, get, may, patch, remove, within
 from allowed import CLAIMS, PODS, PREFIX, claim, container, make, new_namespace
 from fixtures import *
 
@@ -89,6 +89,7 @@ def spellings(r):
     try:
         new_namespace(ns, storage_classes="fast", image_registries="docker.io/library")
         classes(r, ns)
+        controllers(r, ns)
     finally:
         remove(None, "namespace", ns, wait=False)
     later_classes(r)
@@ -110,6 +111,15 @@ def classes(r, bounded):
         r.refused(f"{what} of a volume by its name", create(body, ADMIN), policy)
     for what, (body, policy) in claims_of(FOREIGN, {"annotations": {CLASS: ""}}, {**spec, "volumeName": "theirs"}).items():
         r.allowed(f"{what} of a volume by its name elsewhere", create(body))
+
+
+def controllers(r, ns):
+    """Those that make claims from templates are bound as the tenant is: of these templates the class is only known with the claim."""
+    make(stateful(ns, *named(None, None)), {**ephemeral(ns, *named(None, None)), "metadata": meta("brief", ns)})
+    for name in ("theirs", "brief"):
+        r.check(f"the claim of {name}, of no class that is allowed, is refused", within(60, lambda: any(
+            CLAIMS in event["message"] and event["involvedObject"]["name"] == name for event in get(ns, "events")["items"])))
+    r.check("no claim is made from a template", not get(ns, "persistentvolumeclaims")["items"])
 
 
 def later_classes(r):

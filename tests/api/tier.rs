@@ -89,7 +89,13 @@ async fn what_is_allowed_is_named_as_it_is_matched() -> Result<()> {
         let allowed = json!({"allowed": {"imageRegistries": [bad]}});
         dry.refuses(bad, allowed, &["spec.allowed.imageRegistries[0]"]).await?;
     }
-    for field in ["storageClasses", "ingressClasses", "priorityClasses", "runtimeClasses", "csiDrivers"] {
+    for field in [
+        "storageClasses",
+        "ingressClasses",
+        "priorityClasses",
+        "runtimeClasses",
+        "csiDrivers",
+    ] {
         for bad in ["", "a,b", "A"] {
             dry.refuses(bad, json!({"allowed": {field: [bad]}}), &[field]).await?;
         }
