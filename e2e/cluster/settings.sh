@@ -70,8 +70,8 @@ CERT_MANAGER_NAMESPACE=cert-manager
 
 PAUSE_IMAGE=localhost/pause:e2e
 AGNHOST_IMAGE=localhost/agnhost:e2e
-BUSYBOX_IMAGE=localhost/busybox:e2e
-PSQL_IMAGE=localhost/psql:e2e
+BUSYBOX_IMAGE=e2e.example.com/busybox:e2e
+PSQL_IMAGE=e2e.example.com/psql:e2e
 COREDNS_IMAGE=localhost/coredns:e2e
 ENVOY_GATEWAY_IMAGE=localhost/envoy-gateway:e2e
 ENVOY_IMAGE=localhost/envoy:e2e

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// Within this every tenant was tried anew: the samples' turns come too.
 const TURN: u64 = 60;
 /// What becomes possible without which policy.
-const HOLES: [(&str, &str); 9] = [
+const HOLES: [(&str, &str); 10] = [
     ("tenant-operator-pods", "name the node of a pod"),
     ("tenant-operator-services", "make a Service with external IPs"),
     ("tenant-operator-claims", "claim a volume by its name"),
@@ -20,6 +20,7 @@ const HOLES: [(&str, &str); 9] = [
     ("tenant-operator-managed", "forge the operator's marks"),
     ("tenant-operator-ingress-hosts", "serve a host that is not its own"),
     ("tenant-operator-images", "run an image of any registry"),
+    ("tenant-operator-volumes", "mount a volume of any CSI driver"),
     ("tenant-operator-examiner", "remove what it did not make"),
 ];
 

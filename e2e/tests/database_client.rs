@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 /// A shell and `psql`; see e2e/cluster/psql-image.sh.
-const IMAGE: &str = "localhost/psql:e2e";
+const IMAGE: &str = "e2e.example.com/psql:e2e";
 
 fn client() -> Value {
     json!({"workloads": [{"name": "client", "image": IMAGE, "imagePullPolicy": "IfNotPresent",

@@ -105,7 +105,7 @@ async fn of_workloads() -> Result<()> {
     let mut sidecar = container.clone();
     sidecar["name"] = json!("sidecar");
     let mut other = container.clone();
-    other["image"] = json!("localhost/other:1");
+    other["image"] = json!("other:1");
     let template = |spec: Value| json!({"spec": {"template": {"spec": spec}}});
     let label = json!({"spec": {"template": {"metadata": {"labels": {"added": "by-hand"}}}}});
     for edit in [

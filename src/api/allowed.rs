@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct Allowed {
     /// Where images come from: a registry, or a path in one, such as `registry.example.com/team`. An image that names no registry is of `docker.io`, and one that
-    /// names nothing but itself of `docker.io/library`.
+    /// names nothing but itself of `docker.io/library`. A registry that is an address, `localhost` or a name within the cluster is allowed only where it is listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 32),
@@ -24,7 +24,7 @@ pub struct Allowed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 3))]
     pub image_pull_policies: Option<Vec<ImagePullPolicy>>,
-    /// StorageClasses of PersistentVolumeClaims. A claim that names none has the cluster's default class.
+    /// StorageClasses of PersistentVolumeClaims, by their field and by the annotation that Kubernetes prefers to it. A claim that names none has the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::names")]
     pub storage_classes: Option<Vec<String>>,
@@ -40,6 +40,10 @@ pub struct Allowed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::names")]
     pub runtime_classes: Option<Vec<String>>,
+    /// CSI drivers of volumes that pods name themselves (`volumes[].csi`), without a claim. Absent means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::names")]
+    pub csi_drivers: Option<Vec<String>>,
     /// Types of Services besides ClusterIP. Absent means none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2))]

@@ -196,6 +196,8 @@ def operator_elevated(r):
             "a probe with another's marks": probe(A, labels={**marks(B), "tenant-operator.io/probe": "dial"}),
             "a probe with a token": probe(A, automountServiceAccountToken=True),
             "a probe as somebody": probe(A, serviceAccountName="theirs"),
+            "a probe as somebody by the older field": probe(A, serviceAccount="theirs"),
+            "a probe with all of a Secret": probe(A, containers=[pod_spec()["containers"][0] | {"envFrom": [{"secretRef": {"name": "theirs"}}]}]),
             "a probe for ever": probe(A, activeDeadlineSeconds=None),
             "a probe with a volume": probe(A, volumes=[{"name": "v", "secret": {"secretName": "theirs"}}]),
             "a probe with a Secret": probe(A, containers=[reads]),

@@ -22,17 +22,19 @@ import grants
 import hosts
 import ingress_classes
 import network_policies
+import pod_contents
 import reports
+import spellings
 from cluster import Report, get, read
 from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
          cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.owners, confined.confined,
-         cases.pods, cases.dedicated, allowed.allowed, annotations.annotations, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, reports.reports, grants.grants, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
+         cases.pods, cases.dedicated, allowed.allowed, annotations.annotations, spellings.spellings, pod_contents.contents, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, reports.reports, grants.grants, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):
-    names = [f"tenant-operator-{n}" for n in ("annotations", "bindings", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "route-backends", "route-hosts", "secrets", "services")]
+    names = [f"tenant-operator-{n}" for n in ("annotations", "bindings", "claim-templates", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "namespaces", "network-policies", "pods", "probes", "raw-sockets", "route-backends", "route-hosts", "secrets", "services", "volumes")]
     # Where there is a gateway.
     optional = [f"tenant-operator-{n}" for n in ("confinement-gateway",)]
     names += [name for name in optional if read(None, "validatingadmissionpolicy", name).ok]

@@ -75,7 +75,7 @@ async fn the_number_of_namespaces_is_from_1_to_33() -> Result<()> {
 async fn what_is_allowed_is_named_as_it_is_matched() -> Result<()> {
     let dry = Dry::tier().await?;
     let good = json!({"imageRegistries": ["docker.io", "registry.example.com:5000/team/a_b", "localhost"], "imagePullPolicies": ["Always"],
-        "storageClasses": [], "ingressClasses": ["public.example"], "serviceTypes": ["NodePort", "LoadBalancer"],
+        "storageClasses": [], "csiDrivers": ["secrets-store.csi.k8s.io"], "ingressClasses": ["public.example"], "serviceTypes": ["NodePort", "LoadBalancer"],
         "annotations": ["prometheus.io/*", "example.com/Some_note.x"]});
     dry.accepts("lists", json!({"allowed": good})).await?;
     for bad in [
@@ -105,7 +105,13 @@ async fn what_is_allowed_is_named_as_it_is_matched() -> Result<()> {
         dry.refuses(bad, json!({"allowed": {"annotations": [bad]}}), &["annotations"])
             .await?;
     }
-    for field in ["storageClasses", "ingressClasses", "priorityClasses", "runtimeClasses"] {
+    for field in [
+        "storageClasses",
+        "ingressClasses",
+        "priorityClasses",
+        "runtimeClasses",
+        "csiDrivers",
+    ] {
         for bad in ["", "a,b", "A"] {
             dry.refuses(bad, json!({"allowed": {field: [bad]}}), &[field]).await?;
         }

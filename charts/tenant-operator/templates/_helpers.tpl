@@ -72,6 +72,29 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{ . }}group.orValue('') == '' && {{ . }}kind.orValue('Service') == 'Service' && {{ . }}namespace.orValue('') in variables.own
 {{- end }}
 
+{{/* The classes of storage that a claim names: by its field, and by the annotation that Kubernetes prefers to it. The argument is the claim. */}}
+{{- define "tenant-operator.storageClasses" -}}
+({{ . }}.spec.?storageClassName.hasValue() ? [{{ . }}.spec.storageClassName] : [])
++ ({{ . }}.?metadata.annotations[?'volume.beta.kubernetes.io/storage-class'].hasValue()
+   ? [{{ . }}.metadata.annotations['volume.beta.kubernetes.io/storage-class']] : [])
+{{- end }}
+
+{{/* Whether a tenant may name the classes of the argument, a list; the variable classes has those that it is allowed. */}}
+{{- define "tenant-operator.allowsStorageClasses" -}}
+!variables.classes.hasValue() || {{ . }}.all(class, class in variables.classes.value().split(',') && class != '')
+{{- end }}
+
+{{- define "tenant-operator.wrongStorageClass" -}}
+'the storage class of a tenant\'s claim is one it is allowed ('
++ (variables.classes.orValue('') == '' ? 'none' : variables.classes.orValue(''))
++ '), by spec.storageClassName and by the annotation volume.beta.kubernetes.io/storage-class, not: ' + ({{ . }} == '' ? 'none' : {{ . }})
+{{- end }}
+
+{{- define "tenant-operator.nobodysVolume" -}}
+a tenant's claim may not name its volume (spec.volumeName), nor be without a class (spec.storageClassName, the
+annotation volume.beta.kubernetes.io/storage-class): it could be given what is somebody else's
+{{- end }}
+
 {{- define "tenant-operator.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}

@@ -30,7 +30,7 @@ pub const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// The image of the samples: an HTTP server on port 8080 which can also probe other addresses (`/agnhost connect`).
 pub const SERVER_IMAGE: &str = "executive-service:1.0.0";
 /// An image with a shell.
-pub const SHELL_IMAGE: &str = "localhost/busybox:e2e";
+pub const SHELL_IMAGE: &str = "e2e.example.com/busybox:e2e";
 
 /// A workload of one small server, with a Service.
 pub fn server_workload(name: &str) -> serde_json::Value {

@@ -142,6 +142,25 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
             }})),
         ),
         deed(
+            "claim a volume of no class by the older annotation",
+            policy("tenant-operator-claims"),
+            make::<PersistentVolumeClaim>(json!({"metadata": {"generateName": NAME, "annotations": {
+                "volume.beta.kubernetes.io/storage-class": ""}}, "spec": {
+                "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1"}},
+                "storageClassName": storage_class(subject),
+            }})),
+        ),
+        deed(
+            "mount a volume of any CSI driver",
+            policy("tenant-operator-volumes"),
+            with(|pod| pod["spec"]["volumes"] = json!([{"name": "csi", "csi": {"driver": "driver.invalid"}}])),
+        ),
+        deed(
+            "pull an image from an address",
+            policy("tenant-operator-images"),
+            with(|pod| pod["spec"]["containers"][0]["image"] = json!("192.0.2.1/image:1")),
+        ),
+        deed(
             "let everybody in by a NetworkPolicy",
             policy("tenant-operator-network-policies"),
             make::<NetworkPolicy>(

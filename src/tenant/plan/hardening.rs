@@ -1,4 +1,4 @@
-//! What Pod Security's "restricted" asks of a pod, wherever it does not say otherwise itself.
+//! What Pod Security's "restricted" asks of a pod, wherever it does not say otherwise itself; and no raw sockets, whatever it says.
 
 use k8s_openapi::api::core::v1::{Capabilities, PodSecurityContext, SeccompProfile, SecurityContext};
 
@@ -15,14 +15,24 @@ pub fn container(own: Option<SecurityContext>) -> SecurityContext {
     let own = own.unwrap_or_default();
     SecurityContext {
         allow_privilege_escalation: own.allow_privilege_escalation.or(Some(false)),
-        capabilities: own.capabilities.clone().or_else(|| {
-            Some(Capabilities {
-                drop: Some(vec!["ALL".into()]),
-                add: None,
-            })
-        }),
+        capabilities: Some(capabilities(own.capabilities.clone())),
         ..own
     }
+}
+
+/// The policy `tenant-operator-raw-sockets` refuses a container that keeps NET_RAW.
+fn capabilities(own: Option<Capabilities>) -> Capabilities {
+    let Some(mut own) = own else {
+        return Capabilities {
+            drop: Some(vec!["ALL".into()]),
+            add: None,
+        };
+    };
+    let drop = own.drop.get_or_insert_default();
+    if !drop.iter().any(|name| name == "ALL" || name == "NET_RAW") {
+        drop.push("NET_RAW".into());
+    }
+    own
 }
 
 fn runtime_default() -> Option<SeccompProfile> {

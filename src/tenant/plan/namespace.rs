@@ -55,6 +55,10 @@ fn allowed(allowed: &Allowed) -> impl Iterator<Item = (String, String)> {
         (names::ALLOWED_PRIORITY_CLASSES, join(&allowed.priority_classes)),
         (names::ALLOWED_RUNTIME_CLASSES, join(&allowed.runtime_classes)),
         (
+            names::ALLOWED_CSI_DRIVERS,
+            join(&allowed.csi_drivers).filter(|drivers| !drivers.is_empty()),
+        ),
+        (
             names::ALLOWED_SERVICE_TYPES,
             Some(types).filter(|types| !types.is_empty()),
         ),

@@ -369,6 +369,31 @@ fn each_namespace_is_closed_before_it_is_opened() {
 }
 
 #[test]
+fn a_workload_that_chooses_its_capabilities_has_no_raw_sockets() {
+    for (own, expected) in [
+        (
+            json!({"add": ["NET_BIND_SERVICE"]}),
+            json!({"add": ["NET_BIND_SERVICE"], "drop": ["NET_RAW"]}),
+        ),
+        (json!({"drop": ["CHOWN"]}), json!({"drop": ["CHOWN", "NET_RAW"]})),
+        (json!({"drop": ["NET_RAW"]}), json!({"drop": ["NET_RAW"]})),
+        (
+            json!({"drop": ["ALL"], "add": ["CHOWN"]}),
+            json!({"drop": ["ALL"], "add": ["CHOWN"]}),
+        ),
+    ] {
+        let workload = json!({"name": "web", "image": "web:1", "securityContext": {"capabilities": own}});
+        let tenant = acme(json!({"workloads": [workload]}), json!({"podSecurity": "baseline"}));
+        let environment = plan(&tenant, &platform());
+        let mut deployments = environment
+            .objects()
+            .filter(|object| object.key.kind == Kind::Deployment);
+        let pod = &deployments.next().expect("a Deployment").value["spec"]["template"]["spec"];
+        assert_eq!(pod["containers"][0]["securityContext"]["capabilities"], expected);
+    }
+}
+
+#[test]
 fn pods_get_no_token_and_no_more_rights_than_pod_security_restricted_has() {
     let tenant = acme(json!({"workloads": [{"name": "web", "image": "web:1"}]}), json!({}));
     let environment = plan(&tenant, &platform());

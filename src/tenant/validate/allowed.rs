@@ -56,7 +56,14 @@ pub fn resolve(
             equal,
             errors,
         ),
-        // Absent is none.
+        // Absent is none, of these two.
+        csi_drivers: narrow(
+            "csiDrivers",
+            own.csi_drivers,
+            Some(tiers.csi_drivers.unwrap_or_default()),
+            equal,
+            errors,
+        ),
         service_types: narrow(
             "serviceTypes",
             own.service_types,
@@ -161,9 +168,26 @@ fn lies_within(path: &String, bound: &String) -> bool {
 fn with_registry(image: &str) -> String {
     match image.split_once('/') {
         None => format!("docker.io/library/{image}"),
-        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => image.to_string(),
+        Some((first, _)) if is_registry(first) => image.to_string(),
         Some(_) => format!("docker.io/{image}"),
     }
+}
+
+/// Capital letters make a registry of it too: a path in one has none.
+fn is_registry(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost" || first.contains(|c: char| c.is_ascii_uppercase())
+}
+
+/// Whether the registry of such an image is an address, `localhost` or a name within the cluster, as the policy `tenant-operator-images` has it.
+fn is_internal(image: &str) -> bool {
+    let registry = image.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    let host = registry.split(':').next().unwrap_or_default();
+    let labels: Vec<&str> = host.split('.').collect();
+    let [_, .., last] = labels[..] else { return true };
+    let is_top_level = last.starts_with("xn--") || (last.len() > 1 && last.chars().all(|c| c.is_ascii_lowercase()));
+    !is_top_level
+        || ["default", "internal", "local", "localdomain", "localhost"].contains(&last)
+        || labels[1..].iter().any(|label| ["svc", "pod"].contains(label))
 }
 
 /// When an image is fetched of which nothing is said: always if its tag is `latest`, by name or for want of another.
@@ -179,14 +203,16 @@ fn default_policy(image: &str) -> ImagePullPolicy {
 fn refused(allowed: &Allowed, workload: &Workload) -> Vec<String> {
     let mut messages = Vec::new();
     let image = workload.image.as_deref().unwrap_or_default();
-    if let Some(list) = &allowed.image_registries {
-        let whole = with_registry(image);
-        if !list.iter().any(|bound| lies_within(&whole, bound)) {
-            messages.push(format!(
-                "image {image} is of none of the allowed registries: {}",
-                names(list)
-            ));
-        }
+    let whole = with_registry(image);
+    match &allowed.image_registries {
+        None if is_internal(&whole) => messages.push(format!(
+            "image {image} is of a registry that is an address, localhost or a name within the cluster: let allowed.imageRegistries name it"
+        )),
+        Some(list) if !list.iter().any(|bound| lies_within(&whole, bound)) => messages.push(format!(
+            "image {image} is of none of the allowed registries: {}",
+            names(list)
+        )),
+        _ => (),
     }
     if let Some(list) = &allowed.image_pull_policies {
         let policy = workload.image_pull_policy.unwrap_or_else(|| default_policy(image));
@@ -201,13 +227,28 @@ fn refused(allowed: &Allowed, workload: &Workload) -> Vec<String> {
     }
     if let Some(list) = &allowed.storage_classes {
         let claims = workload.volume_claims.iter().flatten();
-        for class in claims.filter_map(|claim| claim.storage_class_name.as_ref()) {
+        let claims = claims.filter_map(|claim| claim.storage_class_name.as_ref());
+        for class in claims.chain(ephemeral_classes(workload)) {
             if !list.contains(class) {
                 messages.push(format!("storageClassName {class} is not allowed, but {}", names(list)));
             }
         }
     }
     messages
+}
+
+/// The classes of the claims that each pod has for itself, by field and by annotation.
+fn ephemeral_classes(workload: &Workload) -> impl Iterator<Item = &String> {
+    let volumes = workload.volumes.iter().flatten();
+    let templates = volumes.filter_map(|volume| volume.ephemeral.as_ref()?.volume_claim_template.as_ref());
+    templates.flat_map(|template| {
+        let annotations = template
+            .metadata
+            .as_ref()
+            .and_then(|metadata| metadata.annotations.as_ref());
+        let older = annotations.and_then(|annotations| annotations.get("volume.beta.kubernetes.io/storage-class"));
+        template.spec.storage_class_name.iter().chain(older)
+    })
 }
 
 #[cfg(test)]

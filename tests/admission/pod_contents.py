@@ -1,0 +1,145 @@
+"""What a tenant's pods may contain, at each level of Pod Security that a tier may ask for."""
+
+from allowed import IMAGES, PREFIX, container
+from cluster import annotate, create, make, may, must, patch, read, remove, request, until
+from fixtures import *
+
+RAW, VOLUMES = "tenant-operator-raw-sockets", "tenant-operator-volumes"
+POD_SECURITY = "PodSecurity"
+KINDS = ("containers", "initContainers", "ephemeralContainers")
+
+# A container's capabilities, and whether it may have them at baseline. A runtime reads `CAP_NET_RAW` as no capability, and drops nothing.
+CAPABILITIES = (
+    ({"drop": ["ALL"]}, True), ({"drop": ["NET_RAW"]}, True), ({"drop": ["CHOWN", "NET_RAW"], "add": ["NET_BIND_SERVICE"]}, True),
+    (None, False), ({}, False), ({"drop": []}, False), ({"drop": ["CHOWN"]}, False), ({"add": ["NET_BIND_SERVICE"]}, False),
+    ({"drop": ["CAP_NET_RAW"]}, False), ({"drop": ["NET_RAW"], "add": ["NET_RAW"]}, False), ({"drop": ["ALL"], "add": ["NET_RAW"]}, False),
+    ({"drop": ["ALL"], "add": ["CAP_NET_RAW"]}, False), ({"drop": ["ALL"], "add": ["ALL"]}, False), ({"drop": ["ALL"], "add": ["net_raw"]}, False),
+)
+
+# Every type of volume of the API's, and what it needs at least; those that a tenant's pods may have.
+HARMLESS = {"configMap": {"name": "x"}, "downwardAPI": {}, "emptyDir": {}, "image": {"reference": "docker.io/x/y"}, "projected": {"sources": []},
+            "persistentVolumeClaim": {"claimName": "x"}, "secret": {"secretName": "x"},
+            "ephemeral": {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}}}}
+ALLOWED_DRIVER = "secrets-store.csi.k8s.io"
+DRIVEN = {"csi": {"driver": "nfs.csi.k8s.io"}}
+FOREIGN_TYPES = {
+    "awsElasticBlockStore": {"volumeID": "x"}, "azureDisk": {"diskName": "x", "diskURI": "/subscriptions/x", "kind": "Managed"},
+    "azureFile": {"secretName": "x", "shareName": "x"}, "cephfs": {"monitors": ["192.0.2.1"]}, "cinder": {"volumeID": "x"},
+    "fc": {"targetWWNs": ["x"], "lun": 0}, "flexVolume": {"driver": "example.com/x"}, "flocker": {"datasetName": "x"},
+    "gcePersistentDisk": {"pdName": "x"}, "gitRepo": {"repository": "https://example.com"}, "glusterfs": {"endpoints": "x", "path": "x"},
+    "hostPath": {"path": "/"}, "iscsi": {"targetPortal": "192.0.2.1", "iqn": "iqn.2001-04.com.example:storage", "lun": 0},
+    "nfs": {"server": "192.0.2.1", "path": "/"}, "photonPersistentDisk": {"pdID": "x"}, "portworxVolume": {"volumeID": "x"},
+    "quobyte": {"registry": "192.0.2.1:80", "volume": "x"}, "rbd": {"monitors": ["192.0.2.1"], "image": "x"},
+    "scaleIO": {"gateway": "x", "system": "x", "volumeName": "x", "secretRef": {"name": "x"}}, "storageos": {"volumeName": "x"},
+    "vsphereVolume": {"volumePath": "x"}}
+
+# Registries that are the cluster's, the node's or nobody's, in every way that one can be written.
+INTERNAL = ("127.0.0.1", "127.0.0.1:5000", "10.0.0.1:8080", "192.0.2.1", "[::1]:5000", "[fd00::1]", "localhost", "localhost:5000", "LOCALHOST", "a.localhost",
+            "registry:5000", "REGISTRY", "2130706433:80", "127.1", "0x7f.1", "0x7f000001:80", "017700000001:80", "web.acme.svc", "web.acme.svc:80", "web.acme.SVC:80",
+            "web.acme.svc.cluster.local", "Web.Acme.Svc.Cluster.Local:80", "web.acme.svc.example.com", "10-0-0-1.acme.pod.cluster.local", "10-0-0-1.acme.pod:80",
+            "kubernetes.default", "kubernetes.default:443", "kube-dns.kube-system:53", "node-1.internal", "ip-10-0-0-1.ec2.internal:10250", "host.local", "host.localdomain")
+PUBLIC = ("", "bitnami/", "docker.io/", "ghcr.io/acme/", "registry.example.com:5000/", "Registry.Example.com/", "xn--bcher-kva.example/", "registry.xn--p1ai/", "svc.example.com/",
+          "local.example.com/")
+
+
+def relaxed(name, **lists):
+    """A tenant's namespace at baseline, and its owner."""
+    make(namespace(name, marks(name), "baseline", annotations={PREFIX + key.replace("_", "-"): value for key, value in lists.items()}))
+    make(role_binding("owner", name, "tenant-operator-tenant-admin", [user(ADMIN)]))
+    until("service account", lambda: read(name, "serviceaccount", "default").ok)
+    until("rights", lambda: may(ADMIN, "create", "pods", name))
+    # The policies know a namespace a moment after it is there.
+    until("policies", lambda: not create(pod(name, tolerations=[{"operator": "Exists"}]), ADMIN).ok)
+
+
+def new_pod(ns, **spec):
+    return create({**pod(ns, **spec), "metadata": meta("new", ns)}, ADMIN)
+
+
+def contents(r):
+    ns = f"{RUN}-relaxed"
+    try:
+        relaxed(ns, csi_drivers=f"{ALLOWED_DRIVER},other.example.com")
+        raw_sockets(r, ns)
+        for level in (A, ns):
+            volumes(r, level)
+            registries(r, level)
+        r.allowed("a volume of a driver that is allowed", new_pod(ns, volumes=[volume("csi", {"driver": ALLOWED_DRIVER})]))
+        r.refused("a driver whose name only begins so", new_pod(ns, volumes=[volume("csi", {"driver": ALLOWED_DRIVER[:-1]})]), VOLUMES)
+        known_registries(r)
+    finally:
+        remove(None, "namespace", ns, wait=False)
+
+
+def with_capabilities(capabilities, name="main"):
+    security = {"allowPrivilegeEscalation": False, **({"capabilities": capabilities} if capabilities is not None else {})}
+    return {**container("pause", name=name), "securityContext": security if capabilities is not None else {}}
+
+
+def raw_sockets(r, ns):
+    """By them a pod sends packets with another's source address."""
+    own = with_capabilities({"drop": ["NET_RAW"]})
+    make(pod(ns, containers=[own]))
+    for capabilities, fine in CAPABILITIES:
+        for kind in KINDS:
+            new = with_capabilities(capabilities, "other")
+            if kind == "ephemeralContainers":
+                new.pop("resources")
+                answer = patch(ns, "pod", "probe", {"spec": {kind: [new]}}, subresource="ephemeralcontainers")
+            else:
+                answer = new_pod(ns, **{"containers": [own], kind: [own, new] if kind == "containers" else [new]})
+            title = f"one of the {kind} with the capabilities {capabilities}"
+            if fine:
+                r.allowed(title, answer)
+            else:
+                r.refused(title, answer, RAW, POD_SECURITY)
+    r.allowed("a label of a pod", patch(ns, "pod", "probe", {"metadata": {"labels": {"x": "y"}}}, ADMIN))
+    windows = {"os": {"name": "windows"}, "securityContext": {}, "containers": [{**own, "securityContext": {}}]}
+    r.allowed("a container of Windows, which knows no capabilities", new_pod(ns, **windows))
+    r.allowed("any capabilities elsewhere", create(pod(FOREIGN, containers=[with_capabilities(None)])))
+    remove(ns, "pod", "probe", gracePeriodSeconds=0)
+
+
+def volume(kind, source):
+    return {"name": kind.lower(), kind: source}
+
+
+def volumes(r, ns):
+    schema = must(request("GET", "/openapi/v3/api/v1"))["components"]["schemas"]["io.k8s.api.core.v1.Volume"]
+    unknown = schema["properties"].keys() - {"name"} - HARMLESS.keys() - DRIVEN.keys() - FOREIGN_TYPES.keys()
+    r.check("every type of volume is tried", not unknown, unknown)
+    for kind, source in HARMLESS.items():
+        r.allowed(f"a volume of type {kind} in {ns}", new_pod(ns, volumes=[volume(kind, source)]))
+    for kind, source in {**DRIVEN, **FOREIGN_TYPES}.items():
+        own = volume("emptyDir", {})
+        r.refused(f"a volume of type {kind} in {ns}", new_pod(ns, volumes=[own, volume(kind, source)]), VOLUMES, POD_SECURITY)
+        r.allowed(f"a volume of type {kind} elsewhere", create(pod(FOREIGN, volumes=[own, volume(kind, source)])))
+    r.allowed(f"a volume of no type, which is an emptyDir, in {ns}", new_pod(ns, volumes=[{"name": "plain"}]))
+
+
+def registries(r, ns):
+    """The time that a pull takes to fail tells what listens there."""
+    for registry in INTERNAL:
+        image = f"{registry}/a/b:1"
+        r.refused(f"image {image} in {ns}", new_pod(ns, containers=[container(image)]), IMAGES)
+    annotate(ns, "tenant-operator.io/own-namespaces", f"acme,{ns}")
+    until("policies", lambda: not new_pod(ns, containers=[container("web.acme:80/x")]).ok)
+    for registry in ("web.acme", "web.acme:80", f"web.{ns}"):
+        r.refused(f"image {registry}/x, of its own Service, in {ns}", new_pod(ns, containers=[container(f"{registry}/x")]), IMAGES)
+    mounted = {"name": "v", "image": {"reference": "10.0.0.1:8080/x", "pullPolicy": "Never"}}
+    r.refused(f"a mounted image at an address in {ns}", new_pod(ns, volumes=[mounted]), IMAGES)
+    for path in PUBLIC:
+        r.allowed(f"image {path}nginx in {ns}", new_pod(ns, containers=[container(f"{path}nginx")]))
+
+
+def known_registries(r):
+    ns = f"{RUN}-known"
+    try:
+        relaxed(ns, image_registries="registry:5000,10.0.0.1:8080,docker.io,web.acme.svc/team")
+        for image in ("registry:5000/x", "10.0.0.1:8080/x", "web.acme.svc/team/x", "nginx"):
+            r.allowed(f"image {image}, which is allowed", new_pod(ns, containers=[container(image)]))
+        # In capital letters the first part is a registry, not a path of docker.io.
+        for image in ("registry:5001/x", "10.0.0.1/x", "web.acme.svc/x", "REGISTRY/x", "Evil/x"):
+            r.refused(f"image {image} beside those that are allowed", new_pod(ns, containers=[container(image)]), IMAGES)
+    finally:
+        remove(None, "namespace", ns, wait=False)
