@@ -22,8 +22,8 @@ bench: ## N tenants (200) on the real control plane, beside the floor, into docs
 	@e2e/bench/run.sh
 
 lint: ## Formatting and lints
-	cargo fmt --check
-	cargo clippy --locked --all-targets --features bench -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --features bench -- -D warnings
 	# Those that only run by name, which the line above leaves out.
 	cargo clippy --locked --test '*' -- -D warnings
 
