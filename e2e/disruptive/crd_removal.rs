@@ -1,8 +1,8 @@
 //! Losing the CRDs loses no customer: they are taken away, then they and every Tenant are put back.
 
+use crate::support::{Cluster, Scene, TestTenant, eventually, operator, path, secs, server_workload, steadily, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use crate::support::{Cluster, Scene, TestTenant, eventually, operator, path, secs, server_workload, steadily, text};
 
 const TENANTS: &str = "tenants.tenant-operator.io";
 const TIERS: &str = "tenanttiers.tenant-operator.io";
