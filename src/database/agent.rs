@@ -202,7 +202,10 @@ async fn look(
         findings.shared = Some(report);
     }
     let mut audited = false;
-    if memory.asked_for_usage.is_none_or(|at| at.elapsed() >= databases.settings.usage_period) {
+    if memory
+        .asked_for_usage
+        .is_none_or(|at| at.elapsed() >= databases.settings.usage_period)
+    {
         memory.asked_for_usage = Some(Instant::now());
         audited = true;
         match server.usage().await {
