@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Starts etcd, the API server, the controller manager, the scheduler, KWOK for fake nodes, and what makes volumes.
+#   restart-apiserver   for tests: kills the API server alone and starts it again with the same flags; returns when it is ready
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -31,8 +32,6 @@ EOF
 }
 
 apiserver() {
-  rm -f "$AUDIT_LOG"
-  authorizers
   start kube-apiserver "$BIN/kube-apiserver" --etcd-servers="$ETCD" \
     --bind-address="$NODE_IP" --advertise-address="$NODE_IP" --secure-port=6443 \
     --tls-cert-file="$PKI/apiserver.crt" --tls-private-key-file="$PKI/apiserver.key" --client-ca-file="$PKI/ca.crt" \
@@ -46,6 +45,8 @@ apiserver() {
     --profiling=false --v=1
   must_run kube-apiserver 90 "the API server" kubectl get --raw /readyz
 }
+
+nobody_listens() { ! (exec 3<>"/dev/tcp/$NODE_IP/6443") 2>/dev/null; }
 
 # Client limits well above the defaults: with them the controllers, not what is tested, would set the pace of 200 tenants.
 controllers() {
@@ -70,8 +71,20 @@ storage() {
   start volumes "$BIN/volumes" --kubeconfig="$PKI/volumes.kubeconfig" --root="$STATE/volumes"
 }
 
-node_bridge
-etcd
-apiserver
-controllers
-storage
+case ${1:-} in
+"")
+  node_bridge
+  etcd
+  rm -f "$AUDIT_LOG"
+  authorizers
+  apiserver
+  controllers
+  storage
+  ;;
+restart-apiserver)
+  if pid=$(pid_of kube-apiserver); then kill -KILL "$pid"; fi
+  wait_for 20 "the former API server's end" nobody_listens
+  KEEP_LOG=yes apiserver
+  ;;
+*) die "usage: control-plane.sh [restart-apiserver]" ;;
+esac

@@ -42,7 +42,8 @@ pid_of() {
 
 running() { pid_of "$1" >/dev/null; }
 
-# start NAME COMMAND...: with KEEP_LOG its log goes on where it ended.
+# start NAME COMMAND...: with KEEP_LOG its log goes on where it ended. No file is left open that whoever calls has: a lock would be
+# held as long as the process lives.
 start() {
   local name=$1 pid
   shift
@@ -50,8 +51,12 @@ start() {
   if [ -z "${KEEP_LOG:-}" ]; then : >"$LOGS/$name.log"; fi
   (
     cd /
+    for file in "/proc/$BASHPID/fd"/*; do
+      file=${file##*/}
+      if [ "$file" -gt 2 ]; then eval "exec $file>&-"; fi
+    done
     exec setsid nohup env -i PATH="$BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" HOME=/root LANG=C \
-      "$@" >>"$LOGS/$name.log" 2>&1 </dev/null 9>&-
+      "$@" >>"$LOGS/$name.log" 2>&1 </dev/null
   ) &
   pid=$!
   echo "$pid $(start_time "$pid")" >"$RUN/pids/$name"

@@ -1,23 +1,22 @@
 //! Losing the CRDs loses no customer: they are taken away, then they and every Tenant are put back.
 
-use crate::support::{Cluster, Scene, TestTenant, eventually, operator, path, secs, server_workload, steadily, text};
+use crate::fleet::{Fleet, Inventory, bare, is_ready, name, rounds, surely_create};
+use crate::support::{
+    Cluster, Scene, TestTenant, eventually, operator, path, secs, server_workload, steadily, summary, text,
+};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 const TENANTS: &str = "tenants.tenant-operator.io";
 const TIERS: &str = "tenanttiers.tenant-operator.io";
+/// So many Tenants are not put back at once.
+const MISSED: usize = 3;
 
 /// CRDs, Tenants and tiers as they were, fit to be created again.
 struct Kept {
     crds: Vec<Value>,
     tiers: Vec<Value>,
     tenants: Vec<Value>,
-}
-
-fn bare(object: &Value) -> Value {
-    json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "spec": object["spec"],
-        "metadata": {"name": object["metadata"]["name"], "labels": object["metadata"]["labels"],
-                     "annotations": object["metadata"]["annotations"]}})
 }
 
 impl Kept {
@@ -36,10 +35,11 @@ impl Kept {
             item["kind"] = json!(kind);
             item
         };
+        let stays = |item: &Value| item["metadata"]["deletionTimestamp"].is_null();
         for item in cluster.list(&path("tenanttiers", "", "")).await? {
             kept.tiers.push(bare(&with_kind("TenantTier", item)));
         }
-        for item in cluster.list(&path("tenants", "", "")).await? {
+        for item in cluster.list(&path("tenants", "", "")).await?.into_iter().filter(stays) {
             let mut tenant = bare(&with_kind("Tenant", item.clone()));
             // Only its id reclaims what a tenant had.
             tenant["spec"]["id"] = item["status"]["id"].clone();
@@ -50,7 +50,7 @@ impl Kept {
 
     async fn put_back(&self, cluster: &Cluster) -> Result<()> {
         for crd in &self.crds {
-            let name = text(&crd["metadata"]["name"]);
+            let name = name(crd);
             let at = path("customresourcedefinitions", "", &name);
             eventually(&format!("{name} to be back"), secs(60), async || {
                 if !cluster.exists(&at).await? {
@@ -63,21 +63,32 @@ impl Kept {
             })
             .await?;
         }
-        for (resource, objects) in [("tenanttiers", &self.tiers), ("tenants", &self.tenants)] {
-            for object in objects {
-                let name = text(&object["metadata"]["name"]);
-                eventually(
-                    &format!("{resource}/{name} to be back"),
-                    secs(30),
-                    async || match cluster.create(&path(resource, "", ""), object).await {
-                        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-                        other => other.map(|_| ()).context("create"),
-                    },
-                )
-                .await?;
-            }
+        for tier in &self.tiers {
+            surely_create(cluster, "tenanttiers", tier).await?;
+        }
+        for tenant in &self.tenants {
+            surely_create(cluster, "tenants", tenant).await?;
         }
         Ok(())
+    }
+
+    /// Waits until all these Tenants are Ready.
+    async fn ready(&self, cluster: &Cluster) -> Result<()> {
+        eventually("every Tenant that was put back to be Ready", secs(60), async || {
+            let now = cluster.list(&path("tenants", "", "")).await?;
+            let is_ours = |one: &&Value| self.tenants.iter().any(|tenant| name(tenant) == name(one));
+            let ours: Vec<&Value> = now.iter().filter(is_ours).collect();
+            let behind: Vec<String> = ours
+                .iter()
+                .filter(|one| !is_ready(one))
+                .map(|one| summary(one))
+                .collect();
+            let (count, all) = (behind.len(), self.tenants.len());
+            ensure!(ours.len() == all, "there are {} of {all}", ours.len());
+            ensure!(count == 0, "{count} of {all} are not, such as {}", behind[0]);
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -137,9 +148,40 @@ async fn remove_and_watch(scene: &Scene, tenants: &[TestTenant]) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn removing_the_crds_removes_no_namespace() -> Result<()> {
-    let scene = Scene::new("crds").await?;
+/// Takes the definitions away and puts them back, with other tenants, tiers and servers than before. `round` counts from 1.
+async fn play(scene: &Scene, fleet: &Fleet<'_>, tenants: &[TestTenant], round: usize) -> Result<()> {
+    let cluster = &scene.cluster;
+    let mut kept = Kept::of(cluster).await?;
+    let watched = remove_and_watch(scene, tenants).await;
+    let missed: Vec<String> = fleet
+        .tenants(round - 1)
+        .iter()
+        .take(MISSED)
+        .map(|t| t.name.clone())
+        .collect();
+    let is_missed = |tenant: &mut Value| missed.contains(&name(tenant));
+    let late = kept.tenants.extract_if(.., is_missed).collect();
+    kept.tiers.retain(|tier| name(tier) != fleet.flag());
+    let late = Kept {
+        crds: Vec::new(),
+        tiers: Vec::new(),
+        tenants: late,
+    };
+    let (back, made, turned) = tokio::join!(kept.put_back(cluster), fleet.make(round), fleet.turn(round));
+    back.and(made).and(turned)?;
+    let flagged = fleet.flagged();
+    kept.tenants.retain(|tenant| name(tenant) != flagged);
+    let ready = kept.ready(cluster).await;
+    // Whatever became of it, they are not lost.
+    late.put_back(cluster).await?;
+    watched.and(ready)?;
+    late.ready(cluster).await?;
+    fleet.delete(round - 1).await?;
+    fleet.settled(round).await
+}
+
+async fn again_and_again(scene: &Scene) -> Result<()> {
+    let before = Inventory::of(&scene.cluster).await?;
     let tier = scene.tier(json!({})).await?;
     let workloads = json!([server_workload("web")]);
     let mut tenants = Vec::new();
@@ -147,16 +189,29 @@ async fn removing_the_crds_removes_no_namespace() -> Result<()> {
         let spec = json!({"workloads": workloads, "deletionPolicy": policy});
         tenants.push(scene.tenant(suffix, &tier, spec).await?);
     }
+    let fleet = Fleet::new(scene, "crd_removal").await?;
     for tenant in &tenants {
         tenant.ready().await?;
     }
-    let kept = Kept::of(&scene.cluster).await?;
-    let watched = remove_and_watch(&scene, &tenants).await;
-    kept.put_back(&scene.cluster).await?;
-    watched?;
+    let rounds = rounds();
+    for round in 1..=rounds {
+        play(scene, &fleet, &tenants, round).await?;
+    }
     operator::available(&scene.cluster).await?;
     for tenant in &tenants {
-        tenant.ready().await?;
+        tenant.patch(json!({"deletionPolicy": "Delete"})).await?;
+        tenant.delete().await?;
     }
-    Ok(())
+    fleet.remove(rounds).await?;
+    for tenant in &tenants {
+        tenant.gone().await?;
+    }
+    scene.cluster.delete(&path("tenanttiers", "", &tier)).await?;
+    before.is_as_before(&scene.cluster).await
+}
+
+#[tokio::test]
+async fn removing_the_crds_removes_no_namespace() -> Result<()> {
+    let scene = Scene::new("crds").await?;
+    again_and_again(&scene).await
 }

@@ -5,6 +5,7 @@
 use e2e_support as support;
 
 mod admission;
+mod api_server_restart;
 mod authorizers;
 mod certificates;
 mod crash;
@@ -12,6 +13,7 @@ mod crash_at_writes;
 mod crd_removal;
 mod database;
 mod down;
+mod fleet;
 mod isolation;
 mod leadership;
 mod lives;

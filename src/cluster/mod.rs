@@ -9,6 +9,7 @@ mod packed;
 pub mod secret;
 pub mod served;
 pub mod store;
+pub mod watch;
 pub mod write;
 
 pub use kind::Kind;

@@ -88,11 +88,20 @@ impl Store {
         lacking.contains(&kind)
     }
 
-    /// Notes which of these kinds the cluster lacks.
-    pub fn note_lacking(&self, kinds: &[Kind], missing: &[Kind]) {
-        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
-        lacking.retain(|kind| !kinds.contains(kind));
-        lacking.extend(missing);
+    /// Notes which of these kinds the cluster lacks, and forgets their objects. Returns the tenants that this concerns.
+    pub fn note_lacking(&self, kinds: &[Kind], missing: &[Kind]) -> Vec<String> {
+        {
+            let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+            lacking.retain(|kind| !kinds.contains(kind));
+            lacking.extend(missing);
+        }
+        self.synced
+            .send_modify(|kinds| kinds.retain(|kind| !missing.contains(kind)));
+        let forget = |kind: &Kind| {
+            self.lock().relisting.remove(kind);
+            self.forget_unseen(*kind)
+        };
+        missing.iter().flat_map(forget).collect()
     }
 
     /// Takes in what the API server said. Returns the tenants that this concerns.

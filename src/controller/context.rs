@@ -15,6 +15,7 @@ use crate::tenant::observe::Known;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// What every reconcile shares.
 pub struct Context {
@@ -32,6 +33,8 @@ pub struct Context {
     pub reports: Option<Arc<Reports>>,
     /// None where requests are not counted.
     pub meter: Option<Arc<Meter>>,
+    /// Takes the names of tenants that were woken and are not in the store.
+    pub missing: UnboundedSender<String>,
     /// Since when a tenant has been on its way; a passing state is not reported at once.
     pub underway: Mutex<HashMap<String, Instant>>,
 }
@@ -46,6 +49,12 @@ impl Context {
     pub fn underway_since(&self, tenant: &str) -> Instant {
         let mut all = self.underway.lock().unwrap_or_else(PoisonError::into_inner);
         *all.entry(tenant.to_string()).or_insert_with(Instant::now)
+    }
+
+    /// Has a tenant looked for that was woken and is not in the store.
+    pub fn is_missing(&self, tenant: &str) {
+        // The receiver ends only when the program does.
+        let _ = self.missing.send(tenant.to_string());
     }
 
     /// The tenant does not exist any more.

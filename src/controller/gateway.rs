@@ -4,21 +4,23 @@ use super::{Context, Queue, watches};
 use crate::api::Tenant;
 use crate::cluster::client::watch_config;
 use crate::cluster::served::served;
+use crate::cluster::watch::{self, Cache};
 use crate::cluster::{Kind, Store};
 use crate::gateway::Attachment;
 use crate::gateway::standing::of_parent;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use kube::Client;
-use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::reflector;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// How often it is asked for kinds that the cluster does not have.
 const PERIOD: Duration = Duration::from_secs(15);
+/// When it is asked for kinds whose watch was told that there is none.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What kinds are needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub enum Need {
     ForCertificates,
 }
 
-/// Watches these of the gateway's kinds once the cluster has them all, for ever.
+/// Watches these of the gateway's kinds while the cluster has them all, for ever.
 pub async fn follow(
     client: Client,
     kinds: &'static [Kind],
@@ -38,31 +40,33 @@ pub async fn follow(
     tenants: reflector::Store<Tenant>,
     queue: Queue,
 ) {
+    loop {
+        until_served(&client, kinds, need, &store, &queue).await;
+        let watches = kinds.iter().map(|kind| {
+            let watch = watches::objects_while_served(client.clone(), *kind, &store, &tenants, &queue);
+            Box::pin(watch)
+        });
+        futures::future::select_all(watches).await;
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Resolves when the cluster has all of these kinds. What is known of one that it lacks is forgotten.
+async fn until_served(client: &Client, kinds: &'static [Kind], need: Need, store: &Store, queue: &Queue) {
     let mut told = Vec::new();
     loop {
-        match served(&client, kinds).await {
+        match served(client, kinds).await {
             Ok(found) => {
                 let missing = kinds.iter().filter(|kind| !found.contains(kind));
                 let missing: Vec<Kind> = missing.copied().collect();
-                store.note_lacking(kinds, &missing);
+                for tenant in store.note_lacking(kinds, &missing) {
+                    queue.wake(&tenant);
+                }
                 if missing.is_empty() {
-                    break;
+                    return;
                 }
                 if told != missing {
-                    let names: Vec<&str> = missing.iter().map(|kind| kind.as_str()).collect();
-                    let missing_names = names.join(", ");
-                    match need {
-                        Need::Always => {
-                            tracing::warn!(
-                                missing = missing_names,
-                                "the cluster lacks kinds that the gateway is told by"
-                            );
-                        }
-                        Need::ForCertificates => tracing::info!(
-                            missing = missing_names,
-                            "the cluster lacks a kind that only hosts with certificates of their own need"
-                        ),
-                    }
+                    tell(need, &missing);
                     told = missing;
                 }
             }
@@ -70,10 +74,18 @@ pub async fn follow(
         }
         tokio::time::sleep(PERIOD).await;
     }
-    let watches = kinds
-        .iter()
-        .map(|kind| watches::objects(client.clone(), *kind, store.clone(), tenants.clone(), queue.clone()));
-    futures::future::join_all(watches).await;
+}
+
+fn tell(need: Need, missing: &[Kind]) {
+    let names: Vec<&str> = missing.iter().map(|kind| kind.as_str()).collect();
+    let missing = names.join(", ");
+    match need {
+        Need::Always => tracing::warn!(missing, "the cluster lacks kinds that the gateway is told by"),
+        Need::ForCertificates => tracing::info!(
+            missing,
+            "the cluster lacks a kind that only hosts with certificates of their own need"
+        ),
+    }
 }
 
 /// Follows what the Gateway that routes attach to says of itself, for ever. A change wakes every tenant that is reached by it.
@@ -82,26 +94,58 @@ pub async fn follow_parent(ctx: Arc<Context>, to: Attachment) {
     let api: Api<DynamicObject> = Api::namespaced_with(ctx.writer.client().clone(), &to.namespace, &gateways);
     // By name, since the operator may read no other.
     let config = watch_config().fields(&format!("metadata.name={}", to.name));
-    let mut stream = std::pin::pin!(watch(api, config).default_backoff());
-    let mut listed = None;
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(Event::Init) => listed = None,
-            Ok(Event::InitApply(gateway)) => listed = Some(gateway),
-            Ok(Event::InitDone) => note(&ctx, &to, listed.take().as_ref()),
-            Ok(Event::Apply(gateway)) => note(&ctx, &to, Some(&gateway)),
-            Ok(Event::Delete(_)) => note(&ctx, &to, None),
-            Err(watcher::Error::InitialListFailed(kube::Error::Api(error))) if error.code == 404 => {
-                // The cluster has no Gateways at all.
-                note(&ctx, &to, None);
-            }
+    let events = watch::events(api, config);
+    follow_problem(events, &to, |problem| note(&ctx, problem)).await;
+}
+
+/// Notes what keeps the Gateway from serving, each time that something is said of it.
+async fn follow_problem(
+    events: impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send,
+    to: &Attachment,
+    note: impl Fn(Option<String>),
+) {
+    let parent = Parent { to, listed: None };
+    let mut problems = pin!(watch::changes(events, parent));
+    while let Some(problem) = problems.next().await {
+        match problem {
+            Ok(problem) => note(problem),
+            // The cluster has no Gateways at all.
+            Err(error) if watch::is_unserved(&error) => note(of_parent(to, None)),
             Err(error) => tracing::warn!(%error, "the watch of the Gateway failed and is begun anew"),
         }
     }
 }
 
-fn note(ctx: &Context, to: &Attachment, gateway: Option<&DynamicObject>) {
-    let problem = of_parent(to, gateway.map(|gateway| &gateway.data));
+/// The Gateway that routes attach to.
+struct Parent<'a> {
+    to: &'a Attachment,
+    /// As the list that is under way shows it.
+    listed: Option<DynamicObject>,
+}
+
+impl Cache<DynamicObject> for Parent<'_> {
+    /// What keeps it from serving.
+    type Change = Option<String>;
+
+    async fn update(&mut self, event: Event<DynamicObject>) -> Vec<Option<String>> {
+        let gateway = match event {
+            Event::Init => {
+                self.listed = None;
+                return Vec::new();
+            }
+            Event::InitApply(gateway) => {
+                self.listed = Some(gateway);
+                return Vec::new();
+            }
+            Event::InitDone => self.listed.take(),
+            Event::Apply(gateway) => Some(gateway),
+            Event::Delete(_) => None,
+        };
+        vec![of_parent(self.to, gateway.as_ref().map(|gateway| &gateway.data))]
+    }
+}
+
+fn note(ctx: &Context, problem: Option<String>) {
     {
         let mut platform = ctx.platform.write().unwrap_or_else(PoisonError::into_inner);
         if platform.gateway_problem == problem {
@@ -110,14 +154,43 @@ fn note(ctx: &Context, to: &Attachment, gateway: Option<&DynamicObject>) {
         platform.gateway_problem.clone_from(&problem);
     }
     tracing::info!(problem, "what the Gateway says of itself changed");
-    for tenant in ctx.known.tenants.state() {
-        if tenant
-            .spec
-            .gateway
-            .as_ref()
-            .is_some_and(|gateway| !gateway.routes.is_empty())
-        {
-            ctx.queue.wake(&tenant.name_any());
-        }
+    watches::wake_all(&ctx.known.tenants, &ctx.queue, watches::has_routes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::watch::player::{object, watch as played};
+    use crate::tenant::fixtures::platform;
+    use serde_json::json;
+    use std::sync::{Mutex, PoisonError as Poisoned};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_gateway_says_is_noted_when_its_list_is_whole() {
+        let to = platform().gateway.expect("a gateway");
+        let noted = Arc::new(Mutex::new(Vec::new()));
+        let take = || std::mem::take(&mut *noted.lock().unwrap_or_else(Poisoned::into_inner));
+        let (player, events) = played();
+        let (notes, of) = (noted.clone(), to.clone());
+        tokio::spawn(async move {
+            let note = |problem| notes.lock().unwrap_or_else(Poisoned::into_inner).push(problem);
+            follow_problem(events, &of, note).await;
+        });
+        let gateway = |version, serves: &str| {
+            let conditions = ["Accepted", "Programmed"].map(|type_| json!({"type": type_, "status": serves}));
+            object::<DynamicObject>("platform", "1", version, json!({"status": {"conditions": conditions}}))
+        };
+        let nothing = || assert_eq!(take(), []);
+        player.list([gateway(1, "True")], nothing).await;
+        assert_eq!(take(), [None]);
+        player.list([gateway(2, "False")], nothing).await;
+        assert!(matches!(&take()[..], [Some(problem)] if problem.contains("is not Accepted")));
+        // It was deleted while there was no watch.
+        player.list([], nothing).await;
+        let gone = Some(format!("Gateway {}/{} is not there", to.namespace, to.name));
+        assert_eq!(take(), std::slice::from_ref(&gone));
+        player.play(Event::Apply(gateway(3, "True"))).await;
+        player.play(Event::Delete(gateway(4, "True"))).await;
+        assert_eq!(take(), [None, gone]);
     }
 }

@@ -1,18 +1,18 @@
 //! Keeps all objects of a kind that can open a way between tenants, and what they were judged to open.
 
-use super::watches;
+use crate::cluster::watch::{self, Cache};
 use crate::isolation::ration::Ration;
 use crate::isolation::{Outcome, Violation, lock};
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use kube::api::Api;
-use kube::runtime::WatchStreamExt;
-use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::reflector::{self, ObjectRef, store::Writer};
 use kube::runtime::watcher::{self, Config, Event};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
@@ -58,54 +58,28 @@ where
             changed: Notify::new(),
             breaches: Mutex::default(),
         });
-        let keeper = kept.clone();
-        let keep = async move {
-            let watched = watches::trimmed(Api::all(client), config, trim);
-            let rationed = watched.filter_map(|event| std::future::ready(keeper.rationed(event).transpose()));
-            let mut stream = std::pin::pin!(rationed.reflect(writer));
-            while let Some(event) = stream.next().await {
-                match event {
-                    Ok(Event::InitDone) => keeper.is_listed.store(true, Ordering::Release),
-                    Ok(_) => {}
-                    Err(error) => {
-                        tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is begun anew");
-                    }
-                }
-                keeper.changed.notify_one();
-            }
-        };
+        let keep = kept
+            .clone()
+            .follow(watch::trimmed(Api::all(client), config, trim), writer);
         (kept, keep)
+    }
+
+    /// Keeps what the watch tells, and says that there is something else to be judged.
+    async fn follow(self: Arc<Self>, events: impl Stream<Item = watcher::Result<Event<K>>> + Send, writer: Writer<K>) {
+        let next = None;
+        let kept = self.clone();
+        let mut changes = pin!(watch::changes(events, Keeper { kept, writer, next }));
+        while let Some(change) = changes.next().await {
+            match change {
+                Ok(()) => self.changed.notify_one(),
+                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is begun anew"),
+            }
+        }
     }
 
     /// Whether all were listed once.
     pub fn is_listed(&self) -> bool {
         self.is_listed.load(Ordering::Acquire)
-    }
-
-    /// A change, as far as there is room for what it brings.
-    fn rationed(&self, event: watcher::Result<Event<K>>) -> watcher::Result<Option<Event<K>>> {
-        let known = |object: &K| self.objects.get(&ObjectRef::from_obj(object));
-        let old = |object: &K| known(object).map_or(0, |known| size(&*known));
-        let mut ration = lock(&self.ration);
-        Ok(match event? {
-            Event::Init => {
-                *ration = Ration::new(ration.most());
-                Some(Event::Init)
-            }
-            Event::InitApply(object) => {
-                let has_room = ration.takes(&key(&object), 0, size(&object));
-                has_room.then_some(Event::InitApply(object))
-            }
-            Event::InitDone => Some(Event::InitDone),
-            Event::Apply(object) => match ration.takes(&key(&object), old(&object), size(&object)) {
-                true => Some(Event::Apply(object)),
-                false => Some(Event::Delete(object)),
-            },
-            Event::Delete(object) => {
-                ration.gives_back(&key(&object), old(&object));
-                Some(Event::Delete(object))
-            }
-        })
     }
 
     /// How it came out for a tenant when it was last judged. Of what was not kept nothing is known.
@@ -151,6 +125,70 @@ where
     }
 }
 
+/// Puts in what there is room for.
+struct Keeper<K: Resource<DynamicType = ()> + Clone + 'static> {
+    kept: Arc<Kept<K>>,
+    writer: Writer<K>,
+    /// Of the list that is under way: until it is whole, that of before stands for what is kept.
+    next: Option<Ration>,
+}
+
+impl<K> Cache<K> for Keeper<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Serialize + Send + Sync + 'static,
+{
+    type Change = ();
+
+    async fn update(&mut self, event: Event<K>) -> Vec<()> {
+        let is_whole = matches!(event, Event::InitDone);
+        if let Some(event) = self.rationed(event) {
+            self.writer.apply_watcher_event(&event);
+        }
+        if is_whole {
+            if let Some(next) = self.next.take() {
+                *lock(&self.kept.ration) = next;
+            }
+            self.kept.is_listed.store(true, Ordering::Release);
+        }
+        vec![()]
+    }
+}
+
+impl<K> Keeper<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Serialize + 'static,
+{
+    /// An event, as far as there is room for what it brings.
+    fn rationed(&mut self, event: Event<K>) -> Option<Event<K>> {
+        let old = |object: &K| {
+            let known = self.kept.objects.get(&ObjectRef::from_obj(object));
+            known.map_or(0, |known| size(&*known))
+        };
+        let mut ration = lock(&self.kept.ration);
+        match event {
+            Event::Init => {
+                self.next = Some(Ration::new(ration.most()));
+                Some(Event::Init)
+            }
+            Event::InitApply(object) => {
+                let most = ration.most();
+                let next = self.next.get_or_insert_with(|| Ration::new(most));
+                let has_room = next.takes(&key(&object), 0, size(&object));
+                has_room.then_some(Event::InitApply(object))
+            }
+            Event::InitDone => Some(Event::InitDone),
+            Event::Apply(object) => match ration.takes(&key(&object), old(&object), size(&object)) {
+                true => Some(Event::Apply(object)),
+                false => Some(Event::Delete(object)),
+            },
+            Event::Delete(object) => {
+                ration.gives_back(&key(&object), old(&object));
+                Some(Event::Delete(object))
+            }
+        }
+    }
+}
+
 fn key(object: &impl ResourceExt) -> (String, String) {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
@@ -162,7 +200,11 @@ fn size(object: &impl Serialize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::watch::player::{object, watch as played};
+    use futures::FutureExt;
+    use k8s_openapi::api::discovery::v1::EndpointSlice;
     use k8s_openapi::api::networking::v1::NetworkPolicy;
+    use serde_json::json;
 
     fn policy(namespace: &str, name: &str, label: usize) -> NetworkPolicy {
         let mut policy = NetworkPolicy::default();
@@ -172,41 +214,100 @@ mod tests {
         policy
     }
 
-    #[test]
-    fn what_there_is_no_room_for_is_not_kept_and_its_tenant_is_told() {
-        let (objects, mut writer) = reflector::store();
-        let kept: Kept<NetworkPolicy> = Kept {
+    #[tokio::test]
+    async fn what_there_is_no_room_for_is_not_kept_and_its_tenant_is_told() {
+        let (objects, writer) = reflector::store::<NetworkPolicy>();
+        let kept = Arc::new(Kept {
             objects,
             judge: Box::new(|_| Ok(Breaches::new())),
             is_listed: AtomicBool::new(true),
             ration: Mutex::new(Ration::new(1000)),
             changed: Notify::new(),
             breaches: Mutex::default(),
+        });
+        let mut keeper = Keeper {
+            kept: kept.clone(),
+            writer,
+            next: None,
         };
-        let mut see = |event| {
-            if let Ok(Some(event)) = kept.rationed(Ok(event)) {
-                writer.apply_watcher_event(&event);
-            }
+        let mut see = async |event| {
+            keeper.update(event).await;
             let names = kept.objects.state().iter().map(|policy| policy.name_any()).collect();
             let mut names: Vec<String> = names;
             names.sort();
             let namespaces = ["a".to_string()];
             (names.join(" "), kept.outcome("a", &namespaces) == Outcome::Passed)
         };
-        see(Event::Init);
-        see(Event::InitApply(policy("a", "one", 500)));
-        see(Event::InitApply(policy("a", "two", 500)));
-        see(Event::InitApply(policy("b", "three", 500)));
-        assert_eq!(see(Event::InitDone), ("one three".into(), false));
-        assert_eq!(see(Event::Apply(policy("a", "one", 100))), ("one three".into(), false));
+        see(Event::Init).await;
+        see(Event::InitApply(policy("a", "one", 500))).await;
+        see(Event::InitApply(policy("a", "two", 500))).await;
+        see(Event::InitApply(policy("b", "three", 500))).await;
+        assert_eq!(see(Event::InitDone).await, ("one three".into(), false));
         assert_eq!(
-            see(Event::Apply(policy("a", "two", 500))),
+            see(Event::Apply(policy("a", "one", 100))).await,
+            ("one three".into(), false)
+        );
+        assert_eq!(
+            see(Event::Apply(policy("a", "two", 500))).await,
             ("one three two".into(), true)
         );
-        assert_eq!(see(Event::Apply(policy("a", "one", 900))), ("three two".into(), false));
-        assert_eq!(see(Event::Delete(policy("a", "one", 900))), ("three two".into(), true));
-        see(Event::Init);
-        see(Event::InitApply(policy("a", "two", 500)));
-        assert_eq!(see(Event::InitDone), ("two".into(), true));
+        assert_eq!(
+            see(Event::Apply(policy("a", "one", 900))).await,
+            ("three two".into(), false)
+        );
+        see(Event::Init).await;
+        assert_eq!(
+            see(Event::InitApply(policy("a", "two", 500))).await,
+            ("three two".into(), false),
+            "what is not whole says nothing"
+        );
+        assert_eq!(see(Event::InitDone).await, ("two".into(), true));
+        assert_eq!(see(Event::Apply(policy("a", "one", 900))).await, ("two".into(), false));
+        assert_eq!(see(Event::Delete(policy("a", "one", 900))).await, ("two".into(), true));
+    }
+
+    /// Follows a watch of a kind whose list takes long.
+    async fn is_judged_when_its_list_is_whole<K>()
+    where
+        K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static,
+    {
+        let (objects, writer) = reflector::store::<K>();
+        let kept = Arc::new(Kept {
+            objects,
+            judge: Box::new(|objects| {
+                let names = objects.iter().map(|object| object.name_any());
+                Ok(names.map(|name| (name, Vec::new())).collect())
+            }),
+            is_listed: AtomicBool::new(false),
+            ration: Mutex::new(Ration::new(1000)),
+            changed: Notify::new(),
+            breaches: Mutex::default(),
+        });
+        let (player, events) = played();
+        tokio::spawn(kept.clone().follow(events, writer));
+        let is_changed = || kept.changed.notified().now_or_never().is_some();
+        let judged = || {
+            let found = kept.judge().map(|found| Vec::from_iter(found.keys().cloned()));
+            found.unwrap_or_default().join(" ")
+        };
+        let one = |name: &str, version| object::<K>(name, name, version, json!({"metadata": {"namespace": "a"}}));
+        let check = || assert!(!is_changed() && !kept.is_listed() && kept.judge().is_err());
+        player.list([one("goes", 1), one("stays", 2)], check).await;
+        assert!(is_changed() && kept.is_listed());
+        assert_eq!(judged(), "goes stays");
+        // While there was no watch, one went and one came.
+        let check = || {
+            assert!(!is_changed());
+            assert_eq!(judged(), "goes stays");
+        };
+        player.list([one("new", 3), one("stays", 2)], check).await;
+        assert!(is_changed());
+        assert_eq!(judged(), "new stays");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_opens_a_way_is_judged_when_its_list_is_whole() {
+        is_judged_when_its_list_is_whole::<NetworkPolicy>().await;
+        is_judged_when_its_list_is_whole::<EndpointSlice>().await;
     }
 }

@@ -10,6 +10,7 @@ pub mod gateway;
 mod holders;
 mod kept;
 pub mod meter;
+mod missing;
 pub mod pace;
 pub mod probes;
 pub mod prover;

@@ -261,6 +261,11 @@ impl Prover {
 
     /// Wakes those whom a change concerns, for ever.
     pub async fn follow(self: Arc<Self>, queue: Queue) {
+        // Without all tenants and namespaces, what two have agreed on would be judged open.
+        self.objects.synced().await;
+        if self.tenants.wait_until_ready().await.is_err() {
+            return;
+        }
         let mut pause = GATHER;
         let mut invited: VecDeque<String> = VecDeque::new();
         loop {

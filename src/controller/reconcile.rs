@@ -16,6 +16,7 @@ use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use serde_json::json;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -46,15 +47,17 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
     ctx.known.objects.synced().await;
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     ctx.queue.begun(name);
+    // As it is now: a change from before that moment does not wake it again.
+    let Some(now) = ctx.known.tenants.get(&ObjectRef::new(name)) else {
+        ctx.is_missing(name);
+        return Ok(Action::await_change());
+    };
     if let Err(wait) = ctx.pace.turn(name) {
         return Ok(Action::requeue(wait));
     }
     let span = tracing::info_span!("reconcile", tenant = name, id = format!("{:08x}", fastrand::u32(..)));
     // A mistake that shows with one tenant must not end the work for all.
-    let result = AssertUnwindSafe(one(&tenant, &ctx))
-        .catch_unwind()
-        .instrument(span)
-        .await;
+    let result = AssertUnwindSafe(one(&now, &ctx)).catch_unwind().instrument(span).await;
     let result = result.unwrap_or_else(|_| Err(Error::Internal("the reconcile of this tenant panicked".into())));
     ctx.metrics
         .reconciled(started.elapsed(), result.as_ref().map(|_| ()).map_err(Error::reason));
@@ -274,7 +277,7 @@ async fn fail(
 
 async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     let name = tenant.metadata.name.clone().unwrap_or_default();
-    if !has_finalizer(tenant) {
+    if !has_finalizer(tenant) || !is_there(tenant, ctx).await? {
         return Ok(Action::await_change());
     }
     // Counted apart from what went on before the deletion.
@@ -314,6 +317,15 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         .await?;
     }
     Ok(Action::requeue(if since >= BLOCKED { ENDING * 5 } else { ENDING }))
+}
+
+/// Whether this very Tenant exists. While the watch lags behind, the store may show one that is gone, and what it had may be
+/// that of another Tenant with its id.
+async fn is_there(tenant: &Tenant, ctx: &Context) -> Result<bool, Error> {
+    let api: Api<Tenant> = Api::all(ctx.writer.client().clone());
+    let name = tenant.metadata.name.as_deref().unwrap_or_default();
+    let now = api.get_metadata_opt(name).await?;
+    Ok(now.is_some_and(|now| now.metadata.uid == tenant.metadata.uid))
 }
 
 /// The server on which a deleted tenant's data is given up, if somebody said so.

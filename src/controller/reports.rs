@@ -5,6 +5,7 @@ use super::backoff::Backoff;
 use super::watches::ours;
 use crate::cluster::client::watch_config;
 use crate::cluster::served::served;
+use crate::cluster::watch::{self, ObjectChange, Objects};
 use crate::cluster::write::has_code;
 use crate::cluster::{Key, Kind, Live, Store, Writer};
 use crate::error::Error;
@@ -14,13 +15,13 @@ use crate::isolation::reported::Reported;
 use crate::names;
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::status::reason;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DynamicObject, ListParams};
-use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Client, ResourceExt};
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -132,24 +133,35 @@ impl Reports {
     }
 
     /// Watches the reports into the store, for ever; what others did to one is looked at.
-    async fn watch(&self, kind: Kind, store: &Store, listed: &Notify) {
+    async fn watch(&self, kind: Kind, store: &Arc<Store>, listed: &Notify) {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
-        let mut stream = std::pin::pin!(watcher(api, watch_config().labels(&ours())).default_backoff());
+        let events = watch::events(api, watch_config().labels(&ours()));
+        self.follow(events, kind, store, listed).await;
+    }
+
+    async fn follow(
+        &self,
+        events: impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send,
+        kind: Kind,
+        store: &Arc<Store>,
+        listed: &Notify,
+    ) {
+        let objects = Objects {
+            kind,
+            store: store.clone(),
+        };
+        let mut changes = pin!(watch::changes(events, objects));
         let mut failures = 0_u32;
-        while let Some(event) = stream.next().await {
-            match event {
-                Ok(event) => {
-                    let is_listed = matches!(event, Event::InitDone);
-                    for tenant in store.observe(kind, event) {
-                        self.changed(kind, &tenant, store);
-                    }
-                    if is_listed {
-                        failures = 0;
-                        listed.notify_one();
-                    }
+        while let Some(change) = changes.next().await {
+            match change {
+                Ok(ObjectChange::Of(tenant)) => self.changed(kind, &tenant, store),
+                Ok(ObjectChange::Deleted(_)) => {}
+                Ok(ObjectChange::Listed) => {
+                    failures = 0;
+                    listed.notify_one();
                 }
                 // It was taken away, or is not served quite yet.
-                Err(error) if is_gone(&error) => self.look.notify_one(),
+                Err(error) if watch::is_unserved(&error) => self.look.notify_one(),
                 Err(error) => {
                     failures = failures.saturating_add(1);
                     if failures == TROUBLE {
@@ -287,11 +299,57 @@ fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Write { source, .. } if has_code(source, 404) || has_code(source, 405))
 }
 
-fn is_gone(error: &watcher::Error) -> bool {
-    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
-    match error {
-        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => has_code(error, 404),
-        watcher::Error::WatchError(status) => status.code == 404,
-        _ => false,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::watch::player::{object, watch as played};
+    use futures::FutureExt;
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+    use tower::BoxError;
+
+    #[tokio::test(start_paused = true)]
+    async fn reports_are_looked_at_when_their_list_is_whole() {
+        let no_api_server = tower::service_fn(|_: Request<Body>| async {
+            Err::<Response<Body>, BoxError>("there is no API server".into())
+        });
+        for kind in KINDS {
+            let client = Client::new(no_api_server, "default");
+            let (queue, mut woken) = Queue::new(Metrics::new());
+            let reports = Arc::new(Reports::new(client, queue.clone(), Metrics::new()));
+            let (store, listed) = (Arc::new(Store::default()), Arc::new(Notify::new()));
+            let (player, events) = played();
+            let (follows, into, lists) = (reports.clone(), store.clone(), listed.clone());
+            tokio::spawn(async move { follows.follow(events, kind, &into, &lists).await });
+            let mut take = || {
+                let mut names = Vec::new();
+                while let Ok(tenant) = woken.try_recv() {
+                    queue.begun(&tenant.name);
+                    names.push(tenant.name.clone());
+                }
+                names
+            };
+            let report = |tenant: &str, version| {
+                let labels = json!({"metadata": {"labels": {names::TENANT: tenant}}});
+                object::<DynamicObject>(&names::report(tenant), tenant, version, labels)
+            };
+            // Of one nobody has said yet what is to be reported: its reconcile knows.
+            player
+                .list([report("acme", 1), report("globex", 2)], || {
+                    assert_eq!(take(), [""; 0]);
+                    assert!(listed.notified().now_or_never().is_none());
+                })
+                .await;
+            assert!(listed.notified().now_or_never().is_some());
+            assert_eq!(take(), ["acme", "globex"]);
+            player
+                .list([report("acme", 3), report("initech", 4)], || {
+                    assert_eq!(take(), [""; 0])
+                })
+                .await;
+            assert_eq!(take(), ["initech"]);
+            assert!(store.of("globex").is_empty());
+        }
     }
 }

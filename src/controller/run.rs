@@ -12,7 +12,7 @@ use super::reports::Reports;
 use super::slices::slices;
 use super::surveyor::Surveyor;
 use super::walls::walls;
-use super::{Context, Queue, admission_proof, api_server, gateway, reconcile, watches};
+use super::{Context, Queue, admission_proof, api_server, gateway, missing, reconcile, watches};
 use crate::api::Tenant;
 use crate::cluster::leader::{Candidate, Leadership, Timing};
 use crate::cluster::{Kind, Store, Writer, client};
@@ -255,8 +255,10 @@ async fn lead(
             watching.push(AbortOnDropHandle::new(tokio::spawn(async move { asks.run().await })));
             meter
         });
+    let (sender, lacking) = tokio::sync::mpsc::unbounded_channel();
     let ctx = Arc::new(Context {
         known,
+        missing: sender,
         meter,
         prover,
         reports,
@@ -276,17 +278,23 @@ async fn lead(
         watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
     }
     watching.push(AbortOnDropHandle::new(tokio::spawn(keep_house(ctx.clone()))));
+    watching.push(AbortOnDropHandle::new(tokio::spawn(missing::look_for(
+        ctx.clone(),
+        lacking,
+    ))));
     if tiers.wait_until_ready().await.is_err() || servers.wait_until_ready().await.is_err() {
         return false;
     }
+    let tenants_watch = watches::tenants(client, tenants_writer, queue);
+    watching.push(AbortOnDropHandle::new(tokio::spawn(tenants_watch)));
     ctx.prover.ready().await;
 
-    let trigger = watches::tenants(client, tenants.clone(), tenants_writer, queue.clone());
     let woken = futures::stream::unfold(woken, |mut woken| async {
         woken.recv().await.map(|next| (next, woken))
     });
-    let (halt, forget, gone) = (stop.clone(), queue.clone(), ctx.clone());
-    let controller = Loop::for_stream(trigger, tenants)
+    let (halt, gone) = (stop.clone(), ctx.clone());
+    // All come by the queue, each after the store holds why.
+    let controller = Loop::for_stream(futures::stream::pending(), tenants)
         .with_config(Config::default().concurrency(settings.concurrency))
         .reconcile_on(woken)
         .graceful_shutdown_on(async move { halt.cancelled().await })
@@ -294,11 +302,8 @@ async fn lead(
         .for_each(|result| async {
             match result {
                 Ok((tenant, _)) => tracing::debug!(tenant = tenant.name, "reconciled"),
-                // Woken by something that is marked for a tenant which does not exist.
-                Err(kube::runtime::controller::Error::ObjectNotFound(tenant)) => {
-                    forget.begun(&tenant.name);
-                    gone.forget(&tenant.name);
-                }
+                // It is gone, or something is marked for a tenant that never was, or the watch lags behind.
+                Err(kube::runtime::controller::Error::ObjectNotFound(tenant)) => gone.is_missing(&tenant.name),
                 Err(kube::runtime::controller::Error::ReconcilerFailed(error, tenant)) => {
                     tracing::warn!(tenant = tenant.name, reason = error.reason(), "{}", error.chain());
                 }

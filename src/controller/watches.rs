@@ -3,41 +3,82 @@
 use super::{Context, Queue};
 use crate::api::{DatabaseServer, Tenant, TenantTier};
 use crate::cluster::client::watch_config;
+use crate::cluster::watch::{self, Change, ObjectChange, Objects, Reflected};
 use crate::cluster::{Kind, Store};
 use crate::database::{Databases, agent};
 use crate::names;
 use crate::tenant::observe::names_peer;
 use crate::tenant::status::{condition, kind, reason};
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject};
-use kube::runtime::reflector;
+use kube::runtime::reflector::{self, store::Writer};
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
-use kube::{Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::{Client, ResourceExt};
 use std::collections::HashMap;
-use std::fmt::Debug;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Watches one kind of object of ours into the store, for ever. What is gone may be what other tenants wait for.
+/// Watches one kind of object of ours into the store, for ever.
 pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, tenants: reflector::Store<Tenant>, queue: Queue) {
+    follow_objects(events(client, kind), kind, store, &tenants, &queue).await;
+}
+
+/// The same of a kind that a cluster may lack, until the API server says that it does not serve it.
+pub async fn objects_while_served(
+    client: Client,
+    kind: Kind,
+    store: &Arc<Store>,
+    tenants: &reflector::Store<Tenant>,
+    queue: &Queue,
+) {
+    let is_served = |event: &watcher::Result<_>| !event.as_ref().is_err_and(watch::is_unserved);
+    let events = events(client, kind).take_while(|event| std::future::ready(is_served(event)));
+    follow_objects(events, kind, store.clone(), tenants, queue).await;
+}
+
+fn events(client: Client, kind: Kind) -> impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send {
     let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
-    let mut stream = std::pin::pin!(watch(api, watch_config().labels(&ours())).default_backoff());
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(event) => {
-                if matches!(&event, Event::Delete(gone) if is_contested(kind, &gone.name_any())) {
-                    let waiting = tenants.state().into_iter().filter(|tenant| is_in_conflict(tenant));
-                    waiting.for_each(|tenant| queue.wake(&tenant.name_any()));
-                }
-                for tenant in store.observe(kind, event) {
-                    queue.wake(&tenant);
-                }
-            }
+    watch::events(api, watch_config().labels(&ours()))
+}
+
+/// Wakes the tenants whose objects change. What is gone may be what other tenants wait for.
+async fn follow_objects(
+    events: impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send,
+    kind: Kind,
+    store: Arc<Store>,
+    tenants: &reflector::Store<Tenant>,
+    queue: &Queue,
+) {
+    let mut changes = pin!(watch::changes(events, Objects { kind, store }));
+    while let Some(change) = changes.next().await {
+        match change {
+            Ok(ObjectChange::Of(tenant)) => queue.wake(&tenant),
+            Ok(ObjectChange::Deleted(name)) if is_contested(kind, &name) => wake_all(tenants, queue, is_in_conflict),
+            Ok(ObjectChange::Deleted(_)) => {}
+            Ok(ObjectChange::Listed) => match kind {
+                // Whatever was gone before the list is in it no more.
+                Kind::Namespace | Kind::ConfigMap => wake_all(tenants, queue, is_in_conflict),
+                // The cluster may have lacked it.
+                kind if !Kind::ALL.contains(&kind) => wake_all(tenants, queue, has_routes),
+                _ => {}
+            },
             Err(error) => tracing::warn!(%kind, %error, "a watch failed and is begun anew"),
         }
     }
+}
+
+/// Wakes all tenants of whom this is so.
+pub fn wake_all(tenants: &reflector::Store<Tenant>, queue: &Queue, is_so: impl Fn(&Tenant) -> bool) {
+    for tenant in tenants.state_filter(is_so) {
+        queue.wake(&tenant.name_any());
+    }
+}
+
+/// Whether a tenant is reached by a gateway.
+pub fn has_routes(tenant: &Tenant) -> bool {
+    let gateway = tenant.spec.gateway.as_ref();
+    gateway.is_some_and(|gateway| !gateway.routes.is_empty())
 }
 
 /// Whether two tenants can want an object of this name.
@@ -60,42 +101,54 @@ pub fn ours() -> String {
 }
 
 /// Watches the tiers into their store, for ever; a change wakes the tenants of the tier.
-pub async fn tiers(
-    client: Client,
-    writer: reflector::store::Writer<TenantTier>,
-    tenants: reflector::Store<Tenant>,
-    queue: Queue,
+pub async fn tiers(client: Client, writer: Writer<TenantTier>, tenants: reflector::Store<Tenant>, queue: Queue) {
+    let events = watch::trimmed(Api::all(client), watch_config(), |_| {});
+    follow_tiers(events, writer, &tenants, &queue).await;
+}
+
+async fn follow_tiers(
+    events: impl Stream<Item = watcher::Result<Event<TenantTier>>> + Send,
+    writer: Writer<TenantTier>,
+    tenants: &reflector::Store<Tenant>,
+    queue: &Queue,
 ) {
-    let mut stream = std::pin::pin!(reflected(Api::all(client), watch_config(), writer));
-    while let Some(event) = stream.next().await {
-        let tier = match event {
-            Ok(Event::Apply(tier) | Event::Delete(tier) | Event::InitApply(tier)) => tier,
-            Ok(_) => continue,
-            Err(error) => {
-                tracing::warn!(%error, "the watch of tiers failed and is begun anew");
-                continue;
+    let mut changes = pin!(watch::changes(events, Reflected::new(writer)));
+    while let Some(change) = changes.next().await {
+        match change {
+            Ok(Change::Changed(name) | Change::Deleted(name)) => {
+                wake_all(tenants, queue, |tenant| tenant.spec.tier == name);
             }
-        };
-        let name = tier.metadata.name.unwrap_or_default();
-        for tenant in tenants.state().into_iter().filter(|tenant| tenant.spec.tier == name) {
-            queue.wake(tenant.metadata.name.as_deref().unwrap_or_default());
+            Ok(Change::Listed) => {}
+            Err(error) => tracing::warn!(%error, "the watch of tiers failed and is begun anew"),
         }
     }
 }
 
 /// Watches the DatabaseServers into their store, and has each looked after while it exists, for ever.
-pub async fn servers(client: Client, writer: reflector::store::Writer<DatabaseServer>, databases: Arc<Databases>) {
-    let mut agents = HashMap::new();
-    let mut stream = std::pin::pin!(reflected(Api::all(client), watch_config(), writer));
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(Event::Apply(server) | Event::InitApply(server)) => {
-                let name = server.name_any();
+pub async fn servers(client: Client, writer: Writer<DatabaseServer>, databases: Arc<Databases>) {
+    let events = watch::trimmed(Api::all(client), watch_config(), |_| {});
+    let look_after = |name| AbortOnDropHandle::new(tokio::spawn(agent::look_after(databases.clone(), name)));
+    follow_servers(events, writer, &databases, look_after).await;
+}
+
+async fn follow_servers(
+    events: impl Stream<Item = watcher::Result<Event<DatabaseServer>>> + Send,
+    writer: Writer<DatabaseServer>,
+    databases: &Databases,
+    look_after: impl Fn(String) -> AbortOnDropHandle<()>,
+) {
+    let mut agents: HashMap<String, (Option<i64>, AbortOnDropHandle<()>)> = HashMap::new();
+    let mut changes = pin!(watch::changes(events, Reflected::new(writer)));
+    while let Some(change) = changes.next().await {
+        match change {
+            Ok(Change::Changed(name)) => {
+                let Some(server) = databases.resource(&name) else {
+                    continue;
+                };
                 let generation = server.metadata.generation;
-                let (known, _) = agents.entry(name.clone()).or_insert_with(|| {
-                    let tending = agent::look_after(databases.clone(), name.clone());
-                    (None, AbortOnDropHandle::new(tokio::spawn(tending)))
-                });
+                let (known, _) = agents
+                    .entry(name.clone())
+                    .or_insert_with(|| (None, look_after(name.clone())));
                 let spec_changed = std::mem::replace(known, generation) != generation;
                 if spec_changed || server.metadata.deletion_timestamp.is_some() {
                     databases.shard(&name).nudge.notify_one();
@@ -104,66 +157,47 @@ pub async fn servers(client: Client, writer: reflector::store::Writer<DatabaseSe
                     databases.wake(&name);
                 }
             }
-            Ok(Event::Delete(server)) => {
-                let name = server.name_any();
-                agents.remove(&name);
-                databases.wake(&name);
+            Ok(Change::Deleted(name)) => {
+                if let Some((_, agent)) = agents.remove(&name) {
+                    agent.abort();
+                    // It would measure once more what is forgotten here.
+                    let _ = agent.await;
+                }
                 databases.forget(&name);
                 databases.metrics.forget_server(&name);
+                databases.wake(&name);
             }
-            Ok(_) => {}
+            Ok(Change::Listed) => {}
             Err(error) => tracing::warn!(%error, "the watch of database servers failed and is begun anew"),
         }
     }
 }
 
-/// The tenants themselves. A change of one wakes those that name it as a peer too: both sides must agree.
-pub fn tenants(
-    client: Client,
-    tenants: reflector::Store<Tenant>,
-    writer: reflector::store::Writer<Tenant>,
-    queue: Queue,
-) -> impl Stream<Item = Result<Tenant, watcher::Error>> {
-    reflected(Api::all(client), watch_config(), writer)
-        .inspect_ok(move |event| {
-            if let Event::Apply(changed) | Event::Delete(changed) = event {
-                let changed = changed.metadata.name.as_deref().unwrap_or_default();
-                for tenant in tenants.state().iter().filter(|tenant| names_peer(tenant, changed)) {
-                    queue.wake(tenant.metadata.name.as_deref().unwrap_or_default());
-                }
+/// Watches the tenants into their store, for ever.
+pub async fn tenants(client: Client, writer: Writer<Tenant>, queue: Queue) {
+    let events = watch::trimmed(Api::all(client), watch_config(), |_| {});
+    follow_tenants(events, writer, &queue).await;
+}
+
+/// Wakes a tenant that changes and those that name it as a peer: both sides must agree. Wakes all tenants when they were listed
+/// anew: their last reconcile may have failed for want of an API server.
+async fn follow_tenants(
+    events: impl Stream<Item = watcher::Result<Event<Tenant>>> + Send,
+    writer: Writer<Tenant>,
+    queue: &Queue,
+) {
+    let tenants = writer.as_reader();
+    let mut changes = pin!(watch::changes(events, Reflected::new(writer)));
+    while let Some(change) = changes.next().await {
+        match change {
+            Ok(Change::Changed(name) | Change::Deleted(name)) => {
+                queue.wake(&name);
+                wake_all(&tenants, queue, |tenant| names_peer(tenant, &name));
             }
-        })
-        .touched_objects()
-}
-
-/// A watch into a store, without what nobody reads.
-pub fn reflected<K>(
-    api: Api<K>,
-    config: watcher::Config,
-    writer: reflector::store::Writer<K>,
-) -> impl Stream<Item = watcher::Result<Event<K>>>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-{
-    trimmed(api, config, |_| {}).reflect(writer)
-}
-
-/// A watch without what nobody reads: what is noted of how objects were written, and what `trim` takes out.
-pub fn trimmed<K>(
-    api: Api<K>,
-    config: watcher::Config,
-    trim: fn(&mut K),
-) -> impl Stream<Item = watcher::Result<Event<K>>>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-{
-    watch(api, config).default_backoff().modify(move |object| {
-        trim(object);
-        object.managed_fields_mut().clear();
-        object
-            .annotations_mut()
-            .remove("kubectl.kubernetes.io/last-applied-configuration");
-    })
+            Ok(Change::Listed) => wake_all(&tenants, queue, |_| true),
+            Err(error) => tracing::warn!(%error, "the watch of tenants failed and is begun anew"),
+        }
+    }
 }
 
 /// Counts tenants by condition, for the metrics.
@@ -181,3 +215,7 @@ pub fn count(ctx: &Context) -> Vec<(String, String, i64)> {
         .map(|((kind, status), count)| (kind, status, count))
         .collect()
 }
+
+#[cfg(test)]
+#[path = "watches_test.rs"]
+mod tests;

@@ -99,6 +99,13 @@ impl Scene {
             .push(name.to_owned());
     }
 
+    /// Tenants that the test itself has seen gone need no removal in the end.
+    pub fn has_removed(&self, tenants: &[TestTenant]) {
+        let all = self.tenants();
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|name| !tenants.iter().any(|tenant| tenant.name == *name));
+    }
+
     /// Every tenant of the scene, those that come later included.
     pub fn tenants(&self) -> Arc<Mutex<Vec<String>>> {
         self.made().tenants.clone()

@@ -164,6 +164,13 @@ impl Rbac {
         roles.exceeded().union(&bindings.exceeded()).cloned().collect()
     }
 
+    #[cfg(test)]
+    pub fn role_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.roles.keys().map(|(_, name)| name.clone()).collect();
+        names.sort();
+        names
+    }
+
     /// What a binding gives; nothing where its role does not exist.
     pub fn rules(&self, binding: &Binding) -> &[PolicyRule] {
         self.roles.get(&binding.role).map_or(&[], Vec::as_slice)

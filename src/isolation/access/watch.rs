@@ -2,17 +2,18 @@
 
 use super::rbac::{Discovered, Key, Part, Rbac, key};
 use crate::cluster::client::watch_config;
-use futures::StreamExt;
+use crate::cluster::watch::{self, Cache};
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::api::Api;
 use kube::core::discovery::Scope;
 use kube::discovery::Discovery;
-use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::fmt::Debug;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -41,10 +42,10 @@ impl Watched {
     pub fn start(client: &Client) -> (Arc<Self>, Vec<AbortOnDropHandle<()>>) {
         let watched = Arc::new(Self::default());
         let handles = vec![
-            spawn(follow::<Role>(client.clone(), watched.clone())),
-            spawn(follow::<ClusterRole>(client.clone(), watched.clone())),
-            spawn(follow::<RoleBinding>(client.clone(), watched.clone())),
-            spawn(follow::<ClusterRoleBinding>(client.clone(), watched.clone())),
+            spawn(watch_kind::<Role>(client.clone(), watched.clone())),
+            spawn(watch_kind::<ClusterRole>(client.clone(), watched.clone())),
+            spawn(watch_kind::<RoleBinding>(client.clone(), watched.clone())),
+            spawn(watch_kind::<ClusterRoleBinding>(client.clone(), watched.clone())),
             spawn(discover(client.clone(), watched.clone())),
         ];
         (watched, handles)
@@ -72,7 +73,6 @@ impl Watched {
     async fn change(&self, change: impl FnOnce(&mut Rbac)) {
         change(&mut *self.rbac.write().await);
         self.revision.fetch_add(1, Ordering::AcqRel);
-        self.changed.notify_one();
     }
 }
 
@@ -81,33 +81,64 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<(
 }
 
 /// Keeps one kind.
-async fn follow<K>(client: Client, watched: Arc<Watched>)
+async fn watch_kind<K>(client: Client, watched: Arc<Watched>)
 where
     K: Part + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let mut stream = std::pin::pin!(watcher(Api::<K>::all(client), watch_config()).default_backoff());
-    let mut is_listed = false;
-    let mut seen: HashSet<Key> = HashSet::new();
-    while let Some(event) = stream.next().await {
+    follow(watch::events(Api::<K>::all(client), watch_config()), watched).await;
+}
+
+async fn follow<K>(events: impl Stream<Item = watcher::Result<Event<K>>> + Send, watched: Arc<Watched>)
+where
+    K: Part + Resource<DynamicType = ()> + Send + Sync,
+{
+    let keeper = Keeper {
+        watched: watched.clone(),
+        is_listed: false,
+        seen: HashSet::new(),
+    };
+    let mut changes = pin!(watch::changes(events, keeper));
+    while let Some(change) = changes.next().await {
+        match change {
+            Ok(()) => watched.changed.notify_one(),
+            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is begun anew"),
+        }
+    }
+}
+
+/// Keeps objects of one kind.
+struct Keeper {
+    watched: Arc<Watched>,
+    is_listed: bool,
+    /// Those of the list that is under way.
+    seen: HashSet<Key>,
+}
+
+impl<K: Part + Resource + Send + Sync> Cache<K> for Keeper {
+    type Change = ();
+
+    async fn update(&mut self, event: Event<K>) -> Vec<()> {
+        let watched = &self.watched;
         match event {
-            Ok(Event::Init) => seen.clear(),
-            Ok(Event::InitApply(object)) => {
-                seen.insert(key(object.meta()));
+            Event::Init => {
+                self.seen.clear();
+                return Vec::new();
+            }
+            Event::InitApply(object) => {
+                self.seen.insert(key(object.meta()));
                 watched.change(|rbac| object.put(rbac)).await;
             }
-            Ok(Event::InitDone) => {
-                let listed = std::mem::take(&mut seen);
+            Event::InitDone => {
+                let listed = std::mem::take(&mut self.seen);
                 watched.change(|rbac| K::retain(rbac, &listed)).await;
-                if !std::mem::replace(&mut is_listed, true) {
+                if !std::mem::replace(&mut self.is_listed, true) {
                     watched.listed.fetch_add(1, Ordering::AcqRel);
                 }
             }
-            Ok(Event::Apply(object)) => watched.change(|rbac| object.put(rbac)).await,
-            Ok(Event::Delete(object)) => watched.change(|rbac| object.remove(rbac)).await,
-            Err(error) => {
-                tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is begun anew");
-            }
+            Event::Apply(object) => watched.change(|rbac| object.put(rbac)).await,
+            Event::Delete(object) => watched.change(|rbac| object.remove(rbac)).await,
         }
+        vec![()]
     }
 }
 
@@ -121,6 +152,7 @@ async fn discover(client: Client, watched: Arc<Watched>) {
                 if before.as_ref() != Some(&found) {
                     *watched.discovered.write().unwrap_or_else(PoisonError::into_inner) = Some(found);
                     watched.change(|_| {}).await;
+                    watched.changed.notify_one();
                 }
                 DISCOVERY.0
             }
@@ -150,4 +182,63 @@ fn resources(discovery: &Discovery) -> Discovered {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::watch::player::{object, watch as played};
+    use futures::FutureExt;
+    use serde_json::{Value, json};
+
+    const ROLE: &str = "rbac.authorization.k8s.io";
+
+    fn role(namespace: &Value) -> Value {
+        let rules = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]);
+        json!({"metadata": {"namespace": namespace}, "rules": rules})
+    }
+
+    fn binding(namespace: &Value) -> Value {
+        let role = json!({"apiGroup": ROLE, "kind": "ClusterRole", "name": "stays"});
+        json!({"metadata": {"namespace": namespace}, "roleRef": role})
+    }
+
+    /// Plays a kind whose list takes long. `held` names what is kept of it.
+    async fn is_told_when_its_list_is_whole<K>(rest: Value, held: impl Fn(&Rbac) -> Vec<String>)
+    where
+        K: Part + Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static,
+    {
+        let watched = Arc::new(Watched::default());
+        let (player, events) = played();
+        tokio::spawn(follow::<K>(events, watched.clone()));
+        let is_told = || watched.changed.notified().now_or_never().is_some();
+        let one = |name: &str, version| object::<K>(name, name, version, rest.clone());
+        player
+            .list([one("goes", 1), one("stays", 2)], || {
+                assert!(!is_told());
+                assert_eq!(watched.listed.load(Ordering::Acquire), 0);
+            })
+            .await;
+        assert!(is_told());
+        assert_eq!(watched.listed.load(Ordering::Acquire), 1);
+        assert_eq!(held(&*watched.rbac.read().await), ["goes", "stays"]);
+        // While there was no watch, one went and one came.
+        let revision = watched.revision();
+        player
+            .list([one("new", 3), one("stays", 2)], || assert!(!is_told()))
+            .await;
+        assert!(is_told() && watched.revision() > revision);
+        assert_eq!(watched.listed.load(Ordering::Acquire), 1, "a kind counts once");
+        assert_eq!(held(&*watched.rbac.read().await), ["new", "stays"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_of_roles_and_bindings_is_told_when_their_list_is_whole() {
+        let (none, some) = (Value::Null, json!("acme"));
+        is_told_when_its_list_is_whole::<Role>(role(&some), Rbac::role_names).await;
+        is_told_when_its_list_is_whole::<ClusterRole>(role(&none), Rbac::role_names).await;
+        let bindings = |rbac: &Rbac| rbac.bindings().map(|binding| binding.name.clone()).collect();
+        is_told_when_its_list_is_whole::<RoleBinding>(binding(&some), bindings).await;
+        is_told_when_its_list_is_whole::<ClusterRoleBinding>(binding(&none), bindings).await;
+    }
 }

@@ -1,0 +1,254 @@
+//! Watches: a cache takes in every event first, and callers act on the changes afterwards.
+//!
+//! A watch that could not go on where it ended lists everything anew. Until that list is whole, a cache may lack an object that
+//! exists, or hold one that does not: callers see none of its changes before. At its end they see all at once, deletions included
+//! that happened while there was no watch.
+
+use super::write::has_code;
+use super::{Kind, Store};
+use futures::{Stream, StreamExt, stream};
+use kube::api::Api;
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::utils::{Backoff, ResetTimerBackoff};
+use kube::runtime::watcher::{self, Config, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Resource, ResourceExt, api::DynamicObject};
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a watch that failed waits before it is begun anew, at first and at most. kube's own may wait a minute.
+const RETRY: (Duration, Duration) = (Duration::from_millis(800), Duration::from_secs(8));
+/// After how long without a failure the next wait is the first again.
+const CALM: Duration = Duration::from_secs(120);
+
+/// What a watch fills.
+pub trait Cache<K> {
+    /// Something that callers have to act on, in the order in which they do.
+    type Change: Ord + Send;
+
+    /// Takes in an event. Returns what changed; at the end of a list, deletions among it.
+    fn update(&mut self, event: Event<K>) -> impl Future<Output = Vec<Self::Change>> + Send;
+}
+
+/// Fills a cache from a watch. Yields each change once the cache holds it, and nothing while a list is under way.
+pub fn changes<K, S, C>(watch: S, cache: C) -> impl Stream<Item = watcher::Result<C::Change>> + Send
+where
+    K: Send,
+    S: Stream<Item = watcher::Result<Event<K>>> + Send,
+    C: Cache<K> + Send,
+{
+    let state = (Box::pin(watch), cache, Pending::default());
+    let changes = stream::unfold(state, |(mut watch, mut cache, mut pending)| async move {
+        let due = match watch.next().await? {
+            Ok(event) => {
+                let step = Step::of(&event);
+                let changes = cache.update(event).await;
+                pending.add(step, changes).into_iter().map(Ok).collect()
+            }
+            Err(error) => vec![Err(error)],
+        };
+        Some((stream::iter(due), (watch, cache, pending)))
+    });
+    changes.flatten()
+}
+
+/// Where in the life of a watch an event stands.
+#[derive(Clone, Copy)]
+enum Step {
+    Listing,
+    Listed,
+    Watching,
+}
+
+impl Step {
+    fn of<K>(event: &Event<K>) -> Self {
+        match event {
+            Event::Init | Event::InitApply(_) => Self::Listing,
+            Event::InitDone => Self::Listed,
+            Event::Apply(_) | Event::Delete(_) => Self::Watching,
+        }
+    }
+}
+
+/// Changes that wait for the end of a list; a list that is begun anew keeps those of the broken one.
+struct Pending<C>(BTreeSet<C>);
+
+impl<C> Default for Pending<C> {
+    fn default() -> Self {
+        Self(BTreeSet::new())
+    }
+}
+
+impl<C: Ord> Pending<C> {
+    /// Adds changes and returns those that are due.
+    fn add(&mut self, step: Step, changes: Vec<C>) -> BTreeSet<C> {
+        self.0.extend(changes);
+        match step {
+            Step::Listing => BTreeSet::new(),
+            Step::Listed | Step::Watching => std::mem::take(&mut self.0),
+        }
+    }
+}
+
+/// A change of objects in a reflector's store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// An object of this name was deleted. Another may have its name by now, and is `Changed` then.
+    Deleted(String),
+    /// An object of this name is new or not as it was.
+    Changed(String),
+    /// The store is as a list was: this comes after the changes that the list brought.
+    Listed,
+}
+
+/// A reflector's store of a cluster-scoped kind.
+pub struct Reflected<K: Resource<DynamicType = ()> + Clone + 'static> {
+    writer: reflector::store::Writer<K>,
+    store: reflector::Store<K>,
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Reflected<K> {
+    pub fn new(writer: reflector::store::Writer<K>) -> Self {
+        let store = writer.as_reader();
+        Self { writer, store }
+    }
+}
+
+impl<K> Cache<K> for Reflected<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+{
+    type Change = Change;
+
+    async fn update(&mut self, event: Event<K>) -> Vec<Change> {
+        let before = match &event {
+            Event::InitDone => self.store.state(),
+            Event::Apply(object) => Vec::from_iter(self.store.get(&ObjectRef::from_obj(object))),
+            Event::Init | Event::InitApply(_) | Event::Delete(_) => Vec::new(),
+        };
+        self.writer.apply_watcher_event(&event);
+        match event {
+            Event::Init | Event::InitApply(_) => Vec::new(),
+            Event::InitDone => {
+                let mut changes = differences(&before, &self.store.state());
+                changes.push(Change::Listed);
+                changes
+            }
+            Event::Apply(object) => differences(&before, &[Arc::new(object)]),
+            Event::Delete(object) => vec![Change::Deleted(object.name_any())],
+        }
+    }
+}
+
+/// How two states of a store differ.
+fn differences<K: Resource>(before: &[Arc<K>], after: &[Arc<K>]) -> Vec<Change> {
+    let by_name = |objects: &[Arc<K>]| -> BTreeMap<String, (Option<String>, Option<String>)> {
+        let key = |object: &Arc<K>| (object.name_any(), (object.uid(), object.resource_version()));
+        objects.iter().map(key).collect()
+    };
+    let (before, after) = (by_name(before), by_name(after));
+    let is_gone = |name: &String, uid: &Option<String>| after.get(name).is_none_or(|(now, _)| now != uid);
+    let gone = before.iter().filter(|(name, (uid, _))| is_gone(name, uid));
+    let changed = after
+        .iter()
+        .filter(|(name, version)| before.get(*name) != Some(version));
+    gone.map(|(name, _)| Change::Deleted(name.clone()))
+        .chain(changed.map(|(name, _)| Change::Changed(name.clone())))
+        .collect()
+}
+
+/// Our objects of one kind, in the [`Store`] of all.
+pub struct Objects {
+    pub kind: Kind,
+    pub store: Arc<Store>,
+}
+
+/// A change of our objects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectChange {
+    /// An object of this tenant is new, changed or gone.
+    Of(String),
+    /// An object of this name was deleted.
+    Deleted(String),
+    /// The store is as a list was: this comes after the changes that the list brought.
+    Listed,
+}
+
+impl Cache<DynamicObject> for Objects {
+    type Change = ObjectChange;
+
+    async fn update(&mut self, event: Event<DynamicObject>) -> Vec<ObjectChange> {
+        let last = match &event {
+            Event::Delete(object) => Some(ObjectChange::Deleted(object.name_any())),
+            Event::InitDone => Some(ObjectChange::Listed),
+            _ => None,
+        };
+        let concerned = self.store.observe(self.kind, event).into_iter();
+        concerned.map(ObjectChange::Of).chain(last).collect()
+    }
+}
+
+/// A watch that is begun anew when it failed, soon enough for an API server that was only restarted.
+pub fn events<K>(api: Api<K>, config: Config) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    watch(api, config).backoff(ResetTimerBackoff::new(Retry::default(), CALM))
+}
+
+/// The same without what nobody reads: what is noted of how objects were written, and what `trim` takes out.
+pub fn trimmed<K>(api: Api<K>, config: Config, trim: fn(&mut K)) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    events(api, config).modify(move |object| {
+        trim(object);
+        object.managed_fields_mut().clear();
+        object
+            .annotations_mut()
+            .remove("kubectl.kubernetes.io/last-applied-configuration");
+    })
+}
+
+/// Whether a watch failed because the API server does not serve the kind.
+pub fn is_unserved(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => has_code(error, 404),
+        watcher::Error::WatchError(status) => status.code == 404,
+        _ => false,
+    }
+}
+
+/// Waits that double up to a limit, each shortened by up to a half at random.
+#[derive(Default)]
+struct Retry {
+    failures: u32,
+}
+
+impl Iterator for Retry {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let wait = RETRY.0.saturating_mul(2_u32.saturating_pow(self.failures)).min(RETRY.1);
+        self.failures = self.failures.saturating_add(1);
+        Some(wait.mul_f64(0.5 + fastrand::f64() / 2.0))
+    }
+}
+
+impl Backoff for Retry {
+    fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+#[path = "watch_player.rs"]
+pub mod player;
+
+#[cfg(test)]
+#[path = "watch_test.rs"]
+mod tests;
