@@ -59,7 +59,7 @@ load_image() {
   current)
     [ -n "${IMAGE:-}" ] || die "IMAGE=NAME:TAG must say which image of the operator that cluster can pull"
     say "the samples' image, executive-service:1.0.0, must be there too (e2e/cluster/sample-image.sh --output FILE makes it)"
-    say "and for make test the one with a shell, localhost/busybox:e2e (e2e/cluster/shell-image.sh --output FILE)"
+    say "and for make test the one with a shell, e2e.example.com/busybox:e2e (e2e/cluster/shell-image.sh --output FILE)"
     ;;
   esac
 }

@@ -108,7 +108,7 @@ check "the operator's image is loaded" called 'kind load docker-image --name ten
 check "so is the samples'" called 'kind load image-archive --name tenant-operator target/kind/sample-image.tar$'
 check "so is the one with a shell" called 'kind load image-archive --name tenant-operator target/kind/shell-image.tar$'
 check "the samples' image has the samples' name" grep -q '"docker.io/library/executive-service:1.0.0"' <(image_of sample)
-check "the other has the tests' name for it" grep -q '"localhost/busybox:e2e"' <(image_of shell)
+check "the other has the tests' name for it" grep -q '"e2e.example.com/busybox:e2e"' <(image_of shell)
 check "it has every applet" grep -qx bin/ls <(layer_of shell)
 check "the operator is installed from the image that was loaded" called 'helm upgrade .*image.repository=tenant-operator .*image.tag=0123456789ab '
 check "it is told the nodes' addresses and the pods'" called 'helm upgrade .*clusterCIDRs=\{10\.244\.0\.0/24,172\.18\.0\.2/32\}'
