@@ -17,9 +17,6 @@ use kube::runtime::{WatchStreamExt, watcher as watch};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// How often it is asked for kinds that the cluster does not have.
-const PERIOD: Duration = Duration::from_secs(15);
-
 /// What kinds are needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -29,11 +26,11 @@ pub enum Need {
     ForCertificates,
 }
 
-/// Watches these of the gateway's kinds once the cluster has them all, for ever.
+/// Watches these of the gateway's kinds once the cluster has them all, for ever; until then it is asked for them once in a `period`.
 pub async fn follow(
     client: Client,
-    kinds: &'static [Kind],
-    need: Need,
+    (kinds, need): (&'static [Kind], Need),
+    period: Duration,
     store: Arc<Store>,
     tenants: reflector::Store<Tenant>,
     queue: Queue,
@@ -68,7 +65,7 @@ pub async fn follow(
             }
             Err(error) => tracing::warn!(%error, "whether the cluster has the gateway's kinds is not known"),
         }
-        tokio::time::sleep(PERIOD).await;
+        tokio::time::sleep(period).await;
     }
     let watches = kinds
         .iter()
