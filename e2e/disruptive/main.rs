@@ -12,6 +12,7 @@ mod crash_at_writes;
 mod crd_removal;
 mod database;
 mod down;
+mod hasty;
 mod isolation;
 mod leadership;
 mod lives;
@@ -19,6 +20,7 @@ mod network;
 mod quiet;
 mod reports;
 mod storage;
+mod together;
 
 use anyhow::Result;
 use serde_json::json;
