@@ -93,6 +93,10 @@ pub struct Settings {
     #[arg(long, env = "SKIP_ADMISSION_PROOF", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub skip_admission_proof: bool,
 
+    /// How often the API server is asked for kinds that the cluster lacks: the gateway's, cert-manager's, and those of reports.
+    #[arg(long, env = "DISCOVERY_PERIOD", default_value = "15s", value_parser = pause)]
+    pub discovery_period: Duration,
+
     /// How authorizers are asked.
     #[command(flatten)]
     pub api_probe: access::settings::ApiProbe,
@@ -169,6 +173,15 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration) if !duration.is_negative() => Ok(duration.into()),
         Ok(_) => Err("must not be negative".to_owned()),
         Err(error) => Err(format!("not a duration such as 15s or 1m30s: {error}")),
+    }
+}
+
+/// How long it is waited until the same is asked again.
+pub fn pause(text: &str) -> Result<Duration, String> {
+    let pause = duration(text)?;
+    match pause >= Duration::from_secs(1) {
+        true => Ok(pause),
+        false => Err("must not be shorter than 1s".to_owned()),
     }
 }
 
@@ -274,6 +287,7 @@ mod tests {
             ("--concurrency=0", "1.."),
             ("--lease-duration=15", "not a duration"),
             ("--retry-period=-1s", "negative"),
+            ("--discovery-period=900ms", "shorter than 1s"),
             ("--metrics-address=8080", "invalid socket address"),
             ("--gateway-controller=nginx", "EnvoyGateway"),
             ("--gateway-shared-hosts=*.example.com", "not a host name"),

@@ -1,7 +1,7 @@
 //! Admission that does not refuse any more what it must: it is found, named, and forgotten when it does again.
 
 use super::isolation::isolated_within;
-use crate::support::{Scene, TestTenant, eventually, operator, path, secs, text};
+use crate::support::{Scene, TestTenant, eventually, path, secs, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -24,16 +24,8 @@ const HOLES: [(&str, &str); 10] = [
     ("tenant-operator-examiner", "remove what it did not make"),
 ];
 
-#[tokio::test]
-async fn what_admission_lets_through_is_found() -> Result<()> {
-    let scene = Scene::new("admitted").await?;
-    operator::configure(&["isolation.admissionProbe.period=10s"]).await?;
-    let found = holes_are_found(&scene).await;
-    let back = operator::configure(&["isolation.admissionProbe.period=1h"]).await;
-    found.and(back)
-}
-
-async fn holes_are_found(scene: &Scene) -> Result<()> {
+pub async fn what_admission_lets_through_is_found() -> Result<()> {
+    let scene = &Scene::new("admitted").await?;
     let tier = scene
         .tier(json!({"allowed": {"imageRegistries": ["registry.example.com"]}}))
         .await?;
@@ -41,24 +33,41 @@ async fn holes_are_found(scene: &Scene) -> Result<()> {
     isolated_within(TURN, &tenant, "True", &["admission", "quota"]).await?;
     // The status shows ten violations, and some of these are two.
     for holes in HOLES.chunks(5) {
-        let result = let_through(scene, holes, "Warn").await;
+        let result = let_through(&tenant, holes, true).await;
         let found = match result {
             Ok(()) => are_named(&tenant, holes).await,
             error => error,
         };
-        let_through(scene, holes, "Deny").await?;
+        let_through(&tenant, holes, false).await?;
         found?;
         isolated_within(TURN, &tenant, "True", &["admission", "quota"]).await?;
     }
     a_full_namespace_is_said(scene, &tenant).await
 }
 
-/// An administrator makes all policies warn instead of deny, or deny again.
-async fn let_through(scene: &Scene, holes: &[(&str, &str)], action: &str) -> Result<()> {
+/// An administrator makes policies warn instead of deny in the tenant's namespace, or deny there again. Other tests' tenants are not
+/// concerned.
+async fn let_through(tenant: &TestTenant, holes: &[(&str, &str)], is_open: bool) -> Result<()> {
+    let bindings = "validatingadmissionpolicybindings";
+    let namespaces = |operator: &str| {
+        let named = json!({"key": "kubernetes.io/metadata.name", "operator": operator, "values": [tenant.name]});
+        json!({"namespaceSelector": {"matchExpressions": [named]}})
+    };
     for (policy, _) in holes {
-        let at = path("validatingadmissionpolicybindings", "", policy);
-        let body = json!({"spec": {"validationActions": [action]}});
-        scene.cluster.patch(&at, &body).await?;
+        let name = format!("{}-{policy}", tenant.name);
+        let (denies, warns) = (path(bindings, "", policy), path(bindings, "", &name));
+        if is_open {
+            let warning = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+                "metadata": {"name": name},
+                "spec": {"policyName": policy, "validationActions": ["Warn"], "matchResources": namespaces("In")}});
+            tenant.cluster.create(&path(bindings, "", ""), &warning).await?;
+            let others = json!({"spec": {"matchResources": namespaces("NotIn")}});
+            tenant.cluster.patch(&denies, &others).await?;
+        } else {
+            let all = json!({"spec": {"matchResources": null}});
+            tenant.cluster.patch(&denies, &all).await?;
+            tenant.cluster.delete(&warns).await?;
+        }
     }
     Ok(())
 }

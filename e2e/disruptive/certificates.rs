@@ -1,8 +1,9 @@
-//! A cluster that has no cert-manager, and comes to have it. The operator looks for its definitions every 15 seconds.
+//! A cluster that has no cert-manager, and comes to have it. The operator looks for its definitions again and again.
 
+use super::together::Ticket;
 use crate::support::gateway::{Door, led_to};
 use crate::support::issuer::Authority;
-use crate::support::{Scene, TestTenant, condition, eventually, operator, path, secs, text};
+use crate::support::{Scene, TestTenant, condition, eventually, path, secs, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ async fn put_back(scene: &Scene, definition: &Value) -> Result<()> {
     .await
 }
 
-async fn without_it(scene: &Scene, door: &Door, authority: &Authority) -> Result<TestTenant> {
+async fn without_it(scene: &Scene, door: &Door, authority: &Authority, restart: Ticket<'_>) -> Result<TestTenant> {
     let at = path("customresourcedefinitions", "", DEFINITION);
     eventually("the definition to be gone", secs(60), async || {
         ensure!(!scene.cluster.exists(&at).await?, "it is there");
@@ -37,7 +38,7 @@ async fn without_it(scene: &Scene, door: &Door, authority: &Authority) -> Result
     })
     .await?;
     // What it has once seen it does not look for again.
-    operator::renew(&scene.cluster).await?;
+    restart.restarted(&scene.cluster).await?;
     let tier = scene.tier(json!({})).await?;
     let (plain, host) = (
         format!("{}.example.com", scene.name),
@@ -55,8 +56,7 @@ async fn without_it(scene: &Scene, door: &Door, authority: &Authority) -> Result
     Ok(tenant)
 }
 
-#[tokio::test]
-async fn without_cert_manager_a_tenant_is_told_so_and_with_it_is_served() -> Result<()> {
+pub async fn without_cert_manager_a_tenant_is_told_so_and_with_it_is_served(restart: Ticket<'_>) -> Result<()> {
     let test = "certificates without cert-manager";
     let Some(door) = Door::find(test) else {
         return Ok(());
@@ -69,7 +69,7 @@ async fn without_cert_manager_a_tenant_is_told_so_and_with_it_is_served() -> Res
     let at = path("customresourcedefinitions", "", DEFINITION);
     let definition = scene.cluster.get(&at).await?;
     scene.cluster.delete(&at).await?;
-    let told = without_it(&scene, &door, &authority).await;
+    let told = without_it(&scene, &door, &authority, restart).await;
     put_back(&scene, &definition).await?;
     let tenant = told?;
     // Nobody says so to the operator.

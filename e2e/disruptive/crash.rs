@@ -1,12 +1,13 @@
 //! Killed before, during or after any write, the operator comes to the same end.
 
+use crate::database::Databases;
 use crate::leadership::kill;
 use crate::support::{Scene, eventually, operator, path, secs, server_workload, text};
 use anyhow::{Result, ensure};
 use serde_json::json;
 use std::time::Duration;
 
-pub async fn kill_again_and_again(scene: &Scene, times: u64) -> Result<()> {
+async fn kill_again_and_again(scene: &Scene, times: u64) -> Result<()> {
     let mut killed = Vec::new();
     for round in 0..times {
         // Moments that differ, so that the blow falls between other writes.
@@ -37,8 +38,9 @@ pub async fn kill_again_and_again(scene: &Scene, times: u64) -> Result<()> {
     .await
 }
 
+/// Killed while it makes five tenants and ten with databases, and while it deletes the five and renews the ten's credentials.
 #[tokio::test]
-async fn provisioning_and_deletion_survive_kills() -> Result<()> {
+async fn tenants_and_databases_survive_kills() -> Result<()> {
     let scene = Scene::new("crash").await?;
     operator::renew(&scene.cluster).await?;
     let tier = scene.tier(json!({})).await?;
@@ -48,17 +50,25 @@ async fn provisioning_and_deletion_survive_kills() -> Result<()> {
     for number in 0..5 {
         tenants.push(scene.tenant(&number.to_string(), &tier, spec.clone()).await?);
     }
+    let mut databases = Databases::asked_for(&scene).await?;
     kill_again_and_again(&scene, 3).await?;
     operator::available(&scene.cluster).await?;
     for tenant in &tenants {
         tenant.ready().await?;
         tenant.pods("web", 1).await?;
     }
+    if let Some(databases) = &mut databases {
+        databases.are_made().await?;
+    }
     operator::renew(&scene.cluster).await?;
+    if let Some(databases) = &databases {
+        databases.are_to_be_renewed().await?;
+    }
     for tenant in &tenants {
         tenant.delete().await?;
     }
     kill_again_and_again(&scene, 2).await?;
+    operator::available(&scene.cluster).await?;
     for tenant in &tenants {
         tenant.gone().await?;
         for namespace in [tenant.name.clone(), format!("{}-more", tenant.name)] {
@@ -68,5 +78,8 @@ async fn provisioning_and_deletion_survive_kills() -> Result<()> {
             );
         }
     }
-    Ok(())
+    match databases {
+        Some(databases) => databases.are_renewed(&scene).await,
+        None => Ok(()),
+    }
 }

@@ -1,26 +1,30 @@
 //! Ended at each of its writes in turn, before it and after it, the operator comes to the same end as one that was not.
 
 use crate::lives::Lives;
-use crate::support::database::{Binding, Site, left_of, record, role_of};
+use crate::support::database::{Binding, OwnServer, Site, left_of, record, role_of};
 use crate::support::{Scene, TestTenant, condition, kubectl, operator, path, server_workload, summary, text};
-use anyhow::{Result, ensure};
+use crate::together::{part, side_by_side};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// What becomes of a tenant, in this order.
 const CHANGES: [&str; 6] = ["made", "changed", "rotated", "suspended", "resumed", "deleted"];
 
 /// One life of a tenant. Its end is looked at after each change.
-struct Course<'a> {
-    scene: &'a Scene,
-    site: &'a Site,
+struct Course {
+    cut: Cut,
+    site: Site,
     tenant: TestTenant,
     tier: String,
     bindings: Vec<Binding>,
+    server: OwnServer,
+    scene: Scene,
 }
 
-impl Course<'_> {
+impl Course {
     async fn begin(&self, change: &str) -> Result<()> {
         match change {
             "made" => {
@@ -80,7 +84,7 @@ impl Course<'_> {
             );
             let namespace = path("namespaces", "", &self.tenant.name);
             ensure!(!self.scene.cluster.exists(&namespace).await?, "its namespace is left");
-            let left = left_of(self.site, "tenants", &role).await?;
+            let left = left_of(&self.site, &self.server.database, &role).await?;
             ensure!(left.is_empty(), "{left:?}");
             return Ok(json!({}));
         }
@@ -128,7 +132,7 @@ impl Course<'_> {
              UNION ALL SELECT 'mark ' || kind || ' ' || name FROM tenant_operator.object WHERE name LIKE '{role}%' \
              UNION ALL SELECT 'intent ' || name FROM tenant_operator.intent WHERE name LIKE '{role}%' ORDER BY 1"
         );
-        let catalog = self.site.superuser("tenants").await?.run(&roles).await?;
+        let catalog = self.site.superuser(&self.server.database).await?.run(&roles).await?;
         let user = binding.user().to_owned();
         self.bindings.push(binding);
         // Which of the two logins has its turn is all the same, and the idle one, closed, is as good as none.
@@ -144,7 +148,8 @@ impl Course<'_> {
             .to_string()
             .replace(&user, "LOGIN")
             .replace(&role, "ROLE")
-            .replace(id, "ID");
+            .replace(id, "ID")
+            .replace(&self.scene.name, "SCENE");
         Ok(serde_json::from_str(&whole)?)
     }
 }
@@ -196,52 +201,87 @@ fn essence(resource: &str, object: Value) -> Value {
            "finalizers": metadata["finalizers"], "rest": rest})
 }
 
-async fn course(scene: &Scene, site: &Site) -> Result<()> {
-    let name = format!("{}-t", scene.name);
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&scene.name);
-    let lives = Lives::new(&scene.cluster, site, &name, &folder).await?;
-    let selector = json!({"matchLabels": {"region": "local"}});
-    let tier = scene
-        .tier(json!({"database": {"model": "Schema", "serverSelector": selector}}))
-        .await?;
-    let mut ends: Vec<Vec<Value>> = Vec::new();
-    for disturbed in [false, true] {
-        let mut course = Course {
+/// How the operator lives while a tenant's life takes its course.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    Never,
+    BeforeEachWrite,
+    AfterEachWrite,
+}
+
+impl Course {
+    async fn new(cut: Cut, site: &Site) -> Result<Self> {
+        let scene = Scene::without_operator("cuts").await?;
+        let server = site.server(&scene, "pg", &scene.name, json!({})).await?;
+        let selector = json!({"matchLabels": {"e2e": scene.name}});
+        let tier = scene
+            .tier(json!({"database": {"model": "Schema", "serverSelector": selector}}))
+            .await?;
+        Ok(Self {
+            cut,
+            site: site.clone(),
+            tenant: TestTenant::new(scene.cluster.clone(), &format!("{}-t", scene.name)),
+            tier,
+            server,
             scene,
-            site,
-            tenant: TestTenant::new(scene.cluster.clone(), &name),
-            tier: tier.clone(),
             bindings: Vec::new(),
-        };
+        })
+    }
+
+    /// What there is after each change.
+    async fn run(&mut self) -> Result<Vec<Value>> {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&self.scene.name);
+        let (cluster, name) = (&self.scene.cluster, &self.tenant.name);
+        let lives = Lives::new(cluster, &self.site, &self.server, name, &folder).await?;
         let (mut id, mut seen) = (String::new(), Vec::new());
         for change in CHANGES {
             let begun = Instant::now();
-            course.begin(change).await?;
-            let done = async || course.is_done(change).await;
-            let writes = match disturbed {
-                false => lives.undisturbed(done).await?,
-                true => lives.cut_at_each_write(done).await?,
+            self.begin(change).await?;
+            let done = async || self.is_done(change).await;
+            let writes = match self.cut {
+                Cut::Never => lives.undisturbed(done).await?,
+                Cut::BeforeEachWrite => lives.cut_before_each_write(done).await?,
+                Cut::AfterEachWrite => lives.cut_after_each_write(done).await?,
             };
-            println!(
-                "{change}, disturbed: {disturbed}: {} writes, {:?}",
-                writes.len(),
-                begun.elapsed()
-            );
-            ensure!(!writes.is_empty(), "{change}: nothing was written: this proves nothing");
+            let (cut, count) = (self.cut, writes.len());
+            println!("{change}, cut {cut:?}: {count} writes, {:?}", begun.elapsed());
+            ensure!(count > 0, "{change}: nothing was written: this proves nothing");
             if change == "made" {
-                id = course.tenant.id().await?;
+                id = self.tenant.id().await?;
             }
-            seen.push(course.end(change, &id).await?);
+            seen.push(self.end(change, &id).await?);
         }
-        ends.push(seen);
+        let _ = std::fs::remove_dir_all(&folder);
+        Ok(seen)
     }
-    for (change, (undisturbed, disturbed)) in CHANGES.iter().zip(ends[0].iter().zip(&ends[1])) {
-        ensure!(
-            undisturbed == disturbed,
-            "{change}: undisturbed it ends as\n{undisturbed:#}\nand cut at each write as\n{disturbed:#}"
-        );
+}
+
+async fn courses_come_to_the_same_end(courses: &mut [Course]) -> Result<()> {
+    let ends = Mutex::new(Vec::new());
+    let parts = courses.iter_mut().map(|course| {
+        let name = match course.cut {
+            Cut::Never => "undisturbed",
+            Cut::BeforeEachWrite => "cut before each write",
+            Cut::AfterEachWrite => "cut after each write",
+        };
+        part(name, || async {
+            let (cut, seen) = (course.cut, course.run().await?);
+            ends.lock().unwrap_or_else(PoisonError::into_inner).push((cut, seen));
+            Ok(())
+        })
+    });
+    side_by_side(parts.collect())?;
+    let ends = ends.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let undisturbed = ends.iter().find(|(cut, _)| *cut == Cut::Never);
+    let (_, undisturbed) = undisturbed.context("the undisturbed course did not end")?;
+    for (cut, seen) in &ends {
+        for (change, (undisturbed, seen)) in CHANGES.iter().zip(undisturbed.iter().zip(seen)) {
+            ensure!(
+                undisturbed == seen,
+                "{change}: undisturbed it ends as\n{undisturbed:#}\nand cut {cut:?} as\n{seen:#}"
+            );
+        }
     }
-    let _ = std::fs::remove_dir_all(&folder);
     Ok(())
 }
 
@@ -250,14 +290,22 @@ async fn cut_at_each_write_it_comes_to_the_same_end() -> Result<()> {
     let Some(site) = Site::find("cut_at_each_write_it_comes_to_the_same_end") else {
         return Ok(());
     };
-    let scene = Scene::without_operator("cuts").await?;
+    let scene = Scene::new("cuts").await?;
+    let mut courses = Vec::new();
+    for cut in [Cut::BeforeEachWrite, Cut::AfterEachWrite, Cut::Never] {
+        courses.push(Course::new(cut, &site).await?);
+    }
+    for course in &courses {
+        course.server.ready().await?;
+    }
     let _back = Back;
     operator::scale(&scene.cluster, 0).await?;
-    course(&scene, &site).await?;
-    operator::scale(&scene.cluster, 1).await
+    let outcome = courses_come_to_the_same_end(&mut courses).await;
+    operator::scale(&scene.cluster, 1).await?;
+    outcome
 }
 
-/// Brings the operator back, also when the test ends in a panic: before the scene is cleaned up.
+/// Brings the operator back, also when the test ends in a panic: before the scenes are cleaned up.
 struct Back;
 
 impl Drop for Back {

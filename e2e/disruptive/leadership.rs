@@ -1,22 +1,14 @@
-//! Two replicas: one writes.
+//! No replica, two of which one writes, and leaders that go.
 
+use crate::down::Down;
 use crate::settled_tenants;
 use crate::support::audit::Audit;
-use crate::support::{Cluster, Scene, cluster, eventually, operator, path, secs, text};
+use crate::support::{Cluster, Scene, TestTenant, cluster, eventually, operator, path, secs, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Instant;
-
-/// Scales back to one also when the test fails.
-async fn with_two(test: impl AsyncFnOnce(&Scene) -> Result<()>) -> Result<()> {
-    let scene = Scene::new("leader").await?;
-    operator::scale(&scene.cluster, 2).await?;
-    let outcome = test(&scene).await;
-    operator::scale(&scene.cluster, 1).await?;
-    outcome
-}
 
 /// The pod that holds the lease.
 async fn leader(cluster: &Cluster) -> Result<String> {
@@ -36,83 +28,85 @@ async fn another_leader(cluster: &Cluster, old: &str, limit: u64) -> Result<Stri
     .await
 }
 
-fn writers(log: &Audit) -> Result<BTreeSet<String>> {
-    Ok(log.operator_writes()?.into_iter().map(|w| w.pod).collect())
+/// One environment for all that needs other than one replica, since each change of their number takes seconds.
+#[tokio::test]
+async fn without_an_operator_with_two_and_after_each_has_gone() -> Result<()> {
+    let scene = Scene::new("replicas").await?;
+    let outcome = replicas_come_and_go(&scene).await;
+    operator::scale(&scene.cluster, 1).await?;
+    outcome
 }
 
-#[tokio::test]
-async fn both_are_ready_and_only_the_leader_writes() -> Result<()> {
-    if !Audit::is_kept("both_are_ready_and_only_the_leader_writes") {
-        return Ok(());
-    }
-    with_two(async |scene| {
-        let first = eventually("a leader", secs(30), async || leader(&scene.cluster).await).await?;
-        let log = Audit::now()?;
-        settled_tenants(scene).await?;
-        let writers = writers(&log)?;
-        ensure!(
-            writers == BTreeSet::from([first.clone()]),
-            "{first} leads, but there wrote {writers:?}"
-        );
-        Ok(())
-    })
-    .await
+async fn replicas_come_and_go(scene: &Scene) -> Result<()> {
+    let tenants = settled_tenants(scene).await?;
+    operator::scale(&scene.cluster, 0).await?;
+    let down = Down::meanwhile(scene, &tenants).await?;
+    let log = Audit::is_kept("two replicas, of which one writes")
+        .then(Audit::now)
+        .transpose()?;
+    operator::scale(&scene.cluster, 2).await?;
+    down.is_made_up_for().await?;
+    let Some(log) = log else { return Ok(()) };
+    // Both are ready, and began at the same time.
+    let first = leader(&scene.cluster).await?;
+    only_writes(&first, &log)?;
+    let tenants = [&tenants[0], &tenants[2]];
+    let second = one_that_is_asked_to_go_hands_over_at_once(scene, tenants, &first).await?;
+    operator::available(&scene.cluster).await?;
+    one_that_is_killed_is_replaced(scene, tenants, &second).await
 }
 
-/// `SIGTERM` gives the lease up, so that the other need not wait for its end.
-#[tokio::test]
-async fn a_leader_that_is_asked_to_go_hands_over_at_once() -> Result<()> {
-    if !Audit::is_kept("a_leader_that_is_asked_to_go_hands_over_at_once") {
-        return Ok(());
+/// `SIGTERM` gives the lease up, so that the other need not wait for its end. Returns who leads then.
+async fn one_that_is_asked_to_go_hands_over_at_once(
+    scene: &Scene,
+    tenants: [&TestTenant; 2],
+    first: &str,
+) -> Result<String> {
+    let log = Audit::now()?;
+    let start = Instant::now();
+    scene
+        .cluster
+        .delete(&path("pods", operator::NAMESPACE, first))
+        .await
+        .context("delete the leader")?;
+    let second = another_leader(&scene.cluster, first, 10).await?;
+    println!("handed over after {:?}", start.elapsed());
+    let tier = scene.tier(json!({})).await?;
+    let new = scene
+        .tenant("after", &tier, json!({"namespaces": [{"name": "more"}]}))
+        .await?;
+    for tenant in tenants {
+        tenant.patch(json!({"quota": {"pods": 8}})).await?;
     }
-    with_two(async |scene| {
-        let first = eventually("a leader", secs(30), async || leader(&scene.cluster).await).await?;
-        let log = Audit::now()?;
-        let start = Instant::now();
-        scene
-            .cluster
-            .delete(&path("pods", operator::NAMESPACE, &first))
-            .await
-            .context("delete the leader")?;
-        let second = another_leader(&scene.cluster, &first, 10).await?;
-        println!("handed over after {:?}", start.elapsed());
-        settled_tenants(scene).await?;
-        let writers = writers(&log)?;
-        ensure!(
-            writers == BTreeSet::from([second.clone()]),
-            "{second} leads, but there wrote {writers:?}"
-        );
-        Ok(())
-    })
-    .await
+    for tenant in [tenants[0], tenants[1], &new] {
+        tenant.ready().await?;
+    }
+    only_writes(&second, &log)?;
+    Ok(second)
 }
 
-#[tokio::test]
-async fn a_leader_that_is_killed_is_replaced() -> Result<()> {
-    if !Audit::is_kept("a_leader_that_is_killed_is_replaced") {
-        return Ok(());
-    }
-    with_two(async |scene| {
-        let first = eventually("a leader", secs(30), async || leader(&scene.cluster).await).await?;
-        let tenants = settled_tenants(scene).await?;
-        let start = Instant::now();
-        kill(&scene.cluster, &first).await?;
-        // Or the kubelet would start it again, under the name that holds the lease.
-        let at = path("pods", operator::NAMESPACE, &first) + "?gracePeriodSeconds=0";
-        scene.cluster.delete(&at).await.context("remove the killed pod")?;
-        let second = another_leader(&scene.cluster, &first, 40).await?;
-        println!("replaced after {:?}", start.elapsed());
-        let log = Audit::now()?;
-        tenants[0].patch(json!({"quota": {"pods": 9}})).await?;
-        tenants[0].ready().await?;
-        let writers = writers(&log)?;
-        ensure!(
-            writers == BTreeSet::from([second.clone()]),
-            "{second} leads, but there wrote {writers:?}"
-        );
-        Ok(())
-    })
-    .await
+async fn one_that_is_killed_is_replaced(scene: &Scene, tenants: [&TestTenant; 2], old: &str) -> Result<()> {
+    let start = Instant::now();
+    kill(&scene.cluster, old).await?;
+    // Or the kubelet would start it again, under the name that holds the lease.
+    let at = path("pods", operator::NAMESPACE, old) + "?gracePeriodSeconds=0";
+    scene.cluster.delete(&at).await.context("remove the killed pod")?;
+    let new = another_leader(&scene.cluster, old, 40).await?;
+    println!("replaced after {:?}", start.elapsed());
+    let log = Audit::now()?;
+    tenants[0].patch(json!({"quota": {"pods": 9}})).await?;
+    tenants[0].ready().await?;
+    only_writes(&new, &log)
+}
+
+/// Who leads has written since, and nobody else.
+fn only_writes(leader: &str, log: &Audit) -> Result<()> {
+    let writers: BTreeSet<String> = log.operator_writes()?.into_iter().map(|w| w.pod).collect();
+    ensure!(
+        writers == BTreeSet::from([leader.to_owned()]),
+        "{leader} leads, but there wrote {writers:?}"
+    );
+    Ok(())
 }
 
 /// `SIGKILL` from the node, where the container runtime of the local cluster or of kind can be asked; else the least grace.

@@ -1,7 +1,7 @@
 //! The operator as a process of the test's own, under its own identity. Its requests pass through a proxy that can end its life
-//! at a write.
+//! at a write, and that shows it one tenant and one DatabaseServer only: several such processes may work side by side.
 
-use crate::support::database::Site;
+use crate::support::database::{OwnServer, Site};
 use crate::support::{Cluster, operator, path, text};
 use anyhow::{Context, Result, bail};
 use axum::body::{Body, Bytes};
@@ -31,8 +31,8 @@ const LARGEST_BODY: usize = 4 << 20;
 pub enum End {
     /// When it is ended from outside.
     Never,
-    /// The first write does not leave the machine.
-    BeforeAWrite,
+    /// So many writes are done, and the next does not leave the machine.
+    Before(usize),
     /// The first write is done, and nobody hears of it.
     AfterAWrite,
 }
@@ -42,9 +42,10 @@ struct Life {
     number: u64,
     end: End,
     process: Option<Child>,
-    /// The last of them ended it, if it was to end.
+    /// Those that were done.
     writes: Vec<String>,
-    /// What ended a life before, and does not end another: the first steps of a drain are taken anew by each.
+    ended_by: Option<String>,
+    /// What was done in a life before, and ends no other: the first steps of a drain are taken anew by each.
     spared: HashSet<String>,
 }
 
@@ -52,6 +53,7 @@ struct Shared {
     client: kube::Client,
     /// What concerns nobody else is named after this.
     tenant: String,
+    server: String,
     life: Mutex<Life>,
     /// Writes of a life that one of them is to end go one after the other.
     turn: tokio::sync::Mutex<()>,
@@ -68,7 +70,7 @@ pub struct Lives {
 
 impl Lives {
     /// With the settings of the one that is installed. Only writes that concern `tenant` count. `folder` is for its files.
-    pub async fn new(cluster: &Cluster, site: &Site, tenant: &str, folder: &Path) -> Result<Self> {
+    pub async fn new(cluster: &Cluster, site: &Site, server: &OwnServer, tenant: &str, folder: &Path) -> Result<Self> {
         let groups = [
             "system:serviceaccounts".to_owned(),
             format!("system:serviceaccounts:{}", operator::NAMESPACE),
@@ -78,12 +80,14 @@ impl Lives {
         let shared = Arc::new(Shared {
             client: cluster.impersonate(operator::USER, &groups)?.client,
             tenant: tenant.to_owned(),
+            server: server.name.clone(),
             turn: tokio::sync::Mutex::new(()),
             life: Mutex::new(Life {
                 number: 0,
                 end: End::Never,
                 process: None,
                 writes: Vec::new(),
+                ended_by: None,
                 spared: HashSet::new(),
             }),
         });
@@ -136,6 +140,7 @@ impl Lives {
         life.number += 1;
         life.end = end;
         life.writes.clear();
+        life.ended_by = None;
         Ok(())
     }
 
@@ -154,7 +159,7 @@ impl Lives {
             {
                 let mut life = self.shared.life();
                 if life.process.is_none() {
-                    return Ok(life.writes.last().cloned());
+                    return Ok(life.ended_by.clone());
                 }
                 let ended = life.process.as_mut().map(Child::try_wait).transpose()?.flatten();
                 if let Some(status) = ended {
@@ -184,26 +189,28 @@ impl Lives {
         Ok(writes)
     }
 
-    /// Each write ends two lives: of one who did not get it done, and of one who did not hear that it was done. Returns the
-    /// writes that were done.
-    pub async fn cut_at_each_write(&self, done: impl AsyncFn() -> Result<()>) -> Result<Vec<String>> {
+    /// Each write ends a life that did not get it done, the first one before it has done anything. Returns these writes.
+    pub async fn cut_before_each_write(&self, done: impl AsyncFn() -> Result<()>) -> Result<Vec<String>> {
+        self.cut(done, |number| End::Before(number.min(1))).await
+    }
+
+    /// Each write ends a life that did not hear that it was done. Returns these writes.
+    pub async fn cut_after_each_write(&self, done: impl AsyncFn() -> Result<()>) -> Result<Vec<String>> {
+        self.cut(done, |_| End::AfterAWrite).await
+    }
+
+    async fn cut(&self, done: impl AsyncFn() -> Result<()>, end: impl Fn(usize) -> End) -> Result<Vec<String>> {
         let mut cut = Vec::new();
         while cut.len() < WRITES {
-            for end in [End::BeforeAWrite, End::AfterAWrite] {
-                self.begin(end)?;
-                let ended = self.outcome(&done).await;
-                let ended = ended.with_context(|| format!("after {} writes, {end:?}", cut.len()))?;
-                match ended {
-                    None => {
-                        self.kill();
-                        self.shared.life().spared.clear();
-                        return Ok(cut);
-                    }
-                    Some(write) if end == End::AfterAWrite => {
-                        self.shared.life().spared.insert(write.clone());
-                        cut.push(write);
-                    }
-                    Some(_) => {}
+            let end = end(cut.len());
+            self.begin(end)?;
+            let ended = self.outcome(&done).await;
+            match ended.with_context(|| format!("after {} writes, {end:?}", cut.len()))? {
+                Some(write) => cut.push(write),
+                None => {
+                    self.kill();
+                    self.shared.life().spared.clear();
+                    return Ok(cut);
                 }
             }
         }
@@ -254,6 +261,30 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// The address of a request; a list or a watch shows nothing of other tenants and servers.
+    fn narrowed(&self, request: &http::request::Parts) -> String {
+        let (at, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
+        let field = |name: &str| format!("{at}?{query}&fieldSelector=metadata.name%3D{name}");
+        if request.method != http::Method::GET {
+            return request.uri.to_string();
+        }
+        if at.ends_with("/v1alpha1/tenants") {
+            return field(&self.tenant);
+        }
+        if at.ends_with("/v1alpha1/databaseservers") {
+            return field(&self.server);
+        }
+        let theirs = |part: &str| {
+            let is_of_tenants = part.starts_with("labelSelector=") && part.contains("managed-by");
+            let mine = format!("%2Ctenant-operator.io%2Ftenant%3D{}", self.tenant);
+            part.to_owned() + if is_of_tenants { &mine } else { "" }
+        };
+        let query: Vec<String> = query.split('&').map(theirs).collect();
+        format!("{at}?{}", query.join("&"))
+    }
+}
+
 impl Life {
     fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -291,13 +322,14 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
             return StatusCode::GONE.into_response();
         }
         counts = counts && !life.spared.contains(&deed);
-        if counts && life.end == End::BeforeAWrite {
-            life.writes.push(deed);
+        if counts && life.end == End::Before(life.writes.len()) {
+            life.ended_by = Some(deed);
             life.kill();
             return StatusCode::GONE.into_response();
         }
     }
-    let mut onward = http::Request::builder().method(parts.method).uri(parts.uri);
+    let uri = shared.narrowed(&parts);
+    let mut onward = http::Request::builder().method(parts.method).uri(uri);
     for name in [http::header::CONTENT_TYPE, http::header::ACCEPT] {
         if let Some(value) = parts.headers.get(&name) {
             onward = onward.header(name, value);
@@ -310,8 +342,12 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     // What was refused is no write.
     if counts && answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
         let mut life = shared.life();
-        life.writes.push(deed);
+        life.writes.push(deed.clone());
+        if life.end != End::Never {
+            life.spared.insert(deed.clone());
+        }
         if life.end == End::AfterAWrite {
+            life.ended_by = Some(deed);
             life.kill();
         }
     }

@@ -14,6 +14,7 @@ mod crd_removal;
 mod database;
 mod down;
 mod fleet;
+mod hasty;
 mod isolation;
 mod leadership;
 mod lives;
@@ -21,6 +22,7 @@ mod network;
 mod quiet;
 mod reports;
 mod storage;
+mod together;
 
 use anyhow::Result;
 use serde_json::json;

@@ -1,16 +1,25 @@
 //! An unchanged tenant costs no write.
 
+use crate::database::{Unchanged, only_read};
+use crate::reports::Reported;
 use crate::settled_tenants;
 use crate::support::audit::{Audit, Write};
-use crate::support::{Scene, operator, secs};
+use crate::support::{Scene, eventually, operator, secs};
 use anyhow::{Result, ensure};
 use serde_json::json;
+use std::time::Duration;
 
-/// Use is counted for a while after the pods have started.
-const SETTLE: u64 = 15;
+/// For so long the operator must not have written before quiet begins: use is counted for a while after the pods have started.
+const SILENCE: Duration = Duration::from_secs(8);
+/// Longer than two periods of whatever comes again by itself on this operator (see [`crate::hasty::PERIODS`]): servers, their
+/// sizes and admission every 10 s, give or take a tenth. Openings and housekeeping come every 15 s.
+const QUIET: u64 = 25;
+/// Longer than a new process takes to have looked at every tenant, and than what it gathers and puts off: it looks at openings
+/// once more after 15 s.
+const BEGINNING: u64 = 20;
 
 /// No write; but one of when a DatabaseServer was last looked at, which is written every five minutes.
-pub fn none(what: &str, writes: &[Write]) -> Result<()> {
+fn none(what: &str, writes: &[Write]) -> Result<()> {
     let is_time = |w: &&Write| w.resource == "databaseservers" && w.subresource == "status";
     let (times, writes): (Vec<&Write>, Vec<&Write>) = writes.iter().partition(is_time);
     ensure!(
@@ -33,31 +42,34 @@ pub fn none(what: &str, writes: &[Write]) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn in_quiet_nothing_is_written() -> Result<()> {
-    if !Audit::is_kept("in_quiet_nothing_is_written") {
-        return Ok(());
+/// One quiet for all: tenants with something of everything, with databases, and with reports, which remain.
+pub async fn nothing_is_written_in_quiet_and_after_a_restart() -> Result<Option<Reported>> {
+    if !Audit::is_kept("in quiet nothing is written") {
+        return Ok(None);
     }
-    let scene = Scene::new("quiet").await?;
-    settled_tenants(&scene).await?;
-    tokio::time::sleep(secs(SETTLE)).await;
+    let (scene, stored) = (Scene::new("quiet").await?, Scene::new("dbquiet").await?);
     let log = Audit::now()?;
-    tokio::time::sleep(secs(20)).await;
-    none("20 seconds of quiet", &log.operator_writes()?)
-}
+    let settled = async {
+        tokio::try_join!(
+            settled_tenants(&scene),
+            Unchanged::settled(&stored),
+            Reported::settled()
+        )
+    };
+    let (tenants, databases, reported) = settled.await?;
+    is_silent(&log).await?;
 
-#[tokio::test]
-async fn a_restart_writes_nothing() -> Result<()> {
-    if !Audit::is_kept("a_restart_writes_nothing") {
-        return Ok(());
+    let log = Audit::now()?;
+    let statements = databases.as_ref().map(Unchanged::log).transpose()?;
+    tokio::time::sleep(secs(QUIET)).await;
+    none(&format!("{QUIET} seconds of quiet"), &log.operator_writes()?)?;
+    if let Some(statements) = &statements {
+        only_read(statements, QUIET)?;
     }
-    let scene = Scene::new("restart").await?;
-    let tenants = settled_tenants(&scene).await?;
-    tokio::time::sleep(secs(SETTLE)).await;
+
     let log = Audit::now()?;
     operator::renew(&scene.cluster).await?;
-    // It has seen every tenant when it answers to a change of one.
-    tokio::time::sleep(secs(10)).await;
+    tokio::time::sleep(secs(BEGINNING)).await;
     none("a restart", &log.operator_writes()?)?;
     tenants[0].patch(json!({"quota": {"pods": 9}})).await?;
     tenants[0].ready().await?;
@@ -65,5 +77,27 @@ async fn a_restart_writes_nothing() -> Result<()> {
         !log.operator_writes()?.is_empty(),
         "the log does not show the operator's writes: this test proves nothing"
     );
-    Ok(())
+    Ok(Some(reported))
+}
+
+/// Waits until the operator has written nothing for a while.
+async fn is_silent(log: &Audit) -> Result<()> {
+    let last = std::cell::Cell::new((0, tokio::time::Instant::now()));
+    eventually("the operator to have nothing to write", secs(90), async || {
+        let (before, since) = last.get();
+        let writes = log.operator_writes()?;
+        if writes.len() != before {
+            last.set((writes.len(), tokio::time::Instant::now()));
+        }
+        let newest = writes
+            .last()
+            .map(|w| format!("{} {} {}/{}", w.at, w.resource, w.namespace, w.name));
+        ensure!(
+            writes.len() == before && since.elapsed() >= SILENCE,
+            "it wrote {newest:?} {:?} ago",
+            since.elapsed()
+        );
+        Ok(())
+    })
+    .await
 }

@@ -1,7 +1,6 @@
 //! The proof of each tenant as a report, where the cluster has such a resource: it comes and goes while the operator runs.
 
 use super::isolation::{alices_and_bobs, isolated_within};
-use super::quiet;
 use crate::support::audit::{Audit, Write};
 use crate::support::{Scene, TestTenant, eventually, operator, path, secs, steadily, text};
 use anyhow::{Context, Result, ensure};
@@ -94,48 +93,54 @@ fn writes(log: &Audit) -> Result<Vec<Write>> {
         .collect())
 }
 
-#[tokio::test]
-async fn proofs_are_reported_while_the_cluster_has_reports() -> Result<()> {
-    if !Audit::is_kept("proofs_are_reported_while_the_cluster_has_reports") {
-        return Ok(());
-    }
-    let scene = Scene::new("reports").await?;
-    let (a, b) = alices_and_bobs(&scene).await?;
-    for tenant in [&a, &b] {
-        tenant.ready().await?;
-        isolated_within(TOLD, tenant, "True", &["admission"]).await?;
-    }
-    let is_ours = install(&scene).await?;
-    for tenant in [&a, &b] {
-        let report = report("to be there", tenant, NOTICED, passes).await?;
-        ensure!(
-            report["source"] == "tenant-operator" && report["scope"]["kind"] == "Tenant" && is_marked(&report, tenant),
-            "{report}"
-        );
-    }
-    in_quiet_none_is_written(&scene).await?;
-    what_is_open_is_reported(&scene, &a, &b).await?;
-    what_others_do_is_put_back(&a).await?;
-    anothers_is_left_alone(&scene, &scene.tier(json!({})).await?).await?;
-    if is_ours {
-        the_resource_may_go_and_come_back(&scene, &a).await?;
-    }
-    b.delete().await?;
-    b.gone().await?;
-    eventually("the report to go with its tenant", secs(TOLD), async || {
-        ensure!(!scene.cluster.exists(&at(&b)).await?, "it is there");
-        Ok(())
-    })
-    .await
+/// Two tenants on whom the operator reports.
+pub struct Reported {
+    scene: Scene,
+    a: TestTenant,
+    b: TestTenant,
+    /// True where the resource is the test's.
+    is_ours: bool,
 }
 
-async fn in_quiet_none_is_written(scene: &Scene) -> Result<()> {
-    tokio::time::sleep(secs(5)).await;
-    let log = Audit::now()?;
-    tokio::time::sleep(secs(15)).await;
-    operator::renew(&scene.cluster).await?;
-    tokio::time::sleep(secs(15)).await;
-    quiet::none("quiet, and a restart", &writes(&log)?)
+impl Reported {
+    /// Installs the resource while the operator runs, and waits for both reports.
+    pub async fn settled() -> Result<Self> {
+        let scene = Scene::new("reports").await?;
+        let (a, b) = alices_and_bobs(&scene).await?;
+        for tenant in [&a, &b] {
+            tenant.ready().await?;
+            isolated_within(TOLD, tenant, "True", &["admission"]).await?;
+        }
+        let is_ours = install(&scene).await?;
+        for tenant in [&a, &b] {
+            let report = report("to be there", tenant, NOTICED, passes).await?;
+            ensure!(
+                report["source"] == "tenant-operator"
+                    && report["scope"]["kind"] == "Tenant"
+                    && is_marked(&report, tenant),
+                "{report}"
+            );
+        }
+        Ok(Self { scene, a, b, is_ours })
+    }
+
+    /// What is found, what others do to reports, and the resource itself come and go.
+    pub async fn follow(&self) -> Result<()> {
+        let Self { scene, a, b, is_ours } = self;
+        what_is_open_is_reported(scene, a, b).await?;
+        what_others_do_is_put_back(a).await?;
+        anothers_is_left_alone(scene, &scene.tier(json!({})).await?).await?;
+        if *is_ours {
+            the_resource_may_go_and_come_back(scene, a).await?;
+        }
+        b.delete().await?;
+        b.gone().await?;
+        eventually("the report to go with its tenant", secs(TOLD), async || {
+            ensure!(!scene.cluster.exists(&at(b)).await?, "it is there");
+            Ok(())
+        })
+        .await
+    }
 }
 
 async fn what_is_open_is_reported(scene: &Scene, a: &TestTenant, b: &TestTenant) -> Result<()> {
@@ -166,7 +171,7 @@ async fn what_is_open_is_reported(scene: &Scene, a: &TestTenant, b: &TestTenant)
     }
     ensure!(
         !writes(&log)?.is_empty(),
-        "the log does not show the operator's writes: what was quiet proves nothing"
+        "the log does not show the operator's writes of reports: what was quiet proves nothing"
     );
     scene.cluster.delete(&path("rolebindings", &a.name, "oops")).await?;
     for tenant in [a, b] {

@@ -1,7 +1,8 @@
 //! A tenant that stores more than it may. Sizes are asked for when the operator starts, and every five minutes.
 
+use super::together::Ticket;
 use crate::support::database::{FORBIDDEN, Site};
-use crate::support::{Scene, operator, path, secs};
+use crate::support::{Scene, path, secs};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
@@ -9,8 +10,7 @@ const LIMIT: &str = "2Mi";
 const FILL: &str =
     "CREATE TABLE filler AS SELECT n, repeat(md5(n::text), 30) AS content FROM generate_series(1, 5000) AS n";
 
-#[tokio::test]
-async fn at_its_limit_a_tenant_reads_and_deletes_where_the_tier_says_so() -> Result<()> {
+pub async fn at_its_limit_a_tenant_reads_and_deletes_where_the_tier_says_so(restart: Ticket<'_>) -> Result<()> {
     let Some(site) = Site::find("at_its_limit_a_tenant_reads_and_deletes_where_the_tier_says_so") else {
         return Ok(());
     };
@@ -32,7 +32,7 @@ async fn at_its_limit_a_tenant_reads_and_deletes_where_the_tier_says_so() -> Res
     for tenant in [&limited, &told] {
         site.log_in(&tenant.with_database().await?).await?.works(FILL).await?;
     }
-    operator::renew(&scene.cluster).await?;
+    restart.restarted(&scene.cluster).await?;
 
     limited
         .database_fails(secs(60), "StorageLimitReached", &["of at most 2097152", "not write"])

@@ -2,8 +2,10 @@
 
 use crate::isolation::network::target::Target;
 use crate::isolation::network::{dial, listen};
+use crate::settings::duration;
 use clap::Args;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A probe.
 #[derive(Args, Debug)]
@@ -20,6 +22,9 @@ enum Deed {
     Dial {
         /// KIND,tcp|udp,ADDRESS:PORT
         targets: Vec<Target>,
+        /// How long the network may take to keep a new pod apart.
+        #[arg(long, default_value = "15s", value_parser = duration)]
+        settle: Duration,
         /// Where the kubelet looks for a pod's last words.
         #[arg(long, default_value = "/dev/termination-log")]
         report: PathBuf,
@@ -32,8 +37,12 @@ impl Probe {
     pub async fn run(self) -> anyhow::Result<()> {
         match self.deed {
             Deed::Listen => Ok(listen::listen().await?),
-            Deed::Dial { targets, report } => {
-                let found = dial::dial(targets).await;
+            Deed::Dial {
+                targets,
+                settle,
+                report,
+            } => {
+                let found = dial::dial(targets, settle).await;
                 Ok(tokio::fs::write(report, serde_json::to_vec(&found)?).await?)
             }
         }

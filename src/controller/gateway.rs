@@ -17,8 +17,6 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// How often it is asked for kinds that the cluster does not have.
-const PERIOD: Duration = Duration::from_secs(15);
 /// When it is asked for kinds whose watch was told that there is none.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -31,17 +29,17 @@ pub enum Need {
     ForCertificates,
 }
 
-/// Watches these of the gateway's kinds while the cluster has them all, for ever.
+/// Watches these of the gateway's kinds while the cluster has them all, for ever; otherwise it is asked for them once in a `period`.
 pub async fn follow(
     client: Client,
-    kinds: &'static [Kind],
-    need: Need,
+    (kinds, need): (&'static [Kind], Need),
+    period: Duration,
     store: Arc<Store>,
     tenants: reflector::Store<Tenant>,
     queue: Queue,
 ) {
     loop {
-        until_served(&client, kinds, need, &store, &queue).await;
+        until_served(&client, (kinds, need), period, &store, &queue).await;
         let watches = kinds.iter().map(|kind| {
             let watch = watches::objects_while_served(client.clone(), *kind, &store, &tenants, &queue);
             Box::pin(watch)
@@ -52,7 +50,13 @@ pub async fn follow(
 }
 
 /// Resolves when the cluster has all of these kinds. What is known of one that it lacks is forgotten.
-async fn until_served(client: &Client, kinds: &'static [Kind], need: Need, store: &Store, queue: &Queue) {
+async fn until_served(
+    client: &Client,
+    (kinds, need): (&'static [Kind], Need),
+    period: Duration,
+    store: &Store,
+    queue: &Queue,
+) {
     let mut told = Vec::new();
     loop {
         match served(client, kinds).await {
@@ -72,7 +76,7 @@ async fn until_served(client: &Client, kinds: &'static [Kind], need: Need, store
             }
             Err(error) => tracing::warn!(%error, "whether the cluster has the gateway's kinds is not known"),
         }
-        tokio::time::sleep(PERIOD).await;
+        tokio::time::sleep(period).await;
     }
 }
 

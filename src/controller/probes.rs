@@ -199,7 +199,7 @@ impl Probes {
 
     /// What a pod that dials has found.
     async fn dial(&self, subject: &Subject, targets: &[Target]) -> anyhow::Result<Report> {
-        let pod = pods::dialler(&self.image, subject, targets);
+        let pod = pods::dialler(&self.image, subject, targets, self.settings.settle);
         let pod = self.make(pod).await?;
         let said = self.wait(&pod, last_words).await;
         self.remove(&pod).await;

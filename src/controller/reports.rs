@@ -26,8 +26,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// How often it is asked whether the cluster has the resource, and how soon again at the soonest.
-const LOOK: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(2));
+/// How soon it is asked again at the soonest whether the cluster has the resource.
+const LOOK: Duration = Duration::from_secs(2);
 /// How often it is looked who is due.
 const TICK: Duration = Duration::from_millis(500);
 /// So many failures in a row are more than a resource that has only just come, or goes.
@@ -47,11 +47,13 @@ pub struct Reports {
     known: Notify,
     /// The resource may be gone.
     look: Notify,
+    /// How often it is asked whether the cluster has it.
+    period: Duration,
     backoff: Backoff,
 }
 
 impl Reports {
-    pub fn new(client: Client, queue: Queue, metrics: Metrics) -> Self {
+    pub fn new(client: Client, queue: Queue, metrics: Metrics, period: Duration) -> Self {
         Self {
             client,
             metrics,
@@ -60,6 +62,7 @@ impl Reports {
             told: Mutex::default(),
             known: Notify::new(),
             look: Notify::new(),
+            period,
             backoff: Backoff::default(),
         }
     }
@@ -127,8 +130,8 @@ impl Reports {
                 Ok(_) => {}
                 Err(error) => tracing::debug!(%error, "which reports the cluster has could not be asked"),
             }
-            pause = LOOK.1;
-            let _ = tokio::time::timeout(LOOK.0, self.look.notified()).await;
+            pause = LOOK;
+            let _ = tokio::time::timeout(self.period, self.look.notified()).await;
         }
     }
 
@@ -317,7 +320,7 @@ mod tests {
         for kind in KINDS {
             let client = Client::new(no_api_server, "default");
             let (queue, mut woken) = Queue::new(Metrics::new());
-            let reports = Arc::new(Reports::new(client, queue.clone(), Metrics::new()));
+            let reports = Arc::new(Reports::new(client, queue.clone(), Metrics::new(), LOOK));
             let (store, listed) = (Arc::new(Store::default()), Arc::new(Notify::new()));
             let (player, events) = played();
             let (follows, into, lists) = (reports.clone(), store.clone(), listed.clone());

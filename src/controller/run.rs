@@ -180,8 +180,8 @@ async fn lead(
         for (kinds, need) in needed.chain(of_certificates.map(|kinds| (kinds, Need::ForCertificates))) {
             let follow = gateway::follow(
                 client.clone(),
-                kinds,
-                need,
+                (kinds, need),
+                settings.discovery_period,
                 store.clone(),
                 tenants.clone(),
                 queue.clone(),
@@ -202,8 +202,7 @@ async fn lead(
     };
     let (watched, handles) = Watched::start(&client);
     watching.extend(handles);
-    let is_surveyed = settings.api_probe.rate > 0;
-    let access = Access::new(client.clone(), watched, settings.namespace.clone(), is_surveyed);
+    let access = Access::new(client.clone(), watched, settings.namespace.clone(), &settings.api_probe);
     let access = Arc::new(access);
     let surveyor = Surveyor::new(access.clone(), &known, settings.api_probe.clone(), metrics.clone());
     watching.push(AbortOnDropHandle::new(tokio::spawn(surveyor.run(queue.clone()))));
@@ -234,7 +233,12 @@ async fn lead(
         prover.clone().follow(queue.clone()),
     )));
     let reports = settings.isolation_reports.then(|| {
-        let reports = Arc::new(Reports::new(client.clone(), queue.clone(), metrics.clone()));
+        let reports = Arc::new(Reports::new(
+            client.clone(),
+            queue.clone(),
+            metrics.clone(),
+            settings.discovery_period,
+        ));
         let kept = reports.clone();
         watching.push(AbortOnDropHandle::new(tokio::spawn(async move { kept.run().await })));
         reports

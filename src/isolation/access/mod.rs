@@ -57,10 +57,10 @@ pub struct Access {
 
 impl Access {
     /// `own_namespace` is the operator's, whose Secrets open every tenant.
-    pub fn new(client: kube::Client, watched: Arc<Watched>, own_namespace: String, is_surveyed: bool) -> Self {
+    pub fn new(client: kube::Client, watched: Arc<Watched>, own_namespace: String, probe: &settings::ApiProbe) -> Self {
         Self {
-            is_surveyed,
-            survey: Survey::default(),
+            is_surveyed: probe.rate > 0,
+            survey: Survey::new(probe.recheck),
             watched,
             client,
             vaults: vec![own_namespace],

@@ -1,6 +1,6 @@
 //! What the operator is told about how it asks the API server's authorizers.
 
-use crate::settings::period;
+use crate::settings::{pause, period};
 use clap::Args;
 use std::time::Duration;
 
@@ -20,4 +20,8 @@ pub struct ApiProbe {
         default_value_t = 10
     )]
     pub rate: u32,
+
+    /// After how long it is asked again what was answered with yes: only what is allowed still is told, and for as long as it is.
+    #[arg(id = "api-probe-recheck", long = "api-probe-recheck", env = "API_PROBE_RECHECK", default_value = "30s", value_parser = pause)]
+    pub recheck: Duration,
 }

@@ -13,8 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How often what was found is asked about again.
-const AGAIN: Duration = Duration::from_secs(30);
 /// How many deeds are told of one identity in one place.
 const DEEDS: usize = 3;
 /// How many such places are told of one tenant.
@@ -172,8 +170,9 @@ struct Finding {
 type Spot = (Identity, Option<String>);
 
 /// What was found.
-#[derive(Default)]
 pub struct Survey {
+    /// How often it is asked about again.
+    again: Duration,
     found: Mutex<BTreeMap<Spot, Finding>>,
     /// What a former process told of each tenant that was seen in this one, until it was asked about again.
     recalled: Mutex<BTreeMap<String, BTreeSet<String>>>,
@@ -205,6 +204,14 @@ fn told(message: &str, tenant: &str, identity: &Identity, deeds: &Deeds) -> Opti
 }
 
 impl Survey {
+    pub fn new(again: Duration) -> Self {
+        Self {
+            again,
+            found: Mutex::default(),
+            recalled: Mutex::default(),
+        }
+    }
+
     /// Whether all that a former process told of a tenant was asked about again. What it told is noted the first time.
     pub fn recall<'m>(&self, tenant: &str, messages: impl Iterator<Item = &'m str>) -> bool {
         let mut recalled = lock(&self.recalled);
@@ -275,7 +282,7 @@ impl Survey {
         let found = lock(&self.found);
         let mut due: Vec<_> = found
             .iter()
-            .filter(|(_, finding)| finding.asked.elapsed() >= AGAIN)
+            .filter(|(_, finding)| finding.asked.elapsed() >= self.again)
             .collect();
         due.sort_by_key(|(_, finding)| finding.asked);
         let asked = due.into_iter().flat_map(|((identity, place), finding)| {
@@ -326,7 +333,7 @@ impl Survey {
         }
         let stood = finding.stands;
         // What else is asked about the same place says nothing of this.
-        if is_again && finding.asked.elapsed() >= AGAIN {
+        if is_again && finding.asked.elapsed() >= self.again {
             finding.stands = true;
             finding.asked = Instant::now();
         }

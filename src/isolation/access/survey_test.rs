@@ -4,6 +4,8 @@ use super::*;
 use crate::api::{Owner, OwnerRole};
 use crate::isolation::access::rbac::Discovered;
 
+const AGAIN: Duration = Duration::from_secs(30);
+
 fn holder(name: &str, namespaces: &[&str], owners: &[(OwnerKind, &str)]) -> Holder {
     let owner = |(kind, name): &(OwnerKind, &str)| Owner {
         kind: *kind,
@@ -125,7 +127,7 @@ fn everybody_of_a_tenant_is_asked_about_where_he_has_no_business() {
 
 #[test]
 fn what_another_authorizer_allows_is_told_to_both_until_it_is_refused() {
-    let survey = Survey::default();
+    let survey = Survey::new(AGAIN);
     let of = |tenant: &str| survey.violations(tenant, &[]);
     assert!(!survey.allowed(&asked("get"), yes("the hook likes alice")));
     assert_eq!(of("acme"), [], "it may pass");
@@ -156,7 +158,7 @@ fn what_another_authorizer_allows_is_told_to_both_until_it_is_refused() {
 
 #[test]
 fn of_many_findings_a_few_are_asked_about_again_in_one_turn() {
-    let survey = Survey::default();
+    let survey = Survey::new(AGAIN);
     for number in 0..20 {
         let mut asked = asked("get");
         asked.identity.tenant = format!("invited-{number:02}");
@@ -176,7 +178,7 @@ fn of_many_findings_a_few_are_asked_about_again_in_one_turn() {
 
 #[test]
 fn what_everybody_may_do_is_nobodys_own_reach() {
-    let survey = Survey::default();
+    let survey = Survey::new(AGAIN);
     let everybodys = Yes {
         is_everybodys: true,
         ..yes("")
@@ -194,7 +196,7 @@ fn what_everybody_may_do_is_nobodys_own_reach() {
 #[test]
 fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said() {
     let (deeds, holders) = (deeds(), holders());
-    let first = Survey::default();
+    let first = Survey::new(AGAIN);
     for verb in ["get", "list"] {
         first.allowed(&asked(verb), yes("hook"));
     }
@@ -205,7 +207,7 @@ fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said(
         .map(|found| found.message)
         .collect();
 
-    let second = Survey::default();
+    let second = Survey::new(AGAIN);
     assert!(second.recall("globex", std::iter::empty()), "nothing was told of it");
     assert!(!second.recall("acme", told.iter().map(String::as_str)));
     assert_eq!(second.waiting(), ["acme".to_string()].into());
@@ -224,7 +226,7 @@ fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said(
     assert_eq!(second.violations("acme", &[]).len(), 1);
 
     // It was told of whom he reaches too, and there it is asked about him as well.
-    let reached = Survey::default();
+    let reached = Survey::new(AGAIN);
     reached.recall("globex", told.iter().map(String::as_str));
     assert_eq!(
         reached.recalled("globex", &alice, &deeds, &holders),
@@ -239,14 +241,14 @@ fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said(
         counterpart: String::new(),
         ..asked("list")
     };
-    let third = Survey::default();
+    let third = Survey::new(AGAIN);
     let everybodys = Yes {
         is_everybodys: true,
         ..yes("hook")
     };
     stands(&third, &everywhere, everybodys);
     let told = third.violations("acme", &[]);
-    let fourth = Survey::default();
+    let fourth = Survey::new(AGAIN);
     fourth.recall("acme", told.iter().map(|found| found.message.as_str()));
     assert_eq!(fourth.recalled("acme", &alice, &deeds, &holders), [everywhere]);
     let stranger = Identity::new("globex", Party::User("bob".into()), "bob");
@@ -255,7 +257,7 @@ fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said(
 
 #[test]
 fn what_rbac_allows_is_told_only_where_it_stands_and_nobody_else_tells_it() {
-    let survey = Survey::default();
+    let survey = Survey::new(AGAIN);
     let reason = r#"RBAC: allowed by RoleBinding "door/globex" of ClusterRole "reader" to User "alice""#;
     stands(&survey, &asked("get"), yes(reason));
     let violations = survey.violations("acme", &[]);
@@ -281,7 +283,7 @@ fn what_rbac_allows_is_told_only_where_it_stands_and_nobody_else_tells_it() {
 
 #[test]
 fn what_is_told_is_bounded_and_forgotten_with_whom_it_concerns() {
-    let survey = Survey::default();
+    let survey = Survey::new(AGAIN);
     stands(&survey, &asked("get"), yes("hook"));
     for verb in ["list", "watch", "delete"] {
         survey.allowed(&asked(verb), yes("hook"));

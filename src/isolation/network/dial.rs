@@ -10,17 +10,15 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(2);
-/// How long what should be reached may take to be, and what should not to be closed: network plugins learn of a new pod
-/// while it is already running.
-const SETTLES: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(500);
 /// Who a pod asks for names.
 const RESOLVERS: &str = "/etc/resolv.conf";
 
-/// Dials all at the same time, between two looks at what must be reached.
-pub async fn dial(targets: Vec<Target>) -> Report {
+/// Dials all at the same time, between two looks at what must be reached. Within `settle` what should be reached may come to be, and
+/// what should not may come to be closed: network plugins learn of a new pod while it is already running.
+pub async fn dial(targets: Vec<Target>, settle: Duration) -> Report {
     let resolver = resolver(Path::new(RESOLVERS)).await;
-    let settled = Instant::now() + SETTLES;
+    let settled = Instant::now() + settle;
     let mut report = Report {
         unreached: unreached(resolver, settled).await,
         ..Report::default()

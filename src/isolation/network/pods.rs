@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::time::Duration;
 
 /// How long a pod may exist at all, should nobody remove it; seconds.
 const DEADLINE: i64 = 300;
@@ -48,8 +49,9 @@ pub fn listener(image: &Image, subject: &Subject) -> Pod {
 }
 
 /// A pod that dials, says in its termination message what it found, and ends. A `$(NODE)` in a target is its node's address.
-pub fn dialler(image: &Image, subject: &Subject, targets: &[Target]) -> Pod {
-    let mut args = vec!["probe".into(), "dial".into()];
+pub fn dialler(image: &Image, subject: &Subject, targets: &[Target], settle: Duration) -> Pod {
+    let settle = format!("--settle={}ms", settle.as_millis());
+    let mut args = vec!["probe".into(), "dial".into(), settle];
     args.extend(targets.iter().map(ToString::to_string));
     let node = EnvVarSource {
         field_ref: Some(ObjectFieldSelector {

@@ -1,7 +1,7 @@
 //! What the operator is told about its probes.
 
 use super::target::Kind;
-use crate::settings::{items, period};
+use crate::settings::{duration, items, period};
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -24,6 +24,10 @@ pub struct NetworkProbe {
     /// How often each tenant's network is tried, give or take a tenth.
     #[arg(long = "network-probe-period", env = "NETWORK_PROBE_PERIOD", default_value = "1h", value_parser = period)]
     pub period: Duration,
+
+    /// How long the network may take to keep a new pod apart: only what is open after it counts.
+    #[arg(long = "network-probe-settle", env = "NETWORK_PROBE_SETTLE", default_value = "15s", value_parser = duration)]
+    pub settle: Duration,
 
     /// What tenants may reach as far as the platform is concerned, comma separated.
     // A plain `Vec` would make clap split by itself, and refuse the empty string that an unset chart value gives.
