@@ -1,6 +1,6 @@
 """By which annotations a tenant's objects may tell other controllers something: those that stay within the object, and what its tier allows."""
 
-from allowed import PREFIX, claim, ingress, service
+from allowed import CLAIMS, PREFIX, claim, ingress, service
 from cluster import annotate, create, make, patch, remove, until
 from fixtures import *
 from hosts import GATEWAY_API, served
@@ -67,7 +67,8 @@ ADMITTED = {
     "pods": ("kubectl.kubernetes.io/restartedAt", "kubectl.kubernetes.io/default-container", "cluster-autoscaler.kubernetes.io/safe-to-evict", "kubernetes.io/ingress-bandwidth",
              "controller.kubernetes.io/pod-deletion-cost", "batch.kubernetes.io/job-completion-index", "kubernetes.io/limit-ranger", "prometheus.io/port", "checksum/config",
              "sidecar.istio.io/inject"),
-    "persistentvolumeclaims": ("volume.beta.kubernetes.io/storage-provisioner",),
+    # Kubernetes' own are judged by the policy of claims.
+    "persistentvolumeclaims": (),
     "ingresses": ("nginx.ingress.kubernetes.io/rewrite-target", "nginx.ingress.kubernetes.io/proxy-body-size", "cert-manager.io/cluster-issuer", "cert-manager.io/issuer",
                   "alb.ingress.kubernetes.io/healthcheck-path", "traefik.ingress.kubernetes.io/router.entrypoints", "kubernetes.io/tls-acme"),
 }
@@ -97,8 +98,8 @@ def annotations(r):
             for key in (*ADMITTED[resource], *EVERYWHERE):
                 r.allowed(f"{resource} with {key}", new(resource, key))
             for key in REFUSED[resource]:
-                r.refused(f"{resource} with {key}", new(resource, key), POLICY, HOSTS)
-            r.refused(f"the admin's {resource} with an annotation", new(resource, REFUSED[resource][0], who=None), POLICY, HOSTS)
+                r.refused(f"{resource} with {key}", new(resource, key), POLICY, HOSTS, CLAIMS)
+            r.refused(f"the admin's {resource} with an annotation", new(resource, REFUSED[resource][0], who=None), POLICY, HOSTS, CLAIMS)
             r.allowed(f"{resource} elsewhere", create({**annotated(body, **{REFUSED[resource][0]: "1"}), "metadata": {
                 **body["metadata"], "namespace": FOREIGN, "annotations": {REFUSED[resource][0]: "1"}}}))
         for value in ('x"; } server { }', "x;", "a\nb", "{{x}}"):

@@ -9,13 +9,17 @@ from fixtures import *
 POLICY, ROUTES, LISTENERS = "tenant-operator-ingress-hosts", "tenant-operator-route-hosts", "tenant-operator-listener-hosts"
 BACKENDS = "tenant-operator-route-backends"
 OWN = ("shop.acme.com", "*.apps.acme.com")
+CONTROLLERS = ("nginx.ingress.kubernetes.io", "nginx.org", "haproxy-ingress.github.io", "konghq.com", "appgw.ingress.kubernetes.io",
+               "external-dns.alpha.kubernetes.io", "cert-manager.io", "traefik.ingress.kubernetes.io", "alb.ingress.kubernetes.io", "zalando.org",
+               "k8s.apisix.apache.org")
 GATEWAY_API = "gateway.networking.k8s.io"
 
 
 def hosts(r):
     ns = f"{RUN}-hosts"
     try:
-        new_namespace(ns, hosts=",".join(OWN), image_registries="")
+        # Every annotation is allowed here, so that what refuses one is the policy of hosts.
+        new_namespace(ns, hosts=",".join(OWN), image_registries="", annotations=",".join(f"{prefix}/*" for prefix in CONTROLLERS))
         of_ingresses(r, ns)
         of_routes(r, ns)
         of_listeners(r, ns)

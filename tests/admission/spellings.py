@@ -5,7 +5,7 @@ The lists are Kubernetes' own: its well-known labels and annotations, and the fi
 
 import json
 
-from cluster import create, get, may, patch, remove, within
+from cluster import annotate, create, get, may, patch, remove, until, within
 from allowed import CLAIMS, PODS, PREFIX, claim, container, make, new_namespace
 from fixtures import *
 
@@ -130,6 +130,9 @@ def later_classes(r):
         r.refused("no class by annotation for a claim that waits", annotation(CLASS, "", ADMIN), CLAIMS)
         r.allowed("the admin's no class by annotation", annotation(CLASS, "", None))
         r.allowed("another annotation of it", annotation("example.com/x", "y", None))
+        # They are allowed here, so that what refuses one is the policy of claims.
+        annotate(A, f"{PREFIX}annotations", ",".join(BOOKS))
+        until("these annotations to be allowed", lambda: CLAIMS in annotation(BOOKS[-1], "x", ADMIN).error)
         for key in BOOKS:
             noted = claim(A, storageClassName="any")
             noted["metadata"]["annotations"] = {key: "x"}
@@ -140,6 +143,7 @@ def later_classes(r):
                     r.allowed(f"the annotation {key} by {keeper}", annotation(key, "x", keeper))
         r.check("a keeper of the books may write them", any(may(keeper, "patch", "persistentvolumeclaims", A) for keeper in KEEPERS))
     finally:
+        annotate(A, f"{PREFIX}annotations", None)
         remove(A, "persistentvolumeclaim", "waiting", wait=False)
 
 
