@@ -204,6 +204,36 @@ fn a_list_forgets_what_it_does_not_have() {
     assert_eq!(store.tenants(), ["acme"]);
 }
 
+#[test]
+fn what_was_of_a_kind_that_the_cluster_lost_is_forgotten() {
+    let store = Store::default();
+    let observe = |kind, event| store.observe(kind, event);
+    for kind in [Kind::HttpRoute, Kind::SecurityPolicy] {
+        observe(kind, Event::Init);
+        observe(kind, Event::InitApply(object("acme", "a", "a", 1, json!({}))));
+        observe(kind, Event::InitDone);
+    }
+    // The list that was under way came to no end.
+    observe(Kind::HttpRoute, Event::Init);
+    observe(
+        Kind::HttpRoute,
+        Event::InitApply(object("acme", "a", "a", 1, json!({}))),
+    );
+    let kinds = [Kind::HttpRoute, Kind::SecurityPolicy];
+    assert_eq!(store.note_lacking(&kinds, &[Kind::HttpRoute]), ["acme"]);
+    assert!(store.is_lacking(Kind::HttpRoute) && !store.has_listed(Kind::HttpRoute));
+    assert!(store.has_listed(Kind::SecurityPolicy));
+    let left: Vec<Kind> = store.of("acme").into_keys().map(|key| key.kind).collect();
+    assert_eq!(left, [Kind::SecurityPolicy]);
+    assert_eq!(
+        store.note_lacking(&kinds, &[Kind::HttpRoute]),
+        NOBODY,
+        "forgotten already"
+    );
+    assert_eq!(store.note_lacking(&kinds, &[]), NOBODY);
+    assert!(!store.is_lacking(Kind::HttpRoute));
+}
+
 #[tokio::test(start_paused = true)]
 async fn synced_means_that_every_kind_was_listed() {
     let store = Store::default();
