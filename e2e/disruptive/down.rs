@@ -56,7 +56,7 @@ impl<'a> Down<'a> {
     }
 
     /// Waits until the operator, which is back, has made up for it.
-    pub async fn is_made_up_for(self) -> Result<()> {
+    pub async fn make_up_for(self) -> Result<()> {
         self.late.ready().await?;
         self.tenants[1].gone().await?;
         self.tenants[0].pods("web", 1).await?;

@@ -45,7 +45,7 @@ async fn replicas_come_and_go(scene: &Scene) -> Result<()> {
         .then(Audit::now)
         .transpose()?;
     operator::scale(&scene.cluster, 2).await?;
-    down.is_made_up_for().await?;
+    down.make_up_for().await?;
     let Some(log) = log else { return Ok(()) };
     // Both are ready, and began at the same time.
     let first = leader(&scene.cluster).await?;
