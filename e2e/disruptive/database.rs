@@ -308,8 +308,8 @@ impl Unchanged {
     }
 }
 
-/// The operator looks, and writes nothing.
-pub fn only_read(log: &ServerLog, seconds: u64) -> Result<()> {
+/// The operator looks, and writes nothing; it sends no more than so many statements, however many tenants there are.
+pub fn only_read(log: &ServerLog, seconds: u64, most: usize) -> Result<()> {
     let statements = log.statements(OPERATOR)?;
     let reads = |statement: &&String| {
         let text = statement.trim_start();
@@ -329,5 +329,6 @@ pub fn only_read(log: &ServerLog, seconds: u64) -> Result<()> {
     ensure!(!statements.is_empty(), "it did not even look: this test proves nothing");
     let count = statements.len();
     println!("{count} statements in {seconds} seconds");
+    ensure!(count <= most, "{count} statements in {seconds} seconds");
     Ok(())
 }

@@ -14,6 +14,8 @@ const SILENCE: Duration = Duration::from_secs(8);
 /// Longer than two periods of whatever comes again by itself on this operator (see [`crate::hasty::PERIODS`]): servers, their
 /// sizes and admission every 10 s, give or take a tenth. Openings and housekeeping come every 15 s.
 const QUIET: u64 = 25;
+/// Three looks at a server with its sizes, and what asks every five seconds whether it is there: 10 were seen.
+const STATEMENTS: usize = 20;
 /// Longer than a new process takes to have looked at every tenant, and than what it gathers and puts off: it looks at openings
 /// once more after 15 s.
 const BEGINNING: u64 = 20;
@@ -64,7 +66,7 @@ pub async fn nothing_is_written_in_quiet_and_after_a_restart() -> Result<Option<
     tokio::time::sleep(secs(QUIET)).await;
     none(&format!("{QUIET} seconds of quiet"), &log.operator_writes()?)?;
     if let Some(statements) = &statements {
-        only_read(statements, QUIET)?;
+        only_read(statements, QUIET, STATEMENTS)?;
     }
 
     let log = Audit::now()?;
