@@ -1,7 +1,7 @@
 //! What is found only when its turn comes, on an operator whose turns come soon: set once, and used by all.
 
 use crate::reports::Reported;
-use crate::support::operator;
+use crate::support::{cluster, operator};
 use crate::together::{Restart, part, side_by_side};
 use crate::{admission, authorizers, certificates, database, isolation, network, quiet, storage};
 use anyhow::{Result, bail};
@@ -29,6 +29,7 @@ const NETWORK: [&str; 9] = [
     "isolation.networkProbe.period=10s",
     "isolation.networkProbe.settle=3s",
 ];
+/// As `make up` sets them, or as the chart has them.
 const AS_BEFORE: [&str; 3] = [
     "isolation.networkProbe.enabled=false",
     "isolation.networkProbe.period=1h",
@@ -48,7 +49,11 @@ async fn quiet_openings_and_outages() -> Result<()> {
         Ok(()) => note(network_and_outages().await),
         error => note(error),
     }
-    note(operator::configure(&AS_BEFORE).await);
+    let mut before = AS_BEFORE.to_vec();
+    if cluster::local().is_none() && !cluster::is_kind() {
+        before.push("databases.period=1m");
+    }
+    note(operator::configure(&before).await);
     if !failed.is_empty() {
         bail!("{}", failed.join("\n"));
     }
