@@ -22,6 +22,14 @@ async fn secured(scene: &Scene, suffix: &str, tier: &str, over: Value) -> Result
 
 async fn put(tenant: &TestTenant, certificate: &SelfSigned) -> Result<()> {
     let body = certificate.secret(SECRET)?;
+    eventually("the tenant's namespace", secs(30), async || {
+        ensure!(
+            tenant.cluster.exists(&path("namespaces", "", &tenant.name)).await?,
+            "it is not there"
+        );
+        Ok(())
+    })
+    .await?;
     let at = path("secrets", &tenant.name, SECRET);
     match tenant.cluster.exists(&at).await? {
         true => tenant.cluster.patch(&at, &json!({"data": body["data"]})).await?,
