@@ -19,7 +19,7 @@ async fn restart() -> Result<Duration> {
 
 async fn restart_again_and_again() -> Result<()> {
     let scene = Scene::new("restarts").await?;
-    let before = Inventory::of(&scene.cluster).await?;
+    let before = Inventory::settled(&scene.cluster).await?;
     let fleet = Fleet::new(&scene, "api_server_restart").await?;
     let pods = operator::pods(&scene.cluster).await?;
     let rounds = rounds();

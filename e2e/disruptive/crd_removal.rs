@@ -181,7 +181,7 @@ async fn play(scene: &Scene, fleet: &Fleet<'_>, tenants: &[TestTenant], round: u
 }
 
 async fn again_and_again(scene: &Scene) -> Result<()> {
-    let before = Inventory::of(&scene.cluster).await?;
+    let before = Inventory::settled(&scene.cluster).await?;
     let tier = scene.tier(json!({})).await?;
     let workloads = json!([server_workload("web")]);
     let mut tenants = Vec::new();

@@ -255,7 +255,27 @@ async fn surely(what: &str, done: u16, ask: impl AsyncFn() -> Result<Value, kube
 pub struct Inventory(BTreeSet<String>);
 
 impl Inventory {
-    pub async fn of(cluster: &Cluster) -> Result<Self> {
+    /// What is there once the tenants that earlier tests deleted are gone: their namespaces and claims go with them.
+    pub async fn settled(cluster: &Cluster) -> Result<Self> {
+        eventually("deleted tenants to be gone", secs(120), async || {
+            for resource in ["tenants", "namespaces"] {
+                let items = cluster.list(&path(resource, "", "")).await?;
+                let going = items
+                    .iter()
+                    .find(|item| !item["metadata"]["deletionTimestamp"].is_null());
+                ensure!(
+                    going.is_none(),
+                    "{resource}/{} is going",
+                    going.map_or_else(String::new, name)
+                );
+            }
+            Ok(())
+        })
+        .await?;
+        Self::of(cluster).await
+    }
+
+    async fn of(cluster: &Cluster) -> Result<Self> {
         let mut all = BTreeSet::new();
         for (resource, namespace) in [
             ("tenants", ""),
@@ -265,7 +285,6 @@ impl Inventory {
             ("configmaps", operator::NAMESPACE),
         ] {
             for item in cluster.list(&path(resource, namespace, "")).await? {
-                // An earlier test's may still be on its way out.
                 if item["metadata"]["deletionTimestamp"].is_null() {
                     all.insert(format!("{resource}/{}", name(&item)));
                 }

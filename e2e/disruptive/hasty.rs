@@ -102,14 +102,17 @@ async fn quiet_and_openings() -> Result<()> {
             }
         }),
     ]);
-    quiet.and(found)
+    // It concerns every tenant, for some seconds: no other looks at one meanwhile.
+    let rbac = side_by_side(vec![part(
+        "rbac",
+        isolation::what_rbac_opens_is_found_named_and_forgotten,
+    )]);
+    quiet.and(found).and(rbac)
 }
 
-/// The last of the openings concerns every tenant, for some seconds.
 async fn network_and_outages() -> Result<()> {
     side_by_side(vec![
         part("network", network::what_the_network_lets_through_is_found),
-        part("rbac", isolation::what_rbac_opens_is_found_named_and_forgotten),
         part(
             "a server that hangs, and one that is gone",
             database::a_server_that_hangs_and_one_that_is_gone,

@@ -63,8 +63,25 @@ async fn a_widened_policy_is_found(scene: &Scene, a: &TestTenant, b: &TestTenant
     let body = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "oops"},
                       "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}});
     scene.cluster.create(&path("networkpolicies", &more, ""), &body).await?;
-    // What is written is seen before what is sent: both are said.
-    isolated(a, "False", &["network-policies", "NetworkPolicy", "oops", "everybody"]).await?;
+    // Both are said: what is written, and what was reached. The message has whichever was found first.
+    isolated(a, "False", &[]).await?;
+    eventually("the policy to be named", secs(TURN), async || {
+        let now = a.get().await?;
+        let violations = now["status"]["isolation"]["violations"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let is_named = |violation: &Value| {
+            let message = text(&violation["message"]);
+            violation["check"] == "network-policies"
+                && ["NetworkPolicy", "oops", "everybody"]
+                    .iter()
+                    .all(|word| message.contains(word))
+        };
+        ensure!(violations.iter().any(is_named), "{violations:?}");
+        Ok(())
+    })
+    .await?;
     let violations = eventually("the probe to find it", secs(TURN), async || {
         let now = a.get().await?;
         let violations = now["status"]["isolation"]["violations"]
