@@ -198,6 +198,9 @@ impl<'a> Fleet<'a> {
     /// Deletes everything and waits until it is gone.
     pub async fn remove(self, last: usize) -> Result<()> {
         let cluster = self.scene.cluster.clone();
+        // A Tenant that was put back takes up its namespaces once its tier is there, and deletes only those.
+        surely_create(&cluster, "tenanttiers", &self.flag).await?;
+        self.flagged.ready().await?;
         self.delete(last).await?;
         surely_delete(&cluster, &self.flagged.path()).await?;
         let mut tenants = self.tenants(last);
