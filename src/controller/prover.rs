@@ -261,11 +261,9 @@ impl Prover {
 
     /// Wakes those whom a change concerns, for ever.
     pub async fn follow(self: Arc<Self>, queue: Queue) {
-        // Without all tenants and namespaces, what two have agreed on would be judged open.
+        // Without all namespaces, what two tenants have agreed on would be judged open. The tenants' store is not waited for: it
+        // wakes one of those who wait, and the controller is one.
         self.objects.synced().await;
-        if self.tenants.wait_until_ready().await.is_err() {
-            return;
-        }
         let mut pause = GATHER;
         let mut invited: VecDeque<String> = VecDeque::new();
         loop {
