@@ -80,7 +80,7 @@ rejoin() {
 build() {
   local building
   if [ "$CLUSTER" = local ]; then
-    e2e/cluster/build.sh clients control-plane samples node gateway cert-manager &
+    e2e/cluster/build.sh &
     building=$!
   fi
   build_operator && build_tests || return
