@@ -155,15 +155,16 @@ def make(*objects, user=None):
 
 
 def put(obj, user, subresource=None):
-    """By dry-run, over the version that the object names."""
-    return ask("PUT", *of(obj), obj["metadata"]["name"], subresource, body=obj, user=user, **flags(True, fieldValidation="Strict"))
-
-
-def replace(obj, user):
-    """By dry-run, over whatever version there is."""
-    now = read(*of(obj), obj["metadata"]["name"], user)
-    version = {"resourceVersion": now.body["metadata"]["resourceVersion"]} if now.ok else {}
-    return put({**obj, "metadata": {**obj["metadata"], **version}}, user)
+    """By dry-run, over whatever version there is: the kind's own controller may write another one at any time."""
+    name = obj["metadata"]["name"]
+    for _ in range(10):
+        there = read(*of(obj), name).body.get("metadata", {})
+        version = {key: there[key] for key in ("resourceVersion", "uid") if key in there}
+        body = {**obj, "metadata": {**obj["metadata"], **version}}
+        answer = ask("PUT", *of(obj), name, subresource, body=body, user=user, **flags(True, fieldValidation="Strict"))
+        if not answer.error.startswith("Conflict: Operation cannot be fulfilled"):
+            break
+    return answer
 
 
 def apply(obj, user, **query):

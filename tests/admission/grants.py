@@ -1,6 +1,6 @@
 """Grants of shared applications: the operator writes its own, each from one tenant's routes to Services by name, where the chart says and nowhere else."""
 
-from cluster import OPERATOR, create, delete, get, make, patch, read, remove, replace
+from cluster import OPERATOR, create, delete, get, make, patch, put, read, remove
 from fixtures import A, B, DEDICATED, FOREIGN, ID, RUN, marks, meta
 
 CONFINED, RBAC = "tenant-operator-confinement", "is forbidden: User"
@@ -53,11 +53,11 @@ def grants(r):
     try:
         make(ours, theirs, stripped)
         narrow = {**ours, "spec": grant(A)["spec"]}
-        r.allowed("operator mends its grant", replace(narrow, OPERATOR))
-        r.refused("operator leaves its grant wide", replace({**ours, "spec": {"from": [source(A), source(B)], "to": [target()]}}, OPERATOR), CONFINED)
+        r.allowed("operator mends its grant", put(narrow, OPERATOR))
+        r.refused("operator leaves its grant wide", put({**ours, "spec": {"from": [source(A), source(B)], "to": [target()]}}, OPERATOR), CONFINED)
         marked = lambda body, labels: {**body, "metadata": {**body["metadata"], "labels": labels}}
-        r.allowed("operator puts the marks back", replace(marked(stripped, marks(DEDICATED)), OPERATOR))
-        r.refused("operator takes over a grant that it did not make", replace(marked(theirs, marks(FOREIGN)), OPERATOR), CONFINED)
+        r.allowed("operator puts the marks back", put(marked(stripped, marks(DEDICATED)), OPERATOR))
+        r.refused("operator takes over a grant that it did not make", put(marked(theirs, marks(FOREIGN)), OPERATOR), CONFINED)
         r.refused("operator deletes a grant that it did not make", delete(PLACE, CRD, name(theirs), OPERATOR), CONFINED)
         r.allowed("operator deletes its grant", delete(PLACE, CRD, name(ours), OPERATOR))
     finally:

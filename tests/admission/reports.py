@@ -2,7 +2,7 @@
 
 import os
 
-from cluster import OPERATOR, ROOT, ask, create, delete, make, must, patch, read, remove, replace, until
+from cluster import OPERATOR, ROOT, ask, create, delete, make, must, patch, put, read, remove, until
 from fixtures import A, B, DEDICATED, FOREIGN, ID, RUN, marks, meta
 
 CONFINED, RBAC, CRD = "tenant-operator-confinement", "is forbidden: User", "clusterreports.openreports.io"
@@ -31,17 +31,17 @@ def cases(r):
     make(ours, theirs, stripped)
     name = lambda body: body["metadata"]["name"]
     change = lambda body, **over: {**body, "source": "changed", "metadata": {**body["metadata"], **over}}
-    r.allowed("operator changes its report", replace(change(ours), OPERATOR))
-    r.allowed("operator puts the marks back", replace(change(stripped, labels=marks(DEDICATED)), OPERATOR))
+    r.allowed("operator changes its report", put(change(ours), OPERATOR))
+    r.allowed("operator puts the marks back", put(change(stripped, labels=marks(DEDICATED)), OPERATOR))
     for mark in marks(A):
         labels = {k: v for k, v in marks(A).items() if k != mark}
-        r.refused(f"operator takes {mark} from its report", replace(change(ours, labels=labels), OPERATOR), CONFINED)
-    r.refused("operator gives its report to another", replace(change(ours, labels={
+        r.refused(f"operator takes {mark} from its report", put(change(ours, labels=labels), OPERATOR), CONFINED)
+    r.refused("operator gives its report to another", put(change(ours, labels={
         **marks(A), "tenant-operator.io/tenant-id": ID[B]}), OPERATOR), CONFINED)
-    r.refused("operator puts another's marks back", replace(change(stripped, labels={
+    r.refused("operator puts another's marks back", put(change(stripped, labels={
         **marks(DEDICATED), "tenant-operator.io/tenant-id": ID[B]}), OPERATOR), CONFINED)
-    r.refused("operator changes a report that it did not make", replace(change(theirs), OPERATOR), CONFINED)
-    r.refused("operator takes over a report that it did not make", replace(change(theirs, labels=marks(FOREIGN)), OPERATOR), CONFINED)
+    r.refused("operator changes a report that it did not make", put(change(theirs), OPERATOR), CONFINED)
+    r.refused("operator takes over a report that it did not make", put(change(theirs, labels=marks(FOREIGN)), OPERATOR), CONFINED)
     r.refused("operator deletes a report that it did not make", delete("", CRD, name(theirs), OPERATOR), CONFINED)
     for body in (ours, stripped):
         r.allowed("operator deletes its report", delete("", CRD, name(body), OPERATOR))
