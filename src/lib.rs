@@ -1,17 +1,21 @@
 //! tenant-operator: a `Tenant` is the whole description of a customer's environment; the operator makes it real.
 
 pub mod api;
+pub mod capability;
 pub mod cli;
 pub mod cluster;
+pub mod conditions;
 pub mod controller;
 pub mod credentials;
 pub mod database;
-pub mod error;
+pub mod flags;
 pub mod gateway;
+pub mod host;
 pub mod isolation;
 pub mod metering;
 pub mod names;
 pub mod postgres;
+pub mod proof;
 pub mod quantity;
 pub mod rotation;
 pub mod settings;
@@ -19,3 +23,6 @@ pub mod signals;
 pub mod telemetry;
 pub mod tenant;
 pub mod time;
+
+#[cfg(test)]
+mod layers_test;

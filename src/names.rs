@@ -95,6 +95,8 @@ pub const NAMESPACE_ROLE: &str = "tenant-operator-namespace";
 pub const NAMESPACE_BINDING: &str = "tenant-operator";
 /// The admission policy on what the operator writes for a gateway.
 pub const GATEWAY_CONFINEMENT: &str = "tenant-operator-confinement-gateway";
+/// As whom it is tried: nobody can log in so, the operator alone may act so, and a policy of the chart's lets it do nothing but try.
+pub const EXAMINER: &str = "tenant-operator:examiner";
 /// The ClusterRole of whoever tries what tenants must not make, and its RoleBinding in tenants' namespaces.
 pub const EXAMINER_ROLE: &str = "tenant-operator-examiner";
 

@@ -1,25 +1,17 @@
 //! What the operator is told when it starts: flags, each also an environment variable, read once.
 
 use crate::database::settings::DatabaseSettings;
+use crate::flags::{cidrs, duration, labels, optional, pause};
 use crate::gateway::GatewaySettings;
-use crate::isolation::{access, admission, network};
+use crate::isolation::settings::IsolationSettings;
 use crate::metering::settings::MeteringSettings;
 use crate::names;
-use clap::{ArgAction, Args, ValueEnum};
+use crate::telemetry::logs::LogFormat;
+use clap::{ArgAction, Args};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
-
-/// How log lines are written.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object per line.
-    Json,
-    /// For people.
-    Text,
-}
 
 /// The settings of the running operator.
 #[derive(Args, Clone, Debug)]
@@ -97,21 +89,9 @@ pub struct Settings {
     #[arg(long, env = "DISCOVERY_PERIOD", default_value = "15s", value_parser = pause)]
     pub discovery_period: Duration,
 
-    /// How authorizers are asked.
+    /// How it is proven that tenants are apart.
     #[command(flatten)]
-    pub api_probe: access::settings::ApiProbe,
-
-    /// Report the proof of each tenant as a ClusterReport or ClusterPolicyReport, where the cluster has either.
-    #[arg(long, env = "ISOLATION_REPORTS", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub isolation_reports: bool,
-
-    /// How admission is tried.
-    #[command(flatten)]
-    pub admission_probe: admission::settings::AdmissionProbe,
-
-    /// How the network is tried.
-    #[command(flatten)]
-    pub network_probe: network::settings::NetworkProbe,
+    pub isolation: IsolationSettings,
 
     /// The gateway that routes are written for.
     #[command(flatten)]
@@ -134,64 +114,6 @@ fn own_name() -> String {
         host => host,
     };
     format!("{host}-{:08x}", fastrand::u32(..))
-}
-
-/// The non-empty items of a comma-separated list.
-pub fn items(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty())
-}
-
-fn cidrs(text: &str) -> Result<Vec<IpNet>, String> {
-    items(text)
-        .map(|item| {
-            item.parse()
-                .map_err(|_| format!("{item} is not a CIDR such as 10.0.0.0/8"))
-        })
-        .collect()
-}
-
-pub fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let labels: BTreeMap<_, _> = items(text)
-        .map(|item| match item.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-            _ => Err(format!("{item} is not of the form key=value")),
-        })
-        .collect::<Result<_, _>>()?;
-    if labels.is_empty() {
-        Err("at least one label is needed, or every pod would be meant".to_owned())
-    } else {
-        Ok(labels)
-    }
-}
-
-pub fn optional(text: &str) -> Result<Option<String>, Infallible> {
-    Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned))
-}
-
-pub fn duration(text: &str) -> Result<Duration, String> {
-    match text.parse::<kube::core::Duration>() {
-        Ok(duration) if !duration.is_negative() => Ok(duration.into()),
-        Ok(_) => Err("must not be negative".to_owned()),
-        Err(error) => Err(format!("not a duration such as 15s or 1m30s: {error}")),
-    }
-}
-
-/// How long it is waited until the same is asked again.
-pub fn pause(text: &str) -> Result<Duration, String> {
-    let pause = duration(text)?;
-    match pause >= Duration::from_secs(1) {
-        true => Ok(pause),
-        false => Err("must not be shorter than 1s".to_owned()),
-    }
-}
-
-/// How often something is tried: shorter than ten seconds, it would be without end.
-pub fn period(text: &str) -> Result<Duration, String> {
-    let period = duration(text)?;
-    match period >= Duration::from_secs(10) {
-        true => Ok(period),
-        false => Err("must not be shorter than 10s".to_owned()),
-    }
 }
 
 #[cfg(test)]

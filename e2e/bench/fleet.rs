@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tenant_operator::api::Tenant;
-use tenant_operator::tenant::status::{condition, kind};
+use tenant_operator::conditions::{condition, kind};
 
 /// What the operator's turn came to.
 #[derive(Clone, Debug)]

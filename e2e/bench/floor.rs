@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tenant_operator::api::{DatabaseModel, Tenant, TenantTier, TlsMode};
-use tenant_operator::cluster::{Desired, Key, Kind, Live};
+use tenant_operator::cluster::{Desired, Key, Kind, Live, metadata};
 use tenant_operator::database::claim::{self, Placement};
 use tenant_operator::database::secret::{self, Credentials, Endpoint};
 use tenant_operator::database::servers;
@@ -229,7 +229,7 @@ impl Run {
         let namespaces = course
             .planned
             .as_ref()
-            .map_or(usize::MAX, |planned| planned.valid.namespaces.len());
+            .map_or(usize::MAX, |planned| planned.valid.core.namespaces.len());
         let next = match course.written {
             Some(Stage::Bounds) if course.enforced.len() >= namespaces => Stage::Workloads,
             Some(Stage::Workloads) if course.available && self.has_guards(&course) => match self.is_guarded(&course) {
@@ -394,13 +394,13 @@ impl Run {
         let mut environment = plan::plan(&valid, platform);
         environment.configuration.extend(api_keys(&valid));
         if let Some(secret) = attached {
-            let (owner, place) = (&valid.owner, placement());
+            let (owner, place) = (&valid.core.owner, placement());
             environment
                 .claims
                 .push(claim::record(owner, &platform.namespace, &place));
             environment
                 .configuration
-                .push(plan::desired(Kind::Secret, &secret.metadata, &secret));
+                .push(metadata::desired(Kind::Secret, &secret.metadata, &secret));
         }
         Ok(Planned {
             tenant,
@@ -440,6 +440,7 @@ impl Run {
         let Planned { tenant, valid, .. } = planned;
         let (verdict, now) = (Verdict::Planned(Progress::Complete), Timestamp::now());
         let namespaces = valid
+            .core
             .namespaces
             .iter()
             .map(|namespace| namespace.name.clone())
@@ -452,8 +453,8 @@ impl Run {
             .patch_status(valid.name(), &PatchParams::default(), &patch)
             .await?;
         self.writes.fetch_add(1, Ordering::Relaxed);
-        let view = status::view_object(&valid.owner, status::view(tenant, &status));
-        self.post([&vec![plan::desired(Kind::TenantView, &view.metadata, &view)]])
+        let view = status::view_object(&valid.core.owner, status::view(tenant, &status));
+        self.post([&vec![metadata::desired(Kind::TenantView, &view.metadata, &view)]])
             .await
     }
 }
@@ -462,9 +463,16 @@ impl Run {
 fn api_keys(valid: &ValidTenant) -> Option<Desired> {
     let keys = valid.gateway.as_ref().map(|gateway| &gateway.keys)?;
     let fresh = || Password::random().reveal().to_string();
-    let ring = keys::turn(&valid.owner, keys, None, &valid.rotation, Timestamp::now(), fresh);
+    let ring = keys::turn(
+        &valid.core.owner,
+        keys,
+        None,
+        &valid.core.rotation,
+        Timestamp::now(),
+        fresh,
+    );
     let secret = ring.secret;
-    (!keys.is_empty()).then(|| plan::desired(Kind::Secret, &secret.metadata, &secret))
+    (!keys.is_empty()).then(|| metadata::desired(Kind::Secret, &secret.metadata, &secret))
 }
 
 fn placement() -> Placement {
@@ -488,7 +496,7 @@ fn attach(site: &Site, valid: &mut ValidTenant) -> Result<Secret> {
         },
         password: Password::random(),
     };
-    let names = Names::of(&valid.owner.id);
+    let names = Names::of(&valid.core.owner.id);
     let endpoint = Endpoint {
         host: server.host.clone(),
         port: servers::port(&server),
@@ -497,7 +505,7 @@ fn attach(site: &Site, valid: &mut ValidTenant) -> Result<Secret> {
         tls: TlsMode::VerifyFull,
         ca: Some(site.ca().into()),
     };
-    let secret = secret::build(&valid.owner, &names, &endpoint, &credentials);
+    let secret = secret::build(&valid.core.owner, &names, &endpoint, &credentials);
     valid.attachment = Some(Attachment {
         reach: servers::reach(&server),
         port: endpoint.port,

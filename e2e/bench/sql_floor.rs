@@ -5,11 +5,11 @@ use crate::database::Site;
 use crate::say;
 use anyhow::{Result, anyhow};
 use std::time::{Duration, Instant};
+use tenant_operator::database::ValidDatabase;
 use tenant_operator::postgres::client::Server;
 use tenant_operator::postgres::plan::{Login, Place, Venue, Wanted};
 use tenant_operator::postgres::secret::Password;
 use tenant_operator::postgres::{Identifier, Names, preview};
-use tenant_operator::tenant::validate::ValidDatabase;
 
 const DATABASE: &str = "floor";
 /// Where it is noted whose everything is.

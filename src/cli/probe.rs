@@ -1,8 +1,8 @@
 //! A probe of the network, in a pod of its own.
 
+use crate::flags::duration;
 use crate::isolation::network::target::Target;
 use crate::isolation::network::{dial, listen};
-use crate::settings::duration;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;

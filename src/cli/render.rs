@@ -2,10 +2,10 @@
 
 use super::{documents, input, statements};
 use crate::api::{Access, Tenant};
+use crate::capability::peers::named_peers;
 use crate::controller::run::platform;
 use crate::database::servers::{port, reach};
 use crate::settings::Settings;
-use crate::tenant::observe::named_peers;
 use crate::tenant::validate::{Attachment, PeerTenant};
 use crate::tenant::{World, namespaces, plan, validate};
 use anyhow::{anyhow, bail};
@@ -57,7 +57,7 @@ impl Render {
                 let reasons: Vec<String> = reasons.iter().map(|reason| format!("  {reason}")).collect();
                 anyhow!("Tenant {name} is invalid:\n{}", reasons.join("\n"))
             })?;
-            if valid.network.api_server == Access::Allow {
+            if valid.core.network.api_server == Access::Allow {
                 eprintln!("Tenant {name}: the NetworkPolicy for the API server is not shown, only a cluster knows it");
             }
             if valid.gateway.is_some() && platform(&self.settings).gateway.is_none() {

@@ -1,12 +1,12 @@
 //! The SQL of a tenant's database, as comments: what `render` prints stays YAML that a cluster takes.
 
 use crate::api::DatabaseServer;
+use crate::database::ValidDatabase;
 use crate::database::placement::{self, Candidate};
 use crate::postgres::plan::{Login, Step, Venue, Wanted};
 use crate::postgres::secret::Password;
 use crate::postgres::{Identifier, Names, preview};
 use crate::tenant::ValidTenant;
-use crate::tenant::validate::ValidDatabase;
 use anyhow::{Context, anyhow};
 use kube::ResourceExt;
 use std::fmt::Write;
@@ -36,10 +36,10 @@ pub fn server<'a>(database: &ValidDatabase, servers: &'a [DatabaseServer]) -> an
 /// A server whose names PostgreSQL cannot have.
 pub fn comments(tenant: &ValidTenant, database: &ValidDatabase, server: &DatabaseServer) -> anyhow::Result<String> {
     let records = Identifier::new(server.spec.database.as_str()).context("spec.database")?;
-    let names = Names::of(&tenant.owner.id);
+    let names = Names::of(&tenant.core.owner.id);
     let place = placement::place(database.model, &server.spec.shared_tables)?;
     let wanted = Wanted {
-        tenant_id: tenant.owner.id.clone(),
+        tenant_id: tenant.core.owner.id.clone(),
         names,
         place,
         logins: [

@@ -353,7 +353,7 @@ impl Leadership {
 
 fn flatten<T>(result: Result<Result<T, kube::Error>, tokio::time::error::Elapsed>) -> Result<T, String> {
     match result {
-        Ok(result) => result.map_err(|error| crate::error::Error::from(error).chain()),
+        Ok(result) => result.map_err(|error| crate::cluster::error::Error::from(error).chain()),
         Err(_) => Err("the Kubernetes API did not answer in time".to_owned()),
     }
 }

@@ -1,19 +1,26 @@
 //! The cluster: what is known of it, whether it is as it should be, and the writes that make it so.
 
+pub mod api_server;
+pub mod backoff;
 pub mod client;
 pub mod diff;
+pub mod error;
 pub mod kind;
 pub mod leader;
+pub mod metadata;
 pub mod object;
 mod packed;
+pub mod queue;
 pub mod secret;
 pub mod served;
 pub mod store;
 pub mod watch;
 pub mod write;
 
+pub use error::Error;
 pub use kind::Kind;
 pub use object::{Desired, Identity, Key, Live};
+pub use queue::Queue;
 pub use store::Store;
 pub use write::Writer;
 

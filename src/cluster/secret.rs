@@ -1,14 +1,38 @@
 //! Secrets in a tenant's first namespace, each known by its name: no other is ever read, none is kept in memory, and one that is not the tenant's is left
-//! as it is.
+//! as it is. What the operator says of one, for itself, is in an annotation: nothing else is remembered.
 
-use super::write::has_code;
-use super::{Identity, Key, Kind, Live, Writer};
-use crate::error::Error;
+use super::{Error, Identity, Key, Kind, Live, Writer, metadata::meta, write::has_code};
 use crate::names;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, PostParams, Preconditions};
 use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+
+/// A Secret in the tenant's first namespace.
+pub fn opaque(owner: &Identity, name: &str, data: BTreeMap<String, ByteString>) -> Secret {
+    Secret {
+        metadata: meta(owner, &owner.tenant, name),
+        type_: Some("Opaque".into()),
+        data: Some(data),
+        ..Secret::default()
+    }
+}
+
+/// Says it of a Secret, for the next time.
+pub fn tell(secret: &mut Secret, annotation: &str, record: &impl Serialize) {
+    let text = serde_json::to_string(record).unwrap_or_default();
+    let annotations = secret.metadata.annotations.get_or_insert_default();
+    annotations.insert(annotation.into(), text);
+}
+
+/// What was said of a Secret; None where nothing was, or nobody understands it.
+pub fn told<T: DeserializeOwned>(secret: &Secret, annotation: &str) -> Option<T> {
+    let text = secret.metadata.annotations.as_ref()?.get(annotation)?;
+    serde_json::from_str(text).ok()
+}
 
 /// Where a tenant's Secret is.
 fn key(owner: &Identity, name: &str) -> Key {
@@ -103,4 +127,24 @@ pub fn is_as(found: &Secret, wanted: &Secret) -> bool {
         && found.type_ == wanted.type_
         && has(&found.metadata.labels, &wanted.metadata.labels)
         && has(&found.metadata.annotations, &wanted.metadata.annotations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_told_again_and_the_marks_of_ownership_stay() {
+        let owner = Identity {
+            tenant: "acme".into(),
+            id: "id-1".into(),
+        };
+        let mut secret = opaque(&owner, "keys", BTreeMap::new());
+        assert_eq!(told::<Vec<u8>>(&secret, names::KEYS), None, "nothing was said");
+        tell(&mut secret, names::KEYS, &[1, 2]);
+        assert_eq!(told(&secret, names::KEYS), Some(vec![1_u8, 2]));
+        assert_eq!(told::<bool>(&secret, names::KEYS), None, "it says something else");
+        let annotations = secret.metadata.annotations.expect("annotations");
+        assert_eq!(annotations[names::OWNED_BY], owner.annotation());
+    }
 }

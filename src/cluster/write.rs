@@ -1,9 +1,10 @@
 //! The writes: an object is created by POST, so that nothing foreign is ever taken over, and replaced by PUT with the
 //! version that was compared, so that nothing is overwritten unseen and what others added goes away.
 
-use super::object::{Desired, Identity, Key, Live};
-use super::{Kind, Store, diff, digest};
-use crate::error::Error;
+use super::{
+    Error, Kind, Store, diff, digest,
+    object::{Desired, Identity, Key, Live},
+};
 use crate::names;
 use crate::telemetry::metrics::{Metrics, Operation};
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams, Preconditions, PropagationPolicy};

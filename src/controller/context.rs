@@ -1,14 +1,12 @@
 //! What every reconcile shares.
 
-use super::Queue;
-use super::backoff::Backoff;
 use super::events::Events;
-use super::meter::Meter;
 use super::pace::Pace;
-use super::prover::Prover;
-use super::reports::Reports;
-use crate::cluster::Writer;
+use crate::cluster::{Queue, Writer, backoff::Backoff};
 use crate::database::Databases;
+use crate::isolation::report_writer::ReportWriter;
+use crate::isolation::verifier::IsolationVerifier;
+use crate::metering::meter::Meter;
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::Platform;
 use crate::tenant::observe::Known;
@@ -28,9 +26,9 @@ pub struct Context {
     pub backoff: Backoff,
     pub pace: Pace,
     pub events: Events,
-    pub prover: Arc<Prover>,
+    pub verifier: Arc<IsolationVerifier>,
     /// None where the platform wants none.
-    pub reports: Option<Arc<Reports>>,
+    pub reports: Option<Arc<ReportWriter>>,
     /// None where requests are not counted.
     pub meter: Option<Arc<Meter>>,
     /// Takes the names of tenants that were woken and are not in the store.
@@ -62,13 +60,15 @@ impl Context {
         self.arrived(tenant);
         self.backoff.forget(tenant);
         self.pace.forget(tenant);
-        self.metrics.forget_passed_on(tenant);
+        if let Some(meter) = &self.meter {
+            meter.forget(tenant);
+        }
         self.unprovable(tenant);
     }
 
     /// There is nothing of the tenant that could be proven apart.
     pub fn unprovable(&self, tenant: &str) {
-        self.prover.forget(tenant);
+        self.verifier.forget(tenant);
         if let Some(reports) = &self.reports {
             reports.forget(tenant);
         }

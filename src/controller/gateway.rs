@@ -1,11 +1,13 @@
 //! Follows what the gateway says of tenants' routes, in a cluster that may come to know such routes later.
 
-use super::{Context, Queue, watches};
+use super::{Context, watches};
 use crate::api::Tenant;
-use crate::cluster::client::watch_config;
-use crate::cluster::served::served;
-use crate::cluster::watch::{self, Cache};
-use crate::cluster::{Kind, Store};
+use crate::cluster::{
+    Kind, Queue, Store,
+    client::watch_config,
+    served::served,
+    watch::{self, Cache},
+};
 use crate::gateway::Attachment;
 use crate::gateway::standing::of_parent;
 use futures::{Stream, StreamExt};

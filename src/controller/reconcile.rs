@@ -2,14 +2,14 @@
 
 use super::{Context, report};
 use crate::api::{Tenant, TenantStatus};
-use crate::cluster::{Identity, Key, Kind};
+use crate::capability::Quarantine;
+use crate::cluster::{Error, Identity, Key, Kind};
+use crate::conditions::reason;
 use crate::database::release;
-use crate::error::Error;
 use crate::names;
-use crate::tenant::drain::Mode;
 use crate::tenant::provision::{self, Progress, Provisioned};
-use crate::tenant::quarantine::{self, Quarantine};
-use crate::tenant::status::{Seen, Verdict, reason};
+use crate::tenant::quarantine;
+use crate::tenant::status::{Seen, Verdict};
 use crate::tenant::withhold::Given;
 use crate::tenant::{self, ValidTenant, cleanup, diagnosis, routes, withhold};
 use futures::FutureExt;
@@ -89,7 +89,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         let action = stall(tenant, ctx, acted, reason::TIER_NOT_FOUND, message).await?;
         return withheld.map(|_| action);
     };
-    let valid = match tenant::validate(tenant, &tier, &world) {
+    let mut valid = match tenant::validate(tenant, &tier, &world) {
         Ok(valid) => valid,
         Err(reasons) => {
             let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -97,10 +97,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             return withheld.map(|_| action);
         }
     };
-    let valid = ValidTenant {
-        quarantine: quarantine.clone(),
-        ..valid
-    };
+    valid.core.quarantine.clone_from(&quarantine);
     add_finalizer(tenant, ctx).await?;
     let policy = tenant.spec.deletion_policy.unwrap_or_default();
     let provisioned = provision::provision(&ctx.writer, &ctx.databases, &valid, &platform, policy).await;
@@ -200,12 +197,8 @@ async fn settle(
             (Verdict::Planned(Progress::Workloads(unavailable)), again)
         }
         Verdict::Planned(Progress::Complete) | Verdict::Stalled { .. } => (verdict, CALM),
-        // Whoever looks after the server wakes its tenants when it is back.
-        Verdict::Planned(Progress::Database { ref problem, .. }) if problem.reason != "ServerBusy" => (verdict, STUCK),
-        Verdict::Planned(Progress::Database { .. }) => (verdict, UNDERWAY),
-        Verdict::Planned(Progress::Credentials(_)) => (verdict, STUCK),
-        // What it says of its routes is watched; one that has a thousand tenants' to take up is not the sooner done for being looked at.
-        Verdict::Planned(Progress::Gateway(_)) => (verdict, STUCK),
+        // A capability that goes on by itself says when to look again, or wakes its tenants.
+        Verdict::Planned(Progress::Part { .. }) => (verdict, STUCK),
         Verdict::Planned(Progress::Namespaces(_)) | Verdict::Waiting { .. } => (verdict, UNDERWAY),
     };
     let status = report::report(ctx, tenant, &verdict, valid, seen).await?;
@@ -282,7 +275,7 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     }
     // Counted apart from what went on before the deletion.
     let ending = format!("{name}/ending");
-    let mode = Mode::from(tenant.spec.deletion_policy.unwrap_or_default());
+    let policy = tenant.spec.deletion_policy.unwrap_or_default();
     let (objects, owner) = (&ctx.known.objects, identity(tenant));
     if let Some(server) = abandoned(tenant) {
         let given_up = release::abandon(&ctx.databases, &ctx.writer, &owner, server).await?;
@@ -290,7 +283,7 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             ctx.events.abandoned(tenant, &placement.server).await;
         }
     }
-    let waiting = match cleanup::cleanup(&ctx.writer, objects, &ctx.databases, &owner, &ctx.platform(), mode).await {
+    let waiting = match cleanup::cleanup(&ctx.writer, objects, &ctx.databases, &owner, &ctx.platform(), policy).await {
         Ok(waiting) => waiting,
         Err(error) => return fail(tenant, ctx, error, None, None).await,
     };

@@ -1,18 +1,21 @@
 //! Writes what was found out: the status, the tenant's own view, an event. Only when it changed.
 
 use super::Context;
-use super::prover::{Position, Stance};
 use crate::api::{Tenant, TenantStatus, Usage};
-use crate::cluster::{Key, Kind, Live};
+use crate::capability::quarantine;
+use crate::cluster::{Error, Key, Kind, Live, metadata};
+use crate::conditions::{condition, kind, reason};
 use crate::database::tend::Outcome as Data;
-use crate::error::Error;
+use crate::isolation::admission;
+use crate::isolation::condition as isolated;
 use crate::isolation::network::schedule::Subject;
 use crate::isolation::report::Statement;
-use crate::isolation::{Outcome, admission};
+use crate::isolation::verifier::{Position, Stance};
 use crate::names;
+use crate::proof::Outcome;
+use crate::tenant::ValidTenant;
 use crate::tenant::provision::Progress;
-use crate::tenant::status::{self, Seen, Verdict, kind, reason};
-use crate::tenant::{ValidTenant, isolated, plan, quarantine};
+use crate::tenant::status::{self, Seen, Verdict};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -49,9 +52,11 @@ pub async fn report(
         let stance = Stance {
             database: seen_apart(valid, seen.database),
             network: position(verdict, valid),
-            admission: valid.filter(|_| has_bounds(verdict)).map(admission::Subject::all),
+            admission: valid
+                .filter(|_| has_bounds(verdict))
+                .map(|valid| admission::Subject::all(&valid.core)),
         };
-        let proof = ctx.prover.prove(&name, stance, old).await;
+        let proof = ctx.verifier.prove(&name, stance, old).await;
         isolated::add(&mut new, &proof, old, now);
         if let Some(reports) = &ctx.reports {
             reports.put(Statement {
@@ -76,7 +81,7 @@ pub async fn report(
     let mut viewed = Ok(());
     if current.namespaces.contains(&name) && objects.contains_key(&binding) && !is_ending(&objects, &name) {
         let view = status::view_object(&owner, status::view(tenant, current));
-        let desired = plan::desired(Kind::TenantView, &view.metadata, &view);
+        let desired = metadata::desired(Kind::TenantView, &view.metadata, &view);
         viewed = ctx.writer.ensure(&owner, &desired).await.map(|_| ());
     }
     if worth_writing {
@@ -90,9 +95,9 @@ pub async fn report(
 /// Where its pods are, if there can be any. None may be before its bounds were seen to be there.
 fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
     match (verdict, valid) {
-        (_, Some(valid)) if valid.suspend => Position::Deserted,
-        (_, Some(valid)) if valid.quarantine.is_some() => Position::CutOff,
-        (verdict, Some(valid)) if has_bounds(verdict) => match Subject::all(valid) {
+        (_, Some(valid)) if valid.core.suspend => Position::Deserted,
+        (_, Some(valid)) if valid.core.quarantine.is_some() => Position::CutOff,
+        (verdict, Some(valid)) if has_bounds(verdict) => match Subject::all(&valid.core) {
             none if none.is_empty() => Position::Deserted,
             subjects => Position::Pods(subjects),
         },
@@ -103,24 +108,23 @@ fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
 
 /// Whether the tenant's bounds were seen to be there.
 fn has_bounds(verdict: &Verdict) -> bool {
-    use Progress::{Complete, Credentials, Database, Gateway, Workloads};
     matches!(
         verdict,
-        Verdict::Planned(Complete | Workloads(_) | Database { .. } | Credentials(_) | Gateway(_))
+        Verdict::Planned(Progress::Complete | Progress::Workloads(_) | Progress::Part { .. })
     )
 }
 
 /// How the look with the tenant's own login came out; None where nobody can log in.
 fn seen_apart(valid: Option<&ValidTenant>, data: Option<&Data>) -> Option<Outcome> {
-    let has_database = valid.is_some_and(|valid| valid.database.is_some() && !valid.suspend);
+    let has_database = valid.is_some_and(|valid| valid.database.is_some() && !valid.core.suspend);
     has_database.then(|| {
-        if valid.is_some_and(|valid| valid.quarantine.is_some()) {
+        if valid.is_some_and(|valid| valid.core.quarantine.is_some()) {
             return Outcome::Untried(quarantine::UNTRIED.into());
         }
         if let Some(seen) = data.and_then(|data| data.isolation.clone()) {
             return seen;
         }
-        match data.and_then(|data| data.problem.as_ref()) {
+        match data.and_then(|data| data.state.problem()) {
             Some(problem) => Outcome::Untried(format!("the database is not ready ({})", problem.reason)),
             None => Outcome::Pending,
         }
@@ -153,9 +157,9 @@ async fn write(ctx: &Context, name: &str, uid: Option<&str>, status: &TenantStat
 /// An event when readiness changed its reason, unless it only passes through on its way.
 async fn tell(ctx: &Context, tenant: &Tenant, new: &TenantStatus) {
     let find = |kind| new.conditions.iter().find(|condition| condition.type_ == kind);
-    let before = status::condition(tenant, kind::READY);
+    let before = condition(tenant, kind::READY);
     if let Some(isolated) = find(kind::ISOLATED) {
-        let before = status::condition(tenant, kind::ISOLATED);
+        let before = condition(tenant, kind::ISOLATED);
         let was_violated = before.is_some_and(|before| before.status == "False");
         let is_violated = isolated.status == "False";
         let is_told = before.is_some_and(|before| before.message == isolated.message);

@@ -1,26 +1,21 @@
 //! The operator's life: prove, be elected, watch, reconcile, stop.
 
-use super::backoff::Backoff;
 use super::events::Events;
-use super::examiner::Examiner;
 use super::gateway::Need;
-use super::meter::Meter;
 use super::pace::Pace;
-use super::probes::Probes;
-use super::prover::Prover;
-use super::reports::Reports;
-use super::slices::slices;
-use super::surveyor::Surveyor;
-use super::walls::walls;
-use super::{Context, Queue, admission_proof, api_server, gateway, missing, reconcile, watches};
+use super::{Context, admission_proof, api_server, gateway, missing, reconcile, watches};
 use crate::api::Tenant;
-use crate::cluster::leader::{Candidate, Leadership, Timing};
-use crate::cluster::{Kind, Store, Writer, client};
+use crate::cluster::{
+    Error, Kind, Queue, Store, Writer,
+    backoff::Backoff,
+    client,
+    leader::{Candidate, Leadership, Timing},
+};
 use crate::database::Databases;
-use crate::error::Error;
 use crate::gateway::{Attachment, Controller};
-use crate::isolation::access::{Access, Watched};
-use crate::isolation::admission;
+use crate::isolation::{self, Inventory};
+use crate::metering::meter::Meter;
+use crate::metering::metrics::RequestMetrics;
 use crate::names;
 use crate::settings::Settings;
 use crate::telemetry::Listeners;
@@ -64,8 +59,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let ended = CancellationToken::new();
     let serving = tokio::spawn(listeners.serve(metrics.clone(), readiness.clone(), ended.clone()));
     let config = client::infer().await.context("no cluster is configured")?;
-    let examiner = match settings.admission_probe.enabled {
-        true => Some(client::acting_as(admission::EXAMINER, config.clone(), metrics.clone())?),
+    let examiner = match settings.isolation.admission_probe.enabled {
+        true => Some(client::acting_as(names::EXAMINER, config.clone(), metrics.clone())?),
         false => None,
     };
     let clients = (client::client(config, metrics.clone())?, examiner);
@@ -164,7 +159,7 @@ async fn lead(
         store.clone(),
         tenants.clone(),
         servers.clone(),
-        (queue.clone(), metrics.clone()),
+        (queue.clone(), &metrics),
         settings.database.clone(),
     ));
     let servers_watch = watches::servers(client.clone(), servers_writer, databases.clone());
@@ -200,49 +195,25 @@ async fn lead(
         application_namespaces: settings.gateway.application_namespaces.clone(),
         namespace: settings.namespace.clone(),
     };
-    let (watched, handles) = Watched::start(&client);
-    watching.extend(handles);
-    let access = Access::new(client.clone(), watched, settings.namespace.clone(), &settings.api_probe);
-    let access = Arc::new(access);
-    let surveyor = Surveyor::new(access.clone(), &known, settings.api_probe.clone(), metrics.clone());
-    watching.push(AbortOnDropHandle::new(tokio::spawn(surveyor.run(queue.clone()))));
-    let probes = Probes::new(client.clone(), &settings.network_probe, settings.metrics_address.port()).map(Arc::new);
-    if let Some(probes) = probes.clone() {
-        let queue = queue.clone();
-        let tries = async move { probes.run(queue).await };
-        watching.push(AbortOnDropHandle::new(tokio::spawn(tries)));
-    }
-    let examiner = examiner.map(|client| Arc::new(Examiner::new(client, &settings.admission_probe)));
-    if let Some(examiner) = examiner.clone() {
-        let queue = queue.clone();
-        let tries = async move { examiner.run(queue).await };
-        watching.push(AbortOnDropHandle::new(tokio::spawn(tries)));
-    }
-    let (walls, keeping) = walls(client.clone(), &known);
-    watching.push(AbortOnDropHandle::new(tokio::spawn(keeping)));
-    let (slices, keeping) = slices(client.clone(), &known);
-    watching.push(AbortOnDropHandle::new(tokio::spawn(keeping)));
-    let prover = Arc::new(Prover::new(
-        access,
-        (walls, slices),
-        &known,
-        (probes, examiner),
-        metrics.clone(),
-    ));
-    watching.push(AbortOnDropHandle::new(tokio::spawn(
-        prover.clone().follow(queue.clone()),
-    )));
-    let reports = settings.isolation_reports.then(|| {
-        let reports = Arc::new(Reports::new(
-            client.clone(),
-            queue.clone(),
-            metrics.clone(),
-            settings.discovery_period,
-        ));
-        let kept = reports.clone();
-        watching.push(AbortOnDropHandle::new(tokio::spawn(async move { kept.run().await })));
-        reports
-    });
+    let inventory = Inventory {
+        tenants: tenants.clone(),
+        objects: store.clone(),
+        cluster_cidrs: settings.cluster_cidrs.clone(),
+        namespace: settings.namespace.clone(),
+    };
+    let surroundings = isolation::Surroundings {
+        metrics_port: settings.metrics_address.port(),
+        discovery_period: settings.discovery_period,
+    };
+    let isolation = isolation::start(
+        (client.clone(), examiner),
+        &inventory,
+        &queue,
+        &settings.isolation,
+        &surroundings,
+        &metrics,
+    );
+    watching.extend(isolation.loops);
     let meter = gateway
         .filter(|to| to.controller == Controller::EnvoyGateway && settings.metering.enabled)
         .zip(settings.gateway_namespace.as_deref())
@@ -252,7 +223,7 @@ async fn lead(
                 namespace,
                 settings.metering.clone(),
                 store.clone(),
-                metrics.clone(),
+                RequestMetrics::register(&metrics),
             );
             let meter = Arc::new(meter);
             let asks = meter.clone();
@@ -264,8 +235,8 @@ async fn lead(
         known,
         missing: sender,
         meter,
-        prover,
-        reports,
+        verifier: isolation.verifier,
+        reports: isolation.reports,
         databases,
         writer: Writer::new(client.clone(), store, metrics.clone()),
         platform: RwLock::new(platform(settings)),
@@ -291,7 +262,7 @@ async fn lead(
     }
     let tenants_watch = watches::tenants(client, tenants_writer, queue);
     watching.push(AbortOnDropHandle::new(tokio::spawn(tenants_watch)));
-    ctx.prover.ready().await;
+    ctx.verifier.ready().await;
 
     let woken = futures::stream::unfold(woken, |mut woken| async {
         woken.recv().await.map(|next| (next, woken))
@@ -358,7 +329,7 @@ pub fn platform(settings: &Settings) -> Platform {
             .filter(|to| to.controller.has_parent())
             .map(|_| UNSEEN.into()),
         api_server: Vec::new(),
-        examiner: settings.admission_probe.enabled,
+        examiner: settings.isolation.admission_probe.enabled,
     }
 }
 

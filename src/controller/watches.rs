@@ -1,14 +1,17 @@
 //! What is watched, and whom a change wakes.
 
-use super::{Context, Queue};
+use super::Context;
 use crate::api::{DatabaseServer, Tenant, TenantTier};
-use crate::cluster::client::watch_config;
-use crate::cluster::watch::{self, Change, ObjectChange, Objects, Reflected};
-use crate::cluster::{Kind, Store};
+use crate::capability::peers::names_peer;
+use crate::cluster::{
+    Kind, Queue, Store,
+    client::watch_config,
+    metadata::managed_selector,
+    watch::{self, Change, ObjectChange, Objects, Reflected},
+};
+use crate::conditions::{condition, kind, reason};
 use crate::database::{Databases, agent};
 use crate::names;
-use crate::tenant::observe::names_peer;
-use crate::tenant::status::{condition, kind, reason};
 use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject};
 use kube::runtime::reflector::{self, store::Writer};
@@ -39,7 +42,7 @@ pub async fn objects_while_served(
 
 fn events(client: Client, kind: Kind) -> impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send {
     let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
-    watch::events(api, watch_config().labels(&ours()))
+    watch::events(api, watch_config().labels(&managed_selector()))
 }
 
 /// Wakes the tenants whose objects change. What is gone may be what other tenants wait for.
@@ -93,11 +96,6 @@ fn is_contested(kind: Kind, name: &str) -> bool {
 /// Whether a tenant was told that another has what it wants.
 fn is_in_conflict(tenant: &Tenant) -> bool {
     condition(tenant, kind::READY).is_some_and(|ready| ready.status == "False" && ready.reason == reason::CONFLICT)
-}
-
-/// The selector of what bears our marks.
-pub fn ours() -> String {
-    format!("{},{}={}", names::TENANT_ID, names::MANAGED_BY, names::MANAGER)
 }
 
 /// Watches the tiers into their store, for ever; a change wakes the tenants of the tier.

@@ -196,7 +196,7 @@ async fn servers_have_agents_while_the_store_has_them() {
         Arc::new(Store::default()),
         tenants,
         servers.clone(),
-        (woken.queue.clone(), metrics.clone()),
+        (woken.queue.clone(), &metrics),
         DatabaseSettings {
             period: Duration::from_secs(60),
             usage_period: Duration::from_secs(300),
@@ -224,7 +224,7 @@ async fn servers_have_agents_while_the_store_has_them() {
 
     // While there was no watch, one was deleted and made anew, two was deleted, three was made.
     for name in ["one", "two"] {
-        metrics.looked_at_server(name, 1, 1, true);
+        databases.metrics.looked_at_server(name, 1, 1, true);
     }
     let before = databases.shard("two");
     player

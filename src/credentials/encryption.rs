@@ -3,10 +3,9 @@
 
 use super::{bytes, head_start, text};
 use crate::api::EncryptionKeyStatus;
-use crate::cluster::Identity;
+use crate::cluster::{Identity, secret};
 use crate::names;
 use crate::rotation::{Published, Rotation, Turn, decide};
-use crate::tenant::plan::secret;
 use crate::time::{after, seconds};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;

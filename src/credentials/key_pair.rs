@@ -1,11 +1,8 @@
 //! A key pair that tokens are signed with: ECDSA with P-256. The private key in PKCS#8 (RFC 5958) and PEM, the public one as a JWK (RFC 7517).
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::capability::jwks::Jwk;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// How PEM calls PKCS#8 (RFC 7468, section 10).
@@ -52,7 +49,7 @@ impl KeyPair {
         let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
         Some(Self {
             pem: pem::encode_config(&pem::Pem::new(PRIVATE_KEY, document), lines),
-            public: Jwk::of(x, y),
+            public: Jwk::p256(x, y),
         })
     }
 
@@ -62,62 +59,12 @@ impl KeyPair {
     }
 }
 
-/// A public key.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Jwk {
-    kty: String,
-    crv: String,
-    alg: String,
-    #[serde(rename = "use")]
-    use_: String,
-    pub kid: String,
-    x: String,
-    y: String,
-}
-
-impl Jwk {
-    fn of(x: &[u8], y: &[u8]) -> Self {
-        let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
-        // RFC 7638: these members, in this order, without spaces.
-        let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        Self {
-            kty: "EC".into(),
-            crv: "P-256".into(),
-            alg: "ES256".into(),
-            use_: "sig".into(),
-            kid: URL_SAFE_NO_PAD.encode(Sha256::digest(thumbprint.as_bytes())),
-            x,
-            y,
-        }
-    }
-}
-
-/// Public keys as they are published (RFC 7517, section 5).
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-pub struct JwkSet {
-    pub keys: Vec<Jwk>,
-}
-
-impl JwkSet {
-    /// As JSON.
-    pub fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// One that was published, where it is whole.
-    pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
-    }
-
-    /// The ids of the keys.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.keys.iter().map(|key| key.kid.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capability::jwks::JwkSet;
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
     #[test]
@@ -133,28 +80,17 @@ mod tests {
         let random = SystemRandom::new();
         let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, parsed.contents(), &random);
         let signature = signer.expect("PKCS#8").sign(&random, b"a token").expect("signed");
-        let point = [&made.public.x, &made.public.y].map(|part| URL_SAFE_NO_PAD.decode(part).expect("base64url"));
+        let public = serde_json::to_value(&made.public).expect("JSON");
+        let part = |name: &str| {
+            URL_SAFE_NO_PAD
+                .decode(public[name].as_str().expect("text"))
+                .expect("base64url")
+        };
+        let point = [part("x"), part("y")];
         let point = [vec![4], point.concat()].concat();
         let verifier = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
         assert!(verifier.verify(b"a token", signature.as_ref()).is_ok());
         assert!(verifier.verify(b"another", signature.as_ref()).is_err());
-    }
-
-    #[test]
-    fn an_id_is_the_keys_thumbprint() {
-        // The key of RFC 7517, appendix A.1; its thumbprint by `jose jwk thp`'s rule, computed apart from this code.
-        let parts = [
-            "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-            "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-        ];
-        let [x, y] = parts.map(|part| URL_SAFE_NO_PAD.decode(part).expect("base64url"));
-        let key = Jwk::of(&x, &y);
-        assert_eq!(key.kid, "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s");
-        let shown = serde_json::to_value(&key).expect("JSON");
-        assert_eq!(
-            (shown["x"].as_str(), shown["use"].as_str()),
-            (Some(parts[0]), Some("sig"))
-        );
     }
 
     #[test]

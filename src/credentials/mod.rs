@@ -6,12 +6,25 @@ pub mod key_pair;
 pub mod signing;
 pub mod trust;
 
+use crate::capability::Capability;
+use crate::cluster::secret;
+use crate::conditions::{kind, reason};
 use crate::names;
-use crate::tenant::plan::secret;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
+
+/// How the tenant's own keys are reported.
+pub const CAPABILITY: Capability = Capability {
+    name: "credentials",
+    condition: kind::CREDENTIALS_READY,
+    not_ready: reason::CREDENTIALS_NOT_READY,
+    ready: "the Secrets have the keys that are asked for",
+    suspended: None,
+    quarantined: None,
+    awaits: "the namespaces come first",
+};
 
 /// The gateway takes a moment to take up a key.
 const SHORTEST_HEAD_START: Duration = Duration::from_secs(5);

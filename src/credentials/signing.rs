@@ -1,14 +1,14 @@
 //! The key that a tenant signs tokens with: one that signs, the one before it while its tokens are still taken, and for a while the one to come, so that
 //! whoever verifies never meets a key that it has not heard of.
 
-use super::key_pair::{Jwk, JwkSet, KeyPair};
-use super::trust::{Gateway, Goal, PublicKeys, Trust};
+use super::key_pair::KeyPair;
+use super::trust::{Gateway, Goal, Trust};
 use super::{bytes, head_start, text};
 use crate::api::SigningKeyStatus;
-use crate::cluster::Identity;
+use crate::capability::jwks::{Jwk, JwkSet, PublicKeys};
+use crate::cluster::{Identity, secret};
 use crate::names;
 use crate::rotation::{Published, Rotation, Turn, decide};
-use crate::tenant::plan::secret;
 use crate::time::{after, seconds};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;

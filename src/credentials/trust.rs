@@ -2,22 +2,11 @@
 //! tells its routes which of them to ask for, and connections may outlive what their listener was told: so for a while before a change and after it
 //! the gateway has to know of both sets. Pure.
 
-use super::key_pair::JwkSet;
+use crate::capability::jwks::JwkSet;
 use crate::time::after;
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// What is told of a tenant's public keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PublicKeys {
-    /// To everybody.
-    pub published: JwkSet,
-    /// What the tenant's own gateway asks for.
-    pub trusted: JwkSet,
-    /// What that gateway is to know of beside.
-    pub carried: Vec<JwkSet>,
-}
 
 /// What a tenant's gateway was told, as far as it is seen.
 pub trait Gateway {

@@ -1,9 +1,8 @@
 //! Where a tenant's data is, for good: an object in the operator's namespace that outlives the Tenant while data is kept.
 
 use crate::api::DatabaseModel;
-use crate::cluster::{Desired, Identity, Key, Kind, Live};
+use crate::cluster::{Desired, Identity, Key, Kind, Live, metadata};
 use crate::names;
-use crate::tenant::plan;
 use k8s_openapi::api::core::v1::ConfigMap;
 use std::collections::BTreeMap;
 
@@ -20,7 +19,7 @@ pub struct Placement {
 
 /// The object that records a placement.
 pub fn record(owner: &Identity, namespace: &str, placement: &Placement) -> Desired {
-    let mut meta = plan::meta(owner, namespace, &name(owner));
+    let mut meta = metadata::meta(owner, namespace, &name(owner));
     let labels = meta.labels.get_or_insert_default();
     labels.insert(names::CLAIM.into(), names::DATABASE_CLAIM.into());
     if placement.retained {
@@ -39,7 +38,7 @@ pub fn record(owner: &Identity, namespace: &str, placement: &Placement) -> Desir
         data: Some(data),
         ..ConfigMap::default()
     };
-    plan::desired(Kind::ConfigMap, &meta, &object)
+    metadata::desired(Kind::ConfigMap, &meta, &object)
 }
 
 /// Where that object is.

@@ -3,6 +3,8 @@
 
 pub mod agent;
 pub mod claim;
+pub mod isolation;
+pub mod metrics;
 pub mod placement;
 pub mod release;
 pub mod secret;
@@ -11,5 +13,21 @@ pub mod settings;
 pub mod status;
 pub mod tend;
 mod turns;
+mod valid;
+
+use crate::capability::Capability;
+use crate::conditions::{kind, reason};
 
 pub use servers::Databases;
+pub use valid::ValidDatabase;
+
+/// How the database is reported.
+pub const CAPABILITY: Capability = Capability {
+    name: "database",
+    condition: kind::DATABASE_READY,
+    not_ready: reason::DATABASE_NOT_READY,
+    ready: "the server has it as asked, and the credentials in the Secret were seen to open it",
+    suspended: Some("nobody is let in; all data is kept"),
+    quarantined: Some("nobody is let in while the tenant is in quarantine; all data is kept"),
+    awaits: "the namespaces come first",
+};

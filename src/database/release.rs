@@ -2,14 +2,12 @@
 
 use super::claim::{self, Placement};
 use super::servers::{Connection, Databases, Health, Shard};
-use crate::api::DatabaseModel;
-use crate::cluster::{Identity, Key, Kind, Writer, secret};
-use crate::error::Error;
+use crate::api::{DatabaseModel, DeletionPolicy};
+use crate::cluster::{Error, Identity, Key, Kind, Writer, secret};
 use crate::names;
 use crate::postgres::plan;
 use crate::postgres::shared;
 use crate::postgres::{Names, client};
-use crate::tenant::drain::Mode;
 use std::sync::Arc;
 
 /// SQLSTATE `lock_not_available`.
@@ -25,12 +23,12 @@ pub async fn release(
     databases: &Databases,
     writer: &Writer,
     owner: &Identity,
-    mode: Mode,
+    policy: DeletionPolicy,
 ) -> Result<Option<String>, Error> {
     let Some(placement) = databases.placement(owner) else {
         return Ok(None);
     };
-    if placement.abandoned || (placement.retained && mode == Mode::Retain) {
+    if placement.abandoned || (placement.retained && policy == DeletionPolicy::Retain) {
         return Ok(None);
     }
     let shard = databases.shard(&placement.server);
@@ -43,24 +41,24 @@ pub async fn release(
         )));
     };
     let waiting = match connection(databases, &shard) {
-        Ok(connection) => match mode {
-            Mode::Retain => close(&connection, &shard, owner, &names).await,
-            Mode::Delete => remove(databases, &connection, &shard, owner, &names, &placement).await,
+        Ok(connection) => match policy {
+            DeletionPolicy::Retain => close(&connection, &shard, owner, &names).await,
+            DeletionPolicy::Delete => remove(databases, &connection, &shard, owner, &names, &placement).await,
         },
         Err(why) => Err(why),
     };
     if let Err(why) = waiting {
-        let what = match mode {
-            Mode::Retain => "the tenant's logins are still open",
-            Mode::Delete => "the tenant's data is still there",
+        let what = match policy {
+            DeletionPolicy::Retain => "the tenant's logins are still open",
+            DeletionPolicy::Delete => "the tenant's data is still there",
         };
         return Ok(Some(format!("DatabaseServer {}: {what}: {why}", placement.server)));
     }
     // What it says opens nothing any more; whoever comes back gets other credentials.
-    if mode == Mode::Retain && has_namespace(databases, owner) {
+    if policy == DeletionPolicy::Retain && has_namespace(databases, owner) {
         secret::withdraw(writer, owner, names::DATABASE_SECRET).await?;
     }
-    finish(databases, writer, owner, mode, placement).await?;
+    finish(databases, writer, owner, policy, placement).await?;
     Ok(None)
 }
 
@@ -124,7 +122,7 @@ pub async fn abandon(
         server = placement.server,
         "given up as asked: roles and data of the tenant are left on the server, its logins open"
     );
-    finish(databases, writer, owner, Mode::Retain, placement.clone()).await?;
+    finish(databases, writer, owner, DeletionPolicy::Retain, placement.clone()).await?;
     Ok(Some(placement))
 }
 
@@ -132,13 +130,13 @@ async fn finish(
     databases: &Databases,
     writer: &Writer,
     owner: &Identity,
-    mode: Mode,
+    policy: DeletionPolicy,
     placement: Placement,
 ) -> Result<(), Error> {
     databases.shard(&placement.server).forget(&owner.id);
     let key = claim::key(owner, &databases.namespace);
-    match mode {
-        Mode::Retain => {
+    match policy {
+        DeletionPolicy::Retain => {
             let placement = Placement {
                 retained: true,
                 ..placement
@@ -146,7 +144,7 @@ async fn finish(
             let record = claim::record(owner, &databases.namespace, &placement);
             writer.ensure(owner, &record).await?;
         }
-        Mode::Delete => {
+        DeletionPolicy::Delete => {
             if let Some(live) = databases.store.get(&owner.tenant, &key) {
                 writer.delete(&live).await?;
             }

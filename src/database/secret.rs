@@ -3,12 +3,11 @@
 //! its annotations.
 
 use crate::api::TlsMode;
-use crate::cluster::Identity;
+use crate::cluster::{Identity, metadata};
 use crate::names;
 use crate::postgres::Names;
 use crate::postgres::secret::Password;
 use crate::rotation::Published;
-use crate::tenant::plan;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
@@ -107,7 +106,7 @@ pub fn build(owner: &Identity, names: &Names, endpoint: &Endpoint, credentials: 
     let data = entries
         .into_iter()
         .map(|(key, value)| (key.to_string(), ByteString(value.as_bytes().to_vec())));
-    let mut metadata = plan::meta(owner, &owner.tenant, names::DATABASE_SECRET);
+    let mut metadata = metadata::meta(owner, &owner.tenant, names::DATABASE_SECRET);
     let annotations = metadata.annotations.get_or_insert_default();
     annotations.insert(names::ISSUED_AT.into(), published.issued_at.to_string());
     if let Some(until) = published.previous_until {

@@ -1,21 +1,21 @@
 //! Every DatabaseServer, what is known of each, and who is placed where.
 
+use super::ValidDatabase;
 use super::claim::{self, Placement};
+use super::metrics::DatabaseMetrics;
 use super::placement::{self, Candidate};
 use super::settings::DatabaseSettings;
 use super::turns::Turns;
 use crate::api::{DatabaseModel, DatabaseServer, DatabaseServerSpec, Tenant};
-use crate::cluster::{Identity, Store, Writer};
-use crate::controller::Queue;
-use crate::error::Error;
-use crate::isolation;
+use crate::capability::Reach;
+use crate::cluster::{Error, Identity, Queue, Store, Writer};
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::Server;
 use crate::postgres::usage::Usage;
 use crate::postgres::{Names, client};
+use crate::proof::Outcome;
 use crate::quantity::Amount;
 use crate::telemetry::metrics::Metrics;
-use crate::tenant::validate::{Reach, ValidDatabase};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{self, ObjectRef};
@@ -81,7 +81,7 @@ pub struct Shard {
     last_check: Mutex<Option<Instant>>,
     restart_turns: Mutex<Turns>,
     /// What each tenant's own login was last seen to reach beyond what is its own.
-    apart: Mutex<HashMap<String, isolation::Outcome>>,
+    apart: Mutex<HashMap<String, Outcome>>,
 }
 
 impl Shard {
@@ -169,13 +169,13 @@ impl Shard {
     }
 
     /// What a tenant's own login was last seen to reach.
-    pub fn apart(&self, tenant_id: &str) -> Option<isolation::Outcome> {
+    pub fn apart(&self, tenant_id: &str) -> Option<Outcome> {
         let apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
         apart.get(tenant_id).cloned()
     }
 
     /// Notes what a tenant's own login was seen to reach.
-    pub fn set_apart(&self, tenant_id: &str, outcome: isolation::Outcome) {
+    pub fn set_apart(&self, tenant_id: &str, outcome: Outcome) {
         let mut apart = self.apart.lock().unwrap_or_else(PoisonError::into_inner);
         apart.insert(tenant_id.into(), outcome);
     }
@@ -231,7 +231,7 @@ pub struct Databases {
     pub tenants: reflector::Store<Tenant>,
     pub servers: reflector::Store<DatabaseServer>,
     pub queue: Queue,
-    pub metrics: Metrics,
+    pub metrics: DatabaseMetrics,
     pub settings: DatabaseSettings,
     shards: RwLock<HashMap<String, Arc<Shard>>>,
     placing: tokio::sync::Mutex<()>,
@@ -244,7 +244,7 @@ impl Databases {
         store: Arc<Store>,
         tenants: reflector::Store<Tenant>,
         servers: reflector::Store<DatabaseServer>,
-        (queue, metrics): (Queue, Metrics),
+        (queue, metrics): (Queue, &Metrics),
         settings: DatabaseSettings,
     ) -> Self {
         Self {
@@ -254,7 +254,7 @@ impl Databases {
             tenants,
             servers,
             queue,
-            metrics,
+            metrics: DatabaseMetrics::register(metrics),
             settings,
             shards: RwLock::default(),
             placing: tokio::sync::Mutex::default(),
@@ -453,7 +453,7 @@ mod tests {
         let shard = Shard::new("one");
         for id in ["gone", "here"] {
             shard.verify(id, Some("first"));
-            shard.set_apart(id, isolation::Outcome::Passed);
+            shard.set_apart(id, Outcome::Passed);
         }
         let hour = Duration::from_hours(1);
         let waits = ["other", "gone", "here"].map(|id| shard.restart_turn(id, hour));
@@ -461,7 +461,7 @@ mod tests {
         shard.forget("gone");
         assert_eq!((shard.verified("gone", "first"), shard.apart("gone")), (None, None));
         assert!(shard.verified("here", "first").is_some());
-        assert_eq!(shard.apart("here"), Some(isolation::Outcome::Passed));
+        assert_eq!(shard.apart("here"), Some(Outcome::Passed));
         assert!(shard.restart_turn("gone", hour) > waits[2], "its turn is forgotten");
         assert!(shard.restart_turn("here", hour) <= waits[2]);
     }

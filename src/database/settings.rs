@@ -1,6 +1,6 @@
 //! What the operator is told about how often servers are looked at.
 
-use crate::settings::period;
+use crate::flags::period;
 use clap::Args;
 use std::time::Duration;
 

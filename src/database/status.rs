@@ -3,8 +3,7 @@
 use super::agent::Findings;
 use super::servers::{Databases, Shard};
 use crate::api::{DatabaseServer, DatabaseServerStatus};
-use crate::cluster::write::has_code;
-use crate::error::Error;
+use crate::cluster::{Error, write::has_code};
 use crate::names;
 use crate::postgres::client;
 use crate::postgres::shared::Severity;

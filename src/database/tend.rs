@@ -1,15 +1,15 @@
 //! One tenant's database: brings the server's catalog and the tenant's Secret to what is wanted, and sees for itself that the
 //! Secret opens it.
 
+use super::ValidDatabase;
 use super::claim::Placement;
 use super::placement;
 use super::release::LOCK_NOT_AVAILABLE;
 use super::secret::{self, Credentials, Endpoint};
 use super::servers::{Connection, Databases, Health, Shard};
 use crate::api::{DatabaseServerSpec, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction};
-use crate::cluster::{Writer, secret as stored};
-use crate::error::Error;
-use crate::isolation;
+use crate::capability::{Note, State, TenantCore};
+use crate::cluster::{Error, Writer, secret as stored};
 use crate::names;
 use crate::postgres::Names;
 use crate::postgres::beyond::{self, Own};
@@ -19,9 +19,8 @@ use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::{self, Login, Place, Wanted};
 use crate::postgres::secret::Password;
 use crate::postgres::shared;
+use crate::proof;
 use crate::rotation::{self, Published, Turn};
-use crate::tenant::ValidTenant;
-use crate::tenant::validate::ValidDatabase;
 use crate::time::{after, seconds};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
@@ -47,11 +46,21 @@ const ROOM: f64 = 0.9;
 
 /// What keeps a database from being as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub reason: &'static str,
-    pub message: String,
+struct Problem {
+    reason: &'static str,
+    message: String,
     /// Whether somebody has to change something.
-    pub stuck: bool,
+    stuck: bool,
+}
+
+impl From<Problem> for State {
+    fn from(problem: Problem) -> Self {
+        let note = Note::new(problem.reason, problem.message);
+        match problem.stuck {
+            true => Self::Stalled(note),
+            false => Self::Progressing(note),
+        }
+    }
 }
 
 /// How a tenant's database stands.
@@ -61,20 +70,18 @@ pub struct Outcome {
     pub usage: Option<DatabaseUsage>,
     /// Says which credentials are in the Secret; none: there is no Secret yet.
     pub revision: Option<String>,
-    pub problem: Option<Problem>,
-    /// What is worth saying although all is well.
-    pub remark: Option<(&'static str, String)>,
+    pub state: State,
     /// When there will be something to do.
     pub again: Option<Duration>,
     /// What the tenant's own login was last seen to reach beyond what is its own; none: it was not tried.
-    pub isolation: Option<isolation::Outcome>,
+    pub isolation: Option<proof::Outcome>,
 }
 
 /// One pass over one tenant's database.
 pub struct Tending<'a> {
     pub databases: &'a Databases,
     pub writer: &'a Writer,
-    pub tenant: &'a ValidTenant,
+    pub tenant: &'a TenantCore,
     pub database: &'a ValidDatabase,
     pub placement: &'a Placement,
 }
@@ -122,11 +129,7 @@ fn stuck(reason: &'static str, message: String) -> Failure {
 /// A tenant that no server has room for.
 pub fn unplaced(message: String) -> Outcome {
     Outcome {
-        problem: Some(Problem {
-            reason: "NoServer",
-            message,
-            stuck: true,
-        }),
+        state: State::Stalled(Note::new("NoServer", message)),
         ..Outcome::default()
     }
 }
@@ -157,7 +160,7 @@ impl Tending<'_> {
                     shard.went_away(problem.reason, &problem.message);
                 }
                 Ok(Outcome {
-                    problem: Some(problem),
+                    state: problem.into(),
                     ..outcome
                 })
             }
@@ -183,6 +186,7 @@ impl Tending<'_> {
                 outcome.again = Some(BUSY);
                 return Ok(());
             }
+            outcome.again = Some(BUSY * 2);
             return Err(Failure::Problem(Problem {
                 reason: "ServerBusy",
                 message: format!("DatabaseServer {} takes long with other tenants", shard.name),
@@ -269,14 +273,14 @@ impl Tending<'_> {
                 if waits {
                     let message =
                         format!("new credentials are asked for: they come when the former ones end, at {next}");
-                    outcome.remark = Some(("RotationWaits", message));
+                    outcome.state.remark(Note::new("RotationWaits", message));
                 }
                 current
             }
         };
         outcome.status = self.status(tenant_names, Some(&current));
         outcome.isolation = shard.apart(&owner.id);
-        if outcome.isolation != Some(isolation::Outcome::Passed) {
+        if outcome.isolation != Some(proof::Outcome::Passed) {
             outcome.again = Some(outcome.again.unwrap_or(RECHECK_DOUBTFUL).min(RECHECK_DOUBTFUL));
         }
         self.limits(shard, tenant_names, &wanted, outcome);
@@ -484,7 +488,7 @@ impl Tending<'_> {
     ) -> Result<Option<Duration>, Failure> {
         let (id, revision) = (&self.tenant.owner.id, mark(current));
         let recheck = match shard.apart(id) {
-            Some(isolation::Outcome::Passed) => RECHECK,
+            Some(proof::Outcome::Passed) => RECHECK,
             _ => RECHECK_DOUBTFUL,
         };
         match shard.verified(id, &revision) {
@@ -516,7 +520,7 @@ impl Tending<'_> {
 
     /// Whether the tenant's status tells of these credentials as of some that open.
     fn was_seen_open(&self, current: &Credentials) -> bool {
-        self.tenant.opened_by.as_ref() == Some(&current.published.issued_at.to_string())
+        self.database.opened_by.as_ref() == Some(&current.published.issued_at.to_string())
     }
 
     async fn log_in(
@@ -555,8 +559,8 @@ impl Tending<'_> {
     async fn look_beyond(&self, visit: &Visit<'_>, shard: &Shard, wanted: &Wanted) {
         let records = shard.known().catalog.database.clone();
         let outcome = match beyond::look(visit, &Own::of(wanted, &records)).await {
-            Ok(found) => isolation::database::judge(&found),
-            Err(error) => isolation::Outcome::Untried(error.to_string()),
+            Ok(found) => super::isolation::judge(&found),
+            Err(error) => proof::Outcome::Untried(error.to_string()),
         };
         shard.set_apart(&self.tenant.owner.id, outcome);
     }
@@ -615,13 +619,10 @@ impl Tending<'_> {
         };
         let message = format!("{bytes} bytes are stored, of at most {most}");
         match wanted.writable {
-            true => outcome.remark = Some(("StorageLimitReached", message)),
+            true => outcome.state.remark(Note::new("StorageLimitReached", message)),
             false => {
-                outcome.problem = Some(Problem {
-                    reason: "StorageLimitReached",
-                    message: format!("{message}: the tenant can read and delete, and not write, until there is room"),
-                    stuck: true,
-                });
+                let message = format!("{message}: the tenant can read and delete, and not write, until there is room");
+                outcome.state = State::Stalled(Note::new("StorageLimitReached", message));
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use super::way::{Unmet, Way};
 use crate::api::{CertificateStatus, IssuerRef};
-use crate::cluster::{Desired, Key, Kind, Live};
+use crate::cluster::{Desired, Key, Kind, Live, metadata};
+use crate::host;
 use crate::names;
-use crate::tenant::{host, plan};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ pub fn by_host(way: &Way) -> impl Iterator<Item = (&str, &Certificate)> {
 pub fn requests(way: &Way) -> Vec<Desired> {
     let request = |certificate: &Certificate| {
         let issuer = certificate.issuer.as_ref()?;
-        let meta = plan::meta(&way.owner, &way.owner.tenant, &certificate.secret);
+        let meta = metadata::meta(&way.owner, &way.owner.tenant, &certificate.secret);
         let object = json!({
             "apiVersion": "cert-manager.io/v1",
             "kind": Kind::Certificate.as_str(),
@@ -54,7 +54,7 @@ pub fn requests(way: &Way) -> Vec<Desired> {
                 "secretTemplate": {"annotations": {(names::OWNED_BY): way.owner.annotation()}},
             },
         });
-        Some(plan::desired(Kind::Certificate, &meta, &object))
+        Some(metadata::desired(Kind::Certificate, &meta, &object))
     };
     way.gateway.certificates.iter().filter_map(request).collect()
 }

@@ -17,9 +17,22 @@ pub mod way;
 pub use settings::{Attachment, Controller, GatewaySettings, Redis, Scheme};
 pub use way::{Unmet, Way};
 
+use crate::capability::Capability;
 use crate::cluster::{Desired, Identity, Key, Kind, Live};
+use crate::conditions::{kind, reason};
 use serde_json::Value;
 use way::State;
+
+/// How the way in is reported.
+pub const CAPABILITY: Capability = Capability {
+    name: "gateway",
+    condition: kind::GATEWAY_READY,
+    not_ready: reason::GATEWAY_NOT_READY,
+    ready: "the gateway has taken up every route and policy as it is now",
+    suspended: Some("every request is answered 503"),
+    quarantined: Some("every request is answered 503 while the tenant is in quarantine"),
+    awaits: "the workloads come first",
+};
 
 /// What a gateway is to be told of a tenant.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,7 @@
 //! What the operator is told of the platform's gateway.
 
 use super::way::{Entry, Way};
-use crate::settings::{items, optional};
+use crate::flags::{items, optional};
 use clap::{Args, ValueEnum};
 
 /// A gateway that routes can be written for.

@@ -3,9 +3,8 @@
 //! A key keeps its Secret, and another gets one that was nobody's just now, where there is one: the gateway may take up a Secret before what is said of it.
 
 use super::way::Key;
-use crate::cluster::Identity;
+use crate::cluster::{Identity, secret};
 use crate::names;
-use crate::tenant::plan::secret;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use std::collections::BTreeMap;

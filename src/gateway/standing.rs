@@ -1,7 +1,9 @@
 //! What a gateway says of what it was told. Pure.
 
 use super::{Attachment, Unmet, certificates, certificates_standing, envoy};
+use crate::capability::{Note, State};
 use crate::cluster::{Desired, Key, Kind, Live};
+use crate::conditions::reason;
 use serde_json::Value;
 
 /// How a tenant's way in stands.
@@ -13,6 +15,16 @@ pub enum Standing {
     Waiting(String),
     /// It cannot, and why.
     Refused { reason: &'static str, message: String },
+}
+
+impl From<Standing> for State {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Ready => Self::Ready(None),
+            Standing::Waiting(message) => Self::Progressing(Note::new(reason::PROGRESSING, message)),
+            Standing::Refused { reason, message } => Self::Stalled(Note::new(reason, message)),
+        }
+    }
 }
 
 impl Standing {

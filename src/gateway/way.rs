@@ -2,9 +2,11 @@
 
 use super::certificates::{self, Certificate};
 use crate::api::{HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath};
+use crate::capability::{
+    TenantCore,
+    jwks::{JwkSet, PublicKeys},
+};
 use crate::cluster::Identity;
-use crate::credentials::key_pair::JwkSet;
-use crate::tenant::ValidTenant;
 use k8s_openapi::jiff::Timestamp;
 use std::fmt;
 use std::time::Duration;
@@ -215,10 +217,15 @@ impl fmt::Display for Unmet {
 
 impl Way {
     /// The way in of a tenant, on hosts that are its own by now; None where nothing leads to it.
-    pub fn of(tenant: &ValidTenant, shared_hosts: &[String]) -> Option<Self> {
-        let mut gateway = tenant.gateway.clone()?;
+    pub fn of(
+        tenant: &TenantCore,
+        gateway: &ValidGateway,
+        keys: Option<&PublicKeys>,
+        shared_hosts: &[String],
+    ) -> Option<Self> {
+        let mut gateway = gateway.clone();
         let mut carried = Vec::new();
-        if let (Some(keys), Some(jwt)) = (&tenant.signing_key, &mut gateway.jwt)
+        if let (Some(keys), Some(jwt)) = (keys, &mut gateway.jwt)
             && jwt.jwks.is_own()
         {
             jwt.jwks.inline = Some(keys.trusted.text());
@@ -261,7 +268,7 @@ impl Way {
             entries,
             state,
             gateway,
-            key_set: tenant.signing_key.as_ref().map(|keys| keys.published.clone()),
+            key_set: keys.map(|keys| keys.published.clone()),
             carried,
         })
     }

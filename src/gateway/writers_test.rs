@@ -3,7 +3,6 @@
 use super::cases::{self, Case};
 use super::*;
 use crate::names;
-use crate::tenant::ValidTenant;
 use crate::tenant::fixtures::{platform, tenant, tier, world};
 use crate::tenant::validate::{World, validate};
 use serde_json::json;
@@ -17,7 +16,7 @@ pub fn way(case: &Case) -> Way {
     let tier = tier(json!({"gateway": case.tier, "roles": case.roles}));
     let valid = validate(&tenant(case.spec.clone()), &tier, &world);
     let valid = valid.unwrap_or_else(|errors| panic!("{}: {errors:?}", case.name));
-    Way::of(&valid, &world.shared_hosts.unwrap_or_default()).expect(case.name)
+    valid.way_in(&world.shared_hosts.unwrap_or_default()).expect(case.name)
 }
 
 pub fn attachment(controller: Controller) -> Attachment {
@@ -197,9 +196,9 @@ fn hosts_with_certificates_are_told_of_by_tls_whatever_the_scheme_of_the_others(
 #[test]
 fn nothing_listens_and_nothing_is_issued_for_a_host_that_the_tenant_has_not() {
     let case = named("certificates_of_some_hosts");
-    let valid = validate(&tenant(case.spec), &tier(json!({"gateway": case.tier})), &world(&[])).expect("valid");
-    let held = ["acme.example.com", "shop.example.org"].map(String::from).to_vec();
-    let way = Way::of(&ValidTenant { hosts: held, ..valid }, &[]).expect("a way in");
+    let mut valid = validate(&tenant(case.spec), &tier(json!({"gateway": case.tier})), &world(&[])).expect("valid");
+    valid.core.hosts = ["acme.example.com", "shop.example.org"].map(String::from).to_vec();
+    let way = valid.way_in(&[]).expect("a way in");
     for controller in [Controller::Apisix, Controller::EnvoyGateway] {
         let objects = controller.write(&way, &attachment(controller)).objects;
         let text =

@@ -2,16 +2,22 @@
 
 pub mod access;
 pub mod admission;
-pub mod check;
-pub mod database;
+pub mod cache;
+pub mod condition;
+pub mod inventory;
+pub mod metrics;
 pub mod network;
-mod proof;
 pub mod ration;
 pub mod report;
+pub mod report_writer;
 pub mod reported;
+pub mod settings;
+mod start;
 pub mod turns;
+pub mod verifier;
 
-pub use proof::{Outcome, Proof, Violation};
+pub use inventory::Inventory;
+pub use start::{Started, Surroundings, start};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

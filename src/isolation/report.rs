@@ -4,12 +4,12 @@
 //! and of its forerunner `ClusterPolicyReport` in `wgpolicyk8s.io/v1alpha2` (kubernetes-sigs/wg-policy-prototypes,
 //! `policy-report/apis/wgpolicyk8s.io/v1alpha2/policyreport_types.go`), which has no source but that of each result.
 
-use super::check::{self, Check, Severity};
-use super::proof::{Outcome, Proof, Violation};
 use crate::api::{Direction, IsolationStatus, Opener, Tenant};
+use crate::cluster::metadata::{desired, meta};
 use crate::cluster::{Desired, Identity, Kind};
 use crate::names;
-use crate::tenant::plan::{desired, meta};
+use crate::proof::check::{self, Check, Severity};
+use crate::proof::{Outcome, Proof, Violation};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;

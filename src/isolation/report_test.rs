@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::{Direction, IsolationViolation, Opener};
 use crate::cluster::{Live, diff};
-use crate::isolation::check::{ADMISSION, API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA};
+use crate::proof::check::{ADMISSION, API_ACCESS, DATABASE_ACCESS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA};
 
 fn at(time: &str) -> Timestamp {
     format!("2026-01-01T{time}Z").parse().expect("a time")

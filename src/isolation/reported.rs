@@ -116,8 +116,8 @@ impl Reported {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::isolation::check::API_ACCESS;
-    use crate::isolation::{Outcome, Proof};
+    use crate::proof::check::API_ACCESS;
+    use crate::proof::{Outcome, Proof};
 
     fn statement(uid: &str, outcome: Outcome) -> Statement {
         Statement {

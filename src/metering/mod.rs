@@ -2,6 +2,8 @@
 
 pub mod exposition;
 pub mod ledger;
+pub mod meter;
+pub mod metrics;
 pub mod scrape;
 pub mod settings;
 

@@ -1,6 +1,6 @@
 //! What the operator is told about where requests are counted.
 
-use crate::settings::{labels, period};
+use crate::flags::{labels, period};
 use clap::{ArgAction, Args};
 use std::collections::BTreeMap;
 use std::time::Duration;

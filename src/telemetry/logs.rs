@@ -1,9 +1,18 @@
 //! Structured logs on standard error.
 
-use crate::settings::LogFormat;
+use clap::ValueEnum;
 use tracing_subscriber::filter::{EnvFilter, ParseError};
 use tracing_subscriber::util::TryInitError;
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// How log lines are written.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
 
 /// kube logs the body of an answer that it does not understand, which may be a Secret's: never (design, law 7). This
 /// also silences its lines on each failed request, which whoever made the request reports; a directive for

@@ -1,9 +1,8 @@
-//! The operator's metrics. Labels are bounded: never a tenant's or an object's name, but that of a DatabaseServer, of a
-//! tenant that is not apart from the others, and of one that requests came to, where these are counted.
+//! The operator's own metrics, and the registry in which each capability registers its metrics. Labels are bounded: never a tenant's
+//! or an object's name, but that of a DatabaseServer, of a tenant with a violation of its isolation, and of one whose requests are counted.
 
 use super::process::Process;
 use super::request;
-use crate::metering::Counted;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,7 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The media type of [`Metrics::encode`]'s text.
@@ -22,6 +21,11 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 const RECONCILE_BUCKETS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 /// Upper bounds in seconds; calls end after 15 s.
 const REQUEST_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 15.0];
+
+/// The prefix of metrics of the operator itself.
+pub const OPERATOR: &str = "tenant_operator";
+/// The prefix of metrics of tenants.
+pub const TENANT: &str = "tenant";
 
 /// What was done to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +55,7 @@ pub struct Metrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    registry: Registry,
+    registry: Mutex<Registry>,
     reconciles: Family<ResultLabel, Counter>,
     reconcile_errors: Family<ReasonLabel, Counter>,
     reconcile_duration: Histogram,
@@ -63,13 +67,6 @@ struct Inner {
     shown: Mutex<BTreeSet<TenantLabels>>,
     leader: Gauge,
     objects_written: Family<WriteLabels, Counter>,
-    database_statements: Family<ServerLabel, Counter>,
-    database_connections: Family<ServerLabel, Gauge>,
-    database_up: Family<ServerLabel, Gauge>,
-    isolation_checks: Family<CheckLabels, Counter>,
-    isolation_violations: Family<ViolationLabels, Gauge>,
-    isolation_survey_period: Gauge,
-    gateway: [Family<TenantLabel, Counter>; 4],
 }
 
 #[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,28 +104,6 @@ struct WriteLabels {
 }
 
 #[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
-struct ServerLabel {
-    server: String,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
-struct CheckLabels {
-    check: &'static str,
-    result: &'static str,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
-struct ViolationLabels {
-    tenant: String,
-    check: &'static str,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
-struct TenantLabel {
-    tenant: String,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
 struct BuildLabels {
     version: &'static str,
 }
@@ -136,8 +111,8 @@ struct BuildLabels {
 impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
-        let mut inner = Inner {
-            registry: Registry::default(),
+        let inner = Inner {
+            registry: Mutex::default(),
             reconciles: Family::default(),
             reconcile_errors: Family::default(),
             reconcile_duration: Histogram::new(RECONCILE_BUCKETS),
@@ -148,19 +123,17 @@ impl Metrics {
             shown: Mutex::default(),
             leader: Gauge::default(),
             objects_written: Family::default(),
-            database_statements: Family::default(),
-            database_connections: Family::default(),
-            database_up: Family::default(),
-            isolation_checks: Family::default(),
-            isolation_violations: Family::default(),
-            isolation_survey_period: Gauge::default(),
-            gateway: Default::default(),
         };
         inner.register();
         Self(Arc::new(inner))
     }
 
-    /// One reconcile ended after `duration`: well, or with an error of this [reason](crate::error::Error::reason).
+    /// Registers the metrics of a capability, under the prefix [`OPERATOR`] or [`TENANT`].
+    pub fn register(&self, prefix: &'static str, register: impl FnOnce(&mut Registry)) {
+        register(self.0.registry().sub_registry_with_prefix(prefix));
+    }
+
+    /// One reconcile ended after `duration`: well, or with an error of this reason.
     pub fn reconciled(&self, duration: Duration, result: Result<(), &'static str>) {
         let label = if result.is_ok() { "ok" } else { "error" };
         self.0.reconciles.get_or_create(&ResultLabel { result: label }).inc();
@@ -225,83 +198,10 @@ impl Metrics {
             .inc();
     }
 
-    /// A database server was looked at: how many statements were sent to it since the look before, how many connections to it
-    /// are open, and whether it can be worked with.
-    pub fn looked_at_server(&self, server: &str, statements: u64, connections: usize, up: bool) {
-        let label = ServerLabel { server: server.into() };
-        self.0.database_statements.get_or_create(&label).inc_by(statements);
-        let connections = i64::try_from(connections).unwrap_or(i64::MAX);
-        self.0.database_connections.get_or_create(&label).set(connections);
-        self.0.database_up.get_or_create(&label).set(i64::from(up));
-    }
-
-    /// A check of one tenant came out with this result, and so many violations.
-    pub fn checked_isolation(&self, tenant: &str, check: &'static str, result: &'static str, violations: usize) {
-        self.0
-            .isolation_checks
-            .get_or_create(&CheckLabels { check, result })
-            .inc();
-        let label = ViolationLabels {
-            tenant: tenant.to_string(),
-            check,
-        };
-        match violations {
-            // Only tenants that have some are shown: they are few.
-            0 => drop(self.0.isolation_violations.remove(&label)),
-            count => {
-                let count = i64::try_from(count).unwrap_or(i64::MAX);
-                self.0.isolation_violations.get_or_create(&label).set(count);
-            }
-        }
-    }
-
-    /// How long it takes to ask once about everybody.
-    pub fn set_survey_period(&self, period: Duration) {
-        let seconds = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
-        self.0.isolation_survey_period.set(seconds);
-    }
-
-    /// The gateway passed this on to a tenant, since it was asked last.
-    pub fn passed_on(&self, tenant: &str, counted: &Counted) {
-        let counts = [
-            counted.requests,
-            counted.limited,
-            counted.received_bytes,
-            counted.sent_bytes,
-        ];
-        for (family, count) in self.0.gateway.iter().zip(counts) {
-            let label = TenantLabel { tenant: tenant.into() };
-            family.get_or_create(&label).inc_by(count);
-        }
-    }
-
-    /// A tenant is no more.
-    pub fn forget_passed_on(&self, tenant: &str) {
-        for family in &self.0.gateway {
-            family.remove(&TenantLabel { tenant: tenant.into() });
-        }
-    }
-
-    /// A tenant is no more.
-    pub fn forget_isolation(&self, tenant: &str, check: &'static str) {
-        self.0.isolation_violations.remove(&ViolationLabels {
-            tenant: tenant.to_string(),
-            check,
-        });
-    }
-
-    /// A database server is no more.
-    pub fn forget_server(&self, server: &str) {
-        let label = ServerLabel { server: server.into() };
-        self.0.database_statements.remove(&label);
-        self.0.database_connections.remove(&label);
-        self.0.database_up.remove(&label);
-    }
-
     /// All metrics as OpenMetrics text.
     pub fn encode(&self) -> String {
         let mut encoded = String::new();
-        if let Err(error) = text::encode(&mut encoded, &self.0.registry) {
+        if let Err(error) = text::encode(&mut encoded, &self.0.registry()) {
             // Writing to a String cannot fail; a metric of ours that cannot be written is a bug.
             tracing::error!(%error, "metrics cannot be encoded");
         }
@@ -316,9 +216,15 @@ impl Default for Metrics {
 }
 
 impl Inner {
-    fn register(&mut self) {
-        self.registry.register_collector(Box::new(Process));
-        let ours = self.registry.sub_registry_with_prefix("tenant_operator");
+    /// The registry, also after a panic of who held it: each registration is whole.
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn register(&self) {
+        let mut registry = self.registry();
+        registry.register_collector(Box::new(Process));
+        let ours = registry.sub_registry_with_prefix(OPERATOR);
         ours.register(
             "build",
             "The version that runs",
@@ -359,54 +265,6 @@ impl Inner {
             "Kubernetes objects written",
             self.objects_written.clone(),
         );
-        ours.register(
-            "database_statements",
-            "SQL statements sent",
-            self.database_statements.clone(),
-        );
-        ours.register(
-            "database_connections",
-            "Connections that the operator has open",
-            self.database_connections.clone(),
-        );
-        ours.register(
-            "database_server_up",
-            "1 while tenants' databases on this server can be worked with, else 0",
-            self.database_up.clone(),
-        );
-        let tenant = self.registry.sub_registry_with_prefix("tenant");
-        tenant.register(
-            "isolation_checks",
-            "Checks that tenants are apart, by check and result",
-            self.isolation_checks.clone(),
-        );
-        tenant.register(
-            "isolation_violations",
-            "What lets a tenant reach another or be reached, by tenant and check; absent where nothing does",
-            self.isolation_violations.clone(),
-        );
-        tenant.register(
-            "isolation_survey_period_seconds",
-            "In how long the API server is asked once about everything that each tenant's people and accounts must not do; 0 if it is not",
-            self.isolation_survey_period.clone(),
-        );
-        let [requests, limited, received, sent] = &self.gateway;
-        for (name, help, family) in [
-            (
-                "gateway_requests",
-                "Requests to the tenant, those over a limit included",
-                requests,
-            ),
-            (
-                "gateway_limited_requests",
-                "Requests that were refused since they were over a limit",
-                limited,
-            ),
-            ("gateway_received_bytes", "What clients sent to the tenant", received),
-            ("gateway_sent_bytes", "What the tenant answered", sent),
-        ] {
-            tenant.register(name, help, family.clone());
-        }
     }
 }
 

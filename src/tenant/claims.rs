@@ -1,10 +1,9 @@
 //! Takes what must be one tenant's alone: its id, its hosts. Whoever has it already is named.
 
+use super::ValidTenant;
 use super::plan::{self, Claim, Platform};
-use super::{ValidTenant, host};
-use crate::cluster::write::Outcome;
-use crate::cluster::{Identity, Key, Kind, Live, Store, Writer};
-use crate::error::Error;
+use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer, write::Outcome};
+use crate::host;
 use crate::names;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams};
@@ -36,7 +35,7 @@ pub async fn take_hosts(
 ) -> Result<(Vec<String>, Option<Error>), Error> {
     let (mut taken, mut refusal) = (Vec::new(), None);
     for claim in plan::host_claims(tenant, platform) {
-        match take_host(writer, store, &tenant.owner, platform, &claim).await? {
+        match take_host(writer, store, &tenant.core.owner, platform, &claim).await? {
             None => taken.push(claim.value),
             Some(holder) => {
                 refusal.get_or_insert(claimed(claim, holder));

@@ -1,12 +1,12 @@
 //! What a Tenant's deletion does.
 
-use super::drain::{self, Mode};
+use super::drain;
 use super::own_keys;
 use super::plan::{self, Platform};
 use super::{claims, grants, routes};
-use crate::cluster::{Identity, Kind, Live, Store, Writer};
+use crate::api::DeletionPolicy;
+use crate::cluster::{Error, Identity, Kind, Live, Store, Writer};
 use crate::database::{Databases, release};
-use crate::error::Error;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 
@@ -20,7 +20,7 @@ pub async fn cleanup(
     databases: &Databases,
     owner: &Identity,
     platform: &Platform,
-    mode: Mode,
+    policy: DeletionPolicy,
 ) -> Result<Option<String>, Error> {
     let mut namespaces: Vec<Live> = store
         .of(&owner.tenant)
@@ -35,16 +35,16 @@ pub async fn cleanup(
         return Ok(None);
     }
     // A server that is away keeps nothing else from its end.
-    let mut waiting = Vec::from_iter(release::release(databases, writer, owner, mode).await?);
+    let mut waiting = Vec::from_iter(release::release(databases, writer, owner, policy).await?);
     for namespace in &namespaces {
-        waiting.extend(drain::drain(writer, store, owner, platform, namespace, mode).await?);
+        waiting.extend(drain::drain(writer, store, owner, platform, namespace, policy).await?);
     }
     // No route is left that would need them.
     grants::withdraw(writer, owner, platform).await?;
     if !waiting.is_empty() {
         return Ok(Some(waiting.join("; ")));
     }
-    if mode == Mode::Retain && namespaces.iter().any(|namespace| namespace.key.name == owner.tenant) {
+    if policy == DeletionPolicy::Retain && namespaces.iter().any(|namespace| namespace.key.name == owner.tenant) {
         // Whoever comes back gets other keys.
         routes::withdraw_keys(writer, owner).await?;
         own_keys::withdraw(writer, owner).await?;
@@ -52,7 +52,7 @@ pub async fn cleanup(
     claims::release_hosts(writer, store, owner, platform).await?;
     // What is retained keeps its id: nobody else may take it. Where nothing was ever made, nothing is kept.
     let kept = databases.placement(owner).is_some();
-    if !kept && (mode == Mode::Delete || namespaces.is_empty()) {
+    if !kept && (policy == DeletionPolicy::Delete || namespaces.is_empty()) {
         let claim = plan::id_claim(owner, platform).object;
         if let Some(live) = store
             .get(&owner.tenant, &claim.key)

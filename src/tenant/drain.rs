@@ -6,9 +6,7 @@ use super::plan::{self, Platform};
 use super::provision::is_enforced;
 use super::routes;
 use crate::api::{DeletionPolicy, ResourceList};
-use crate::cluster::write::has_code;
-use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer};
-use crate::error::Error;
+use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, write::has_code};
 use crate::names;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -17,22 +15,6 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, PartialObjectMeta};
 use serde_json::{Value, json};
-
-/// What becomes of a namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    Retain,
-    Delete,
-}
-
-impl From<DeletionPolicy> for Mode {
-    fn from(policy: DeletionPolicy) -> Self {
-        match policy {
-            DeletionPolicy::Retain => Self::Retain,
-            DeletionPolicy::Delete => Self::Delete,
-        }
-    }
-}
 
 /// How long a pod may take to end, in seconds, whatever it asks for itself: a tenant must not outstay its suspension.
 const GRACE: u32 = 30;
@@ -46,13 +28,13 @@ pub async fn drain(
     owner: &Identity,
     platform: &Platform,
     namespace: &Live,
-    mode: Mode,
+    policy: DeletionPolicy,
 ) -> Result<Option<String>, Error> {
     let name = &namespace.key.name;
     if namespace.is_terminating() {
         return Ok(Some(ending(namespace)));
     }
-    if mode == Mode::Retain && namespace.label(names::RETAINED).is_some() {
+    if policy == DeletionPolicy::Retain && namespace.label(names::RETAINED).is_some() {
         return Ok(None);
     }
     writer
@@ -62,19 +44,19 @@ pub async fn drain(
     if let Some(waiting) = close(writer, store, owner, name).await? {
         return Ok(Some(waiting));
     }
-    match mode {
-        Mode::Delete => delete_controllers(writer, name).await?,
-        Mode::Retain => withdraw(writer, store, owner, name).await?,
+    match policy {
+        DeletionPolicy::Delete => delete_controllers(writer, name).await?,
+        DeletionPolicy::Retain => withdraw(writer, store, owner, name).await?,
     }
     if let Some(waiting) = stop_pods(writer, std::slice::from_ref(name)).await? {
         return Ok(Some(waiting));
     }
-    match mode {
-        Mode::Delete => {
+    match policy {
+        DeletionPolicy::Delete => {
             writer.delete(namespace).await?;
             Ok(Some(format!("namespace {name} is being deleted")))
         }
-        Mode::Retain => {
+        DeletionPolicy::Retain => {
             writer.ensure(owner, &retained(owner, namespace)).await?;
             Ok(None)
         }

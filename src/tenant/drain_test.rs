@@ -91,6 +91,5 @@ fn a_terminating_namespace_says_what_is_in_the_way() {
 
 #[test]
 fn absent_means_retain() {
-    assert_eq!(Mode::from(DeletionPolicy::default()), Mode::Retain);
-    assert_eq!(Mode::from(DeletionPolicy::Delete), Mode::Delete);
+    assert_eq!(DeletionPolicy::default(), DeletionPolicy::Retain);
 }

@@ -1,8 +1,9 @@
 //! Tenants and tiers for tests.
 
 use super::validate::PeerTenant;
-use super::{Platform, ValidTenant, World, namespaces, observe, validate};
+use super::{Platform, ValidTenant, World, namespaces, validate};
 use crate::api::{Tenant, TenantSpec, TenantTier, TenantTierSpec};
+use crate::capability::peers::named_peers;
 use crate::gateway::{Attachment, Controller, Scheme};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -66,7 +67,7 @@ pub fn world(others: &[&Tenant]) -> World {
     let peers = others.iter().map(|tenant| {
         let name = tenant.metadata.name.clone().unwrap_or_default();
         let peer = PeerTenant {
-            names: observe::named_peers(tenant),
+            names: named_peers(tenant),
             namespaces: namespaces(tenant),
         };
         (name, peer)

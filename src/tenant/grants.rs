@@ -1,8 +1,7 @@
 //! What lets a tenant's routes lead to shared applications: a grant in each of their namespaces, which are the platform's own.
 
 use super::plan::Platform;
-use crate::cluster::{Identity, Key, Kind, Writer};
-use crate::error::Error;
+use crate::cluster::{Error, Identity, Key, Kind, Writer};
 use crate::names;
 
 /// Namespaces in which grants are the operator's to write.

@@ -7,8 +7,6 @@ pub mod drain;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod grants;
-pub mod host;
-pub mod isolated;
 pub mod observe;
 pub mod own_keys;
 pub mod plan;

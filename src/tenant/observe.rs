@@ -1,12 +1,13 @@
 //! Reads what a Tenant's validity depends on out of what is known, and decides nothing.
 
 use super::validate::{PeerTenant, World};
-use crate::api::{DatabaseModel, OwnerKind, Peer, Tenant, TenantTier};
+use crate::api::{DatabaseModel, OwnerKind, Tenant, TenantTier};
+use crate::capability::peers::named_peers;
 use crate::cluster::{Identity, Store};
 use crate::database::claim;
 use ipnet::IpNet;
 use kube::runtime::reflector::{self, ObjectRef};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Everything that is known of all tenants.
@@ -95,37 +96,4 @@ impl Known {
             placed: self.placed(tenant),
         }
     }
-}
-
-/// The tenants that a Tenant names as peers.
-pub fn named_peers(tenant: &Tenant) -> BTreeSet<String> {
-    peers(tenant).map(|peer| peer.name.clone()).collect()
-}
-
-/// Pairs of tenants that name each other.
-pub fn agreed(tenants: &reflector::Store<Tenant>) -> BTreeSet<(String, String)> {
-    let tenants = tenants.state();
-    let named: BTreeSet<(&str, &str)> = tenants
-        .iter()
-        .flat_map(|tenant| {
-            let name = tenant.metadata.name.as_deref().unwrap_or_default();
-            peers(tenant).map(move |peer| (name, peer.name.as_str()))
-        })
-        .collect();
-    let both = named.iter().filter(|(a, b)| named.contains(&(*b, *a)));
-    both.map(|(a, b)| (a.to_string(), b.to_string())).collect()
-}
-
-/// Whether a Tenant names another as a peer.
-pub fn names_peer(tenant: &Tenant, other: &str) -> bool {
-    peers(tenant).any(|peer| peer.name == other)
-}
-
-pub fn peers(tenant: &Tenant) -> impl Iterator<Item = &Peer> {
-    let ingress = tenant
-        .spec
-        .network
-        .as_ref()
-        .and_then(|network| network.ingress.as_ref());
-    ingress.into_iter().flat_map(|ingress| &ingress.tenants)
 }

@@ -1,15 +1,19 @@
 //! Sees to the keys that a tenant's workloads use themselves: the one that tokens are signed with, those that data is encrypted with.
 
-use super::plan::{self, Platform};
+use super::plan::Platform;
 use super::provision::apply;
 use super::{ValidTenant, routes, validate};
 use crate::api::{CredentialsStatus, EncryptionKeyStatus, SigningKeyStatus, Tenant, TenantTier};
-use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer, secret};
+use crate::capability::{
+    Note, State,
+    jwks::PublicKeys,
+    jwks::{Jwk, JwkSet},
+};
+use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, metadata, secret};
 use crate::credentials::encryption::{self, MOST};
-use crate::credentials::key_pair::{Jwk, JwkSet, KeyPair};
+use crate::credentials::key_pair::KeyPair;
 use crate::credentials::signing;
-use crate::credentials::trust::{Gateway, PublicKeys};
-use crate::error::Error;
+use crate::credentials::trust::Gateway;
 use crate::names;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::jiff::Timestamp;
@@ -25,10 +29,7 @@ const STOPPED: &str = "RotationStopped";
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     pub status: CredentialsStatus,
-    /// What keeps them from being as asked, and does not come right by itself.
-    pub problem: Option<(&'static str, String)>,
-    /// What is to be said although they are.
-    pub remark: Option<(&'static str, String)>,
+    pub state: State,
     /// None where the tenant signs nothing.
     pub keys: Option<PublicKeys>,
     /// When time changes something.
@@ -59,12 +60,12 @@ pub async fn tend(writer: &Writer, store: &Store, tenant: &ValidTenant, platform
                         "there are {MOST} encryption keys, and no more are made: the key {} goes on being the one to encrypt with",
                         status.key_id
                     );
-                    outcome.remark = Some((STOPPED, message));
+                    outcome.state.remark(Note::new(STOPPED, message));
                 }
                 outcome.status.encryption_key = Some(status);
                 due.extend(next);
             }
-            Err(lost) => outcome.problem = Some((LOST, lost)),
+            Err(lost) => outcome.state = State::Stalled(Note::new(LOST, lost)),
         }
     }
     let left = due.into_iter().min().map(|next| next.duration_since(now));
@@ -82,13 +83,13 @@ pub fn published(owner: &Identity) -> Key {
 }
 
 fn config_map(owner: &Identity, set: &JwkSet) -> Desired {
-    let meta = plan::meta(owner, &owner.tenant, names::JWKS);
+    let meta = metadata::meta(owner, &owner.tenant, names::JWKS);
     let object = ConfigMap {
         metadata: meta.clone(),
         data: Some(BTreeMap::from([(names::JWKS_FILE.to_string(), set.text())])),
         ..ConfigMap::default()
     };
-    plan::desired(Kind::ConfigMap, &meta, &object)
+    metadata::desired(Kind::ConfigMap, &meta, &object)
 }
 
 async fn sign(
@@ -98,7 +99,7 @@ async fn sign(
     platform: &Platform,
     now: Timestamp,
 ) -> Result<(SigningKeyStatus, PublicKeys, Timestamp), Error> {
-    let owner = &tenant.owner;
+    let owner = &tenant.core.owner;
     let found = secret::read(writer, owner, names::SIGNING_KEY_SECRET).await?;
     if found.is_none() && store.get(&owner.tenant, &published(owner)).is_none() {
         // First what is seen without reading Secrets, so that nobody who is interrupted here leaves a key behind unseen.
@@ -112,7 +113,7 @@ async fn sign(
     let turn = signing::turn(
         owner,
         found.as_ref(),
-        &tenant.rotation,
+        &tenant.core.rotation,
         now,
         |current, next| seen.is_known(current, next),
         &seen,
@@ -134,7 +135,7 @@ struct Seen<'a> {
 impl Seen<'_> {
     /// Whether all who tell of one key tell of another too. What is carried beside lets nobody in.
     fn is_known(&self, current: &Jwk, next: &Jwk) -> bool {
-        let mut tellers = tellers(self.store, &self.tenant.owner, self.platform);
+        let mut tellers = tellers(self.store, &self.tenant.core.owner, self.platform);
         tellers.all(|live| {
             let told = live.value.to_string();
             routes::is_carrier(self.platform, &live) || !told.contains(&current.kid) || told.contains(&next.kid)
@@ -144,7 +145,7 @@ impl Seen<'_> {
     /// Each key set by which a gateway knows tokens, where one of these keys is in it.
     fn asked(&self, set: &JwkSet) -> Vec<String> {
         let to = self.platform.gateway.as_ref();
-        tellers(self.store, &self.tenant.owner, self.platform)
+        tellers(self.store, &self.tenant.core.owner, self.platform)
             .filter(|live| !routes::is_carrier(self.platform, live))
             .filter_map(|live| to?.controller.asked(&live.key, &live.value))
             .filter(|asked| set.ids().any(|kid| asked.contains(kid)))
@@ -162,7 +163,7 @@ impl Gateway for Seen<'_> {
     }
 
     fn carries(&self, sets: &[JwkSet]) -> bool {
-        let owner = &self.tenant.owner;
+        let owner = &self.tenant.core.owner;
         let keys = PublicKeys {
             carried: sets.to_vec(),
             ..PublicKeys::default()
@@ -191,7 +192,7 @@ fn tellers(store: &Store, owner: &Identity, platform: &Platform) -> impl Iterato
 type Encrypted = Result<(EncryptionKeyStatus, Option<Timestamp>), String>;
 
 async fn encrypt(writer: &Writer, tenant: &ValidTenant, now: Timestamp) -> Result<Encrypted, Error> {
-    let owner = &tenant.owner;
+    let owner = &tenant.core.owner;
     let found = secret::read(writer, owner, names::ENCRYPTION_KEY_SECRET).await?;
     let told = tenant.told.encryption_key.clone().unwrap_or_default().key_ids;
     let turn = encryption::turn(
@@ -199,7 +200,7 @@ async fn encrypt(writer: &Writer, tenant: &ValidTenant, now: Timestamp) -> Resul
         found.as_ref(),
         &told,
         &tenant.abandoned_keys,
-        &tenant.rotation,
+        &tenant.core.rotation,
         now,
         encryption::Key::random,
     );
@@ -289,6 +290,7 @@ pub async fn withdraw(writer: &Writer, owner: &Identity) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::tenant::fixtures::{acme, platform};
+    use crate::tenant::plan;
     use serde_json::json;
 
     /// A tenant that knows tokens by its own keys, of which there are these.
@@ -364,7 +366,7 @@ mod tests {
         let kids = BTreeSet::from([a.kid.as_str()]);
         let store = told(&tenant);
         let mut replaced = 0;
-        for live in tellers(&store, &tenant.owner, &platform()) {
+        for live in tellers(&store, &tenant.core.owner, &platform()) {
             let mut value = live.value.clone();
             if replace(&mut value, &kids, "nobody") {
                 replaced += 1;

@@ -1,19 +1,19 @@
 //! Makes a planned environment real, stage by stage: nothing of a stage is written before the one before it holds.
 
-use super::drain::{self, Mode};
+use super::drain;
 use super::plan::{self, Environment, Platform};
 use super::validate::Attachment;
 use super::{ValidTenant, claims, grants, own_keys, routes, workload};
 use crate::api::DeletionPolicy;
-use crate::cluster::write::Outcome;
-use crate::cluster::{Desired, Identity, Key, Kind, Live, Store, Writer, secret};
+use crate::capability::{Capability, Note, State};
+use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, secret, write::Outcome};
+use crate::conditions::reason;
 use crate::database::claim::Placement;
-use crate::database::tend::{self, Outcome as Data, Problem, Tending};
-use crate::database::{Databases, release, servers};
-use crate::error::Error;
-use crate::gateway::standing::Standing;
+use crate::database::tend::{self, Outcome as Data, Tending};
+use crate::database::{self, Databases, release, servers};
 use crate::names;
 use crate::quantity::Amount;
+use crate::{credentials, gateway};
 use futures::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -30,18 +30,15 @@ const QUOTA_GLANCE: Duration = Duration::from_millis(10);
 pub enum Progress {
     /// Something is under way that ends by itself; what it is.
     Namespaces(String),
-    /// The namespaces are as they should be; the database is not, and why.
-    Database {
-        problem: Problem,
-        /// Whether the workloads were begun, and run: they need no more than a Secret.
-        running: bool,
+    /// The namespaces are as they should be; the resources of this capability are not.
+    Part {
+        capability: &'static Capability,
+        state: State,
+        /// Why nothing is known of the workloads; None where they were begun, and run.
+        unseen: Option<Note>,
     },
-    /// The tenant's own keys are not as they should be, and why; the rest was gone on with.
-    Credentials(String),
     /// The namespaces are as they should be; the workloads are not, and why.
     Workloads(workload::Unavailable),
-    /// All else is as it should be; what leads to it is not, and why.
-    Gateway(Standing),
     /// Everything was observed as asked.
     Complete,
 }
@@ -80,14 +77,12 @@ pub async fn provision(
     platform: &Platform,
     policy: DeletionPolicy,
 ) -> Result<Provisioned, Error> {
-    let (store, owner) = (&*databases.store, &tenant.owner);
+    let (store, owner) = (&*databases.store, &tenant.core.owner);
     claims::take_id(writer, owner, platform).await?;
     // What another has is missing, and nothing else.
     let (hosts, refusal) = claims::take_hosts(writer, store, tenant, platform).await?;
-    let tenant = ValidTenant {
-        hosts,
-        ..tenant.clone()
-    };
+    let mut tenant = tenant.clone();
+    tenant.core.hosts = hosts;
     let provisioned = provision_rest(writer, databases, tenant, platform, policy).await?;
     refusal.map_or(Ok(provisioned), Err)
 }
@@ -99,7 +94,7 @@ async fn provision_rest(
     platform: &Platform,
     policy: DeletionPolicy,
 ) -> Result<Provisioned, Error> {
-    let (store, owner) = (&*databases.store, &tenant.owner);
+    let (store, owner) = (&*databases.store, &tenant.core.owner);
     let placed = match &tenant.database {
         Some(database) => Some(databases.place(writer, owner, database).await?),
         None => None,
@@ -122,7 +117,7 @@ async fn provision_rest(
         admission: _,
         routes: _,
     } = environment;
-    let owner = &tenant.owner;
+    let owner = &tenant.core.owner;
 
     apply(writer, owner, &namespaces).await?;
     apply(writer, owner, &bindings).await?;
@@ -148,64 +143,73 @@ async fn provision_rest(
     }
     apply(writer, owner, &access).await?;
     apply(writer, owner, &configuration).await?;
-    let credentials = own_keys::tend(writer, store, &tenant, platform).await?;
-    tenant.signing_key.clone_from(&credentials.keys);
-    let (data, left) = database(writer, databases, &tenant, placed).await?;
+    let own_keys = own_keys::tend(writer, store, &tenant, platform).await?;
+    tenant.signing_key.clone_from(&own_keys.keys);
+    let (data, left) = tend_database(writer, databases, &tenant, placed).await?;
     if let Some(data) = &data {
         if let Some(attachment) = &mut tenant.attachment {
             attachment.revision = data.revision.clone();
         }
-        if data.revision.is_none() && !tenant.is_shut() {
-            let problem = data.problem.clone().unwrap_or_else(not_yet);
-            let progress = Progress::Database {
-                problem,
-                running: false,
+        if data.revision.is_none() && !tenant.core.is_shut() {
+            let state = match &data.state {
+                State::Ready(_) => {
+                    State::Progressing(Note::new(reason::PROGRESSING, "the credentials are not published yet"))
+                }
+                state => state.clone(),
+            };
+            let progress = Progress::Part {
+                capability: &database::CAPABILITY,
+                state,
+                unseen: Some(Note::new(reason::PROGRESSING, "they need the database's credentials")),
             };
             return Ok(Provisioned {
                 database: Some(data.clone()),
-                credentials: Some(credentials),
+                credentials: Some(own_keys),
                 ..progress.into()
             });
         }
     }
-    let workloads = wake(store, owner, plan::workloads(&tenant), tenant.suspend);
+    let workloads = wake(store, owner, plan::workloads(&tenant), tenant.core.suspend);
     apply(writer, owner, &workloads).await?;
-    let gateway = routes::tend(writer, store, &tenant, platform).await?;
+    let way_in = routes::tend(writer, store, &tenant, platform).await?;
     // Last what the former workloads stood on, now that none of them needs it.
     prune(writer, without_carriers(stale, &tenant, platform)).await?;
     let deployments = workloads.iter().filter(|desired| desired.key.kind == Kind::Deployment);
     let live = deployments.map(|desired| (desired.key.name.clone(), store.get(&owner.tenant, &desired.key)));
     let progress = if let Some(waiting) = leaving.or(left) {
         Progress::Namespaces(waiting)
-    } else if tenant.quarantine.is_some() {
+    } else if tenant.core.quarantine.is_some() {
         // Cut off, workloads need not come right.
         Progress::Complete
-    } else if let Some((_, message)) = &credentials.problem {
-        Progress::Credentials(message.clone())
+    } else if own_keys.state.problem().is_some() {
+        Progress::Part {
+            capability: &credentials::CAPABILITY,
+            state: own_keys.state.clone(),
+            unseen: Some(Note::new(reason::CREDENTIALS_NOT_READY, "what runs goes on")),
+        }
     } else if let Some(unavailable) = workload::judge(live) {
         Progress::Workloads(unavailable)
-    } else if let Some(problem) = data.as_ref().and_then(|data| data.problem.clone()) {
-        Progress::Database { problem, running: true }
     } else {
-        match gateway.as_ref().map(|gateway| &gateway.standing) {
-            None | Some(Standing::Ready) => Progress::Complete,
-            Some(standing) => Progress::Gateway(standing.clone()),
-        }
+        let parts = [
+            (&database::CAPABILITY, data.as_ref().map(|data| &data.state)),
+            (&gateway::CAPABILITY, way_in.as_ref().map(|way_in| &way_in.state)),
+        ];
+        let unready = parts.into_iter().find_map(|(capability, state)| {
+            let state = state.filter(|state| state.problem().is_some())?.clone();
+            Some((capability, state))
+        });
+        unready.map_or(Progress::Complete, |(capability, state)| Progress::Part {
+            capability,
+            state,
+            unseen: None,
+        })
     };
     Ok(Provisioned {
         progress,
         database: data,
-        credentials: Some(credentials),
-        gateway,
+        credentials: Some(own_keys),
+        gateway: way_in,
     })
-}
-
-fn not_yet() -> Problem {
-    Problem {
-        reason: "Progressing",
-        message: "the credentials are not published yet".into(),
-        stuck: false,
-    }
 }
 
 /// How pods come to the server, as far as that is known before there are credentials.
@@ -219,7 +223,7 @@ fn attachment(databases: &Databases, placement: &Placement) -> Option<Attachment
 }
 
 /// Sees to the tenant's database; where it asks for none any more, lets go of what it had. Returns what that waits for too.
-async fn database(
+async fn tend_database(
     writer: &Writer,
     databases: &Databases,
     tenant: &ValidTenant,
@@ -230,7 +234,7 @@ async fn database(
             let tending = Tending {
                 databases,
                 writer,
-                tenant,
+                tenant: &tenant.core,
                 database,
                 placement: &placement,
             };
@@ -238,11 +242,11 @@ async fn database(
         }
         (_, Some(Err(why))) => Ok((Some(tend::unplaced(why)), None)),
         _ => {
-            let had = databases.placement(&tenant.owner);
+            let had = databases.placement(&tenant.core.owner);
             if had.is_some_and(|placement| !placement.retained) {
-                secret::withdraw(writer, &tenant.owner, names::DATABASE_SECRET).await?;
+                secret::withdraw(writer, &tenant.core.owner, names::DATABASE_SECRET).await?;
                 // Only the Tenant's own deletion ends its data: one field of a plan must not.
-                let waiting = release::release(databases, writer, &tenant.owner, Mode::Retain).await?;
+                let waiting = release::release(databases, writer, &tenant.core.owner, DeletionPolicy::Retain).await?;
                 return Ok((None, waiting));
             }
             Ok((None, None))
@@ -415,7 +419,6 @@ async fn leave_namespaces(
     planned: &HashSet<Key>,
     policy: DeletionPolicy,
 ) -> Result<Option<String>, Error> {
-    let mode = Mode::from(policy);
     let mut waiting = Vec::new();
     for namespace in store.of(&owner.tenant).into_values() {
         // What was retained once stays retained: only its Tenant's deletion may end it.
@@ -424,7 +427,7 @@ async fn leave_namespaces(
             && !planned.contains(&namespace.key)
             && namespace.label(names::RETAINED).is_none();
         if leaves {
-            waiting.extend(drain::drain(writer, store, owner, platform, &namespace, mode).await?);
+            waiting.extend(drain::drain(writer, store, owner, platform, &namespace, policy).await?);
         }
     }
     Ok((!waiting.is_empty()).then(|| waiting.join("; ")))

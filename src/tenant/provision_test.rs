@@ -1,8 +1,9 @@
 //! What is removed because nobody asks for it any more.
 
 use super::*;
-use crate::credentials::key_pair::{JwkSet, KeyPair};
-use crate::credentials::trust::PublicKeys;
+use crate::capability::{jwks::JwkSet, jwks::PublicKeys};
+use crate::cluster::metadata;
+use crate::credentials::key_pair::KeyPair;
 use crate::tenant::fixtures::{ID, acme, platform};
 use serde_json::json;
 
@@ -15,7 +16,7 @@ fn owner() -> Identity {
 
 /// An object that bears the tenant's marks.
 fn marked(store: &Store, kind: Kind, namespace: &str, name: &str) {
-    let meta = plan::meta(&owner(), namespace, name);
+    let meta = metadata::meta(&owner(), namespace, name);
     let mut value = json!({"apiVersion": kind.resource().api_version, "kind": kind.as_str(), "metadata": meta});
     value["metadata"]["uid"] = json!(format!("{kind} {namespace}/{name}"));
     value["metadata"]["resourceVersion"] = json!("1");

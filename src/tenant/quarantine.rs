@@ -1,83 +1,12 @@
 //! Whether a tenant that was found to reach another is cut off, where its tier asks for it. Pure; the clock is an argument.
 
-use super::status::kind;
 use crate::api::{Direction, Opener, TenantStatus, TenantTier, ViolationResponse};
-use crate::cluster::Live;
-use crate::isolation::check::{API_ACCESS, Severity};
-use crate::names;
-use crate::time::{after, seconds};
+use crate::capability::Quarantine;
+use crate::conditions::kind;
+use crate::proof::check::{API_ACCESS, Severity};
+use crate::time::seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// How long nothing must have been found, where the tier does not say.
-const PERIOD: Duration = Duration::from_secs(600);
-
-/// Why what would be tried as the tenant is not.
-pub const UNTRIED: &str = "the tenant is in quarantine, and closed to itself";
-
-/// A tenant's quarantine, as its namespaces say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quarantine {
-    pub since: Timestamp,
-    /// The check that last found that the tenant reaches another.
-    pub found_by: String,
-    /// Since when nothing is found of it; None while something is.
-    pub clean_since: Option<Timestamp>,
-}
-
-impl Quarantine {
-    /// What a namespace of the tenant says.
-    pub fn read(namespace: Option<&Live>) -> Option<Self> {
-        let namespace = namespace?;
-        Some(Self {
-            since: namespace.annotation(names::QUARANTINED_SINCE)?.parse().ok()?,
-            found_by: namespace.annotation(names::QUARANTINED_BY).unwrap_or_default().into(),
-            clean_since: namespace
-                .annotation(names::QUARANTINE_CLEAN_SINCE)
-                .and_then(|time| time.parse().ok()),
-        })
-    }
-
-    /// How a namespace says it.
-    pub fn annotations(&self) -> BTreeMap<String, String> {
-        let clean = self.clean_since.map(|time| time.to_string());
-        let entries = [
-            (names::QUARANTINED_SINCE, Some(self.since.to_string())),
-            (names::QUARANTINED_BY, Some(self.found_by.clone())),
-            (names::QUARANTINE_CLEAN_SINCE, clean),
-        ];
-        let entries = entries.into_iter();
-        entries
-            .filter_map(|(key, value)| Some((key.to_string(), value?)))
-            .collect()
-    }
-
-    /// When it ends if nothing more is found; None while something is.
-    pub fn until(&self, tier: &TenantTier) -> Option<Timestamp> {
-        let asked = tier.spec.isolation.as_ref().and_then(|isolation| {
-            let asked = isolation.quarantine_period.as_ref()?;
-            asked.parse::<kube::core::Duration>().ok()
-        });
-        let period = asked
-            .filter(|period| !period.is_negative())
-            .map_or(PERIOD, Duration::from);
-        Some(after(self.clean_since?, period))
-    }
-
-    /// What to tell people, the tenant's own among them: whom it concerns is not theirs to know.
-    pub fn message(&self) -> String {
-        let found = match self.clean_since {
-            Some(since) => format!("nothing more is found since {since}, and it ends by itself"),
-            None => "it goes on for as long as that is found".into(),
-        };
-        format!(
-            "in quarantine since {}: {} found that the tenant reaches another; its network and its database logins are closed; {found}",
-            self.since, self.found_by
-        )
-    }
-}
 
 /// Whether tenants of this tier are cut off at all.
 pub fn is_asked_for(tier: &TenantTier) -> bool {

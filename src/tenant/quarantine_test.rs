@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::{IsolationStatus, IsolationViolation};
+use crate::cluster::Live;
 use crate::tenant::fixtures::tier;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;

@@ -4,12 +4,12 @@ use super::ValidTenant;
 use super::plan::Platform;
 use super::provision::apply;
 use crate::api::{ApiKey, ApiKeyStatus, GatewayStatus, Tenant};
-use crate::cluster::{Desired, Identity, Live, Store, Writer, diff::difference, secret};
-use crate::error::Error;
+use crate::capability::State;
+use crate::cluster::{Desired, Error, Identity, Live, Store, Writer, diff::difference, secret};
 use crate::gateway::single_keys::{self, Slots};
 use crate::gateway::standing::{Standing, judge, of_object};
 use crate::gateway::way::Key;
-use crate::gateway::{Attachment, Way, certificates, keys};
+use crate::gateway::{Attachment, certificates, keys};
 use crate::names;
 use crate::postgres::secret::Password;
 use k8s_openapi::jiff::Timestamp;
@@ -23,7 +23,7 @@ pub const UNSEEN: &str = "the Gateway was not looked at yet";
 /// A tenant's way in, as it was found.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    pub standing: Standing,
+    pub state: State,
     pub status: GatewayStatus,
     /// When time changes something.
     pub again: Option<Duration>,
@@ -46,7 +46,7 @@ fn fresh() -> String {
 
 /// Sees to the Secret with the tenant's API keys, and to those with one each where the gateway wants such.
 async fn keys(writer: &Writer, tenant: &ValidTenant, wanted: &[Key], are_single: bool) -> Result<Known, Error> {
-    let owner = &tenant.owner;
+    let owner = &tenant.core.owner;
     if wanted.is_empty() {
         if tenant.had_keys {
             withdraw_keys(writer, owner).await?;
@@ -55,7 +55,7 @@ async fn keys(writer: &Writer, tenant: &ValidTenant, wanted: &[Key], are_single:
     }
     let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
     let now = Timestamp::now();
-    let mut ring = keys::turn(owner, wanted, found.as_ref(), &tenant.rotation, now, fresh);
+    let mut ring = keys::turn(owner, wanted, found.as_ref(), &tenant.core.rotation, now, fresh);
     let before = single_keys::told(found.as_ref());
     let slots = match are_single {
         true => single_keys::slots(wanted, &before),
@@ -191,7 +191,7 @@ pub fn carriers(tenant: &ValidTenant, platform: &Platform) -> Vec<Desired> {
     let carriers = to
         .filter(|_| keys.is_some_and(|keys| !keys.carried.is_empty()))
         .and_then(|to| {
-            let way = Way::of(tenant, &to.shared_hosts)?;
+            let way = tenant.way_in(&to.shared_hosts)?;
             Some(to.controller.carriers(&way, to))
         });
     carriers.unwrap_or_default()
@@ -250,7 +250,7 @@ pub async fn tend(
     let Some((to, mut way)) = platform
         .gateway
         .as_ref()
-        .and_then(|to| Some((to, Way::of(tenant, &to.shared_hosts)?)))
+        .and_then(|to| Some((to, tenant.way_in(&to.shared_hosts)?)))
     else {
         // Without hosts nothing leads in; whoever has a key keeps it for when something does.
         if tenant.gateway.is_none() {
@@ -266,7 +266,7 @@ pub async fn tend(
     let status = GatewayStatus {
         endpoints: to.endpoints(&way),
         api_keys: status,
-        certificates: certificates::status(&way, |key| store.get(&tenant.owner.tenant, key)),
+        certificates: certificates::status(&way, |key| store.get(&tenant.core.owner.tenant, key)),
     };
     let missing = to.controller.kinds().iter().find(|kind| !store.has_listed(**kind));
     if let Some(missing) = missing {
@@ -274,7 +274,7 @@ pub async fn tend(
             "the cluster's {missing}s are not known yet: it may lack that kind"
         ));
         return Ok(Some(Outcome {
-            standing,
+            state: standing.into(),
             status,
             again,
         }));
@@ -287,12 +287,12 @@ pub async fn tend(
         .cloned()
         .partition(|object| object.key.kind.is_route());
     // Who is let in is said before anything leads in.
-    apply(writer, &tenant.owner, &others).await?;
+    apply(writer, &tenant.core.owner, &others).await?;
     let (routes, barred) = bar(store, tenant, to, routes);
     lead_in(writer, store, tenant, to, routes).await?;
     let judge = || {
         judge(to, &written.objects, &written.unmet, |key| {
-            store.get(&tenant.owner.tenant, key)
+            store.get(&tenant.core.owner.tenant, key)
         })
     };
     let standing = unknown.unwrap_or_else(judge);
@@ -311,7 +311,7 @@ pub async fn tend(
         (standing, _) => standing,
     };
     Ok(Some(Outcome {
-        standing,
+        state: standing.into(),
         status,
         again,
     }))
@@ -326,7 +326,7 @@ async fn lead_in(
     to: &Attachment,
     routes: Vec<Desired>,
 ) -> Result<(), Error> {
-    let owner = &tenant.owner;
+    let owner = &tenant.core.owner;
     let planned: Vec<&Value> = routes.iter().map(|route| &route.value).collect();
     let is_guarded = |route: &&Desired| to.controller.guard(&route.key, &route.value).is_some();
     let mut held = Vec::new();
@@ -369,9 +369,9 @@ fn bar(store: &Store, tenant: &ValidTenant, to: &Attachment, routes: Vec<Desired
         let Some(guard) = to.controller.guard(&route.key, &route.value) else {
             return route;
         };
-        let live = store.get(&tenant.owner.tenant, &route.key);
+        let live = store.get(&tenant.core.owner.tenant, &route.key);
         let is_serving = live.is_some_and(|live| !to.controller.is_barred(&live.value));
-        let guard = store.get(&tenant.owner.tenant, &guard);
+        let guard = store.get(&tenant.core.owner.tenant, &guard);
         let is_guarded = guard.is_some_and(|guard| of_object(to, &guard).is_ok());
         match is_serving || is_guarded {
             true => route,

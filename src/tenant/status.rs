@@ -3,56 +3,22 @@
 use super::ValidTenant;
 use super::own_keys::Outcome as OwnKeys;
 use super::provision::Progress;
-use super::quarantine::Quarantine;
 use super::routes::Outcome as Routes;
 use crate::api::{
     Allowed, CredentialsStatus, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView,
     TenantViewSpec, Usage,
 };
-use crate::cluster::{Identity, Kind, Live};
+use crate::capability::{Capability, Quarantine, State};
+use crate::cluster::{Identity, Kind, Live, metadata};
+use crate::conditions::{ConditionUpdate, kind, merge, reason};
 use crate::database::tend::Outcome as Data;
-use crate::gateway::standing::Standing;
 use crate::names;
 use crate::quantity::Amount;
 use crate::time::seconds;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use crate::{credentials, database, gateway};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-/// The types of conditions.
-pub mod kind {
-    pub const READY: &str = "Ready";
-    pub const RECONCILING: &str = "Reconciling";
-    pub const STALLED: &str = "Stalled";
-    pub const NAMESPACES_READY: &str = "NamespacesReady";
-    pub const DATABASE_READY: &str = "DatabaseReady";
-    pub const CREDENTIALS_READY: &str = "CredentialsReady";
-    pub const GATEWAY_READY: &str = "GatewayReady";
-    pub const WORKLOADS_AVAILABLE: &str = "WorkloadsAvailable";
-    pub const ISOLATED: &str = "Isolated";
-}
-
-/// The reasons of conditions.
-pub mod reason {
-    pub const READY: &str = "Ready";
-    pub const SUSPENDED: &str = "Suspended";
-    pub const QUARANTINED: &str = "Quarantined";
-    pub const PROGRESSING: &str = "Progressing";
-    pub const DATABASE_NOT_READY: &str = "DatabaseNotReady";
-    pub const CREDENTIALS_NOT_READY: &str = "CredentialsNotReady";
-    pub const GATEWAY_NOT_READY: &str = "GatewayNotReady";
-    pub const WORKLOADS_UNAVAILABLE: &str = "WorkloadsUnavailable";
-    pub const TIER_NOT_FOUND: &str = "TierNotFound";
-    pub const INVALID_SPEC: &str = "InvalidSpec";
-    pub const TERMINATING: &str = "Terminating";
-    pub const DRAIN_BLOCKED: &str = "DrainBlocked";
-    pub const CONFLICT: &str = "Conflict";
-    pub const IDLE: &str = "Idle";
-    pub const NONE: &str = "NoWorkloads";
-}
-
-/// A condition's message is cut here, in bytes: a status must stay small.
-pub(super) const MAX_MESSAGE: usize = 1024;
 /// Usage alone is no reason to write more often than this.
 const USAGE_PERIOD: SignedDuration = SignedDuration::from_mins(5);
 /// Nor when it moved by less than this.
@@ -73,9 +39,8 @@ impl Verdict {
     /// Whether it ends by itself soon, so that saying so at once would only be noise.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Planned(Progress::Complete | Progress::Credentials(_)) | Self::Stalled { .. } => false,
-            Self::Planned(Progress::Database { problem, .. }) => !problem.stuck,
-            Self::Planned(Progress::Gateway(standing)) => matches!(standing, Standing::Waiting(_)),
+            Self::Planned(Progress::Complete) | Self::Stalled { .. } => false,
+            Self::Planned(Progress::Part { state, .. }) => !state.is_stalled(),
             // Kubernetes may still come round; whether it does is told by time.
             Self::Planned(Progress::Workloads(_) | Progress::Namespaces(_)) | Self::Waiting { .. } => true,
         }
@@ -105,7 +70,7 @@ pub fn status(
     let generation = tenant.metadata.generation;
     let id = valid
         .filter(|_| !namespaces.is_empty())
-        .map(|valid| valid.owner.id.clone())
+        .map(|valid| valid.core.owner.id.clone())
         .or(old.id);
     let has_database = valid.is_none_or(|valid| valid.database.is_some());
     let database = data
@@ -126,11 +91,16 @@ pub fn status(
     let gateway = seen.gateway.map(|gateway| gateway.status.clone());
     let gateway = gateway.or(old.gateway).filter(|_| has_gateway);
     let is_led_to = gateway.is_some() || valid.is_some_and(|valid| valid.gateway.is_some());
+    let core = valid.map(|valid| &valid.core);
+    let part = |capability: &Capability, state: Option<&State>| match state {
+        Some(state) => capability.condition(state, core),
+        None => unseen(verdict, capability),
+    };
     let conditions = conditions(verdict, valid)
         .into_iter()
-        .chain(known.then(|| database_ready(verdict, valid, data)))
-        .chain(has_keys.then(|| credentials_ready(verdict, seen.credentials)))
-        .chain(is_led_to.then(|| gateway_ready(verdict, valid, seen.gateway)))
+        .chain(known.then(|| part(&database::CAPABILITY, data.map(|data| &data.state))))
+        .chain(has_keys.then(|| part(&credentials::CAPABILITY, seen.credentials.map(|seen| &seen.state))))
+        .chain(is_led_to.then(|| part(&gateway::CAPABILITY, seen.gateway.map(|seen| &seen.state))))
         .map(|new| merge(new, &old.conditions, generation, now))
         .collect();
     TenantStatus {
@@ -222,7 +192,11 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
         id: status.id.clone(),
         display_name: tenant.spec.display_name.clone(),
         tier: tenant.spec.tier.clone(),
-        conditions: status.conditions.iter().map(super::isolated::veiled).collect(),
+        conditions: status
+            .conditions
+            .iter()
+            .map(crate::isolation::condition::veiled)
+            .collect(),
         namespaces: status.namespaces.clone(),
         effective: status.effective.clone(),
         database: status.database.clone(),
@@ -235,7 +209,7 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
 /// The view as an object.
 pub fn view_object(owner: &Identity, spec: TenantViewSpec) -> TenantView {
     let mut view = TenantView::new(&owner.tenant, spec);
-    view.metadata = super::plan::meta(owner, &owner.tenant, &owner.tenant);
+    view.metadata = metadata::meta(owner, &owner.tenant, &owner.tenant);
     view
 }
 
@@ -268,14 +242,14 @@ pub fn usage<'a>(quotas: impl Iterator<Item = &'a Live>, now: Timestamp) -> Usag
 }
 
 fn effective(valid: &ValidTenant) -> Effective {
-    let network = &valid.network;
+    let network = &valid.core.network;
     let unbounded = Allowed {
         service_types: Some(Vec::new()),
         annotations: Some(Vec::new()),
         ..Allowed::default()
     };
     Effective {
-        isolation: valid.isolation,
+        isolation: valid.core.isolation,
         pod_security: valid.pod_security,
         quota: valid.quota.clone(),
         network: EffectiveNetwork {
@@ -291,27 +265,19 @@ fn effective(valid: &ValidTenant) -> Effective {
                 })
                 .collect(),
         },
-        allowed: Some(valid.allowed.clone()).filter(|allowed| *allowed != unbounded),
+        allowed: Some(valid.core.allowed.clone()).filter(|allowed| *allowed != unbounded),
         workloads: valid.workloads.iter().map(|workload| workload.name.clone()).collect(),
     }
 }
 
-/// What each condition says, before times and generations.
-pub(super) struct Said {
-    pub kind: &'static str,
-    pub status: &'static str,
-    pub reason: &'static str,
-    pub message: String,
-}
-
-fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
-    let say = |kind, status, reason, message: &str| Said {
+fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUpdate> {
+    let say = |kind, status, reason, message: &str| ConditionUpdate {
         kind,
         status,
         reason,
         message: message.to_string(),
     };
-    let suspended = valid.is_some_and(|valid| valid.suspend);
+    let suspended = valid.is_some_and(|valid| valid.core.suspend);
     let workloads = valid.map_or(0, |valid| valid.workloads.len());
     let available = || match workloads {
         0 => ("True", reason::NONE, "no workloads are asked for".to_string()),
@@ -319,7 +285,7 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
     };
     let ready = |status, reason, message: &str| say(kind::READY, status, reason, message);
     let quarantine = valid
-        .and_then(|valid| valid.quarantine.as_ref())
+        .and_then(|valid| valid.core.quarantine.as_ref())
         .map(Quarantine::message);
     let (first, moving, stalled, namespaces, running) = match verdict {
         Verdict::Planned(Progress::Complete) if quarantine.is_some() => {
@@ -364,51 +330,23 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
             ("False", reason::PROGRESSING, message.clone()),
             ("Unknown", reason::PROGRESSING, "the namespaces come first".to_string()),
         ),
-        Verdict::Planned(Progress::Database { problem, running }) => {
-            let message = format!("database: {}", problem.message);
-            let said = (reason::DATABASE_NOT_READY, message.clone());
+        Verdict::Planned(Progress::Part {
+            capability,
+            state,
+            unseen,
+        }) => {
+            let problem = state.problem().map(|note| note.message.as_str()).unwrap_or_default();
+            let message = format!("{}: {problem}", capability.name);
+            let said = (capability.not_ready, message.clone());
             (
-                ready("False", reason::DATABASE_NOT_READY, &message),
-                (!problem.stuck).then(|| said.clone()),
-                problem.stuck.then_some(said),
+                ready("False", capability.not_ready, &message),
+                (!state.is_stalled()).then(|| said.clone()),
+                state.is_stalled().then_some(said),
                 ("True", reason::READY, "bounds and access are in place".to_string()),
-                match (running, workloads) {
-                    (_, 0) | (true, _) => available(),
-                    (false, _) => (
-                        "Unknown",
-                        reason::PROGRESSING,
-                        "they need the database's credentials".to_string(),
-                    ),
+                match (unseen, workloads) {
+                    (_, 0) | (None, _) => available(),
+                    (Some(note), _) => ("Unknown", note.reason, note.message.clone()),
                 },
-            )
-        }
-        Verdict::Planned(Progress::Credentials(message)) => {
-            let message = format!("credentials: {message}");
-            (
-                ready("False", reason::CREDENTIALS_NOT_READY, &message),
-                None,
-                Some((reason::CREDENTIALS_NOT_READY, message)),
-                ("True", reason::READY, "bounds and access are in place".to_string()),
-                (
-                    "Unknown",
-                    reason::CREDENTIALS_NOT_READY,
-                    "what runs goes on".to_string(),
-                ),
-            )
-        }
-        Verdict::Planned(Progress::Gateway(standing)) => {
-            let (message, stuck) = match standing {
-                Standing::Ready => (String::new(), false),
-                Standing::Waiting(message) => (format!("gateway: {message}"), false),
-                Standing::Refused { message, .. } => (format!("gateway: {message}"), true),
-            };
-            let said = (reason::GATEWAY_NOT_READY, message.clone());
-            (
-                ready("False", reason::GATEWAY_NOT_READY, &message),
-                (!stuck).then(|| said.clone()),
-                stuck.then_some(said),
-                ("True", reason::READY, "bounds and access are in place".to_string()),
-                available(),
             )
         }
         Verdict::Planned(Progress::Workloads(unavailable)) => {
@@ -439,7 +377,7 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
         ),
     };
     let flag = |kind, said: Option<(&'static str, String)>, otherwise: &str| match said {
-        Some((reason, message)) => Said {
+        Some((reason, message)) => ConditionUpdate {
             kind,
             status: "True",
             reason,
@@ -448,14 +386,14 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
         None => say(kind, "False", reason::IDLE, otherwise),
     };
     let (status, reason, message) = namespaces;
-    let namespaces = Said {
+    let namespaces = ConditionUpdate {
         kind: kind::NAMESPACES_READY,
         status,
         reason,
         message,
     };
     let (status, reason, message) = running;
-    let running = Said {
+    let running = ConditionUpdate {
         kind: kind::WORKLOADS_AVAILABLE,
         status,
         reason,
@@ -470,132 +408,19 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<Said> {
     ]
 }
 
-/// What to say of a part that things did not come to.
-fn unseen(verdict: &Verdict, first: &str) -> (&'static str, &'static str, String) {
-    match verdict {
-        Verdict::Planned(_) => ("Unknown", reason::PROGRESSING, first.into()),
-        Verdict::Stalled { reason, .. } => ("Unknown", reason, "what was there before is left as it is".into()),
-        Verdict::Waiting { reason, message } => ("Unknown", reason, message.clone()),
-    }
-}
-
-/// How the database stands, whatever becomes of the rest.
-fn database_ready(verdict: &Verdict, valid: Option<&ValidTenant>, data: Option<&Data>) -> Said {
-    let (status, reason, message) = match (data, verdict) {
-        (
-            Some(Data {
-                problem: Some(problem), ..
-            }),
-            _,
-        ) => ("False", problem.reason, problem.message.clone()),
-        (Some(_), _) if valid.is_some_and(|valid| valid.quarantine.is_some()) => (
-            "False",
-            reason::QUARANTINED,
-            "nobody is let in while the tenant is in quarantine; all data is kept".into(),
-        ),
-        (Some(_), _) if valid.is_some_and(|valid| valid.suspend) => {
-            ("False", reason::SUSPENDED, "nobody is let in; all data is kept".into())
-        }
-        (
-            Some(Data {
-                remark: Some((reason, message)),
-                ..
-            }),
-            _,
-        ) => ("True", *reason, message.clone()),
-        (Some(_), _) => (
-            "True",
-            reason::READY,
-            "the server has it as asked, and the credentials in the Secret were seen to open it".into(),
-        ),
-        (None, verdict) => unseen(verdict, "the namespaces come first"),
+/// The condition of a capability that the pass did not come to.
+fn unseen(verdict: &Verdict, capability: &Capability) -> ConditionUpdate {
+    let (reason, message) = match verdict {
+        Verdict::Planned(_) => (reason::PROGRESSING, capability.awaits.into()),
+        Verdict::Stalled { reason, .. } => (*reason, "what was there before is left as it is".into()),
+        Verdict::Waiting { reason, message } => (*reason, message.clone()),
     };
-    Said {
-        kind: kind::DATABASE_READY,
-        status,
+    ConditionUpdate {
+        kind: capability.condition,
+        status: "Unknown",
         reason,
         message,
     }
-}
-
-/// How the tenant's own keys stand, whatever becomes of the rest.
-fn credentials_ready(verdict: &Verdict, seen: Option<&OwnKeys>) -> Said {
-    let (status, reason, message) = match seen {
-        Some(OwnKeys {
-            problem: Some((reason, message)),
-            ..
-        }) => ("False", *reason, message.clone()),
-        Some(OwnKeys {
-            remark: Some((reason, message)),
-            ..
-        }) => ("True", *reason, message.clone()),
-        Some(_) => (
-            "True",
-            reason::READY,
-            "the Secrets have the keys that are asked for".into(),
-        ),
-        None => unseen(verdict, "the namespaces come first"),
-    };
-    Said {
-        kind: kind::CREDENTIALS_READY,
-        status,
-        reason,
-        message,
-    }
-}
-
-/// How the way in stands, whatever becomes of the rest.
-fn gateway_ready(verdict: &Verdict, valid: Option<&ValidTenant>, seen: Option<&Routes>) -> Said {
-    let (status, reason, message) = match (seen.map(|seen| &seen.standing), verdict) {
-        (Some(Standing::Refused { reason, message }), _) => ("False", *reason, message.clone()),
-        (Some(Standing::Waiting(message)), _) => ("False", reason::PROGRESSING, message.clone()),
-        (Some(Standing::Ready), _) if valid.is_some_and(|valid| valid.quarantine.is_some()) => (
-            "False",
-            reason::QUARANTINED,
-            "every request is answered 503 while the tenant is in quarantine".into(),
-        ),
-        (Some(Standing::Ready), _) if valid.is_some_and(|valid| valid.suspend) => {
-            ("False", reason::SUSPENDED, "every request is answered 503".into())
-        }
-        (Some(Standing::Ready), _) => (
-            "True",
-            reason::READY,
-            "the gateway has taken up every route and policy as it is now".into(),
-        ),
-        (None, verdict) => unseen(verdict, "the workloads come first"),
-    };
-    Said {
-        kind: kind::GATEWAY_READY,
-        status,
-        reason,
-        message,
-    }
-}
-
-/// The time of a transition is kept while the status is.
-pub(super) fn merge(said: Said, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
-    let before = old.iter().find(|condition| condition.type_ == said.kind);
-    let since = before.filter(|condition| condition.status == said.status);
-    let mut message = said.message;
-    message.truncate(message.floor_char_boundary(MAX_MESSAGE));
-    Condition {
-        type_: said.kind.into(),
-        status: said.status.into(),
-        reason: said.reason.into(),
-        message,
-        observed_generation: generation,
-        last_transition_time: since.map_or(Time(seconds(now)), |condition| condition.last_transition_time.clone()),
-    }
-}
-
-/// Whether a Tenant's own record says it is in this state; for metrics.
-pub fn condition<'a>(tenant: &'a Tenant, kind: &str) -> Option<&'a Condition> {
-    tenant
-        .status
-        .as_ref()?
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == kind)
 }
 
 /// The namespaces of a tenant that exist, the first one first, then by name.

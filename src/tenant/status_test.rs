@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::api::{EncryptionKeyStatus, GatewayUsage};
+use crate::capability::{Note, Quarantine};
 use crate::cluster::{Identity, Key};
+use crate::conditions::MAX_MESSAGE;
 use crate::tenant::fixtures::{ID, acme, tenant};
-use crate::tenant::quarantine::Quarantine;
 use crate::tenant::workload::Unavailable;
 use serde_json::json;
 
@@ -159,7 +160,7 @@ fn conditions_for_each_verdict() {
         assert_eq!(conditions(&verdict, of), expected, "{verdict:?}");
     }
     let mut suspended = valid.clone();
-    suspended.suspend = true;
+    suspended.core.suspend = true;
     assert_eq!(
         conditions(&Verdict::Planned(Progress::Complete), Some(&suspended)),
         [
@@ -171,7 +172,7 @@ fn conditions_for_each_verdict() {
         ]
     );
     let mut quarantined = valid.clone();
-    quarantined.quarantine = Some(Quarantine {
+    quarantined.core.quarantine = Some(Quarantine {
         since: at("11:00:00"),
         found_by: "network-access".into(),
         clean_since: None,
@@ -546,7 +547,7 @@ fn the_largest_status_fits_many_times_over() {
     let mut tenant = tenant(json!({}));
     tenant.metadata.generation = Some(i64::MAX);
     let mut valid = valid();
-    valid.owner = Identity {
+    valid.core.owner = Identity {
         tenant: "a".repeat(53),
         id: ID.into(),
     };
@@ -556,8 +557,8 @@ fn the_largest_status_fits_many_times_over() {
             ..Default::default()
         })
         .collect();
-    valid.network.peers = (0..64)
-        .map(|i| crate::tenant::validate::Peering {
+    valid.core.network.peers = (0..64)
+        .map(|i| crate::capability::Peering {
             name: label("p", i),
             state: crate::api::PeerState::Pending,
             namespaces: (0..33).map(|j| label("n", j)).collect(),
@@ -593,7 +594,7 @@ fn the_largest_status_fits_many_times_over() {
 fn the_view_is_marked_and_shows_no_more_than_the_status() {
     let (valid, tenant) = (valid(), tenant(json!({"displayName": "Acme"})));
     let status = reported(&Verdict::Planned(Progress::Complete), Some(&valid));
-    let view = view_object(&valid.owner, view(&tenant, &status));
+    let view = view_object(&valid.core.owner, view(&tenant, &status));
     assert_eq!(
         (view.metadata.name.as_deref(), view.metadata.namespace.as_deref()),
         (Some("acme"), Some("acme"))
@@ -612,7 +613,7 @@ fn the_view_is_marked_and_shows_no_more_than_the_status() {
 mod database {
     use super::*;
     use crate::api::{DatabaseStatus, DatabaseUsage};
-    use crate::database::tend::{Outcome, Problem};
+    use crate::database::tend::Outcome;
 
     fn with_database(suspend: bool) -> ValidTenant {
         let spec = json!({"database": {}, "suspend": suspend, "workloads": [{"name": "web", "image": "web:1"}]});
@@ -630,11 +631,11 @@ mod database {
                 bytes: Some(1),
                 connections: Some(2),
             }),
-            problem: problem.map(|(reason, stuck)| Problem {
-                reason,
-                message: "it is so".into(),
-                stuck,
-            }),
+            state: match problem {
+                None => State::Ready(None),
+                Some((reason, true)) => State::Stalled(Note::new(reason, "it is so")),
+                Some((reason, false)) => State::Progressing(Note::new(reason, "it is so")),
+            },
             ..Outcome::default()
         }
     }
@@ -668,8 +669,11 @@ mod database {
         );
 
         let data = outcome(Some(("ServerUnreachable", false)));
-        let problem = data.problem.clone().expect("one");
-        let away = Verdict::Planned(Progress::Database { problem, running: true });
+        let away = Verdict::Planned(Progress::Part {
+            capability: &crate::database::CAPABILITY,
+            state: data.state.clone(),
+            unseen: None,
+        });
         let status = reported(&away, &valid, Some(&data));
         assert_eq!(said(&status, kind::READY), ("False", reason::DATABASE_NOT_READY));
         assert_eq!(said(&status, kind::DATABASE_READY), ("False", "ServerUnreachable"));
@@ -681,10 +685,10 @@ mod database {
     #[test]
     fn what_somebody_must_mend_is_stalled() {
         let (valid, data) = (with_database(false), outcome(Some(("NoServer", true))));
-        let problem = data.problem.clone().expect("one");
-        let verdict = Verdict::Planned(Progress::Database {
-            problem,
-            running: false,
+        let verdict = Verdict::Planned(Progress::Part {
+            capability: &crate::database::CAPABILITY,
+            state: data.state.clone(),
+            unseen: Some(Note::new(reason::PROGRESSING, "they come later")),
         });
         let status = reported(&verdict, &valid, Some(&data));
         assert_eq!(said(&status, kind::STALLED), ("True", reason::DATABASE_NOT_READY));
@@ -756,11 +760,19 @@ fn keys_of_its_own_are_told_of_by_their_ids_and_a_loss_by_a_condition() {
         "what is known of keys is not forgotten by the way"
     );
 
-    keys.remark = Some(("RotationStopped", "there are 64".into()));
+    keys.state.remark(Note::new("RotationStopped", "there are 64"));
     let full = told(Some(&keys), Progress::Complete, None);
     assert_eq!(said(&full, kind::CREDENTIALS_READY), ("True", "RotationStopped"));
-    keys.problem = Some(("EncryptionKeyLost", "1f".into()));
-    let lost = told(Some(&keys), Progress::Credentials("1f".into()), Some(good.clone()));
+    keys.state = State::Stalled(Note::new("EncryptionKeyLost", "1f"));
+    let lost = told(
+        Some(&keys),
+        Progress::Part {
+            capability: &credentials::CAPABILITY,
+            state: keys.state.clone(),
+            unseen: None,
+        },
+        Some(good.clone()),
+    );
     assert_eq!(said(&lost, kind::CREDENTIALS_READY), ("False", "EncryptionKeyLost"));
     assert_eq!(said(&lost, kind::READY), ("False", reason::CREDENTIALS_NOT_READY));
     assert_eq!(said(&lost, kind::STALLED), ("True", reason::CREDENTIALS_NOT_READY));

@@ -4,13 +4,12 @@
 use super::drain;
 use super::own_keys;
 use super::plan::Platform;
-use super::quarantine::Quarantine;
 use super::routes;
 use super::validate::{self, World};
 use crate::api::{OwnerRole, Tenant, TenantTier};
-use crate::cluster::{Identity, Key, Kind, Live, Store, Writer};
+use crate::capability::Quarantine;
+use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer};
 use crate::database::{Databases, release};
-use crate::error::Error;
 use crate::gateway::way::{CUT_OFF, SUSPENDED};
 use crate::names;
 use k8s_openapi::api::rbac::v1::Subject;

@@ -1,9 +1,10 @@
 //! What is open to a tenant's login and should not be is seen by that login, and what is not open is not.
 
 use crate::site::{Site, Tenant, run, superuser};
-use tenant_operator::isolation::{Outcome, database};
+use tenant_operator::database::isolation;
 use tenant_operator::postgres::beyond::{self, Beyond, Own};
 use tenant_operator::postgres::plan::Place;
+use tenant_operator::proof::Outcome;
 
 /// What a login sees, of what this test knows of: other tests' databases come and go.
 async fn look(site: &Site, tenant: &Tenant, other: &Tenant) -> Beyond {
@@ -30,7 +31,7 @@ pub async fn is_seen(site: Site, place: Place) {
     let (tenant, other) = (site.new_tenant(&place).await, site.new_tenant(&place).await);
     let (owner, login, theirs) = (tenant.owner(), tenant.login(0), other.owner());
     let closed = look(&site, &tenant, &other).await;
-    assert_eq!(database::judge(&closed), Outcome::Passed, "{closed:?}");
+    assert_eq!(isolation::judge(&closed), Outcome::Passed, "{closed:?}");
     let shares = place == Place::Schema;
     let neighbour = closed.neighbour.clone().unwrap_or_default();
     assert_eq!(neighbour == theirs, shares, "whose schema was tried: {neighbour}");
@@ -98,7 +99,7 @@ pub async fn is_seen(site: Site, place: Place) {
     for (fault, remedy, words) in faults {
         run(&root, &fault).await;
         let seen = look(&site, &tenant, &other).await;
-        let Outcome::Violated(found) = database::judge(&seen) else {
+        let Outcome::Violated(found) = isolation::judge(&seen) else {
             panic!("{fault} was not seen: {seen:?}");
         };
         assert!(
@@ -107,7 +108,7 @@ pub async fn is_seen(site: Site, place: Place) {
         );
         let theirs = look(&site, &other, &tenant).await;
         assert_eq!(
-            database::judge(&theirs),
+            isolation::judge(&theirs),
             Outcome::Passed,
             "{fault}: said of the other too"
         );
@@ -121,7 +122,7 @@ pub async fn is_seen(site: Site, place: Place) {
         );
         run(&root, &protected).await;
         let seen = look(&site, &tenant, &other).await;
-        assert_eq!(database::judge(&seen), Outcome::Passed, "{seen:?}");
+        assert_eq!(isolation::judge(&seen), Outcome::Passed, "{seen:?}");
         run(
             &root,
             &format!("DROP TABLE public.kept; REVOKE ALL ON SCHEMA public FROM {owner}"),

@@ -15,8 +15,7 @@ mod upstreams;
 
 use super::way::{State, Way};
 use super::{Attachment, Written, certificates};
-use crate::cluster::{Desired, Kind};
-use crate::tenant::plan;
+use crate::cluster::{Desired, Kind, metadata};
 use serde_json::{Value, json};
 
 /// The kinds it is told by.
@@ -59,9 +58,9 @@ fn object(way: &Way, to: &Attachment, kind: Kind, name: &str, mut spec: Value) -
     if !to.name.is_empty() {
         spec["ingressClassName"] = json!(to.name);
     }
-    let meta = plan::meta(&way.owner, &way.owner.tenant, name);
+    let meta = metadata::meta(&way.owner, &way.owner.tenant, name);
     let object = json!({"apiVersion": VERSION, "kind": kind.as_str(), "metadata": meta, "spec": spec});
-    plan::desired(kind, &meta, &object)
+    metadata::desired(kind, &meta, &object)
 }
 
 /// A plugin as routes and plugin configurations name it.

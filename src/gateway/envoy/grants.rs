@@ -1,10 +1,9 @@
 //! ReferenceGrants: which Services of other namespaces the tenant's HTTPRoutes may lead to. One for each namespace of shared applications, and in it.
 
 use super::ROUTES;
-use crate::cluster::{Desired, Kind};
+use crate::cluster::{Desired, Kind, metadata};
 use crate::gateway::way::Way;
 use crate::names;
-use crate::tenant::plan;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +22,7 @@ pub fn grants(way: &Way) -> Vec<Desired> {
 }
 
 fn grant(way: &Way, namespace: &str, services: &BTreeSet<&str>) -> Desired {
-    let meta = plan::meta(&way.owner, namespace, &names::grant(&way.owner.tenant));
+    let meta = metadata::meta(&way.owner, namespace, &names::grant(&way.owner.tenant));
     let to: Vec<Value> = services
         .iter()
         .map(|service| json!({"group": "", "kind": "Service", "name": service}))
@@ -37,7 +36,7 @@ fn grant(way: &Way, namespace: &str, services: &BTreeSet<&str>) -> Desired {
             "to": to,
         },
     });
-    plan::desired(Kind::ReferenceGrant, &meta, &object)
+    metadata::desired(Kind::ReferenceGrant, &meta, &object)
 }
 
 #[cfg(test)]
@@ -55,7 +54,7 @@ mod tests {
             application("unused", "applications", "unused", 80),
         ]}});
         let to = platform().gateway.expect("a gateway");
-        let way = Way::of(&acme(spec, tier), &to.shared_hosts).expect("a way in");
+        let way = acme(spec, tier).way_in(&to.shared_hosts).expect("a way in");
         let grants = grants(&way).into_iter();
         let meaning = |grant: Desired| {
             assert_eq!(grant.key.name, "tenant-operator-acme");

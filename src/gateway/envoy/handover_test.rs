@@ -3,7 +3,6 @@
 use super::super::{CREDENTIALS, guard, is_barred, write};
 use super::*;
 use crate::cluster::{Desired, Kind};
-use crate::gateway::Way;
 use crate::tenant::fixtures::{acme, platform};
 use std::collections::BTreeMap;
 
@@ -38,7 +37,7 @@ fn planned(hosts: &[&str], routes: &[Value], tls: &[&str]) -> Vec<Desired> {
         "gateway": gateway,
     });
     let to = platform().gateway.expect("a gateway");
-    let way = Way::of(&acme(spec, json!({})), &to.shared_hosts).expect("a way in");
+    let way = acme(spec, json!({})).way_in(&to.shared_hosts).expect("a way in");
     let mut objects = write(&way, &to).objects;
     objects.retain(|object| object.key.kind == Kind::HttpRoute);
     objects

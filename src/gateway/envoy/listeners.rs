@@ -4,8 +4,8 @@ use super::{NAME, ROUTES, object};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::way::Way;
 use crate::gateway::{Attachment, certificates};
+use crate::host;
 use crate::names;
-use crate::tenant::host;
 use serde_json::{Value, json};
 
 /// The name of the one ListenerSet.

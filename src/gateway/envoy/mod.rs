@@ -18,8 +18,7 @@ pub use security::asked;
 use super::class::OPEN;
 use super::way::{Unmet, Way};
 use super::{Attachment, Written, certificates};
-use crate::cluster::{Desired, Identity, Key, Kind, Live};
-use crate::tenant::plan;
+use crate::cluster::{Desired, Identity, Key, Kind, Live, metadata};
 use serde_json::{Value, json};
 
 /// The kinds it is told by.
@@ -124,11 +123,11 @@ fn object(way: &Way, kind: Kind, version: &str, name: &str, labels: &[(&str, &st
 }
 
 fn object_of(owner: &Identity, kind: Kind, version: &str, name: &str, labels: &[(&str, &str)], spec: Value) -> Desired {
-    let mut meta = plan::meta(owner, &owner.tenant, name);
+    let mut meta = metadata::meta(owner, &owner.tenant, name);
     let own = meta.labels.get_or_insert_default();
     own.extend(labels.iter().map(|(key, value)| (key.to_string(), value.to_string())));
     let object = json!({"apiVersion": version, "kind": kind.as_str(), "metadata": meta, "spec": spec});
-    plan::desired(kind, &meta, &object)
+    metadata::desired(kind, &meta, &object)
 }
 
 /// The class of credentials that an object, as JSON, says that it belongs to.
@@ -159,7 +158,7 @@ mod tests {
                 ]},
             });
             let to = platform().gateway.expect("a gateway");
-            let way = Way::of(&acme(spec, json!({})), &to.shared_hosts).expect("a way in");
+            let way = acme(spec, json!({})).way_in(&to.shared_hosts).expect("a way in");
             let written = write(&way, &to);
             let policy = written
                 .objects

@@ -4,18 +4,20 @@ mod harm;
 pub mod rbac;
 pub mod reach;
 mod review;
+pub mod scanner;
 pub mod settings;
 pub mod space;
+pub mod subjects;
 pub mod survey;
 mod watch;
 
 pub use review::{Answer, Question};
 pub use watch::Watched;
 
-use super::check::API_ACCESS;
-use super::proof::{Outcome, Violation};
 use super::{lock, ration};
 use crate::api::IsolationViolation;
+use crate::proof::check::API_ACCESS;
+use crate::proof::{Outcome, Violation};
 use rbac::Discovered;
 use reach::{Holder, Opening};
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,6 +1,6 @@
 //! What the operator is told about how it asks the API server's authorizers.
 
-use crate::settings::{pause, period};
+use crate::flags::{pause, period};
 use clap::Args;
 use std::time::Duration;
 

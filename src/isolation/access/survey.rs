@@ -8,7 +8,7 @@ use super::review::Question;
 use super::space::{Deeds, Space};
 use crate::api::{Direction, Opener, OwnerKind};
 use crate::isolation::lock;
-use crate::isolation::proof::Violation;
+use crate::proof::Violation;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

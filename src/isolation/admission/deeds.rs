@@ -2,9 +2,9 @@
 
 use super::Subject;
 use crate::api::{ImagePullPolicy, ServiceType};
+use crate::capability::hardening;
 use crate::names;
 use crate::quantity::Amount;
-use crate::tenant::plan::hardening;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::rbac::v1::RoleBinding;

@@ -5,7 +5,7 @@ use crate::tenant::fixtures::acme;
 use k8s_openapi::api::core::v1::Pod;
 
 fn subject(spec: Value, tier: Value) -> Subject {
-    Subject::all(&acme(spec, tier)).remove(0)
+    Subject::all(&acme(spec, tier).core).remove(0)
 }
 
 fn whats(subject: &Subject) -> Vec<&'static str> {

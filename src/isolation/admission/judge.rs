@@ -2,7 +2,7 @@
 
 use super::deeds::{NAME, Wall};
 use crate::api::{Direction, Opener};
-use crate::isolation::{Outcome, Violation};
+use crate::proof::{Outcome, Violation};
 
 /// How the API server took something that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,16 +2,16 @@
 
 pub mod deeds;
 pub mod judge;
+pub mod prober;
 pub mod settings;
 
 use crate::api::{Allowed, ResourceList};
+use crate::capability::{
+    TenantCore,
+    placement::{Placement, placement},
+};
 use crate::cluster::Identity;
 use crate::isolation::turns;
-use crate::tenant::ValidTenant;
-use crate::tenant::plan::{Placement, placement};
-
-/// As whom it is tried: nobody can log in so, the operator alone may act so, and a policy of the chart's lets it do nothing but try.
-pub const EXAMINER: &str = "tenant-operator:examiner";
 
 /// What of a tenant decides what its people may make in one of its namespaces.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ impl turns::Subject for Subject {
 
 impl Subject {
     /// One for each namespace.
-    pub fn all(tenant: &ValidTenant) -> Vec<Self> {
+    pub fn all(tenant: &TenantCore) -> Vec<Self> {
         let namespaces = tenant.namespaces.iter();
         namespaces
             .map(|namespace| Self {

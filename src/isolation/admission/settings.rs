@@ -1,6 +1,6 @@
 //! What the operator is told about how it tries admission.
 
-use crate::settings::period;
+use crate::flags::period;
 use clap::{ArgAction, Args};
 use std::time::Duration;
 

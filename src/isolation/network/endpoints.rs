@@ -1,7 +1,7 @@
 //! Where EndpointSlices that no Service's selector made lead: to other tenants' pods, if somebody wrote them so (CVE-2021-25740). Pure.
 
 use crate::api::{Direction, Opener};
-use crate::isolation::Violation;
+use crate::proof::Violation;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

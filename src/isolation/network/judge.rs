@@ -2,7 +2,7 @@
 
 use super::target::{Kind, Report, Target};
 use crate::api::{Direction, Opener};
-use crate::isolation::{Outcome, Violation};
+use crate::proof::{Outcome, Violation};
 
 /// The outcome of a probe that should have reached none of the targets it was given. It was in this namespace; `neighbour` is the tenant
 /// in whose namespace one listened.

@@ -2,11 +2,14 @@
 //! known to listen.
 
 pub mod dial;
+pub mod endpoint_slices;
 pub mod endpoints;
+pub mod foreign_policies;
 pub mod judge;
 pub mod listen;
 pub mod pods;
 pub mod policies;
+pub mod prober;
 pub mod schedule;
 pub mod settings;
 pub mod target;

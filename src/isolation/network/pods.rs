@@ -3,8 +3,9 @@
 use super::PORT;
 use super::schedule::Subject;
 use super::target::Target;
+use crate::capability::hardening;
+use crate::cluster::metadata::labels;
 use crate::names;
-use crate::tenant::plan::{hardening, labels};
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, EnvVarSource, ObjectFieldSelector, Pod, PodSpec, Probe, ResourceRequirements,
     SecurityContext, TCPSocketAction,

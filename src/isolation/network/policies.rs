@@ -1,8 +1,8 @@
 //! What NetworkPolicies that are not the operator's open between tenants: policies add up, so any of them can. Pure.
 
 use crate::api::{Direction, Opener};
-use crate::isolation::Violation;
 use crate::names;
+use crate::proof::Violation;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;

@@ -2,12 +2,13 @@
 
 use super::PORT;
 use super::target::{Kind, Target, Transport};
+use crate::capability::{
+    Destination, TenantCore, ValidNamespace,
+    placement::{Placement, placement},
+};
 use crate::cluster::Identity;
-use crate::isolation::Outcome;
 use crate::isolation::turns::{self, Turn, about};
-use crate::tenant::ValidTenant;
-use crate::tenant::plan::{Placement, placement};
-use crate::tenant::validate::{Destination, ValidNamespace};
+use crate::proof::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -44,7 +45,7 @@ impl turns::Subject for Subject {
 
 impl Subject {
     /// One for each namespace in which there may be pods.
-    pub fn all(tenant: &ValidTenant) -> Vec<Self> {
+    pub fn all(tenant: &TenantCore) -> Vec<Self> {
         let network = &tenant.network;
         let agreed = network.peers.iter().filter(|peer| !peer.namespaces.is_empty());
         let peers: BTreeSet<String> = agreed.map(|peer| peer.name.clone()).collect();
@@ -210,7 +211,7 @@ mod tests {
         };
         let tier = || serde_json::json!({"quota": {"pods": "10"}});
         let namespaces = |quota: &str| {
-            let all = Subject::all(&crate::tenant::fixtures::acme(spec(quota), tier()));
+            let all = Subject::all(&crate::tenant::fixtures::acme(spec(quota), tier()).core);
             let names = all.into_iter().map(|subject| subject.namespace);
             names.collect::<Vec<_>>()
         };

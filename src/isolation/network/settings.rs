@@ -1,7 +1,7 @@
 //! What the operator is told about its probes.
 
 use super::target::Kind;
-use crate::settings::{duration, items, period};
+use crate::flags::{duration, items, period};
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

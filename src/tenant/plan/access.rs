@@ -1,8 +1,7 @@
 //! RoleBindings: the operator's own, and one for each role that has owners. The roles are the chart's.
 
-use super::{Platform, meta};
-use crate::cluster::{Desired, Identity, Kind};
-use crate::isolation::admission::EXAMINER;
+use super::Platform;
+use crate::cluster::{Desired, Identity, Kind, metadata};
 use crate::names;
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
@@ -28,7 +27,7 @@ pub fn operator(owner: &Identity, namespace: &str, platform: &Platform) -> Desir
 pub fn examiner(owner: &Identity, namespace: &str, platform: &Platform) -> Option<Desired> {
     let subject = Subject {
         kind: "User".into(),
-        name: EXAMINER.into(),
+        name: names::EXAMINER.into(),
         namespace: None,
         api_group: Some("rbac.authorization.k8s.io".into()),
     };
@@ -42,7 +41,7 @@ pub fn examiner(owner: &Identity, namespace: &str, platform: &Platform) -> Optio
 pub fn owners<'a>(tenant: &'a ValidTenant, namespace: &'a str) -> impl Iterator<Item = Desired> + 'a {
     tenant.owners.iter().map(|(role, subjects)| {
         binding(
-            &tenant.owner,
+            &tenant.core.owner,
             namespace,
             role.cluster_role(),
             role.cluster_role(),
@@ -52,7 +51,7 @@ pub fn owners<'a>(tenant: &'a ValidTenant, namespace: &'a str) -> impl Iterator<
 }
 
 fn binding(owner: &Identity, namespace: &str, name: &str, role: &str, subjects: Vec<Subject>) -> Desired {
-    let meta = meta::meta(owner, namespace, name);
+    let meta = metadata::meta(owner, namespace, name);
     let object = RoleBinding {
         metadata: meta.clone(),
         role_ref: RoleRef {
@@ -62,5 +61,5 @@ fn binding(owner: &Identity, namespace: &str, name: &str, role: &str, subjects: 
         },
         subjects: Some(subjects),
     };
-    meta::desired(Kind::RoleBinding, &meta, &object)
+    metadata::desired(Kind::RoleBinding, &meta, &object)
 }

@@ -1,8 +1,8 @@
 //! A workload's HorizontalPodAutoscaler.
 
-use super::meta;
+use super::workload_metadata;
 use crate::api::Workload;
-use crate::cluster::{Desired, Kind};
+use crate::cluster::{Desired, Kind, metadata};
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler,
@@ -16,7 +16,7 @@ const SCALE_DOWN_SECONDS: i32 = 300;
 
 pub fn autoscaler(tenant: &ValidTenant, workload: &Workload) -> Option<Desired> {
     let autoscaling = workload.autoscaling.as_ref()?;
-    let meta = meta::workload_meta(tenant, workload, &workload.name);
+    let meta = workload_metadata::workload_meta(tenant, workload, &workload.name);
     let target = MetricTarget {
         type_: "Utilization".into(),
         average_utilization: Some(autoscaling.target_cpu_utilization_percentage.unwrap_or(TARGET_PERCENT)),
@@ -79,5 +79,5 @@ pub fn autoscaler(tenant: &ValidTenant, workload: &Workload) -> Option<Desired> 
         }),
         ..HorizontalPodAutoscaler::default()
     };
-    Some(meta::desired(Kind::HorizontalPodAutoscaler, &meta, &object))
+    Some(metadata::desired(Kind::HorizontalPodAutoscaler, &meta, &object))
 }

@@ -1,10 +1,11 @@
 //! How pods come to their database.
 
 use super::*;
+use crate::capability::Reach;
 use crate::cluster::Kind;
 use crate::tenant::fixtures::{acme, platform};
 use crate::tenant::plan;
-use crate::tenant::validate::{Attachment, Reach};
+use crate::tenant::validate::Attachment;
 use serde_json::{Value, json};
 
 fn attached(revision: Option<&str>, update: &str) -> (Value, Value) {

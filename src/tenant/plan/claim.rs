@@ -1,8 +1,8 @@
 //! The claims on what must be one tenant's alone: objects whose names are the hashes of what is claimed, so that only one tenant can
 //! create each.
 
-use super::{Platform, meta};
-use crate::cluster::{Desired, Identity, Kind, Live};
+use super::Platform;
+use crate::cluster::{Desired, Identity, Kind, Live, metadata};
 use crate::names;
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -33,15 +33,15 @@ pub fn id_claim(owner: &Identity, platform: &Platform) -> Claim {
 
 /// The claims of a tenant on its hosts.
 pub fn host_claims<'a>(tenant: &'a ValidTenant, platform: &'a Platform) -> impl Iterator<Item = Claim> + 'a {
-    tenant.hosts.iter().map(|host| Claim {
+    tenant.core.hosts.iter().map(|host| Claim {
         field: HOSTS,
         value: host.clone(),
-        object: object(&tenant.owner, platform, names::HOST_CLAIM, host),
+        object: object(&tenant.core.owner, platform, names::HOST_CLAIM, host),
     })
 }
 
 fn object(owner: &Identity, platform: &Platform, kind: &str, value: &str) -> Desired {
-    let mut meta = meta::meta(owner, &platform.namespace, &names::claim(kind, value));
+    let mut meta = metadata::meta(owner, &platform.namespace, &names::claim(kind, value));
     meta.labels
         .get_or_insert_default()
         .insert(names::CLAIM.into(), kind.into());
@@ -54,7 +54,7 @@ fn object(owner: &Identity, platform: &Platform, kind: &str, value: &str) -> Des
         data: Some(data),
         ..ConfigMap::default()
     };
-    meta::desired(Kind::ConfigMap, &meta, &object)
+    metadata::desired(Kind::ConfigMap, &meta, &object)
 }
 
 /// The tenant that holds a claim.

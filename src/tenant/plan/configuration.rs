@@ -1,7 +1,6 @@
 //! What workloads are told in files: the tenant's configuration and its people's roles, as one ConfigMap.
 
-use super::meta;
-use crate::cluster::{Desired, Kind};
+use crate::cluster::{Desired, Kind, metadata};
 use crate::names;
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -35,11 +34,11 @@ pub fn config_map(tenant: &ValidTenant) -> Option<Desired> {
     if files.is_empty() {
         return None;
     }
-    let meta = meta::meta(&tenant.owner, tenant.name(), names::CONFIGURATION);
+    let meta = metadata::meta(&tenant.core.owner, tenant.name(), names::CONFIGURATION);
     let object = ConfigMap {
         metadata: meta.clone(),
         data: Some(files),
         ..ConfigMap::default()
     };
-    Some(meta::desired(Kind::ConfigMap, &meta, &object))
+    Some(metadata::desired(Kind::ConfigMap, &meta, &object))
 }

@@ -1,15 +1,15 @@
 //! A workload's Deployment.
 
-use super::{meta, pod};
+use super::{pod, workload_metadata};
 use crate::api::Workload;
-use crate::cluster::{Desired, Kind};
+use crate::cluster::{Desired, Kind, metadata};
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 pub fn deployment(tenant: &ValidTenant, workload: &Workload) -> Desired {
-    let meta = meta::workload_meta(tenant, workload, &workload.name);
-    let replicas = match (&workload.autoscaling, tenant.suspend) {
+    let meta = workload_metadata::workload_meta(tenant, workload, &workload.name);
+    let replicas = match (&workload.autoscaling, tenant.core.suspend) {
         (_, true) => Some(0),
         (Some(autoscaling), false) => Some(autoscaling.min_replicas.unwrap_or(1)),
         (None, false) => Some(workload.replicas.unwrap_or(1)),
@@ -19,7 +19,7 @@ pub fn deployment(tenant: &ValidTenant, workload: &Workload) -> Desired {
         spec: Some(DeploymentSpec {
             replicas,
             selector: LabelSelector {
-                match_labels: Some(meta::selector(tenant, workload)),
+                match_labels: Some(workload_metadata::selector(tenant, workload)),
                 match_expressions: None,
             },
             template: pod::template(tenant, workload),
@@ -27,9 +27,9 @@ pub fn deployment(tenant: &ValidTenant, workload: &Workload) -> Desired {
         }),
         ..Deployment::default()
     };
-    let desired = meta::desired(Kind::Deployment, &meta, &object);
+    let desired = metadata::desired(Kind::Deployment, &meta, &object);
     // Under an autoscaler the number of replicas is its own, once the Deployment exists.
-    let autoscaled = workload.autoscaling.is_some() && !tenant.suspend;
+    let autoscaled = workload.autoscaling.is_some() && !tenant.core.suspend;
     Desired {
         others: if autoscaled { vec!["/spec/replicas"] } else { Vec::new() },
         ..desired

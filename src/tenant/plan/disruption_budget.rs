@@ -1,8 +1,8 @@
 //! A PodDisruptionBudget, where there is more than one pod: draining a node takes one at a time.
 
-use super::meta;
+use super::workload_metadata;
 use crate::api::Workload;
-use crate::cluster::{Desired, Kind};
+use crate::cluster::{Desired, Kind, metadata};
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -16,9 +16,9 @@ pub fn disruption_budget(tenant: &ValidTenant, workload: &Workload) -> Option<De
     if least < 2 {
         return None;
     }
-    let meta = meta::workload_meta(tenant, workload, &workload.name);
+    let meta = workload_metadata::workload_meta(tenant, workload, &workload.name);
     let selector = LabelSelector {
-        match_labels: Some(meta::selector(tenant, workload)),
+        match_labels: Some(workload_metadata::selector(tenant, workload)),
         match_expressions: None,
     };
     let object = PodDisruptionBudget {
@@ -30,5 +30,5 @@ pub fn disruption_budget(tenant: &ValidTenant, workload: &Workload) -> Option<De
         }),
         ..PodDisruptionBudget::default()
     };
-    Some(meta::desired(Kind::PodDisruptionBudget, &meta, &object))
+    Some(metadata::desired(Kind::PodDisruptionBudget, &meta, &object))
 }

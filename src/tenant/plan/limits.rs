@@ -1,12 +1,12 @@
 //! The LimitRange, without which a container that says nothing would be refused by the quota.
 
-use super::{meta, quota::QUOTA};
-use crate::cluster::{Desired, Kind};
+use super::quota::QUOTA;
+use crate::cluster::{Desired, Kind, metadata};
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec};
 
 pub fn limits(tenant: &ValidTenant, namespace: &str) -> Desired {
-    let meta = meta::meta(&tenant.owner, namespace, QUOTA);
+    let meta = metadata::meta(&tenant.core.owner, namespace, QUOTA);
     let item = LimitRangeItem {
         type_: "Container".into(),
         default: Some(tenant.container_defaults.limits.clone()),
@@ -17,5 +17,5 @@ pub fn limits(tenant: &ValidTenant, namespace: &str) -> Desired {
         metadata: meta.clone(),
         spec: Some(LimitRangeSpec { limits: vec![item] }),
     };
-    meta::desired(Kind::LimitRange, &meta, &object)
+    metadata::desired(Kind::LimitRange, &meta, &object)
 }

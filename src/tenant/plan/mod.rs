@@ -8,29 +8,24 @@ mod claim;
 mod configuration;
 mod deployment;
 mod disruption_budget;
-pub mod hardening;
 mod limits;
-mod meta;
 mod namespace;
 mod network_policy;
 mod own_keys;
-mod placement;
 mod pod;
 mod quota;
-pub mod secret;
 mod service;
 mod service_account;
 mod volume_claim;
+mod workload_metadata;
 
 pub use access::operator as operator_binding;
 pub use claim::{Claim, holder, host_claims, id_claim};
-pub use meta::{desired, labels, meta};
-pub use placement::{Placement, placement};
 pub use quota::closed as closed_quota;
 
 use super::ValidTenant;
 use crate::cluster::Desired;
-use crate::gateway::{self, Way};
+use crate::gateway::{self};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -110,19 +105,19 @@ impl Environment {
 /// Plans a tenant's environment.
 pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
     let mut environment = Environment {
-        claims: std::iter::once(id_claim(&tenant.owner, platform))
+        claims: std::iter::once(id_claim(&tenant.core.owner, platform))
             .chain(host_claims(tenant, platform))
             .map(|claim| claim.object)
             .collect(),
         ..Environment::default()
     };
-    for namespace in &tenant.namespaces {
+    for namespace in &tenant.core.namespaces {
         environment
             .namespaces
             .push(namespace::namespace(tenant, &namespace.name));
         environment
             .bindings
-            .push(access::operator(&tenant.owner, &namespace.name, platform));
+            .push(access::operator(&tenant.core.owner, &namespace.name, platform));
         environment.bounds.push(quota::quota(tenant, namespace));
         environment.bounds.push(limits::limits(tenant, &namespace.name));
         environment
@@ -134,7 +129,7 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
         environment.access.extend(access::owners(tenant, &namespace.name));
         environment
             .access
-            .extend(access::examiner(&tenant.owner, &namespace.name, platform));
+            .extend(access::examiner(&tenant.core.owner, &namespace.name, platform));
     }
     environment.configuration.extend(configuration::config_map(tenant));
     environment.workloads = workloads(tenant);
@@ -146,7 +141,7 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
 /// What leads to a tenant, as its gateway is told.
 fn way_in(tenant: &ValidTenant, platform: &Platform) -> Vec<Desired> {
     let way = platform.gateway.as_ref().and_then(|to| {
-        let way = Way::of(tenant, &to.shared_hosts)?;
+        let way = tenant.way_in(&to.shared_hosts)?;
         Some(to.controller.write(&way, to).objects)
     });
     way.unwrap_or_default()

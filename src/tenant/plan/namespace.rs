@@ -1,17 +1,16 @@
 //! A namespace with the marks of ownership, its Pod Security Standard, and what the objects in it may name.
 
-use super::meta;
 use crate::api::{Allowed, ServiceType};
-use crate::cluster::{Desired, Kind};
+use crate::capability::Quarantine;
+use crate::cluster::{Desired, Kind, metadata};
 use crate::names;
 use crate::tenant::ValidTenant;
-use crate::tenant::quarantine::Quarantine;
 use k8s_openapi::api::core::v1::Namespace;
 
 pub fn namespace(tenant: &ValidTenant, name: &str) -> Desired {
-    let mut meta = meta::meta(&tenant.owner, "", name);
+    let mut meta = metadata::meta(&tenant.core.owner, "", name);
     let labels = meta.labels.get_or_insert_default();
-    labels.insert(names::ISOLATION.into(), tenant.isolation.to_string());
+    labels.insert(names::ISOLATION.into(), tenant.core.isolation.to_string());
     for mode in ["enforce", "audit", "warn"] {
         labels.insert(
             format!("pod-security.kubernetes.io/{mode}"),
@@ -20,12 +19,12 @@ pub fn namespace(tenant: &ValidTenant, name: &str) -> Desired {
     }
     labels.insert("pod-security.kubernetes.io/enforce-version".into(), "latest".into());
     let annotations = meta.annotations.get_or_insert_default();
-    annotations.extend(allowed(&tenant.allowed));
-    annotations.insert(names::ALLOWED_HOSTS.into(), tenant.hosts.join(","));
-    let own = tenant.namespaces.iter().map(|namespace| namespace.name.as_str());
+    annotations.extend(allowed(&tenant.core.allowed));
+    annotations.insert(names::ALLOWED_HOSTS.into(), tenant.core.hosts.join(","));
+    let own = tenant.core.namespaces.iter().map(|namespace| namespace.name.as_str());
     annotations.insert(names::OWN_NAMESPACES.into(), own.collect::<Vec<_>>().join(","));
-    annotations.extend(tenant.quarantine.iter().flat_map(Quarantine::annotations));
-    meta::desired(
+    annotations.extend(tenant.core.quarantine.iter().flat_map(Quarantine::annotations));
+    metadata::desired(
         Kind::Namespace,
         &meta,
         &Namespace {

@@ -1,12 +1,13 @@
 //! NetworkPolicies: nothing passes, then what is allowed. Namespaces are selected by Kubernetes' own name label, which
 //! nobody can give to another namespace.
 
-use super::{Platform, meta};
+use super::Platform;
 use crate::api::Access;
-use crate::cluster::{Desired, Kind};
+use crate::capability::{Destination, Reach};
+use crate::cluster::{Desired, Kind, metadata};
 use crate::names;
 use crate::tenant::ValidTenant;
-use crate::tenant::validate::{Attachment, Destination, Reach};
+use crate::tenant::validate::Attachment;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicySpec,
@@ -26,8 +27,9 @@ struct Rules {
 
 /// The policies of one namespace.
 pub fn policies(tenant: &ValidTenant, namespace: &str, platform: &Platform) -> Vec<Desired> {
-    let network = &tenant.network;
+    let network = &tenant.core.network;
     let own: Vec<String> = tenant
+        .core
         .namespaces
         .iter()
         .map(|namespace| namespace.name.clone())
@@ -95,7 +97,7 @@ pub fn policies(tenant: &ValidTenant, namespace: &str, platform: &Platform) -> V
         ));
     }
     // In quarantine only the first is left, which denies all.
-    if tenant.quarantine.is_some() {
+    if tenant.core.quarantine.is_some() {
         policies.truncate(1);
     }
     policies
@@ -105,7 +107,7 @@ pub fn policies(tenant: &ValidTenant, namespace: &str, platform: &Platform) -> V
 }
 
 fn policy(tenant: &ValidTenant, namespace: &str, name: &str, rules: Rules) -> Desired {
-    let meta = meta::meta(&tenant.owner, namespace, &format!("{}-{name}", names::MANAGER));
+    let meta = metadata::meta(&tenant.core.owner, namespace, &format!("{}-{name}", names::MANAGER));
     let types = [
         rules.ingress.as_ref().map(|_| "Ingress"),
         rules.egress.as_ref().map(|_| "Egress"),
@@ -119,7 +121,7 @@ fn policy(tenant: &ValidTenant, namespace: &str, name: &str, rules: Rules) -> De
             egress: rules.egress.filter(|rules| !rules.is_empty()),
         }),
     };
-    meta::desired(Kind::NetworkPolicy, &meta, &object)
+    metadata::desired(Kind::NetworkPolicy, &meta, &object)
 }
 
 fn both_ways(namespaces: &[String]) -> Rules {

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::api::{Tenant, TenantTier, yaml};
+use crate::capability::Quarantine;
 use crate::cluster::Kind;
 use crate::names;
 use crate::tenant::fixtures::{acme, fixture, platform, valid, world};
-use crate::tenant::quarantine::Quarantine;
 use crate::tenant::validate;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -164,7 +164,7 @@ fn every_object_is_marked_and_named_once() {
             );
             assert_eq!(
                 metadata["labels"][names::TENANT_ID],
-                tenant.owner.id,
+                tenant.core.owner.id,
                 "{name}: {}",
                 object.key
             );
@@ -176,7 +176,7 @@ fn every_object_is_marked_and_named_once() {
             );
             assert_eq!(
                 metadata["annotations"][names::OWNED_BY],
-                tenant.owner.annotation(),
+                tenant.core.owner.annotation(),
                 "{name}: {}",
                 object.key
             );
@@ -219,6 +219,7 @@ fn only_a_default_service_account_is_ever_taken_over() {
             );
             assert!(
                 tenant
+                    .core
                     .namespaces
                     .iter()
                     .any(|namespace| namespace.name == object.key.namespace),
@@ -248,7 +249,7 @@ fn a_quarantine_leaves_one_policy_and_a_mark() {
     for (name, mut tenant) in all() {
         let before = plan(&tenant, &platform());
         let since = "2026-01-01T12:00:00Z".parse().expect("a time");
-        tenant.quarantine = Some(Quarantine {
+        tenant.core.quarantine = Some(Quarantine {
             since,
             found_by: "network-access".into(),
             clean_since: None,
@@ -332,7 +333,7 @@ fn network_policies_let_nobody_in_by_a_label_that_can_be_forged() {
 fn each_namespace_is_closed_before_it_is_opened() {
     for (name, tenant) in all() {
         let environment = plan(&tenant, &platform());
-        for namespace in &tenant.namespaces {
+        for namespace in &tenant.core.namespaces {
             let inside = || {
                 environment
                     .bounds
@@ -419,8 +420,11 @@ fn pods_get_no_token_and_no_more_rights_than_pod_security_restricted_has() {
         json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}})
     );
     let env: Vec<&Value> = pod["containers"][0]["env"].as_array().expect("env").iter().collect();
-    assert_eq!(env[0], &json!({"name": "TENANT_ID", "value": tenant.owner.id}));
-    assert_eq!(env[1], &json!({"name": "TENANT_NAME", "value": tenant.owner.tenant}));
+    assert_eq!(env[0], &json!({"name": "TENANT_ID", "value": tenant.core.owner.id}));
+    assert_eq!(
+        env[1],
+        &json!({"name": "TENANT_NAME", "value": tenant.core.owner.tenant})
+    );
 }
 
 fn deployments(tenant: &ValidTenant) -> Vec<Desired> {

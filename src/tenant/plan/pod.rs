@@ -1,7 +1,9 @@
 //! The pods of a workload: hardened, told whose they are, and placed where their tenant's pods belong.
 
-use super::{Placement, binding, configuration, hardening, meta, own_keys, placement::placement};
+use super::{binding, configuration, own_keys, workload_metadata};
 use crate::api::{ConfigurationUpdate, ContainerResources, ResourceList, Workload, WorkloadVolume};
+use crate::capability::hardening;
+use crate::capability::placement::{Placement, placement};
 use crate::names;
 use crate::quantity::Amount;
 use crate::tenant::ValidTenant;
@@ -21,15 +23,15 @@ pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
     if let Some(revision) = binding::revision(tenant).filter(|_| restarts) {
         annotations.insert(names::CREDENTIALS_REVISION.to_string(), revision.to_string());
     }
-    let mut labels = meta::selector(tenant, workload);
-    labels.insert(names::TENANT_ID.into(), tenant.owner.id.clone());
+    let mut labels = workload_metadata::selector(tenant, workload);
+    labels.insert(names::TENANT_ID.into(), tenant.core.owner.id.clone());
     let Placement {
         node_selector,
         tolerations,
         affinity,
         runtime_class_name,
         priority_class_name,
-    } = placement(tenant);
+    } = placement(&tenant.core);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
@@ -54,7 +56,10 @@ pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
 }
 
 fn container(tenant: &ValidTenant, workload: &Workload) -> Container {
-    let told = [("TENANT_ID", &tenant.owner.id), ("TENANT_NAME", &tenant.owner.tenant)];
+    let told = [
+        ("TENANT_ID", &tenant.core.owner.id),
+        ("TENANT_NAME", &tenant.core.owner.tenant),
+    ];
     let told = told.map(|(name, value)| EnvVar {
         name: name.into(),
         value: Some(value.clone()),

@@ -180,7 +180,7 @@ proptest! {
         prop_assert_eq!(quotas.len(), namespaces.len());
         for (key, whole) in &valid.quota {
             let sum = quotas.iter().map(|hard| amount(&hard[key])).fold(Amount::ZERO, Amount::plus);
-            let stopped = valid.suspend && matches!(key.as_str(), "pods" | "count/jobs.batch");
+            let stopped = valid.core.suspend && matches!(key.as_str(), "pods" | "count/jobs.batch");
             let whole = Amount::parse(&whole.0).expect("a quantity");
             let named = tenant.spec.namespaces.iter().filter(|namespace| namespace.quota.contains_key(key)).count();
             prop_assert!(named <= tenant.spec.namespaces.len());
@@ -222,7 +222,7 @@ proptest! {
         let world = World { cluster_cidrs: cluster.clone(), ..World::default() };
         let Ok(valid) = validate(&tenant, &tier(json!({})), &world) else { return Ok(()) };
         let metadata = ["169.254.169.254/32", "168.63.129.16/32", "fd00:ec2::254/128"].map(|net| net.parse::<IpNet>().expect("a CIDR"));
-        for destination in &valid.network.to {
+        for destination in &valid.core.network.to {
             prop_assert!(destination.except.iter().all(|net| destination.cidr.contains(net) && *net != destination.cidr));
             for closed in cluster.iter().chain(&metadata) {
                 let apart = !destination.cidr.contains(closed) && !closed.contains(&destination.cidr);

@@ -1,9 +1,9 @@
 //! A namespace's share of the tenant's quota.
 
-use super::meta;
 use crate::api::ResourceList;
-use crate::cluster::{Desired, Identity, Kind};
-use crate::tenant::{ValidTenant, validate::ValidNamespace};
+use crate::capability::ValidNamespace;
+use crate::cluster::{Desired, Identity, Kind, metadata};
+use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::{ResourceQuota, ResourceQuotaSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -14,8 +14,8 @@ const JOBS: &str = "count/jobs.batch";
 
 pub fn quota(tenant: &ValidTenant, namespace: &ValidNamespace) -> Desired {
     let hard = namespace.quota.clone();
-    let hard = if tenant.suspend { without_pods(hard) } else { hard };
-    build(&tenant.owner, &namespace.name, hard)
+    let hard = if tenant.core.suspend { without_pods(hard) } else { hard };
+    build(&tenant.core.owner, &namespace.name, hard)
 }
 
 /// The quota of a namespace in which nothing may run any more: as it is, but without pods.
@@ -31,7 +31,7 @@ fn without_pods(mut hard: ResourceList) -> ResourceList {
 }
 
 fn build(owner: &Identity, namespace: &str, hard: ResourceList) -> Desired {
-    let meta = meta::meta(owner, namespace, QUOTA);
+    let meta = metadata::meta(owner, namespace, QUOTA);
     let object = ResourceQuota {
         metadata: meta.clone(),
         spec: Some(ResourceQuotaSpec {
@@ -40,5 +40,5 @@ fn build(owner: &Identity, namespace: &str, hard: ResourceList) -> Desired {
         }),
         ..ResourceQuota::default()
     };
-    meta::desired(Kind::ResourceQuota, &meta, &object)
+    metadata::desired(Kind::ResourceQuota, &meta, &object)
 }

@@ -1,8 +1,8 @@
 //! A workload's Service, where it serves ports.
 
-use super::meta;
+use super::workload_metadata;
 use crate::api::Workload;
-use crate::cluster::{Desired, Kind};
+use crate::cluster::{Desired, Kind, metadata};
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -23,15 +23,15 @@ pub fn service(tenant: &ValidTenant, workload: &Workload) -> Option<Desired> {
     if ports.is_empty() {
         return None;
     }
-    let meta = meta::workload_meta(tenant, workload, &workload.name);
+    let meta = workload_metadata::workload_meta(tenant, workload, &workload.name);
     let object = Service {
         metadata: meta.clone(),
         spec: Some(ServiceSpec {
-            selector: Some(meta::selector(tenant, workload)),
+            selector: Some(workload_metadata::selector(tenant, workload)),
             ports: Some(ports),
             ..ServiceSpec::default()
         }),
         ..Service::default()
     };
-    Some(meta::desired(Kind::Service, &meta, &object))
+    Some(metadata::desired(Kind::Service, &meta, &object))
 }

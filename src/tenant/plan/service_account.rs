@@ -1,8 +1,8 @@
 //! ServiceAccounts that hand out no token by themselves.
 
-use super::meta;
+use super::workload_metadata;
 use crate::api::Workload;
-use crate::cluster::{Desired, Kind};
+use crate::cluster::{Desired, Kind, metadata};
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -11,13 +11,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 pub fn default(tenant: &ValidTenant, namespace: &str) -> Desired {
     Desired {
         takes_over: true,
-        ..service_account(meta::meta(&tenant.owner, namespace, "default"), false)
+        ..service_account(metadata::meta(&tenant.core.owner, namespace, "default"), false)
     }
 }
 
 /// A workload's own.
 pub fn of_workload(tenant: &ValidTenant, workload: &Workload) -> Desired {
-    let meta = meta::workload_meta(tenant, workload, &workload.name);
+    let meta = workload_metadata::workload_meta(tenant, workload, &workload.name);
     service_account(meta, workload.automount_service_account_token.unwrap_or_default())
 }
 
@@ -27,5 +27,5 @@ fn service_account(meta: ObjectMeta, automount: bool) -> Desired {
         automount_service_account_token: Some(automount),
         ..ServiceAccount::default()
     };
-    meta::desired(Kind::ServiceAccount, &meta, &object)
+    metadata::desired(Kind::ServiceAccount, &meta, &object)
 }

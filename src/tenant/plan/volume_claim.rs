@@ -1,15 +1,15 @@
 //! PersistentVolumeClaims of a workload. They are data: removing one from the spec leaves it where it is.
 
-use super::meta;
+use super::workload_metadata;
 use crate::api::Workload;
-use crate::cluster::{Desired, Kind};
+use crate::cluster::{Desired, Kind, metadata};
 use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements};
 use std::collections::BTreeMap;
 
 pub fn claims<'a>(tenant: &'a ValidTenant, workload: &'a Workload) -> impl Iterator<Item = Desired> + 'a {
     workload.volume_claims.iter().flatten().map(|claim| {
-        let meta = meta::workload_meta(tenant, workload, &format!("{}-{}", workload.name, claim.name));
+        let meta = workload_metadata::workload_meta(tenant, workload, &format!("{}-{}", workload.name, claim.name));
         let modes = claim.access_modes.as_ref().map_or_else(
             || vec!["ReadWriteOnce".to_string()],
             |modes| modes.iter().map(|mode| format!("{mode:?}")).collect(),
@@ -27,7 +27,7 @@ pub fn claims<'a>(tenant: &'a ValidTenant, workload: &'a Workload) -> impl Itera
             }),
             ..PersistentVolumeClaim::default()
         };
-        let desired = meta::desired(Kind::PersistentVolumeClaim, &meta, &object);
+        let desired = metadata::desired(Kind::PersistentVolumeClaim, &meta, &object);
         // Left out, the class is the cluster's choice.
         let chosen = claim.storage_class_name.is_none();
         Desired {

@@ -24,7 +24,7 @@ fn plan(namespace: &str) -> Value {
 fn way(backend: &Value, plan: Value, world: &World) -> Result<Way, Vec<String>> {
     let valid = validate(&tenant(sharer(backend)), &tier(plan), world);
     let valid = valid.map_err(|reasons| reasons.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok(Way::of(&valid, &[]).expect("a way in"))
+    Ok(valid.way_in(&[]).expect("a way in"))
 }
 
 fn judged(backend: &Value, plan: Value, world: &World) -> Result<Option<Backend>, Vec<String>> {
@@ -52,7 +52,7 @@ fn a_tenant_without_workloads_is_led_to_what_its_tier_names() {
         &tier(plan("applications")),
         &world(&[]),
     );
-    assert_eq!(valid.expect("valid").network.gateway, crate::api::Access::Deny);
+    assert_eq!(valid.expect("valid").core.network.gateway, crate::api::Access::Deny);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::Invalid;
 use crate::api::{GatewayTls, Identification, TenantGateway};
 use crate::gateway::certificates::Certificate;
+use crate::host;
 use crate::names;
-use crate::tenant::host;
 
 pub fn resolve(own: &TenantGateway, errors: &mut Vec<Invalid>) -> Vec<Certificate> {
     let by_host = own

@@ -81,7 +81,11 @@ mod tests {
 
     #[test]
     fn credentials_live_as_long_as_tenant_or_plan_say() {
-        let with = |spec: Value, plan: Value| acme(json!({"credentials": spec}), json!({"credentials": plan})).rotation;
+        let with = |spec: Value, plan: Value| {
+            acme(json!({"credentials": spec}), json!({"credentials": plan}))
+                .core
+                .rotation
+        };
         let hours = |rotation: Rotation| (rotation.interval.as_secs() / 3600, rotation.overlap.as_secs() / 3600);
         assert_eq!(hours(with(json!({}), json!({}))), (2160, 24));
         assert_eq!(

@@ -3,29 +3,16 @@
 use super::Invalid;
 use super::credentials::duration;
 use crate::api::TenantTier;
-use crate::api::{DatabaseModel, IsolationModel, StorageLimitAction, Tenant, TierDatabase};
+use crate::api::{DatabaseModel, IsolationModel, Tenant, TierDatabase};
+use crate::conditions::{condition, kind};
+use crate::database::ValidDatabase;
 use crate::postgres::Identifier;
 use crate::quantity::Amount;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::Selector;
 
 /// The connections of each login where neither tenant nor tier says anything.
 const CONNECTION_LIMIT: i32 = 20;
-
-/// A tenant's database as it should be.
-#[derive(Clone, Debug)]
-pub struct ValidDatabase {
-    pub model: DatabaseModel,
-    /// Of each login.
-    pub connection_limit: i32,
-    pub extensions: Vec<Identifier>,
-    /// Defaults of each session.
-    pub settings: Vec<(&'static str, String)>,
-    /// Which servers it may be on.
-    pub selector: Selector,
-    /// In bytes.
-    pub max_storage: Option<i64>,
-    pub on_storage_limit: StorageLimitAction,
-}
 
 /// The tenant's database, if it has one.
 pub fn resolve(
@@ -72,7 +59,17 @@ pub fn resolve(
             .as_ref()
             .and_then(|quantity| bytes("maxStorage", &quantity.0, errors)),
         on_storage_limit: bounds.on_storage_limit.unwrap_or_default(),
+        opened_by: opened_by(tenant),
     })
+}
+
+/// Which credentials the status tells of as seen to open the database that the spec asks for now.
+fn opened_by(tenant: &Tenant) -> Option<String> {
+    let is_current = |ready: &&Condition| ready.observed_generation == tenant.metadata.generation;
+    let ready = condition(tenant, kind::DATABASE_READY).filter(|ready| ready.status == "True");
+    let ready = ready.filter(is_current);
+    let database = ready.and(tenant.status.as_ref())?.database.as_ref()?;
+    database.credentials_issued_at.clone()
 }
 
 fn model(

@@ -9,7 +9,7 @@ use crate::api::{
     RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
 };
 use crate::gateway::way::{Admits, Backend, Key, Route, Unmet, ValidGateway, ValidTraffic, by_precedence};
-use crate::tenant::host;
+use crate::host;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Under which names a tenant is reached.
 
 use crate::api::TenantSpec;
-use crate::tenant::host;
+use crate::host;
 
 /// The hosts of the spec, in order, without those that another of them covers. Their form is seen to by the API server; whose they are
 /// is decided by claims.

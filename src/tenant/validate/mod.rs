@@ -17,25 +17,20 @@ mod roles;
 mod scheduling;
 mod workloads;
 
-pub use database::ValidDatabase;
-pub use network::{Destination, Peering, ValidNetwork};
 pub use own_keys::has_signing_key;
 pub use owners::subjects;
 
-use super::quarantine::Quarantine;
-use super::status::{condition, kind};
 use crate::api::{
-    Allowed, ContainerResources, CredentialsStatus, DatabaseModel, IsolationModel, OwnerRole, PodSecurity,
-    ResourceList, Scheduling, Tenant, TenantTier, Workload,
+    ContainerResources, CredentialsStatus, DatabaseModel, IsolationModel, OwnerRole, PodSecurity, ResourceList, Tenant,
+    TenantTier, Workload,
 };
+use crate::capability::{Reach, TenantCore, ValidNamespace, jwks::PublicKeys};
 use crate::cluster::Identity;
-use crate::credentials::trust::PublicKeys;
-use crate::gateway::way::{Unmet, ValidGateway};
+use crate::database::ValidDatabase;
+use crate::gateway::way::{Unmet, ValidGateway, Way};
 use crate::names;
-use crate::rotation::Rotation;
 use ipnet::IpNet;
 use k8s_openapi::api::rbac::v1::Subject;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,38 +97,22 @@ pub struct PeerTenant {
     pub namespaces: Vec<String>,
 }
 
-/// A namespace and its share of the quota.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ValidNamespace {
-    pub name: String,
-    pub quota: ResourceList,
-}
-
 /// A tenant of which everything is known to make sense.
 #[derive(Clone, Debug)]
 pub struct ValidTenant {
-    pub owner: Identity,
-    pub tier: String,
-    pub isolation: IsolationModel,
+    /// The part that several capabilities need.
+    pub core: TenantCore,
     pub pod_security: PodSecurity,
-    /// The first one has the tenant's name.
-    pub namespaces: Vec<ValidNamespace>,
     /// Over all namespaces.
     pub quota: ResourceList,
     pub container_defaults: ContainerResources,
-    pub network: ValidNetwork,
     pub owners: BTreeMap<OwnerRole, Vec<Subject>>,
-    /// What the objects in its namespaces may name.
-    pub allowed: Allowed,
-    pub scheduling: Scheduling,
     pub workloads: Vec<Workload>,
     /// As written by serde_json: keys in order, so that the same configuration has the same digest.
     pub configuration: Option<String>,
     /// What its people may be, likewise.
     pub roles: Option<String>,
     pub database: Option<ValidDatabase>,
-    /// Of every credential it has.
-    pub rotation: Rotation,
     /// The public keys of its own, where it signs tokens; none before its Secret was read.
     pub signing_key: Option<PublicKeys>,
     /// Whether it has keys to encrypt with.
@@ -142,19 +121,12 @@ pub struct ValidTenant {
     pub abandoned_keys: BTreeSet<String>,
     /// What its status tells of its own keys.
     pub told: CredentialsStatus,
-    /// Names under which it is reached, without those that a wildcard of its own covers, in order.
-    pub hosts: Vec<String>,
     /// What leads to it.
     pub gateway: Option<ValidGateway>,
-    /// When the credentials were made that its status tells of as seen to open its database.
-    pub opened_by: Option<String>,
     /// Whether it was told of API keys.
     pub had_keys: bool,
     /// How its pods come to the database, once it has a place.
     pub attachment: Option<Attachment>,
-    pub suspend: bool,
-    /// Its network and its logins are closed.
-    pub quarantine: Option<Quarantine>,
 }
 
 /// How a tenant's pods come to their database.
@@ -167,22 +139,20 @@ pub struct Attachment {
     pub revision: Option<String>,
 }
 
-/// Where a database server is, for a network policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reach {
-    Addresses(IpNet),
-    Namespace(String),
-}
-
 impl ValidTenant {
     /// The tenant's name, which is its first namespace's too.
     pub fn name(&self) -> &str {
-        &self.owner.tenant
+        self.core.name()
     }
 
-    /// Whether nobody is let into its database.
-    pub fn is_shut(&self) -> bool {
-        self.suspend || self.quarantine.is_some()
+    /// The way in, on hosts that are its own by now; None where nothing leads to it.
+    pub fn way_in(&self, shared_hosts: &[String]) -> Option<Way> {
+        Way::of(
+            &self.core,
+            self.gateway.as_ref()?,
+            self.signing_key.as_ref(),
+            shared_hosts,
+        )
     }
 }
 
@@ -222,48 +192,38 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok(ValidTenant {
+    let namespaces = namespaces.into_iter().zip(shares);
+    let core = TenantCore {
         owner: Identity { tenant: name, id },
         tier: spec.tier.clone(),
         isolation,
-        pod_security: plan.pod_security.unwrap_or_default(),
-        namespaces: namespaces
-            .into_iter()
-            .zip(shares)
-            .map(|(name, quota)| ValidNamespace { name, quota })
-            .collect(),
-        quota,
-        container_defaults,
+        namespaces: namespaces.map(|(name, quota)| ValidNamespace { name, quota }).collect(),
         network,
-        owners,
         allowed,
         scheduling,
+        rotation,
+        hosts: hosts::resolve(spec),
+        suspend: spec.suspend.unwrap_or_default(),
+        quarantine: None,
+    };
+    Ok(ValidTenant {
+        core,
+        pod_security: plan.pod_security.unwrap_or_default(),
+        quota,
+        container_defaults,
+        owners,
         workloads,
         configuration,
         roles: roles::Table::new(&spec.tier, &plan.roles).text(),
         database,
-        rotation,
         signing_key: has_signing_key(spec, plan).then(PublicKeys::default),
         encryption_key: own_keys::has_encryption_key(spec, plan),
         abandoned_keys: own_keys::abandoned(tenant),
         told: own_keys::told(tenant),
-        hosts: hosts::resolve(spec),
         gateway,
-        opened_by: opened_by(tenant),
         had_keys: had_keys(tenant),
         attachment: None,
-        suspend: spec.suspend.unwrap_or_default(),
-        quarantine: None,
     })
-}
-
-/// Which credentials the status tells of as seen to open the database that the spec asks for now.
-fn opened_by(tenant: &Tenant) -> Option<String> {
-    let is_current = |ready: &&Condition| ready.observed_generation == tenant.metadata.generation;
-    let ready = condition(tenant, kind::DATABASE_READY).filter(|ready| ready.status == "True");
-    let ready = ready.filter(is_current);
-    let database = ready.and(tenant.status.as_ref())?.database.as_ref()?;
-    database.credentials_issued_at.clone()
 }
 
 /// Whether the status tells of API keys.

@@ -1,7 +1,8 @@
 //! What may come in and go out.
 
 use super::{Invalid, World};
-use crate::api::{Access, Egress, Ingress, NetworkPort, PeerState, TenantSpec, TenantTierSpec};
+use crate::api::{Access, Egress, Ingress, PeerState, TenantSpec, TenantTierSpec};
+use crate::capability::{Destination, Peering, ValidNetwork};
 use ipnet::IpNet;
 
 /// Addresses that no egress rule opens: link-local addresses, where most clouds serve an instance's metadata, and those
@@ -24,34 +25,6 @@ const PRIVATE: [&str; 5] = [
     "100.64.0.0/10",
     "fc00::/7",
 ];
-
-/// What may come in and go out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ValidNetwork {
-    pub gateway: Access,
-    pub internet: Access,
-    pub api_server: Access,
-    pub to: Vec<Destination>,
-    pub peers: Vec<Peering>,
-}
-
-/// Addresses outside the cluster, without what lies within them and is never opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
-    pub cidr: IpNet,
-    pub except: Vec<IpNet>,
-    /// Empty: every port.
-    pub ports: Vec<NetworkPort>,
-}
-
-/// A tenant that this one named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peering {
-    pub name: String,
-    pub state: PeerState,
-    /// Empty unless agreed.
-    pub namespaces: Vec<String>,
-}
 
 pub fn resolve(
     name: &str,

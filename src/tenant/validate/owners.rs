@@ -2,7 +2,7 @@
 
 use super::{Invalid, World};
 use crate::api::{Owner, OwnerKind, OwnerRole};
-use crate::isolation::admission::EXAMINER;
+use crate::names;
 use k8s_openapi::api::rbac::v1::Subject;
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub fn subjects(
                 "a user or group of the system cannot own a tenant",
             ));
         }
-        if owner.name == EXAMINER {
+        if owner.name == names::EXAMINER {
             errors.push(Invalid::new(
                 at("name"),
                 "is the operator's own and cannot own a tenant",

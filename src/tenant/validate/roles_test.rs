@@ -50,7 +50,7 @@ fn spec(route: &Value, key_roles: &[&str]) -> Value {
 fn way(route: &Value, roles: &Value) -> Result<Way, Vec<String>> {
     let valid = validate(&tenant(spec(route, &[])), &tier(json!({"roles": roles})), &world(&[]));
     let valid = valid.map_err(|reasons| reasons.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok(Way::of(&valid, &[]).expect("a way in"))
+    Ok(valid.way_in(&[]).expect("a way in"))
 }
 
 fn refusal(route: &Value, roles: &Value) -> String {
@@ -204,7 +204,7 @@ fn a_role_that_the_tier_does_not_have_opens_nothing_for_a_key() {
         let route = json!({"permissions": ["ai:query"]});
         let keyed = tenant(spec(&route, &["user", "ghost"]));
         let valid = validate(&keyed, &tier(json!({"roles": roles})), &world(&[])).expect("valid");
-        let way = Way::of(&valid, &[]).expect("a way in");
+        let way = valid.way_in(&[]).expect("a way in");
         let Admits::Authenticated(whom) = &way.gateway.routes[0].admits else {
             panic!("{:?}", way.gateway.routes);
         };

@@ -30,17 +30,17 @@ fn refused(case: &str, spec: Value, plan: Value, field: &str, words: &[&str]) {
 fn the_least_tenant_is_valid() {
     let valid = acme(json!({}), json!({}));
     assert_eq!(
-        valid.owner,
+        valid.core.owner,
         Identity {
             tenant: "acme".into(),
             id: ID.into()
         }
     );
-    assert_eq!(valid.isolation, IsolationModel::DedicatedApplication);
+    assert_eq!(valid.core.isolation, IsolationModel::DedicatedApplication);
     assert_eq!(valid.pod_security, PodSecurity::Restricted);
-    assert_eq!(valid.namespaces.len(), 1);
+    assert_eq!(valid.core.namespaces.len(), 1);
     assert_eq!(valid.configuration, None);
-    assert!(!valid.suspend);
+    assert!(!valid.core.suspend);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn an_id_is_named_else_recorded_else_drawn() {
 #[test]
 fn the_number_of_namespaces() {
     let two = json!({"namespaces": [{"name": "b"}, {"name": "c"}]});
-    assert_eq!(acme(two.clone(), json!({"maxNamespaces": 3})).namespaces.len(), 3);
+    assert_eq!(acme(two.clone(), json!({"maxNamespaces": 3})).core.namespaces.len(), 3);
     refused(
         "three of two",
         two,
@@ -129,11 +129,11 @@ fn the_number_of_namespaces() {
 fn isolation_within_the_tier() {
     let plan = json!({"isolation": {"default": "SharedApplication", "allowed": ["SharedApplication", "DedicatedApplication"]}});
     assert_eq!(
-        acme(json!({}), plan.clone()).isolation,
+        acme(json!({}), plan.clone()).core.isolation,
         IsolationModel::SharedApplication
     );
     let first = json!({"isolation": {"allowed": ["SharedData"]}});
-    assert_eq!(acme(json!({}), first).isolation, IsolationModel::SharedData);
+    assert_eq!(acme(json!({}), first).core.isolation, IsolationModel::SharedData);
     refused(
         "not allowed",
         json!({"isolation": {"model": "DedicatedNodes"}}),
@@ -278,6 +278,7 @@ fn quotas() {
 
 fn shares(valid: &ValidTenant, key: &str) -> Vec<String> {
     valid
+        .core
         .namespaces
         .iter()
         .map(|namespace| namespace.quota[key].0.clone())
@@ -403,7 +404,7 @@ fn opened(cidr: &str, cluster: &[&str]) -> Result<(String, Vec<String>), String>
     };
     let valid =
         validate(&tenant(egress(cidr)), &tier(json!({})), &world).map_err(|reasons| reasons[0].message.clone())?;
-    let [destination] = valid.network.to.as_slice() else {
+    let [destination] = valid.core.network.to.as_slice() else {
         panic!("{cidr}")
     };
     let except = destination.except.iter().map(ToString::to_string).collect();
@@ -461,6 +462,7 @@ fn what_lies_within_a_destination_and_is_not_opened_is_left_out() {
 fn the_internet_is_only_what_is_public() {
     let valid = acme(json!({"network": {"egress": {"internet": "Allow"}}}), json!({}));
     let all: Vec<(String, Vec<IpNet>)> = valid
+        .core
         .network
         .to
         .iter()
@@ -535,12 +537,12 @@ fn a_tiers_deny_stands() {
     }
     let allow =
         json!({"network": {"ingress": {"gateway": "Allow"}, "egress": {"internet": "Allow", "apiServer": "Allow"}}});
-    let network = acme(json!({}), allow.clone()).network;
+    let network = acme(json!({}), allow.clone()).core.network;
     assert_eq!(
         [network.gateway, network.internet, network.api_server],
         [crate::api::Access::Allow; 3]
     );
-    let network = acme(json!({}), json!({})).network;
+    let network = acme(json!({}), json!({})).core.network;
     assert_eq!(
         [network.gateway, network.internet, network.api_server],
         [crate::api::Access::Deny; 3]
@@ -574,6 +576,7 @@ fn peers() {
     );
     let valid = validate(&tenant(spec), &tier(json!({})), &world(&[&agreed, &one_sided])).expect("valid");
     let found: Vec<(&str, bool, usize)> = valid
+        .core
         .network
         .peers
         .iter()
@@ -969,7 +972,7 @@ fn every_reason_is_given_at_once() {
 #[test]
 fn what_a_former_process_saw_is_known_by_the_status() {
     let told = |status: &str| {
-        let mut told = tenant(json!({}));
+        let mut told = tenant(json!({"database": {}}));
         told.status = serde_json::from_value(json!({
             "conditions": [{"type": "DatabaseReady", "status": status, "reason": "Ready", "message": "",
                             "lastTransitionTime": "2026-01-01T00:00:00Z"}],
@@ -979,9 +982,10 @@ fn what_a_former_process_saw_is_known_by_the_status() {
         .expect("a status");
         valid(&told, &tier(json!({})))
     };
-    assert_eq!(told("True").opened_by.as_deref(), Some("2026-01-01T00:00:00Z"));
-    assert_eq!(told("False").opened_by, None);
-    let mut changed = tenant(json!({}));
+    let opened_by = |valid: ValidTenant| valid.database.expect("a database").opened_by;
+    assert_eq!(opened_by(told("True")).as_deref(), Some("2026-01-01T00:00:00Z"));
+    assert_eq!(opened_by(told("False")), None);
+    let mut changed = tenant(json!({"database": {}}));
     changed.status = serde_json::from_value(json!({
         "conditions": [{"type": "DatabaseReady", "status": "True", "reason": "Ready", "message": "",
                         "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}],
@@ -990,12 +994,12 @@ fn what_a_former_process_saw_is_known_by_the_status() {
     .expect("a status");
     for (generation, told) in [(1, true), (2, false)] {
         changed.metadata.generation = Some(generation);
-        let opened_by = valid(&changed, &tier(json!({}))).opened_by;
+        let opened_by = opened_by(valid(&changed, &tier(json!({}))));
         assert_eq!(opened_by.is_some(), told, "generation {generation}");
     }
     assert!(told("True").had_keys);
-    let new = valid(&tenant(json!({})), &tier(json!({})));
-    assert!(new.opened_by.is_none() && !new.had_keys);
+    let new = valid(&tenant(json!({"database": {}})), &tier(json!({})));
+    assert!(!new.had_keys && opened_by(new).is_none());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Where a tenant's pods belong.
 
+use super::TenantCore;
 use crate::api::IsolationModel;
 use crate::names;
-use crate::tenant::ValidTenant;
 use k8s_openapi::api::core::v1::{
     Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Toleration,
 };
@@ -19,7 +19,7 @@ pub struct Placement {
 }
 
 /// As the tier says, and on the tenant's own nodes where it has some.
-pub fn placement(tenant: &ValidTenant) -> Placement {
+pub fn placement(tenant: &TenantCore) -> Placement {
     let scheduling = &tenant.scheduling;
     let dedicated = tenant.isolation == IsolationModel::DedicatedNodes;
     let mut node_selector = scheduling.node_selector.clone();
@@ -37,7 +37,7 @@ pub fn placement(tenant: &ValidTenant) -> Placement {
     }
 }
 
-fn own_nodes(tenant: &ValidTenant) -> Toleration {
+fn own_nodes(tenant: &TenantCore) -> Toleration {
     Toleration {
         key: Some(names::TENANT.into()),
         operator: Some("Equal".into()),
@@ -47,7 +47,7 @@ fn own_nodes(tenant: &ValidTenant) -> Toleration {
     }
 }
 
-fn affinity(tenant: &ValidTenant) -> Affinity {
+fn affinity(tenant: &TenantCore) -> Affinity {
     let requirement = NodeSelectorRequirement {
         key: names::TENANT.into(),
         operator: "In".into(),

@@ -1,15 +1,15 @@
 //! Asks the API server's authorizers, of everybody in turn, what RBAC does not tell: a little each second, for ever.
 
-use super::{Queue, holders};
+use super::reach::Holder;
+use super::settings::ApiProbe;
+use super::space::Deeds;
+use super::subjects;
+use super::survey::{Identity, TURN};
+use super::{Access, rbac::Discovered};
 use crate::api::Tenant;
-use crate::cluster::{Kind, Store};
-use crate::isolation::access::reach::Holder;
-use crate::isolation::access::settings::ApiProbe;
-use crate::isolation::access::space::Deeds;
-use crate::isolation::access::survey::{Identity, TURN};
-use crate::isolation::access::{Access, rbac::Discovered};
-use crate::telemetry::metrics::Metrics;
-use crate::tenant::observe::Known;
+use crate::cluster::{Kind, Queue, Store};
+use crate::isolation::Inventory;
+use crate::isolation::metrics::IsolationMetrics;
 use kube::runtime::reflector;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,11 +26,11 @@ const LONGEST: Duration = Duration::from_secs(30);
 const FRESH: Duration = Duration::from_secs(15);
 
 /// Asks about everybody in turn.
-pub struct Surveyor {
+pub struct AccessScanner {
     access: Arc<Access>,
     tenants: reflector::Store<Tenant>,
     objects: Arc<Store>,
-    metrics: Metrics,
+    metrics: IsolationMetrics,
     settings: ApiProbe,
 }
 
@@ -41,8 +41,8 @@ struct Census {
     identities: BTreeSet<Identity>,
 }
 
-impl Surveyor {
-    pub fn new(access: Arc<Access>, known: &Known, settings: ApiProbe, metrics: Metrics) -> Self {
+impl AccessScanner {
+    pub fn new(access: Arc<Access>, known: &Inventory, settings: ApiProbe, metrics: IsolationMetrics) -> Self {
         Self {
             access,
             tenants: known.tenants.clone(),
@@ -136,7 +136,7 @@ impl Surveyor {
     }
 
     fn census(&self) -> Census {
-        let holders = holders::all(&self.tenants, &self.objects);
+        let holders = subjects::all(&self.tenants, &self.objects);
         let mut accounts: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
         for (tenant, key) in self.objects.of_kind(Kind::ServiceAccount) {
             accounts.entry(tenant).or_default().push((key.namespace, key.name));

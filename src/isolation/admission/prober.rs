@@ -1,11 +1,12 @@
 //! Tries by dry-run what the API server must refuse a tenant's people: one tenant after the other, again and again.
 
-use super::Queue;
-use crate::isolation::Outcome;
-use crate::isolation::admission::deeds::{self, Make};
-use crate::isolation::admission::judge::{self, Answer};
-use crate::isolation::admission::{EXAMINER, Subject, settings::AdmissionProbe};
+use super::deeds::{self, Make};
+use super::judge::{self, Answer};
+use super::{Subject, settings::AdmissionProbe};
+use crate::cluster::Queue;
 use crate::isolation::turns::{Turn, Turns, about};
+use crate::names;
+use crate::proof::Outcome;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DynamicObject, PostParams};
 use kube::{Client, Resource};
@@ -32,7 +33,7 @@ pub struct Findings {
 }
 
 /// Tries what the API server must refuse.
-pub struct Examiner {
+pub struct AdmissionProber {
     /// Acts as the examiner.
     client: Client,
     period: Duration,
@@ -43,7 +44,7 @@ pub struct Examiner {
     learnt: Notify,
 }
 
-impl Examiner {
+impl AdmissionProber {
     pub fn new(client: Client, settings: &AdmissionProbe) -> Self {
         Self {
             client,
@@ -180,7 +181,7 @@ impl Examiner {
     fn learn(&self, subject: &Subject, findings: Findings, queue: &Queue) {
         let tenant = &subject.owner.tenant;
         // The API server's authorizer learns of a binding a moment after it was made.
-        let stranger = format!("User \"{EXAMINER}\" cannot create");
+        let stranger = format!("User \"{}\" cannot create", names::EXAMINER);
         let is_stranger = matches!(&findings.admission, Outcome::Untried(why) if why.contains(&stranger));
         if is_stranger && self.turns.put_off(subject, TICK, PATIENCE) {
             return;

@@ -1,8 +1,9 @@
 //! Keeps all objects of a kind that can open a way between tenants, and what they were judged to open.
 
-use crate::cluster::watch::{self, Cache};
-use crate::isolation::ration::Ration;
-use crate::isolation::{Outcome, Violation, lock};
+use super::lock;
+use super::ration::Ration;
+use crate::cluster::watch::{self, Cache as Watched};
+use crate::proof::{Outcome, Violation};
 use futures::{Stream, StreamExt};
 use kube::api::Api;
 use kube::runtime::reflector::{self, ObjectRef, store::Writer};
@@ -23,7 +24,7 @@ pub type Breaches = BTreeMap<String, Vec<Violation>>;
 type Judge<K> = Box<dyn Fn(&[Arc<K>]) -> Result<Breaches, &'static str> + Send + Sync>;
 
 /// Objects of one kind.
-pub struct Kept<K: Resource<DynamicType = ()> + Clone + 'static> {
+pub struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     objects: reflector::Store<K>,
     judge: Judge<K>,
     is_listed: AtomicBool,
@@ -35,7 +36,7 @@ pub struct Kept<K: Resource<DynamicType = ()> + Clone + 'static> {
     breaches: Mutex<Option<Arc<Breaches>>>,
 }
 
-impl<K> Kept<K>
+impl<K> Cache<K>
 where
     K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static,
 {
@@ -127,13 +128,13 @@ where
 
 /// Puts in what there is room for.
 struct Keeper<K: Resource<DynamicType = ()> + Clone + 'static> {
-    kept: Arc<Kept<K>>,
+    kept: Arc<Cache<K>>,
     writer: Writer<K>,
     /// Of the list that is under way: until it is whole, that of before stands for what is kept.
     next: Option<Ration>,
 }
 
-impl<K> Cache<K> for Keeper<K>
+impl<K> Watched<K> for Keeper<K>
 where
     K: Resource<DynamicType = ()> + Clone + Serialize + Send + Sync + 'static,
 {
@@ -217,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn what_there_is_no_room_for_is_not_kept_and_its_tenant_is_told() {
         let (objects, writer) = reflector::store::<NetworkPolicy>();
-        let kept = Arc::new(Kept {
+        let kept = Arc::new(Cache {
             objects,
             judge: Box::new(|_| Ok(Breaches::new())),
             is_listed: AtomicBool::new(true),
@@ -272,7 +273,7 @@ mod tests {
         K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static,
     {
         let (objects, writer) = reflector::store::<K>();
-        let kept = Arc::new(Kept {
+        let kept = Arc::new(Cache {
             objects,
             judge: Box::new(|objects| {
                 let names = objects.iter().map(|object| object.name_any());

@@ -1,7 +1,9 @@
 //! How the checks of one tenant came out.
 
-use super::check::Check;
+pub mod check;
+
 use crate::api::{Direction, Opener};
+use check::Check;
 
 /// Something that lets one tenant reach another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

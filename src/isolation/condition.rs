@@ -1,8 +1,8 @@
 //! What to say of the proof that a tenant is apart. Pure; the clock is an argument.
 
-use super::status::{MAX_MESSAGE, Said, kind, merge};
 use crate::api::{Direction, IsolationStatus, IsolationViolation, Opener, TenantStatus};
-use crate::isolation::{Outcome, Proof, Violation};
+use crate::conditions::{ConditionUpdate, MAX_MESSAGE, kind, merge};
+use crate::proof::{Outcome, Proof, Violation};
 use crate::time::seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -107,7 +107,7 @@ pub fn veiled(condition: &Condition) -> Condition {
     condition
 }
 
-fn said(proof: &Proof) -> Said {
+fn said(proof: &Proof) -> ConditionUpdate {
     let violations: Vec<_> = proof.violations().collect();
     let (status, reason, message) = if let Some((check, violation)) = violations.first() {
         let more = match violations.len() - 1 {
@@ -130,7 +130,7 @@ fn said(proof: &Proof) -> Said {
         }
         ("True", PROVEN, message)
     };
-    Said {
+    ConditionUpdate {
         kind: kind::ISOLATED,
         status,
         reason,
@@ -164,5 +164,5 @@ fn shown(proof: &Proof) -> IsolationStatus {
 }
 
 #[cfg(test)]
-#[path = "isolated_test.rs"]
+#[path = "condition_test.rs"]
 mod tests;

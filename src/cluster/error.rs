@@ -1,9 +1,9 @@
 //! What can go wrong in a reconcile, and what to tell about it.
 
-use crate::cluster::client::DeadlineExceeded;
-use crate::cluster::{Key, Kind, Live};
+use super::client::DeadlineExceeded;
+use super::{Key, Kind, Live};
+use crate::conditions::reason;
 use crate::names;
-use crate::tenant::status::reason;
 use std::error::Error as StdError;
 
 /// The longest text that [`Error::chain`] returns, in bytes; an Event's message may have 1,024 characters.

@@ -1,23 +1,22 @@
 //! Proves that tenants are apart: when one is reported on, and again when something changed that concerns it.
 
-use super::Queue;
-use super::examiner::{Examiner, Findings};
-use super::holders;
-use super::kept::{Breaches, Kept};
-use super::probes::Probes;
+use super::Inventory;
+use super::access::Access;
+use super::access::reach::Opening;
+use super::access::subjects;
+use super::admission;
+use super::admission::prober::{AdmissionProber, Findings};
+use super::cache::{Breaches, Cache};
+use super::condition;
+use super::lock;
+use super::metrics::IsolationMetrics;
+use super::network::prober::NetworkProber;
+use super::network::schedule::Subject;
 use crate::api::{Opener, Tenant, TenantStatus};
-use crate::cluster::Store;
-use crate::isolation::access::Access;
-use crate::isolation::access::reach::Opening;
-use crate::isolation::admission;
-use crate::isolation::check::{
-    ADMISSION, API_ACCESS, DATABASE_ACCESS, ENDPOINTS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA,
-};
-use crate::isolation::network::schedule::Subject;
-use crate::isolation::{Outcome, Proof, lock};
-use crate::telemetry::metrics::Metrics;
-use crate::tenant::observe::Known;
-use crate::tenant::{isolated, quarantine};
+use crate::capability::quarantine;
+use crate::cluster::{Queue, Store};
+use crate::proof::check::{ADMISSION, API_ACCESS, DATABASE_ACCESS, ENDPOINTS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA};
+use crate::proof::{Outcome, Proof};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::runtime::reflector;
@@ -78,30 +77,30 @@ pub enum Position {
 }
 
 /// Proves that tenants are apart.
-pub struct Prover {
+pub struct IsolationVerifier {
     access: Arc<Access>,
-    walls: Arc<Kept<NetworkPolicy>>,
-    slices: Arc<Kept<EndpointSlice>>,
+    walls: Arc<Cache<NetworkPolicy>>,
+    slices: Arc<Cache<EndpointSlice>>,
     tenants: reflector::Store<Tenant>,
     objects: Arc<Store>,
-    metrics: Metrics,
+    metrics: IsolationMetrics,
     /// None where the platform does not want the network to be tried.
-    probes: Option<Arc<Probes>>,
+    probes: Option<Arc<NetworkProber>>,
     /// None where the platform does not want admission to be tried.
-    examiner: Option<Arc<Examiner>>,
+    examiner: Option<Arc<AdmissionProber>>,
     /// From when on it is resolved again for those who wait.
     resolved: tokio::sync::Mutex<Option<Instant>>,
     /// What was open when those concerned were last woken.
     told: Mutex<Told>,
 }
 
-impl Prover {
+impl IsolationVerifier {
     pub fn new(
         access: Arc<Access>,
-        (walls, slices): (Arc<Kept<NetworkPolicy>>, Arc<Kept<EndpointSlice>>),
-        known: &Known,
-        (probes, examiner): (Option<Arc<Probes>>, Option<Arc<Examiner>>),
-        metrics: Metrics,
+        (walls, slices): (Arc<Cache<NetworkPolicy>>, Arc<Cache<EndpointSlice>>),
+        known: &Inventory,
+        (probes, examiner): (Option<Arc<NetworkProber>>, Option<Arc<AdmissionProber>>),
+        metrics: IsolationMetrics,
     ) -> Self {
         Self {
             access,
@@ -155,7 +154,7 @@ impl Prover {
             .extend(stance.database.map(|outcome| (&DATABASE_ACCESS, outcome)));
         self.network(tenant, &stance.network, &mut proof);
         self.admission(tenant, stance.admission.as_deref(), &mut proof);
-        let was_tried = isolated::was_tried(old, proof.outcomes.len());
+        let was_tried = condition::was_tried(old, proof.outcomes.len());
         if let (Some(examiner), Some(subjects)) = (&self.examiner, stance.admission) {
             examiner.know(tenant, subjects.clone(), was_tried);
             // A new tenant's turn comes at once: one write of the status is to say it all.
@@ -222,7 +221,7 @@ impl Prover {
     /// What is open, with this tenant as it is now. Roles and bindings may have changed a moment ago: whoever follows them wakes
     /// those concerned. While many tenants come at once, all who wait are resolved together.
     async fn openings(&self, tenant: &str) -> Result<Arc<Openings>, &'static str> {
-        let holder = holders::one(&self.tenants, &self.objects, tenant);
+        let holder = subjects::one(&self.tenants, &self.objects, tenant);
         if let Some(known) = self.access.last(&holder) {
             return Ok(known);
         }
@@ -242,7 +241,7 @@ impl Prover {
     /// What is open now, found out beside the threads that everything else shares.
     async fn resolve(&self) -> Result<Arc<Openings>, &'static str> {
         let (access, tenants, objects) = (self.access.clone(), self.tenants.clone(), self.objects.clone());
-        aside(move || access.openings(holders::all(&tenants, &objects))).await
+        aside(move || access.openings(subjects::all(&tenants, &objects))).await
     }
 
     /// Nothing is to be shown of a tenant that is no more.
@@ -254,7 +253,7 @@ impl Prover {
         if let Some(examiner) = &self.examiner {
             examiner.forget(tenant);
         }
-        for check in crate::isolation::check::ALL {
+        for check in crate::proof::check::ALL {
             self.metrics.forget_isolation(tenant, check.id);
         }
     }

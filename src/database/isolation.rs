@@ -1,9 +1,9 @@
 //! What a tenant's own login reaches on its server beyond what is its own. Pure.
 
-use super::{Outcome, Violation};
 use crate::api::{Direction, Opener};
 use crate::postgres::Names;
 use crate::postgres::beyond::Beyond;
+use crate::proof::{Outcome, Violation};
 
 /// The outcome of a look with the tenant's own credentials.
 pub fn judge(beyond: &Beyond) -> Outcome {

@@ -1,27 +1,31 @@
 //! The NetworkPolicies that are not the operator's, and what they open.
 
-use super::kept::{Breaches, Kept};
+use super::policies::{Field, Room};
+use crate::capability::peers::agreed;
 use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Live, Store};
-use crate::isolation::network::policies::{Field, Room};
+use crate::isolation::Inventory;
+use crate::isolation::cache::{Breaches, Cache};
 use crate::isolation::ration;
 use crate::names;
-use crate::tenant::observe::{Known, agreed};
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicySpec};
 use kube::Client;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All such policies, and what keeps them, for ever.
-pub fn walls(client: Client, known: &Known) -> (Arc<Kept<NetworkPolicy>>, impl Future<Output = ()> + Send + use<>) {
+pub fn cache(
+    client: Client,
+    known: &Inventory,
+) -> (Arc<Cache<NetworkPolicy>>, impl Future<Output = ()> + Send + use<>) {
     let theirs = watch_config().labels(&format!("!{}", names::TENANT_ID));
     let known = known.clone();
-    Kept::new(client, theirs, (|_| {}, ration::WRITTEN), move |policies| {
+    Cache::new(client, theirs, (|_| {}, ration::WRITTEN), move |policies| {
         evaluate(&known, policies)
     })
 }
 
-fn evaluate(known: &Known, policies: &[Arc<NetworkPolicy>]) -> Result<Breaches, &'static str> {
+fn evaluate(known: &Inventory, policies: &[Arc<NetworkPolicy>]) -> Result<Breaches, &'static str> {
     let namespaces = known.objects.namespaces().into_iter();
     let of: BTreeMap<String, String> = namespaces.map(|(tenant, name)| (name, tenant)).collect();
     let Some((control, _)) = of.first_key_value() else {

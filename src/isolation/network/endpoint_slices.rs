@@ -1,17 +1,21 @@
 //! EndpointSlices, and where those in tenants' namespaces lead.
 
-use super::kept::{Breaches, Kept};
+use super::endpoints::{Field, planted, trim};
+use crate::capability::peers::agreed;
 use crate::cluster::client::watch_config;
-use crate::isolation::network::endpoints::{Field, planted, trim};
+use crate::isolation::Inventory;
+use crate::isolation::cache::{Breaches, Cache};
 use crate::isolation::ration;
-use crate::tenant::observe::{Known, agreed};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All slices, and what keeps them, for ever.
-pub fn slices(client: Client, known: &Known) -> (Arc<Kept<EndpointSlice>>, impl Future<Output = ()> + Send + use<>) {
+pub fn cache(
+    client: Client,
+    known: &Inventory,
+) -> (Arc<Cache<EndpointSlice>>, impl Future<Output = ()> + Send + use<>) {
     let (objects, tenants, vaults) = (known.objects.clone(), known.tenants.clone(), [known.namespace.clone()]);
     let judge = move |slices: &[Arc<EndpointSlice>]| {
         proven()?;
@@ -26,7 +30,7 @@ pub fn slices(client: Client, known: &Known) -> (Arc<Kept<EndpointSlice>>, impl 
         };
         Ok(field.openings(slices.iter().map(Arc::as_ref)))
     };
-    Kept::new(client, watch_config(), (trim, ration::FOLLOWING), judge)
+    Cache::new(client, watch_config(), (trim, ration::FOLLOWING), judge)
 }
 
 /// Whether what must be found is.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::api::{Direction, Opener};
-use crate::isolation::Violation;
-use crate::isolation::check::{API_ACCESS, DATABASE_ACCESS};
+use crate::proof::Violation;
+use crate::proof::check::{API_ACCESS, DATABASE_ACCESS};
 use crate::tenant::status::{self, is_worth_writing};
 
 fn at(time: &str) -> Timestamp {

@@ -1,12 +1,12 @@
 //! Asks the gateway's pods, again and again, what they counted of each tenant's requests.
 
+use super::Counted;
+use super::ledger::{ByNamespace, Ledger, Said};
+use super::metrics::RequestMetrics;
+use super::scrape::scrape;
+use super::settings::MeteringSettings;
 use crate::api::GatewayUsage;
 use crate::cluster::{Kind, Store};
-use crate::metering::Counted;
-use crate::metering::ledger::{ByNamespace, Ledger, Said};
-use crate::metering::scrape::scrape;
-use crate::metering::settings::MeteringSettings;
-use crate::telemetry::metrics::Metrics;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
@@ -25,7 +25,7 @@ pub struct Meter {
     pods: Api<Pod>,
     settings: MeteringSettings,
     objects: Arc<Store>,
-    metrics: Metrics,
+    metrics: RequestMetrics,
     begun: Timestamp,
     ledger: Mutex<Ledger>,
 }
@@ -58,7 +58,7 @@ impl Meter {
         namespace: &str,
         settings: MeteringSettings,
         objects: Arc<Store>,
-        metrics: Metrics,
+        metrics: RequestMetrics,
     ) -> Self {
         Self {
             pods: Api::namespaced(client, namespace),
@@ -68,6 +68,11 @@ impl Meter {
             begun: Timestamp::now(),
             ledger: Mutex::default(),
         }
+    }
+
+    /// Takes the metrics of a tenant that is no more away.
+    pub fn forget(&self, tenant: &str) {
+        self.metrics.forget(tenant);
     }
 
     /// Asks, for ever.
@@ -114,7 +119,7 @@ impl Meter {
             ledger.add(round, |uid| there.contains(uid), Instant::now())
         };
         for (tenant, counted) in self.by_tenant(came) {
-            self.metrics.passed_on(&tenant, &counted);
+            self.metrics.count(&tenant, &counted);
         }
         Ok(())
     }

@@ -1,14 +1,12 @@
-//! What every object of a tenant carries.
+//! The metadata that every object of a tenant carries.
 
-use crate::api::Workload;
-use crate::cluster::{Desired, Identity, Key, Kind};
+use super::{Desired, Identity, Key, Kind};
 use crate::names;
-use crate::tenant::ValidTenant;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Metadata of an object in one of the tenant's namespaces.
+/// Metadata of an object in a namespace of the tenant; an empty namespace is none.
 pub fn meta(owner: &Identity, namespace: &str, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.into()),
@@ -19,29 +17,12 @@ pub fn meta(owner: &Identity, namespace: &str, name: &str) -> ObjectMeta {
     }
 }
 
-/// Metadata of an object of a workload, in the tenant's first namespace.
-pub fn workload_meta(tenant: &ValidTenant, workload: &Workload, name: &str) -> ObjectMeta {
-    let mut meta = meta(&tenant.owner, tenant.name(), name);
-    meta.labels
-        .get_or_insert_default()
-        .insert(names::WORKLOAD.into(), workload.name.clone());
-    meta
-}
-
 /// The marks of ownership.
 pub fn labels(owner: &Identity) -> BTreeMap<String, String> {
     BTreeMap::from([
         (names::TENANT.into(), owner.tenant.clone()),
         (names::TENANT_ID.into(), owner.id.clone()),
         (names::MANAGED_BY.into(), names::MANAGER.into()),
-    ])
-}
-
-/// What selects a workload's pods, and is on them; never the mark of management, which is for top-level objects.
-pub fn selector(tenant: &ValidTenant, workload: &Workload) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        (names::TENANT.into(), tenant.owner.tenant.clone()),
-        (names::WORKLOAD.into(), workload.name.clone()),
     ])
 }
 
@@ -58,4 +39,9 @@ pub fn desired<K: Serialize>(kind: Kind, meta: &ObjectMeta, object: &K) -> Desir
         others: Vec::new(),
         takes_over: false,
     }
+}
+
+/// The label selector of the objects that the operator manages.
+pub fn managed_selector() -> String {
+    format!("{},{}={}", names::TENANT_ID, names::MANAGED_BY, names::MANAGER)
 }

@@ -1,20 +1,20 @@
 //! Keeps a report of each tenant's proof where the cluster has such a resource, out of the way of every reconcile.
 
-use super::Queue;
-use super::backoff::Backoff;
-use super::watches::ours;
-use crate::cluster::client::watch_config;
-use crate::cluster::served::served;
-use crate::cluster::watch::{self, ObjectChange, Objects};
-use crate::cluster::write::has_code;
-use crate::cluster::{Key, Kind, Live, Store, Writer};
-use crate::error::Error;
-use crate::isolation::lock;
-use crate::isolation::report::{KINDS, Statement};
-use crate::isolation::reported::Reported;
+use super::lock;
+use super::report::{KINDS, Statement};
+use super::reported::Reported;
+use crate::cluster::backoff::Backoff;
+use crate::cluster::metadata::managed_selector;
+use crate::cluster::{
+    Error, Key, Kind, Live, Queue, Store, Writer,
+    client::watch_config,
+    served::served,
+    watch::{self, ObjectChange, Objects},
+    write::has_code,
+};
+use crate::conditions::reason;
 use crate::names;
 use crate::telemetry::metrics::Metrics;
-use crate::tenant::status::reason;
 use futures::{Stream, StreamExt};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DynamicObject, ListParams};
@@ -36,7 +36,7 @@ const TROUBLE: u32 = 4;
 const ALL: &str = "";
 
 /// The reports of all tenants.
-pub struct Reports {
+pub struct ReportWriter {
     client: Client,
     metrics: Metrics,
     queue: Queue,
@@ -52,7 +52,7 @@ pub struct Reports {
     backoff: Backoff,
 }
 
-impl Reports {
+impl ReportWriter {
     pub fn new(client: Client, queue: Queue, metrics: Metrics, period: Duration) -> Self {
         Self {
             client,
@@ -138,7 +138,7 @@ impl Reports {
     /// Watches the reports into the store, for ever; what others did to one is looked at.
     async fn watch(&self, kind: Kind, store: &Arc<Store>, listed: &Notify) {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
-        let events = watch::events(api, watch_config().labels(&ours()));
+        let events = watch::events(api, watch_config().labels(&managed_selector()));
         self.follow(events, kind, store, listed).await;
     }
 
@@ -216,7 +216,10 @@ impl Reports {
 
     /// Removes what bears our marks among the reports of a kind that is no longer written.
     async fn clear(&self, kind: Kind, writer: &Writer) {
-        let listed = writer.api(kind, "").list(&ListParams::default().labels(&ours())).await;
+        let listed = writer
+            .api(kind, "")
+            .list(&ListParams::default().labels(&managed_selector()))
+            .await;
         let found = match listed {
             Ok(list) => list.items,
             Err(error) => {
@@ -320,7 +323,7 @@ mod tests {
         for kind in KINDS {
             let client = Client::new(no_api_server, "default");
             let (queue, mut woken) = Queue::new(Metrics::new());
-            let reports = Arc::new(Reports::new(client, queue.clone(), Metrics::new(), LOOK));
+            let reports = Arc::new(ReportWriter::new(client, queue.clone(), Metrics::new(), LOOK));
             let (store, listed) = (Arc::new(Store::default()), Arc::new(Notify::new()));
             let (player, events) = played();
             let (follows, into, lists) = (reports.clone(), store.clone(), listed.clone());

@@ -1,8 +1,8 @@
 //! What the proof has to know of each tenant: its namespaces and its people.
 
+use super::reach::Holder;
 use crate::api::Tenant;
 use crate::cluster::Store;
-use crate::isolation::access::reach::Holder;
 use kube::runtime::reflector::{self, ObjectRef};
 use std::collections::BTreeMap;
 

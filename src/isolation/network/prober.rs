@@ -1,15 +1,15 @@
 //! Tries the network: pods in tenants' namespaces dial what they must not reach, a few at a time, again and again.
 
-use super::Queue;
-use super::api_server;
-use crate::cluster::write::has_code;
-use crate::isolation::network::schedule::{Landmarks, Round, Subject, again, round, targets};
-use crate::isolation::network::settings::NetworkProbe;
-use crate::isolation::network::target::{Report, Target};
-use crate::isolation::network::{judge, pods};
+use super::schedule::{Landmarks, Round, Subject, again, round, targets};
+use super::settings::NetworkProbe;
+use super::target::{Report, Target};
+use super::{judge, pods};
+use crate::cluster::api_server;
+use crate::cluster::{Queue, write::has_code};
+use crate::isolation::lock;
 use crate::isolation::turns::Turns;
-use crate::isolation::{Outcome, lock};
 use crate::names;
+use crate::proof::Outcome;
 use anyhow::Context as _;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -29,7 +29,7 @@ const AT_ONCE: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Tries the network.
-pub struct Probes {
+pub struct NetworkProber {
     client: Client,
     image: pods::Image,
     settings: NetworkProbe,
@@ -46,7 +46,7 @@ struct Neighbour<'a> {
     address: String,
 }
 
-impl Probes {
+impl NetworkProber {
     /// None where the settings name no image.
     pub fn new(client: Client, settings: &NetworkProbe, metrics_port: u16) -> Option<Self> {
         let image = pods::Image {

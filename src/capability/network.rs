@@ -1,0 +1,39 @@
+//! The network of a tenant, as spec and tier agree.
+
+use crate::api::{Access, NetworkPort, PeerState};
+use ipnet::IpNet;
+
+/// What may come in and go out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidNetwork {
+    pub gateway: Access,
+    pub internet: Access,
+    pub api_server: Access,
+    pub to: Vec<Destination>,
+    pub peers: Vec<Peering>,
+}
+
+/// Addresses outside the cluster, without what lies within them and is never opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    pub cidr: IpNet,
+    pub except: Vec<IpNet>,
+    /// Empty: every port.
+    pub ports: Vec<NetworkPort>,
+}
+
+/// A tenant that this one named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peering {
+    pub name: String,
+    pub state: PeerState,
+    /// Empty unless agreed.
+    pub namespaces: Vec<String>,
+}
+
+/// Where a database server is, for a network policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Addresses(IpNet),
+    Namespace(String),
+}

@@ -1,0 +1,74 @@
+//! The conditions of a Tenant: their types, their reasons, and how one is read.
+
+use crate::api::Tenant;
+use crate::time::seconds;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+
+/// The types of conditions.
+pub mod kind {
+    pub const READY: &str = "Ready";
+    pub const RECONCILING: &str = "Reconciling";
+    pub const STALLED: &str = "Stalled";
+    pub const NAMESPACES_READY: &str = "NamespacesReady";
+    pub const DATABASE_READY: &str = "DatabaseReady";
+    pub const CREDENTIALS_READY: &str = "CredentialsReady";
+    pub const GATEWAY_READY: &str = "GatewayReady";
+    pub const WORKLOADS_AVAILABLE: &str = "WorkloadsAvailable";
+    pub const ISOLATED: &str = "Isolated";
+}
+
+/// The reasons of conditions.
+pub mod reason {
+    pub const READY: &str = "Ready";
+    pub const SUSPENDED: &str = "Suspended";
+    pub const QUARANTINED: &str = "Quarantined";
+    pub const PROGRESSING: &str = "Progressing";
+    pub const DATABASE_NOT_READY: &str = "DatabaseNotReady";
+    pub const CREDENTIALS_NOT_READY: &str = "CredentialsNotReady";
+    pub const GATEWAY_NOT_READY: &str = "GatewayNotReady";
+    pub const WORKLOADS_UNAVAILABLE: &str = "WorkloadsUnavailable";
+    pub const TIER_NOT_FOUND: &str = "TierNotFound";
+    pub const INVALID_SPEC: &str = "InvalidSpec";
+    pub const TERMINATING: &str = "Terminating";
+    pub const DRAIN_BLOCKED: &str = "DrainBlocked";
+    pub const CONFLICT: &str = "Conflict";
+    pub const IDLE: &str = "Idle";
+    pub const NONE: &str = "NoWorkloads";
+}
+
+/// Whether a Tenant's own record says it is in this state; for metrics.
+pub fn condition<'a>(tenant: &'a Tenant, kind: &str) -> Option<&'a Condition> {
+    tenant
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind)
+}
+
+/// A condition's message is cut here, in bytes: a status must stay small.
+pub const MAX_MESSAGE: usize = 1024;
+/// The new state of one condition, without times and generations.
+pub struct ConditionUpdate {
+    pub kind: &'static str,
+    pub status: &'static str,
+    pub reason: &'static str,
+    pub message: String,
+}
+
+/// The condition to write: the time of its last transition stays while its status does, and a long message is cut.
+pub fn merge(update: ConditionUpdate, old: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
+    let before = old.iter().find(|condition| condition.type_ == update.kind);
+    let since = before.filter(|condition| condition.status == update.status);
+    let mut message = update.message;
+    message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+    Condition {
+        type_: update.kind.into(),
+        status: update.status.into(),
+        reason: update.reason.into(),
+        message,
+        observed_generation: generation,
+        last_transition_time: since.map_or(Time(seconds(now)), |condition| condition.last_transition_time.clone()),
+    }
+}
