@@ -41,8 +41,10 @@ impl Kept {
         }
         for item in cluster.list(&path("tenants", "", "")).await?.into_iter().filter(stays) {
             let mut tenant = bare(&with_kind("Tenant", item.clone()));
-            // Only its id reclaims what a tenant had.
-            tenant["spec"]["id"] = item["status"]["id"].clone();
+            // Only its id reclaims what a tenant had; the status of one without a tier has none.
+            if let Some(id) = item["status"]["id"].as_str() {
+                tenant["spec"]["id"] = json!(id);
+            }
             kept.tenants.push(tenant);
         }
         Ok(kept)
