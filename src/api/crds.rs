@@ -16,6 +16,7 @@ pub fn crds() -> Vec<Value> {
     .map(|crd| {
         let mut value = serde_json::to_value(crd).unwrap_or_default();
         schema::clean(&mut value);
+        schema::shorten_workloads(&mut value);
         value
     })
     .collect()
@@ -32,6 +33,20 @@ pub fn yaml(documents: &[Value]) -> Result<String, serde_yaml::Error> {
         out.push_str(&serde_yaml::to_string(document)?);
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As JSON, which is what a client-side apply records in an annotation of at most 262,144 bytes.
+    #[test]
+    fn each_definition_stays_small() {
+        for crd in crds() {
+            let bytes = crd.to_string().len();
+            assert!(bytes < 80_000, "{}: {bytes} bytes", crd["metadata"]["name"]);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -72,3 +72,108 @@ fn looks_like_schema(value: &Value) -> bool {
         .iter()
         .any(|key| value.get(key).is_some())
 }
+
+/// The longest description within an embedded type of Kubernetes, in characters.
+const SHORT: usize = 100;
+
+/// Shortens the descriptions of Kubernetes' own types below each field of a workload, and removes those of their fields' fields:
+/// Kubernetes' reference has them in full, and a definition must stay well below the 256 KiB that a client-side apply can record.
+pub fn shorten_workloads(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let workloads = map.get_mut("workloads");
+            let fields = workloads.and_then(|workloads| workloads.pointer_mut("/items/properties"));
+            if let Some(fields) = fields.and_then(Value::as_object_mut) {
+                for field in fields.values_mut().filter_map(Value::as_object_mut) {
+                    for (key, value) in field {
+                        shorten(value, usize::from(key == "properties"));
+                    }
+                }
+            } else {
+                map.values_mut().for_each(shorten_workloads);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(shorten_workloads),
+        _ => {}
+    }
+}
+
+/// `depth` counts the fields of fields that this one is in.
+fn shorten(value: &mut Value, depth: usize) {
+    match value {
+        Value::Object(map) => {
+            // A property may itself be called `description`; it is a schema, and no text.
+            if map.get("description").is_some_and(Value::is_string) {
+                match map.remove("description") {
+                    Some(Value::String(text)) if depth <= 1 => {
+                        map.insert("description".into(), first_sentence(&text).into());
+                    }
+                    _ => {}
+                }
+            }
+            for (key, value) in map {
+                shorten(value, depth + usize::from(key == "properties"));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| shorten(item, depth)),
+        _ => {}
+    }
+}
+
+/// The first sentence of a text, or as many words of it as are short.
+fn first_sentence(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let sentence = line.split_inclusive(". ").next().unwrap_or_default().trim_end();
+    if sentence.chars().count() <= SHORT {
+        return sentence.to_string();
+    }
+    let mut short = String::new();
+    for word in sentence.split(' ') {
+        if short.chars().count() + word.chars().count() + 2 > SHORT {
+            break;
+        }
+        if !short.is_empty() {
+            short.push(' ');
+        }
+        short.push_str(word);
+    }
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_description_is_its_first_sentence_and_no_longer_than_a_line() {
+        assert_eq!(first_sentence("A name. Not more of it."), "A name.");
+        assert_eq!(first_sentence("A name\nover lines."), "A name");
+        let long = first_sentence(&"word ".repeat(100));
+        assert!(long.ends_with(" word…") && long.chars().count() <= SHORT, "{long}");
+        assert_eq!(first_sentence(&"x".repeat(500)), "…");
+    }
+
+    #[test]
+    fn only_embedded_types_are_shortened() {
+        let text = "One. Two.";
+        let deep = json!({"x": {"type": "string", "description": text}});
+        let field = json!({"type": "object", "description": text, "properties": deep});
+        let embedded = json!({"description": text, "properties": {"description": field}});
+        let mut all = json!({"spec": {"properties": {
+            "workloads": {"description": text, "items": {"properties": {"image": embedded}}},
+            "tier": {"description": text},
+        }}});
+        shorten_workloads(&mut all);
+        let at = |path: &str| all.pointer(path).cloned().unwrap_or_default();
+        let image = "/spec/properties/workloads/items/properties/image";
+        assert_eq!(at("/spec/properties/tier/description"), text);
+        assert_eq!(at("/spec/properties/workloads/description"), text);
+        assert_eq!(at(&format!("{image}/description")), text, "our own words");
+        assert_eq!(at(&format!("{image}/properties/description/description")), "One.");
+        let deep = format!("{image}/properties/description/properties/x");
+        assert_eq!(at(&format!("{deep}/type")), "string");
+        assert_eq!(at(&format!("{deep}/description")), Value::Null);
+    }
+}
