@@ -72,3 +72,23 @@ pub fn merge(update: ConditionUpdate, old: &[Condition], generation: Option<i64>
         last_transition_time: since.map_or(Time(seconds(now)), |condition| condition.last_transition_time.clone()),
     }
 }
+
+/// So many of a thing with its verb: "1 workload is", "3 workloads are".
+pub fn are(count: impl TryInto<u64>, noun: &str) -> String {
+    match count.try_into().unwrap_or(0) {
+        1 => format!("1 {noun} is"),
+        count => format!("{count} {noun}s are"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are;
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(are(0, "pod"), "0 pods are");
+        assert_eq!(are(1, "pod"), "1 pod is");
+        assert_eq!(are(2, "pod"), "2 pods are");
+    }
+}

@@ -394,7 +394,10 @@ pub fn record(file: &Path, table: &str) -> Result<()> {
     let (head, tail) = text
         .split_once(HERE)
         .with_context(|| format!("{} has no line {HERE}", file.display()))?;
-    std::fs::write(file, format!("{head}{HERE}\n{}", newest(&format!("{table}{}", tail.trim_start()))))?;
+    std::fs::write(
+        file,
+        format!("{head}{HERE}\n{}", newest(&format!("{table}{}", tail.trim_start()))),
+    )?;
     Ok(())
 }
 

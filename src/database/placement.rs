@@ -2,6 +2,7 @@
 
 use crate::api::DatabaseModel;
 use crate::api::database_server::SharedTables;
+use crate::conditions::are;
 use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::Place;
 use crate::postgres::shared;
@@ -52,7 +53,7 @@ impl Candidate {
         } else if self.is_taken || (model == DatabaseModel::Server && self.tenants > 0) {
             Some("it has its tenant already".into())
         } else if self.max_tenants.is_some_and(|most| self.tenants >= most) {
-            Some(format!("it is full with {} tenants", self.tenants))
+            Some(format!("it is full: {} on it", are(self.tenants, "tenant")))
         } else if self.max_bytes.is_some_and(|most| self.bytes >= most) {
             Some("its storage is used up".into())
         } else {

@@ -4,6 +4,7 @@ use super::agent::Findings;
 use super::servers::{Databases, Shard};
 use crate::api::{DatabaseServer, DatabaseServerStatus};
 use crate::cluster::{Error, write::has_code};
+use crate::conditions::are;
 use crate::names;
 use crate::postgres::client;
 use crate::postgres::shared::Severity;
@@ -84,12 +85,15 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
     let most = server.spec.capacity.as_ref().and_then(|capacity| capacity.max_tenants);
     let ready = match (findings.lack, most.filter(|most| full(*most))) {
         _ if server.metadata.deletion_timestamp.is_some() => {
-            let message = format!("it is being deleted, and {tenants} tenants are on it still");
+            let message = format!("it is being deleted, and {} on it still", are(tenants, "tenant"));
             Said("Ready", "False", "InUse", message)
         }
         (Some(lack), _) => Said("Ready", "False", "InsufficientPrivilege", lack.into()),
         (None, Some(most)) => {
-            let message = format!("{tenants} tenants are on it, and capacity.maxTenants is {most}: it takes no more");
+            let message = format!(
+                "{} on it, and capacity.maxTenants is {most}: it takes no more",
+                are(tenants, "tenant")
+            );
             Said("Ready", "False", "Full", message)
         }
         (None, None) => Said("Ready", "True", "Ready", "tenants can be placed on it".into()),

@@ -10,7 +10,7 @@ use crate::api::{
 };
 use crate::capability::{Capability, Quarantine, State};
 use crate::cluster::{Identity, Kind, Live, metadata};
-use crate::conditions::{ConditionUpdate, kind, merge, reason};
+use crate::conditions::{ConditionUpdate, are, kind, merge, reason};
 use crate::database::tend::Outcome as Data;
 use crate::names;
 use crate::quantity::Amount;
@@ -281,7 +281,7 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUp
     let workloads = valid.map_or(0, |valid| valid.workloads.len());
     let available = || match workloads {
         0 => ("True", reason::NONE, "no workloads are asked for".to_string()),
-        n => ("True", reason::READY, format!("{n} workloads are available")),
+        n => ("True", reason::READY, format!("{} available", are(n, "workload"))),
     };
     let ready = |status, reason, message: &str| say(kind::READY, status, reason, message);
     let quarantine = valid

@@ -1,6 +1,7 @@
 //! Whether workloads run as asked, by what their Deployments say.
 
 use crate::cluster::Live;
+use crate::conditions::are;
 use serde_json::Value;
 
 /// A workload that does not run as asked.
@@ -50,9 +51,9 @@ fn problem(deployment: &Value) -> Option<(String, bool)> {
     };
     let figures = match () {
         () if !current => "its Deployment was not taken up yet".to_string(),
-        () if available < wanted => format!("{available} of {wanted} pods are available"),
-        () if updated < wanted => format!("{updated} of {wanted} pods are up to date"),
-        () => format!("{} pods have yet to end", total - wanted),
+        () if available < wanted => format!("{available} of {} available", are(wanted, "pod")),
+        () if updated < wanted => format!("{updated} of {} up to date", are(wanted, "pod")),
+        () => format!("{} still ending", are(total - wanted, "pod")),
     };
     let (message, stuck) = match (condition("ReplicaFailure", "True"), condition("Progressing", "False")) {
         (Some(reason), _) | (None, Some(reason)) if current => (format!("{figures}: {reason:.400}"), true),

@@ -65,12 +65,12 @@ fn what_is_under_way_is_told_and_is_not_stuck() {
         (
             "shrinking",
             json!({"status": {"replicas": 5, "availableReplicas": 5}}),
-            "2 pods have yet to end",
+            "2 pods are still ending",
         ),
         (
             "suspending",
             json!({"spec": {"replicas": 0}, "status": {"replicas": 1, "updatedReplicas": 0, "availableReplicas": 0}}),
-            "1 pods have yet to end",
+            "1 pod is still ending",
         ),
     ] {
         let (message, stuck) = judged(deployment(over)).unwrap_or_else(|| panic!("{case}: available"));
