@@ -1,5 +1,5 @@
-//! What somebody granted by hand inside tenants' schemas, and what there belongs to somebody else: a slower look than the
-//! catalog's, for all tenants in one statement.
+//! What somebody granted by hand inside tenants' schemas, and what there belongs to somebody else; policies of the platform's own
+//! that tenants could drop: a slower look than the catalog's, for all tenants in one statement.
 
 use super::client::{Error, Server};
 use super::plan::{Step, Venue};
@@ -37,11 +37,17 @@ SELECT json_build_object(
   'grants', (SELECT coalesce(json_agg(json_build_object('place', s.nspname, 'kind', s.kind, 'name', s.name, 'grantee', r.rolname)
                                       ORDER BY s.nspname, s.kind, s.name, r.rolname), '[]')
              FROM strange s LEFT JOIN pg_roles r ON r.oid = s.grantee),
+  'policies', (SELECT coalesce(json_agg(json_build_object('place', left(r.rolname, 22), 'role', r.rolname, 'name', p.polname,
+                                                         'relation', format('%I.%I', n.nspname, c.relname))
+                                        ORDER BY n.nspname, c.relname, p.polname, r.rolname), '[]')
+               FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+               JOIN pg_roles r ON r.oid = ANY (p.polroles)
+               WHERE r.rolname ~ '^t_[0-9a-f]{20}(_[abr])?$' AND pg_get_userbyid(c.relowner) !~ '^t_[0-9a-f]{20}(_[abr])?$'),
   'owned', (SELECT coalesce(json_agg(json_build_object('place', o.nspname, 'owner', pg_get_userbyid(o.owner))
                                      ORDER BY o.nspname, pg_get_userbyid(o.owner)), '[]') FROM owned o)
 )";
 
-/// Something inside a tenant's schema that is not the tenant's alone.
+/// Something inside a tenant's schema that is not the tenant's alone, or outside of it and in its hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The schema, which has its owner role's name.
@@ -56,6 +62,16 @@ pub struct Finding {
 struct Found {
     grants: Vec<Granted>,
     owned: Vec<Owned>,
+    policies: Vec<Named>,
+}
+
+/// A policy on somebody else's table that names a tenant's role.
+#[derive(Deserialize, Debug)]
+struct Named {
+    place: String,
+    role: String,
+    name: String,
+    relation: String,
 }
 
 #[derive(Deserialize, Debug)]
@@ -98,7 +114,16 @@ impl Server {
             what: format!("schema {} holds objects of role {}", owned.place, owned.owner),
             remedy: None,
         });
-        Ok(grants.chain(owned).collect())
+        let policies = found.policies.iter().map(|named| Finding {
+            place: named.place.clone(),
+            what: format!(
+                "policy {} on {} names role {}, as which its tenant can drop it (DROP OWNED BY): make it TO PUBLIC with a condition on \
+                 current_user",
+                named.name, named.relation, named.role
+            ),
+            remedy: None,
+        });
+        Ok(grants.chain(owned).chain(policies).collect())
     }
 }
 

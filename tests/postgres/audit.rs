@@ -53,7 +53,22 @@ pub async fn finds_what_was_granted(site: Site, place: Place) {
             .any(|finding| finding.what.contains(&stranger) && finding.remedy.is_none()),
         "{found:?}"
     );
-    drop(session);
+    // A policy of somebody else's that the tenant can drop.
+    let root = site.root().await;
+    let policy = format!(
+        "CREATE TABLE public.theirs (); CREATE POLICY hide ON public.theirs AS RESTRICTIVE TO {to}, {stranger}"
+    );
+    run(&root, &policy).await;
+    let named = format!("policy hide on public.theirs names role {to}");
+    let found = site.server.audit().await.expect("audit");
+    assert!(
+        found
+            .iter()
+            .any(|finding| finding.what.contains(&named) && finding.place == to),
+        "{found:?}"
+    );
+    run(&root, "DROP TABLE public.theirs").await;
+    drop((session, root));
     site.remove(&tenant).await;
     site.remove(&other).await;
 }

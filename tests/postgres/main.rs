@@ -15,6 +15,7 @@ mod drift;
 mod faults;
 mod hostile;
 mod lifecycle;
+mod members;
 mod quoting;
 mod secrets;
 mod shared;
@@ -118,6 +119,7 @@ fn subjects() -> Vec<Subject> {
         subject!(drift::is_put_back, BOTH),
         subject!(attacks::open_doors_are_told, SCHEMA, own: true),
         subject!(attacks::are_refused, BOTH),
+        subject!(members::harm_nobody, BOTH, admins: LIMITED),
         subject!(conflicts::are_left_alone, BOTH),
         subject!(beyond::is_seen, BOTH),
         subject!(cost::grows_with_the_number, SCHEMA, admins: &[Admin::Superuser], own: true),
@@ -147,6 +149,9 @@ fn subjects() -> Vec<Subject> {
         subject!(shared::findings::the_script, admins: LIMITED, run: |pg, admin, _| {
             Box::pin(async move { shared::findings::the_script(World::bare(pg, admin).await).await })
         }),
+        subject!(shared::members::harm_nobody),
+        subject!(shared::members::others_policies, admins: LIMITED),
+        subject!(shared::members::former_policies, admins: LIMITED),
         subject!(shared::quiet::one_statement_that_reads),
         subject!(shared::quiet::a_thousand_tenants),
         subject!(shared::removal::nothing_is_left),

@@ -148,7 +148,7 @@ impl Plan<'_> {
                 if membership.admin {
                     self.records(sql!["REVOKE ADMIN OPTION FOR ", &other, " FROM ", role, " CASCADE"]);
                 }
-            } else if membership.admin || (is_login && !self.becomes(membership)) {
+            } else if membership.admin || (is_login && !self.becomes(membership)) || (!is_login && membership.set) {
                 self.revoke(&other, role, membership);
             }
         }
@@ -189,14 +189,23 @@ impl Plan<'_> {
         }
     }
 
-    /// The platform's tables are open to one group; row-level security tells its members apart.
+    /// The platform's tables are open to one group; row-level security tells its members apart. From 16 on a member cannot
+    /// become it.
     pub(super) fn shared(&mut self, shared: &Shared) {
         let owner = &self.wanted.names.owner;
         let found = self.catalog.roles.get(owner.as_str());
-        let is_member = |member: &Membership| member.role == shared.group.as_str() && member.inherit;
-        if !found.is_some_and(|role| role.member_of.iter().any(is_member)) {
-            self.records(grant_role(self.catalog, &shared.group, sql![owner], true));
+        let has_options = self.catalog.version >= GRANT_OPTIONS;
+        let is_member = |member: &Membership| {
+            member.role == shared.group.as_str() && member.inherit && !(has_options && (member.set || member.admin))
+        };
+        if found.is_some_and(|role| role.member_of.iter().any(is_member)) {
+            return;
         }
+        let grant = sql!["GRANT ", &shared.group, " TO ", owner];
+        self.records(match has_options {
+            true => grant.and([" WITH INHERIT TRUE, SET FALSE".into()]),
+            false => grant,
+        });
     }
 }
 

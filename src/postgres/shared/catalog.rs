@@ -36,6 +36,8 @@ pub struct Observed {
     pub defaults: Vec<DefaultPrivilege>,
     /// Whatever in this database is granted to the group.
     pub holdings: Vec<Holding>,
+    /// Policies of others, on whatever table of the database, that name the group or a tenant's role.
+    pub named: Vec<Named>,
     /// The registry's rows, by id.
     pub tenants: HashMap<String, Tenant>,
     /// Tenants' ids by role.
@@ -215,6 +217,19 @@ pub struct Holding {
     pub identity: String,
     pub schema: Option<String>,
     pub name: Option<String>,
+}
+
+/// A policy that the members of a role it names can drop.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Named {
+    /// The table's.
+    pub oid: i64,
+    pub schema: String,
+    pub table: String,
+    pub policy: String,
+    pub permissive: bool,
+    /// The group, or else one of the tenants' roles.
+    pub role: String,
 }
 
 /// A row of `tenant_registry.tenant`.

@@ -150,3 +150,13 @@ SELECT json_build_object(
     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
       AND d.refclassid = 'pg_catalog.pg_authid'::regclass AND d.deptype = 'a'),
+  -- Others' policies, on whatever table, that a tenant's role, or all of them, could drop.
+  'named', (SELECT coalesce(json_agg(json_build_object(
+      'oid', c.oid::int8, 'schema', n.nspname, 'table', c.relname, 'policy', p.polname, 'permissive', p.polpermissive,
+      'role', p.role)), '[]')
+    FROM (SELECT p.polrelid, p.polname, p.polpermissive,
+                 coalesce(min(g.rolname::text) FILTER (WHERE g.rolname = $4), min(g.rolname::text)) AS role
+          FROM pg_catalog.pg_policy p CROSS JOIN LATERAL unnest(p.polroles) o JOIN pg_catalog.pg_roles g ON g.oid = o
+          WHERE (g.rolname = $4 OR g.rolname ~ '^t_[0-9a-f]{20}(_[abr])?$') AND left(p.polname, 16) <> 'tenant_operator_'
+          GROUP BY p.oid, p.polrelid, p.polname, p.polpermissive) p
+    JOIN pg_catalog.pg_class c ON c.oid = p.polrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace),

@@ -243,6 +243,7 @@ pub fn around(
     around.functions();
     around.defaults();
     around.schemas();
+    around.named();
     around.door();
 }
 
@@ -368,6 +369,31 @@ impl Around<'_> {
                 );
                 self.note(Violation, &table.title(), what, drop_policy(table, &policy.name));
             }
+        }
+    }
+
+    /// Others' policies that members of the roles they name can drop; those that open shared tables are obstacles.
+    fn named(&mut self) {
+        let observed = self.observed;
+        for named in &observed.named {
+            if named.permissive && self.is_shared(named.oid) {
+                continue;
+            }
+            let (severity, kind) = match named.permissive {
+                true => (Weakness, "permissive"),
+                // What it hid is seen once it is gone.
+                false => (Violation, "restrictive"),
+            };
+            let who = match named.role == GROUP {
+                true => "every tenant is a member of that role and can drop it for all".to_string(),
+                false => format!("tenant role {} can drop it", named.role),
+            };
+            let what = format!(
+                "has a {kind} policy {} of somebody else's TO {}: {who} (DROP OWNED BY); make it TO PUBLIC, with NOT pg_has_role('{}', \
+                 'USAGE') OR before its condition",
+                named.policy, named.role, named.role
+            );
+            self.note(severity, &format!("{}.{}", named.schema, named.table), what, None);
         }
     }
 

@@ -44,8 +44,19 @@ pub struct Plan {
     pub group: Vec<Step>,
     pub works: Vec<Work>,
     pub findings: Vec<Finding>,
+    /// What somebody else took from the operator's policies.
+    pub losses: Vec<Loss>,
     pub protected: usize,
     pub closed: usize,
+}
+
+/// What a table lost of its protection, by somebody else than the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    pub relation: i64,
+    /// As findings name it.
+    pub object: String,
+    pub what: String,
 }
 
 impl Plan {
@@ -73,6 +84,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
     let chosen = choose(database, wanted.entries, observed, &mut plan.findings);
     findings::roles(database, wanted.entries, observed, &mut plan.findings);
     findings::around(wanted.database, &chosen, wanted.entries, observed, &mut plan.findings);
+    plan.losses = losses(wanted, observed, &chosen);
     let grouped = group(wanted, catalog, observed, &mut plan);
     if grouped && observed.read_only {
         // Nothing can be written; what there is, is judged.
@@ -147,6 +159,35 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
     let granted = tables(wanted, observed, &chosen, &mut plan);
     leave(wanted, observed, &granted, &mut plan);
     plan
+}
+
+/// What the shared tables and the registry lost since the operator protected them.
+fn losses(wanted: &Wanted, observed: &Observed, chosen: &[Chosen]) -> Vec<Loss> {
+    let of_tables = chosen.iter().map(|chosen| {
+        let policies = policy::of_table(chosen.entry, &ways(wanted, chosen.entry, observed));
+        (chosen.table, policies)
+    });
+    let all = all_ways(wanted, observed);
+    let of_registry = observed.tables.iter().filter_map(|table| {
+        let policies = match table.name.as_str() {
+            "tenant" => policy::of_tenants(&all),
+            "login" => policy::of_logins(&all),
+            _ => return None,
+        };
+        (table.schema == REGISTRY).then_some((table, policies))
+    });
+    let mut losses = Vec::new();
+    for (table, policies) in of_tables.chain(of_registry) {
+        let lost = policy::losses(table, &policies, observed);
+        if !lost.is_empty() {
+            losses.push(Loss {
+                relation: table.oid,
+                object: format!("{}/{}", wanted.database.as_str(), table.title()),
+                what: lost.join(", "),
+            });
+        }
+    }
+    losses
 }
 
 /// The ways into the tables of one part of the spec.
@@ -358,13 +399,14 @@ fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], plan: &mut Pl
             continue;
         }
         plan.closed += 1;
+        let stays_open = is_settled || policy::is_former(table, chosen.entry, &ways, observed);
         let mut statements = settle;
         statements.extend(strangers);
         statements.extend(grants);
         plan.works.push(Work {
             object,
             statements,
-            otherwise: if is_settled { Vec::new() } else { revoke },
+            otherwise: if stays_open { Vec::new() } else { revoke },
         });
     }
     granted
@@ -414,7 +456,7 @@ fn grants(table: &Table, group: &Identifier) -> Vec<Statement> {
     let Some(relation) = relation(table) else {
         return Vec::new();
     };
-    let wanted = [(group.as_str(), PRIVILEGES.to_vec())].into_iter().collect();
+    let wanted = [(Some(group.as_str()), PRIVILEGES.to_vec())].into_iter().collect();
     let held: Vec<_> = table.granted(Some(group.as_str())).cloned().collect();
     let mut statements = Vec::new();
     let of_columns = |grant: &super::catalog::Grant| grant.grantee.as_deref() == Some(group.as_str());
@@ -519,7 +561,7 @@ mod tests {
             "version": 160_000, "readOnly": false, "admin": "operator", "superuser": false, "canCreate": true, "canAdmit": true,
             "roles": {GROUP: role(5, &[]), "app": role(6, &[])},
             "schemas": {"app": {"owner": "o", "ours": true, "ownerSuperuser": false, "grants": []}},
-            "tables": tables, "views": [], "functions": [], "defaults": [], "holdings": [],
+            "tables": tables, "views": [], "functions": [], "defaults": [], "holdings": [], "named": [],
             "tenants": {}, "logins": {}, "records": [],
         }))
         .expect("as the query brings it")
@@ -605,13 +647,16 @@ mod tests {
             .map(String::as_str)
             .filter(|line| !line.contains("tenant_registry.policy"))
             .collect();
+        let rows = r#""tenant_id" = (SELECT CASE WHEN pg_has_role(to_regrole('"app"')::oid, 'USAGE') THEN nullif(current_setting('app.current_tenant_id', true), '')::uuid ELSE (SELECT l.tenant_id FROM tenant_registry.login l WHERE l.role = current_user) END)"#;
         assert_eq!(
             shown,
             [
                 r#"ALTER TABLE "app"."it's" ENABLE ROW LEVEL SECURITY"#,
                 r#"ALTER TABLE "app"."it's" FORCE ROW LEVEL SECURITY"#,
-                r#"CREATE POLICY "tenant_operator_tenant" ON "app"."it's" FOR ALL TO "tenant_operator_tenants" USING ("tenant_id" = (SELECT l.tenant_id FROM tenant_registry.login l WHERE l.role = current_user)) WITH CHECK ("tenant_id" = (SELECT l.tenant_id FROM tenant_registry.login l WHERE l.role = current_user))"#,
-                r#"CREATE POLICY "tenant_operator_application" ON "app"."it's" FOR ALL TO "app" USING ("tenant_id" = nullif(current_setting('app.current_tenant_id', true), '')::uuid) WITH CHECK ("tenant_id" = nullif(current_setting('app.current_tenant_id', true), '')::uuid)"#,
+                format!(
+                    r#"CREATE POLICY "tenant_operator_tenant" ON "app"."it's" FOR ALL TO PUBLIC USING ({rows}) WITH CHECK ({rows})"#
+                )
+                .as_str(),
                 r#"CREATE POLICY "tenant_operator_operator" ON "app"."it's" FOR ALL TO "operator" USING (true) WITH CHECK (false)"#,
                 r#"SELECT 1 / (SELECT count(*) FROM pg_class WHERE relrowsecurity AND relforcerowsecurity AND oid = 7 AND oid = '"app"."it''s"'::regclass)"#,
                 r#"GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE "app"."it's" TO "tenant_operator_tenants""#,

@@ -1,5 +1,6 @@
 //! Policies as they should be, and the statements that make them so.
 
+use super::GROUP;
 use super::catalog::{Observed, Table};
 use super::select::Entry;
 use crate::api::database_server::TenantColumnType;
@@ -16,7 +17,7 @@ pub struct Policy {
     pub name: Identifier,
     /// Whether it concerns SELECT only, and not all commands.
     pub read: bool,
-    /// Sorted; at least one.
+    /// Sorted; none is PUBLIC.
     pub roles: Vec<Identifier>,
     pub using: Statement,
     pub check: Option<Statement>,
@@ -52,25 +53,24 @@ fn policy(of: &str, roles: &[Identifier], using: Statement, check: Option<Statem
     }
 }
 
-/// The policies of a shared table: one for each way in, and the roles that see everything.
+/// The policies of a shared table: one by which tenants and applications come in, and one for each role that sees everything.
+///
+/// No policy names a role that a tenant's role is a member of: `DROP OWNED BY` that role, which any of its members may execute,
+/// drops the policies that name it, for everyone. So the first is for PUBLIC, and gives rows to nobody whom the registry does
+/// not have. Two policies would be joined by OR, which no index on the column serves in order; so there is one with one value.
 pub fn of_table(entry: &Entry, ways: &Ways) -> Vec<Policy> {
-    let same = |value: Statement| sql![&entry.column, " = "].join(value);
-    let own = same(own_value(entry.type_));
-    let current = same(current_value(entry.type_));
-    let mut policies = vec![policy(
-        "tenant",
-        std::slice::from_ref(ways.group),
-        own.clone(),
-        Some(own),
-    )];
-    if !ways.applications.is_empty() {
-        policies.push(policy(
-            "application",
-            &ways.applications,
-            current.clone(),
-            Some(current),
-        ));
-    }
+    let value = match application(ways) {
+        None => sql!["("].join(own_value(entry.type_)).join(sql![")"]),
+        Some(is_application) => sql!["(SELECT CASE WHEN "]
+            .join(is_application)
+            .join(sql![" THEN "])
+            .join(current_value(entry.type_))
+            .join(sql![" ELSE ("])
+            .join(own_value(entry.type_))
+            .join(sql![") END)"]),
+    };
+    let rows = sql![&entry.column, " = "].join(value);
+    let mut policies = vec![policy("tenant", &[], rows.clone(), Some(rows))];
     if let Some(role) = &ways.migration {
         policies.push(policy(
             "migration",
@@ -91,18 +91,28 @@ pub fn of_table(entry: &Entry, ways: &Ways) -> Vec<Policy> {
     policies
 }
 
-/// What stands in the tenant column, of the tenant that is logged in. Looked up once in a statement.
+/// Whether the current user is an application: a policy `TO` these roles would hold for it. Found by name, since after a restore
+/// another role may have its OID; a role that is no more is nobody, and no error.
+fn application(ways: &Ways) -> Option<Statement> {
+    let is = |role: &Identifier| sql!["pg_has_role(to_regrole(", Literal(role.to_string()), ")::oid, 'USAGE')"];
+    ways.applications
+        .iter()
+        .map(is)
+        .reduce(|a, b| a.join(sql![" OR "]).join(b))
+}
+
+/// What stands in the tenant column, of the tenant that is logged in.
 fn own_value(type_: TenantColumnType) -> Statement {
     match type_ {
         TenantColumnType::Uuid => {
-            sql!["(SELECT l.tenant_id FROM tenant_registry.login l WHERE l.role = current_user)"]
+            sql!["SELECT l.tenant_id FROM tenant_registry.login l WHERE l.role = current_user"]
         }
         TenantColumnType::Text => {
-            sql!["(SELECT l.tenant_id::text FROM tenant_registry.login l WHERE l.role = current_user)"]
+            sql!["SELECT l.tenant_id::text FROM tenant_registry.login l WHERE l.role = current_user"]
         }
         TenantColumnType::Integer => sql![
-            "(SELECT t.number FROM tenant_registry.login l JOIN tenant_registry.tenant t ON t.id = l.tenant_id \
-             WHERE l.role = current_user)"
+            "SELECT t.number FROM tenant_registry.login l JOIN tenant_registry.tenant t ON t.id = l.tenant_id \
+             WHERE l.role = current_user"
         ],
     }
 }
@@ -119,8 +129,8 @@ fn current_value(type_: TenantColumnType) -> Statement {
 
 /// The policies of `tenant_registry.tenant`: a tenant sees itself, applications see all.
 pub fn of_tenants(ways: &Ways) -> Vec<Policy> {
-    let own = sql!["id = "].join(own_value(TenantColumnType::Uuid));
-    let mut policies = vec![policy("tenant", std::slice::from_ref(ways.group), own, None)];
+    let own = sql!["id = ("].join(own_value(TenantColumnType::Uuid)).join(sql![")"]);
+    let mut policies = vec![policy("tenant", &[], own, None)];
     if !ways.applications.is_empty() {
         policies.push(policy("application", &ways.applications, sql!["true"], None));
     }
@@ -131,14 +141,9 @@ pub fn of_tenants(ways: &Ways) -> Vec<Policy> {
     policies
 }
 
-/// The policies of `tenant_registry.login`.
+/// The policies of `tenant_registry.login`: a role sees whose login it is, if it is one.
 pub fn of_logins(ways: &Ways) -> Vec<Policy> {
-    let own = policy(
-        "tenant",
-        std::slice::from_ref(ways.group),
-        sql!["role = current_user"],
-        None,
-    );
+    let own = policy("tenant", &[], sql!["role = current_user"], None);
     std::iter::once(own).chain(everything(ways)).collect()
 }
 
@@ -178,6 +183,7 @@ pub fn settle(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Stat
             && let Ok(name) = Identifier::new(found.name.as_str())
         {
             statements.push(sql!["DROP POLICY ", &name, " ON "].join(relation.clone()));
+            statements.push(forget(&relation, &name));
         }
     }
     for policy in wanted {
@@ -191,11 +197,7 @@ pub fn settle(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Stat
             statements.push(sql!["DROP POLICY ", name, " ON "].join(relation.clone()));
         }
         statements.push(create);
-        let oid = sql![Literal(relation.to_string()), "::regclass"];
-        let this = sql![" = "]
-            .join(oid.clone())
-            .join(sql![" AND name = ", Literal(name.as_str())]);
-        statements.push(sql!["DELETE FROM tenant_registry.policy WHERE relation"].join(this));
+        statements.push(forget(&relation, name));
         statements.push(
             sql![
                 "INSERT INTO tenant_registry.policy (relation, name, source, qual, with_check) SELECT polrelid, polname, ",
@@ -204,10 +206,86 @@ pub fn settle(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Stat
                 Literal(name.as_str()),
                 " AND polrelid = "
             ]
-            .join(oid),
+            .join(oid(&relation)),
         );
     }
     statements
+}
+
+fn oid(relation: &Statement) -> Statement {
+    sql![Literal(relation.to_string()), "::regclass"]
+}
+
+/// What is remembered of a policy is no more.
+fn forget(relation: &Statement, name: &Identifier) -> Statement {
+    sql!["DELETE FROM tenant_registry.policy WHERE relation = "]
+        .join(oid(relation))
+        .join(sql![" AND name = ", Literal(name.as_str())])
+}
+
+/// Whether a table is protected as the operator did it before policies were `TO PUBLIC`: nobody sees more by that, although any
+/// tenant can drop them. Where the table cannot be had for a change, it stays open until it can.
+pub fn is_former(table: &Table, entry: &Entry, ways: &Ways, observed: &Observed) -> bool {
+    let Some(relation) = relation(table) else {
+        return false;
+    };
+    let rows = |value: Statement| sql![&entry.column, " = "].join(value);
+    let own = rows(sql!["("].join(own_value(entry.type_)).join(sql![")"]));
+    let current = rows(current_value(entry.type_));
+    let mut known = of_table(entry, ways);
+    known.push(policy(
+        "tenant",
+        std::slice::from_ref(ways.group),
+        own.clone(),
+        Some(own),
+    ));
+    if !ways.applications.is_empty() {
+        known.push(policy(
+            "application",
+            &ways.applications,
+            current.clone(),
+            Some(current),
+        ));
+    }
+    let is_known = |name: &str| {
+        let mut known = known.iter().filter(|policy| policy.name.as_str() == name);
+        known.any(|policy| holds(table, policy, &create(policy, &relation).to_string(), observed))
+    };
+    let mut ours = table.policies.iter().filter(|found| found.name.starts_with(PREFIX));
+    table.enabled && table.forced && ours.all(|found| is_known(&found.name))
+}
+
+/// What somebody else took from a table's protection since the operator made it, as far as it is still wanted.
+pub fn losses(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<String> {
+    let Some(relation) = relation(table) else {
+        return Vec::new();
+    };
+    let records = || observed.records.iter().filter(|record| record.relation == table.oid);
+    let mut losses = Vec::new();
+    for policy in wanted {
+        let name = policy.name.as_str();
+        let Some(record) = records().find(|record| record.name == name) else {
+            continue;
+        };
+        let what = match table.policies.iter().find(|found| found.name == name) {
+            None if record.source.contains(GROUP) => "was dropped, as every tenant could",
+            None => "was dropped",
+            Some(found) => {
+                let is_printed = found.qual == record.qual && found.check == record.check;
+                let source = create(policy, &relation).to_string();
+                // One that the operator itself wants otherwise by now is told by its expressions only.
+                if is_printed && (record.source != source || holds(table, policy, &source, observed)) {
+                    continue;
+                }
+                "was changed"
+            }
+        };
+        losses.push(format!("policy {name} {what}"));
+    }
+    if records().next().is_some() && !(table.enabled && table.forced) {
+        losses.push("row-level security was switched off".into());
+    }
+    losses
 }
 
 fn holds(table: &Table, policy: &Policy, source: &str, observed: &Observed) -> bool {
@@ -215,7 +293,10 @@ fn holds(table: &Table, policy: &Policy, source: &str, observed: &Observed) -> b
     let Some(found) = table.policies.iter().find(|found| found.name == name) else {
         return false;
     };
-    let roles = policy.roles.iter().map(|role| Some(role.as_str()));
+    let mut roles: Vec<Option<&str>> = policy.roles.iter().map(|role| Some(role.as_str())).collect();
+    if roles.is_empty() {
+        roles.push(None);
+    }
     let command = if policy.read { "r" } else { "*" };
     let printed = |record: &super::catalog::Record| {
         record.relation == table.oid
@@ -235,7 +316,10 @@ fn create(policy: &Policy, relation: &Statement) -> Statement {
     let mut statement = sql!["CREATE POLICY ", &policy.name, " ON "]
         .join(relation.clone())
         .join(sql![command])
-        .join(list(&policy.roles))
+        .join(match policy.roles.as_slice() {
+            [] => sql!["PUBLIC"],
+            roles => list(roles),
+        })
         .join(sql![" USING ("])
         .join(policy.using.clone())
         .join(sql![")"]);

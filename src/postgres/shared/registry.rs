@@ -109,11 +109,15 @@ pub fn settle(observed: &Observed, ways: &Ways) -> Vec<Statement> {
     if !present {
         statements.extend(TABLES.iter().map(|(_, _, create)| sql![*create]));
     }
-    let readers: Vec<&Identifier> = std::iter::once(ways.group)
+    let readers: Vec<Option<&str>> = std::iter::once(ways.group)
         .chain(&ways.applications)
         .chain(&ways.migration)
+        .map(|role| Some(role.as_str()))
         .collect();
-    let usage = readers.iter().map(|role| (role.as_str(), vec!["USAGE"])).collect();
+    // The tables' policies ask the registry with the rights of whoever uses the tables. Row-level security shows each role its
+    // own login, and of its tenant the id and the number.
+    let everyone = None;
+    let usage = [(everyone, vec!["USAGE"])].into_iter().collect();
     let none = Vec::new();
     let on_schema = observed
         .schemas
@@ -129,9 +133,9 @@ pub fn settle(observed: &Observed, ways: &Ways) -> Vec<Statement> {
         let found = tables(observed)
             .find(|table| present && table.name == name)
             .unwrap_or(&virgin);
-        let (policies, select): (Option<Vec<Policy>>, Vec<&Identifier>) = match name {
+        let (policies, select): (Option<Vec<Policy>>, Vec<Option<&str>>) = match name {
             "tenant" => (Some(policy::of_tenants(ways)), readers.clone()),
-            "login" => (Some(policy::of_logins(ways)), vec![ways.group]),
+            "login" => (Some(policy::of_logins(ways)), vec![everyone]),
             _ => (None, Vec::new()),
         };
         // What is closed to all needs none, and must be readable before the others are settled.
@@ -139,23 +143,31 @@ pub fn settle(observed: &Observed, ways: &Ways) -> Vec<Statement> {
             statements.extend(policy::settle(found, &policies, observed));
         }
         let Some(relation) = relation(found) else { continue };
-        let wanted = select.iter().map(|role| (role.as_str(), vec!["SELECT"])).collect();
+        let wanted = select.iter().map(|role| (*role, vec!["SELECT"])).collect();
         statements.extend(grants(&sql!["TABLE "].join(relation.clone()), &found.grants, &wanted));
-        statements.extend(references(name, found, &relation, ways.migration.as_ref()));
+        let wanted: Vec<(Option<&str>, &'static str)> = match (name, &ways.migration) {
+            ("tenant", Some(migration)) => {
+                vec![(everyone, "SELECT"), (Some(migration.as_str()), "REFERENCES")]
+            }
+            ("tenant", None) => vec![(everyone, "SELECT")],
+            _ => Vec::new(),
+        };
+        statements.extend(of_keys(found, &relation, &wanted));
     }
     statements
 }
 
-/// Foreign keys to the registry are the migration role's to make.
-fn references(name: &str, found: &Table, relation: &Statement, migration: Option<&Identifier>) -> Vec<Statement> {
+/// Who may do something with a tenant's id and number, and with no other single column. Foreign keys to the registry are the
+/// migration role's to make.
+fn of_keys(found: &Table, relation: &Statement, wanted: &[(Option<&str>, &'static str)]) -> Vec<Statement> {
+    const KEYS: [&str; 2] = ["id", "number"];
     let mut statements = Vec::new();
-    let migration = migration.filter(|_| name == "tenant");
     let is_wanted = |grant: &Grant| {
-        migration.is_some_and(|role| grant.grantee.as_deref() == Some(role.as_str()))
-            && grant.privilege == "REFERENCES"
-            && matches!(grant.column.as_deref(), Some("id" | "number"))
+        wanted.contains(&(grant.grantee.as_deref(), grant.privilege.as_str()))
+            && grant.column.as_deref().is_some_and(|column| KEYS.contains(&column))
     };
     let (held, foreign): (Vec<&Grant>, Vec<&Grant>) = found.column_grants.iter().partition(|grant| is_wanted(grant));
+    let mut robbed = Vec::new();
     for grant in foreign {
         let (Some(whom), Some(column)) = (whom(grant.grantee.as_deref()), grant.column.as_deref()) else {
             continue;
@@ -167,27 +179,37 @@ fn references(name: &str, found: &Table, relation: &Statement, migration: Option
                 .join(sql![" FROM "])
                 .join(whom),
         );
+        robbed.push(grant.grantee.as_deref());
     }
-    if let Some(role) = migration
-        && held.len() < 2
-    {
+    // What is revoked of a column, or of the whole table, takes this with it.
+    let is_revoked = |grantee: Option<&str>| {
+        robbed.contains(&grantee) || (grantee.is_none() && found.grants.iter().any(|grant| grant.grantee.is_none()))
+    };
+    for &(grantee, privilege) in wanted {
+        let is_this = |grant: &&&Grant| grant.grantee.as_deref() == grantee && grant.privilege == privilege;
+        let has_all = held.iter().filter(is_this).count() == KEYS.len();
+        if has_all && !is_revoked(grantee) {
+            continue;
+        }
+        let Some(whom) = whom(grantee) else { continue };
         statements.push(
-            sql!["GRANT REFERENCES (id, number) ON TABLE "]
+            sql!["GRANT ", privilege, " (id, number) ON TABLE "]
                 .join(relation.clone())
-                .join(sql![" TO ", role]),
+                .join(sql![" TO "])
+                .join(whom),
         );
     }
     statements
 }
 
 /// `GRANT … ON what TO …` and `REVOKE … ON what FROM …`, so that exactly these privileges are granted.
-pub fn grants(what: &Statement, found: &[Grant], wanted: &BTreeMap<&str, Vec<&'static str>>) -> Vec<Statement> {
+pub fn grants(what: &Statement, found: &[Grant], wanted: &BTreeMap<Option<&str>, Vec<&'static str>>) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut grantees: Vec<Option<&str>> = found.iter().map(|grant| grant.grantee.as_deref()).collect();
     grantees.sort_unstable();
     grantees.dedup();
     for grantee in grantees {
-        let wanted = grantee.and_then(|grantee| wanted.get(grantee));
+        let wanted = wanted.get(&grantee);
         let is_wanted =
             |grant: &Grant| !grant.grantable && wanted.is_some_and(|wanted| wanted.contains(&grant.privilege.as_str()));
         let mut held = found.iter().filter(|grant| grant.grantee.as_deref() == grantee);
@@ -202,7 +224,7 @@ pub fn grants(what: &Statement, found: &[Grant], wanted: &BTreeMap<&str, Vec<&'s
         }
     }
     for (grantee, privileges) in wanted {
-        let held = || found.iter().filter(|grant| grant.grantee.as_deref() == Some(*grantee));
+        let held = || found.iter().filter(|grant| grant.grantee.as_deref() == *grantee);
         let exactly = held().all(|grant| !grant.grantable && privileges.contains(&grant.privilege.as_str()));
         let missing = privileges
             .iter()
@@ -210,7 +232,7 @@ pub fn grants(what: &Statement, found: &[Grant], wanted: &BTreeMap<&str, Vec<&'s
         if exactly && !missing {
             continue;
         }
-        let Some(whom) = whom(Some(grantee)) else { continue };
+        let Some(whom) = whom(*grantee) else { continue };
         let mut pieces: Vec<Piece> = vec!["GRANT ".into()];
         for (i, privilege) in privileges.iter().enumerate() {
             if i > 0 {

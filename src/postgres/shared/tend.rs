@@ -1,7 +1,7 @@
 //! Keeps the shared tables of a server protected: looks, does what is to be done, looks again.
 
 use super::catalog::{BARE, Observed, QUERY};
-use super::plan::{Plan, Wanted, Work, plan};
+use super::plan::{Loss, Plan, Wanted, Work, plan};
 use super::registry;
 use super::report::{Finding, Severity, SharedReport};
 use super::select::Entry;
@@ -14,6 +14,7 @@ use crate::postgres::plan::{Step, Venue};
 use crate::postgres::sql::Literal;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -24,6 +25,30 @@ use tokio_postgres::error::SqlState;
 const ROUNDS: usize = 6;
 /// How long one transaction may take; the server cancels each of its statements earlier.
 const TRANSACTION: Duration = Duration::from_secs(60);
+
+/// Who can change a table's policies: its owner, whoever is a member of that role, and superusers; the first few.
+const ABLE: &str = "\
+WITH RECURSIVE able AS (
+  SELECT c.relowner AS oid FROM pg_class c WHERE c.oid::int8 = $1
+  UNION SELECT m.member FROM pg_auth_members m JOIN able a ON m.roleid = a.oid
+)
+SELECT json_build_object(
+  'owner', (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid::int8 = $1),
+  'members', (SELECT coalesce(json_agg(m.rolname ORDER BY m.rolname), '[]') FROM (
+      SELECT r.rolname::text FROM pg_roles r JOIN able a ON a.oid = r.oid
+      WHERE NOT r.rolsuper AND r.oid <> (SELECT c.relowner FROM pg_class c WHERE c.oid::int8 = $1)
+      ORDER BY r.rolname LIMIT 10) m),
+  'superusers', (SELECT coalesce(json_agg(s.rolname ORDER BY s.rolname), '[]') FROM (
+      SELECT r.rolname FROM pg_roles r WHERE r.rolsuper ORDER BY r.rolname LIMIT 10) s)
+)";
+
+/// What [`ABLE`] says.
+#[derive(Deserialize, Debug)]
+struct Able {
+    owner: String,
+    members: Vec<String>,
+    superusers: Vec<String>,
+}
 
 /// Brings the shared tables of a server to what the spec says, and says what cannot be brought there. When everything is as it should be,
 /// that is one statement for each database, which only reads.
@@ -231,6 +256,11 @@ impl Tending<'_> {
                 .filter(|row| !self.wanted.entries.is_empty() && !sees(row));
             self.report.missing = missing.map(|row| row.id.clone()).collect();
             last = plan(&self.wanted, self.catalog, &observed);
+            if round == 0 {
+                for loss in std::mem::take(&mut last.losses) {
+                    self.lost(&client, &loss).await?;
+                }
+            }
             if !last.group.is_empty() && !observed.read_only {
                 self.group(&last.group, observed.role(GROUP).is_some(), marks).await?;
                 continue;
@@ -270,6 +300,29 @@ impl Tending<'_> {
                 self.report.findings.push(finding);
             }
         }
+        Ok(())
+    }
+
+    /// Says what a table lost and who could have taken it; what is done about it is the plan's.
+    async fn lost(&mut self, client: &Client, loss: &Loss) -> Result<(), Error> {
+        let able: Able = self
+            .server
+            .query_through(client, &sql![ABLE], &[&loss.relation])
+            .await?;
+        let members = match able.members.as_slice() {
+            [] => String::new(),
+            members => format!(", its members {}", members.join(", ")),
+        };
+        let what = format!(
+            "lost its protection, and not by the operator: {}; able to do so were its owner {}{members}, and the superusers {}",
+            loss.what,
+            able.owner,
+            able.superusers.join(", ")
+        );
+        tracing::warn!(object = loss.object, "{what}");
+        self.report
+            .findings
+            .push(Finding::new(Severity::Violation, &loss.object, what));
         Ok(())
     }
 

@@ -127,6 +127,15 @@ pub async fn one_backend_serves_two(world: World) {
         assert_eq!(ask(&app, seen).await, Ok(vec![]));
         assert!(app.query(&statement, &[]).await.unwrap().is_empty());
     }
+    // The index on the tenant column serves tenants and applications alike, in order.
+    for client in [&app, &world.tenant(A).await] {
+        let plan = "SET enable_seqscan = off; SET enable_sort = off; EXPLAIN (COSTS off) SELECT * FROM app.calls ORDER BY id LIMIT 1";
+        let plan = ask(client, plan).await.unwrap().join("\n");
+        assert!(
+            plan.contains("Index Cond: (tenant_id = ") && !plan.contains("Sort"),
+            "{plan}"
+        );
+    }
     // A cursor goes on as it began.
     allowed(&app, &format!("BEGIN; SET LOCAL app.current_tenant_id = '{A}'; DECLARE c CURSOR FOR {seen}; SET LOCAL app.current_tenant_id = '{B}'")).await;
     assert!(ask(&app, "FETCH ALL FROM c").await.unwrap().len() <= 1);

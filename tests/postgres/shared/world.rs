@@ -200,6 +200,11 @@ impl World {
         connect(self.pg.port, user, PASSWORD, database).await.unwrap()
     }
 
+    /// Another session of the superuser's, in the platform's database.
+    pub async fn holder(&self) -> Client {
+        crate::site::superuser(&self.pg, "platform").await
+    }
+
     /// As a tenant's first login, in the platform's database.
     pub async fn tenant(&self, id: &str) -> Client {
         let login = Names::of(id).logins[0].as_str().to_string();
