@@ -205,7 +205,8 @@ pub struct DatabaseServerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Ready: new tenants can be placed on it. Reachable: it answers. Hardened: everything that keeps tenants apart could be
-    /// closed. SharedTablesProtected: row-level security holds on every shared table.
+    /// closed. LeastPrivilege: the operator's role can do no more than it should. ConnectionsReserved: tenants cannot take the
+    /// connections that the operator needs. SharedTablesProtected: row-level security holds on every shared table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

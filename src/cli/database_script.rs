@@ -110,6 +110,19 @@ fn script(server: &DatabaseServer, admin: &Identifier) -> anyhow::Result<String>
         ],
         ";",
     );
+    note(
+        &mut out,
+        "From 16 on: the connections that ALTER SYSTEM SET reserved_connections = 8 and a restart keep for the operator.",
+    );
+    say(
+        &mut out,
+        sql![
+            "SELECT format('GRANT pg_use_reserved_connections TO %I', ",
+            Literal(admin.as_str()),
+            ") FROM pg_roles WHERE rolname = 'pg_use_reserved_connections'"
+        ],
+        " \\gexec",
+    );
     for tables in &server.spec.shared_tables {
         shared(tables, admin, &mut out)?;
     }

@@ -50,6 +50,8 @@ pub struct Findings {
     pub weaknesses: Vec<Weakness>,
     pub excess: Option<&'static str>,
     pub lack: Option<&'static str>,
+    /// How others can use up the connections that the operator needs.
+    pub crowding: Vec<String>,
     pub shared: Option<SharedReport>,
 }
 
@@ -191,6 +193,7 @@ async fn look(
         weaknesses: server::weaknesses(&catalog),
         excess: server::excess(&catalog),
         lack: server::lack(&catalog),
+        crowding: server::crowding(&catalog),
         shared: None,
     };
     if findings.lack.is_none() && !resource.spec.shared_tables.is_empty() {

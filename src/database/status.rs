@@ -74,6 +74,7 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
                 Said("Reachable", "False", reason, message),
                 unknown("Hardened"),
                 unknown("LeastPrivilege"),
+                unknown("ConnectionsReserved"),
             ];
             if !server.spec.shared_tables.is_empty() {
                 all.push(unknown("SharedTablesProtected"));
@@ -128,7 +129,16 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
         Some(excess) => Said("LeastPrivilege", "False", "Excessive", excess.into()),
     };
     let reachable = Said("Reachable", "True", "Reachable", "it answers".into());
-    let mut all = vec![ready, reachable, hardened, privilege];
+    let connections = match findings.crowding.is_empty() {
+        true => Said(
+            "ConnectionsReserved",
+            "True",
+            "Reserved",
+            "tenants that are logged in cannot take the operator's connections".into(),
+        ),
+        false => Said("ConnectionsReserved", "False", "Shared", findings.crowding.join("; ")),
+    };
+    let mut all = vec![ready, reachable, hardened, privilege, connections];
     if let Some(report) = &findings.shared {
         let of = |severity: Severity| {
             let found = report

@@ -31,6 +31,8 @@ pub struct Catalog {
     pub extensions: Vec<String>,
     /// Whether anyone may make large objects in [`Catalog::database`].
     pub large_objects_open: bool,
+    #[serde(default)]
+    pub connections: Connections,
     /// By `kind:name`.
     pub marks: HashMap<String, Mark>,
     /// By the name that the database will have.
@@ -48,6 +50,22 @@ pub struct Admin {
     /// Whether it has the rights of what it is a member of.
     #[serde(default)]
     pub inherit: bool,
+}
+
+/// How many connections the server takes, and from whom.
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Connections {
+    /// `max_connections`.
+    pub most: i32,
+    /// `superuser_reserved_connections`.
+    pub of_superusers: i32,
+    /// `reserved_connections`; none before 16.
+    pub reserved: Option<i32>,
+    /// Whether the operator's role may use these.
+    pub uses_reserved: bool,
+    /// `authentication_timeout`.
+    pub authentication_seconds: i32,
 }
 
 /// A role.

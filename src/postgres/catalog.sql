@@ -128,6 +128,13 @@ SELECT json_build_object(
   'largeObjectsOpen', has_function_privilege('public', 'pg_catalog.lo_create(oid)', 'EXECUTE')
                       OR has_function_privilege('public', 'pg_catalog.lo_creat(integer)', 'EXECUTE')
                       OR has_function_privilege('public', 'pg_catalog.lo_from_bytea(oid, bytea)', 'EXECUTE'),
+  'connections', json_build_object(
+      'most', current_setting('max_connections')::int,
+      'ofSuperusers', current_setting('superuser_reserved_connections')::int,
+      'reserved', current_setting('reserved_connections', true)::int,
+      'usesReserved', coalesce((SELECT pg_has_role(r.oid, 'USAGE') FROM pg_catalog.pg_roles r
+                                WHERE r.rolname = 'pg_use_reserved_connections'), false),
+      'authenticationSeconds', extract(epoch FROM current_setting('authentication_timeout')::interval)::int),
   'marks', (SELECT coalesce(json_object_agg(o.kind || ':' || o.name, json_build_object(
                 'oid', o.oid::int8, 'name', o.name, 'tenantId', o.tenant_id, 'revision', o.revision)), '{}')
             FROM tenant_operator.object o

@@ -5,6 +5,7 @@ use super::client::{Address, Error, Server};
 use super::plan::{Step, Venue};
 use super::{Identifier, Statement};
 use crate::sql;
+use std::collections::HashMap;
 use tokio_postgres::error::SqlState;
 
 /// The schema of the operator's records, unreadable to tenants.
@@ -24,6 +25,11 @@ const SETUP: [&str; 6] = [
     "CREATE TABLE tenant_operator.server (id text NOT NULL)",
     "INSERT INTO tenant_operator.server VALUES (gen_random_uuid()::text)",
 ];
+
+/// The connections without which the operator cannot work: its pulse, its pool, and one besides.
+const NEEDED: i32 = 3;
+/// So many connections a second must it take, at least, to hold all of them without a password.
+const PACE: i32 = 10;
 
 /// Something on a server that keeps tenants less apart than it could.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,6 +192,56 @@ pub fn excess(catalog: &Catalog) -> Option<&'static str> {
     }
 }
 
+/// How others can use up the connections that the operator needs, and how that is set right. The settings are the server's.
+pub fn crowding(catalog: &Catalog) -> Vec<String> {
+    let connections = &catalog.connections;
+    let admin = &catalog.admin;
+    let mut found = Vec::new();
+    match connections.reserved {
+        _ if admin.superuser && connections.of_superusers >= NEEDED => {}
+        _ if admin.superuser => found.push(format!(
+            "superuser_reserved_connections is {}, and the operator needs {NEEDED} connections: tenants can take all",
+            connections.of_superusers
+        )),
+        None => found.push("before PostgreSQL 16 no connections can be reserved for the operator: tenants can take all".into()),
+        Some(reserved) if reserved < NEEDED => found.push(format!(
+            "reserved_connections is {reserved}, and the operator needs {NEEDED} connections: tenants can take all; a superuser \
+             executes ALTER SYSTEM SET reserved_connections = 8 and GRANT pg_use_reserved_connections TO {}, and restarts the server",
+            Identifier::new(admin.name.as_str()).map_or_else(|_| admin.name.clone(), |name| name.to_string())
+        )),
+        Some(reserved) if !connections.uses_reserved => found.push(format!(
+            "reserved_connections is {reserved}, and not for the operator: a superuser executes GRANT pg_use_reserved_connections TO {}",
+            Identifier::new(admin.name.as_str()).map_or_else(|_| admin.name.clone(), |name| name.to_string())
+        )),
+        Some(_) => {}
+    }
+    let (most, seconds) = (connections.most, connections.authentication_seconds);
+    if seconds > 1 && most / seconds < PACE {
+        found.push(format!(
+            "whoever reaches the server holds all of its {most} connections (max_connections) by {} a second that send no password, \
+             each for {seconds} s: set authentication_timeout to {} s",
+            (most + seconds - 1) / seconds,
+            (most / PACE).max(1)
+        ));
+    }
+    let mut tenants: HashMap<&str, i32> = HashMap::new();
+    for (name, role) in catalog.roles.iter().filter(|(_, role)| role.login) {
+        if let Some(owner) = name.strip_suffix("_a").or_else(|| name.strip_suffix("_b")) {
+            let sum = tenants.entry(owner).or_default();
+            *sum = sum.saturating_add(role.connection_limit);
+        }
+    }
+    if let Some((owner, limit)) = tenants.into_iter().max_by_key(|(owner, limit)| (*limit, *owner))
+        && limit > most / 2
+    {
+        found.push(format!(
+            "tenant {owner} may have {limit} of the {most} connections (max_connections): lower its connectionLimit, or raise \
+             max_connections to twice that"
+        ));
+    }
+    found
+}
+
 /// What the operator's role lacks, if anything.
 pub fn lack(catalog: &Catalog) -> Option<&'static str> {
     let admin = &catalog.admin;
@@ -209,4 +265,97 @@ pub fn lack(catalog: &Catalog) -> Option<&'static str> {
 fn owns_records(catalog: &Catalog) -> bool {
     let database = catalog.databases.get(&catalog.database);
     database.is_none_or(|database| database.owner == catalog.admin.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::catalog::{Admin, Connections, Role};
+
+    #[test]
+    fn what_can_use_up_the_connections_is_told() {
+        let limited = Admin {
+            name: "the operator".into(),
+            ..Admin::default()
+        };
+        let root = Admin {
+            superuser: true,
+            ..limited.clone()
+        };
+        let connections = |most, of_superusers, reserved, uses_reserved, authentication_seconds| Connections {
+            most,
+            of_superusers,
+            reserved,
+            uses_reserved,
+            authentication_seconds,
+        };
+        let login = |limit| Role {
+            login: true,
+            connection_limit: limit,
+            ..Role::default()
+        };
+        let roles = |a, b| {
+            [("t_1_a", login(a)), ("t_1_b", login(b)), ("other", login(-1))]
+                .into_iter()
+                .map(|(name, role)| (name.to_string(), role))
+                .collect::<HashMap<_, _>>()
+        };
+        let none: &[&str] = &[];
+        let table = [
+            (&limited, connections(100, 3, Some(3), true, 10), roles(20, 30), none),
+            (&limited, connections(600, 3, Some(8), true, 60), roles(20, 30), none),
+            (&root, connections(100, 3, Some(0), false, 10), roles(20, 30), none),
+            (&root, connections(100, 3, None, false, 10), roles(20, 30), none),
+            (
+                &root,
+                connections(100, 2, None, false, 10),
+                roles(20, 30),
+                &["superuser_reserved_connections is 2"],
+            ),
+            (
+                &limited,
+                connections(100, 3, None, false, 10),
+                roles(20, 30),
+                &["before PostgreSQL 16"],
+            ),
+            (
+                &limited,
+                connections(100, 3, Some(0), true, 10),
+                roles(20, 30),
+                &["GRANT pg_use_reserved_connections TO \"the operator\", and restarts"],
+            ),
+            (
+                &limited,
+                connections(100, 3, Some(8), false, 10),
+                roles(20, 30),
+                &["and not for the operator"],
+            ),
+            (
+                &limited,
+                connections(100, 3, Some(8), true, 60),
+                roles(20, 30),
+                &["by 2 a second that send no password, each for 60 s: set authentication_timeout to 10 s"],
+            ),
+            (&limited, connections(5, 3, Some(8), true, 1), roles(1, 1), none),
+            (
+                &limited,
+                connections(100, 3, Some(8), true, 10),
+                roles(20, 31),
+                &["tenant t_1 may have 51 of the 100"],
+            ),
+        ];
+        for (admin, connections, roles, expected) in table {
+            let catalog = Catalog {
+                admin: admin.clone(),
+                connections,
+                roles,
+                ..Catalog::default()
+            };
+            let found = crowding(&catalog);
+            assert_eq!(found.len(), expected.len(), "{catalog:?}: {found:?}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.contains(expected), "{expected}: {found}");
+            }
+        }
+    }
 }

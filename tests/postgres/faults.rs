@@ -5,9 +5,13 @@ use crate::site::{Site, connect, run, superuser, text};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tenant_operator::postgres::Statement;
+use tenant_operator::postgres::catalog::Catalog;
 use tenant_operator::postgres::client::Error;
 use tenant_operator::postgres::plan::{Place, Step, Venue};
+use tenant_operator::postgres::server::crowding;
 use tenant_operator::sql;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 pub async fn are_said_and_survived(site: Site, place: Place) {
     let pg = site.pg.clone();
@@ -102,6 +106,112 @@ pub async fn are_said_and_survived(site: Site, place: Place) {
         .await;
     assert!(matches!(&wrong, Err(Error::Authentication(_))), "{wrong:?}");
     drop(wrong);
+    site.remove(&tenant).await;
+}
+
+/// A connection that sends no password. None where the server has no room for it.
+async fn without_password(port: u16, user: &str, database: &str) -> Option<TcpStream> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the port");
+    let parameters = format!("user\0{user}\0database\0{database}\0\0");
+    let length = u32::try_from(8 + parameters.len()).expect("short");
+    let packet = [
+        &length.to_be_bytes()[..],
+        &196_608_u32.to_be_bytes(),
+        parameters.as_bytes(),
+    ]
+    .concat();
+    stream.write_all(&packet).await.expect("sent");
+    // `R` asks for the password, `E` refuses.
+    (stream.read_u8().await.expect("an answer") == b'R').then_some(stream)
+}
+
+/// Tenants take every connection: the operator has its own where the server can keep some, and says where it has none.
+pub async fn some_are_reserved(site: Site, place: Place) {
+    let pg = site.pg.clone();
+    let says = |catalog: &Catalog, what: &str| {
+        let found = crowding(catalog);
+        assert!(found.iter().any(|found| found.contains(what)), "{what}: {found:#?}");
+    };
+    let catalog = site.server.observe(None).await.expect("observe");
+    let reserves = pg.major >= 16;
+    says(
+        &catalog,
+        if reserves {
+            "reserved_connections is 0"
+        } else {
+            "before PostgreSQL 16"
+        },
+    );
+    says(
+        &catalog,
+        "by 1 a second that send no password, each for 60 s: set authentication_timeout to 5 s",
+    );
+    let root = superuser(&pg, "postgres").await;
+    run(&root, "ALTER SYSTEM SET max_connections = 20").await;
+    run(&root, "ALTER SYSTEM SET authentication_timeout = '2s'").await;
+    if reserves {
+        run(&root, "ALTER SYSTEM SET reserved_connections = 3").await;
+    }
+    drop(root);
+    let restart = || {
+        pg.stop();
+        pg.start_again();
+    };
+    restart();
+    let mut tenant = site.tenant(&place);
+    tenant.wanted.connection_limit = 100;
+    site.converge(&tenant.wanted).await;
+    let (login, database) = (tenant.login(0).to_string(), site.database_of(&tenant.wanted));
+    let take_all = async || {
+        let mut all = Vec::new();
+        while let Ok(client) = connect(pg.port, &login, tenant.passwords[0].reveal(), &database).await {
+            all.push(client);
+            assert!(all.len() < 100);
+        }
+        assert!(all.len() > 5);
+        all
+    };
+    let fresh = || Site::at(&pg, site.admin, site.address.clone()).server;
+    says(
+        &site.server.observe(None).await.expect("observe"),
+        "may have 100 of the 20 connections",
+    );
+    let all = take_all().await;
+    let error = fresh().observe(None).await.expect_err("control: there is room");
+    assert_eq!(error.reason(), "ServerBusy", "{error:?}");
+    let catalog = site.server.observe(None).await.expect("a connection that it has");
+    if reserves {
+        says(&catalog, "is 3, and not for the operator");
+        drop(all);
+        let grant = format!("GRANT pg_use_reserved_connections TO {}", site.address.user);
+        run(&superuser(&pg, "postgres").await, &grant).await;
+        let _all = take_all().await;
+        let catalog = fresh().observe(None).await.expect("its own");
+        let found = crowding(&catalog);
+        assert!(found.len() == 1 && found[0].contains("may have 100"), "{found:#?}");
+    }
+
+    // What no setting holds back: they take the reserved ones too. The connection that the operator has goes on.
+    restart();
+    let keeps = fresh();
+    keeps.observe(None).await.expect("observe");
+    let mut held = Vec::new();
+    while let Some(stream) = without_password(pg.port, &login, &database).await {
+        held.push(stream);
+        assert!(held.len() < 100);
+    }
+    assert!(held.len() > 15, "{}", held.len());
+    let begun = Instant::now();
+    let error = fresh().observe(None).await.expect_err("there is room");
+    assert_eq!(error.reason(), "ServerBusy", "{error:?}");
+    keeps.observe(None).await.expect("a connection that it has");
+    // Until the server ends them.
+    while fresh().observe(None).await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(held);
+    tenant.settle();
     site.remove(&tenant).await;
 }
 

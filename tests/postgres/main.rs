@@ -48,7 +48,7 @@ type Run = fn(Arc<Pg>, Admin, Place) -> Pin<Box<dyn Future<Output = ()> + Send>>
 /// | `crash` | two | the operator sends one set of statements before 16 and another from 16 on |
 /// | `quoting` | one | literals and identifiers are read alike since 9.1 |
 /// | `tls` | one | the client judges the certificate |
-/// | `faults` | one | the client gives up, tries again and bounds its connections |
+/// | `faults` | one | the client gives up, tries again and bounds its connections; but `some_are_reserved`, which 16 brought |
 /// | `secrets` | one | the operator sends verifiers only, so that no version has a password to log |
 #[derive(Clone, Copy)]
 enum On {
@@ -131,6 +131,7 @@ fn subjects() -> Vec<Subject> {
         subject!(hostile::open_transactions_hold_nothing_up, BOTH),
         subject!(hostile::what_logins_own_is_found, BOTH),
         subject!(faults::are_said_and_survived, SCHEMA, on: On::One, admins: LIMITED, own: true),
+        subject!(faults::some_are_reserved, SCHEMA, on: On::Two, admins: LIMITED, own: true),
         subject!(faults::connections_are_bounded, BOTH, on: On::One, admins: LIMITED),
         subject!(tls::trusts_as_it_is_told, SCHEMA, on: On::One, admins: LIMITED, own: true),
         subject!(secrets::stay_out_of_the_log, BOTH, on: On::One, admins: LIMITED, own: true),
