@@ -31,6 +31,9 @@ pub struct Catalog {
     pub extensions: Vec<String>,
     /// Whether anyone may make large objects in [`Catalog::database`].
     pub large_objects_open: bool,
+    /// Whether anyone may ask for the statistics of everyone's tables in [`Catalog::database`].
+    #[serde(default)]
+    pub statistics_open: bool,
     #[serde(default)]
     pub connections: Connections,
     /// By `kind:name`.

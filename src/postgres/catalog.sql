@@ -128,6 +128,9 @@ SELECT json_build_object(
   'largeObjectsOpen', has_function_privilege('public', 'pg_catalog.lo_create(oid)', 'EXECUTE')
                       OR has_function_privilege('public', 'pg_catalog.lo_creat(integer)', 'EXECUTE')
                       OR has_function_privilege('public', 'pg_catalog.lo_from_bytea(oid, bytea)', 'EXECUTE'),
+  'statisticsOpen', EXISTS (SELECT FROM pg_catalog.pg_proc f, LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) e
+                            WHERE f.pronamespace = 'pg_catalog'::regnamespace AND f.proname LIKE 'pg\_stat\_get\_%'
+                              AND f.proargtypes::text = '26' AND e.grantee = 0),
   'connections', json_build_object(
       'most', current_setting('max_connections')::int,
       'ofSuperusers', current_setting('superuser_reserved_connections')::int,

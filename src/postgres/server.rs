@@ -26,6 +26,13 @@ const SETUP: [&str; 6] = [
     "INSERT INTO tenant_operator.server VALUES (gen_random_uuid()::text)",
 ];
 
+/// Takes the counters of single tables, indexes, functions and databases from PUBLIC, whatever view shows them; `pg_monitor` keeps
+/// them. A session's own and those that the server itself keeps from others have other arguments.
+pub const CLOSE_STATISTICS: &str = "\
+DO $$ DECLARE f text; BEGIN FOR f IN SELECT format('FUNCTION pg_catalog.%I(oid)', proname) FROM pg_catalog.pg_proc \
+WHERE pronamespace = 'pg_catalog'::regnamespace AND proname LIKE 'pg\\_stat\\_get\\_%' AND proargtypes::text = '26' LOOP \
+EXECUTE 'REVOKE EXECUTE ON ' || f || ' FROM PUBLIC'; EXECUTE 'GRANT EXECUTE ON ' || f || ' TO pg_read_all_stats'; END LOOP; END $$";
+
 /// The connections without which the operator cannot work: its pulse, its pool, and one besides.
 const NEEDED: i32 = 3;
 /// So many connections a second must it take, at least, to hold all of them without a password.
@@ -148,6 +155,14 @@ pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
                 "REVOKE EXECUTE ON FUNCTION pg_catalog.lo_create(oid), pg_catalog.lo_creat(integer), \
                  pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC"
             ],
+        );
+    }
+    if catalog.statistics_open {
+        note(
+            "statistics are open to PUBLIC: every tenant with a schema can see how much its neighbours' tables are read and written"
+                .into(),
+            Venue::Records,
+            sql![CLOSE_STATISTICS],
         );
     }
     found

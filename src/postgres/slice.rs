@@ -15,6 +15,7 @@ impl Catalog {
             admin: self.admin.clone(),
             extensions: self.extensions.clone(),
             large_objects_open: self.large_objects_open,
+            statistics_open: self.statistics_open,
             connections: self.connections.clone(),
             ..Self::default()
         };

@@ -412,6 +412,89 @@ async fn listen(port: u16, user: &str, password: &str, database: &str) -> Heard 
     (client, heard)
 }
 
+/// A neighbour's use of its tables shows in no statistics, whatever function or view: the lists are the server's own.
+pub async fn statistics_are_closed(site: Site, place: Place) {
+    use tenant_operator::postgres::server::weaknesses;
+    let (victim, attacker) = (site.new_tenant(&place).await, site.new_tenant(&place).await);
+    let (theirs, mine, root) = (
+        site.session(&victim, 0).await,
+        site.session(&attacker, 0).await,
+        site.root().await,
+    );
+    run(
+        &theirs,
+        "CREATE TABLE watched AS SELECT 1 AS id; CREATE INDEX ON watched (id)",
+    )
+    .await;
+    run(&theirs, "INSERT INTO watched SELECT 2; SELECT * FROM watched").await;
+    // The control: the neighbour sees each insert, once the server has counted it.
+    let seen = format!(
+        "SELECT coalesce(sum(n_tup_ins), 0)::text FROM pg_stat_all_tables WHERE schemaname = '{}'",
+        victim.owner()
+    );
+    let begun = std::time::Instant::now();
+    while text(&mine, &seen).await == "0" {
+        assert!(begun.elapsed().as_secs() < 20, "control: nothing is counted");
+        run(&theirs, "INSERT INTO watched SELECT 2").await;
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let is_open = |weakness: &&tenant_operator::postgres::server::Weakness| weakness.what.contains("statistics");
+    let found = weaknesses(&site.server.observe(None).await.expect("observe"));
+    let remedy = found
+        .iter()
+        .find(is_open)
+        .expect("it is reported")
+        .remedy
+        .statement
+        .reveal();
+    run(&root, &remedy).await;
+    let found = weaknesses(&site.server.observe(None).await.expect("observe"));
+    assert_eq!(found.iter().find(is_open), None);
+
+    let names = async |query: &str| -> Vec<String> {
+        let rows = root.query(query, &[]).await.expect(query);
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    let functions = names(
+        "SELECT DISTINCT proname::text FROM pg_proc WHERE proname LIKE 'pg\\_stat\\_get\\_%' AND proargtypes[0] = 'oid'::regtype \
+         AND pronargs = 1",
+    )
+    .await;
+    assert!(functions.len() > 50, "{functions:?}");
+    for guise in ["RESET ROLE", "SET ROLE NONE"] {
+        run(&mine, guise).await;
+        for function in &functions {
+            let call = format!("SELECT {function}(c.oid) FROM pg_class c WHERE c.relname = 'watched'");
+            assert_eq!(state(&mine, &call).await, DENIED, "{call}");
+        }
+    }
+    run(&mine, "RESET ROLE").await;
+    let views = names("SELECT relname::text FROM pg_class WHERE relkind = 'v' AND relname ~ '^pg_stat'").await;
+    assert!(views.len() > 30, "{views:?}");
+    let mut shown = 0;
+    for view in &views {
+        let all = format!("SELECT coalesce(string_agg(v::text, E'\\n'), '') FROM pg_catalog.{view} v");
+        if !state(&mine, &all).await.is_empty() {
+            continue;
+        }
+        shown += 1;
+        for line in text(&mine, &all).await.lines() {
+            let tells = line.contains("watched")
+                || (line.contains(victim.owner()) && !line.contains("<insufficient privilege>"));
+            assert!(!tells, "{view}: {line}");
+        }
+    }
+    assert!(shown > 3 && shown < views.len(), "control: {shown} of {}", views.len());
+    // Whoever watches over the server still sees them, and the operator counts on.
+    let monitor = "SELECT has_function_privilege('pg_monitor', 'pg_stat_get_tuples_inserted(oid)', 'EXECUTE')::text";
+    assert_eq!(text(&root, monitor).await, "true");
+    let usage = site.server.usage().await.expect("usage");
+    assert!(usage.bytes_of(&victim.wanted.names).is_some_and(|bytes| bytes > 0));
+    drop((theirs, mine, root));
+    site.remove(&victim).await;
+    site.remove(&attacker).await;
+}
+
 /// Before a superuser closed it, a server says that it is open.
 pub async fn open_doors_are_told(site: Site, place: Place) {
     use tenant_operator::postgres::server::{is_ours_to_mend, weaknesses};

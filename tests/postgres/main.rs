@@ -119,6 +119,7 @@ fn subjects() -> Vec<Subject> {
         subject!(drift::is_put_back, BOTH),
         subject!(attacks::open_doors_are_told, SCHEMA, own: true),
         subject!(attacks::are_refused, BOTH),
+        subject!(attacks::statistics_are_closed, SCHEMA, admins: LIMITED),
         subject!(members::harm_nobody, BOTH, admins: LIMITED),
         subject!(conflicts::are_left_alone, BOTH),
         subject!(beyond::is_seen, BOTH),
