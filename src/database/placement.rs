@@ -172,7 +172,7 @@ mod tests {
         let reason = schema(&[server("a", 3, Some(3)), away], &any()).expect_err("none fits");
         assert_eq!(
             reason,
-            "no DatabaseServer fits (a: it is full with 3 tenants; b: it cannot be reached)"
+            "no DatabaseServer fits (a: it is full: 3 tenants are on it; b: it cannot be reached)"
         );
         let reason = schema(&[server("a", 0, None)], &region("us")).expect_err("none fits");
         assert!(reason.contains("do not match"), "{reason}");

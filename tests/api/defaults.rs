@@ -84,7 +84,7 @@ impl Scene {
     async fn create(&self) {
         let writer = self.writer();
         for desired in &self.planned {
-            let outcome = writer.ensure(&self.tenant.owner, desired).await;
+            let outcome = writer.ensure(&self.tenant.core.owner, desired).await;
             let outcome = outcome.unwrap_or_else(|error| panic!("{}: {error}", desired.key));
             // Kubernetes may be first to make it.
             assert!(
@@ -140,7 +140,7 @@ impl Scene {
     async fn restart(&self) {
         let writer = self.writer();
         for desired in &self.planned {
-            let outcome = writer.ensure(&self.tenant.owner, desired).await.expect("an answer");
+            let outcome = writer.ensure(&self.tenant.core.owner, desired).await.expect("an answer");
             assert_eq!(outcome, Outcome::Unchanged, "{}", desired.key);
         }
     }
@@ -211,7 +211,7 @@ async fn a_tenant_with_everything() {
 }
 
 async fn drift_is_seen_and_mended(scene: &Scene) {
-    let first = scene.tenant.owner.tenant.clone();
+    let first = scene.tenant.core.owner.tenant.clone();
     for (kind, name, drift, path) in [
         (
             Kind::Namespace,
@@ -310,7 +310,7 @@ async fn drift_is_seen_and_mended(scene: &Scene) {
             .expect("the object");
         let found = diff::difference(desired, &live).unwrap_or_else(|| panic!("{}: no difference", desired.key));
         assert!(found.starts_with(path), "{}: {found}", desired.key);
-        let outcome = writer.ensure(&scene.tenant.owner, desired).await;
+        let outcome = writer.ensure(&scene.tenant.core.owner, desired).await;
         let outcome = outcome.unwrap_or_else(|error| panic!("{}: {error}", desired.key));
         assert_eq!(outcome, Outcome::Updated(found), "{}", desired.key);
     }
