@@ -224,6 +224,17 @@ async fn a_token_opens_the_tenant_that_it_names() -> Result<()> {
             of(&a.name, json!({"iss": stranger.name}))?,
         ),
         ("expired", 401, of(&a.name, json!({"exp": 1_700_000_000}))?),
+        (
+            "without an end",
+            403,
+            issuer.token_without(&["exp"], json!({"tenant_id": a.name}))?,
+        ),
+        ("an end that is none", 403, of(&a.name, json!({"exp": 0}))?),
+        (
+            "an end that is none to Envoy, which reads whole numbers",
+            403,
+            of(&a.name, json!({"exp": 0.5}))?,
+        ),
         ("not yet", 401, of(&a.name, json!({"nbf": 4_100_000_000_u64}))?),
         (
             "a stranger's signature",

@@ -337,6 +337,51 @@ fn whoever_has_credentials_is_not_let_in_where_nobody_is() {
 }
 
 #[test]
+fn no_token_opens_for_good() {
+    let mut seen = [0; 2];
+    for case in cases::all() {
+        let envoy = Controller::EnvoyGateway.write(&way(&case), &attachment(Controller::EnvoyGateway));
+        for policy in envoy
+            .objects
+            .iter()
+            .filter(|object| object.value["spec"].get("jwt").is_some())
+        {
+            let rules = policy
+                .value
+                .pointer("/spec/authorization/rules")
+                .and_then(Value::as_array);
+            for rule in rules.into_iter().flatten() {
+                seen[0] += 1;
+                let asks = rule["cel"].as_str().is_some_and(|cel| cel.ends_with("['exp'] >= 1.0"));
+                assert!(asks && rule["action"] == "Allow", "{}: {rule}", case.name);
+            }
+        }
+        for rule in rules(&case, Controller::Apisix) {
+            let plugins = rule["plugins"].as_array().cloned().unwrap_or_default();
+            for plugin in plugins.iter().filter(|plugin| plugin["name"] == "openid-connect") {
+                seen[1] += 1;
+                let all = plugin["config"]["claim_schema"]["allOf"].as_array().expect("claims");
+                let claim = all
+                    .iter()
+                    .find(|claim| claim["required"] == json!(["exp"]))
+                    .expect("when it ends");
+                let schema = jsonschema::validator_for(claim).expect("a schema");
+                for (claims, good) in [
+                    (json!({"exp": 1_700_000_000}), true),
+                    (json!({}), false),
+                    (json!({"exp": null}), false),
+                    (json!({"exp": 0}), false),
+                    (json!({"exp": "1700000000"}), false),
+                ] {
+                    assert_eq!(schema.is_valid(&claims), good, "{}: {claims}", case.name);
+                }
+            }
+        }
+    }
+    assert!(seen.iter().all(|seen| *seen > 3), "{seen:?}");
+}
+
+#[test]
 fn what_leads_nowhere_is_answered_by_the_gateway_itself() {
     for name in ["application_taken", "application_taken_alone"] {
         for rule in rules(&named(name), Controller::EnvoyGateway) {

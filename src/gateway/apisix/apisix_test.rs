@@ -139,7 +139,7 @@ fn a_token_must_be_this_tenants() {
     let written = write(&way(&named("roles_of_tokens")), &to());
     let schema = claims(&written, "web-8080-token");
     let takes = |schema: &Value, claims: Value| jsonschema::validator_for(schema).expect("a schema").is_valid(&claims);
-    let token = |tenant: &str, aud: Value, roles: Value| json!({"iss": "https://login.example.com/", "tenant_id": tenant, "aud": aud, "roles": roles});
+    let token = |tenant: &str, aud: Value, roles: Value| json!({"exp": 1_900_000_000, "iss": "https://login.example.com/", "tenant_id": tenant, "aud": aud, "roles": roles});
     let orders = || json!("orders");
     assert!(takes(&schema, token("acme", orders(), json!([]))));
     assert!(takes(
@@ -151,10 +151,11 @@ fn a_token_must_be_this_tenants() {
         token("acme", json!("x"), json!([])),
         token("acme", json!(["x"]), json!([])),
         token("acme", json!([]), json!([])),
-        json!({"iss": "https://login.example.com/", "tenant_id": "acme"}),
-        json!({"iss": "https://elsewhere.example.com", "tenant_id": "acme", "aud": "orders"}),
-        json!({"iss": "https://login.example.com/", "aud": "orders"}),
-        json!({"iss": "https://login.example.com/", "tenant_id": ["acme"], "aud": "orders"}),
+        json!({"exp": 1_900_000_000, "iss": "https://login.example.com/", "tenant_id": "acme"}),
+        json!({"exp": 1_900_000_000, "iss": "https://elsewhere.example.com", "tenant_id": "acme", "aud": "orders"}),
+        json!({"exp": 1_900_000_000, "iss": "https://login.example.com/", "aud": "orders"}),
+        json!({"exp": 1_900_000_000, "iss": "https://login.example.com/", "tenant_id": ["acme"], "aud": "orders"}),
+        json!({"iss": "https://login.example.com/", "tenant_id": "acme", "aud": "orders"}),
     ] {
         assert!(!takes(&schema, bad.clone()), "{bad}");
     }

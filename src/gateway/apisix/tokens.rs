@@ -64,6 +64,8 @@ pub fn of(way: &Way, plugin: &Value, whom: &Whom) -> Value {
     let mut all = vec![
         claim("iss", json!({"enum": [jwt.issuer]})),
         claim(jwt.tenant_claim(), json!({"enum": [way.owner.tenant, way.owner.id]})),
+        // APISIX looks at when a token ends, and takes one that does not say.
+        claim("exp", json!({"type": "number", "minimum": 1})),
     ];
     if !jwt.audiences.is_empty() {
         let one = json!({"enum": jwt.audiences});

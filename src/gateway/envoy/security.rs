@@ -11,6 +11,10 @@ use serde_json::{Value, json};
 /// The name of the one provider of tokens.
 const PROVIDER: &str = "tenant";
 
+/// That a token ends: Envoy's own setting for it (`require_expiration`) is none of Envoy Gateway's. Without the claim the expression is an error, and
+/// the rule does not apply; an end at 0 is none to Envoy.
+const ENDS: &str = "metadata.filter_metadata['envoy.filters.http.jwt_authn']['tenant']['exp'] >= 1.0";
+
 pub fn policies(way: &Way) -> Vec<Desired> {
     if way.state != State::Open {
         return Vec::new();
@@ -109,7 +113,7 @@ fn token(way: &Way, whom: &Whom) -> Option<Value> {
     let rules = match whom {
         Whom::Nobody => json!([]),
         Whom::All | Whom::AnyOf(_) => {
-            json!([{"action": "Allow", "principal": {"jwt": {"provider": PROVIDER, "claims": claims}}}])
+            json!([{"action": "Allow", "principal": {"jwt": {"provider": PROVIDER, "claims": claims}}, "cel": ENDS}])
         }
     };
     Some(json!({
