@@ -137,6 +137,10 @@ pub fn trim(kind: Kind, value: &mut Value) {
         Some(Value::Object(status)) if !keep.is_empty() => {
             status.retain(|field, _| keep.contains(&field.as_str()));
             trim_conditions(status.get_mut("conditions"));
+            // Of what is used, numbers of objects are told nobody.
+            if let Some(Value::Object(used)) = status.get_mut("used") {
+                used.retain(|key, _| !key.starts_with("count/"));
+            }
             for part in ["parents", "ancestors", "listeners"] {
                 let list = status.get_mut(part).and_then(Value::as_array_mut);
                 for one in list.into_iter().flatten() {

@@ -261,7 +261,7 @@ fn only_what_matters_wakes() {
             "q",
             "q",
             version,
-            json!({"status": {"used": {"pods": used}, "hard": {"pods": hard}}}),
+            json!({"status": {"used": {"pods": used, "count/pods": used}, "hard": {"pods": hard}}}),
         )
     };
     let observe = |kind, object| store.observe(kind, Event::Apply(object));
@@ -277,6 +277,7 @@ fn only_what_matters_wakes() {
         Some(&json!("1")),
         "and is known all the same"
     );
+    assert_eq!(live.value.pointer("/status/used/count~1pods"), None, "nobody reads it");
     assert_eq!(
         observe(Kind::ResourceQuota, quota(3, "1", "6")),
         ["acme"],

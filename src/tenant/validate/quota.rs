@@ -11,6 +11,31 @@ type Amounts = BTreeMap<String, Amount>;
 /// Object counts that every tenant has a bound for: a LoadBalancer costs money and a node port is the cluster's.
 const COUNTS: [(&str, i64); 2] = [("services.loadbalancers", 0), ("services.nodeports", 0)];
 
+/// How many objects there may be in each namespace where neither tenant nor tier says anything: of every kind that the roles of owners may create, and of
+/// what Kubernetes makes of these without a bound of its own. What stands here is what the cluster's store can be filled with.
+const OBJECTS: [(&str, i64); 20] = [
+    ("count/configmaps", 250),
+    ("count/controllerrevisions.apps", 500),
+    ("count/cronjobs.batch", 50),
+    ("count/daemonsets.apps", 20),
+    ("count/deployments.apps", 100),
+    ("count/horizontalpodautoscalers.autoscaling", 100),
+    ("count/ingresses.networking.k8s.io", 100),
+    ("count/jobs.batch", 250),
+    ("count/networkpolicies.networking.k8s.io", 100),
+    ("count/persistentvolumeclaims", 100),
+    ("count/poddisruptionbudgets.policy", 100),
+    ("count/pods", 500),
+    ("count/replicasets.apps", 500),
+    ("count/replicationcontrollers", 20),
+    ("count/rolebindings.rbac.authorization.k8s.io", 100),
+    ("count/roles.rbac.authorization.k8s.io", 50),
+    ("count/secrets", 250),
+    ("count/serviceaccounts", 100),
+    ("count/services", 100),
+    ("count/statefulsets.apps", 50),
+];
+
 /// What a container gets where neither it nor its tier says anything.
 const CONTAINER_REQUESTS: [(&str, &str); 3] = [("cpu", "100m"), ("memory", "128Mi"), ("ephemeral-storage", "64Mi")];
 const CONTAINER_LIMITS: [(&str, &str); 3] = [("cpu", "1"), ("memory", "512Mi"), ("ephemeral-storage", "1Gi")];
@@ -71,7 +96,27 @@ pub fn divide(
             }
         }
     }
+    bound_objects(&mut total, &mut shares);
     (list(&total), shares.iter().map(list).collect())
+}
+
+/// Bounds the kinds of [`OBJECTS`] that nobody has bounded, in each namespace.
+fn bound_objects(total: &mut Amounts, shares: &mut [Amounts]) {
+    for (key, count) in OBJECTS {
+        if total.contains_key(key) {
+            continue;
+        }
+        let mut sum = Amount::ZERO;
+        for share in &mut *shares {
+            // `pods` counts those that run, `count/pods` those that have ended too.
+            let named = share.get(key.trim_start_matches("count/"));
+            let room = named.map_or(Amount::ZERO, |named| named.plus(*named));
+            let bound = Amount::whole(count).max(room).min(Amount::whole(i64::MAX));
+            share.insert(key.into(), bound);
+            sum = sum.plus(bound);
+        }
+        total.insert(key.into(), sum.min(Amount::whole(i64::MAX)));
+    }
 }
 
 /// What a container gets that says nothing itself; requests never above limits.
@@ -152,3 +197,7 @@ fn list(amounts: &Amounts) -> ResourceList {
         .map(|(key, amount)| (key.clone(), Quantity(amount.to_string())))
         .collect()
 }
+
+#[cfg(test)]
+#[path = "quota_test.rs"]
+mod tests;
