@@ -1,6 +1,7 @@
 //! Connections to one server: bounded in number, each call bounded in time.
 
 use super::catalog::{self, Catalog};
+use super::guard::{CleartextAsked, Connector};
 use super::plan::{Step, Venue};
 use super::secret::Password;
 use super::tls::{self, TlsError, Trust};
@@ -20,9 +21,10 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Json, ToSql};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long a connection may take to come about.
@@ -77,6 +79,9 @@ pub enum Error {
     /// It does not answer, or not in PostgreSQL's protocol, or its certificate is not believed.
     #[error("the server cannot be reached: {0}")]
     Unreachable(String),
+    /// It asks for the password in clear, and nothing has shown who it is.
+    #[error("{0}")]
+    Cleartext(CleartextAsked),
     /// It took too long.
     #[error("the server did not answer in time")]
     Timeout,
@@ -112,6 +117,7 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "ServerUnreachable",
+            Self::Cleartext(_) => "CleartextPassword",
             Self::Timeout => "ServerTimeout",
             Self::Authentication(_) => "AuthenticationFailed",
             Self::Busy(_) => "ServerBusy",
@@ -137,7 +143,7 @@ impl Error {
 
     pub(super) fn of(statement: &str, error: &tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
-            return Self::Unreachable(chain(error));
+            return asked(error).map_or_else(|| Self::Unreachable(chain(error)), Self::Cleartext);
         };
         let mut message = db.message().to_string();
         // What a role cannot be dropped for.
@@ -165,6 +171,12 @@ impl Error {
             },
         }
     }
+}
+
+/// What the connection was ended for by the operator itself.
+fn asked(error: &tokio_postgres::Error) -> Option<CleartextAsked> {
+    let cause = std::error::Error::source(error)?.downcast_ref::<std::io::Error>()?;
+    cause.get_ref()?.downcast_ref().copied()
 }
 
 /// An error and its causes; the driver's own text says only of what kind it is.
@@ -228,7 +240,7 @@ impl Drop for Borrowed {
 /// The operator's connections to one server.
 pub struct Server {
     address: Address,
-    tls: Option<MakeRustlsConnect>,
+    connector: Connector,
     pool: Pool,
     besides: Arc<Semaphore>,
     most_besides: usize,
@@ -249,14 +261,13 @@ impl Server {
             Some(trust) => Some(MakeRustlsConnect::new(tls::config(trust)?)),
             None => None,
         };
+        let verified = matches!(address.trust, Some(Trust::Host(_) | Trust::Authority(_)));
+        let connector = Connector::new(tls, verified);
         let config = config(&address, &address.user, &address.password, &address.database);
         let recycling = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
-        let manager = match &tls {
-            Some(tls) => Manager::from_config(config, tls.clone(), recycling),
-            None => Manager::from_config(config, NoTls, recycling),
-        };
+        let manager = Manager::from_config(config, connector.clone(), recycling);
         let besides = if address.connections > BESIDES + 1 { BESIDES } else { 1 };
         let pool = Pool::builder(manager)
             .max_size(address.connections.saturating_sub(besides + 1).max(1))
@@ -272,7 +283,7 @@ impl Server {
             .map_err(|error| Error::Settings(error.to_string()))?;
         Ok(Self {
             address,
-            tls,
+            connector,
             pool,
             besides: Arc::new(Semaphore::new(besides)),
             most_besides: besides,
@@ -527,18 +538,9 @@ impl Server {
         let config = config(&self.address, user, password, database);
         let failed = |error: tokio_postgres::Error| Error::of("connect", &error);
         let connecting = async {
-            match &self.tls {
-                Some(tls) => {
-                    let (client, connection) = config.connect(tls.clone()).await.map_err(failed)?;
-                    tokio::spawn(carry(connection, permit));
-                    Ok(client)
-                }
-                None => {
-                    let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
-                    tokio::spawn(carry(connection, permit));
-                    Ok(client)
-                }
-            }
+            let (client, connection) = config.connect(self.connector.clone()).await.map_err(failed)?;
+            tokio::spawn(carry(connection, permit));
+            Ok(client)
         };
         timeout(CONNECT, connecting).await.map_err(|_| Error::Timeout)?
     }
@@ -615,9 +617,11 @@ fn config(address: &Address, user: &str, password: &Password, database: &str) ->
         .connect_timeout(CONNECT)
         .keepalives_idle(Duration::from_secs(30))
         .tcp_user_timeout(CALL)
-        .ssl_mode(match address.trust {
-            Some(_) => tokio_postgres::config::SslMode::Require,
-            None => tokio_postgres::config::SslMode::Disable,
+        // What the connector makes of it.
+        .ssl_mode(SslMode::Require)
+        .ssl_negotiation(match address.trust {
+            Some(_) => SslNegotiation::Postgres,
+            None => SslNegotiation::Direct,
         });
     // As a tenant, what the tenant would have, within bounds that it cannot change.
     config.options(if user == address.user { OPTIONS } else { TRIAL_OPTIONS });

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod beyond;
 pub mod catalog;
 pub mod client;
+mod guard;
 pub mod identifier;
 pub mod names;
 pub mod plan;

@@ -1,0 +1,222 @@
+//! What a server may ask for on a connection on which it has not shown who it is: no password as it stands.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::Socket;
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+type Tls = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+type TlsError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The server asks for the password itself.
+#[derive(thiserror::Error, Debug, Clone, Copy)]
+#[error(
+    "the server asks for the password in clear, and nothing has shown who it is: it is not told. Use tls.mode VerifyFull or VerifyCA, or a \
+     method of pg_hba.conf that keeps the password, such as scram-sha-256"
+)]
+pub struct CleartextAsked;
+
+/// How connections begin. Without TLS nothing is wrapped and nothing negotiated (the driver takes it for TLS that is spoken at once), but what the
+/// server asks for is looked at all the same.
+#[derive(Clone)]
+pub struct Connector {
+    tls: Option<MakeRustlsConnect>,
+    /// Whether the server's certificate is verified.
+    verified: bool,
+}
+
+impl Connector {
+    pub fn new(tls: Option<MakeRustlsConnect>, verified: bool) -> Self {
+        Self { tls, verified }
+    }
+}
+
+impl MakeTlsConnect<Socket> for Connector {
+    type Stream = Guarded<Wire>;
+    type TlsConnect = Connecting;
+    type Error = TlsError;
+
+    fn make_tls_connect(&mut self, domain: &str) -> Result<Connecting, TlsError> {
+        let tls = match &mut self.tls {
+            Some(tls) => Some(MakeTlsConnect::<Socket>::make_tls_connect(tls, domain).map_err(Into::<TlsError>::into)?),
+            None => None,
+        };
+        Ok(Connecting {
+            tls,
+            verified: self.verified,
+        })
+    }
+}
+
+/// One connection that begins.
+pub struct Connecting {
+    tls: Option<<MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect>,
+    verified: bool,
+}
+
+impl TlsConnect<Socket> for Connecting {
+    type Stream = Guarded<Wire>;
+    type Error = TlsError;
+    type Future = Pin<Box<dyn Future<Output = Result<Guarded<Wire>, TlsError>> + Send>>;
+
+    fn connect(self, socket: Socket) -> Self::Future {
+        Box::pin(async move {
+            let wire = match self.tls {
+                Some(tls) => Wire::Tls(Box::new(tls.connect(socket).await.map_err(Into::<TlsError>::into)?)),
+                None => Wire::Plain(socket),
+            };
+            Ok(Guarded::new(wire, self.verified))
+        })
+    }
+}
+
+/// A connection with TLS or without.
+pub enum Wire {
+    Plain(Socket),
+    Tls(Box<Tls>),
+}
+
+impl TlsStream for Guarded<Wire> {
+    fn channel_binding(&self) -> ChannelBinding {
+        match &self.inner {
+            Wire::Plain(_) => ChannelBinding::none(),
+            Wire::Tls(tls) => tls.channel_binding(),
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}
+
+/// A stream that ends where the server asks for the password in clear, before the driver sees that it does.
+pub struct Guarded<S> {
+    inner: S,
+    /// None once the server has let the client in, or may ask for what it wants.
+    watch: Option<Watch>,
+}
+
+impl<S> Guarded<S> {
+    fn new(inner: S, verified: bool) -> Self {
+        Self {
+            inner,
+            watch: (!verified).then(Watch::default),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.inner).poll_read(cx, buffer))?;
+        let Some(watch) = &mut this.watch else {
+            return Poll::Ready(Ok(()));
+        };
+        match watch.read(&buffer.filled()[before..]) {
+            Ok(true) => this.watch = None,
+            Ok(false) => {}
+            Err(asked) => {
+                buffer.set_filled(before);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::PermissionDenied, asked)));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// PostgreSQL's protocol, as far as it goes until somebody is let in: messages of a type, a length that counts itself, and the rest, which for an
+/// authentication request (`R`) begins with its kind.
+#[derive(Default)]
+struct Watch {
+    head: Vec<u8>,
+    /// How much is left of a message that says nothing here.
+    rest: u32,
+}
+
+const AUTHENTICATION: u8 = b'R';
+const LET_IN: u32 = 0;
+const CLEARTEXT: u32 = 3;
+
+impl Watch {
+    /// Whether the client has been let in.
+    fn read(&mut self, mut bytes: &[u8]) -> Result<bool, CleartextAsked> {
+        while let Some((byte, others)) = bytes.split_first() {
+            if self.rest > 0 {
+                let skipped = bytes.len().min(usize::try_from(self.rest).unwrap_or(usize::MAX));
+                self.rest -= u32::try_from(skipped).unwrap_or(self.rest);
+                bytes = &bytes[skipped..];
+                continue;
+            }
+            self.head.push(*byte);
+            bytes = others;
+            let number = |bytes: &[u8]| bytes.iter().fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
+            let length = match self.head.len() {
+                5 | 9 => number(&self.head[1..5]),
+                _ => continue,
+            };
+            let is_authentication = self.head[0] == AUTHENTICATION && length >= 8;
+            if self.head.len() == 5 && is_authentication {
+                continue;
+            }
+            match self.head.get(5..).map(number) {
+                Some(CLEARTEXT) if is_authentication => return Err(CleartextAsked),
+                Some(LET_IN) if is_authentication => return Ok(true),
+                _ => {}
+            }
+            let read = u32::try_from(self.head.len() - 1).unwrap_or_default();
+            self.rest = length.saturating_sub(read);
+            self.head.clear();
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+#[path = "guard_test.rs"]
+mod tests;

@@ -1,0 +1,187 @@
+//! A server of the tests' own asks for the password in clear, and tells what it was told.
+
+use super::*;
+use crate::postgres::client::{Address, Error, Server};
+use crate::postgres::secret::Password;
+use crate::postgres::tls::{Authority, Trust};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::Arc;
+
+const SECRET: &str = "never-in-clear";
+/// Authentication requests: what is sent, and whether a client may answer it to anybody.
+const CLEAR: [u8; 9] = [b'R', 0, 0, 0, 8, 0, 0, 0, 3];
+const MD5: [u8; 13] = [b'R', 0, 0, 0, 12, 0, 0, 0, 5, 1, 2, 3, 4];
+
+#[test]
+fn a_request_is_seen_however_it_is_cut() {
+    let notice = [b"N".as_slice(), &9_u32.to_be_bytes(), b"hello"].concat();
+    let ok: &[u8] = &[b'R', 0, 0, 0, 8, 0, 0, 0, 0];
+    let sasl: &[u8] = &[b'R', 0, 0, 0, 10, 0, 0, 0, 10, 0, 0];
+    let table: [(Vec<&[u8]>, Option<bool>); 7] = [
+        (vec![&CLEAR], None),
+        (vec![&notice, &CLEAR], None),
+        (vec![sasl, &CLEAR], None),
+        (vec![&MD5], Some(false)),
+        (vec![sasl, ok], Some(true)),
+        // Afterwards it may say what it likes.
+        (vec![ok, &CLEAR], Some(true)),
+        (vec![&notice, &notice], Some(false)),
+    ];
+    for (messages, expected) in table {
+        let bytes = messages.concat();
+        for size in 1..=bytes.len() {
+            let mut watch = Watch::default();
+            let mut seen = Ok(false);
+            for part in bytes.chunks(size) {
+                seen = watch.read(part);
+                if !matches!(seen, Ok(false)) {
+                    break;
+                }
+            }
+            assert_eq!(seen.ok(), expected, "{bytes:?} in parts of {size}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
+    let pki = Pki::new();
+    let authority = || Authority::Pem(pki.certificate.clone());
+    let table = [
+        (None, &CLEAR[..], false),
+        (Some(Trust::Anyone), &CLEAR[..], false),
+        (Some(Trust::Authority(authority())), &CLEAR[..], true),
+        (Some(Trust::Host(authority())), &CLEAR[..], true),
+        // A digest of the password and of four bytes of the server's choice: an answer, and no password.
+        (None, &MD5[..], true),
+    ];
+    for (trust, request, answered) in table {
+        let what = format!("{trust:?} {}", request[8]);
+        let what = what.get(..40).unwrap_or(&what);
+        let (port, told) = pki.serve(trust.is_some(), request);
+        let server = Server::new(Address {
+            host: "localhost".into(),
+            port,
+            trust,
+            user: "tenant_operator".into(),
+            password: Password::from_secret(SECRET),
+            database: "tenants".into(),
+            connections: 3,
+        });
+        let server = server.expect("settings that can be tried");
+        let error = server.pulse().await.expect_err("it lets nobody in");
+        let told = told.join().expect("the server's end");
+        assert_eq!(!told.is_empty(), answered, "{what}: {error}");
+        assert_eq!(told.contains(SECRET), answered && request[8] == 3, "{what}: {error}");
+        assert_eq!(matches!(error, Error::Cleartext(_)), !answered, "{what}: {error}");
+        if !answered {
+            assert_eq!(error.reason(), "CleartextPassword");
+            // And not by the pool's connections either.
+            let (port, told) = pki.serve(false, request);
+            let pooled = Server::new(Address {
+                host: "localhost".into(),
+                port,
+                trust: None,
+                user: "tenant_operator".into(),
+                password: Password::from_secret(SECRET),
+                database: "tenants".into(),
+                connections: 3,
+            });
+            let error = pooled
+                .expect("settings")
+                .observe(None)
+                .await
+                .expect_err("it lets nobody in");
+            assert_eq!(
+                (told.join().expect("the server's end"), error.reason()),
+                (String::new(), "CleartextPassword")
+            );
+        }
+    }
+}
+
+struct Pki {
+    certificate: String,
+    config: Arc<rustls::ServerConfig>,
+}
+
+impl Pki {
+    fn new() -> Self {
+        let output = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+            ])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+            .args([
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+                "-keyout",
+                "-",
+                "-out",
+                "-",
+            ])
+            .output()
+            .expect("openssl");
+        let pem = String::from_utf8(output.stdout).expect("PEM");
+        let at = pem.find("-----BEGIN CERTIFICATE").expect("a certificate");
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key);
+        Self {
+            certificate: pem[at..].to_string(),
+            config: Arc::new(config.expect("a server's side")),
+        }
+    }
+
+    /// One connection, on which this is asked for; what the client answers.
+    fn serve(&self, tls: bool, request: &[u8]) -> (u16, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let (config, request) = (self.config.clone(), request.to_vec());
+        let serving = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().expect("a client");
+            if !tls {
+                return converse(&mut socket, &request);
+            }
+            let mut asked = [0; 8];
+            socket.read_exact(&mut asked).expect("a request for TLS");
+            socket.write_all(b"S").expect("yes");
+            let session = rustls::ServerConnection::new(config).expect("a session");
+            converse(&mut rustls::StreamOwned::new(session, socket), &request)
+        });
+        (port, serving)
+    }
+}
+
+/// Asks once, and says what was answered.
+fn converse(stream: &mut (impl Read + Write), request: &[u8]) -> String {
+    let mut length = [0; 4];
+    stream
+        .read_exact(&mut length)
+        .expect("how long the client's first message is");
+    let mut rest = vec![0; usize::try_from(u32::from_be_bytes(length)).expect("a length") - 4];
+    stream.read_exact(&mut rest).expect("the client's first message");
+    assert!(rest.windows(15).any(|part| part == b"tenant_operator"));
+    stream.write_all(request).expect("a request");
+    stream.flush().expect("a request");
+    let mut answer = vec![0; 200];
+    let read = stream.read(&mut answer).unwrap_or_default();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
