@@ -33,6 +33,7 @@ pub mod reason {
     pub const TERMINATING: &str = "Terminating";
     pub const DRAIN_BLOCKED: &str = "DrainBlocked";
     pub const CONFLICT: &str = "Conflict";
+    pub const CAPTURES_NAMES: &str = "CapturesNames";
     pub const IDLE: &str = "Idle";
     pub const NONE: &str = "NoWorkloads";
 }

@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 12] = [
     &["postgres", "proof"],
     &["cluster"],
     &["conditions", "telemetry"],
-    &["api", "rotation"],
+    &["api", "dns", "rotation"],
     &["flags", "host", "names", "quantity", "signals", "time"],
 ];
 

@@ -8,6 +8,7 @@ pub mod conditions;
 pub mod controller;
 pub mod credentials;
 pub mod database;
+pub mod dns;
 pub mod flags;
 pub mod gateway;
 pub mod host;

@@ -132,6 +132,8 @@ pub const CONFIGURATION: &str = "tenant-configuration";
 
 /// The Secret that opens a tenant's database, and its volume in workloads.
 pub const DATABASE_SECRET: &str = "tenant-database";
+/// Its entry, and libpq's variable, that says which requests of a server are answered.
+pub const REQUIRE_AUTH: &str = "PGREQUIREAUTH";
 /// The Secret with a tenant's API keys: for each client that may use one, what it sends.
 pub const API_KEYS_SECRET: &str = "tenant-api-keys";
 

@@ -1,6 +1,7 @@
 //! What the operator is told when it starts: flags, each also an environment variable, read once.
 
 use crate::database::settings::DatabaseSettings;
+use crate::dns::DnsSettings;
 use crate::flags::{cidrs, duration, labels, optional, pause};
 use crate::gateway::GatewaySettings;
 use crate::isolation::settings::IsolationSettings;
@@ -44,6 +45,10 @@ pub struct Settings {
     /// Labels of the cluster's DNS pods, `key=value`, comma separated.
     #[arg(long, env = "DNS_POD_LABELS", default_value = "k8s-app=kube-dns", value_parser = labels)]
     pub dns_pod_labels: BTreeMap<String, String>,
+
+    /// What names in the cluster end in.
+    #[command(flatten)]
+    pub dns: DnsSettings,
 
     /// How log lines are written.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -204,6 +209,8 @@ mod tests {
     fn refused_with_a_reason() {
         let table = [
             ("--cluster-cidrs=10.0.0.0", "not a CIDR"),
+            ("--cluster-domain=", "not a domain"),
+            ("--dns-suffixes=Corp", "lower case"),
             ("--dns-pod-labels=kube-dns", "key=value"),
             ("--dns-pod-labels=", "at least one label"),
             ("--concurrency=0", "1.."),

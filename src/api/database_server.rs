@@ -122,6 +122,11 @@ pub enum TlsMode {
 }
 
 impl TlsMode {
+    /// Whether somebody else's certificate is refused.
+    pub fn is_verified(self) -> bool {
+        matches!(self, Self::VerifyCA | Self::VerifyFull)
+    }
+
     /// libpq's name of it.
     pub fn sslmode(self) -> &'static str {
         match self {

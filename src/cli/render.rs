@@ -1,11 +1,12 @@
 //! `tenant-operator render`: what a Tenant becomes, without a cluster.
 
 use super::{documents, input, statements};
-use crate::api::{Access, Tenant};
+use crate::api::Access;
 use crate::capability::peers::named_peers;
 use crate::controller::run::platform;
-use crate::database::servers::{port, reach};
+use crate::database::servers::{is_verified, port, reach};
 use crate::settings::Settings;
+use crate::tenant::observe::server_suffixes;
 use crate::tenant::validate::{Attachment, PeerTenant};
 use crate::tenant::{World, namespaces, plan, validate};
 use anyhow::{anyhow, bail};
@@ -53,7 +54,7 @@ impl Render {
                 .find(|tier| tier.metadata.name.as_ref() == Some(wanted));
             let tier =
                 tier.ok_or_else(|| anyhow!("Tenant {name}: spec.tier: there is no TenantTier {wanted} in the input"))?;
-            let mut valid = validate(tenant, tier, &self.world(&resources.tenants)).map_err(|reasons| {
+            let mut valid = validate(tenant, tier, &self.world(&resources)).map_err(|reasons| {
                 let reasons: Vec<String> = reasons.iter().map(|reason| format!("  {reason}")).collect();
                 anyhow!("Tenant {name} is invalid:\n{}", reasons.join("\n"))
             })?;
@@ -74,6 +75,7 @@ impl Render {
                         valid.attachment = Some(Attachment {
                             reach: reach(&server.spec),
                             port: port(&server.spec),
+                            verified: is_verified(&server.spec),
                             revision: Some("first".into()),
                         });
                         comments.push_str(&statements::comments(&valid, database, server)?);
@@ -91,7 +93,8 @@ impl Render {
     }
 
     /// Every other tenant of the input is taken to have its namespaces.
-    fn world(&self, tenants: &[Tenant]) -> World {
+    fn world(&self, resources: &input::Resources) -> World {
+        let tenants = &resources.tenants;
         let peers = tenants.iter().map(|tenant| {
             let name = tenant.metadata.name.clone().unwrap_or_default();
             (
@@ -112,6 +115,8 @@ impl Render {
         let shared = self.settings.gateway.application_namespaces.iter();
         World {
             cluster_cidrs: self.settings.cluster_cidrs.clone(),
+            dns: self.settings.dns.clone(),
+            server_suffixes: server_suffixes(resources.servers.iter()),
             peers: peers.collect(),
             application_namespaces: shared.map(|name| (name.clone(), held.get(name).cloned())).collect(),
             held_namespaces: held,

@@ -160,7 +160,7 @@ async fn lead(
         tenants.clone(),
         servers.clone(),
         (queue.clone(), &metrics),
-        settings.database.clone(),
+        (settings.database.clone(), settings.dns.clone()),
     ));
     let servers_watch = watches::servers(client.clone(), servers_writer, databases.clone());
     watching.push(AbortOnDropHandle::new(tokio::spawn(servers_watch)));
@@ -187,8 +187,10 @@ async fn lead(
     let known = Known {
         tenants: tenants.clone(),
         tiers: tiers.clone(),
+        servers: servers.clone(),
         objects: store.clone(),
         cluster_cidrs: settings.cluster_cidrs.clone(),
+        dns: settings.dns.clone(),
         reserved: reserved(settings),
         lacks_gateway: settings.gateway_namespace.is_none(),
         shared_hosts: gateway.as_ref().map(|gateway| gateway.shared_hosts.clone()),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cluster::watch::player::{Player, object, watch as played};
 use crate::database::settings::DatabaseSettings;
+use crate::dns::DnsSettings;
 use crate::gateway::Controller;
 use crate::telemetry::metrics::Metrics;
 use http::{Request, Response};
@@ -197,10 +198,13 @@ async fn servers_have_agents_while_the_store_has_them() {
         tenants,
         servers.clone(),
         (woken.queue.clone(), &metrics),
-        DatabaseSettings {
-            period: Duration::from_secs(60),
-            usage_period: Duration::from_secs(300),
-        },
+        (
+            DatabaseSettings {
+                period: Duration::from_secs(60),
+                usage_period: Duration::from_secs(300),
+            },
+            DnsSettings::default(),
+        ),
     ));
     let (player, events) = played();
     let (begins, of) = (agents.clone(), databases.clone());

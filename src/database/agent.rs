@@ -262,17 +262,55 @@ async fn connect(databases: &Databases, shard: &Shard, resource: &DatabaseServer
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(CONNECTIONS),
     };
+    let whole = databases.dns.whole(&spec.host).map(|host| Address {
+        host,
+        ..address.clone()
+    });
     let known = shard.known().connection.clone();
-    if let Some(known) = known.filter(|known| is_same(&known.address, &address)) {
+    let is_known = |known: &Arc<Connection>| {
+        let addresses = whole.iter().chain([&address]);
+        addresses.into_iter().any(|address| is_same(&known.address, address))
+    };
+    if let Some(known) = known.filter(is_known) {
         return Ok(known);
     }
-    let connection = Arc::new(Connection {
-        server: Server::new(address.clone())?,
-        address,
-        ca,
-    });
+    let (server, address) = open(address, whole).await?;
+    let connection = Arc::new(Connection { server, address, ca });
     shard.known().connection = Some(connection.clone());
     Ok(connection)
+}
+
+/// Under its whole name, which tenants are given too, where the server answers to it: the cluster's domain may be another one, and the server's
+/// certificate may have the shorter name only. Which of the two is decided while it answers to one.
+///
+/// # Errors
+/// Why it answers to neither.
+pub async fn open(address: Address, whole: Option<Address>) -> Result<(Server, Address), Error> {
+    let server = Server::new(address.clone())?;
+    let Some(whole) = whole else {
+        return Ok((server, address));
+    };
+    let by_whole = Server::new(whole.clone())?;
+    if answers(&by_whole).await.is_ok() {
+        return Ok((by_whole, whole));
+    }
+    answers(&server).await?;
+    // It may have come back between the two.
+    match answers(&by_whole).await {
+        Ok(()) => Ok((by_whole, whole)),
+        Err(error) => {
+            tracing::info!(host = whole.host, "tenants are given the shorter name: {error}");
+            Ok((server, address))
+        }
+    }
+}
+
+/// Whether a server of this name answers, if only by a refusal.
+async fn answers(server: &Server) -> Result<(), Error> {
+    match server.pulse().await {
+        Err(error @ (Error::Unreachable(_) | Error::Timeout)) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn is_same(a: &Address, b: &Address) -> bool {

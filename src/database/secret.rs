@@ -94,8 +94,10 @@ pub fn build(owner: &Identity, names: &Names, endpoint: &Endpoint, credentials: 
         Some(_) => format!("{}/database/ca.crt", names::BINDINGS),
         None => "system".to_string(),
     };
-    if matches!(endpoint.tls, TlsMode::VerifyCA | TlsMode::VerifyFull) {
-        entries.push(("PGSSLROOTCERT", &authority));
+    match endpoint.tls.is_verified() {
+        true => entries.push(("PGSSLROOTCERT", &authority)),
+        // Known from 16 on: whoever answers is not told the password itself.
+        false => entries.push((names::REQUIRE_AUTH, "!password")),
     }
     if let Some(schema) = &endpoint.schema {
         entries.push(("schema", schema));
@@ -227,6 +229,25 @@ mod tests {
             assert_eq!(text(ours), text(libpq));
         }
         assert_eq!((text("type").as_str(), text("ca.crt").as_str()), ("postgresql", "PEM"));
+    }
+
+    #[test]
+    fn nobody_is_told_a_password_in_clear_whom_no_certificate_shows() {
+        let (owner, names, endpoint, credentials) = parts();
+        for (tls, clear) in [
+            (TlsMode::Disable, false),
+            (TlsMode::Require, false),
+            (TlsMode::VerifyCA, true),
+            (TlsMode::VerifyFull, true),
+        ] {
+            let endpoint = Endpoint {
+                tls,
+                ..endpoint.clone()
+            };
+            let data = build(&owner, &names, &endpoint, &credentials).data.expect("data");
+            let require = data.get("PGREQUIREAUTH").map(|bytes| bytes.0.as_slice());
+            assert_eq!(require, (!clear).then_some(b"!password".as_slice()), "{tls:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::turns::Turns;
 use crate::api::{DatabaseModel, DatabaseServer, DatabaseServerSpec, Tenant};
 use crate::capability::Reach;
 use crate::cluster::{Error, Identity, Queue, Store, Writer};
+use crate::dns::DnsSettings;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::Server;
 use crate::postgres::usage::Usage;
@@ -233,6 +234,7 @@ pub struct Databases {
     pub queue: Queue,
     pub metrics: DatabaseMetrics,
     pub settings: DatabaseSettings,
+    pub dns: DnsSettings,
     shards: RwLock<HashMap<String, Arc<Shard>>>,
     placing: tokio::sync::Mutex<()>,
 }
@@ -245,7 +247,7 @@ impl Databases {
         tenants: reflector::Store<Tenant>,
         servers: reflector::Store<DatabaseServer>,
         (queue, metrics): (Queue, &Metrics),
-        settings: DatabaseSettings,
+        (settings, dns): (DatabaseSettings, DnsSettings),
     ) -> Self {
         Self {
             client,
@@ -256,6 +258,7 @@ impl Databases {
             queue,
             metrics: DatabaseMetrics::register(metrics),
             settings,
+            dns,
             shards: RwLock::default(),
             placing: tokio::sync::Mutex::default(),
         }
@@ -425,6 +428,16 @@ impl Databases {
 /// The port of a server.
 pub fn port(spec: &DatabaseServerSpec) -> u16 {
     spec.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT)
+}
+
+/// Whether clients verify who answers.
+pub fn is_verified(spec: &DatabaseServerSpec) -> bool {
+    spec.tls
+        .clone()
+        .unwrap_or_default()
+        .mode
+        .unwrap_or_default()
+        .is_verified()
 }
 
 /// How tenants' pods reach a server, for their network policies: addresses that the spec names, the host where it is an

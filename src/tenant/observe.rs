@@ -1,13 +1,14 @@
 //! Reads what a Tenant's validity depends on out of what is known, and decides nothing.
 
 use super::validate::{PeerTenant, World};
-use crate::api::{DatabaseModel, OwnerKind, Tenant, TenantTier};
+use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier};
 use crate::capability::peers::named_peers;
-use crate::cluster::{Identity, Store};
+use crate::cluster::{Identity, Key, Kind, Store};
 use crate::database::claim;
+use crate::dns::{DnsSettings, last_label};
 use ipnet::IpNet;
 use kube::runtime::reflector::{self, ObjectRef};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Everything that is known of all tenants.
@@ -15,9 +16,12 @@ use std::sync::Arc;
 pub struct Known {
     pub tenants: reflector::Store<Tenant>,
     pub tiers: reflector::Store<TenantTier>,
+    pub servers: reflector::Store<DatabaseServer>,
     pub objects: Arc<Store>,
     /// The addresses of the cluster itself.
     pub cluster_cidrs: Vec<IpNet>,
+    /// What names in the cluster end in.
+    pub dns: DnsSettings,
     /// Namespaces that are the platform's own, and whose.
     pub reserved: BTreeMap<String, &'static str>,
     /// Whether no gateway is known that tenants could let in.
@@ -38,12 +42,29 @@ impl Known {
 
     /// How the tenant's data is kept already.
     fn placed(&self, tenant: &Tenant) -> Option<DatabaseModel> {
-        let owner = Identity {
-            tenant: tenant.metadata.name.clone().unwrap_or_default(),
-            id: super::id(tenant)?.to_string(),
-        };
+        let owner = owner(tenant)?;
         let record = self.objects.get(&owner.tenant, &claim::key(&owner, &self.namespace))?;
         Some(claim::read(&record)?.model)
+    }
+
+    /// Which of the tenant's namespaces are called like what hosts end in, and are there already.
+    fn capturing_namespaces(&self, tenant: &Tenant, servers: &BTreeMap<String, String>) -> BTreeSet<String> {
+        let is_there = |name: &String| {
+            let key = Key {
+                kind: Kind::Namespace,
+                namespace: String::new(),
+                name: name.clone(),
+            };
+            let owner = owner(tenant);
+            owner.is_some_and(|owner| {
+                self.objects
+                    .get(&owner.tenant, &key)
+                    .is_some_and(|live| live.belongs_to(&owner))
+            })
+        };
+        let names = super::namespaces(tenant).into_iter();
+        let capturing = names.filter(|name| self.dns.suffix(name).is_some() || servers.contains_key(name));
+        capturing.filter(is_there).collect()
     }
 
     /// The rest of the world, as far as this Tenant's validity depends on it.
@@ -66,6 +87,7 @@ impl Known {
                 },
             ))
         });
+        let server_suffixes = server_suffixes(self.servers.state().iter().map(AsRef::as_ref));
         let name = tenant.metadata.name.as_deref().unwrap_or_default();
         let held_namespaces = tenant
             .spec
@@ -85,6 +107,9 @@ impl Known {
             cluster_cidrs: self.cluster_cidrs.clone(),
             peers: peers.collect(),
             held_namespaces,
+            dns: self.dns.clone(),
+            capturing_namespaces: self.capturing_namespaces(tenant, &server_suffixes),
+            server_suffixes,
             reserved: self.reserved.clone(),
             lacks_gateway: self.lacks_gateway,
             shared_hosts: self.shared_hosts.clone(),
@@ -96,4 +121,20 @@ impl Known {
             placed: self.placed(tenant),
         }
     }
+}
+
+/// What the hosts of database servers end in, and which server's.
+pub fn server_suffixes<'a>(servers: impl Iterator<Item = &'a DatabaseServer>) -> BTreeMap<String, String> {
+    let suffixes = servers.filter_map(|server| {
+        let last = last_label(&server.spec.host)?.to_ascii_lowercase();
+        Some((last, server.metadata.name.clone().unwrap_or_default()))
+    });
+    suffixes.collect()
+}
+
+fn owner(tenant: &Tenant) -> Option<Identity> {
+    Some(Identity {
+        tenant: tenant.metadata.name.clone().unwrap_or_default(),
+        id: super::id(tenant)?.to_string(),
+    })
 }

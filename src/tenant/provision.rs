@@ -218,6 +218,7 @@ fn attachment(databases: &Databases, placement: &Placement) -> Option<Attachment
     Some(Attachment {
         reach: servers::reach(&server.spec),
         port: servers::port(&server.spec),
+        verified: servers::is_verified(&server.spec),
         revision: None,
     })
 }

@@ -385,7 +385,12 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUp
         },
         None => say(kind, "False", reason::IDLE, otherwise),
     };
-    let (status, reason, message) = namespaces;
+    let (status, reason, message) = match (namespaces, valid) {
+        (("True", ..), Some(valid)) if !valid.captures.is_empty() => {
+            ("True", reason::CAPTURES_NAMES, valid.captures.join("; "))
+        }
+        (said, _) => said,
+    };
     let namespaces = ConditionUpdate {
         kind: kind::NAMESPACES_READY,
         status,

@@ -50,6 +50,33 @@ fn said<'a>(status: &'a TenantStatus, kind: &str) -> (&'a str, &'a str) {
     (&condition.status, &condition.reason)
 }
 
+#[test]
+fn namespaces_that_answer_for_others_hosts_are_told_of() {
+    let mut valid = valid();
+    valid.captures = vec!["namespace com is kept".into()];
+    for verdict in all_verdicts() {
+        let status = reported(&verdict, Some(&valid));
+        let namespaces = condition_of(&status, kind::NAMESPACES_READY);
+        if namespaces.status == "True" {
+            assert_eq!(
+                (namespaces.reason.as_str(), namespaces.message.as_str()),
+                (reason::CAPTURES_NAMES, "namespace com is kept")
+            );
+        }
+    }
+    let status = reported(&Verdict::Planned(Progress::Complete), Some(&valid));
+    assert_eq!(said(&status, kind::NAMESPACES_READY), ("True", reason::CAPTURES_NAMES));
+    assert_eq!(said(&status, kind::READY), ("True", reason::READY), "all else goes on");
+}
+
+fn condition_of<'a>(
+    status: &'a TenantStatus,
+    kind: &str,
+) -> &'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
+    let found = status.conditions.iter().find(|condition| condition.type_ == kind);
+    found.expect(kind)
+}
+
 fn all_verdicts() -> Vec<Verdict> {
     vec![
         Verdict::Planned(Progress::Complete),

@@ -7,6 +7,9 @@ from cluster import (EXAMINER, OPERATOR, RELEASE_NAMESPACE, apply, ask, create, 
 from fixtures import *
 
 CONFINED, MANAGED = "tenant-operator-confinement", "tenant-operator-managed"
+# What hosts end in that pods ask for, whatever the registries say. The chart's default domain of the cluster is its own here.
+CAPTURED = ("svc", "pod", "cluster", "local", "alt", "corp", "home", "internal", "intranet", "lan", "localdomain", "localhost", "onion", "private")
+NAMES = "tenant-operator-names"
 NAMESPACES, PODS, PROBES = "tenant-operator-namespaces", "tenant-operator-pods", "tenant-operator-probes"
 RBAC, EXAMINES = "is forbidden: User", "tenant-operator-examiner"
 STRANGER = "bears the marks of another tenant"
@@ -25,6 +28,8 @@ def operator_namespaces(r):
     for mark in marks(new):
         labels = {k: v for k, v in marks(new).items() if k != mark}
         r.refused(f"operator creates a namespace without {mark}", create(namespace(new, labels), OPERATOR), CONFINED)
+    for name in CAPTURED:
+        r.refused(f"operator creates a namespace {name}", create(namespace(name, marks(name)), OPERATOR), NAMES)
     r.refused("operator creates a kube- namespace", create(namespace("kube-tenant", marks(new)), OPERATOR), CONFINED)
     for level in ("privileged", None):
         r.refused(f"operator creates a namespace at {level}", create(namespace(new, marks(new), level), OPERATOR), "Pod Security")
@@ -226,6 +231,9 @@ def operator_tenants(r):
     tenant = {"apiVersion": "tenant-operator.io/v1alpha1", "kind": "Tenant", "metadata": meta(RUN),
               # A tier that does not exist, so that a running operator makes nothing of it.
               "spec": {"displayName": "x", "tier": f"{RUN}-none"}}
+    for name in CAPTURED:
+        r.refused(f"the admin creates a Tenant {name}", create({**tenant, "metadata": meta(name)}), NAMES)
+    r.allowed("the admin creates a Tenant svc-x", create({**tenant, "metadata": meta("svc-x")}))
     make(tenant)
     try:
         r.allowed("operator sets a finalizer", patch("default", "tenant", RUN, {"metadata": {

@@ -3,6 +3,7 @@
 use crate::site::{Admin, Site, run, superuser, text};
 use std::path::Path;
 use std::process::Command;
+use tenant_operator::database::agent::open;
 use tenant_operator::postgres::plan::Place;
 use tenant_operator::postgres::tls::{Authority, Trust};
 use tokio::task::spawn_blocking;
@@ -31,6 +32,25 @@ pub async fn trusts_as_it_is_told(site: Site, _: Place) {
     assert_eq!(text(&root, "SHOW ssl").await, "on");
 
     let (right, wrong) = (Authority::Pem(right), Authority::Pem(wrong));
+    // Under the longer of two names where the server answers to it, and its certificate does: that is made out to localhost.
+    let named = |trust: &Option<Trust>, host: &str| {
+        let mut address = plain.address.clone();
+        (address.trust, address.host) = (trust.clone(), host.into());
+        address
+    };
+    for (trust, whole, expected) in [
+        (Some(Trust::Host(right.clone())), "127.0.0.1", Some("localhost")),
+        (Some(Trust::Authority(right.clone())), "127.0.0.1", Some("127.0.0.1")),
+        (Some(Trust::Anyone), "127.0.0.1", Some("127.0.0.1")),
+        (None, "127.0.0.1", Some("127.0.0.1")),
+        (None, "nothing.invalid", Some("localhost")),
+        // Answering to neither, it is of neither yet.
+        (Some(Trust::Host(wrong.clone())), "127.0.0.1", None),
+    ] {
+        let opened = open(named(&trust, "localhost"), Some(named(&trust, whole))).await;
+        let host = opened.ok().map(|(_, address)| address.host);
+        assert_eq!(host.as_deref(), expected, "{whole}");
+    }
     // The certificate is made out to localhost, not to 127.0.0.1.
     let table = [
         (None, "127.0.0.1", true),

@@ -67,6 +67,16 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 ^(kubernetes[.]io/(ingress[.]class|tls-acme)|cert-manager[.]io/(cluster-)?issuer|acme[.]cert-manager[.]io/http01-.*|nginx[.]ingress[.]kubernetes[.]io/(rewrite-target|use-regex|app-root|(force-)?ssl-redirect|backend-protocol|proxy-(body-size|(connect|read|send)-timeout|next-upstream(-timeout|-tries)?|(request-)?buffering|buffer-size|buffers-number|http-version|max-temp-file-size)|client-body-buffer-size|enable-cors|cors-[a-z-]+|limit-[a-z-]+|(whitelist|allowlist|denylist)-source-range|affinity(-mode|-canary-behavior)?|session-cookie-[a-z-]+|(permanent|temporal)-redirect(-code)?|load-balance|service-upstream|enable-access-log|preserve-trailing-slash)|traefik[.]ingress[.]kubernetes[.]io/router[.](entrypoints|tls)|alb[.]ingress[.]kubernetes[.]io/(target-type|healthcheck-[a-z-]+|(un)?healthy-threshold-count|success-codes|backend-protocol(-version)?|ssl-redirect))$
 {{- end }}
 
+{{/* What hosts end in, whatever the registries of top-level domains say; private ones but for those that are exempt. As a list of CEL's. */}}
+{{- define "tenant-operator.dnsSuffixes" -}}
+{{- $dns := .Values.network.dns -}}
+{{- $private := list "alt" "corp" "home" "internal" "intranet" "lan" "local" "localdomain" "localhost" "onion" "private" -}}
+{{- range $dns.exempt }}{{ $private = without $private . }}{{ end -}}
+{{- $all := concat (list "svc" "pod") (splitList "." (trimAll "." $dns.clusterDomain | lower)) $private -}}
+{{- range $dns.suffixes }}{{ $all = concat $all (splitList "." (trimAll "." .)) }}{{ end -}}
+['{{ $all | uniq | sortAlpha | join "', '" }}']
+{{- end }}
+
 {{/* Whether what a route refers to is a Service of the tenant's, where the argument is the way to its fields. */}}
 {{- define "tenant-operator.ownService" -}}
 {{ . }}group.orValue('') == '' && {{ . }}kind.orValue('Service') == 'Service' && {{ . }}namespace.orValue('') in variables.own

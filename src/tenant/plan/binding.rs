@@ -27,9 +27,9 @@ pub fn revision(tenant: &ValidTenant) -> Option<&str> {
 }
 
 pub fn env(tenant: &ValidTenant) -> Vec<EnvVar> {
-    if revision(tenant).is_none() {
+    let Some(attachment) = tenant.attachment.as_ref().filter(|to| to.revision.is_some()) else {
         return Vec::new();
-    }
+    };
     let variable = |name: &str| EnvVar {
         name: name.into(),
         value_from: Some(EnvVarSource {
@@ -43,7 +43,9 @@ pub fn env(tenant: &ValidTenant) -> Vec<EnvVar> {
         }),
         ..EnvVar::default()
     };
-    VARIABLES.into_iter().map(variable).collect()
+    // Elsewhere it would but replace every pod.
+    let require = (!attachment.verified).then_some(names::REQUIRE_AUTH);
+    VARIABLES.into_iter().chain(require).map(variable).collect()
 }
 
 /// Where all bindings are, if there is any.

@@ -9,6 +9,10 @@ use crate::tenant::validate::Attachment;
 use serde_json::{Value, json};
 
 fn attached(revision: Option<&str>, update: &str) -> (Value, Value) {
+    attached_to(true, revision, update)
+}
+
+fn attached_to(verified: bool, revision: Option<&str>, update: &str) -> (Value, Value) {
     let workload = json!({"name": "web", "image": "web:1", "configurationUpdate": update});
     let mut tenant = acme(json!({"database": {}, "workloads": [workload]}), json!({}));
     tenant.attachment = Some(Attachment {
@@ -17,6 +21,7 @@ fn attached(revision: Option<&str>, update: &str) -> (Value, Value) {
             Reach::Namespace("databases".into()),
         ],
         port: 5433,
+        verified,
         revision: revision.map(String::from),
     });
     let environment = plan::plan(&tenant, &platform());
@@ -58,6 +63,16 @@ fn credentials_come_by_reference_only() {
         );
         assert_eq!(variable["value"], Value::Null, "{name}");
     }
+    let required = |verified| {
+        let (template, _) = attached_to(verified, Some("0-1767225600"), "Restart");
+        let env = template["spec"]["containers"][0]["env"].clone();
+        let found = env
+            .as_array()
+            .and_then(|env| env.iter().find(|variable| variable["name"] == "PGREQUIREAUTH").cloned());
+        found.map(|variable| variable["valueFrom"]["secretKeyRef"].clone())
+    };
+    assert_eq!(required(true), None);
+    assert_eq!(required(false).expect("told not to tell")["key"], "PGREQUIREAUTH");
     let mount = json!({"name": "tenant-database", "mountPath": "/bindings/database", "readOnly": true});
     assert_eq!(container["volumeMounts"], json!([mount]));
     assert_eq!(

@@ -27,6 +27,7 @@ use crate::api::{
 use crate::capability::{Reach, TenantCore, ValidNamespace, jwks::PublicKeys};
 use crate::cluster::Identity;
 use crate::database::ValidDatabase;
+use crate::dns::DnsSettings;
 use crate::gateway::way::{Unmet, ValidGateway, Way};
 use crate::names;
 use ipnet::IpNet;
@@ -74,6 +75,12 @@ pub struct World {
     pub cluster_cidrs: Vec<IpNet>,
     /// The tenants named as peers, by name, as far as they exist.
     pub peers: BTreeMap<String, PeerTenant>,
+    /// What names in the cluster end in.
+    pub dns: DnsSettings,
+    /// What the names of database servers end in, and which server's.
+    pub server_suffixes: BTreeMap<String, String>,
+    /// Which of this tenant's namespaces are called like what hosts end in, and are there already.
+    pub capturing_namespaces: BTreeSet<String>,
     /// Namespaces that are the platform's own, and whose: no tenant may have one of these names.
     pub reserved: BTreeMap<String, &'static str>,
     /// Whether no gateway is known that tenants could let in.
@@ -103,6 +110,8 @@ pub struct ValidTenant {
     /// The part that several capabilities need.
     pub core: TenantCore,
     pub pod_security: PodSecurity,
+    /// Which of its namespaces answer for hosts that are none of its Services, and why they are kept all the same.
+    pub captures: Vec<String>,
     /// Over all namespaces.
     pub quota: ResourceList,
     pub container_defaults: ContainerResources,
@@ -135,6 +144,8 @@ pub struct Attachment {
     /// What their network policies let them reach.
     pub reach: Vec<Reach>,
     pub port: u16,
+    /// Whether clients verify who answers there.
+    pub verified: bool,
     /// Says which credentials are in the Secret; pods that were started with others are replaced. None: there are none yet.
     pub revision: Option<String>,
 }
@@ -172,6 +183,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
     }
     let isolation = isolation(tenant, tier, &mut errors);
     let namespaces = namespace_names(tenant, tier, world, &mut errors);
+    let captures = captured_names(&namespaces, world, &mut errors);
     let (quota, shares) = quota::divide(spec, plan, &mut errors);
     let container_defaults = quota::container_defaults(plan, &mut errors);
     let network = network::resolve(&name, spec, plan, world, &mut errors);
@@ -209,6 +221,7 @@ pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<Val
     Ok(ValidTenant {
         core,
         pod_security: plan.pod_security.unwrap_or_default(),
+        captures,
         quota,
         container_defaults,
         owners,
@@ -325,6 +338,32 @@ fn namespace_names(tenant: &Tenant, tier: &TenantTier, world: &World, errors: &m
         errors.push(Invalid::new("spec.namespaces", message));
     }
     all
+}
+
+/// Namespaces that are called like what hosts end in: `db.example.com` is tried as a name of the namespace `com` before it is tried as it is. One that
+/// the tenant has is kept, and told of; a new one is refused.
+fn captured_names(namespaces: &[String], world: &World, errors: &mut Vec<Invalid>) -> Vec<String> {
+    let mut kept = Vec::new();
+    for (i, name) in namespaces.iter().enumerate() {
+        let server = world.server_suffixes.get(name);
+        let server = server.map(|server| format!("the host of DatabaseServer {server}"));
+        let Some(hosts) = world.dns.suffix(name).map(String::from).or(server) else {
+            continue;
+        };
+        let message =
+            format!("{name} is the end of {hosts}: a namespace of this name answers for them when other tenants ask");
+        if world.capturing_namespaces.contains(name) {
+            kept.push(format!("namespace {message}; it is kept, since it is there already"));
+            continue;
+        }
+        let field = match i {
+            0 => "metadata.name".to_string(),
+            _ => format!("spec.namespaces[{}].name", i - 1),
+        };
+        let remedy = "choose another, or let the chart's network.dns.exempt name a top-level domain that nothing in the cluster asks for";
+        errors.push(Invalid::new(field, format!("{message}; {remedy}")));
+    }
+    kept
 }
 
 /// The value as compact JSON with its keys in order.

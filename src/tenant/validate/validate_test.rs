@@ -78,6 +78,64 @@ fn names() {
 }
 
 #[test]
+fn names_that_hosts_end_in() {
+    let judged = |name: &str, spec: Value, world: &World| {
+        let mut tenant = tenant(spec);
+        tenant.metadata.name = Some(name.into());
+        validate(&tenant, &tier(json!({})), world)
+    };
+    let mut world = world(&[]);
+    world.dns.dns_suffixes = ["rt-tld".into(), "x-y".into()].into();
+    world.dns.dns_exempt_suffixes = ["app".into()].into();
+    world.server_suffixes = [("db-tld".into(), "pg-eu-1".into())].into();
+    let none = || json!({"namespaces": []});
+    for (name, words) in [
+        ("svc", "the cluster's own Services"),
+        ("pod", "the cluster's own Services"),
+        ("cluster", "the cluster's own Services"),
+        ("local", "the cluster's own Services"),
+        ("com", "top-level domain"),
+        ("xn--p1ai", "top-level domain"),
+        ("dev", "top-level domain"),
+        ("internal", "top-level domain"),
+        ("rt-tld", "network.dns.suffixes"),
+        ("db-tld", "DatabaseServer pg-eu-1"),
+    ] {
+        let reasons = judged(name, none(), &world).expect_err(name);
+        refused_as(&reasons, name, "metadata.name", &[name, words, "network.dns.exempt"]);
+    }
+    for name in ["acme", "app", "com-acme", "rt"] {
+        assert_eq!(
+            judged(name, none(), &world).expect(name).captures,
+            Vec::<String>::new(),
+            "{name}"
+        );
+    }
+    // A further namespace, which has the tenant's name before its own.
+    let further = |name: &str| json!({"namespaces": [{"name": "ok"}, {"name": name}]});
+    let reasons = judged("rt", further("tld"), &world).expect_err("rt-tld");
+    refused_as(
+        &reasons,
+        "rt-tld",
+        "spec.namespaces[1].name",
+        &["rt-tld", "network.dns.suffixes"],
+    );
+    assert!(judged("acme", further("svc"), &world).is_ok(), "acme-svc ends no host");
+
+    // A tenant that is there already keeps what it has, is told, and gets no more such namespaces.
+    world.capturing_namespaces = ["com".into()].into();
+    let kept = judged("com", none(), &world).expect("it is there");
+    assert_eq!(kept.captures.len(), 1);
+    assert!(
+        kept.captures[0].starts_with("namespace com ") && kept.captures[0].contains("is there already"),
+        "{:?}",
+        kept.captures
+    );
+    let reasons = judged("x", further("y"), &world).expect_err("a new one");
+    refused_as(&reasons, "x-y", "spec.namespaces[1].name", &["x-y"]);
+}
+
+#[test]
 fn ids() {
     for id in [
         "x",

@@ -1,0 +1,200 @@
+//! Names that hosts end in. A pod's resolver tries `db.example.com` as `db.example.com.svc.cluster.local` first, so that a namespace
+//! called `com` answers for it, with its Service `example`.
+
+use crate::flags::items;
+use clap::Args;
+use std::collections::BTreeSet;
+
+/// Labels of the cluster's own names, whatever its domain.
+const CLUSTER: [&str; 2] = ["svc", "pod"];
+
+/// No registry of top-level domains has these, and networks use them all the same (RFC 6762, appendix G; RFC 7686; RFC 9476; ICANN's `internal`).
+const PRIVATE: [&str; 11] = [
+    "alt",
+    "corp",
+    "home",
+    "internal",
+    "intranet",
+    "lan",
+    "local",
+    "localdomain",
+    "localhost",
+    "onion",
+    "private",
+];
+
+/// How the cluster's names are asked for.
+#[derive(Args, Clone, Debug)]
+pub struct DnsSettings {
+    /// Domain of the cluster's names.
+    #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local", value_parser = domain)]
+    pub cluster_domain: String,
+
+    /// Further names that hosts end in which are asked for in the cluster, comma separated: no tenant's namespace is called so.
+    // A plain `Vec` would make clap split by itself, and refuse the empty string that an unset chart value gives.
+    #[arg(long, env = "DNS_SUFFIXES", default_value = "", value_parser = labels, hide_default_value = true)]
+    pub dns_suffixes: std::collections::BTreeSet<String>,
+
+    /// Top-level domains that tenants' namespaces may be called all the same, comma separated.
+    #[arg(long, env = "DNS_EXEMPT_SUFFIXES", default_value = "", value_parser = labels, hide_default_value = true)]
+    pub dns_exempt_suffixes: std::collections::BTreeSet<String>,
+}
+
+impl Default for DnsSettings {
+    fn default() -> Self {
+        Self {
+            cluster_domain: "cluster.local".into(),
+            dns_suffixes: BTreeSet::new(),
+            dns_exempt_suffixes: BTreeSet::new(),
+        }
+    }
+}
+
+impl DnsSettings {
+    /// What hosts end in such a name, if any do.
+    pub fn suffix(&self, name: &str) -> Option<&'static str> {
+        if CLUSTER.contains(&name) || self.cluster_domain.split('.').any(|label| label == name) {
+            return Some("the names of the cluster's own Services and pods");
+        }
+        if self.dns_suffixes.contains(name) {
+            return Some("hosts that the chart's network.dns.suffixes names");
+        }
+        let is_public = tld::exist(name) || PRIVATE.contains(&name);
+        (is_public && !self.dns_exempt_suffixes.contains(name)).then_some("the hosts of a top-level domain")
+    }
+
+    /// The whole name of a Service's host, `service.namespace.svc`: no search list makes another name of it that a Service could have.
+    pub fn whole(&self, host: &str) -> Option<String> {
+        let is_service = host.ends_with(".svc") && host.matches('.').count() >= 2;
+        is_service.then(|| format!("{host}.{}", self.cluster_domain))
+    }
+}
+
+/// The namespace that a resolver's search list makes of a host's end; none where the host is an address.
+pub fn last_label(host: &str) -> Option<&str> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_address = host.parse::<std::net::IpAddr>().is_ok();
+    host.rsplit('.').next().filter(|_| !is_address && host.contains('.'))
+}
+
+fn is_label(label: &str) -> bool {
+    crate::names::is_dns_label(label)
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    let domain = text.trim().trim_matches('.').to_ascii_lowercase();
+    match domain.split('.').all(is_label) {
+        true => Ok(domain),
+        false => Err("not a domain such as cluster.local".into()),
+    }
+}
+
+/// The labels of each domain of a list: the last one is captured as it is, each other one where nodes search the rest.
+fn labels(text: &str) -> Result<BTreeSet<String>, String> {
+    let labels = items(text).flat_map(|item| item.trim_matches('.').split('.'));
+    labels
+        .map(|label| match is_label(label) {
+            true => Ok(label.to_string()),
+            false => Err(format!("{label} is not a part of a host's name, in lower case")),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> DnsSettings {
+        DnsSettings {
+            cluster_domain: domain("k8s.Example.net.").expect("a domain"),
+            dns_suffixes: labels("rt-tld, ad.acme-corp").expect("labels"),
+            dns_exempt_suffixes: labels("app,svc,rt-tld").expect("labels"),
+        }
+    }
+
+    #[test]
+    fn names_that_hosts_end_in() {
+        let cluster = DnsSettings::default();
+        for name in [
+            "svc", "pod", "cluster", "local", "com", "de", "dev", "app", "xn--p1ai", "arpa",
+        ] {
+            assert!(cluster.suffix(name).is_some(), "{name}");
+        }
+        for name in PRIVATE {
+            assert!(cluster.suffix(name).is_some(), "{name}");
+        }
+        for name in ["acme", "com-acme", "svc-acme", "rt-tld", "k8s", "", "COM"] {
+            assert_eq!(cluster.suffix(name), None, "{name}");
+        }
+        let own = settings();
+        for name in [
+            "k8s",
+            "example",
+            "net",
+            "rt-tld",
+            "ad",
+            "acme-corp",
+            "svc",
+            "pod",
+            "dev",
+        ] {
+            assert!(own.suffix(name).is_some(), "{name}");
+        }
+        for name in ["app", "cluster", "acme"] {
+            assert_eq!(own.suffix(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_charts_policy_has_the_same_names() {
+        let path = format!("{}/config/admission/names.yaml", env!("CARGO_MANIFEST_DIR"));
+        let policy = std::fs::read_to_string(path).expect("the policy");
+        let list = policy.split("n in ['").nth(1).and_then(|rest| rest.split("']").next());
+        let named: BTreeSet<&str> = list.expect("a list").split("', '").collect();
+        let ours = PRIVATE
+            .iter()
+            .chain(&CLUSTER)
+            .copied()
+            .chain("cluster.local".split('.'));
+        assert_eq!(named, ours.collect());
+    }
+
+    #[test]
+    fn a_services_whole_name() {
+        let own = settings();
+        assert_eq!(
+            own.whole("pg.databases.svc").as_deref(),
+            Some("pg.databases.svc.k8s.example.net")
+        );
+        for host in [
+            "pg.databases",
+            "pg.databases.svc.k8s.example.net",
+            "pg.svc",
+            "pg.example.com",
+            "10.0.0.5",
+            "pg.databases.svc.",
+        ] {
+            assert_eq!(own.whole(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn the_namespace_that_a_search_list_makes_of_a_host() {
+        for (host, last) in [
+            ("pg-eu-1.databases.rt-tld", Some("rt-tld")),
+            ("pg.databases.svc.", Some("svc")),
+            ("pg", None),
+            ("10.0.0.5", None),
+            ("2001:db8::5", None),
+        ] {
+            assert_eq!(last_label(host), last, "{host}");
+        }
+    }
+
+    #[test]
+    fn what_a_chart_may_not_pass() {
+        assert!(domain("").is_err() && domain("a..b").is_err() && domain("a_b").is_err());
+        assert!(labels("Corp").is_err() && labels("a..b").is_err());
+        assert_eq!(labels(" , ").expect("none"), BTreeSet::new());
+    }
+}
