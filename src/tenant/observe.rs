@@ -138,3 +138,7 @@ fn owner(tenant: &Tenant) -> Option<Identity> {
         id: super::id(tenant)?.to_string(),
     })
 }
+
+#[cfg(test)]
+#[path = "observe_test.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::api::{Tenant, TenantTier};
 use crate::cluster::Kind;
+use crate::dns::DnsSettings;
 use crate::names;
 use crate::quantity::Amount;
 use crate::tenant::fixtures::{ID, lay_over, platform, tier, world};
@@ -92,7 +93,7 @@ fn workloads() -> impl Strategy<Value = Vec<Value>> {
 prop_compose! {
     /// A Tenant and its tier, always valid.
     fn tenants()(
-        name in "[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?".prop_filter("reserved", |name| !name.starts_with("kube-")),
+        name in "[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?".prop_filter("reserved", |name| !name.starts_with("kube-") && DnsSettings::default().suffix(name).is_none()),
         namespaces in btree_set("[a-z0-9]([-a-z0-9]{0,6}[a-z0-9])?", 0..6),
         quota in quota(),
         by_tier in any::<bool>(),
