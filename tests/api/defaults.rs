@@ -140,7 +140,10 @@ impl Scene {
     async fn restart(&self) {
         let writer = self.writer();
         for desired in &self.planned {
-            let outcome = writer.ensure(&self.tenant.core.owner, desired).await.expect("an answer");
+            let outcome = writer
+                .ensure(&self.tenant.core.owner, desired)
+                .await
+                .expect("an answer");
             assert_eq!(outcome, Outcome::Unchanged, "{}", desired.key);
         }
     }

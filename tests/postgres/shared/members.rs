@@ -156,7 +156,7 @@ pub async fn former_policies(world: World) {
         (world.connect("app", "platform").await, as_application(B)),
         (
             world.connect("migrator", "platform").await,
-            format!("SELECT count(*) / 2 FROM app.calls"),
+            "SELECT count(*) / 2 FROM app.calls".to_string(),
         ),
     ] {
         let ended = ended.clone();
