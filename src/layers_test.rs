@@ -33,8 +33,31 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// All files of the crate, and their texts.
+fn all() -> BTreeMap<PathBuf, String> {
+    let mut paths = Vec::new();
+    files(&root(), &mut paths);
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("text");
+        (path, text)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The files of the crate that are not tests, and their texts.
+pub fn sources() -> BTreeMap<PathBuf, String> {
+    let texts = all();
+    let tests: Vec<PathBuf> = texts.iter().flat_map(|(path, text)| of_tests(path, text)).collect();
+    let is_test = |path: &PathBuf| tests.contains(path) || path.to_string_lossy().ends_with("_test.rs");
+    texts.into_iter().filter(|(path, _)| !is_test(path)).collect()
+}
+
 /// The text of a file without its tests.
-fn product(text: &str) -> &str {
+pub fn product(text: &str) -> &str {
     text.find("#[cfg(test)]\nmod tests").map_or(text, |at| &text[..at])
 }
 
@@ -73,25 +96,15 @@ fn imports(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn rooms_import_downwards_only() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = root();
     let row: BTreeMap<&str, usize> = LAYERS
         .iter()
         .enumerate()
         .flat_map(|(row, rooms)| rooms.iter().map(move |room| (*room, row)))
         .collect();
-    let mut all = Vec::new();
-    files(&root, &mut all);
-    let texts: BTreeMap<PathBuf, String> = all
-        .into_iter()
-        .map(|path| (path.clone(), fs::read_to_string(path).expect("text")))
-        .collect();
-    let tests: Vec<PathBuf> = texts.iter().flat_map(|(path, text)| of_tests(path, text)).collect();
     let mut wrong = Vec::new();
     let mut edges = 0;
-    for (path, text) in &texts {
-        if tests.contains(path) || path.to_string_lossy().ends_with("_test.rs") {
-            continue;
-        }
+    for (path, text) in &sources() {
         let within = path.strip_prefix(&root).expect("below src");
         let first = within.iter().next().expect("a name").to_string_lossy();
         let room = first.trim_end_matches(".rs");

@@ -105,7 +105,10 @@ impl Error {
 
     /// Whether trying again is pointless until somebody changes something.
     pub fn is_stalled(&self) -> bool {
-        matches!(self.reason(), reason::CONFLICT | "ApiInvalid" | "ApiForbidden")
+        matches!(
+            self.reason(),
+            reason::CONFLICT | reason::API_INVALID | reason::API_FORBIDDEN
+        )
     }
 
     /// The category, for the metric and the Event: one of a fixed set.
@@ -114,9 +117,9 @@ impl Error {
             Self::Api(error) => api_reason(error),
             Self::Write { source, .. } => api_reason(source),
             Self::Foreign { .. } | Self::Claimed { .. } => reason::CONFLICT,
-            Self::Terminating(_) => "Terminating",
-            Self::Contended(_) => "ApiConflict",
-            Self::Internal(_) => "Internal",
+            Self::Terminating(_) => reason::TERMINATING,
+            Self::Contended(_) => reason::API_CONFLICT,
+            Self::Internal(_) => reason::INTERNAL,
         }
     }
 
@@ -124,7 +127,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.reason(),
-            "ApiConflict" | "ApiThrottled" | "ApiTimeout" | "ApiUnavailable"
+            reason::API_CONFLICT | reason::API_THROTTLED | reason::API_TIMEOUT | reason::API_UNAVAILABLE
         )
     }
 
@@ -152,17 +155,17 @@ impl Error {
 fn api_reason(error: &kube::Error) -> &'static str {
     match error {
         kube::Error::Api(status) => match status.code {
-            409 => "ApiConflict",
-            401 | 403 => "ApiForbidden",
-            429 => "ApiThrottled",
-            408 | 504 => "ApiTimeout",
-            400 | 422 => "ApiInvalid",
-            500..=599 => "ApiUnavailable",
-            _ => "ApiOther",
+            409 => reason::API_CONFLICT,
+            401 | 403 => reason::API_FORBIDDEN,
+            429 => reason::API_THROTTLED,
+            408 | 504 => reason::API_TIMEOUT,
+            400 | 422 => reason::API_INVALID,
+            500..=599 => reason::API_UNAVAILABLE,
+            _ => reason::API_OTHER,
         },
-        kube::Error::Service(error) if error.is::<DeadlineExceeded>() => "ApiTimeout",
-        kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => "ApiUnavailable",
-        _ => "ApiOther",
+        kube::Error::Service(error) if error.is::<DeadlineExceeded>() => reason::API_TIMEOUT,
+        kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => reason::API_UNAVAILABLE,
+        _ => reason::API_OTHER,
     }
 }
 

@@ -4,6 +4,7 @@
 use super::servers::{Connection, Databases, Health, Shard, port};
 use super::status;
 use crate::api::{DatabaseServer, TlsMode};
+use crate::conditions::reason;
 use crate::names;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::{Address, Error, Server};
@@ -111,7 +112,7 @@ async fn silence(shard: &Shard) {
 fn settle(databases: &Databases, shard: &Shard, looked: &Result<Findings, Error>, memory: &mut Memory) -> Duration {
     let health = match looked {
         Ok(Findings { lack: Some(lack), .. }) => Health::Away {
-            reason: "InsufficientPrivilege",
+            reason: reason::INSUFFICIENT_PRIVILEGE,
             message: (*lack).to_string(),
         },
         Ok(_) => Health::Ready,

@@ -4,7 +4,7 @@ use super::agent::Findings;
 use super::servers::{Databases, Shard};
 use crate::api::{DatabaseServer, DatabaseServerStatus};
 use crate::cluster::{Error, write::has_code};
-use crate::conditions::are;
+use crate::conditions::{are, reason};
 use crate::names;
 use crate::postgres::client;
 use crate::postgres::shared::Severity;
@@ -87,23 +87,23 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
     let ready = match (findings.lack, most.filter(|most| full(*most))) {
         _ if server.metadata.deletion_timestamp.is_some() => {
             let message = format!("it is being deleted, and {} on it still", are(tenants, "tenant"));
-            Said("Ready", "False", "InUse", message)
+            Said("Ready", "False", reason::IN_USE, message)
         }
-        (Some(lack), _) => Said("Ready", "False", "InsufficientPrivilege", lack.into()),
+        (Some(lack), _) => Said("Ready", "False", reason::INSUFFICIENT_PRIVILEGE, lack.into()),
         (None, Some(most)) => {
             let message = format!(
                 "{} on it, and capacity.maxTenants is {most}: it takes no more",
                 are(tenants, "tenant")
             );
-            Said("Ready", "False", "Full", message)
+            Said("Ready", "False", reason::FULL, message)
         }
-        (None, None) => Said("Ready", "True", "Ready", "tenants can be placed on it".into()),
+        (None, None) => Said("Ready", "True", reason::READY, "tenants can be placed on it".into()),
     };
     let hardened = match findings.weaknesses.is_empty() {
         true => Said(
             "Hardened",
             "True",
-            "Closed",
+            reason::CLOSED,
             "nothing is open that the operator knows to close".into(),
         ),
         false => {
@@ -116,27 +116,32 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
                 "{}. `tenant-operator database-script` prints what a superuser executes once",
                 what.join("; ")
             );
-            Said("Hardened", "False", "Open", message)
+            Said("Hardened", "False", reason::OPEN, message)
         }
     };
     let privilege = match findings.excess {
         None => Said(
             "LeastPrivilege",
             "True",
-            "Sufficient",
+            reason::SUFFICIENT,
             "the operator's role can do what it needs".into(),
         ),
-        Some(excess) => Said("LeastPrivilege", "False", "Excessive", excess.into()),
+        Some(excess) => Said("LeastPrivilege", "False", reason::EXCESSIVE, excess.into()),
     };
-    let reachable = Said("Reachable", "True", "Reachable", "it answers".into());
+    let reachable = Said("Reachable", "True", reason::REACHABLE, "it answers".into());
     let connections = match findings.crowding.is_empty() {
         true => Said(
             "ConnectionsReserved",
             "True",
-            "Reserved",
+            reason::CONNECTIONS_RESERVED,
             "tenants that are logged in cannot take the operator's connections".into(),
         ),
-        false => Said("ConnectionsReserved", "False", "Shared", findings.crowding.join("; ")),
+        false => Said(
+            "ConnectionsReserved",
+            "False",
+            reason::CONNECTIONS_SHARED,
+            findings.crowding.join("; "),
+        ),
     };
     let mut all = vec![ready, reachable, hardened, privilege, connections];
     if let Some(report) = &findings.shared {
@@ -154,8 +159,8 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
         );
         let message = [vec![tables], violations.clone(), weaknesses].concat().join("; ");
         all.push(match violations.is_empty() {
-            true => Said("SharedTablesProtected", "True", "Protected", message),
-            false => Said("SharedTablesProtected", "False", "Unprotected", message),
+            true => Said("SharedTablesProtected", "True", reason::PROTECTED, message),
+            false => Said("SharedTablesProtected", "False", reason::UNPROTECTED, message),
         });
     }
     all

@@ -10,6 +10,7 @@ use super::servers::{Connection, Databases, Health, Shard};
 use crate::api::{DatabaseServerSpec, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction};
 use crate::capability::{Note, State, TenantCore};
 use crate::cluster::{Error, Writer, secret as stored};
+use crate::conditions::reason;
 use crate::names;
 use crate::postgres::Names;
 use crate::postgres::beyond::{self, Own};
@@ -27,8 +28,6 @@ use k8s_openapi::jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The server took statements and did nothing.
-const UNMENDED: &str = "Unmended";
 /// How often the catalog is looked at again within one pass; making a database takes three rounds.
 const ROUNDS: usize = 8;
 /// After how long a login is tried again although nothing changed.
@@ -103,7 +102,7 @@ impl From<client::Error> for Failure {
         Self::Problem(Problem {
             reason: error.reason(),
             message: error.to_string(),
-            stuck: error.reason() == "ServerRefused",
+            stuck: error.reason() == reason::SERVER_REFUSED,
         })
     }
 }
@@ -111,7 +110,7 @@ impl From<client::Error> for Failure {
 impl From<plan::Conflict> for Failure {
     fn from(conflict: plan::Conflict) -> Self {
         Self::Problem(Problem {
-            reason: "Conflict",
+            reason: reason::CONFLICT,
             message: conflict.to_string(),
             stuck: true,
         })
@@ -129,7 +128,7 @@ fn stuck(reason: &'static str, message: String) -> Failure {
 /// A tenant that no server has room for.
 pub fn unplaced(message: String) -> Outcome {
     Outcome {
-        state: State::Stalled(Note::new("NoServer", message)),
+        state: State::Stalled(Note::new(reason::NO_SERVER, message)),
         ..Outcome::default()
     }
 }
@@ -156,7 +155,7 @@ impl Tending<'_> {
             Ok(()) => Ok(outcome),
             Err(Failure::Kubernetes(error)) => Err(error),
             Err(Failure::Problem(problem)) => {
-                if matches!(problem.reason, "ServerTimeout" | "ServerUnreachable") {
+                if matches!(problem.reason, reason::SERVER_TIMEOUT | reason::SERVER_UNREACHABLE) {
                     shard.went_away(problem.reason, &problem.message);
                 }
                 Ok(Outcome {
@@ -188,7 +187,7 @@ impl Tending<'_> {
             }
             outcome.again = Some(BUSY * 2);
             return Err(Failure::Problem(Problem {
-                reason: "ServerBusy",
+                reason: reason::SERVER_BUSY,
                 message: format!("DatabaseServer {} takes long with other tenants", shard.name),
                 stuck: false,
             }));
@@ -257,7 +256,11 @@ impl Tending<'_> {
                     shard.verify(&owner.id, None);
                 }
                 let settled = self.settle(&connection, shard, &wanted).await;
-                if let Err(Failure::Problem(Problem { reason: UNMENDED, .. })) = &settled {
+                if let Err(Failure::Problem(Problem {
+                    reason: reason::UNMENDED,
+                    ..
+                })) = &settled
+                {
                     // What stands open against our will is what the tenant's own login should be asked about.
                     let _ = self.verify(&connection, shard, &wanted, &current).await;
                     outcome.isolation = shard.apart(&owner.id);
@@ -273,7 +276,7 @@ impl Tending<'_> {
                 if waits {
                     let message =
                         format!("new credentials are asked for: they come when the former ones end, at {next}");
-                    outcome.state.remark(Note::new("RotationWaits", message));
+                    outcome.state.remark(Note::new(reason::ROTATION_WAITS, message));
                 }
                 current
             }
@@ -291,7 +294,7 @@ impl Tending<'_> {
     fn connection(&self, shard: &Shard) -> Result<Arc<Connection>, Failure> {
         if self.databases.resource(&shard.name).is_none() {
             return Err(stuck(
-                "ServerNotFound",
+                reason::SERVER_NOT_FOUND,
                 format!("there is no DatabaseServer {}, which has the tenant's data", shard.name),
             ));
         }
@@ -306,7 +309,7 @@ impl Tending<'_> {
         match (&known.health, &known.connection) {
             (Health::Ready, Some(connection)) => Ok(connection.clone()),
             (Health::Away { reason, message }, _) => Err(away(reason, message)),
-            _ => Err(away("ServerUnknown", "it was not looked at yet")),
+            _ => Err(away(reason::SERVER_UNKNOWN, "it was not looked at yet")),
         }
     }
 
@@ -318,7 +321,7 @@ impl Tending<'_> {
         for extension in &self.database.extensions {
             if !allowed.iter().any(|allowed| allowed == extension.as_str()) {
                 return Err(stuck(
-                    "ExtensionNotAllowed",
+                    reason::EXTENSION_NOT_ALLOWED,
                     format!(
                         "spec.database.extensions: {} is not among those that DatabaseServer {} allows ({})",
                         extension.as_str(),
@@ -333,7 +336,7 @@ impl Tending<'_> {
             && shared.databases.is_empty()
         {
             let message = format!("DatabaseServer {} names no shared tables any more", shard.name);
-            return Err(stuck("NoSharedTables", message));
+            return Err(stuck(reason::NO_SHARED_TABLES, message));
         }
         Ok(Wanted {
             tenant_id: self.tenant.owner.id.clone(),
@@ -416,7 +419,7 @@ impl Tending<'_> {
         }
         let what: Vec<String> = steps.iter().take(3).map(|step| step.statement.to_string()).collect();
         Err(stuck(
-            UNMENDED,
+            reason::UNMENDED,
             format!("the server accepts, and does not do: {}", what.join("; ")),
         ))
     }
@@ -432,7 +435,7 @@ impl Tending<'_> {
         let report = shared::tend(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
         if report.missing.contains(&self.tenant.owner.id) {
             return Err(Failure::Problem(Problem {
-                reason: "NotRegistered",
+                reason: reason::NOT_REGISTERED,
                 message: "the registry of the shared tables does not have the tenant yet".into(),
                 stuck: false,
             }));
@@ -543,11 +546,12 @@ impl Tending<'_> {
     ) -> Result<(), Failure> {
         let visit = visit.map_err(|error| match error {
             client::Error::Timeout | client::Error::Refused { .. } => {
-                stuck("LoginFailed", format!("the tenant's login cannot work: {error}"))
+                stuck(reason::LOGIN_FAILED, format!("the tenant's login cannot work: {error}"))
             }
-            client::Error::Authentication(message) => {
-                stuck("LoginFailed", format!("the tenant's login is refused: {message}"))
-            }
+            client::Error::Authentication(message) => stuck(
+                reason::LOGIN_FAILED,
+                format!("the tenant's login is refused: {message}"),
+            ),
             error => error.into(),
         })?;
         self.check(&visit.who, wanted)?;
@@ -572,7 +576,7 @@ impl Tending<'_> {
             return Ok(());
         }
         Err(stuck(
-            "LoginFailed",
+            reason::LOGIN_FAILED,
             format!("the tenant's login works as role {} instead of {acting}", seen[1]),
         ))
     }
@@ -619,10 +623,10 @@ impl Tending<'_> {
         };
         let message = format!("{bytes} bytes are stored, of at most {most}");
         match wanted.writable {
-            true => outcome.state.remark(Note::new("StorageLimitReached", message)),
+            true => outcome.state.remark(Note::new(reason::STORAGE_LIMIT_REACHED, message)),
             false => {
                 let message = format!("{message}: the tenant can read and delete, and not write, until there is room");
-                outcome.state = State::Stalled(Note::new("StorageLimitReached", message));
+                outcome.state = State::Stalled(Note::new(reason::STORAGE_LIMIT_REACHED, message));
             }
         }
     }

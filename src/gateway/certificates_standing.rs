@@ -2,6 +2,7 @@
 
 use super::standing::{Standing, of_conditions};
 use crate::cluster::Live;
+use crate::conditions::reason;
 use serde_json::Value;
 
 /// Whether the gateway listens with each certificate. A ListenerSet is called programmed as soon as one of its listeners is, so each is looked at.
@@ -58,7 +59,7 @@ fn allowed(standing: Standing) -> Standing {
 /// How it stands instead: what cert-manager is still about is waited for.
 pub fn of_certificate(live: &Live) -> Result<(), Standing> {
     let status = live.value.pointer("/status");
-    match of_conditions(live, status, &["Ready"]) {
+    match of_conditions(live, status, &[reason::READY]) {
         Err(Standing::Waiting(_)) => Err(Standing::Waiting(format!(
             "cert-manager has not taken up {} yet",
             live.key
@@ -81,7 +82,7 @@ fn issued_by(live: &Live, status: Option<&Value>, message: &str) -> Standing {
             Standing::Waiting(format!("{message}; {kind} {name} is to issue it"))
         }
         failed => Standing::Refused {
-            reason: "CertificateNotReady",
+            reason: reason::CERTIFICATE_NOT_READY,
             message: failed.map_or_else(
                 || message.to_string(),
                 |failed| format!("{message}; {}", text(&failed["message"])),

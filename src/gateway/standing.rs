@@ -148,7 +148,7 @@ pub(super) fn of_conditions(live: &Live, said: Option<&Value>, types: &[&str]) -
             let text = |field: &str| condition[field].as_str().unwrap_or_default().to_string();
             let message = format!("{} is not {type_} ({}): {}", live.key, text("reason"), text("message"));
             return Err(Standing::Refused {
-                reason: "NotAccepted",
+                reason: reason::NOT_ACCEPTED,
                 message,
             });
         }

@@ -7,6 +7,7 @@ use crate::capability::{
     jwks::{JwkSet, PublicKeys},
 };
 use crate::cluster::Identity;
+use crate::conditions::reason;
 use k8s_openapi::jiff::Timestamp;
 use std::fmt;
 use std::time::Duration;
@@ -202,7 +203,7 @@ impl Unmet {
     /// What the gateway cannot do.
     pub fn unsupported(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
-            reason: "Unsupported",
+            reason: reason::UNSUPPORTED,
             field: field.into(),
             message: message.into(),
         }

@@ -1,17 +1,12 @@
 //! What to say of the proof that a tenant is apart. Pure; the clock is an argument.
 
 use crate::api::{Direction, IsolationStatus, IsolationViolation, Opener, TenantStatus};
-use crate::conditions::{ConditionUpdate, MAX_MESSAGE, kind, merge};
+use crate::conditions::{ConditionUpdate, MAX_MESSAGE, kind, merge, reason};
 use crate::proof::{Outcome, Proof, Violation};
 use crate::time::seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
-
-/// The reasons of the condition.
-pub const PROVEN: &str = "Proven";
-pub const VIOLATED: &str = "Violated";
-pub const UNTRIED: &str = "Untried";
 
 /// How many violations the status shows.
 const SHOWN: usize = 10;
@@ -115,9 +110,13 @@ fn said(proof: &Proof) -> ConditionUpdate {
             more => format!(" (and {more} more, see status.isolation)"),
         };
         let message = format!("{}: {}{more}", check.id, violation.message);
-        ("False", VIOLATED, message)
+        ("False", reason::VIOLATED, message)
     } else if let Some((check, why)) = proof.untried().next() {
-        ("Unknown", UNTRIED, format!("{} could not be tried: {why}", check.id))
+        (
+            "Unknown",
+            reason::UNTRIED,
+            format!("{} could not be tried: {why}", check.id),
+        )
     } else {
         let list = |checks: Vec<&str>| checks.join(", ");
         let mut message = format!(
@@ -128,7 +127,7 @@ fn said(proof: &Proof) -> ConditionUpdate {
             let off = list(proof.switched_off.iter().map(|check| check.id).collect());
             message += &format!("; switched off: {off}");
         }
-        ("True", PROVEN, message)
+        ("True", reason::PROVEN, message)
     };
     ConditionUpdate {
         kind: kind::ISOLATED,

@@ -59,25 +59,25 @@ fn one_violation_says_no_and_one_gap_says_unknown() {
         (
             proof([Outcome::Passed, Outcome::Passed]),
             "True",
-            PROVEN,
+            reason::PROVEN,
             "found nothing: api-access, database-access",
         ),
         (
             proof([Outcome::Passed, untried()]),
             "Unknown",
-            UNTRIED,
+            reason::UNTRIED,
             "database-access could not be tried: the server is away",
         ),
         (
             proof([violated(1), untried()]),
             "False",
-            VIOLATED,
+            reason::VIOLATED,
             "api-access: opening 0",
         ),
         (
             proof([violated(2), violated(1)]),
             "False",
-            VIOLATED,
+            reason::VIOLATED,
             "api-access: opening 0 (and 2 more, see status.isolation)",
         ),
     ];

@@ -6,6 +6,7 @@ use super::plan::{Step, Venue};
 use super::secret::Password;
 use super::tls::{self, TlsError, Trust};
 use super::{Identifier, Names, Statement};
+use crate::conditions::reason;
 use crate::sql;
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime, Timeouts,
@@ -116,21 +117,23 @@ impl Error {
     /// The category, for conditions and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) => "ServerUnreachable",
-            Self::Cleartext(_) => "CleartextPassword",
-            Self::Timeout => "ServerTimeout",
-            Self::Authentication(_) => "AuthenticationFailed",
-            Self::Busy(_) => "ServerBusy",
-            Self::Refused { code, .. } if code == SqlState::READ_ONLY_SQL_TRANSACTION.code() => "ServerReadOnly",
-            Self::Refused { .. } => "ServerRefused",
-            Self::AnotherServer { .. } => "AnotherServer",
-            Self::Settings(_) => "InvalidServer",
+            Self::Unreachable(_) => reason::SERVER_UNREACHABLE,
+            Self::Cleartext(_) => reason::CLEARTEXT_PASSWORD,
+            Self::Timeout => reason::SERVER_TIMEOUT,
+            Self::Authentication(_) => reason::AUTHENTICATION_FAILED,
+            Self::Busy(_) => reason::SERVER_BUSY,
+            Self::Refused { code, .. } if code == SqlState::READ_ONLY_SQL_TRANSACTION.code() => {
+                reason::SERVER_READ_ONLY
+            }
+            Self::Refused { .. } => reason::SERVER_REFUSED,
+            Self::AnotherServer { .. } => reason::ANOTHER_SERVER,
+            Self::Settings(_) => reason::INVALID_SERVER,
         }
     }
 
     /// Whether the server as a whole is in trouble, as opposed to one statement.
     pub fn concerns_server(&self) -> bool {
-        !matches!(self.reason(), "ServerRefused")
+        !matches!(self.reason(), reason::SERVER_REFUSED)
     }
 
     /// The SQLSTATE of a refusal.

@@ -10,6 +10,7 @@ use crate::capability::{
     jwks::{Jwk, JwkSet},
 };
 use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, metadata, secret};
+use crate::conditions::reason;
 use crate::credentials::encryption::{self, MOST};
 use crate::credentials::key_pair::KeyPair;
 use crate::credentials::signing;
@@ -20,10 +21,6 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// The reasons of the condition CredentialsReady.
-const LOST: &str = "EncryptionKeyLost";
-const STOPPED: &str = "RotationStopped";
 
 /// A tenant's own keys, as they were found.
 #[derive(Clone, Debug, Default)]
@@ -60,12 +57,12 @@ pub async fn tend(writer: &Writer, store: &Store, tenant: &ValidTenant, platform
                         "there are {MOST} encryption keys, and no more are made: the key {} goes on being the one to encrypt with",
                         status.key_id
                     );
-                    outcome.state.remark(Note::new(STOPPED, message));
+                    outcome.state.remark(Note::new(reason::ROTATION_STOPPED, message));
                 }
                 outcome.status.encryption_key = Some(status);
                 due.extend(next);
             }
-            Err(lost) => outcome.state = State::Stalled(Note::new(LOST, lost)),
+            Err(lost) => outcome.state = State::Stalled(Note::new(reason::ENCRYPTION_KEY_LOST, lost)),
         }
     }
     let left = due.into_iter().min().map(|next| next.duration_since(now));

@@ -6,6 +6,7 @@ use super::provision::apply;
 use crate::api::{ApiKey, ApiKeyStatus, GatewayStatus, Tenant};
 use crate::capability::State;
 use crate::cluster::{Desired, Error, Identity, Live, Store, Writer, diff::difference, secret};
+use crate::conditions::reason;
 use crate::gateway::single_keys::{self, Slots};
 use crate::gateway::standing::{Standing, judge, of_object};
 use crate::gateway::way::Key;
@@ -302,7 +303,7 @@ pub async fn tend(
             match message == UNSEEN {
                 true => Standing::Waiting(message),
                 false => Standing::Refused {
-                    reason: "GatewayNotProgrammed",
+                    reason: reason::GATEWAY_NOT_PROGRAMMED,
                     message,
                 },
             }

@@ -280,7 +280,7 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUp
     let suspended = valid.is_some_and(|valid| valid.core.suspend);
     let workloads = valid.map_or(0, |valid| valid.workloads.len());
     let available = || match workloads {
-        0 => ("True", reason::NONE, "no workloads are asked for".to_string()),
+        0 => ("True", reason::NO_WORKLOADS, "no workloads are asked for".to_string()),
         n => ("True", reason::READY, format!("{} available", are(n, "workload"))),
     };
     let ready = |status, reason, message: &str| say(kind::READY, status, reason, message);

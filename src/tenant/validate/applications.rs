@@ -4,9 +4,6 @@ use super::World;
 use crate::api::Application;
 use crate::gateway::way::Backend;
 
-/// The reason of `GatewayReady` where the tier has no such application.
-pub const NO_SUCH_APPLICATION: &str = "NoSuchApplication";
-
 /// Whose the namespaces of shared applications are.
 pub const WHOSE: &str = "shared applications";
 

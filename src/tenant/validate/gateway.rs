@@ -1,6 +1,6 @@
 //! What leads to a tenant, and who is let in.
 
-use super::applications::{NO_SUCH_APPLICATION, NotThere};
+use super::applications::NotThere;
 use super::credentials::duration;
 use super::roles::Table;
 use super::{Invalid, World, applications, certificates};
@@ -8,6 +8,7 @@ use crate::api::{
     Access, Application, GatewayAuthentication, GatewayRoute, Identification, RateLimit, RouteAuthentication,
     RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
 };
+use crate::conditions::reason;
 use crate::gateway::way::{Admits, Backend, Key, Route, Unmet, ValidGateway, ValidTraffic, by_precedence};
 use crate::host;
 use k8s_openapi::jiff::Timestamp;
@@ -157,7 +158,7 @@ fn routes(
             Ok(backend) => Some(backend),
             Err(NoBackend::Missing(message)) => {
                 let missing = Invalid::new(format!("{field}.backend.application"), message);
-                unmet.push(missing.into_unmet(NO_SUCH_APPLICATION));
+                unmet.push(missing.into_unmet(reason::NO_SUCH_APPLICATION));
                 None
             }
             Err(NoBackend::Wrong(below, message)) => {

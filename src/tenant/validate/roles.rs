@@ -2,13 +2,11 @@
 
 use super::{Invalid, canonical};
 use crate::api::{GatewayRoute, Role};
+use crate::conditions::reason;
 use crate::gateway::way::{Unmet, Whom};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Reasons of `GatewayReady`.
-const NOBODY_ADMITTED: &str = "NobodyAdmitted";
-const NO_SUCH_ROLE: &str = "NoSuchRole";
 const OPENS_NOTHING: &str = "it opens nothing";
 /// What becomes of a route.
 const NOBODY: &str = "the route lets nobody in";
@@ -50,7 +48,7 @@ impl<'a> Table<'a> {
     /// Tells of roles of an API key that open nothing, since the tier does not have them. `field` is the key's.
     pub fn check_key(self, named: &[String], field: &str, unmet: &mut Vec<Unmet>) {
         let unknown = self.unknown(named, &format!("{field}.roles"), OPENS_NOTHING);
-        unmet.extend(unknown.into_iter().map(|why| why.into_unmet(NO_SUCH_ROLE)));
+        unmet.extend(unknown.into_iter().map(|why| why.into_unmet(reason::NO_SUCH_ROLE)));
     }
 
     /// Whom a route lets in of those who are authenticated: nobody where the tier does not have what it asks for. `field` is the route's.
@@ -74,7 +72,7 @@ impl<'a> Table<'a> {
                     permissions.join(" and "),
                     self.known()
                 );
-                unmet.push(Invalid::new(format!("{field}.permissions"), message).into_unmet(NOBODY_ADMITTED));
+                unmet.push(Invalid::new(format!("{field}.permissions"), message).into_unmet(reason::NOBODY_ADMITTED));
             }
             return Whom::any_of(holders);
         }
@@ -83,8 +81,8 @@ impl<'a> Table<'a> {
         }
         let admitted: Vec<String> = roles.iter().filter(|name| !self.lacks(name)).cloned().collect();
         let (reason, so) = match admitted.is_empty() {
-            true => (NOBODY_ADMITTED, NOBODY),
-            false => (NO_SUCH_ROLE, OPENS_NOTHING),
+            true => (reason::NOBODY_ADMITTED, NOBODY),
+            false => (reason::NO_SUCH_ROLE, OPENS_NOTHING),
         };
         let unknown = self.unknown(roles, &format!("{field}.roles"), so);
         unmet.extend(unknown.into_iter().map(|why| why.into_unmet(reason)));

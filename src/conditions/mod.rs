@@ -1,5 +1,7 @@
 //! The conditions of a Tenant: their types, their reasons, and how one is read.
 
+pub mod reason;
+
 use crate::api::Tenant;
 use crate::time::seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -18,27 +20,7 @@ pub mod kind {
     pub const ISOLATED: &str = "Isolated";
 }
 
-/// The reasons of conditions.
-pub mod reason {
-    pub const READY: &str = "Ready";
-    pub const SUSPENDED: &str = "Suspended";
-    pub const QUARANTINED: &str = "Quarantined";
-    pub const PROGRESSING: &str = "Progressing";
-    pub const DATABASE_NOT_READY: &str = "DatabaseNotReady";
-    pub const CREDENTIALS_NOT_READY: &str = "CredentialsNotReady";
-    pub const GATEWAY_NOT_READY: &str = "GatewayNotReady";
-    pub const WORKLOADS_UNAVAILABLE: &str = "WorkloadsUnavailable";
-    pub const TIER_NOT_FOUND: &str = "TierNotFound";
-    pub const INVALID_SPEC: &str = "InvalidSpec";
-    pub const TERMINATING: &str = "Terminating";
-    pub const DRAIN_BLOCKED: &str = "DrainBlocked";
-    pub const CONFLICT: &str = "Conflict";
-    pub const CAPTURES_NAMES: &str = "CapturesNames";
-    pub const IDLE: &str = "Idle";
-    pub const NONE: &str = "NoWorkloads";
-}
-
-/// Whether a Tenant's own record says it is in this state; for metrics.
+/// The condition of this type in a Tenant's status.
 pub fn condition<'a>(tenant: &'a Tenant, kind: &str) -> Option<&'a Condition> {
     tenant
         .status
