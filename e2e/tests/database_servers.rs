@@ -47,7 +47,7 @@ async fn where_no_server_fits_each_says_why() -> Result<()> {
     ensure!(server_of(&first).await? == server.name, "it is elsewhere");
     let second = scene.tenant("second", &here, json!({})).await?;
     second
-        .database_fails(secs(20), "NoServer", &[&server.name, "full with 1"])
+        .database_fails(secs(20), "NoServer", &[&server.name, "it is full: 1 tenant is on it"])
         .await?;
     server.condition("Ready", "False", "Full", &["maxTenants is 1"]).await?;
     server.condition("Reachable", "True", "", &[]).await?;
@@ -132,7 +132,7 @@ async fn a_server_in_use_cannot_go() -> Result<()> {
     let binding = tenant.with_database().await?;
     let at = path("databaseservers", "", &server.name);
     scene.cluster.delete(&at).await.context("delete the server")?;
-    server.condition("Ready", "False", "InUse", &["1 tenants"]).await?;
+    server.condition("Ready", "False", "InUse", &["1 tenant is on it"]).await?;
     // It serves on, and takes nobody new.
     site.log_in(&binding).await?;
     let late = scene.tenant("late", &tier, json!({})).await?;
