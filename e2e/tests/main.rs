@@ -49,6 +49,7 @@ mod shared_applications;
 mod suspension;
 mod tiers;
 mod traffic;
+mod undecodable;
 mod usage;
 mod view;
 mod workloads;

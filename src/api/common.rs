@@ -10,6 +10,48 @@ use std::collections::BTreeMap;
 /// Resource names and amounts, as in a ResourceQuota's `hard`.
 pub type ResourceList = BTreeMap<String, Quantity>;
 
+/// A field of an object that cannot be read: the API server took what this program's types do not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Its path, such as `spec.workloads[0].livenessProbe.httpGet.port`.
+    pub field: String,
+    /// Why it cannot be read.
+    pub why: String,
+}
+
+impl Unread {
+    /// What a value is may be as long as the object; the reason is cut here, in bytes.
+    const MOST: usize = 200;
+
+    pub fn new(field: String, why: &str) -> Self {
+        let mut why = why.to_string();
+        why.truncate(why.floor_char_boundary(Self::MOST));
+        Self { field, why }
+    }
+
+    /// Whether it is this field, or a part of it.
+    pub fn is_in(&self, field: &str) -> bool {
+        let rest = self.field.strip_prefix(field);
+        rest.is_some_and(|rest| field.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: cannot be read: {}", self.field, self.why)
+    }
+}
+
+/// What of this field cannot be read, for a message; nothing where all can be.
+pub fn unread_in(unread: &[Unread], field: &str) -> Option<String> {
+    let found: Vec<String> = unread
+        .iter()
+        .filter(|one| one.is_in(field))
+        .map(Unread::to_string)
+        .collect();
+    (!found.is_empty()).then(|| found.join("; "))
+}
+
 /// How far a tenant is kept apart from the others, from the weakest to the strongest.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IsolationModel {

@@ -17,6 +17,7 @@ pub fn crds() -> Vec<Value> {
         let mut value = serde_json::to_value(crd).unwrap_or_default();
         schema::clean(&mut value);
         schema::shorten_workloads(&mut value);
+        schema::bound(&mut value, "");
         value
     })
     .collect()

@@ -1,8 +1,12 @@
 //! `DatabaseServer`: one PostgreSQL server that tenants can be placed on.
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
+#![allow(
+    dead_code,
+    reason = "the schema is derived from a copy of the type, of which nobody reads what is skipped"
+)]
 
-use super::{SecretReference, schema};
+use super::{SecretReference, Unread, schema};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
@@ -91,6 +95,9 @@ pub struct DatabaseServerSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub shared_tables: Vec<SharedTables>,
+    /// What of the object cannot be read, and is left out here. Not a field of the resource.
+    #[serde(skip)]
+    pub unread: Vec<Unread>,
 }
 
 /// How the connection is protected.

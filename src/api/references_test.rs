@@ -44,7 +44,6 @@ fn a_namespace_is_named_only_where_that_opens_nothing() {
     ];
     for kind in ["Tenant", "TenantTier"] {
         // Of a claim that Kubernetes makes in the pod's own namespace; foreign data needs a grant in that namespace.
-        expected.push(format!("{kind}.workloads[].{template}.metadata.namespace"));
         expected.push(format!("{kind}.workloads[].{template}.spec.dataSourceRef.namespace"));
     }
     let sorted = |mut list: Vec<String>| {

@@ -67,6 +67,74 @@ pub fn clean(value: &mut Value) {
     }
 }
 
+/// Bounds of fields that are Kubernetes' own, as Kubernetes itself has them: its types say no more than int32 or int64.
+const BOUNDS: [(&[&str], i64, i64); 7] = [
+    (&["port"], 1, 65_535),
+    (
+        &[
+            "initialDelaySeconds",
+            "timeoutSeconds",
+            "periodSeconds",
+            "successThreshold",
+            "failureThreshold",
+        ],
+        0,
+        i32::MAX as i64,
+    ),
+    (&["terminationGracePeriodSeconds"], 1, i32::MAX as i64),
+    (
+        &["runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"],
+        0,
+        i32::MAX as i64,
+    ),
+    (&["defaultMode", "mode"], 0, 0o777),
+    (&["expirationSeconds"], 600, 1 << 32),
+    (&["tolerationSeconds"], i32::MIN as i64, i32::MAX as i64),
+];
+/// A time that every reader understands. The API server's own check takes `24-01-01T00:00:00x0+99:99` for one, and the year 9999.
+const TIME: &str = r"^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$";
+
+/// Bounds what Kubernetes' own types leave open: what this program's types do not hold must not be stored. `name` is that of the
+/// property whose schema this is.
+pub fn bound(value: &mut Value, name: &str) {
+    let Value::Object(schema) = value else {
+        return;
+    };
+    let is_integer = schema.get("type").is_some_and(|of| of == "integer");
+    let is_port = name == "port" && schema.contains_key("x-kubernetes-int-or-string");
+    if is_integer || is_port {
+        let known = BOUNDS.iter().find(|(names, ..)| names.contains(&name));
+        let by_format = match schema.get("format").and_then(Value::as_str) {
+            Some("int32") => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+            _ => None,
+        };
+        if let Some((least, most)) = known.map(|(_, least, most)| (*least, *most)).or(by_format) {
+            schema.entry("minimum").or_insert(least.into());
+            schema.entry("maximum").or_insert(most.into());
+        }
+    }
+    if name == "lastTransitionTime" {
+        schema.insert("pattern".into(), TIME.into());
+    }
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        // Of an object in an object: of a claim's template Kubernetes takes no more.
+        if name == "metadata" && properties.contains_key("managedFields") {
+            properties.retain(|name, _| ["annotations", "labels"].contains(&name.as_str()));
+        }
+    }
+    for (key, part) in schema.iter_mut() {
+        match (key.as_str(), part) {
+            ("properties", Value::Object(properties)) => {
+                properties.iter_mut().for_each(|(name, schema)| bound(schema, name));
+            }
+            ("items" | "additionalProperties", part) => bound(part, name),
+            ("properties", _) => {}
+            (_, Value::Array(parts)) => parts.iter_mut().for_each(|part| bound(part, "")),
+            (_, part) => bound(part, ""),
+        }
+    }
+}
+
 fn looks_like_schema(value: &Value) -> bool {
     ["type", "properties", "x-kubernetes-int-or-string", "enum"]
         .iter()

@@ -1,10 +1,14 @@
 //! `Tenant`: one customer, described whole.
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
+#![allow(
+    dead_code,
+    reason = "the schema is derived from a copy of the type, of which nobody reads what is skipped"
+)]
 
 use super::{
-    Allowed, Credentials, IsolationModel, Network, ResourceList, TenantDatabase, TenantGateway, TenantStatus, Workload,
-    schema,
+    Allowed, Credentials, IsolationModel, Network, ResourceList, TenantDatabase, TenantGateway, TenantStatus, Unread,
+    Workload, schema,
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -104,6 +108,9 @@ pub struct TenantSpec {
     /// What happens to the namespaces when the Tenant is deleted. Absent means Retain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+    /// What of the object cannot be read, and is left out here. Not a field of the resource.
+    #[serde(skip)]
+    pub unread: Vec<Unread>,
 }
 
 /// How far the tenant is kept apart.

@@ -1,10 +1,14 @@
 //! `TenantTier`: a plan.
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
+#![allow(
+    dead_code,
+    reason = "the schema is derived from a copy of the type, of which nobody reads what is skipped"
+)]
 
 use super::{
     Allowed, ContainerResources, Credentials, IsolationModel, Network, ResourceList, Role, TierDatabase, TierGateway,
-    Workload, schema,
+    Unread, Workload, schema,
 };
 use k8s_openapi::api::core::v1::Toleration;
 use kube::{CustomResource, KubeSchema};
@@ -96,6 +100,9 @@ pub struct TenantTierSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]
     pub configuration_schema: Option<Value>,
+    /// What of the object cannot be read, and is left out here. Not a field of the resource.
+    #[serde(skip)]
+    pub unread: Vec<Unread>,
 }
 
 /// Which isolation models tenants may have.

@@ -1,5 +1,6 @@
 //! The client of the Kubernetes API: every call is counted, has a deadline, and is retried within narrow bounds.
 
+use super::decode::without_managed_fields;
 use crate::telemetry::metrics::{Metrics, Outcome};
 use crate::telemetry::request::Kind;
 use bytes::Bytes;
@@ -188,6 +189,7 @@ where
         let attempt = async {
             let (head, body) = self.send(request).await?.into_parts();
             let bytes = body.collect().await.map_err(Into::into)?.to_bytes();
+            let bytes = without_managed_fields(&bytes).map_or(bytes, Bytes::from);
             Ok(Response::from_parts(head, Either::Left(Full::new(bytes))))
         };
         self.counted(end.saturating_duration_since(Instant::now()), attempt)

@@ -3,6 +3,7 @@
 pub mod api_server;
 pub mod backoff;
 pub mod client;
+pub mod decode;
 pub mod diff;
 pub mod error;
 pub mod kind;

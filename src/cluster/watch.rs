@@ -4,6 +4,7 @@
 //! exists, or hold one that does not: callers see none of its changes before. At its end they see all at once, deletions included
 //! that happened while there was no watch.
 
+use super::decode::{Noting, Read, Readable};
 use super::write::has_code;
 use super::{Kind, Store};
 use futures::{Stream, StreamExt, stream};
@@ -13,7 +14,6 @@ use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::watcher::{self, Config, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Resource, ResourceExt, api::DynamicObject};
-use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -191,26 +191,80 @@ impl Cache<DynamicObject> for Objects {
     }
 }
 
-/// A watch that is begun anew when it failed, soon enough for an API server that was only restarted.
-pub fn events<K>(api: Api<K>, config: Config) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
+/// A watch that is begun anew when it failed, soon enough for an API server that was only restarted. An object that cannot be
+/// decoded is no failure: it comes as far as it can be read, and the log names it.
+pub fn events<K>(api: Api<Read<K>>, config: Config) -> impl Stream<Item = watcher::Result<Event<Read<K>>>> + Send
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Readable + Clone + Debug + Send + 'static,
+    K::DynamicType: Clone,
 {
-    watch(api, config).backoff(ResetTimerBackoff::new(Retry::default(), CALM))
+    let (resource, events) = (api.resource_url().to_string(), watch(api, config));
+    let events = events.backoff(ResetTimerBackoff::new(Retry::default(), CALM));
+    events.inspect(move |event| {
+        if let Ok(Event::Apply(read) | Event::InitApply(read)) = event {
+            tell(&resource, read);
+        }
+    })
 }
 
-/// The same without what nobody reads: what is noted of how objects were written, and what `trim` takes out.
-pub fn trimmed<K>(api: Api<K>, config: Config, trim: fn(&mut K)) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
+fn tell<K: Resource>(resource: &str, read: &Read<K>) {
+    let (namespace, name) = (read.namespace(), read.name_any());
+    for unread in &read.unread {
+        let field = &unread.field;
+        tracing::warn!(
+            resource,
+            namespace,
+            name,
+            field,
+            "an object cannot be read whole: {}",
+            unread.why
+        );
+    }
+}
+
+/// The same without what nobody reads: `trim` takes it out, and the notes of how objects were applied.
+pub fn trimmed<K>(
+    api: Api<Read<K>>,
+    config: Config,
+    trim: fn(&mut K),
+) -> impl Stream<Item = watcher::Result<Event<Read<K>>>> + Send
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K: Readable<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
-    events(api, config).modify(move |object| {
-        trim(object);
-        object.managed_fields_mut().clear();
-        object
-            .annotations_mut()
+    events(api, config).modify(move |read| {
+        trim(&mut read.object);
+        read.annotations_mut()
             .remove("kubectl.kubernetes.io/last-applied-configuration");
     })
+}
+
+/// Each object alone; it carries what could not be read of it.
+pub fn noted<K: Noting>(
+    events: impl Stream<Item = watcher::Result<Event<Read<K>>>> + Send,
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send {
+    let noted = |Read { mut object, unread }: Read<K>| {
+        object.note(unread);
+        object
+    };
+    events.map(move |event| event.map(|event| map(event, noted)))
+}
+
+/// Each object alone, with what could be read of it.
+pub fn alone<K>(
+    events: impl Stream<Item = watcher::Result<Event<Read<K>>>> + Send,
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send {
+    events.map(|event| event.map(|event| map(event, |read| read.object)))
+}
+
+/// An event with another object.
+pub fn map<K, L>(event: Event<K>, change: impl FnOnce(K) -> L) -> Event<L> {
+    match event {
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(change(object)),
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(change(object)),
+        Event::Delete(object) => Event::Delete(change(object)),
+    }
 }
 
 /// Whether a watch failed because the API server does not serve the kind.

@@ -5,6 +5,7 @@ use crate::api::Tenant;
 use crate::cluster::{
     Kind, Queue, Store,
     client::watch_config,
+    decode::Read,
     served::served,
     watch::{self, Cache},
 };
@@ -97,10 +98,10 @@ fn tell(need: Need, missing: &[Kind]) {
 /// Follows what the Gateway that routes attach to says of itself, for ever. A change wakes every tenant that is reached by it.
 pub async fn follow_parent(ctx: Arc<Context>, to: Attachment) {
     let gateways = ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "Gateway"));
-    let api: Api<DynamicObject> = Api::namespaced_with(ctx.writer.client().clone(), &to.namespace, &gateways);
+    let api: Api<Read<DynamicObject>> = Api::namespaced_with(ctx.writer.client().clone(), &to.namespace, &gateways);
     // By name, since the operator may read no other.
     let config = watch_config().fields(&format!("metadata.name={}", to.name));
-    let events = watch::events(api, config);
+    let events = watch::alone(watch::events(api, config));
     follow_problem(events, &to, |problem| note(&ctx, problem)).await;
 }
 

@@ -13,3 +13,7 @@ pub mod run;
 pub mod watches;
 
 pub use context::Context;
+
+#[cfg(test)]
+#[path = "undecodable_test.rs"]
+mod undecodable;

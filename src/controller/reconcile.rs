@@ -1,7 +1,7 @@
 //! One reconcile of one Tenant: observe, validate, plan, apply, report.
 
 use super::{Context, report};
-use crate::api::{Tenant, TenantStatus};
+use crate::api::{Tenant, TenantStatus, unread_in};
 use crate::capability::Quarantine;
 use crate::cluster::{Error, Identity, Key, Kind};
 use crate::conditions::reason;
@@ -81,12 +81,15 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         platform: &platform,
     };
     let withheld = withhold::withhold(&ctx.writer, &ctx.databases, tenant, &owner, &world, acted, given).await;
+    if let Some(unread) = unread_in(&tenant.spec.unread, "spec") {
+        let message = format!("{unread}; what runs is left as it is");
+        let action = stall(tenant, ctx, acted, reason::INVALID_SPEC, message).await?;
+        return withheld.map(|_| action);
+    }
     let Some(tier) = tier else {
-        let message = format!(
-            "spec.tier: there is no TenantTier {}; what runs is left as it is",
-            tenant.spec.tier
-        );
-        let action = stall(tenant, ctx, acted, reason::TIER_NOT_FOUND, message).await?;
+        let (reason, why) = ctx.known.lacks_tier(tenant);
+        let message = format!("spec.tier: {why}; what runs is left as it is");
+        let action = stall(tenant, ctx, acted, reason, message).await?;
         return withheld.map(|_| action);
     };
     let mut valid = match tenant::validate(tenant, &tier, &world) {

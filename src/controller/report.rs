@@ -3,7 +3,7 @@
 use super::Context;
 use crate::api::{Tenant, TenantStatus, Usage};
 use crate::capability::quarantine;
-use crate::cluster::{Error, Key, Kind, Live, metadata};
+use crate::cluster::{Error, Key, Kind, Live, decode::Read, metadata};
 use crate::conditions::{condition, kind, reason};
 use crate::database::tend::Outcome as Data;
 use crate::isolation::admission;
@@ -142,7 +142,7 @@ fn is_ending(objects: &HashMap<Key, Live>, namespace: &str) -> bool {
 }
 
 async fn write(ctx: &Context, name: &str, uid: Option<&str>, status: &TenantStatus) -> Result<(), Error> {
-    let api: Api<Tenant> = Api::all(ctx.writer.client().clone());
+    let api: Api<Read<Tenant>> = Api::all(ctx.writer.client().clone());
     // A replacement whole, for this very Tenant and no later one of its name.
     let patch: json_patch::Patch = serde_json::from_value(json!([
         {"op": "test", "path": "/metadata/uid", "value": uid},

@@ -6,6 +6,7 @@ use crate::capability::peers::names_peer;
 use crate::cluster::{
     Kind, Queue, Store,
     client::watch_config,
+    decode::Read,
     metadata::managed_selector,
     watch::{self, Change, ObjectChange, Objects, Reflected},
 };
@@ -41,8 +42,8 @@ pub async fn objects_while_served(
 }
 
 fn events(client: Client, kind: Kind) -> impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send {
-    let api: Api<DynamicObject> = Api::all_with(client, &kind.resource());
-    watch::events(api, watch_config().labels(&managed_selector()))
+    let api: Api<Read<DynamicObject>> = Api::all_with(client, &kind.resource());
+    watch::alone(watch::events(api, watch_config().labels(&managed_selector())))
 }
 
 /// Wakes the tenants whose objects change. What is gone may be what other tenants wait for.
@@ -100,7 +101,7 @@ fn is_in_conflict(tenant: &Tenant) -> bool {
 
 /// Watches the tiers into their store, for ever; a change wakes the tenants of the tier.
 pub async fn tiers(client: Client, writer: Writer<TenantTier>, tenants: reflector::Store<Tenant>, queue: Queue) {
-    let events = watch::trimmed(Api::all(client), watch_config(), |_| {});
+    let events = watch::noted(watch::trimmed(Api::all(client), watch_config(), |_| {}));
     follow_tiers(events, writer, &tenants, &queue).await;
 }
 
@@ -124,7 +125,7 @@ async fn follow_tiers(
 
 /// Watches the DatabaseServers into their store, and has each looked after while it exists, for ever.
 pub async fn servers(client: Client, writer: Writer<DatabaseServer>, databases: Arc<Databases>) {
-    let events = watch::trimmed(Api::all(client), watch_config(), |_| {});
+    let events = watch::noted(watch::trimmed(Api::all(client), watch_config(), |_| {}));
     let look_after = |name| AbortOnDropHandle::new(tokio::spawn(agent::look_after(databases.clone(), name)));
     follow_servers(events, writer, &databases, look_after).await;
 }
@@ -173,7 +174,7 @@ async fn follow_servers(
 
 /// Watches the tenants into their store, for ever.
 pub async fn tenants(client: Client, writer: Writer<Tenant>, queue: Queue) {
-    let events = watch::trimmed(Api::all(client), watch_config(), |_| {});
+    let events = watch::noted(watch::trimmed(Api::all(client), watch_config(), |_| {}));
     follow_tenants(events, writer, &queue).await;
 }
 

@@ -1,7 +1,7 @@
 //! Watches over one server: connects, looks at everything at once, closes what is open to everyone, wakes the tenants whose part
 //! changed, and says how the server stands.
 
-use super::servers::{Connection, Databases, Health, Shard, port};
+use super::servers::{Connection, Databases, Health, Shard, port, unread};
 use super::status;
 use crate::api::{DatabaseServer, TlsMode};
 use crate::conditions::reason;
@@ -239,6 +239,9 @@ fn known_id(resource: &DatabaseServer) -> Option<&str> {
 /// The connections to the server as its resource and Secrets say now; those of before while nothing changed.
 async fn connect(databases: &Databases, shard: &Shard, resource: &DatabaseServer) -> Result<Arc<Connection>, Error> {
     let spec = &resource.spec;
+    if let Some(unread) = unread(spec) {
+        return Err(Error::Settings(unread));
+    }
     let secret = &spec.admin_secret_ref.name;
     let tls = spec.tls.clone().unwrap_or_default();
     let ca = match &tls.ca_secret_ref {

@@ -157,6 +157,9 @@ fn connection(databases: &Databases, shard: &Shard) -> Result<Arc<Connection>, S
     if databases.resource(&shard.name).is_none() {
         return Err("there is no such DatabaseServer".into());
     }
+    if let Some(unread) = databases.unread(&shard.name) {
+        return Err(unread);
+    }
     let known = shard.known();
     match (&known.health, &known.connection) {
         (Health::Ready, Some(connection)) => Ok(connection.clone()),

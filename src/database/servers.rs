@@ -6,7 +6,7 @@ use super::metrics::DatabaseMetrics;
 use super::placement::{self, Candidate};
 use super::settings::DatabaseSettings;
 use super::turns::Turns;
-use crate::api::{DatabaseModel, DatabaseServer, DatabaseServerSpec, Tenant};
+use crate::api::{DatabaseModel, DatabaseServer, DatabaseServerSpec, Tenant, unread_in};
 use crate::capability::Reach;
 use crate::cluster::{Error, Identity, Queue, Store, Writer};
 use crate::dns::DnsSettings;
@@ -286,6 +286,11 @@ impl Databases {
         self.servers.get(&ObjectRef::new(name))
     }
 
+    /// What of a server's resource cannot be read: it is not worked with, since it might be another, or lose what protects it.
+    pub fn unread(&self, name: &str) -> Option<String> {
+        unread(&self.resource(name)?.spec)
+    }
+
     /// Where a tenant's data is.
     pub fn placement(&self, owner: &Identity) -> Option<Placement> {
         let live = self.store.get(&owner.tenant, &claim::key(owner, &self.namespace))?;
@@ -423,6 +428,12 @@ impl Databases {
         text.filter(|text| !text.is_empty())
             .ok_or_else(|| unusable(&format!("has no key {key}")))
     }
+}
+
+/// What of a server's resource cannot be read, but for what the operator itself says of it.
+pub fn unread(spec: &DatabaseServerSpec) -> Option<String> {
+    let mut fields = ["spec", "status.serverId"].into_iter();
+    fields.find_map(|field| unread_in(&spec.unread, field))
 }
 
 /// The port of a server.

@@ -3,7 +3,7 @@
 use super::agent::Findings;
 use super::servers::{Databases, Shard};
 use crate::api::{DatabaseServer, DatabaseServerStatus};
-use crate::cluster::{Error, write::has_code};
+use crate::cluster::{Error, decode::Read, write::has_code};
 use crate::conditions::{are, reason};
 use crate::names;
 use crate::postgres::client;
@@ -205,7 +205,7 @@ pub async fn report(
     if !is_worth_writing(server.status.as_ref(), &new, now) {
         return Ok(());
     }
-    let api: Api<DatabaseServer> = Api::all(databases.client.clone());
+    let api: Api<Read<DatabaseServer>> = Api::all(databases.client.clone());
     let patch: json_patch::Patch = serde_json::from_value(json!([
         {"op": "test", "path": "/metadata/uid", "value": server.metadata.uid},
         {"op": "add", "path": "/status", "value": new},

@@ -306,6 +306,9 @@ impl Tending<'_> {
                 stuck: false,
             })
         };
+        if let Some(unread) = self.databases.unread(&shard.name) {
+            return Err(away(reason::INVALID_SERVER, &unread));
+        }
         match (&known.health, &known.connection) {
             (Health::Ready, Some(connection)) => Ok(connection.clone()),
             (Health::Away { reason, message }, _) => Err(away(reason, message)),

@@ -2,6 +2,7 @@
 
 use super::lock;
 use super::ration::Ration;
+use crate::cluster::decode::{Read, Readable};
 use crate::cluster::watch::{self, Cache as Watched};
 use crate::proof::{Outcome, Violation};
 use futures::{Stream, StreamExt};
@@ -10,8 +11,7 @@ use kube::runtime::reflector::{self, ObjectRef, store::Writer};
 use kube::runtime::watcher::{self, Config, Event};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +30,8 @@ pub struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     is_listed: AtomicBool,
     /// How much of them is kept.
     ration: Mutex<Ration>,
+    /// Those that are kept only as far as they can be read, by namespace and name.
+    partial: Mutex<BTreeSet<(String, String)>>,
     /// Told at every change.
     pub changed: Notify,
     /// As last judged.
@@ -38,7 +40,7 @@ pub struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
 
 impl<K> Cache<K>
 where
-    K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static,
+    K: Readable<DynamicType = ()> + Clone + Serialize + Debug + Send + Sync + 'static,
 {
     /// The objects, and what keeps them, for ever. What `trim` takes out is not kept, nor what is more than the most of a namespace.
     pub fn new<J>(
@@ -56,6 +58,7 @@ where
             judge: Box::new(judge),
             is_listed: AtomicBool::new(false),
             ration: Mutex::new(Ration::new(most)),
+            partial: Mutex::default(),
             changed: Notify::new(),
             breaches: Mutex::default(),
         });
@@ -66,10 +69,18 @@ where
     }
 
     /// Keeps what the watch tells, and says that there is something else to be judged.
-    async fn follow(self: Arc<Self>, events: impl Stream<Item = watcher::Result<Event<K>>> + Send, writer: Writer<K>) {
-        let next = None;
-        let kept = self.clone();
-        let mut changes = pin!(watch::changes(events, Keeper { kept, writer, next }));
+    async fn follow(
+        self: Arc<Self>,
+        events: impl Stream<Item = watcher::Result<Event<Read<K>>>> + Send,
+        writer: Writer<K>,
+    ) {
+        let keeper = Keeper {
+            kept: self.clone(),
+            writer,
+            next: None,
+            partial: BTreeSet::new(),
+        };
+        let mut changes = pin!(watch::changes(events, keeper));
         while let Some(change) = changes.next().await {
             match change {
                 Ok(()) => self.changed.notify_one(),
@@ -89,6 +100,14 @@ where
             Ok(breaches) => breaches.get(tenant).cloned().unwrap_or_default(),
             Err(why) => return Outcome::Untried(why.into()),
         };
+        let is_partial = {
+            let partial = lock(&self.partial);
+            let partial = partial.iter().find(|(namespace, _)| namespaces.contains(namespace));
+            partial.map(|(namespace, name)| format!("{} {namespace}/{name} cannot be read whole", K::kind(&())))
+        };
+        if let Some(why) = is_partial.filter(|_| violations.is_empty()) {
+            return Outcome::Untried(why);
+        }
         let (exceeded, most) = {
             let ration = lock(&self.ration);
             (ration.exceeded(), ration.most())
@@ -132,17 +151,20 @@ struct Keeper<K: Resource<DynamicType = ()> + Clone + 'static> {
     writer: Writer<K>,
     /// Of the list that is under way: until it is whole, that of before stands for what is kept.
     next: Option<Ration>,
+    /// Likewise, which of its objects cannot be read whole.
+    partial: BTreeSet<(String, String)>,
 }
 
-impl<K> Watched<K> for Keeper<K>
+impl<K> Watched<Read<K>> for Keeper<K>
 where
     K: Resource<DynamicType = ()> + Clone + Serialize + Send + Sync + 'static,
 {
     type Change = ();
 
-    async fn update(&mut self, event: Event<K>) -> Vec<()> {
+    async fn update(&mut self, event: Event<Read<K>>) -> Vec<()> {
         let is_whole = matches!(event, Event::InitDone);
-        if let Some(event) = self.rationed(event) {
+        self.note_partial(&event);
+        if let Some(event) = self.rationed(watch::map(event, |read| read.object)) {
             self.writer.apply_watcher_event(&event);
         }
         if is_whole {
@@ -159,6 +181,25 @@ impl<K> Keeper<K>
 where
     K: Resource<DynamicType = ()> + Clone + Serialize + 'static,
 {
+    /// Notes what cannot be read whole.
+    fn note_partial(&mut self, event: &Event<Read<K>>) {
+        let mut kept = lock(&self.kept.partial);
+        match event {
+            Event::Init => self.partial.clear(),
+            Event::InitApply(read) if !read.unread.is_empty() => {
+                self.partial.insert(key(&read.object));
+            }
+            Event::InitApply(_) => {}
+            Event::InitDone => *kept = std::mem::take(&mut self.partial),
+            Event::Apply(read) if !read.unread.is_empty() => {
+                kept.insert(key(&read.object));
+            }
+            Event::Apply(read) | Event::Delete(read) => {
+                kept.remove(&key(&read.object));
+            }
+        }
+    }
+
     /// An event, as far as there is room for what it brings.
     fn rationed(&mut self, event: Event<K>) -> Option<Event<K>> {
         let old = |object: &K| {
@@ -223,6 +264,7 @@ mod tests {
             judge: Box::new(|_| Ok(Breaches::new())),
             is_listed: AtomicBool::new(true),
             ration: Mutex::new(Ration::new(1000)),
+            partial: Mutex::default(),
             changed: Notify::new(),
             breaches: Mutex::default(),
         });
@@ -230,9 +272,10 @@ mod tests {
             kept: kept.clone(),
             writer,
             next: None,
+            partial: BTreeSet::new(),
         };
         let mut see = async |event| {
-            keeper.update(event).await;
+            keeper.update(watch::map(event, Read::from)).await;
             let names = kept.objects.state().iter().map(|policy| policy.name_any()).collect();
             let mut names: Vec<String> = names;
             names.sort();
@@ -270,7 +313,7 @@ mod tests {
     /// Follows a watch of a kind whose list takes long.
     async fn is_judged_when_its_list_is_whole<K>()
     where
-        K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug + Send + Sync + 'static,
+        K: Readable<DynamicType = ()> + Clone + Serialize + Debug + Send + Sync + 'static,
     {
         let (objects, writer) = reflector::store::<K>();
         let kept = Arc::new(Cache {
@@ -281,6 +324,7 @@ mod tests {
             }),
             is_listed: AtomicBool::new(false),
             ration: Mutex::new(Ration::new(1000)),
+            partial: Mutex::default(),
             changed: Notify::new(),
             breaches: Mutex::default(),
         });
@@ -291,7 +335,7 @@ mod tests {
             let found = kept.judge().map(|found| Vec::from_iter(found.keys().cloned()));
             found.unwrap_or_default().join(" ")
         };
-        let one = |name: &str, version| object::<K>(name, name, version, json!({"metadata": {"namespace": "a"}}));
+        let one = |name: &str, version| object::<Read<K>>(name, name, version, json!({"metadata": {"namespace": "a"}}));
         let check = || assert!(!is_changed() && !kept.is_listed() && kept.judge().is_err());
         player.list([one("goes", 1), one("stays", 2)], check).await;
         assert!(is_changed() && kept.is_listed());

@@ -8,6 +8,7 @@ use crate::cluster::metadata::managed_selector;
 use crate::cluster::{
     Error, Key, Kind, Live, Queue, Store, Writer,
     client::watch_config,
+    decode::Read,
     served::served,
     watch::{self, ObjectChange, Objects},
     write::has_code,
@@ -137,8 +138,8 @@ impl ReportWriter {
 
     /// Watches the reports into the store, for ever; what others did to one is looked at.
     async fn watch(&self, kind: Kind, store: &Arc<Store>, listed: &Notify) {
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
-        let events = watch::events(api, watch_config().labels(&managed_selector()));
+        let api: Api<Read<DynamicObject>> = Api::all_with(self.client.clone(), &kind.resource());
+        let events = watch::alone(watch::events(api, watch_config().labels(&managed_selector())));
         self.follow(events, kind, store, listed).await;
     }
 

@@ -1,9 +1,10 @@
 //! Reads what a Tenant's validity depends on out of what is known, and decides nothing.
 
 use super::validate::{PeerTenant, World};
-use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier};
+use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier, unread_in};
 use crate::capability::peers::named_peers;
 use crate::cluster::{Identity, Key, Kind, Store};
+use crate::conditions::reason;
 use crate::database::claim;
 use crate::dns::{DnsSettings, last_label};
 use ipnet::IpNet;
@@ -35,8 +36,25 @@ pub struct Known {
 }
 
 impl Known {
-    /// The tier that a Tenant names, if it exists.
+    /// The tier that a Tenant names, if it exists and can be read: without a field that cannot it would give other bounds.
     pub fn tier(&self, tenant: &Tenant) -> Option<Arc<TenantTier>> {
+        self.found_tier(tenant)
+            .filter(|tier| unread_in(&tier.spec.unread, "spec").is_none())
+    }
+
+    /// What is wrong with the tier that a Tenant names, where there is none to go by.
+    pub fn lacks_tier(&self, tenant: &Tenant) -> (&'static str, String) {
+        let name = &tenant.spec.tier;
+        match self.found_tier(tenant) {
+            None => (reason::TIER_NOT_FOUND, format!("there is no TenantTier {name}")),
+            Some(tier) => {
+                let unread = unread_in(&tier.spec.unread, "spec").unwrap_or_default();
+                (reason::INVALID_TIER, format!("TenantTier {name}: {unread}"))
+            }
+        }
+    }
+
+    fn found_tier(&self, tenant: &Tenant) -> Option<Arc<TenantTier>> {
         self.tiers.get(&ObjectRef::new(&tenant.spec.tier))
     }
 

@@ -6,7 +6,7 @@ use super::own_keys;
 use super::plan::Platform;
 use super::routes;
 use super::validate::{self, World};
-use crate::api::{OwnerRole, Tenant, TenantTier};
+use crate::api::{OwnerRole, Tenant, TenantTier, unread_in};
 use crate::capability::Quarantine;
 use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer};
 use crate::database::{Databases, release};
@@ -61,7 +61,12 @@ pub async fn withhold(
         None => Ok(()),
     };
     let keys = routes::revoke_keys(writer, tenant, owner).await;
-    let signing = own_keys::revoke(writer, store, tenant, given.tier, owner, given.platform).await;
+    // Where that part of the spec cannot be read, it is not known whether it asks for a key.
+    let is_read = unread_in(&tenant.spec.unread, "spec.credentials").is_none();
+    let signing = match is_read {
+        true => own_keys::revoke(writer, store, tenant, given.tier, owner, given.platform).await,
+        false => Ok(()),
+    };
     revoked.and(shut_in).and(shut).and(keys).and(signing)?;
     Ok(suspended?.or(closed?))
 }

@@ -6,6 +6,7 @@
 use e2e_support as support;
 
 mod apisix;
+mod bounds;
 mod cert_manager;
 mod connection;
 mod crds;

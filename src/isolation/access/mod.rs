@@ -37,7 +37,7 @@ const TOLD: usize = 20;
 struct Resolved {
     revision: u64,
     holders: BTreeMap<String, Holder>,
-    /// Namespaces with more roles or bindings than are kept.
+    /// Namespaces with more roles or bindings than are kept, or with such as cannot be read; an empty one is the whole cluster.
     unread: BTreeSet<String>,
     openings: Arc<BTreeMap<String, Vec<Opening>>>,
 }
@@ -152,8 +152,8 @@ impl Access {
             }
         }
         match self.unread(tenant) {
-            Some(namespace) if violations.is_empty() => Outcome::Untried(format!(
-                "namespace {namespace} has more in its Roles or RoleBindings than the {} KiB that are looked at",
+            Some(place) if violations.is_empty() => Outcome::Untried(format!(
+                "{place} that cannot be read, or more in them than the {} KiB that are looked at; the log names what cannot be read",
                 ration::WRITTEN / 1024
             )),
             None if violations.is_empty() && !is_settled => Outcome::Pending,
@@ -161,14 +161,17 @@ impl Access {
         }
     }
 
-    /// A namespace of the tenant's, or of the operator's, of which not everything is known.
+    /// A namespace of the tenant's, or of the operator's, of which not everything is known, or the cluster.
     fn unread(&self, tenant: &str) -> Option<String> {
         let resolved = lock(&self.resolved);
+        if resolved.unread.contains("") {
+            return Some("the cluster has ClusterRoles or ClusterRoleBindings".into());
+        }
         let own = resolved.holders.get(tenant).into_iter();
         let mut namespaces = own.flat_map(|holder| &holder.namespaces).chain(&self.vaults);
         namespaces
             .find(|namespace| resolved.unread.contains(*namespace))
-            .cloned()
+            .map(|namespace| format!("namespace {namespace} has Roles or RoleBindings"))
     }
 
     /// A question whose answer is yes; else no other answer is worth anything.

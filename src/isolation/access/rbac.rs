@@ -16,6 +16,14 @@ pub struct Rbac {
     bindings: BTreeMap<Key, Binding>,
     /// How much of each is kept.
     rations: Rations,
+    /// Those that are kept only as far as they can be read.
+    partial: Partial,
+}
+
+#[derive(Debug, Default)]
+struct Partial {
+    roles: HashSet<Key>,
+    bindings: HashSet<Key>,
 }
 
 #[derive(Debug)]
@@ -71,6 +79,8 @@ impl Binding {
 pub trait Part {
     /// Takes in an object of this kind, anew or as it now is.
     fn put(&self, rbac: &mut Rbac);
+    /// Notes whether an object that was taken in is all there is, or only what could be read of it.
+    fn note(&self, rbac: &mut Rbac, is_whole: bool);
     /// Forgets an object of this kind.
     fn remove(&self, rbac: &mut Rbac);
     /// Forgets the objects of this kind that are not among these.
@@ -92,14 +102,24 @@ macro_rules! parts {
                 }
             }
 
+            fn note(&self, rbac: &mut Rbac, is_whole: bool) {
+                let key = key(&self.metadata);
+                match is_whole {
+                    true => rbac.partial.$table.remove(&key),
+                    false => rbac.partial.$table.insert(key),
+                };
+            }
+
             fn remove(&self, rbac: &mut Rbac) {
                 let key = key(&self.metadata);
+                rbac.partial.$table.remove(&key);
                 let old = rbac.$table.remove(&key).map_or(0, |kept| kept.size());
                 rbac.rations.$table.gives_back(&key, old);
             }
 
             fn retain(rbac: &mut Rbac, listed: &HashSet<Key>) {
                 let is_kept = |key: &Key| key.0.is_empty() == $is_namespaced || listed.contains(key);
+                rbac.partial.$table.retain(is_kept);
                 let rations = &mut rbac.rations.$table;
                 rbac.$table.retain(|key, kept| {
                     let is_kept = is_kept(key);
@@ -158,10 +178,13 @@ impl Rbac {
         self.bindings.values()
     }
 
-    /// The namespaces of which not all is kept.
+    /// The namespaces of which not all is kept; an empty one stands for what is cluster-wide.
     pub fn unread(&self) -> BTreeSet<String> {
         let Rations { roles, bindings } = &self.rations;
-        roles.exceeded().union(&bindings.exceeded()).cloned().collect()
+        let partial = self.partial.roles.iter().chain(&self.partial.bindings);
+        let partial = partial.map(|(namespace, _)| namespace.clone());
+        let exceeded = [roles.exceeded(), bindings.exceeded()];
+        exceeded.into_iter().flatten().chain(partial).collect()
     }
 
     #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::rbac::{Discovered, Key, Part, Rbac, key};
 use crate::cluster::client::watch_config;
+use crate::cluster::decode::{Read, Readable};
 use crate::cluster::watch::{self, Cache};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -10,7 +11,6 @@ use kube::core::discovery::Scope;
 use kube::discovery::Discovery;
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource};
-use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::pin::pin;
@@ -83,12 +83,12 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<(
 /// Keeps one kind.
 async fn watch_kind<K>(client: Client, watched: Arc<Watched>)
 where
-    K: Part + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K: Part + Readable + Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
-    follow(watch::events(Api::<K>::all(client), watch_config()), watched).await;
+    follow(watch::events(Api::<Read<K>>::all(client), watch_config()), watched).await;
 }
 
-async fn follow<K>(events: impl Stream<Item = watcher::Result<Event<K>>> + Send, watched: Arc<Watched>)
+async fn follow<K>(events: impl Stream<Item = watcher::Result<Event<Read<K>>>> + Send, watched: Arc<Watched>)
 where
     K: Part + Resource<DynamicType = ()> + Send + Sync,
 {
@@ -114,19 +114,23 @@ struct Keeper {
     seen: HashSet<Key>,
 }
 
-impl<K: Part + Resource + Send + Sync> Cache<K> for Keeper {
+impl<K: Part + Resource + Send + Sync> Cache<Read<K>> for Keeper {
     type Change = ();
 
-    async fn update(&mut self, event: Event<K>) -> Vec<()> {
+    async fn update(&mut self, event: Event<Read<K>>) -> Vec<()> {
         let watched = &self.watched;
+        let put = |rbac: &mut Rbac, read: Read<K>| {
+            read.object.put(rbac);
+            read.object.note(rbac, read.unread.is_empty());
+        };
         match event {
             Event::Init => {
                 self.seen.clear();
                 return Vec::new();
             }
-            Event::InitApply(object) => {
-                self.seen.insert(key(object.meta()));
-                watched.change(|rbac| object.put(rbac)).await;
+            Event::InitApply(read) => {
+                self.seen.insert(key(read.meta()));
+                watched.change(|rbac| put(rbac, read)).await;
             }
             Event::InitDone => {
                 let listed = std::mem::take(&mut self.seen);
@@ -135,8 +139,8 @@ impl<K: Part + Resource + Send + Sync> Cache<K> for Keeper {
                     watched.listed.fetch_add(1, Ordering::AcqRel);
                 }
             }
-            Event::Apply(object) => watched.change(|rbac| object.put(rbac)).await,
-            Event::Delete(object) => watched.change(|rbac| object.remove(rbac)).await,
+            Event::Apply(read) => watched.change(|rbac| put(rbac, read)).await,
+            Event::Delete(read) => watched.change(|rbac| read.object.remove(rbac)).await,
         }
         vec![()]
     }
@@ -206,13 +210,13 @@ mod tests {
     /// Plays a kind whose list takes long. `held` names what is kept of it.
     async fn is_told_when_its_list_is_whole<K>(rest: Value, held: impl Fn(&Rbac) -> Vec<String>)
     where
-        K: Part + Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static,
+        K: Part + Readable + Resource<DynamicType = ()> + Send + Sync + 'static,
     {
         let watched = Arc::new(Watched::default());
         let (player, events) = played();
         tokio::spawn(follow::<K>(events, watched.clone()));
         let is_told = || watched.changed.notified().now_or_never().is_some();
-        let one = |name: &str, version| object::<K>(name, name, version, rest.clone());
+        let one = |name: &str, version| object::<Read<K>>(name, name, version, rest.clone());
         player
             .list([one("goes", 1), one("stays", 2)], || {
                 assert!(!is_told());
