@@ -35,7 +35,8 @@ fn workload(at: &str, value: &Value) -> Value {
             step => json!({step: whole}),
         };
     }
-    let beside = json!({"volumes/0": {"name": "v"}, "items/0": {"key": "k", "path": "p"}});
+    let beside = json!({"volumes/0": {"name": "v"}, "configMap": {"name": "c"},
+                        "items/0": {"key": "k", "path": "p"}});
     for (place, fields) in beside.as_object().into_iter().flatten() {
         let end = at.find(place).map(|start| start + place.len());
         let found = end
