@@ -170,3 +170,18 @@ async fn a_watch_has_a_deadline_only_until_it_begins() {
     assert!(next.is_err(), "the stream stays open");
     begun.assert_counted("watch", "2xx", 1);
 }
+
+/// Whoever may write an object may have it say that it was written in the year 9999.
+#[tokio::test(start_paused = true)]
+async fn how_an_object_was_written_keeps_no_answer_from_being_read() {
+    let inner = service_fn(|_: Request<Body>| async {
+        let answer = r#"{"metadata": {"managedFields": [{"time": "9999-12-31T23:59:59Z"}], "name": "a"}}"#;
+        Ok::<_, BoxError>(Response::new(TestBody::from(answer)))
+    });
+    let layer = CallLayer {
+        metrics: Metrics::new(),
+    };
+    let client = ClientBuilder::new(inner, "default").with_layer(&layer).build();
+    let found = Api::<Namespace>::all(client).get("a").await;
+    assert_eq!(found.expect("what can be read").metadata.name.as_deref(), Some("a"));
+}

@@ -325,7 +325,7 @@ async fn a_role_or_binding_that_cannot_be_decoded_is_not_taken_for_none() {
             );
             let (watched, _handles) = Watched::start(&api_server(plural, lines));
             // The list and a change for each line after it.
-            let is_seen = async || watched.revision() >= 3 + CHANGES + 1;
+            let is_seen = async || watched.revision() > 3 + CHANGES;
             takes(kind, is_seen).await;
             let found = tokio::task::spawn_blocking(move || watched.rbac().unread())
                 .await
