@@ -56,7 +56,7 @@ def snapshots(place):
     prefix = "envoy" if place.controller == "EnvoyGateway" else "apisix"
     for file in sorted(SNAPSHOTS.glob(f"*__{prefix}_*.snap")):
         text = re.split(r"(?m)^---\n", file.read_text(), maxsplit=2)[2]
-        text = re.sub(r"(?m)(: |- )%s$" % TENANT, r"\g<1>" + A, text).replace(f"{TENANT}/{TENANT_ID}", f"{A}/{ID[A]}").replace(TENANT_ID, ID[A])
+        text = re.sub(r"(?m)(: |- )%s$" % TENANT, r"\g<1>" + A, text).replace(f"/tenants/{TENANT}", f"/tenants/{A}").replace(f"- {TENANT}_", f"- {A}_").replace(f"{TENANT}/{TENANT_ID}", f"{A}/{ID[A]}").replace(TENANT_ID, ID[A])
         text = text.replace("namespace: gateway-system", f"namespace: {place.namespace}")
         text = re.sub(r"(?m)^(\s+name|\s+ingressClassName): platform$", r"\g<1>: " + place.name, text)
         if place.shared:
@@ -242,7 +242,7 @@ def well_formed(sample, cases):
 
 def refuse_all(r, kind, sample, cases):
     """Each as something new, and later of one that is there."""
-    make(sample)
+    make(sample, user=OPERATOR)
     try:
         for what, path, value in cases:
             body = but(sample, path, value)
@@ -327,7 +327,7 @@ def of_envoy(r, place, samples):
         cases.append(("to an application without saying whose", s("rules"), [{**bare["spec"]["rules"][0], "backendRefs": [{**to, "namespace": place.applications[0]}]}]))
     refuse_all(r, "HTTPRoute", route, well_formed(route, cases))
     if place.shared:
-        r.allowed("operator routes the hosts that all share", create(but(route, s("hostnames"), place.shared[:1]), OPERATOR))
+        of_shared_hosts(r, place, route)
     key, name = (A, "gateway.networking.k8s.io/v1/HTTPRoute"), route["metadata"]["name"]
     make(route)
     hosts = get(None, "namespace", A)["metadata"]["annotations"]["tenant-operator.io/allowed-hosts"]
@@ -364,6 +364,54 @@ def of_envoy(r, place, samples):
     r.refused("operator makes a policy of a Gateway", create(but(samples["BackendTrafficPolicy"], s("targetSelectors", 0, "kind"), "Gateway"), OPERATOR), GATEWAY)
 
 
+def of_shared_hosts(r, place, route):
+    """On a host that all tenants share a route takes what is for its tenant: below its path, or with its header."""
+    rule = route["spec"]["rules"][0]
+    on_shared = but(route, ("spec", "hostnames"), place.shared[:1])
+    of = lambda *matches: [{**rule, "matches": list(matches)}]
+    path = lambda value, type="PathPrefix": {"path": {"type": type, "value": value}}
+    header = lambda value, name="X-Tenant-ID", type="Exact", **more: {"headers": [{"name": name, "value": value, "type": type}], **more}
+    own = {"its path": path(f"/tenants/{A}"), "a path below": path(f"/tenants/{A}/x"), "a path exactly": path(f"/tenants/{A}/x", "Exact"), "its header": header(A),
+           "its id": header(ID[A]), "its header in other letters": header(A, "x-tenant-id"),
+           "a path that only tells of a key set": path(f"/.well-known/tenant-operator/{ID[A]}/0123456789abcdef/path", "Exact")}
+    foreign = {"everything": {}, "every path": path("/"), "all tenants' paths": path("/tenants"), "another's path": path(f"/tenants/{B}"), "a path that begins so": path(f"/tenants/{A}x"),
+               "a tenant whose name begins so": path(f"/tenants/{A}-x/y"), "a path by a pattern": path(f"/tenants/{A}/.*|/.*", "RegularExpression"),
+               "another's header": header(B), "another's id": header(ID[B]), "a header by a pattern": header(f"{A}|.*", type="RegularExpression"),
+               "another header": header(A, "X-Tenant"), "a parameter": {"queryParams": [{"name": "X-Tenant-ID", "value": A}]}, "a method": {"method": "GET"},
+               "another's key set": path(f"/.well-known/tenant-operator/{ID[B]}/0123456789abcdef/path", "Exact")}
+    for what, match in own.items():
+        r.allowed(f"operator routes on a shared host {what}", create(but(on_shared, ("spec", "rules"), of(match)), OPERATOR))
+    refuse_all(r, "HTTPRoute", but(on_shared, ("spec", "rules"), of(own["its path"])), [
+        ("a shared host without rules", ("spec", "rules"), None), ("a shared host with no rule", ("spec", "rules"), []),
+        ("a shared host without matches", ("spec", "rules"), [{key: value for key, value in rule.items() if key != "matches"}]), ("a shared host with no match", ("spec", "rules"), of()),
+        ("a shared host besides its own", ("spec",), {**route["spec"], "hostnames": [*route["spec"]["hostnames"], place.shared[0]]}),
+        *[(f"{what} of a shared host", ("spec", "rules"), of(match)) for what, match in foreign.items()],
+        *[(f"{what} of a shared host besides its own", ("spec", "rules"), of(own["its path"], match)) for what, match in foreign.items()],
+        *[(f"{what} of a shared host by a second rule", ("spec", "rules"), of(own["its path"]) + of(match)) for what, match in foreign.items()]])
+
+
+def of_shared_hosts_of_apisix(r, place, route):
+    """The same, as APISIX has it."""
+    rule = {**route["spec"]["http"][0], "name": "shared"}
+    of = lambda **match: [{**rule, "match": {"hosts": place.shared[:1], **match}}]
+    is_one = lambda *values, name="X-Tenant-ID", scope="Header", op="In": {"subject": {"scope": scope, "name": name}, "op": op, "set": list(values)}
+    is_like = lambda op, value: {"subject": {"scope": "Header", "name": "X-Tenant-ID"}, "op": op, "value": value}
+    below = [f"/tenants/{A}", f"/tenants/{A}/*"]
+    sample = but(route, ("spec", "http"), of(paths=below))
+    own = {"its path": of(paths=below), "a path below": of(paths=[f"/tenants/{A}/x"]), "its header": of(paths=["/*"], exprs=[is_one(A, ID[A])]), "its id": of(paths=["/*"], exprs=[is_one(ID[A])])}
+    foreign = {"every path": {"paths": ["/*"]}, "no path": {}, "no paths": {"paths": []}, "all tenants' paths": {"paths": ["/tenants/*"]}, "another's path": {"paths": [f"/tenants/{B}"]},
+               "a path that begins so": {"paths": [f"/tenants/{A}*"]}, "every path besides": {"paths": [*below, "/*"]},
+               **{f"requests told by {expr}": {"paths": ["/*"], "exprs": [expr]} for expr in (
+                   is_one(B), is_one(A, B), is_one(), is_one(A, name="X-Tenant"), is_one(A, op="NotIn"),
+                   *[is_one(A, scope=scope) for scope in ("Query", "Cookie", "Path", "Variable")],
+                   *[is_like(op, A) for op in ("NotEqual", "RegexMatch", "RegexNotMatch", "RegexMatchCaseInsensitive", "RegexNotMatchCaseInsensitive", "GreaterThan", "LessThan")])}}
+    for what, rules in own.items():
+        r.allowed(f"operator routes on a shared host {what}", create(but(sample, ("spec", "http"), rules), OPERATOR))
+    refuse_all(r, "ApisixRoute", sample, [
+        *[(f"{what} of a shared host", ("spec", "http"), of(**match)) for what, match in foreign.items()],
+        *[(f"{what} of a shared host by a second rule", ("spec", "http"), of(paths=below) + of(**match)) for what, match in foreign.items()]])
+
+
 def of_apisix(r, place, samples):
     s = lambda *path: ("spec", *path)
     route = samples["ApisixRoute"]
@@ -374,6 +422,8 @@ def of_apisix(r, place, samples):
         ("all hosts", rule("match", "hosts"), None), ("no hosts", rule("match", "hosts"), []), ("another class", s("ingressClassName"), "other"), ("streams", s("stream"), []),
         *[plugin(name) for name in ("serverless-pre-function", "serverless-post-function", "proxy-mirror", "forward-auth", "http-logger", "opa", "script")],
     ])
+    if place.shared:
+        of_shared_hosts_of_apisix(r, place, route)
     refuse_all(r, "ApisixTls", samples["ApisixTls"], [
         ("another host", s("hosts"), [FOREIGN_HOST]), ("another's Secret", s("secret", "namespace"), B), ("a client's authority", s("client"), {"depth": 1})])
     refuse_all(r, "ApisixUpstream", samples["ApisixUpstream"], [
