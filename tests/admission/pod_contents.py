@@ -41,6 +41,11 @@ INTERNAL = ("127.0.0.1", "127.0.0.1:5000", "10.0.0.1:8080", "192.0.2.1", "[::1]:
 PUBLIC = ("", "bitnami/", "docker.io/", "ghcr.io/acme/", "registry.example.com:5000/", "Registry.Example.com/", "xn--bcher-kva.example/", "registry.xn--p1ai/", "svc.example.com/",
           "local.example.com/")
 
+# An image of the node's, whatever registry it came from: a container runtime takes a digest, in the algorithms that there are, for the image's id.
+BY_ID = (*(f"{algorithm}:{'0123456789abcdef' * (bits // 64)}" for algorithm, bits in (("sha256", 256), ("sha384", 384), ("sha512", 512), ("blake3", 256), ("SHA256", 256))),
+         "0123456789abcdef" * 4, "0123456789ABCDEF" * 4, "0123456789abcdef" * 4 + ":latest")
+NOT_BY_ID = ("sha256sum:1", "nginx:" + "0123456789abcdef" * 4, "docker.io/library/sha256:1", "nginx@sha256:" + "0123456789abcdef" * 4, "0123456789abcdef")
+
 
 def relaxed(name, **lists):
     """A tenant's namespace at baseline, and its owner."""
@@ -67,6 +72,7 @@ def contents(r):
         r.allowed("a volume of a driver that is allowed", new_pod(ns, volumes=[volume("csi", {"driver": ALLOWED_DRIVER})]))
         r.refused("a driver whose name only begins so", new_pod(ns, volumes=[volume("csi", {"driver": ALLOWED_DRIVER[:-1]})]), VOLUMES)
         known_registries(r)
+        by_id(r, ns)
     finally:
         remove(None, "namespace", ns, wait=False)
 
@@ -141,5 +147,31 @@ def known_registries(r):
         # In capital letters the first part is a registry, not a path of docker.io.
         for image in ("registry:5001/x", "10.0.0.1/x", "web.acme.svc/x", "REGISTRY/x", "Evil/x"):
             r.refused(f"image {image} beside those that are allowed", new_pod(ns, containers=[container(image)]), IMAGES)
+    finally:
+        remove(None, "namespace", ns, wait=False)
+
+
+def by_id(r, open_ns):
+    """With or without a list, wherever an image is named, and by a later change."""
+    ns = f"{RUN}-by-id"
+    try:
+        relaxed(ns, image_registries="docker.io")
+        for where in (ns, open_ns):
+            make({**pod(where, containers=[container("nginx")]), "metadata": meta("stays", where)})
+            for image in BY_ID:
+                for policy in ("IfNotPresent", "Never"):
+                    r.refused(f"image {image}, pulled {policy}, in {where}", new_pod(where, containers=[{**container(image), "imagePullPolicy": policy}]), IMAGES)
+                more = {**container(image, name="more")}
+                mounted = {"name": "v", "image": {"reference": image, "pullPolicy": "IfNotPresent"}}
+                r.refused(f"image {image} of an init container in {where}", new_pod(where, containers=[container("nginx")], initContainers=[more]), IMAGES)
+                r.refused(f"image {image} as a volume in {where}", new_pod(where, containers=[container("nginx")], volumes=[mounted]), IMAGES)
+                later = [{"op": "replace", "path": "/spec/containers/0/image", "value": image}]
+                r.refused(f"image {image} by a later change in {where}", patch(where, "pod", "stays", later), IMAGES)
+                debug = {key: value for key, value in more.items() if key != "resources"}
+                r.refused(f"image {image} of an ephemeral container in {where}",
+                          patch(where, "pod", "stays", {"spec": {"ephemeralContainers": [debug]}}, subresource="ephemeralcontainers"), IMAGES)
+            for image in NOT_BY_ID:
+                r.allowed(f"image {image} in {where}", new_pod(where, containers=[container(image)]))
+        remove(open_ns, "pod", "stays", gracePeriodSeconds=0)
     finally:
         remove(None, "namespace", ns, wait=False)
