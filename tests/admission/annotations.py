@@ -1,7 +1,7 @@
 """By which annotations a tenant's objects may tell other controllers something: those that stay within the object, and what its tier allows."""
 
 from allowed import CLAIMS, PREFIX, claim, ingress, service
-from cluster import annotate, create, make, patch, remove, until
+from cluster import annotate, ask, create, make, may, must, patch, put, remove, until
 from fixtures import *
 from hosts import GATEWAY_API, served
 
@@ -62,6 +62,24 @@ REFUSED = {
                   "appgw.ingress.kubernetes.io/appgw-ssl-certificate", "route.openshift.io/termination", "zalando.org/skipper-filter", "ingress.cilium.io/loadbalancer-mode",
                   "k8s.apisix.apache.org/svc-namespace", "a.controller-of-tomorrow.io/hosts"),
 }
+# What owners may write besides. Controllers copy such objects, give accounts a cloud's rights, put files where the object says, or change what runs.
+COPIERS = ("replicator.v1.mittwald.de/replicate-to", "replicator.v1.mittwald.de/replicate-from", "replicator.v1.mittwald.de/replicate-to-matching",
+           "replicator.v1.mittwald.de/replication-allowed", "reflector.v1.k8s.emberstack.com/reflects", "reflector.v1.k8s.emberstack.com/reflection-auto-namespaces",
+           "kubed.appscode.com/sync", "config-syncer.appscode.com/sync", "synator/sync", "kopia.io/sync", "hnc.x-k8s.io/inherited-from", "secretgen.carvel.dev/image-pull-secret")
+OTHERS = (*COPIERS, *EXTERNAL_DNS[:3], "keel.sh/policy", "a.controller-of-tomorrow.io/hosts", "flux.weave.works/automated", "vault.security.banzaicloud.io/vault-role",
+          "avp.kubernetes.io/path", "kubed.sh/x", "cert-manager.io/inject-ca-from", "service.alpha.openshift.io/x", "k8s.v1.cni.cncf.io/networks")
+REFUSED |= {
+    "secrets": (*OTHERS, "cert-manager.io/allow-direct-injection", "cert-manager.io/alt-names", "jenkins.io/credentials-type", "sealedsecrets.bitnami.com/managed",
+                "kubernetes.io/description.other", "k8s-sidecar-target-directory", "grafana_folder"),
+    "configmaps": (*OTHERS, "k8s-sidecar-target-directory", "grafana_folder", "ingress.kubernetes.io/x", "fluentbit.io/parser"),
+    "serviceaccounts": (*OTHERS, "eks.amazonaws.com/role-arn", "eks.amazonaws.com/sts-regional-endpoints", "iam.gke.io/gcp-service-account", "azure.workload.identity/client-id",
+                        "azure.workload.identity/tenant-id", "pod-identity.alibabacloud.com/role-name", "vault.hashicorp.com/alias-metadata-x", "iam.amazonaws.com/role",
+                        "serviceaccounts.openshift.io/oauth-redirecturi.x", "openshift.io/internal-registry-pull-secret-ref"),
+    "roles": OTHERS, "rolebindings": OTHERS, "networkpolicies": (*OTHERS, "net.beta.kubernetes.io/x"), "poddisruptionbudgets": OTHERS,
+    **{kind: (*OTHERS, "reloader.stakater.com/auto", "field.cattle.io/publicEndpoints", "linkerd.io/inject", "sidecar.opentelemetry.io/inject") for kind in (
+        "deployments", "statefulsets", "daemonsets", "replicasets", "replicationcontrollers", "jobs", "cronjobs")},
+    "horizontalpodautoscalers": (*OTHERS, "autoscaling.alpha.kubernetes.io/x", "metric-config.external.prometheus-query.prometheus/x", "autoscaling.keda.sh/paused"),
+}
 ADMITTED = {
     "services": ("service.kubernetes.io/topology-mode", "prometheus.io/scrape"),
     "pods": ("kubectl.kubernetes.io/restartedAt", "kubectl.kubernetes.io/default-container", "cluster-autoscaler.kubernetes.io/safe-to-evict", "kubernetes.io/ingress-bandwidth",
@@ -72,7 +90,19 @@ ADMITTED = {
     "ingresses": ("nginx.ingress.kubernetes.io/rewrite-target", "nginx.ingress.kubernetes.io/proxy-body-size", "cert-manager.io/cluster-issuer", "cert-manager.io/issuer",
                   "alb.ingress.kubernetes.io/healthcheck-path", "traefik.ingress.kubernetes.io/router.entrypoints", "kubernetes.io/tls-acme"),
 }
-EVERYWHERE = ("kubectl.kubernetes.io/last-applied-configuration", "meta.helm.sh/release-name", "argocd.argoproj.io/tracking-id", "unprefixed")
+# Kubernetes' own, of clients and of controllers.
+ADMITTED |= {
+    "secrets": (), "configmaps": ("control-plane.alpha.kubernetes.io/leader",), "serviceaccounts": ("kubernetes.io/enforce-mountable-secrets",),
+    "roles": (), "rolebindings": (), "networkpolicies": (), "poddisruptionbudgets": (), "statefulsets": (), "replicationcontrollers": (), "cronjobs": (),
+    "deployments": ("deployment.kubernetes.io/revision", "kubernetes.io/change-cause"), "daemonsets": (),
+    "replicasets": ("deployment.kubernetes.io/desired-replicas", "deployment.kubernetes.io/max-replicas", "deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"),
+    "jobs": ("batch.kubernetes.io/cronjob-scheduled-timestamp", "cronjob.kubernetes.io/instantiate"),
+    "horizontalpodautoscalers": ("autoscaling.alpha.kubernetes.io/conditions", "autoscaling.alpha.kubernetes.io/current-metrics", "autoscaling.alpha.kubernetes.io/behavior"),
+}
+# Kinds that those make who may make all of the kind, such as what issues certificates: they may annotate them at once.
+MADE_BY_OTHERS = tuple(kind for kind in ADMITTED if kind not in ("services", "pods", "persistentvolumeclaims", "ingresses", "jobs"))
+EVERYWHERE = ("kubectl.kubernetes.io/last-applied-configuration", "meta.helm.sh/release-name", "argocd.argoproj.io/tracking-id", "kustomize.toolkit.fluxcd.io/prune",
+              "helm.toolkit.fluxcd.io/driftDetection", "config.kubernetes.io/origin", "kubernetes.io/description", "tenant-note", "unprefixed")
 ROUTES = (*EXTERNAL_DNS, *CERT_MANAGER, "haproxy.org/backend-config-snippet", "konghq.com/plugins")
 
 
@@ -84,12 +114,31 @@ def annotated(obj, **annotations):
 def samples(ns):
     return {"services": service(ns, "ClusterIP", "told"), "pods": pod(ns, containers=[{**pod_spec()["containers"][0], "image": "docker.io/library/pause"}]),
             "persistentvolumeclaims": claim(ns, "told", storageClassName="any"),
-            "ingresses": {**ingress(ns, "told", "any"), "spec": {"ingressClassName": "any", "rules": [{"host": HOST}]}}}
+            "ingresses": {**ingress(ns, "told", "any"), "spec": {"ingressClassName": "any", "rules": [{"host": HOST}]}}, **others(ns)}
+
+
+def others(ns):
+    made = {resource: body for resource, body in kinds("told", ns).items() if resource in REFUSED}
+    selector = {"app": "told"}
+    template = {"metadata": {"labels": selector}, "spec": pod_spec()}
+    of = lambda api, kind, **spec: {"apiVersion": api, "kind": kind, "metadata": meta("told", ns), "spec": spec}
+    job = {"template": {"spec": pod_spec(restartPolicy="Never")}, "suspend": True}
+    return {**{resource: body for resource, body in made.items() if resource not in ("services", "persistentvolumeclaims")},
+            "roles": {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta("told", ns), "rules": []},
+            "deployments": deployment("told", ns, selector, replicas=0),
+            "statefulsets": of("apps/v1", "StatefulSet", replicas=0, selector={"matchLabels": selector}, template=template),
+            "daemonsets": of("apps/v1", "DaemonSet", selector={"matchLabels": selector}, template={**template, "spec": pod_spec(nodeSelector={"no": "node"})}),
+            "replicasets": of("apps/v1", "ReplicaSet", replicas=0, selector={"matchLabels": selector}, template=template),
+            "replicationcontrollers": of("v1", "ReplicationController", replicas=0, selector=selector, template=template),
+            "jobs": of("batch/v1", "Job", **job), "cronjobs": of("batch/v1", "CronJob", schedule="0 0 1 1 *", suspend=True, jobTemplate={"spec": job})}
 
 
 def annotations(r):
     annotate(A, f"{PREFIX}hosts", HOST)
     bodies = samples(A)
+    roles = must(read_role())["rules"]
+    owned = {resource for rule in roles if {"create", "update", "patch"} & set(rule["verbs"]) for resource in rule["resources"] if "/" not in resource}
+    r.check("every kind that owners write is annotated", owned == set(bodies), str(owned ^ set(bodies)))
     new = lambda resource, key, value="1", who=ADMIN: create(annotated(bodies[resource], **{key: value}), who)
     until("hosts", lambda: create(bodies["ingresses"], ADMIN).ok)
     try:
@@ -99,13 +148,18 @@ def annotations(r):
                 r.allowed(f"{resource} with {key}", new(resource, key))
             for key in REFUSED[resource]:
                 r.refused(f"{resource} with {key}", new(resource, key), POLICY, HOSTS, CLAIMS)
-            r.refused(f"the admin's {resource} with an annotation", new(resource, REFUSED[resource][0], who=None), POLICY, HOSTS, CLAIMS)
+            admins = new(resource, REFUSED[resource][0], who=None)
+            if resource in MADE_BY_OTHERS:
+                r.allowed(f"the admin's {resource} with an annotation", admins)
+            else:
+                r.refused(f"the admin's {resource} with an annotation", admins, POLICY, HOSTS, CLAIMS)
             r.allowed(f"{resource} elsewhere", create({**annotated(body, **{REFUSED[resource][0]: "1"}), "metadata": {
                 **body["metadata"], "namespace": FOREIGN, "annotations": {REFUSED[resource][0]: "1"}}}))
         for value in ('x"; } server { }', "x;", "a\nb", "{{x}}"):
             r.refused(f"nginx' annotation of {value!r}", new("ingresses", "nginx.ingress.kubernetes.io/rewrite-target", value), POLICY)
         r.allowed("nginx' annotation with a group", new("ingresses", "nginx.ingress.kubernetes.io/rewrite-target", "/$2"))
         of_templates(r)
+        of_controllers(r, bodies)
         of_changes(r, bodies)
         of_tiers(r, new)
         for kind, plural in (("HTTPRoute", "httproutes"), ("ListenerSet", "listenersets")):
@@ -121,6 +175,47 @@ def of_templates(r):
     body = annotated(samples(A)["pods"], **{"k8s.v1.cni.cncf.io/networks": "kube-system/host"})
     r.refused("a controller makes a pod of a template that names networks", create(body, controller), POLICY)
     r.allowed("a controller makes one that names its digest", create(annotated(samples(A)["pods"], **{"tenant-operator.io/configuration-digest": "x"}), controller))
+
+
+def read_role():
+    return ask("GET", None, "clusterrole", "tenant-operator-tenant-admin")
+
+
+# What Kubernetes' controllers make of what tenants made, and what they note on it: by the rights that Kubernetes gives them.
+CONTROLLERS = (("deployment-controller", "replicasets", "create", ("deployment.kubernetes.io/desired-replicas", "deployment.kubernetes.io/revision", "of.before/what-was-there")),
+               ("deployment-controller", "deployments", "update", ("deployment.kubernetes.io/revision",)), ("deployment-controller", "replicasets", "update", ("deployment.kubernetes.io/revision",)),
+               ("cronjob-controller", "jobs", "create", ("batch.kubernetes.io/cronjob-scheduled-timestamp",)), ("job-controller", "jobs", "patch", ("batch.kubernetes.io/job-tracking",)),
+               ("root-ca-cert-publisher", "configmaps", "create", ("kubernetes.io/description",)), ("root-ca-cert-publisher", "configmaps", "update", ("kubernetes.io/description",)),
+               ("replicaset-controller", "replicasets", "update", ("a.note/x",)), ("generic-garbage-collector", "secrets", "patch", ("a.note/x",)))
+
+
+def of_controllers(r, bodies):
+    for name, resource, verb, keys in CONTROLLERS:
+        who, body = f"system:serviceaccount:kube-system:{name}", annotated(bodies[resource], **{key: "1" for key in keys})
+        if verb == "create":
+            r.allowed(f"{name} makes {resource} with {', '.join(keys)}", create(body, who))
+            continue
+        make(bodies[resource])
+        change = put(body, who) if verb == "update" else patch(A, resource, "told", {"metadata": {"annotations": {key: "1" for key in keys}}}, who)
+        r.allowed(f"{name} notes {', '.join(keys)} on {resource}", change)
+        remove(A, resource, "told")
+    r.refused("a job of a template that tells other controllers", create(annotated(bodies["jobs"], **{COPIERS[0]: "1"}), "system:serviceaccount:kube-system:cronjob-controller"), POLICY)
+    # As cert-manager has it: no part of Kubernetes, with rights in all namespaces.
+    issuer = f"{RUN}-issuer"
+    role = cluster_role(issuer, [rule([""], ["secrets"], ["create", "update", "patch"])], user(issuer))
+    make(*role)
+    try:
+        issued = {f"cert-manager.io/{key}": "x" for key in ("alt-names", "certificate-name", "common-name", "ip-sans", "issuer-group", "issuer-kind", "issuer-name", "uri-sans")}
+        until("rights", lambda: may(issuer, "create", "secrets", A))
+        r.allowed("what issues certificates makes a Secret", create(annotated(bodies["secrets"], **issued), issuer))
+        r.refused("it makes a ConfigMap", create(annotated(bodies["configmaps"], **issued), issuer), "is forbidden")
+    finally:
+        for kind in ("clusterrole", "clusterrolebinding"):
+            remove(None, kind, issuer)
+    # A Secret with an account's token names the account, which must be there.
+    token = {**annotated(bodies["secrets"], **{"kubernetes.io/service-account.name": "default"}), "type": "kubernetes.io/service-account-token"}
+    token.pop("stringData")
+    r.allowed("a Secret with an account's token", create(token, ADMIN))
 
 
 def of_changes(r, bodies):

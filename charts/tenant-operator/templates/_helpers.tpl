@@ -50,7 +50,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 
 {{/* Annotations of any object that Kubernetes' own clients and GitOps tools keep their notes in. */}}
 {{- define "tenant-operator.noteAnnotations" -}}
-^(tenant-operator[.]io/.*|kubectl[.]kubernetes[.]io/(last-applied-configuration|restartedAt|default-container|default-logs-container|original-replicas)|kubernetes[.]io/(description|change-cause)|meta[.]helm[.]sh/.*|helm[.]sh/.*|checksum/.*|argocd[.]argoproj[.]io/.*|kustomize[.]toolkit[.]fluxcd[.]io/.*|app[.]kubernetes[.]io/.*)$
+^(tenant-operator[.]io/.*|kubectl[.]kubernetes[.]io/(last-applied-configuration|restartedAt|default-container|default-logs-container|original-replicas)|kubernetes[.]io/(description|change-cause)|meta[.]helm[.]sh/.*|helm[.]sh/.*|checksum/.*|argocd[.]argoproj[.]io/.*|(kustomize|helm)[.]toolkit[.]fluxcd[.]io/.*|(internal[.])?config[.]kubernetes[.]io/.*|config[.]k8s[.]io/owning-inventory|app[.]kubernetes[.]io/.*)$
 {{- end }}
 
 {{/* By resource, those that Kubernetes reads or writes itself, or that are known to be about nothing but the object. What bounds them besides is said by other policies. */}}
@@ -75,6 +75,23 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- $all := concat (list "svc" "pod") (splitList "." (trimAll "." $dns.clusterDomain | lower)) $private -}}
 {{- range $dns.suffixes }}{{ $all = concat $all (splitList "." (trimAll "." .)) }}{{ end -}}
 ['{{ $all | uniq | sortAlpha | join "', '" }}']
+{{- end }}
+
+{{/* Keys that others read: with a prefix, or with dots as some container runtimes have them; and those by which a sidecar puts files into folders. */}}
+{{- define "tenant-operator.readAnnotations" -}}
+[./]|^(k8s-sidecar-.*|k8s_folder|grafana_folder)$
+{{- end }}
+
+{{/* Of the other kinds: what Kubernetes' API server, controllers and clients write on them. */}}
+{{- define "tenant-operator.otherAnnotations" -}}
+variables.resource == 'secrets' ? '^kubernetes[.]io/service-account[.](name|uid)$'
+: variables.resource == 'configmaps' ? '^control-plane[.]alpha[.]kubernetes[.]io/leader$'
+: variables.resource == 'serviceaccounts' ? '^kubernetes[.]io/enforce-mountable-secrets$'
+: variables.resource in ['deployments', 'replicasets'] ? '^(deployment[.]kubernetes[.]io/(revision|revision-history|desired-replicas|max-replicas)|deprecated[.]deployment[.]rollback[.]rollbackTo)$'
+: variables.resource == 'daemonsets' ? '^deprecated[.]daemonset[.]template[.]generation$'
+: variables.resource == 'jobs' ? '^(batch[.]kubernetes[.]io/.*|cronjob[.]kubernetes[.]io/instantiate)$'
+: variables.resource == 'horizontalpodautoscalers' ? '^autoscaling[.]alpha[.]kubernetes[.]io/(conditions|metrics|current-metrics|behavior)$'
+: '^$'
 {{- end }}
 
 {{/* Whether what a route refers to is a Service of the tenant's, where the argument is the way to its fields. */}}
