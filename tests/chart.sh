@@ -162,6 +162,9 @@ check "the operator reaches no database server" test "$(egress --set 'networkPol
 check "the operator reaches database servers where they are" has 'ipBlock: \{cidr: "10\.1\.0\.0/24"\}$' --set 'networkPolicy.databases.cidrs={10.1.0.0/24}'
 check "no wildcard, bind, escalate or impersonate among the owners'" lacks '\*|bind$|escalate|impersonate|bind[],]' \
   --show-only templates/rbac/tenant-admin.yaml --show-only templates/rbac/tenant-editor.yaml --show-only templates/rbac/tenant-viewer.yaml
+check "keys of the cluster's webhooks are admitted" test \
+  "$(render --set 'admission.webhookKeys={policies.kyverno.io/*,team}' --show-only templates/admission/annotations.yaml --show-only templates/admission/confinement.yaml |
+    grep -cF "['policies.kyverno.io/*', 'team'].exists")" = 3
 check "each policy has its binding" test \
   "$(render --api-versions "$mutating" | grep -c 'kind: .*AdmissionPolicy$')" = \
   "$(render --api-versions "$mutating" | grep -c 'kind: .*AdmissionPolicyBinding$')"

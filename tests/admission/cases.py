@@ -33,7 +33,7 @@ def operator_namespaces(r):
     r.refused("operator creates a kube- namespace", create(namespace("kube-tenant", marks(new)), OPERATOR), CONFINED)
     for level in ("privileged", None):
         r.refused(f"operator creates a namespace at {level}", create(namespace(new, marks(new), level), OPERATOR), "Pod Security")
-    r.allowed("operator labels a tenant's namespace", patch(A, "namespace", A, {"metadata": {"labels": {"x": "y"}}}, OPERATOR))
+    r.allowed("operator labels a tenant's namespace", patch(A, "namespace", A, {"metadata": {"labels": {"tenant-operator.io/retained": "y"}}}, OPERATOR))
     r.allowed("operator relaxes to baseline", patch(A, "namespace", A, {"metadata": {"labels": {
         "pod-security.kubernetes.io/enforce": "baseline"}}}, OPERATOR))
     r.refused("operator relaxes to privileged", patch(A, "namespace", A, {"metadata": {"labels": {
@@ -109,7 +109,7 @@ def operator_rest(r):
             continue
         if resource != "rolebindings":
             r.allowed(f"operator creates {resource}", create(obj, OPERATOR))
-        body = {"metadata": {"labels": {"x": "y"}}}
+        body = {"metadata": {"labels": {"tenant-operator.io/x": "y"}}}
         r.allowed(f"operator changes {resource}", patch(A, resource, "ours", body, OPERATOR))
         r.allowed(f"operator deletes {resource}", delete(A, resource, "ours", OPERATOR))
     for resource in ("configmaps", "services"):

@@ -165,14 +165,58 @@ def of_its_own(r):
     r.refused("operator makes another Lease", create(lease, OPERATOR), CONFINED)
 
 
+# Other controllers read these on any kind: what is copied where, an account's rights in a cloud, whose networks, meshes and projects an object is in.
+FOREIGN_ANNOTATIONS = ("eks.amazonaws.com/role-arn", "iam.gke.io/gcp-service-account", "azure.workload.identity/client-id", "iam.amazonaws.com/permitted",
+                       "replicator.v1.mittwald.de/replicate-from", "reflector.v1.k8s.emberstack.com/reflects", "cni.projectcalico.org/ipv4pools", "openshift.io/sa.scc.uid-range",
+                       "scheduler.alpha.kubernetes.io/node-selector", "argocd.argoproj.io/sync-options", "kubectl.kubernetes.io/restartedAt", "x")
+FOREIGN_LABELS = ("gateway-access", "istio-injection", "istio.io/use-waypoint-namespace", "field.cattle.io/projectId", "mirror.linkerd.io/exported", "app.kubernetes.io/name",
+                  "kubernetes.io/cluster-service")
+
+
 def of_annotations(r):
-    """By these a cloud gives an account rights."""
-    body = kinds("account", A, marks(A))["serviceaccounts"]
-    for key in ("eks.amazonaws.com/role-arn", "iam.gke.io/gcp-service-account", "azure.workload.identity/client-id"):
-        r.refused(f"operator gives a new account {key}", create({**body, "metadata": {**body["metadata"], "annotations": {key: "x"}}}, OPERATOR), CONFINED)
-        r.refused(f"operator gives an account {key}", patch(A, "serviceaccount", "ours", {"metadata": {"annotations": {key: "x"}}}, OPERATOR), CONFINED)
+    """What the operator writes bears its own labels and annotations, and those that are there."""
+    bodies = {**kinds("account", A, marks(A)), "secrets": secret(A, "tenant-signing-key", type="Opaque"), "namespaces": namespace(f"{RUN}-n", marks(f"{RUN}-n"))}
     own = {"tenant-operator.io/owned-by": f"{A}/{ID[A]}"}
-    r.allowed("operator says whose an account is", create({**body, "metadata": {**body["metadata"], "annotations": own}}, OPERATOR))
+    for resource, body in bodies.items():
+        name = {"secrets": "tenant-database", "namespaces": A}.get(resource, "ours")
+        noted = lambda **more: {**body, "metadata": {**body["metadata"], **more}}
+        later = lambda who=OPERATOR, **more: patch(A, resource, name, {"metadata": more}, who, dry_run=who is not None)
+        for key in FOREIGN_ANNOTATIONS:
+            for value in ("x", ""):
+                r.refused(f"operator makes {resource} with {key}: {value!r}", create(noted(annotations={key: value}), OPERATOR), CONFINED, ANNOTATIONS)
+                r.refused(f"operator gives {resource} {key}: {value!r}", later(annotations={key: value}), CONFINED, ANNOTATIONS)
+        for key in FOREIGN_LABELS:
+            r.refused(f"operator makes {resource} with the label {key}", create(noted(labels={**body["metadata"]["labels"], key: ""}), OPERATOR), CONFINED)
+            r.refused(f"operator gives {resource} the label {key}", later(labels={key: ""}), CONFINED)
+        if resource != "namespaces":
+            r.allowed(f"operator says whose {resource} are", create(noted(annotations=own), OPERATOR))
+        # Of others, and there already.
+        theirs = {"annotations": {"example.com/theirs": "x"}, "labels": {"theirs": "x"}}
+        must(later(None, **theirs))
+        r.allowed(f"operator changes {resource} that others noted something on", later(annotations={"tenant-operator.io/reclaim": "x"}))
+        r.refused(f"operator changes what others noted on {resource}", later(annotations={"example.com/theirs": ""}), CONFINED, ANNOTATIONS)
+        r.refused(f"operator changes what others called {resource}", later(labels={"theirs": ""}), CONFINED)
+        must(later(None, annotations={"example.com/theirs": None}, labels={"theirs": None}))
+    of_namespaces(r)
+
+
+def of_namespaces(r):
+    """Whose a namespace is stays as it is; so does the version of Pod Security that holds there."""
+    later = lambda **more: patch(None, "namespace", A, {"metadata": more}, OPERATOR)
+    owned = lambda tenant: {"tenant-operator.io/owned-by": f"{tenant}/{ID[A]}"}
+    label = lambda tenant: {"tenant-operator.io/tenant": tenant}
+    r.refused("operator gives a namespace to another tenant", later(labels=label(B)), CONFINED)
+    r.refused("operator gives it to another with what says whose it is", later(labels=label(B), annotations=owned(B)), CONFINED)
+    r.refused("operator says that it is another's", later(annotations=owned(B)), CONFINED)
+    r.allowed("operator says whose it is", later(annotations=owned(A)))
+    for version in ("v1.0", "v1.20"):
+        r.refused(f"operator has Pod Security of {version}", later(labels={"pod-security.kubernetes.io/enforce-version": version}), CONFINED)
+    for mode in ("enforce", "audit", "warn"):
+        r.allowed(f"operator sets {mode}", later(labels={f"pod-security.kubernetes.io/{mode}": "baseline", "pod-security.kubernetes.io/enforce-version": "latest"}))
+    # Somebody broke the glass, and the annotation still says whose it is.
+    must(patch(None, "namespace", A, {"metadata": {"labels": label(B), "annotations": owned(A)}}, dry_run=False))
+    r.allowed("operator puts back whose it is", later(labels=label(A)))
+    must(patch(None, "namespace", A, {"metadata": {"labels": label(A), "annotations": {"tenant-operator.io/owned-by": None}}}, dry_run=False))
 
 
 def of_gateways(r, place):
@@ -381,13 +425,14 @@ def of_shared_hosts(r, place, route):
                "another's key set": path(f"/.well-known/tenant-operator/{ID[B]}/0123456789abcdef/path", "Exact")}
     for what, match in own.items():
         r.allowed(f"operator routes on a shared host {what}", create(but(on_shared, ("spec", "rules"), of(match)), OPERATOR))
-    refuse_all(r, "HTTPRoute", but(on_shared, ("spec", "rules"), of(own["its path"])), [
+    sample = but(on_shared, ("spec", "rules"), of(own["its path"]))
+    refuse_all(r, "HTTPRoute", sample, well_formed(sample, [
         ("a shared host without rules", ("spec", "rules"), None), ("a shared host with no rule", ("spec", "rules"), []),
         ("a shared host without matches", ("spec", "rules"), [{key: value for key, value in rule.items() if key != "matches"}]), ("a shared host with no match", ("spec", "rules"), of()),
         ("a shared host besides its own", ("spec",), {**route["spec"], "hostnames": [*route["spec"]["hostnames"], place.shared[0]]}),
         *[(f"{what} of a shared host", ("spec", "rules"), of(match)) for what, match in foreign.items()],
         *[(f"{what} of a shared host besides its own", ("spec", "rules"), of(own["its path"], match)) for what, match in foreign.items()],
-        *[(f"{what} of a shared host by a second rule", ("spec", "rules"), of(own["its path"]) + of(match)) for what, match in foreign.items()]])
+        *[(f"{what} of a shared host by a second rule", ("spec", "rules"), of(own["its path"]) + of(match)) for what, match in foreign.items()]]))
 
 
 def of_shared_hosts_of_apisix(r, place, route):

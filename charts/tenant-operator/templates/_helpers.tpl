@@ -82,6 +82,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 [./]|^(k8s-sidecar-.*|k8s_folder|grafana_folder)$
 {{- end }}
 
+{{/* Whether the variable key is one that this cluster's mutating webhooks write. */}}
+{{- define "tenant-operator.isWebhookKey" -}}
+[{{ range $i, $key := .Values.admission.webhookKeys }}{{ if $i }}, {{ end }}'{{ $key }}'{{ end }}].exists(a, a == key || (a.endsWith('/*') && key.startsWith(a.substring(0, a.size() - 1))))
+{{- end }}
+
 {{/* Of the other kinds: what Kubernetes' API server, controllers and clients write on them. */}}
 {{- define "tenant-operator.otherAnnotations" -}}
 variables.resource == 'secrets' ? '^kubernetes[.]io/service-account[.](name|uid)$'
