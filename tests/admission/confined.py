@@ -236,7 +236,7 @@ def of_gateways(r, place):
         bodies = dict(snapshots(place))
         own = sorted({h for body in bodies.values() for h in re.findall(r"[*a-z0-9.-]+[.]example[.](?:com|org)", body)} - set(place.shared))
         annotate(A, "tenant-operator.io/allowed-hosts", ",".join([*own, HOST]))
-        samples = {}
+        samples, whole = {}, []
         try:
             for name, body in bodies.items():
                 post = lambda: ask("POST", A, of_yaml(body), body=body, user=OPERATOR, content="application/yaml", dryRun="All", fieldManager="x")
@@ -245,15 +245,18 @@ def of_gateways(r, place):
                 answer = post()
                 r.allowed(f"operator writes {name}", answer)
                 if answer.ok:
-                    samples.setdefault(answer.body["kind"], plain(answer.body))
+                    whole.append(plain(answer.body))
+                    samples.setdefault(answer.body["kind"], whole[-1])
             missing = {kind for kind, *_ in definitions} - set(samples)
             r.check("every kind of the gateway's is among the snapshots", not missing, str(missing))
             for kind, sample in samples.items():
                 of_kind(r, kind, sample)
             if place.controller == "EnvoyGateway":
                 of_envoy(r, place, samples)
+                of_policies(r, samples, whole)
             else:
                 of_apisix(r, place, samples)
+                of_plugins(r, whole)
             of_certificates(r, place, samples["Certificate"])
         finally:
             annotate(A, "tenant-operator.io/allowed-hosts", "")
@@ -307,6 +310,65 @@ def of_kind(r, kind, sample):
             "external-dns.alpha.kubernetes.io/hostname", "external-dns.alpha.kubernetes.io/target", "cert-manager.io/cluster-issuer",
             "cert-manager.io/common-name", "haproxy.org/backend-config-snippet")],
     ])
+
+
+# What each plugin may be told besides, as APISIX documents it, or instead of what the operator writes.
+OF_PLUGINS = {
+    "proxy-rewrite": [(("headers", "set", "X-Tenant-ID"), ID[B]), (("headers", "set", "X-Tenant-Name"), B), (("headers", "set", "X-Forwarded-User"), "x"), (("headers", "set", "Host"), "x"),
+                      *[(("headers", "set", name), None) for name in ("X-Tenant-ID", "X-Tenant-Name", "X-Tenant-Tier")], (("headers", "add"), {"X-Tenant-ID": ID[B]}),
+                      (("headers", "remove"), ["X-Tenant-Client", "X-Tenant-ID"]), (("headers", "remove"), ["X-API-Key"]), (("headers", "X-Tenant-ID"), ID[B]), (("host",), "internal.example.com"), (("uri",), "/admin"), (("method",), "POST"),
+                      (("scheme",), "http"), (("regex_uri",), ["^/(.*)$", "/admin/$1"]), (("use_real_request_uri_unsafe",), True)],
+    "limit-count": [(("group",), f"{ID[B]}-01234567"), (("group",), ID[A]), (("key",), ID[B]), (("key",), "$http_x_tenant_id"), (("key_type",), "var"), (("policy",), "redis-cluster"),
+                    (("allow_degradation",), True), (("redis_host",), "10.0.0.1"), (("redis_password",), "x"), (("rejected_msg",), "x"),
+                    (("rules",), [{"count": 1, "time_window": 60, "key": ID[B]}]), (("rules",), [{"count": 1, "time_window": 60, "key": "$remote_addr"}])],
+    "limit-req": [(("key",), "http_x_tenant_id"), (("key",), "remote_addr"), (("key_type",), "var_combination"), (("policy",), "redis-cluster"), (("nodelay",), True)],
+    "limit-conn": [(("key",), "http_x_tenant_id"), (("key_type",), "var_combination"), (("policy",), "redis-cluster"), (("only_use_default_delay",), True), (("allow_degradation",), True)],
+    "response-rewrite": [(("body",), "x"), (("status_code",), 200), (("headers", "set", "Set-Cookie"), "x"), (("headers", "add"), ["Set-Cookie: x"]), (("filters",), [])],
+    "mocking": [(("content_type",), "text/html"), (("response_status",), 201), (("response_headers",), {"Set-Cookie": "x"}), (("response_schema",), {}), (("delay",), 60)],
+    "key-auth": [(("header",), "Authorization"), (("query",), "apikey"), (("hide_credentials",), False), (("anonymous_consumer",), f"{B}_ci"), (("realm",), "x")],
+    "consumer-restriction": [(("whitelist",), [f"{B}_ci"]), (("whitelist",), [f"{A}_ci", f"{B}_ci"]), (("whitelist",), []), (("whitelist",), [f"{A}x_ci"]), (("type",), "consumer_group_id"),
+                             (("type",), "route_id"), (("blacklist",), ["x"]), (("allowed_by_methods",), [])],
+    "attach-consumer-label": [(("headers", "X-Tenant-ID"), "$k8s/name"), (("headers", "X-Tenant-Client"), "$other"), (("headers", "X-Tenant-Client"), None)],
+    "openid-connect": [(("discovery",), "http://169.254.169.254/"), (("discovery",), "https://evil.example.com/.well-known/openid-configuration"), (("bearer_only",), False), (("ssl_verify",), False),
+                       (("accept_unsupported_alg",), True), (("jwt_verification_cache_ignore",), False), (("cache_segment",), ID[B]), (("client_id",), ID[B]), (("realm",), B),
+                       (("set_userinfo_header",), True), (("set_access_token_header",), True), (("set_id_token_header",), True), (("introspection_endpoint",), "http://10.0.0.1/"),
+                       (("unauth_action",), "pass"), (("token_endpoint",), "http://10.0.0.1/"), (("proxy_opts",), {"http_proxy": "http://10.0.0.1/"}), (("client_secret",), "x"),
+                       (("token_signing_alg_values_expected",), "none"), (("token_signing_alg_values_expected",), None), (("claim_schema",), None), (("claim_schema",), {}), (("claim_schema", "allOf"), []), (("claim_validator",), None),
+                       (("access_token_in_authorization_header",), True), (("session",), {"secret": "x"})],
+}
+
+
+def of_plugins(r, written):
+    """Each plugin of each kind's is told what the operator says, and nothing besides."""
+    places = {"ApisixRoute": lambda w: [("spec", "http", i, "plugins") for i, _ in enumerate(w["spec"]["http"])], "ApisixPluginConfig": lambda w: [("spec", "plugins")]}
+    at = lambda w, path: at(w[path[0]], path[1:]) if path else w
+    tried, used = set(), set()
+    for w in written:
+        for path in places.get(w["kind"], lambda _: [])(w):
+            for i, plugin in enumerate(at(w, path) if path[-2] == "spec" else at(w, path[:-1]).get("plugins", [])):
+                used.add(plugin["name"])
+                if plugin["name"] in tried or plugin["name"] == "limit-count" and "rules" in plugin["config"]:
+                    continue
+                tried.add(plugin["name"])
+                of = (*path, i)
+                cases = [(f"{plugin['name']} {'.'.join(field)}: {value}", (*of, "config", *field), value) for field, value in OF_PLUGINS[plugin["name"]]]
+                cases += [(f"{plugin['name']} that is off", (*of, "enable"), False), (f"{plugin['name']} by a Secret", (*of, "secretRef"), "theirs"),
+                          (f"{plugin['name']} with settings of all plugins", (*of, "config", "_meta"), {"disable": True})]
+                refuse_all(r, w["kind"], w, well_formed(w, cases))
+    r.check("every plugin is tried", tried == used == OF_PLUGINS.keys(), str((tried ^ used, used ^ OF_PLUGINS.keys())))
+    route = next(w for w in written if w["kind"] == "ApisixRoute" and any("backends" in rule and "plugin_config_name" in rule for rule in w["spec"]["http"]))
+    i = next(i for i, rule in enumerate(route["spec"]["http"]) if "backends" in rule)
+    rule = lambda *path: ("spec", "http", i, *path)
+    refuse_all(r, "ApisixRoute", route, well_formed(route, [
+        ("without plugins", rule("plugins"), None), ("with no plugin", rule("plugins"), []), ("without saying whose", rule("plugins"), [
+            {"name": "key-auth", "enable": True, "config": {"header": "X-API-Key", "hide_credentials": True}}]),
+        ("with keys of all tenants", rule("plugins"), [{"name": "key-auth", "enable": True, "config": {"header": "X-API-Key", "hide_credentials": True}}, route["spec"]["http"][i]["plugins"][-1]]),
+        *[(f"with {field}", rule(field), value) for field, value in (
+            ("plugin_config_namespace", B), ("authentication", {"enable": True, "type": "basicAuth"}), ("websocket", True), ("priority", 1000))],
+        *[(f"matching by {field}", rule("match", field), value) for field, value in (
+            ("filter_func", "function(vars) return true end"), ("filterFunc", "function(vars) return true end"), ("remoteAddrs", ["10.0.0.0/8"]))],
+        *[(f"a backend's {field}", rule("backends", 0, field), value) for field, value in (("subset", "x"), ("resolveGranularity", "service"), ("weight", 0))],
+        ("an upstream of another namespace", rule("upstreams"), [{"name": "web", "namespace": B}])]))
 
 
 def of_certificates(r, place, sample):
@@ -366,9 +428,20 @@ def of_envoy(r, place, samples):
         sets("X-Tenant-ID", ID[B]), sets("x-tenant-id", ID[B]), sets("X-Tenant-Name", B),
         applied("adds a header", {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [{"name": "X-Tenant-ID", "value": ID[B]}]}}),
     ]
+    said = {"X-Tenant-ID": ID[A], "X-Tenant-Name": A, "X-Tenant-Tier": "plan"}
+    says = lambda set, **more: [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": name, "value": value} for name, value in set.items()], **more}}]
+    cases += [sets(name, "x") for name in ("X-Tenant-Client", "X_Tenant_ID", "X-Forwarded-User", "X-API-Key", "Host", "Authorization", ":authority")]
+    cases += [(f"takes away {name}", s("rules", 0, "filters"), says(said, remove=["X-Tenant-Client", name])) for name in (*said, "Authorization", "X-Forwarded-For")]
+    cases += [("rewrites the host", s("rules", 0, "filters"), [*says(said), {"type": "URLRewrite", "urlRewrite": {"hostname": "internal.example.com"}}]),
+              *[(f"by a parent's {field}", s("parentRefs", 0, field), value) for field, value in (("sectionName", "admin"), ("port", 8443))],
+              *[(f"a rule's {field}", s("rules", 0, field), value) for field, value in (
+                  ("timeouts", {"request": "1h"}), ("retry", {"attempts": 100}), ("sessionPersistence", {"sessionName": "x"}), ("name", "x"))]]
     if place.applications:
-        bare = {**but(route, s("rules", 0, "filters"), None)}
-        cases.append(("to an application without saying whose", s("rules"), [{**bare["spec"]["rules"][0], "backendRefs": [{**to, "namespace": place.applications[0]}]}]))
+        application = lambda filters: [{**{k: v for k, v in route["spec"]["rules"][0].items() if k != "filters"}, "backendRefs": [{**to, "namespace": place.applications[0]}], **filters}]
+        cases.append(("to an application without saying whose", s("rules"), application({})))
+        cases += [(f"to an application that is not told {name}", s("rules"), application({"filters": says({k: v for k, v in said.items() if k != name})})) for name in said]
+        cases += [(f"to an application that is told only {name}", s("rules"), application({"filters": says({name: said[name]})})) for name in said]
+        r.allowed("operator routes to an application", create(but(route, s("rules"), application({"filters": says(said, remove=["X-Tenant-Client", "X-API-Key"])})), OPERATOR))
     refuse_all(r, "HTTPRoute", route, well_formed(route, cases))
     if place.shared:
         of_shared_hosts(r, place, route)
@@ -408,6 +481,34 @@ def of_envoy(r, place, samples):
     r.refused("operator makes a policy of a Gateway", create(but(samples["BackendTrafficPolicy"], s("targetSelectors", 0, "kind"), "Gateway"), OPERATOR), GATEWAY)
 
 
+def of_policies(r, samples, written):
+    """Who is let in, what the workload is told of it, and what the gateway answers itself: no more than the operator says."""
+    s = lambda *path: ("spec", *path)
+    provider = lambda *path: s("jwt", "providers", 0, *path)
+    tokens, keys = (next(w for w in written if w["kind"] == "SecurityPolicy" and field in w["spec"]) for field in ("jwt", "apiKeyAuth"))
+    fetched = but(but(tokens, provider("localJWKS"), None), provider("remoteJWKS"), {"uri": "https://login.example.com/keys", "cacheDuration": "300s"})
+    r.allowed("operator has keys fetched", create(fetched, OPERATOR))
+    for kind, sample, cases in (
+        ("SecurityPolicy", tokens, [
+            *[(f"claims as {header}", provider("claimToHeaders"), [{"claim": "sub", "header": header}]) for header in ("X-Tenant-ID", "X-Tenant-Client", "x-user")],
+            ("tokens that need not be there", s("jwt", "optional"), True), ("tokens in an address", provider("extractFrom"), {"params": ["token"]}),
+            ("tokens in a cookie", provider("extractFrom"), {"cookies": ["token"]}),
+            ("everybody else let in", s("authorization", "defaultAction"), "Allow")]),
+        ("SecurityPolicy", fetched, [(f"keys from {uri}", provider("remoteJWKS", "uri"), uri) for uri in ("http://login.example.com/keys", "http://169.254.169.254/keys")]),
+        ("SecurityPolicy", keys, [
+            *[(f"names of keys as {header}", s("apiKeyAuth", "forwardClientIDHeader"), header) for header in ("X-Tenant-ID", "X-Tenant-Name", "X-Forwarded-User")],
+            ("keys of another kind", s("apiKeyAuth", "credentialRefs", 0), {"group": "example.com", "kind": "Vault", "name": "tenant-api-keys"}),
+            ("keys in an address", s("apiKeyAuth", "extractFrom"), [{"params": ["key"]}]), ("keys in another header", s("apiKeyAuth", "extractFrom"), [{"headers": ["Authorization"]}]),
+            ("keys passed on", s("apiKeyAuth", "sanitize"), False)]),
+        ("HTTPRouteFilter", samples["HTTPRouteFilter"], [
+            ("an answer in HTML", s("directResponse", "contentType"), "text/html"), *[(f"an answer {status}", s("directResponse", "statusCode"), status) for status in (201, 301, 401)],
+            ("another answer 200", s("directResponse"), {**samples["HTTPRouteFilter"]["spec"]["directResponse"], "statusCode": 200})]),
+        ("BackendTrafficPolicy", samples["BackendTrafficPolicy"], [
+            ("counted as another's", s("telemetry", "metrics", "routeStatName"), "globex/tenant-host"), ("tracing", s("telemetry", "tracing"), {"samplingFraction": {"numerator": 1}})]),
+    ):
+        refuse_all(r, kind, sample, well_formed(sample, cases))
+
+
 def of_shared_hosts(r, place, route):
     """On a host that all tenants share a route takes what is for its tenant: below its path, or with its header."""
     rule = route["spec"]["rules"][0]
@@ -438,7 +539,7 @@ def of_shared_hosts(r, place, route):
 def of_shared_hosts_of_apisix(r, place, route):
     """The same, as APISIX has it."""
     rule = {**route["spec"]["http"][0], "name": "shared"}
-    of = lambda **match: [{**rule, "match": {"hosts": place.shared[:1], **match}}]
+    of = lambda name="shared", **match: [{**rule, "name": name, "match": {"hosts": place.shared[:1], **match}}]
     is_one = lambda *values, name="X-Tenant-ID", scope="Header", op="In": {"subject": {"scope": scope, "name": name}, "op": op, "set": list(values)}
     is_like = lambda op, value: {"subject": {"scope": "Header", "name": "X-Tenant-ID"}, "op": op, "value": value}
     below = [f"/tenants/{A}", f"/tenants/{A}/*"]
@@ -452,9 +553,9 @@ def of_shared_hosts_of_apisix(r, place, route):
                    *[is_like(op, A) for op in ("NotEqual", "RegexMatch", "RegexNotMatch", "RegexMatchCaseInsensitive", "RegexNotMatchCaseInsensitive", "GreaterThan", "LessThan")])}}
     for what, rules in own.items():
         r.allowed(f"operator routes on a shared host {what}", create(but(sample, ("spec", "http"), rules), OPERATOR))
-    refuse_all(r, "ApisixRoute", sample, [
+    refuse_all(r, "ApisixRoute", sample, well_formed(sample, [
         *[(f"{what} of a shared host", ("spec", "http"), of(**match)) for what, match in foreign.items()],
-        *[(f"{what} of a shared host by a second rule", ("spec", "http"), of(paths=below) + of(**match)) for what, match in foreign.items()]])
+        *[(f"{what} of a shared host by a second rule", ("spec", "http"), of(paths=below) + of("second", **match)) for what, match in foreign.items()]]))
 
 
 def of_apisix(r, place, samples):
