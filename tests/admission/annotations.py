@@ -224,6 +224,7 @@ def of_changes(r, bodies):
         key, name = REFUSED[resource][-1], body["metadata"]["name"]
         later = lambda value, who: patch(A, resource, name, {"metadata": {"annotations": {key: value}}}, who, dry_run=False)
         r.refused(f"a later annotation of {resource}", later("1", ADMIN), POLICY)
+        r.refused(f"a later annotation of {resource} with nothing in it", later("", ADMIN), POLICY)
         # As the controllers note it that bind, schedule and join networks.
         r.allowed(f"a controller's later annotation of {resource}", later("1", None))
         r.allowed(f"a label of {resource} that have one", patch(A, resource, name, {"metadata": {"labels": {"x": "y"}}}, ADMIN))
