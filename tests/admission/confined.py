@@ -129,16 +129,18 @@ def of_reported(r):
     api, tenant_spec = "tenant-operator.io/v1alpha1", {"displayName": "x", "tier": f"{RUN}-none"}
     server_spec = {"host": "192.0.2.1", "database": "tenants", "adminSecretRef": {"name": f"{RUN}-none"}}
     own = "tenant-operator.io/cleanup"
+    owner = {"apiVersion": "v1", "kind": "Namespace", "name": A, "uid": get(None, "namespace", A)["metadata"]["uid"]}
     for kind, spec in {"Tenant": tenant_spec, "DatabaseServer": server_spec}.items():
         name, resource = f"{RUN}-c", kind.lower()
-        make({"apiVersion": api, "kind": kind, "metadata": meta(name, labels={"team": "x"}, annotations={"note": "y"}, finalizers=[FINALIZER]), "spec": spec})
+        make({"apiVersion": api, "kind": kind, "metadata": meta(name, labels={"team": "x"}, annotations={"note": "y"}, finalizers=[FINALIZER], ownerReferences=[owner]), "spec": spec})
         try:
             later = lambda more, who=OPERATOR: patch(None, resource, name, {"metadata": more}, who)
             # An operator at work sets it too.
             r.allowed(f"operator sets its finalizer of a {kind}", later({"finalizers": [FINALIZER, own]}))
             r.allowed(f"the admin annotates a {kind}", later({"annotations": {"a": "b"}}, None))
             for what, more in {
-                "an owner that is not there": {"ownerReferences": [GONE]}, "a foreign finalizer": {"finalizers": [FINALIZER, own, "example.com/other"]},
+                "an owner that is not there": {"ownerReferences": [GONE]}, "no owner": {"ownerReferences": None},
+                "an owner that it blocks": {"ownerReferences": [{**owner, "blockOwnerDeletion": True}]}, "a foreign finalizer": {"finalizers": [FINALIZER, own, "example.com/other"]},
                 "no foreign finalizer": {"finalizers": [own]}, "a label": {"labels": {"a": "b"}}, "another label": {"labels": {"team": "other"}},
                 "no label": {"labels": {"team": None}}, "an annotation": {"annotations": {"a": "b"}}, "no annotation": {"annotations": {"note": None}},
                 **{f"the annotation {key}": {"annotations": {f"tenant-operator.io/{key}": "x"}} for key in (

@@ -1,6 +1,6 @@
 """Grants of shared applications: the operator writes its own, each from one tenant's routes to Services by name, where the chart says and nowhere else."""
 
-from cluster import OPERATOR, create, delete, get, make, patch, put, read, remove
+from cluster import OPERATOR, RELEASE_NAMESPACE, create, delete, get, make, patch, put, read, remove
 from fixtures import A, B, DEDICATED, FOREIGN, ID, RUN, marks, meta
 
 CONFINED, RBAC = "tenant-operator-confinement", "is forbidden: User"
@@ -40,6 +40,9 @@ def grants(r):
                        "from other routes": {"sources": [source(B, kind="TLSRoute")]},
                        "from policies": {"sources": [source(B, group="gateway.envoyproxy.io", kind="SecurityPolicy")]}}.items():
         r.refused(f"operator grants {what}", create(grant(B, **over), OPERATOR), CONFINED)
+    # Names that no tenant has: a namespace of the platform's.
+    for name in ("kube-system", "kube-public", "default", RELEASE_NAMESPACE, "gateway-system", PLACE):
+        r.refused(f"operator grants routes of {name}", create(grant(name), OPERATOR), CONFINED)
     for where in (A, B, FOREIGN, "kube-system", "default"):
         r.refused(f"operator grants in {where}", create(grant(B, where), OPERATOR), RBAC)
     other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(f"tenant-operator-{B}", PLACE, marks(B))}
