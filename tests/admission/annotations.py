@@ -42,7 +42,7 @@ REFUSED = {
              "iam.amazonaws.com/role", "kiam.amazonaws.com/x", "scheduler.alpha.kubernetes.io/critical-pod",
              "scheduler.alpha.kubernetes.io/node-selector", "container.googleapis.com/x", "kubernetes.azure.com/x", "backup.velero.io/backup-volumes",
              "pre.hook.backup.velero.io/command", "ad.datadoghq.com/x.instances", "prometheus.io/param_target", "opentelemetry.io/inject", "fluentbit.io/parser",
-             "karpenter.sh/do-not-disrupt", "networking.gke.io/interfaces", "vpc.amazonaws.com/pod-ips", "k8s.amazonaws.com/eniConfig", "devices.nri.io/container.x"),
+             "karpenter.sh/do-not-disrupt", *(f"kubernetes.io/config.{name}" for name in ("hash", "seen", "source")), "networking.gke.io/interfaces", "vpc.amazonaws.com/pod-ips", "k8s.amazonaws.com/eniConfig", "devices.nri.io/container.x"),
     "persistentvolumeclaims": ("pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller", "volume.kubernetes.io/selected-node", "volume.kubernetes.io/storage-resizer",
                                "volume.beta.kubernetes.io/mount-options", "nfs.io/storage-path", "cdi.kubevirt.io/storage.clone.token", "cdi.kubevirt.io/storage.import.endpoint",
                                "k8s.io/CloneRequest", "csi.storage.k8s.io/provisioner-secret-namespace", "volume.kubernetes.io/migrated-to", "ebs.csi.aws.com/volumeType",
@@ -155,9 +155,10 @@ def annotations(r):
                 r.refused(f"the admin's {resource} with an annotation", admins, POLICY, HOSTS, CLAIMS)
             r.allowed(f"{resource} elsewhere", create({**annotated(body, **{REFUSED[resource][0]: "1"}), "metadata": {
                 **body["metadata"], "namespace": FOREIGN, "annotations": {REFUSED[resource][0]: "1"}}}))
-        for value in ('x"; } server { }', "x;", "a\nb", "{{x}}"):
+        for value in ('x"; } server { }', "x;", "a\nb", "{{x}}", "/x\\", "#", "/x # y", "'", "/x 'y", "/x\t#", "\\"):
             r.refused(f"nginx' annotation of {value!r}", new("ingresses", "nginx.ingress.kubernetes.io/rewrite-target", value), POLICY)
-        r.allowed("nginx' annotation with a group", new("ingresses", "nginx.ingress.kubernetes.io/rewrite-target", "/$2"))
+        for value in ("/$2", "/x#y", "/it's", "/a\\.b"):
+            r.allowed(f"nginx' annotation of {value!r}", new("ingresses", "nginx.ingress.kubernetes.io/rewrite-target", value))
         of_templates(r)
         of_controllers(r, bodies)
         of_changes(r, bodies)

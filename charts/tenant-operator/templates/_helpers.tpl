@@ -55,7 +55,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 
 {{/* By resource, those that Kubernetes reads or writes itself, or that are known to be about nothing but the object. What bounds them besides is said by other policies. */}}
 {{- define "tenant-operator.podAnnotations" -}}
-^(kubernetes[.]io/(limit-ranger|psp|ingress-bandwidth|egress-bandwidth|config[.](hash|mirror|seen|source))|batch[.]kubernetes[.]io/.*|controller[.]kubernetes[.]io/pod-deletion-cost|cluster-autoscaler[.]kubernetes[.]io/safe-to-evict|(container[.])?(seccomp|apparmor)[.]security[.](alpha|beta)[.]kubernetes[.]io/.*|prometheus[.]io/(scrape|path|port|scheme)|sidecar[.]istio[.]io/(inject|status)|openshift[.]io/scc|security[.]openshift[.]io/validated-scc-subject-type)$
+^(kubernetes[.]io/(limit-ranger|psp|ingress-bandwidth|egress-bandwidth)|batch[.]kubernetes[.]io/.*|controller[.]kubernetes[.]io/pod-deletion-cost|cluster-autoscaler[.]kubernetes[.]io/safe-to-evict|(container[.])?(seccomp|apparmor)[.]security[.](alpha|beta)[.]kubernetes[.]io/.*|prometheus[.]io/(scrape|path|port|scheme)|sidecar[.]istio[.]io/(inject|status)|openshift[.]io/scc|security[.]openshift[.]io/validated-scc-subject-type)$
 {{- end }}
 {{- define "tenant-operator.serviceAnnotations" -}}
 ^(service[.]kubernetes[.]io/topology-(mode|aware-hints)|service[.]alpha[.]kubernetes[.]io/tolerate-unready-endpoints|prometheus[.]io/(scrape|path|port|scheme))$
