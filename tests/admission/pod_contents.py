@@ -38,8 +38,8 @@ INTERNAL = ("127.0.0.1", "127.0.0.1:5000", "10.0.0.1:8080", "192.0.2.1", "[::1]:
             "registry:5000", "REGISTRY", "2130706433:80", "127.1", "0x7f.1", "0x7f000001:80", "017700000001:80", "web.acme.svc", "web.acme.svc:80", "web.acme.SVC:80",
             "web.acme.svc.cluster.local", "Web.Acme.Svc.Cluster.Local:80", "web.acme.svc.example.com", "10-0-0-1.acme.pod.cluster.local", "10-0-0-1.acme.pod:80",
             "kubernetes.default", "kubernetes.default:443", "kube-dns.kube-system:53", "node-1.internal", "ip-10-0-0-1.ec2.internal:10250", "host.local", "host.localdomain")
-# Names for use within (RFC 6762, appendix G; RFC 6761, 7686, 8375 and 9476), and those that ICANN gives to nobody because so many use them.
-WITHIN = ("alt", "arpa", "corp", "example", "home", "home.arpa", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost", "mail", "onion", "private", "test")
+# Names for use within (RFC 6762, appendix G; RFC 6761 but invalid, which is nowhere; RFC 7686, 8375 and 9476), and those that ICANN gives to nobody because so many use them.
+WITHIN = ("alt", "arpa", "corp", "example", "home", "home.arpa", "internal", "intranet", "lan", "local", "localdomain", "localhost", "mail", "onion", "private", "test")
 INTERNAL += tuple(f"registry.{suffix}{port}" for suffix in WITHIN for port in ("", ":8080"))
 PUBLIC = ("", "bitnami/", "docker.io/", "ghcr.io/acme/", "registry.example.com:5000/", "Registry.Example.com/", "xn--bcher-kva.example.com/", "lan.example.com/", "home.example.com:5000/", "mycorp.com/", "registry.test.io/", "registry.xn--p1ai/", "svc.example.com/",
           "local.example.com/")
