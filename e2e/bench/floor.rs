@@ -22,13 +22,13 @@ use tenant_operator::cluster::{Desired, Key, Kind, Live, metadata};
 use tenant_operator::database::claim::{self, Placement};
 use tenant_operator::database::secret::{self, Credentials, Endpoint};
 use tenant_operator::database::servers;
-use tenant_operator::gateway::{keys, standing};
+use tenant_operator::gateway::{keys, state};
 use tenant_operator::names;
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::secret::Password;
 use tenant_operator::rotation::Published;
 use tenant_operator::tenant::provision::{Progress, is_enforced};
-use tenant_operator::tenant::status::{self, Seen, Verdict};
+use tenant_operator::tenant::status::{self, ReconcileOutcome, Seen};
 use tenant_operator::tenant::validate::Attachment;
 use tenant_operator::tenant::workload::judge;
 use tenant_operator::tenant::{self, Environment, Platform, ValidTenant, World, plan};
@@ -325,7 +325,7 @@ impl Run {
 
     fn is_taken_up(&self, live: &Live) -> bool {
         let to = self.common.platform.gateway.as_ref();
-        to.is_some_and(|to| TAKEN_UP.contains(&live.key.kind) && standing::of_object(to, live).is_ok())
+        to.is_some_and(|to| TAKEN_UP.contains(&live.key.kind) && state::of_object(to, live).is_ok())
     }
 
     async fn write(&self, index: usize, stage: Stage) -> Result<()> {
@@ -438,7 +438,7 @@ impl Run {
 
     async fn report(&self, planned: &Planned) -> Result<()> {
         let Planned { tenant, valid, .. } = planned;
-        let (verdict, now) = (Verdict::Planned(Progress::Complete), Timestamp::now());
+        let (verdict, now) = (ReconcileOutcome::Planned(Progress::Complete), Timestamp::now());
         let namespaces = valid
             .core
             .namespaces
@@ -509,6 +509,7 @@ fn attach(site: &Site, valid: &mut ValidTenant) -> Result<Secret> {
     valid.attachment = Some(Attachment {
         reach: servers::reach(&server),
         port: endpoint.port,
+        verified: servers::is_verified(&server),
         revision: Some(secret::revision(&secret)),
     });
     Ok(secret)

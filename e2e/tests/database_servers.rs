@@ -132,7 +132,9 @@ async fn a_server_in_use_cannot_go() -> Result<()> {
     let binding = tenant.with_database().await?;
     let at = path("databaseservers", "", &server.name);
     scene.cluster.delete(&at).await.context("delete the server")?;
-    server.condition("Ready", "False", "InUse", &["1 tenant is on it"]).await?;
+    server
+        .condition("Ready", "False", "InUse", &["1 tenant is on it"])
+        .await?;
     // It serves on, and takes nobody new.
     site.log_in(&binding).await?;
     let late = scene.tenant("late", &tier, json!({})).await?;

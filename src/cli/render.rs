@@ -66,8 +66,8 @@ impl Render {
                     "Tenant {name}: its routes are not shown, --gateway-controller and --gateway-name say for what"
                 );
             }
-            for unmet in valid.gateway.iter().flat_map(|gateway| &gateway.unmet) {
-                eprintln!("Tenant {name}: {unmet}");
+            for unsupported in valid.gateway.iter().flat_map(|gateway| &gateway.unsupported) {
+                eprintln!("Tenant {name}: {unsupported}");
             }
             if let Some(database) = &valid.database.clone() {
                 match statements::server(database, &resources.servers) {

@@ -10,7 +10,7 @@ use crate::cluster::{
     watch::{self, Cache},
 };
 use crate::gateway::Attachment;
-use crate::gateway::standing::of_parent;
+use crate::gateway::state::of_parent;
 use futures::{Stream, StreamExt};
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};

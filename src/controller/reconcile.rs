@@ -9,7 +9,7 @@ use crate::database::release;
 use crate::names;
 use crate::tenant::provision::{self, Progress, Provisioned};
 use crate::tenant::quarantine;
-use crate::tenant::status::{Seen, Verdict};
+use crate::tenant::status::{ReconcileOutcome, Seen};
 use crate::tenant::withhold::Given;
 use crate::tenant::{self, ValidTenant, cleanup, diagnosis, routes, withhold};
 use futures::FutureExt;
@@ -118,7 +118,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
                 (Progress::Complete, Some(waiting)) => Progress::Namespaces(waiting),
                 (progress, _) => progress,
             };
-            let verdict = Verdict::Planned(progress);
+            let verdict = ReconcileOutcome::Planned(progress);
             let seen = Seen {
                 database: database.as_ref(),
                 credentials: credentials.as_ref(),
@@ -139,7 +139,7 @@ async fn stall(
     message: String,
 ) -> Result<Action, Error> {
     let lapsed = routes::lapse_keys(&ctx.writer, tenant, &identity(tenant)).await;
-    let verdict = Verdict::Stalled { reason, message };
+    let verdict = ReconcileOutcome::Stalled { reason, message };
     let action = settle(tenant, ctx, verdict, acted, None, Seen::default()).await?;
     lapsed.map(|()| action)
 }
@@ -174,7 +174,7 @@ fn identity(tenant: &Tenant) -> Identity {
 async fn settle(
     tenant: &Tenant,
     ctx: &Context,
-    verdict: Verdict,
+    verdict: ReconcileOutcome,
     acted: Option<&Quarantine>,
     valid: Option<&ValidTenant>,
     seen: Seen<'_>,
@@ -191,18 +191,18 @@ async fn settle(
         return Ok(Action::requeue(patience - underway));
     }
     let (verdict, again) = match verdict {
-        Verdict::Planned(Progress::Workloads(unavailable)) => {
+        ReconcileOutcome::Planned(Progress::Workloads(unavailable)) => {
             let unavailable = diagnosis::diagnose(&ctx.writer, name, unavailable).await;
             if unavailable.stuck && underway < HOPE {
                 return Ok(Action::requeue(HOPE));
             }
             let again = if unavailable.stuck { STUCK } else { UNDERWAY * 2 };
-            (Verdict::Planned(Progress::Workloads(unavailable)), again)
+            (ReconcileOutcome::Planned(Progress::Workloads(unavailable)), again)
         }
-        Verdict::Planned(Progress::Complete) | Verdict::Stalled { .. } => (verdict, CALM),
+        ReconcileOutcome::Planned(Progress::Complete) | ReconcileOutcome::Stalled { .. } => (verdict, CALM),
         // A capability that goes on by itself says when to look again, or wakes its tenants.
-        Verdict::Planned(Progress::Part { .. }) => (verdict, STUCK),
-        Verdict::Planned(Progress::Namespaces(_)) | Verdict::Waiting { .. } => (verdict, UNDERWAY),
+        ReconcileOutcome::Planned(Progress::Part { .. }) => (verdict, STUCK),
+        ReconcileOutcome::Planned(Progress::Namespaces(_)) | ReconcileOutcome::Waiting { .. } => (verdict, UNDERWAY),
     };
     let status = report::report(ctx, tenant, &verdict, valid, seen).await?;
     let dues = [
@@ -248,17 +248,17 @@ async fn fail(
 ) -> Result<Action, Error> {
     let verdict = match &error {
         Error::Terminating(_) => {
-            let verdict = Verdict::Waiting {
+            let verdict = ReconcileOutcome::Waiting {
                 reason: reason::PROGRESSING,
                 message: error.to_string(),
             };
             return settle(tenant, ctx, verdict, acted, valid, Seen::default()).await;
         }
-        error if error.is_stalled() => Verdict::Stalled {
+        error if error.is_stalled() => ReconcileOutcome::Stalled {
             reason: error.reason(),
             message: error.chain(),
         },
-        error => Verdict::Waiting {
+        error => ReconcileOutcome::Waiting {
             reason: error.reason(),
             message: error.chain(),
         },
@@ -306,7 +306,7 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         report::report(
             ctx,
             tenant,
-            &Verdict::Waiting { reason, message },
+            &ReconcileOutcome::Waiting { reason, message },
             None,
             Seen::default(),
         )

@@ -5,7 +5,7 @@ use crate::api::{Tenant, TenantStatus, Usage};
 use crate::capability::quarantine;
 use crate::cluster::{Error, Key, Kind, Live, decode::Read, metadata};
 use crate::conditions::{condition, kind, reason};
-use crate::database::tend::Outcome as Data;
+use crate::database::pass::Outcome as Data;
 use crate::isolation::admission;
 use crate::isolation::condition as isolated;
 use crate::isolation::network::schedule::Subject;
@@ -15,7 +15,7 @@ use crate::names;
 use crate::proof::Outcome;
 use crate::tenant::ValidTenant;
 use crate::tenant::provision::Progress;
-use crate::tenant::status::{self, Seen, Verdict};
+use crate::tenant::status::{self, ReconcileOutcome, Seen};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -28,7 +28,7 @@ use std::collections::HashMap;
 pub async fn report(
     ctx: &Context,
     tenant: &Tenant,
-    verdict: &Verdict,
+    verdict: &ReconcileOutcome,
     valid: Option<&ValidTenant>,
     seen: Seen<'_>,
 ) -> Result<TenantStatus, Error> {
@@ -93,7 +93,7 @@ pub async fn report(
 }
 
 /// Where its pods are, if there can be any. None may be before its bounds were seen to be there.
-fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
+fn position(verdict: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Position {
     match (verdict, valid) {
         (_, Some(valid)) if valid.core.suspend => Position::Deserted,
         (_, Some(valid)) if valid.core.quarantine.is_some() => Position::CutOff,
@@ -107,10 +107,10 @@ fn position(verdict: &Verdict, valid: Option<&ValidTenant>) -> Position {
 }
 
 /// Whether the tenant's bounds were seen to be there.
-fn has_bounds(verdict: &Verdict) -> bool {
+fn has_bounds(verdict: &ReconcileOutcome) -> bool {
     matches!(
         verdict,
-        Verdict::Planned(Progress::Complete | Progress::Workloads(_) | Progress::Part { .. })
+        ReconcileOutcome::Planned(Progress::Complete | Progress::Workloads(_) | Progress::Part { .. })
     )
 }
 

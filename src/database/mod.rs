@@ -5,13 +5,13 @@ pub mod agent;
 pub mod claim;
 pub mod isolation;
 pub mod metrics;
+pub mod pass;
 pub mod placement;
 pub mod release;
 pub mod secret;
 pub mod servers;
 pub mod settings;
 pub mod status;
-pub mod tend;
 mod turns;
 mod valid;
 

@@ -1,6 +1,6 @@
 //! Certificates of a tenant's own hosts, and what cert-manager is told of them. Pure.
 
-use super::way::{Unmet, Way};
+use super::config::{GatewayConfig, Unsupported};
 use crate::api::{CertificateStatus, IssuerRef};
 use crate::cluster::{Desired, Key, Kind, Live, metadata};
 use crate::host;
@@ -30,13 +30,13 @@ pub fn held(certificates: &[Certificate], hosts: &[String]) -> Vec<Certificate> 
 }
 
 /// Every host that is served with a certificate of its own, with that.
-pub fn by_host(way: &Way) -> impl Iterator<Item = (&str, &Certificate)> {
+pub fn by_host(way: &GatewayConfig) -> impl Iterator<Item = (&str, &Certificate)> {
     let certificates = way.gateway.certificates.iter();
     certificates.flat_map(|certificate| certificate.hosts.iter().map(move |name| (name.as_str(), certificate)))
 }
 
 /// What cert-manager is told: a Certificate for each that somebody issues, called as its Secret.
-pub fn requests(way: &Way) -> Vec<Desired> {
+pub fn requests(way: &GatewayConfig) -> Vec<Desired> {
     let request = |certificate: &Certificate| {
         let issuer = certificate.issuer.as_ref()?;
         let meta = metadata::meta(&way.owner, &way.owner.tenant, &certificate.secret);
@@ -60,7 +60,7 @@ pub fn requests(way: &Way) -> Vec<Desired> {
 }
 
 /// What is known of the certificates, with what cert-manager says of those that it has issued.
-pub fn status(way: &Way, live: impl Fn(&Key) -> Option<Live>) -> Vec<CertificateStatus> {
+pub fn status(way: &GatewayConfig, live: impl Fn(&Key) -> Option<Live>) -> Vec<CertificateStatus> {
     let of = |certificate: &Certificate| {
         let key = Key {
             kind: Kind::Certificate,
@@ -83,7 +83,7 @@ pub fn status(way: &Way, live: impl Fn(&Key) -> Option<Live>) -> Vec<Certificate
 }
 
 /// What a cluster lacks that would be needed for this object.
-pub fn lacking(kind: Kind) -> Unmet {
+pub fn lacking(kind: Kind) -> Unsupported {
     let (field, what) = match kind {
         Kind::Certificate => ("spec.gateway.tls[].issuerRef", "cert-manager, or name a Secret"),
         Kind::ListenerSet => ("spec.gateway.tls", "Gateway API 1.5 or later"),
@@ -96,7 +96,7 @@ pub fn lacking(kind: Kind) -> Unmet {
         "the cluster has no {kind}s ({}): install {what}",
         kind.resource().api_version
     );
-    Unmet::unsupported(field, message)
+    Unsupported::feature(field, message)
 }
 
 /// Whether what an object is for cannot be before certificates are issued.

@@ -1,7 +1,7 @@
 //! Routes by the credentials that they ask for. A request with an API key and one with a token take different routes, since no gateway here asks for either
 //! of two. Pure.
 
-use super::way::{Admits, Route, Way, Whom};
+use super::config::{Admits, GatewayConfig, Route, Whom};
 use crate::names;
 
 /// What a class is called that asks for none.
@@ -54,7 +54,7 @@ fn named(what: &str, whom: &Whom) -> String {
 }
 
 /// The classes of a route that admits these.
-pub fn classes(way: &Way, admits: &Admits) -> Vec<Class> {
+pub fn classes(way: &GatewayConfig, admits: &Admits) -> Vec<Class> {
     let whom = match admits {
         Admits::Everybody => return vec![Class::Open],
         Admits::Authenticated(whom) => whom,
@@ -69,7 +69,7 @@ pub fn classes(way: &Way, admits: &Admits) -> Vec<Class> {
 }
 
 /// Each of a tenant's routes, once for each class that it has.
-pub fn routes(way: &Way) -> impl Iterator<Item = (Class, &Route)> {
+pub fn routes(way: &GatewayConfig) -> impl Iterator<Item = (Class, &Route)> {
     let routes = way.gateway.routes.iter();
     routes.flat_map(|route| classes(way, &route.admits).into_iter().map(move |class| (class, route)))
 }

@@ -1,12 +1,12 @@
 //! A tenant's public keys, published at its hosts (RFC 7517, RFC 8615). Pure.
 
-use super::way::{Entry, Way};
+use super::config::{Entry, GatewayConfig};
 
 /// Where they are.
 pub const PATH: &str = "/.well-known/jwks.json";
 
 /// Where clients find them by this entry; None where the tenant signs nothing, has a route of its own there, or is known by a header, which needs credentials.
-pub fn path(way: &Way, entry: &Entry) -> Option<String> {
+pub fn path(way: &GatewayConfig, entry: &Entry) -> Option<String> {
     way.key_set.as_ref()?;
     let is_taken = way.gateway.routes.iter().any(|route| route.path.value == PATH);
     match entry {

@@ -1,6 +1,6 @@
 //! A tenant's API keys: which there should be, by what the Secret says, the spec and the clock. Pure but for randomness, which is an argument.
 
-use super::way::Key;
+use super::config::Key;
 use crate::api::ApiKeyStatus;
 use crate::cluster::{Identity, secret};
 use crate::names;

@@ -4,24 +4,24 @@ pub mod apisix;
 #[cfg(test)]
 mod cases;
 pub mod certificates;
-mod certificates_standing;
+mod certificates_state;
 pub mod class;
+pub mod config;
 pub mod envoy;
 pub mod key_set;
 pub mod keys;
 pub mod settings;
 pub mod single_keys;
-pub mod standing;
-pub mod way;
+pub mod state;
 
+pub use config::{GatewayConfig, Unsupported};
 pub use settings::{Attachment, Controller, GatewaySettings, Redis, Scheme};
-pub use way::{Unmet, Way};
 
 use crate::capability::Capability;
 use crate::cluster::{Desired, Identity, Key, Kind, Live};
 use crate::conditions::{kind, reason};
+use config::State;
 use serde_json::Value;
-use way::State;
 
 /// How the way in is reported.
 pub const CAPABILITY: Capability = Capability {
@@ -39,7 +39,7 @@ pub const CAPABILITY: Capability = Capability {
 pub struct Written {
     pub objects: Vec<Desired>,
     /// What of the tenant's spec is not in force, that of the tier first.
-    pub unmet: Vec<Unmet>,
+    pub unsupported: Vec<Unsupported>,
 }
 
 impl Controller {
@@ -129,7 +129,7 @@ impl Controller {
     }
 
     /// What makes this gateway know of key sets beside those that it asks for; it is part of the way in.
-    pub fn carriers(self, way: &Way, to: &Attachment) -> Vec<Desired> {
+    pub fn carriers(self, way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
         match self {
             Self::Apisix => Vec::new(),
             Self::EnvoyGateway => envoy::carriers(way, to),
@@ -137,14 +137,14 @@ impl Controller {
     }
 
     /// A tenant's way in, for this gateway.
-    pub fn write(self, way: &Way, to: &Attachment) -> Written {
+    pub fn write(self, way: &GatewayConfig, to: &Attachment) -> Written {
         let mut written = match self {
             Self::Apisix => apisix::write(way, to),
             Self::EnvoyGateway => envoy::write(way, to),
         };
         // While nobody is let in at all it says nothing.
         if way.state == State::Open {
-            written.unmet.splice(..0, way.gateway.unmet.iter().cloned());
+            written.unsupported.splice(..0, way.gateway.unsupported.iter().cloned());
         }
         written
     }

@@ -1,6 +1,6 @@
 //! What the operator is told of the platform's gateway.
 
-use super::way::{Entry, Way};
+use super::config::{Entry, GatewayConfig};
 use crate::flags::{items, optional};
 use clap::{Args, ValueEnum};
 
@@ -91,7 +91,7 @@ pub struct Attachment {
 
 impl Attachment {
     /// Where a tenant answers.
-    pub fn endpoints(&self, way: &Way) -> Vec<String> {
+    pub fn endpoints(&self, way: &GatewayConfig) -> Vec<String> {
         let scheme = match self.scheme {
             Scheme::Https => "https",
             Scheme::Http => "http",

@@ -2,7 +2,7 @@
 //!
 //! A key keeps its Secret, and another gets one that was nobody's just now, where there is one: the gateway may take up a Secret before what is said of it.
 
-use super::way::Key;
+use super::config::Key;
 use crate::cluster::{Identity, secret};
 use crate::names;
 use k8s_openapi::ByteString;

@@ -8,7 +8,7 @@ use crate::tenant::validate::{World, validate};
 use serde_json::json;
 
 /// A case's way in, where the hosts that all share are `api.example.com`.
-pub fn way(case: &Case) -> Way {
+pub fn way(case: &Case) -> GatewayConfig {
     let world = World {
         shared_hosts: platform().gateway.map(|to| to.shared_hosts),
         ..world(&[])
@@ -16,7 +16,9 @@ pub fn way(case: &Case) -> Way {
     let tier = tier(json!({"gateway": case.tier, "roles": case.roles}));
     let valid = validate(&tenant(case.spec.clone()), &tier, &world);
     let valid = valid.unwrap_or_else(|errors| panic!("{}: {errors:?}", case.name));
-    valid.way_in(&world.shared_hosts.unwrap_or_default()).expect(case.name)
+    valid
+        .gateway_config(&world.shared_hosts.unwrap_or_default())
+        .expect(case.name)
 }
 
 pub fn attachment(controller: Controller) -> Attachment {
@@ -26,10 +28,10 @@ pub fn attachment(controller: Controller) -> Attachment {
     }
 }
 
-fn text(way: &Way, controller: Controller) -> String {
-    let Written { objects, unmet } = controller.write(way, &attachment(controller));
+fn text(way: &GatewayConfig, controller: Controller) -> String {
+    let Written { objects, unsupported } = controller.write(way, &attachment(controller));
     let values: Vec<Value> = objects.iter().map(|object| object.value.clone()).collect();
-    let cannot = unmet.iter().map(|unmet| format!("# {unmet}\n"));
+    let cannot = unsupported.iter().map(|unsupported| format!("# {unsupported}\n"));
     crate::api::yaml(&values).expect("YAML") + &cannot.collect::<String>()
 }
 
@@ -70,11 +72,11 @@ fn every_object_is_of_a_kind_that_is_watched_and_has_a_name_of_its_own() {
 }
 
 /// While the key that a tenant signs with is renewed.
-fn renewed(name: &str) -> Way {
+fn renewed(name: &str) -> GatewayConfig {
     let way = way(&named(name));
     let jwt = way.gateway.jwt.as_ref().expect("tokens");
     let asked = jwt.jwks.inline.clone().expect("a key set");
-    Way {
+    GatewayConfig {
         carried: vec![asked, cases::ONE_KEY.into()],
         ..way
     }
@@ -160,14 +162,14 @@ fn nothing_is_carried_where_no_route_asks_for_tokens_or_nobody_is_let_in() {
     let (controller, way) = (Controller::EnvoyGateway, renewed("own_key"));
     let to = attachment(controller);
     assert!(!controller.carriers(&way, &to).is_empty());
-    let closed = Way {
-        state: way::State::Closed("for now"),
+    let closed = GatewayConfig {
+        state: config::State::Closed("for now"),
         ..way.clone()
     };
     assert!(controller.carriers(&closed, &to).is_empty());
     let mut open = way;
     for route in &mut open.gateway.routes {
-        route.admits = way::Admits::Everybody;
+        route.admits = config::Admits::Everybody;
     }
     assert!(controller.carriers(&open, &to).is_empty());
 }
@@ -198,7 +200,7 @@ fn nothing_listens_and_nothing_is_issued_for_a_host_that_the_tenant_has_not() {
     let case = named("certificates_of_some_hosts");
     let mut valid = validate(&tenant(case.spec), &tier(json!({"gateway": case.tier})), &world(&[])).expect("valid");
     valid.core.hosts = ["acme.example.com", "shop.example.org"].map(String::from).to_vec();
-    let way = valid.way_in(&[]).expect("a way in");
+    let way = valid.gateway_config(&[]).expect("a way in");
     for controller in [Controller::Apisix, Controller::EnvoyGateway] {
         let objects = controller.write(&way, &attachment(controller)).objects;
         let text =
@@ -293,9 +295,9 @@ fn what_a_tier_takes_away_changes_no_route_but_those_that_need_it() {
                 "{controller:?} {name}"
             );
             assert_eq!(others, left, "{controller:?} {name}");
-            let told = controller.write(&way(&taken), &attachment(controller)).unmet;
+            let told = controller.write(&way(&taken), &attachment(controller)).unsupported;
             assert!(told[0].field.starts_with("spec.gateway.routes[1]."), "{told:?}");
-            assert_eq!(controller.write(&way(&had), &attachment(controller)).unmet, []);
+            assert_eq!(controller.write(&way(&had), &attachment(controller)).unsupported, []);
         }
     }
 }
@@ -306,7 +308,7 @@ fn nobody_is_told_of_a_closed_way_in_what_its_routes_lack() {
     case.spec["suspend"] = json!(true);
     for controller in [Controller::Apisix, Controller::EnvoyGateway] {
         let written = controller.write(&way(&case), &attachment(controller));
-        assert_eq!(written.unmet, [], "{controller:?}");
+        assert_eq!(written.unsupported, [], "{controller:?}");
     }
 }
 

@@ -365,7 +365,7 @@ mod tests {
                 title: String::new(),
             },
             namespace: None,
-            deeds: Vec::new(),
+            attempts: Vec::new(),
         }
     }
 

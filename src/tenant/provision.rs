@@ -9,7 +9,7 @@ use crate::capability::{Capability, Note, State};
 use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, secret, write::Outcome};
 use crate::conditions::reason;
 use crate::database::claim::Placement;
-use crate::database::tend::{self, Outcome as Data, Tending};
+use crate::database::pass::{self, Outcome as Data, Pass};
 use crate::database::{self, Databases, release, servers};
 use crate::names;
 use crate::quantity::Amount;
@@ -232,16 +232,16 @@ async fn tend_database(
 ) -> Result<(Option<Data>, Option<String>), Error> {
     match (&tenant.database, placed) {
         (Some(database), Some(Ok(placement))) => {
-            let tending = Tending {
+            let pass = Pass {
                 databases,
                 writer,
                 tenant: &tenant.core,
                 database,
                 placement: &placement,
             };
-            Ok((Some(tending.tend().await?), None))
+            Ok((Some(pass.reconcile().await?), None))
         }
-        (_, Some(Err(why))) => Ok((Some(tend::unplaced(why)), None)),
+        (_, Some(Err(why))) => Ok((Some(pass::unplaced(why)), None)),
         _ => {
             let had = databases.placement(&tenant.core.owner);
             if had.is_some_and(|placement| !placement.retained) {

@@ -7,9 +7,9 @@ use crate::api::{ApiKey, ApiKeyStatus, GatewayStatus, Tenant};
 use crate::capability::State;
 use crate::cluster::{Desired, Error, Identity, Live, Store, Writer, diff::difference, secret};
 use crate::conditions::reason;
+use crate::gateway::config::Key;
 use crate::gateway::single_keys::{self, Slots};
-use crate::gateway::standing::{Standing, judge, of_object};
-use crate::gateway::way::Key;
+use crate::gateway::state::{GatewayState, judge, of_object};
 use crate::gateway::{Attachment, certificates, keys};
 use crate::names;
 use crate::postgres::secret::Password;
@@ -192,7 +192,7 @@ pub fn carriers(tenant: &ValidTenant, platform: &Platform) -> Vec<Desired> {
     let carriers = to
         .filter(|_| keys.is_some_and(|keys| !keys.carried.is_empty()))
         .and_then(|to| {
-            let way = tenant.way_in(&to.shared_hosts)?;
+            let way = tenant.gateway_config(&to.shared_hosts)?;
             Some(to.controller.carriers(&way, to))
         });
     carriers.unwrap_or_default()
@@ -251,7 +251,7 @@ pub async fn tend(
     let Some((to, mut way)) = platform
         .gateway
         .as_ref()
-        .and_then(|to| Some((to, tenant.way_in(&to.shared_hosts)?)))
+        .and_then(|to| Some((to, tenant.gateway_config(&to.shared_hosts)?)))
     else {
         // Without hosts nothing leads in; whoever has a key keeps it for when something does.
         if tenant.gateway.is_none() {
@@ -271,7 +271,7 @@ pub async fn tend(
     };
     let missing = to.controller.kinds().iter().find(|kind| !store.has_listed(**kind));
     if let Some(missing) = missing {
-        let standing = Standing::Waiting(format!(
+        let standing = GatewayState::Waiting(format!(
             "the cluster's {missing}s are not known yet: it may lack that kind"
         ));
         return Ok(Some(Outcome {
@@ -292,23 +292,23 @@ pub async fn tend(
     let (routes, barred) = bar(store, tenant, to, routes);
     lead_in(writer, store, tenant, to, routes).await?;
     let judge = || {
-        judge(to, &written.objects, &written.unmet, |key| {
+        judge(to, &written.objects, &written.unsupported, |key| {
             store.get(&tenant.core.owner.tenant, key)
         })
     };
     let standing = unknown.unwrap_or_else(judge);
     let standing = match (standing, barred) {
-        (Standing::Ready | Standing::Waiting(_), _) if platform.gateway_problem.is_some() => {
+        (GatewayState::Ready | GatewayState::Waiting(_), _) if platform.gateway_problem.is_some() => {
             let message = platform.gateway_problem.clone().unwrap_or_default();
             match message == UNSEEN {
-                true => Standing::Waiting(message),
-                false => Standing::Refused {
+                true => GatewayState::Waiting(message),
+                false => GatewayState::Refused {
                     reason: reason::GATEWAY_NOT_PROGRAMMED,
                     message,
                 },
             }
         }
-        (Standing::Ready, Some(_)) => Standing::not_yet(),
+        (GatewayState::Ready, Some(_)) => GatewayState::not_yet(),
         (standing, _) => standing,
     };
     Ok(Some(Outcome {
@@ -352,13 +352,13 @@ async fn lead_in(
 }
 
 /// Takes out what the cluster has no kind for, which only certificates need. Returns how that stands, where there is any.
-fn unknown(store: &Store, objects: &mut Vec<Desired>) -> Option<Standing> {
+fn unknown(store: &Store, objects: &mut Vec<Desired>) -> Option<GatewayState> {
     let unknown = objects.extract_if(.., |object| !store.has_listed(object.key.kind));
     let unknown: Vec<Desired> = unknown.collect();
     let kind = unknown.first()?.key.kind;
     Some(match store.is_lacking(kind) {
-        true => Standing::without(&[certificates::lacking(kind)]),
-        false => Standing::Waiting(format!("whether the cluster has {kind}s is not known yet")),
+        true => GatewayState::without(&[certificates::lacking(kind)]),
+        false => GatewayState::Waiting(format!("whether the cluster has {kind}s is not known yet")),
     })
 }
 
@@ -418,10 +418,10 @@ mod tests {
             (standing, kinds)
         };
         let (standing, kinds) = left(&store);
-        assert!(matches!(standing, Some(Standing::Waiting(_))), "{standing:?}");
+        assert!(matches!(standing, Some(GatewayState::Waiting(_))), "{standing:?}");
         assert_eq!(kinds, [Kind::HttpRoute]);
         store.note_lacking(&[Kind::Certificate], &[Kind::Certificate]);
-        let Some(Standing::Refused { reason, message }) = left(&store).0 else {
+        let Some(GatewayState::Refused { reason, message }) = left(&store).0 else {
             panic!("{:?}", left(&store));
         };
         assert_eq!(reason, "Unsupported");

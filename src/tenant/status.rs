@@ -11,7 +11,7 @@ use crate::api::{
 use crate::capability::{Capability, Quarantine, State};
 use crate::cluster::{Identity, Kind, Live, metadata};
 use crate::conditions::{ConditionUpdate, are, kind, merge, reason};
-use crate::database::tend::Outcome as Data;
+use crate::database::pass::Outcome as Data;
 use crate::names;
 use crate::quantity::Amount;
 use crate::time::seconds;
@@ -26,7 +26,7 @@ const USAGE_STEP: f64 = 0.05;
 
 /// What a reconcile found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReconcileOutcome {
     /// The environment was planned and came this far.
     Planned(Progress),
     /// It cannot go on until somebody changes something.
@@ -35,7 +35,7 @@ pub enum Verdict {
     Waiting { reason: &'static str, message: String },
 }
 
-impl Verdict {
+impl ReconcileOutcome {
     /// Whether it ends by itself soon, so that saying so at once would only be noise.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -58,7 +58,7 @@ pub struct Seen<'a> {
 /// The status to write.
 pub fn status(
     tenant: &Tenant,
-    verdict: &Verdict,
+    verdict: &ReconcileOutcome,
     valid: Option<&ValidTenant>,
     seen: Seen<'_>,
     namespaces: Vec<String>,
@@ -86,7 +86,7 @@ pub fn status(
         None => credentials.is_some(),
     };
     // What is told of keys is forgotten only when a pass has come to an end without any.
-    let is_over = matches!(verdict, Verdict::Planned(_));
+    let is_over = matches!(verdict, ReconcileOutcome::Planned(_));
     let has_gateway = !is_over || valid.is_none_or(|valid| valid.gateway.is_some());
     let gateway = seen.gateway.map(|gateway| gateway.status.clone());
     let gateway = gateway.or(old.gateway).filter(|_| has_gateway);
@@ -270,7 +270,7 @@ fn effective(valid: &ValidTenant) -> Effective {
     }
 }
 
-fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUpdate> {
+fn conditions(verdict: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<ConditionUpdate> {
     let say = |kind, status, reason, message: &str| ConditionUpdate {
         kind,
         status,
@@ -288,7 +288,7 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUp
         .and_then(|valid| valid.core.quarantine.as_ref())
         .map(Quarantine::message);
     let (first, moving, stalled, namespaces, running) = match verdict {
-        Verdict::Planned(Progress::Complete) if quarantine.is_some() => {
+        ReconcileOutcome::Planned(Progress::Complete) if quarantine.is_some() => {
             let message = quarantine.unwrap_or_default();
             (
                 ready("False", reason::QUARANTINED, &message),
@@ -305,7 +305,7 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUp
                 },
             )
         }
-        Verdict::Planned(Progress::Complete) if suspended => (
+        ReconcileOutcome::Planned(Progress::Complete) if suspended => (
             ready(
                 "True",
                 reason::SUSPENDED,
@@ -316,21 +316,21 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUp
             ("True", reason::READY, "bounds and access are in place".to_string()),
             ("False", reason::SUSPENDED, "suspended as asked".to_string()),
         ),
-        Verdict::Planned(Progress::Complete) => (
+        ReconcileOutcome::Planned(Progress::Complete) => (
             ready("True", reason::READY, "everything that was asked for was observed"),
             None,
             None,
             ("True", reason::READY, "bounds and access are in place".to_string()),
             available(),
         ),
-        Verdict::Planned(Progress::Namespaces(message)) => (
+        ReconcileOutcome::Planned(Progress::Namespaces(message)) => (
             ready("False", reason::PROGRESSING, message),
             Some((reason::PROGRESSING, message.clone())),
             None,
             ("False", reason::PROGRESSING, message.clone()),
             ("Unknown", reason::PROGRESSING, "the namespaces come first".to_string()),
         ),
-        Verdict::Planned(Progress::Part {
+        ReconcileOutcome::Planned(Progress::Part {
             capability,
             state,
             unseen,
@@ -349,7 +349,7 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUp
                 },
             )
         }
-        Verdict::Planned(Progress::Workloads(unavailable)) => {
+        ReconcileOutcome::Planned(Progress::Workloads(unavailable)) => {
             let message = format!("workload {}: {}", unavailable.workload, unavailable.message);
             (
                 ready("False", reason::WORKLOADS_UNAVAILABLE, &message),
@@ -361,14 +361,14 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUp
                 ("False", reason::WORKLOADS_UNAVAILABLE, message),
             )
         }
-        Verdict::Stalled { reason, message } => (
+        ReconcileOutcome::Stalled { reason, message } => (
             ready("False", reason, message),
             None,
             Some((*reason, message.clone())),
             ("Unknown", *reason, "what was there before is left as it is".to_string()),
             ("Unknown", *reason, "what was there before is left as it is".to_string()),
         ),
-        Verdict::Waiting { reason, message } => (
+        ReconcileOutcome::Waiting { reason, message } => (
             ready("False", reason, message),
             Some((*reason, message.clone())),
             None,
@@ -414,11 +414,11 @@ fn conditions(verdict: &Verdict, valid: Option<&ValidTenant>) -> Vec<ConditionUp
 }
 
 /// The condition of a capability that the pass did not come to.
-fn unseen(verdict: &Verdict, capability: &Capability) -> ConditionUpdate {
+fn unseen(verdict: &ReconcileOutcome, capability: &Capability) -> ConditionUpdate {
     let (reason, message) = match verdict {
-        Verdict::Planned(_) => (reason::PROGRESSING, capability.awaits.into()),
-        Verdict::Stalled { reason, .. } => (*reason, "what was there before is left as it is".into()),
-        Verdict::Waiting { reason, message } => (*reason, message.clone()),
+        ReconcileOutcome::Planned(_) => (reason::PROGRESSING, capability.awaits.into()),
+        ReconcileOutcome::Stalled { reason, .. } => (*reason, "what was there before is left as it is".into()),
+        ReconcileOutcome::Waiting { reason, message } => (*reason, message.clone()),
     };
     ConditionUpdate {
         kind: capability.condition,

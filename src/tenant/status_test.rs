@@ -17,16 +17,16 @@ fn valid() -> ValidTenant {
     acme(json!({"workloads": [{"name": "web", "image": "web:1"}]}), json!({}))
 }
 
-fn unavailable(stuck: bool) -> Verdict {
+fn unavailable(stuck: bool) -> ReconcileOutcome {
     let message = "1 of 3 pods are available".to_string();
-    Verdict::Planned(Progress::Workloads(Unavailable {
+    ReconcileOutcome::Planned(Progress::Workloads(Unavailable {
         workload: "web".into(),
         message,
         stuck,
     }))
 }
 
-fn reported(verdict: &Verdict, valid: Option<&ValidTenant>) -> TenantStatus {
+fn reported(verdict: &ReconcileOutcome, valid: Option<&ValidTenant>) -> TenantStatus {
     let mut tenant = tenant(json!({}));
     tenant.metadata.generation = Some(4);
     status(
@@ -64,7 +64,7 @@ fn namespaces_that_answer_for_others_hosts_are_told_of() {
             );
         }
     }
-    let status = reported(&Verdict::Planned(Progress::Complete), Some(&valid));
+    let status = reported(&ReconcileOutcome::Planned(Progress::Complete), Some(&valid));
     assert_eq!(said(&status, kind::NAMESPACES_READY), ("True", reason::CAPTURES_NAMES));
     assert_eq!(said(&status, kind::READY), ("True", reason::READY), "all else goes on");
 }
@@ -77,21 +77,21 @@ fn condition_of<'a>(
     found.expect(kind)
 }
 
-fn all_verdicts() -> Vec<Verdict> {
+fn all_verdicts() -> Vec<ReconcileOutcome> {
     vec![
-        Verdict::Planned(Progress::Complete),
-        Verdict::Planned(Progress::Namespaces("the quota is not enforced yet".into())),
+        ReconcileOutcome::Planned(Progress::Complete),
+        ReconcileOutcome::Planned(Progress::Namespaces("the quota is not enforced yet".into())),
         unavailable(false),
         unavailable(true),
-        Verdict::Stalled {
+        ReconcileOutcome::Stalled {
             reason: reason::INVALID_SPEC,
             message: "spec.quota.pods: is wrong".into(),
         },
-        Verdict::Stalled {
+        ReconcileOutcome::Stalled {
             reason: reason::TIER_NOT_FOUND,
             message: "spec.tier: none".into(),
         },
-        Verdict::Waiting {
+        ReconcileOutcome::Waiting {
             reason: reason::TERMINATING,
             message: "3 pods have to end".into(),
         },
@@ -101,7 +101,7 @@ fn all_verdicts() -> Vec<Verdict> {
 #[test]
 fn conditions_for_each_verdict() {
     let valid = valid();
-    let conditions = |verdict: &Verdict, of: Option<&ValidTenant>| {
+    let conditions = |verdict: &ReconcileOutcome, of: Option<&ValidTenant>| {
         let status = reported(verdict, of);
         [
             kind::READY,
@@ -118,12 +118,12 @@ fn conditions_for_each_verdict() {
     let some = Some(&valid);
     for (verdict, of, expected) in [
         (
-            Verdict::Planned(Progress::Complete),
+            ReconcileOutcome::Planned(Progress::Complete),
             some,
             ["True Ready", "False Idle", "False Idle", "True Ready", "True Ready"],
         ),
         (
-            Verdict::Planned(Progress::Namespaces("x".into())),
+            ReconcileOutcome::Planned(Progress::Namespaces("x".into())),
             some,
             [
                 "False Progressing",
@@ -156,7 +156,7 @@ fn conditions_for_each_verdict() {
             ],
         ),
         (
-            Verdict::Stalled {
+            ReconcileOutcome::Stalled {
                 reason: reason::INVALID_SPEC,
                 message: "x".into(),
             },
@@ -170,7 +170,7 @@ fn conditions_for_each_verdict() {
             ],
         ),
         (
-            Verdict::Waiting {
+            ReconcileOutcome::Waiting {
                 reason: reason::DRAIN_BLOCKED,
                 message: "x".into(),
             },
@@ -189,7 +189,7 @@ fn conditions_for_each_verdict() {
     let mut suspended = valid.clone();
     suspended.core.suspend = true;
     assert_eq!(
-        conditions(&Verdict::Planned(Progress::Complete), Some(&suspended)),
+        conditions(&ReconcileOutcome::Planned(Progress::Complete), Some(&suspended)),
         [
             "True Suspended",
             "False Idle",
@@ -205,7 +205,7 @@ fn conditions_for_each_verdict() {
         clean_since: None,
     });
     assert_eq!(
-        conditions(&Verdict::Planned(Progress::Complete), Some(&quarantined)),
+        conditions(&ReconcileOutcome::Planned(Progress::Complete), Some(&quarantined)),
         [
             "False Quarantined",
             "False Idle",
@@ -217,7 +217,7 @@ fn conditions_for_each_verdict() {
     let mut idle = valid.clone();
     idle.workloads.clear();
     assert_eq!(
-        conditions(&Verdict::Planned(Progress::Complete), Some(&idle))[4],
+        conditions(&ReconcileOutcome::Planned(Progress::Complete), Some(&idle))[4],
         "True NoWorkloads"
     );
 }
@@ -254,7 +254,7 @@ fn kstatus_can_always_tell() {
 #[test]
 fn the_time_of_a_transition_is_kept_while_the_status_is() {
     let (valid, mut tenant) = (valid(), tenant(json!({})));
-    let mut report = |verdict: &Verdict, now: &str| {
+    let mut report = |verdict: &ReconcileOutcome, now: &str| {
         let new = status(
             &tenant,
             verdict,
@@ -274,7 +274,10 @@ fn the_time_of_a_transition_is_kept_while_the_status_is() {
             .find(|c| c.type_ == kind)
             .map(|c| c.last_transition_time.0)
     };
-    let first = report(&Verdict::Planned(Progress::Namespaces("x".into())), "10:00:00.7");
+    let first = report(
+        &ReconcileOutcome::Planned(Progress::Namespaces("x".into())),
+        "10:00:00.7",
+    );
     assert_eq!(time(&first, kind::READY), Some(at("10:00:00")), "whole seconds");
     let second = report(&unavailable(false), "10:00:05");
     assert_eq!(
@@ -283,7 +286,7 @@ fn the_time_of_a_transition_is_kept_while_the_status_is() {
         "another reason is no transition"
     );
     assert_eq!(time(&second, kind::NAMESPACES_READY), Some(at("10:00:05")));
-    let third = report(&Verdict::Planned(Progress::Complete), "10:00:09");
+    let third = report(&ReconcileOutcome::Planned(Progress::Complete), "10:00:09");
     assert_eq!(time(&third, kind::READY), Some(at("10:00:09")));
     assert_eq!(time(&third, kind::NAMESPACES_READY), Some(at("10:00:05")));
     assert_eq!(time(&third, kind::STALLED), Some(at("10:00:00")));
@@ -293,7 +296,7 @@ fn the_time_of_a_transition_is_kept_while_the_status_is() {
 fn a_message_is_cut_between_characters() {
     let message = format!("a{}", "ü".repeat(10_000));
     let status = reported(
-        &Verdict::Stalled {
+        &ReconcileOutcome::Stalled {
             reason: reason::INVALID_SPEC,
             message,
         },
@@ -317,7 +320,7 @@ fn an_id_is_recorded_with_the_first_namespace() {
         let namespaces = namespaces.iter().map(ToString::to_string).collect();
         status(
             tenant,
-            &Verdict::Planned(Progress::Complete),
+            &ReconcileOutcome::Planned(Progress::Complete),
             of,
             Seen::default(),
             namespaces,
@@ -343,10 +346,10 @@ fn an_id_is_recorded_with_the_first_namespace() {
 #[test]
 fn what_it_last_amounted_to_stands_while_the_spec_makes_no_sense() {
     let mut tenant = tenant(json!({}));
-    let good = reported(&Verdict::Planned(Progress::Complete), Some(&valid()));
+    let good = reported(&ReconcileOutcome::Planned(Progress::Complete), Some(&valid()));
     assert_eq!(good.effective.as_ref().expect("effective").workloads, ["web"]);
     tenant.status = Some(good.clone());
-    let verdict = Verdict::Stalled {
+    let verdict = ReconcileOutcome::Stalled {
         reason: reason::INVALID_SPEC,
         message: "x".into(),
     };
@@ -441,7 +444,7 @@ fn what_passes_through_the_gateway_is_usage_too() {
     let told = |valid: &ValidTenant, new: Option<i64>| {
         let mut tenant = tenant(json!({}));
         tenant.status = Some(with(usage(Some(7), "10:00:00")));
-        let verdict = Verdict::Planned(Progress::Complete);
+        let verdict = ReconcileOutcome::Planned(Progress::Complete);
         let new = usage(new, "10:01:00");
         let now = status(
             &tenant,
@@ -457,7 +460,7 @@ fn what_passes_through_the_gateway_is_usage_too() {
             .map(|gateway| gateway.requests)
     };
     let led_to = ValidTenant {
-        gateway: Some(crate::gateway::way::ValidGateway::default()),
+        gateway: Some(crate::gateway::config::ValidGateway::default()),
         ..valid()
     };
     assert_eq!(told(&led_to, None), Some(7));
@@ -468,7 +471,7 @@ fn what_passes_through_the_gateway_is_usage_too() {
 #[test]
 fn anything_else_that_changed_is_written_at_once() {
     let (valid, tenant) = (valid(), tenant(json!({})));
-    let report = |verdict: &Verdict, namespaces: &[&str], now: &str| {
+    let report = |verdict: &ReconcileOutcome, namespaces: &[&str], now: &str| {
         let namespaces = namespaces.iter().map(ToString::to_string).collect();
         status(
             &tenant,
@@ -480,7 +483,7 @@ fn anything_else_that_changed_is_written_at_once() {
             at(now),
         )
     };
-    let complete = Verdict::Planned(Progress::Complete);
+    let complete = ReconcileOutcome::Planned(Progress::Complete);
     let old = report(&complete, &["acme"], "10:00:00");
     let mut again = tenant.clone();
     again.status = Some(old.clone());
@@ -600,7 +603,7 @@ fn the_largest_status_fits_many_times_over() {
         })
         .collect();
     let namespaces = (0..33).map(|i| label("n", i)).collect();
-    let verdict = Verdict::Stalled {
+    let verdict = ReconcileOutcome::Stalled {
         reason: reason::INVALID_SPEC,
         message: "x".repeat(1_000_000),
     };
@@ -620,7 +623,7 @@ fn the_largest_status_fits_many_times_over() {
 #[test]
 fn the_view_is_marked_and_shows_no_more_than_the_status() {
     let (valid, tenant) = (valid(), tenant(json!({"displayName": "Acme"})));
-    let status = reported(&Verdict::Planned(Progress::Complete), Some(&valid));
+    let status = reported(&ReconcileOutcome::Planned(Progress::Complete), Some(&valid));
     let view = view_object(&valid.core.owner, view(&tenant, &status));
     assert_eq!(
         (view.metadata.name.as_deref(), view.metadata.namespace.as_deref()),
@@ -640,7 +643,7 @@ fn the_view_is_marked_and_shows_no_more_than_the_status() {
 mod database {
     use super::*;
     use crate::api::{DatabaseStatus, DatabaseUsage};
-    use crate::database::tend::Outcome;
+    use crate::database::pass::Outcome;
 
     fn with_database(suspend: bool) -> ValidTenant {
         let spec = json!({"database": {}, "suspend": suspend, "workloads": [{"name": "web", "image": "web:1"}]});
@@ -667,7 +670,7 @@ mod database {
         }
     }
 
-    fn reported(verdict: &Verdict, valid: &ValidTenant, data: Option<&Outcome>) -> TenantStatus {
+    fn reported(verdict: &ReconcileOutcome, valid: &ValidTenant, data: Option<&Outcome>) -> TenantStatus {
         let namespaces = vec!["acme".into()];
         let usage = Usage::default();
         status(
@@ -687,7 +690,11 @@ mod database {
     #[test]
     fn readiness_follows_the_database() {
         let valid = with_database(false);
-        let good = reported(&Verdict::Planned(Progress::Complete), &valid, Some(&outcome(None)));
+        let good = reported(
+            &ReconcileOutcome::Planned(Progress::Complete),
+            &valid,
+            Some(&outcome(None)),
+        );
         assert_eq!(said(&good, kind::DATABASE_READY), ("True", reason::READY));
         assert_eq!(good.database.as_ref().expect("a place").server, "pg-1");
         assert_eq!(
@@ -696,7 +703,7 @@ mod database {
         );
 
         let data = outcome(Some(("ServerUnreachable", false)));
-        let away = Verdict::Planned(Progress::Part {
+        let away = ReconcileOutcome::Planned(Progress::Part {
             capability: &crate::database::CAPABILITY,
             state: data.state.clone(),
             unseen: None,
@@ -712,7 +719,7 @@ mod database {
     #[test]
     fn what_somebody_must_mend_is_stalled() {
         let (valid, data) = (with_database(false), outcome(Some(("NoServer", true))));
-        let verdict = Verdict::Planned(Progress::Part {
+        let verdict = ReconcileOutcome::Planned(Progress::Part {
             capability: &crate::database::CAPABILITY,
             state: data.state.clone(),
             unseen: Some(Note::new(reason::PROGRESSING, "they come later")),
@@ -733,14 +740,18 @@ mod database {
     #[test]
     fn the_suspended_are_let_in_nowhere() {
         let valid = with_database(true);
-        let status = reported(&Verdict::Planned(Progress::Complete), &valid, Some(&outcome(None)));
+        let status = reported(
+            &ReconcileOutcome::Planned(Progress::Complete),
+            &valid,
+            Some(&outcome(None)),
+        );
         assert_eq!(said(&status, kind::DATABASE_READY), ("False", reason::SUSPENDED));
         assert_eq!(said(&status, kind::READY), ("True", reason::SUSPENDED));
     }
 
     #[test]
     fn who_has_none_hears_nothing_of_it() {
-        let status = reported(&Verdict::Planned(Progress::Complete), &super::valid(), None);
+        let status = reported(&ReconcileOutcome::Planned(Progress::Complete), &super::valid(), None);
         assert!(
             status
                 .conditions
@@ -761,7 +772,7 @@ fn keys_of_its_own_are_told_of_by_their_ids_and_a_loss_by_a_condition() {
             credentials,
             ..Seen::default()
         };
-        let verdict = Verdict::Planned(progress);
+        let verdict = ReconcileOutcome::Planned(progress);
         status(
             &tenant,
             &verdict,

@@ -10,7 +10,7 @@ use crate::api::{OwnerRole, Tenant, TenantTier, unread_in};
 use crate::capability::Quarantine;
 use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer};
 use crate::database::{Databases, release};
-use crate::gateway::way::{CUT_OFF, SUSPENDED};
+use crate::gateway::config::{CUT_OFF, SUSPENDED};
 use crate::names;
 use k8s_openapi::api::rbac::v1::Subject;
 use serde_json::{Value, json};

@@ -72,7 +72,7 @@ fn nobody_comes_in_without_the_credentials_that_are_asked_for() {
                     way.gateway
                         .routes
                         .iter()
-                        .any(|route| route.admits == crate::gateway::way::Admits::Everybody)
+                        .any(|route| route.admits == crate::gateway::config::Admits::Everybody)
                         || refuses,
                 ),
             };
@@ -207,7 +207,7 @@ fn where_tokens_cannot_be_checked_nobody_comes_in_by_them() {
         ("login", json!({"inline": r#"{"keys":[]}"#})),
     ] {
         let written = with(issuer, jwks);
-        let fields: Vec<&str> = written.unmet.iter().map(|cannot| cannot.field.as_str()).collect();
+        let fields: Vec<&str> = written.unsupported.iter().map(|cannot| cannot.field.as_str()).collect();
         assert_eq!(fields, ["spec.gateway.authentication.jwt.jwks"], "{issuer}");
         let rules = rules(&written);
         let of = |class: &str| {
@@ -224,7 +224,7 @@ fn where_tokens_cannot_be_checked_nobody_comes_in_by_them() {
         assert!(config(of("-key")[0], "mocking").is_none(), "keys open as ever");
     }
     let good = with("login", json!({"inline": cases::ONE_KEY}));
-    assert_eq!(good.unmet, [], "an issuer may be any word where its key is given");
+    assert_eq!(good.unsupported, [], "an issuer may be any word where its key is given");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn another_limit_is_another_group_and_the_same_the_same() {
 #[test]
 fn several_windows_are_counted_together_only_where_apisix_can() {
     let one = write(&way(&named("limits_of_one_route")), &to());
-    assert_eq!(one.unmet, []);
+    assert_eq!(one.unsupported, []);
     let counted = shared(&one);
     let rules = config(&counted, "limit-count").expect("limits")["rules"]
         .as_array()
@@ -293,7 +293,7 @@ fn several_windows_are_counted_together_only_where_apisix_can() {
     );
 
     let several = write(&way(&named("limits_of_several_routes")), &to());
-    let fields: Vec<&str> = several.unmet.iter().map(|cannot| cannot.field.as_str()).collect();
+    let fields: Vec<&str> = several.unsupported.iter().map(|cannot| cannot.field.as_str()).collect();
     assert_eq!(fields, ["spec.gateway.rateLimits"]);
     assert_eq!(
         config(&shared(&several), "limit-count").expect("a limit")["time_window"],
@@ -320,7 +320,11 @@ fn fewer_requests_under_way_than_routes_are_said_to_be_too_few() {
     for (most, cannot) in [(2, 1), (3, 0)] {
         let mut case = named("concurrency");
         case.spec["gateway"]["concurrentRequests"] = json!(most);
-        assert_eq!(write(&way(&case), &to()).unmet.len(), cannot, "{most} for three routes");
+        assert_eq!(
+            write(&way(&case), &to()).unsupported.len(),
+            cannot,
+            "{most} for three routes"
+        );
     }
 }
 

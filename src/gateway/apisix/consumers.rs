@@ -4,7 +4,7 @@ use super::object;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
 use crate::gateway::class::{self, Class};
-use crate::gateway::way::{Key, Way};
+use crate::gateway::config::{GatewayConfig, Key};
 use crate::names;
 use serde_json::json;
 
@@ -15,13 +15,13 @@ fn consumers_of(key: &Key) -> [String; 2] {
 }
 
 /// How APISIX calls them. No namespace has an underscore in its name, so that no two tenants' are the same.
-pub fn users(way: &Way, key: &Key) -> [String; 2] {
+pub fn users(way: &GatewayConfig, key: &Key) -> [String; 2] {
     consumers_of(key).map(|name| format!("{}_{name}", way.owner.tenant))
 }
 
 /// Both are always there: the ingress controller forgets a consumer when it is deleted, not when its Secret is. Where no key opens, the Secret
 /// holds what nobody was told.
-pub fn consumers(way: &Way, to: &Attachment) -> Vec<Desired> {
+pub fn consumers(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let asks = class::routes(way).any(|(class, _)| matches!(class, Class::Key { .. }));
     let keys = way.gateway.keys.iter().filter(|_| asks);
     keys.flat_map(|key| consumers_of(key).into_iter().zip(names::api_key_secrets(key.slot)))

@@ -1,11 +1,11 @@
 //! A tenant's public keys, which the gateway answers with itself.
 
 use super::{plugin, routes};
+use crate::gateway::config::{Entry, GatewayConfig};
 use crate::gateway::key_set;
-use crate::gateway::way::{Entry, Way};
 use serde_json::{Value, json};
 
-pub fn http(way: &Way, entry: &Entry) -> Option<Value> {
+pub fn http(way: &GatewayConfig, entry: &Entry) -> Option<Value> {
     let (path, set) = (key_set::path(way, entry)?, way.key_set.as_ref()?);
     // APISIX has no route to nowhere.
     let route = way.gateway.routes.first()?;

@@ -5,7 +5,7 @@ use super::routes::Rule;
 use super::{NAME, object, plugin};
 use crate::api::{RateLimit, RateLimitUnit};
 use crate::cluster::{Desired, Kind};
-use crate::gateway::way::{Unmet, Way, divided};
+use crate::gateway::config::{GatewayConfig, Unsupported, divided};
 use crate::gateway::{Attachment, Redis};
 use crate::names;
 use serde_json::{Value, json};
@@ -22,13 +22,13 @@ pub struct Limits {
     redis: Option<Redis>,
 }
 
-pub fn of(way: &Way, to: &Attachment, rules: &[Rule], unmet: &mut Vec<Unmet>) -> Limits {
+pub fn of(way: &GatewayConfig, to: &Attachment, rules: &[Rule], unsupported: &mut Vec<Unsupported>) -> Limits {
     let open: Vec<&Rule> = rules.iter().filter(|rule| rule.barred.is_none()).collect();
     let redis = to.redis.clone();
     let connections = connections(way, &open);
-    unmet.extend(too_few(way, open.len()));
+    unsupported.extend(too_few(way, open.len()));
     let mut plugins = Vec::new();
-    let (bucket, windows) = split(way, open.len(), unmet);
+    let (bucket, windows) = split(way, open.len(), unsupported);
     let retry_after = match windows.as_slice() {
         [] => "1".to_string(),
         [_] => "${sent_http_x_ratelimit_reset ?? 1}".into(),
@@ -57,7 +57,7 @@ impl Limits {
     }
 
     /// What is the same for all routes.
-    pub fn config(&self, way: &Way, to: &Attachment) -> Option<Desired> {
+    pub fn config(&self, way: &GatewayConfig, to: &Attachment) -> Option<Desired> {
         let spec = json!({"plugins": self.plugins});
         self.has_config()
             .then(|| object(way, to, Kind::ApisixPluginConfig, NAME, spec))
@@ -81,8 +81,12 @@ impl Limits {
 }
 
 /// What goes into a leaky bucket and what is counted, the shortest window first; and what is neither.
-fn split<'a>(way: &'a Way, routes: usize, unmet: &mut Vec<Unmet>) -> (Option<&'a RateLimit>, Vec<&'a RateLimit>) {
-    let mut cannot = |field: &'static str, message: String| unmet.push(Unmet::unsupported(field, message));
+fn split<'a>(
+    way: &'a GatewayConfig,
+    routes: usize,
+    unsupported: &mut Vec<Unsupported>,
+) -> (Option<&'a RateLimit>, Vec<&'a RateLimit>) {
+    let mut cannot = |field: &'static str, message: String| unsupported.push(Unsupported::feature(field, message));
     let (mut bucket, mut windows) = (None, Vec::new());
     for limit in &way.gateway.rate_limits {
         let unit = limit.unit.as_str();
@@ -118,7 +122,7 @@ fn split<'a>(way: &'a Way, routes: usize, unmet: &mut Vec<Unmet>) -> (Option<&'a
     (bucket, windows)
 }
 
-fn count(way: &Way, windows: &[&RateLimit], redis: Option<&Redis>) -> Option<Value> {
+fn count(way: &GatewayConfig, windows: &[&RateLimit], redis: Option<&Redis>) -> Option<Value> {
     let mut config = json!({"rejected_code": 429, "show_limit_quota_header": true});
     counted_by(&mut config, redis);
     match windows {
@@ -173,19 +177,19 @@ fn counted_by(config: &mut Value, redis: Option<&Redis>) {
 }
 
 /// Whether there are fewer requests to be under way than routes, each of which must let one through.
-fn too_few(way: &Way, routes: usize) -> Option<Unmet> {
+fn too_few(way: &GatewayConfig, routes: usize) -> Option<Unsupported> {
     let most = way.gateway.concurrent_requests?;
     let is_enough = usize::try_from(most).is_ok_and(|most| most >= routes);
     (!is_enough).then(|| {
         let message =
             format!("APISIX counts for each route apart: with {routes} of them {routes} may be under way, not {most}");
-        Unmet::unsupported("spec.gateway.concurrentRequests", message)
+        Unsupported::feature("spec.gateway.concurrentRequests", message)
     })
 }
 
 /// The bounds divided by the routes that they are for: together these do not exceed them. A request that is under way has one connection to the workload, and
 /// none waits for another's.
-fn connections(way: &Way, open: &[&Rule]) -> Vec<(Rule, i64)> {
+fn connections(way: &GatewayConfig, open: &[&Rule]) -> Vec<(Rule, i64)> {
     let of_rule = |rule: &&Rule| {
         let all = way.gateway.concurrent_requests.map(|most| divided(most, open.len()));
         let backend = rule.backend.as_ref()?;

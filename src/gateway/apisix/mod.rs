@@ -13,7 +13,7 @@ mod tls;
 mod tokens;
 mod upstreams;
 
-use super::way::{State, Way};
+use super::config::{GatewayConfig, State};
 use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Kind, metadata};
 use serde_json::{Value, json};
@@ -32,15 +32,15 @@ const NAME: &str = "tenant";
 const VERSION: &str = "apisix.apache.org/v2";
 
 /// A tenant's way in.
-pub fn write(way: &Way, to: &Attachment) -> Written {
-    let mut unmet = Vec::new();
+pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
+    let mut unsupported = Vec::new();
     let mut objects = certificates::requests(way);
     objects.extend(tls::secrets(way, to));
     if let State::Open = way.state {
-        let tokens = tokens::plugin(way, &mut unmet);
-        let rules = routes::rules(way, tokens.is_some(), &mut unmet);
-        let limits = limits::of(way, to, &rules, &mut unmet);
-        objects.extend(upstreams::upstreams(way, to, &mut unmet));
+        let tokens = tokens::plugin(way, &mut unsupported);
+        let rules = routes::rules(way, tokens.is_some(), &mut unsupported);
+        let limits = limits::of(way, to, &rules, &mut unsupported);
+        objects.extend(upstreams::upstreams(way, to, &mut unsupported));
         objects.extend(limits.config(way, to));
         objects.extend(consumers::consumers(way, to));
         objects.extend(routes::open(way, to, &rules, &limits, tokens.as_ref()));
@@ -48,13 +48,13 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
         objects.extend(upstreams::applications(way, to));
         objects.extend(routes::closed(way, to));
     }
-    Written { objects, unmet }
+    Written { objects, unsupported }
 }
 
 pub use routes::shut;
 
 /// An object in the tenant's first namespace, for the ingress controller of this class.
-fn object(way: &Way, to: &Attachment, kind: Kind, name: &str, mut spec: Value) -> Desired {
+fn object(way: &GatewayConfig, to: &Attachment, kind: Kind, name: &str, mut spec: Value) -> Desired {
     if !to.name.is_empty() {
         spec["ingressClassName"] = json!(to.name);
     }

@@ -6,7 +6,9 @@ use crate::api::{HttpMethod, PathType};
 use crate::cluster::{Desired, Kind, Live};
 use crate::gateway::Attachment;
 use crate::gateway::class::{self, Class};
-use crate::gateway::way::{API_KEY, Backend, Entry, Route, State, TENANT_CLIENT, TENANT_ID, Unmet, Way};
+use crate::gateway::config::{
+    API_KEY, Backend, Entry, GatewayConfig, Route, State, TENANT_CLIENT, TENANT_ID, Unsupported,
+};
 use serde_json::{Value, json};
 
 /// The plugin that answers by itself.
@@ -27,7 +29,7 @@ pub struct Rule {
 }
 
 /// What there is at each entry, the most specific first.
-pub fn rules(way: &Way, reads_tokens: bool, unmet: &mut Vec<Unmet>) -> Vec<Rule> {
+pub fn rules(way: &GatewayConfig, reads_tokens: bool, unsupported: &mut Vec<Unsupported>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for entry in 0..way.entries.len() {
         for (class, route) in class::routes(way) {
@@ -39,12 +41,12 @@ pub fn rules(way: &Way, reads_tokens: bool, unmet: &mut Vec<Unmet>) -> Vec<Rule>
         }
     }
     let starred = way.gateway.routes.iter().filter(|route| route.path.value.contains('*'));
-    unmet.extend(starred.map(|route| {
+    unsupported.extend(starred.map(|route| {
         let message = format!(
             "{}: APISIX takes * for anything at all, so that this route and all that begins like it are answered 503",
             route.path.value
         );
-        Unmet::unsupported("spec.gateway.routes[].path", message)
+        Unsupported::feature("spec.gateway.routes[].path", message)
     }));
     rules
 }
@@ -132,7 +134,13 @@ fn below(path: &str) -> Vec<String> {
     }
 }
 
-pub fn open(way: &Way, to: &Attachment, rules: &[Rule], limits: &Limits, tokens: Option<&Value>) -> Vec<Desired> {
+pub fn open(
+    way: &GatewayConfig,
+    to: &Attachment,
+    rules: &[Rule],
+    limits: &Limits,
+    tokens: Option<&Value>,
+) -> Vec<Desired> {
     let of_entry = |(i, entry): (usize, &Entry)| {
         let rules = rules.iter().filter(|rule| rule.entry == i);
         let rules = rules.map(|rule| http(way, entry, rule, limits, tokens));
@@ -161,7 +169,7 @@ pub fn shut(live: &Live, why: &str) -> Option<Desired> {
 }
 
 /// Answers everything that comes by any entry.
-pub fn closed(way: &Way, to: &Attachment) -> Vec<Desired> {
+pub fn closed(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let State::Closed(why) = way.state else {
         return Vec::new();
     };
@@ -188,12 +196,12 @@ pub fn closed(way: &Way, to: &Attachment) -> Vec<Desired> {
     way.entries.iter().map(of_entry).collect()
 }
 
-fn route(way: &Way, to: &Attachment, entry: &Entry, http: &[Value]) -> Desired {
+fn route(way: &GatewayConfig, to: &Attachment, entry: &Entry, http: &[Value]) -> Desired {
     let name = format!("{NAME}-{}", entry.as_str());
     object(way, to, Kind::ApisixRoute, &name, json!({"http": http}))
 }
 
-fn http(way: &Way, entry: &Entry, rule: &Rule, limits: &Limits, tokens: Option<&Value>) -> Value {
+fn http(way: &GatewayConfig, entry: &Entry, rule: &Rule, limits: &Limits, tokens: Option<&Value>) -> Value {
     let mut match_ = json!({"hosts": entry.hosts(), "paths": rule.paths(entry)});
     if !rule.methods.is_empty() {
         let methods: Vec<&str> = rule.methods.iter().map(|method| method.as_str()).collect();
@@ -247,7 +255,7 @@ pub fn lead_to(http: &mut Value, backend: Option<&Backend>) {
 }
 
 /// Tells the workload whose request it has, and takes off the path what told the tenant.
-fn rewrite(way: &Way, entry: &Entry) -> Value {
+fn rewrite(way: &GatewayConfig, entry: &Entry) -> Value {
     let set: serde_json::Map<String, Value> = way
         .context()
         .map(|(name, value)| (name.to_string(), json!(value)))

@@ -2,10 +2,10 @@
 
 use super::{consumers, plugin, routes};
 use crate::gateway::class::Class;
-use crate::gateway::way::{API_KEY, TENANT_CLIENT, Way, Whom};
+use crate::gateway::config::{API_KEY, GatewayConfig, TENANT_CLIENT, Whom};
 use serde_json::{Value, json};
 
-pub fn plugins(way: &Way, class: &Class, tokens: Option<&Value>) -> Vec<Value> {
+pub fn plugins(way: &GatewayConfig, class: &Class, tokens: Option<&Value>) -> Vec<Value> {
     match class {
         Class::Open => Vec::new(),
         Class::Key { whom, .. } => key(way, whom),
@@ -13,7 +13,7 @@ pub fn plugins(way: &Way, class: &Class, tokens: Option<&Value>) -> Vec<Value> {
     }
 }
 
-fn token(way: &Way, whom: &Whom, tokens: &Value) -> Vec<Value> {
+fn token(way: &GatewayConfig, whom: &Whom, tokens: &Value) -> Vec<Value> {
     let asked = plugin("openid-connect", super::tokens::of(way, tokens, whom));
     match whom {
         Whom::All | Whom::AnyOf(_) => vec![asked],
@@ -22,7 +22,7 @@ fn token(way: &Way, whom: &Whom, tokens: &Value) -> Vec<Value> {
 }
 
 /// A key opens wherever APISIX asks for one; which tenant's it must be is said by name.
-fn key(way: &Way, whom: &Whom) -> Vec<Value> {
+fn key(way: &GatewayConfig, whom: &Whom) -> Vec<Value> {
     let asked = plugin("key-auth", json!({"header": API_KEY, "hide_credentials": true}));
     let keys = way.gateway.keys.iter();
     let fitting = keys.filter(|key| whom.includes(&key.roles));

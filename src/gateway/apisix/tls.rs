@@ -3,11 +3,11 @@
 use super::{NAME, object};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::way::Way;
+use crate::gateway::config::GatewayConfig;
 use crate::names;
 use serde_json::json;
 
-pub fn secrets(way: &Way, to: &Attachment) -> Vec<Desired> {
+pub fn secrets(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let of = |certificate: &crate::gateway::certificates::Certificate| {
         // No host is in two of them.
         let first = certificate.hosts.first().map(String::as_str).unwrap_or_default();

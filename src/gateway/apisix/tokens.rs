@@ -2,11 +2,11 @@
 //! check the claims of such a token either, and so refuses the route as a whole.
 
 use super::jwk;
-use crate::gateway::way::{Unmet, Way, Whom};
+use crate::gateway::config::{GatewayConfig, Unsupported, Whom};
 use serde_json::{Value, json};
 
 /// What is the same for all routes; None where there are no tokens, or none that this gateway can check.
-pub fn plugin(way: &Way, unmet: &mut Vec<Unmet>) -> Option<Value> {
+pub fn plugin(way: &GatewayConfig, unsupported: &mut Vec<Unsupported>) -> Option<Value> {
     let jwt = way.gateway.jwt.as_ref()?;
     let is_url = jwt.issuer.starts_with("https://");
     let issuer = jwt.issuer.trim_end_matches('/');
@@ -50,14 +50,14 @@ pub fn plugin(way: &Way, unmet: &mut Vec<Unmet>) -> Option<Value> {
         Ok(()) => Some(plugin),
         Err(message) => {
             let message = format!("{message}; routes that ask for tokens are answered 503");
-            unmet.push(Unmet::unsupported("spec.gateway.authentication.jwt.jwks", message));
+            unsupported.push(Unsupported::feature("spec.gateway.authentication.jwt.jwks", message));
             None
         }
     }
 }
 
 /// The same, for whose token says that it is this tenant's and, where roles are asked for, that it has one of them.
-pub fn of(way: &Way, plugin: &Value, whom: &Whom) -> Value {
+pub fn of(way: &GatewayConfig, plugin: &Value, whom: &Whom) -> Value {
     let Some(jwt) = &way.gateway.jwt else {
         return plugin.clone();
     };

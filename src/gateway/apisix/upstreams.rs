@@ -5,7 +5,7 @@ use super::object;
 use crate::api::LoadBalancing;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::way::{Backend, Unmet, ValidTraffic, Way};
+use crate::gateway::config::{Backend, GatewayConfig, Unsupported, ValidTraffic};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,10 +15,10 @@ pub const NOWHERE: &str = "nowhere.invalid";
 /// What APISIX counts to at most.
 const MOST_FAILURES: i32 = 254;
 
-pub fn upstreams(way: &Way, to: &Attachment, unmet: &mut Vec<Unmet>) -> Vec<Desired> {
+pub fn upstreams(way: &GatewayConfig, to: &Attachment, unsupported: &mut Vec<Unsupported>) -> Vec<Desired> {
     let spec = spec(&way.gateway.traffic);
-    unmet.extend(cannot(&way.gateway.traffic));
-    unmet.extend(cannot_choose(way));
+    unsupported.extend(cannot(&way.gateway.traffic));
+    unsupported.extend(cannot_choose(way));
     let mut upstreams = applications(way, to);
     if spec != json!({}) {
         let own = way.backends().filter(|backend| backend.namespace.is_none());
@@ -30,7 +30,7 @@ pub fn upstreams(way: &Way, to: &Attachment, unmet: &mut Vec<Unmet>) -> Vec<Desi
 }
 
 /// Where the shared applications are. APISIX finds a Service of another namespace by its name in the DNS.
-pub fn applications(way: &Way, to: &Attachment) -> Vec<Desired> {
+pub fn applications(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let mut specs = BTreeMap::new();
     for backend in way.backends() {
         let Some(namespace) = &backend.namespace else { continue };
@@ -62,7 +62,7 @@ pub fn name(backend: &Backend) -> String {
 }
 
 /// What is said of pods and does not hold for those of shared applications.
-fn cannot_choose(way: &Way) -> Vec<Unmet> {
+fn cannot_choose(way: &GatewayConfig) -> Vec<Unsupported> {
     let traffic = &way.gateway.traffic;
     let asked = [
         ("spec.gateway.traffic.loadBalancing", traffic.load_balancing.is_some()),
@@ -74,7 +74,7 @@ fn cannot_choose(way: &Way) -> Vec<Unmet> {
             "APISIX reaches {} by its Service, which chooses the pod itself: this holds for workloads only",
             backend.service
         );
-        Unmet::unsupported(field, message)
+        Unsupported::feature(field, message)
     };
     let asked = asked.into_iter().filter(|(_, is_asked)| *is_asked);
     asked.filter_map(|(field, _)| Some(say((field, shared?)))).collect()
@@ -129,9 +129,9 @@ pub fn seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
-fn cannot(traffic: &ValidTraffic) -> Vec<Unmet> {
+fn cannot(traffic: &ValidTraffic) -> Vec<Unsupported> {
     let mut cannot = Vec::new();
-    let mut say = |field: &'static str, message: String| cannot.push(Unmet::unsupported(field, message));
+    let mut say = |field: &'static str, message: String| cannot.push(Unsupported::feature(field, message));
     if let Some(time) = traffic.request_timeout {
         let message = format!(
             "APISIX bounds how long the workload may say nothing, not the answer as a whole: one that comes drop by drop may take longer than {}s",

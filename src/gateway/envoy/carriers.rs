@@ -7,7 +7,7 @@ use crate::api::{Jwks, JwtAuthentication};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
 use crate::gateway::class::{self, Class};
-use crate::gateway::way::{State, Way};
+use crate::gateway::config::{GatewayConfig, State};
 use crate::names;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ const CLASS: &str = "carried-";
 /// Where they are, below which nobody is.
 const PATH: &str = "/.well-known/tenant-operator";
 
-pub fn objects(way: &Way, to: &Attachment) -> Vec<Desired> {
+pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let asks = class::routes(way).any(|(class, _)| matches!(class, Class::Token { .. }));
     let jwt = way.gateway.jwt.as_ref();
     let jwt = jwt.filter(|_| asks && way.state == State::Open);
@@ -27,7 +27,7 @@ pub fn objects(way: &Way, to: &Attachment) -> Vec<Desired> {
         .collect()
 }
 
-fn carriers(way: &Way, to: &Attachment, jwt: &JwtAuthentication, set: &str) -> Vec<Desired> {
+fn carriers(way: &GatewayConfig, to: &Attachment, jwt: &JwtAuthentication, set: &str) -> Vec<Desired> {
     // The same set is called the same, whether it comes or goes.
     let digest = &names::digest(set.as_bytes())[..16];
     let class = format!("{CLASS}{digest}");

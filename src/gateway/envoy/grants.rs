@@ -2,13 +2,13 @@
 
 use super::ROUTES;
 use crate::cluster::{Desired, Kind, metadata};
-use crate::gateway::way::Way;
+use crate::gateway::config::GatewayConfig;
 use crate::names;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Those that the tenant's routes need; a tenant that is closed keeps them.
-pub fn grants(way: &Way) -> Vec<Desired> {
+pub fn grants(way: &GatewayConfig) -> Vec<Desired> {
     let mut services: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for backend in way.backends() {
         if let Some(namespace) = &backend.namespace {
@@ -21,7 +21,7 @@ pub fn grants(way: &Way) -> Vec<Desired> {
         .collect()
 }
 
-fn grant(way: &Way, namespace: &str, services: &BTreeSet<&str>) -> Desired {
+fn grant(way: &GatewayConfig, namespace: &str, services: &BTreeSet<&str>) -> Desired {
     let meta = metadata::meta(&way.owner, namespace, &names::grant(&way.owner.tenant));
     let to: Vec<Value> = services
         .iter()
@@ -54,7 +54,7 @@ mod tests {
             application("unused", "applications", "unused", 80),
         ]}});
         let to = platform().gateway.expect("a gateway");
-        let way = acme(spec, tier).way_in(&to.shared_hosts).expect("a way in");
+        let way = acme(spec, tier).gateway_config(&to.shared_hosts).expect("a way in");
         let grants = grants(&way).into_iter();
         let meaning = |grant: Desired| {
             assert_eq!(grant.key.name, "tenant-operator-acme");

@@ -37,7 +37,9 @@ fn planned(hosts: &[&str], routes: &[Value], tls: &[&str]) -> Vec<Desired> {
         "gateway": gateway,
     });
     let to = platform().gateway.expect("a gateway");
-    let way = acme(spec, json!({})).way_in(&to.shared_hosts).expect("a way in");
+    let way = acme(spec, json!({}))
+        .gateway_config(&to.shared_hosts)
+        .expect("a way in");
     let mut objects = write(&way, &to).objects;
     objects.retain(|object| object.key.kind == Kind::HttpRoute);
     objects

@@ -3,14 +3,14 @@
 use super::routes::of_rules;
 use super::{POLICIES, class_name, object};
 use crate::cluster::{Desired, Kind};
-use crate::gateway::way::{State, Way};
+use crate::gateway::config::{GatewayConfig, State};
 use crate::gateway::{Attachment, key_set};
 use serde_json::json;
 
 /// What such a route is called, which asks for no credentials.
 pub const CLASS: &str = "jwks";
 
-pub fn objects(way: &Way, to: &Attachment) -> Vec<Desired> {
+pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let mut objects = Vec::new();
     let Some(set) = way.key_set.as_ref().filter(|_| way.state == State::Open) else {
         return objects;

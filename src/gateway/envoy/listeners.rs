@@ -2,7 +2,7 @@
 
 use super::{NAME, ROUTES, object};
 use crate::cluster::{Desired, Kind};
-use crate::gateway::way::Way;
+use crate::gateway::config::GatewayConfig;
 use crate::gateway::{Attachment, certificates};
 use crate::host;
 use crate::names;
@@ -14,7 +14,7 @@ pub const LISTENERS: &str = NAME;
 /// Where clients come to by TLS.
 const PORT: u16 = 443;
 
-pub fn listeners(way: &Way, to: &Attachment) -> Option<Desired> {
+pub fn listeners(way: &GatewayConfig, to: &Attachment) -> Option<Desired> {
     let listeners: Vec<Value> = certificates::by_host(way)
         .map(|(host, certificate)| listener(host, &certificate.secret))
         .collect();

@@ -16,7 +16,7 @@ pub use listeners::LISTENERS;
 pub use security::asked;
 
 use super::class::OPEN;
-use super::way::{Unmet, Way};
+use super::config::{GatewayConfig, Unsupported};
 use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Identity, Key, Kind, Live, metadata};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ const ROUTES: &str = "gateway.networking.k8s.io/v1";
 const POLICIES: &str = "gateway.envoyproxy.io/v1alpha1";
 
 /// A tenant's way in.
-pub fn write(way: &Way, to: &Attachment) -> Written {
+pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     let mut objects = certificates::requests(way);
     objects.extend(listeners::listeners(way, to));
     objects.extend(routes::routes(way, to));
@@ -55,7 +55,7 @@ pub fn write(way: &Way, to: &Attachment) -> Written {
     objects.extend(carriers::objects(way, to));
     Written {
         objects,
-        unmet: unmet(way, rules),
+        unsupported: unmet(way, rules),
     }
 }
 
@@ -96,7 +96,7 @@ fn rules(route: &Value) -> &[Value] {
     rules.map_or(&[], Vec::as_slice)
 }
 
-fn unmet(way: &Way, rules: usize) -> Vec<Unmet> {
+fn unmet(way: &GatewayConfig, rules: usize) -> Vec<Unsupported> {
     let bursts = way.gateway.rate_limits.iter().filter(|limit| limit.burst.is_some());
     let bursts = bursts.map(|limit| {
         let message = format!(
@@ -104,7 +104,7 @@ fn unmet(way: &Way, rules: usize) -> Vec<Unmet> {
             limit.requests,
             limit.unit.as_str()
         );
-        Unmet::unsupported("spec.gateway.rateLimits[].burst", message)
+        Unsupported::feature("spec.gateway.rateLimits[].burst", message)
     });
     let crowd = way
         .gateway
@@ -112,13 +112,13 @@ fn unmet(way: &Way, rules: usize) -> Vec<Unmet> {
         .filter(|most| usize::try_from(*most).is_ok_and(|most| most < rules));
     let crowd = crowd.map(|most| {
         let message = format!("Envoy counts them for each rule of a route, of which the tenant has {rules}: {most} is less than one for each");
-        Unmet::unsupported("spec.gateway.concurrentRequests", message)
+        Unsupported::feature("spec.gateway.concurrentRequests", message)
     });
     bursts.chain(crowd).collect()
 }
 
 /// An object in the tenant's first namespace.
-fn object(way: &Way, kind: Kind, version: &str, name: &str, labels: &[(&str, &str)], spec: Value) -> Desired {
+fn object(way: &GatewayConfig, kind: Kind, version: &str, name: &str, labels: &[(&str, &str)], spec: Value) -> Desired {
     object_of(&way.owner, kind, version, name, labels, spec)
 }
 
@@ -158,7 +158,9 @@ mod tests {
                 ]},
             });
             let to = platform().gateway.expect("a gateway");
-            let way = acme(spec, json!({})).way_in(&to.shared_hosts).expect("a way in");
+            let way = acme(spec, json!({}))
+                .gateway_config(&to.shared_hosts)
+                .expect("a way in");
             let written = write(&way, &to);
             let policy = written
                 .objects
@@ -169,7 +171,7 @@ mod tests {
                 .value
                 .pointer("/spec/circuitBreaker/maxParallelRequests")
                 .cloned();
-            (most, written.unmet.len())
+            (most, written.unsupported.len())
         };
         assert_eq!(with(10), (Some(json!(3)), 0));
         assert_eq!(with(3), (Some(json!(1)), 0));

@@ -6,7 +6,7 @@ use crate::api::PathType;
 use crate::cluster::{Desired, Identity, Kind};
 use crate::gateway::Attachment;
 use crate::gateway::class::{self, Class};
-use crate::gateway::way::{API_KEY, Backend, Entry, Route, State, TENANT_CLIENT, TENANT_ID, Way};
+use crate::gateway::config::{API_KEY, Backend, Entry, GatewayConfig, Route, State, TENANT_CLIENT, TENANT_ID};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ struct Classed<'a> {
     routes: Vec<&'a Route>,
 }
 
-pub fn routes(way: &Way, to: &Attachment) -> Vec<Desired> {
+pub fn routes(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let mut objects = Vec::new();
     for entry in &way.entries {
         if let State::Closed(_) = way.state {
@@ -69,7 +69,7 @@ pub fn answer(owner: &Identity, why: &str) -> Desired {
 }
 
 /// The tenant's routes by the credentials that they ask for.
-fn classes(way: &Way) -> Vec<Classed<'_>> {
+fn classes(way: &GatewayConfig) -> Vec<Classed<'_>> {
     let mut classes: Vec<Classed<'_>> = Vec::new();
     for (class, route) in class::routes(way) {
         match classes.iter_mut().find(|known| known.class == class) {
@@ -84,7 +84,7 @@ fn classes(way: &Way) -> Vec<Classed<'_>> {
 }
 
 /// As many HTTPRoutes as these rules and the entry's hosts need.
-pub fn of_rules(way: &Way, to: &Attachment, entry: &Entry, class: &str, rules: Vec<Value>) -> Vec<Desired> {
+pub fn of_rules(way: &GatewayConfig, to: &Attachment, entry: &Entry, class: &str, rules: Vec<Value>) -> Vec<Desired> {
     let mut objects = Vec::new();
     for (i, hosts) in entry.hosts().chunks(HOSTS).enumerate() {
         for (j, rules) in rules.chunks(RULES).enumerate() {
@@ -112,7 +112,7 @@ pub fn of_rules(way: &Way, to: &Attachment, entry: &Entry, class: &str, rules: V
 }
 
 /// What leads to an entry: the platform's Gateway, or for hosts with certificates of their own the tenant's listeners there.
-fn parent(way: &Way, to: &Attachment, entry: &Entry) -> Value {
+fn parent(way: &GatewayConfig, to: &Attachment, entry: &Entry) -> Value {
     let (kind, namespace, name) = match entry {
         Entry::SecureHosts(_) => (Kind::ListenerSet.as_str(), &way.owner.tenant, LISTENERS),
         _ => ("Gateway", &to.namespace, to.name.as_str()),
@@ -120,7 +120,7 @@ fn parent(way: &Way, to: &Attachment, entry: &Entry) -> Value {
     json!({"group": "gateway.networking.k8s.io", "kind": kind, "namespace": namespace, "name": name})
 }
 
-fn rules(way: &Way, entry: &Entry, class: &Class, route: &Route) -> Vec<Value> {
+fn rules(way: &GatewayConfig, entry: &Entry, class: &Class, route: &Route) -> Vec<Value> {
     let mut headers = Vec::new();
     if class.is_told_by_header() {
         headers.push(json!({"type": "RegularExpression", "name": API_KEY, "value": ".+"}));

@@ -4,7 +4,7 @@ use super::{CREDENTIALS, POLICIES, class_name, object};
 use crate::api::JwtAuthentication;
 use crate::cluster::{self, Desired, Kind};
 use crate::gateway::class::{self, Class};
-use crate::gateway::way::{API_KEY, Key, State, TENANT_CLIENT, Way, Whom};
+use crate::gateway::config::{API_KEY, GatewayConfig, Key, State, TENANT_CLIENT, Whom};
 use crate::names;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ const PROVIDER: &str = "tenant";
 /// the rule does not apply; an end at 0 is none to Envoy.
 const ENDS: &str = "metadata.filter_metadata['envoy.filters.http.jwt_authn']['tenant']['exp'] >= 1.0";
 
-pub fn policies(way: &Way) -> Vec<Desired> {
+pub fn policies(way: &GatewayConfig) -> Vec<Desired> {
     if way.state != State::Open {
         return Vec::new();
     }
@@ -25,7 +25,7 @@ pub fn policies(way: &Way) -> Vec<Desired> {
     all.iter().filter_map(|class| policy(way, class)).collect()
 }
 
-fn policy(way: &Way, class: &Class) -> Option<Desired> {
+fn policy(way: &GatewayConfig, class: &Class) -> Option<Desired> {
     let mut spec = match class {
         Class::Open => return None,
         Class::Key { whom, .. } => key(way, whom),
@@ -44,7 +44,7 @@ fn policy(way: &Way, class: &Class) -> Option<Desired> {
 }
 
 /// The tenant's routes that are called so.
-pub fn selectors(way: &Way, class: &str) -> Value {
+pub fn selectors(way: &GatewayConfig, class: &str) -> Value {
     json!([{
         "group": "gateway.networking.k8s.io",
         "kind": "HTTPRoute",
@@ -52,7 +52,7 @@ pub fn selectors(way: &Way, class: &str) -> Value {
     }])
 }
 
-fn key(way: &Way, whom: &Whom) -> Value {
+fn key(way: &GatewayConfig, whom: &Whom) -> Value {
     let mut spec = json!({"apiKeyAuth": {
         "credentialRefs": [{"group": "", "kind": "Secret", "name": names::API_KEYS_SECRET}],
         "extractFrom": [{"headers": [API_KEY]}],
@@ -101,7 +101,7 @@ pub fn asked(key: &cluster::Key, policy: &Value) -> Option<String> {
         .flatten()
 }
 
-fn token(way: &Way, whom: &Whom) -> Option<Value> {
+fn token(way: &GatewayConfig, whom: &Whom) -> Option<Value> {
     let jwt = way.gateway.jwt.as_ref()?;
     let claim =
         |name: &str, type_: &str, values: &[String]| json!({"name": name, "valueType": type_, "values": values});

@@ -4,14 +4,14 @@
 use super::{NAME, POLICIES, object};
 use crate::api::LoadBalancing;
 use crate::cluster::{Desired, Kind};
-use crate::gateway::way::{State, ValidTraffic, Way, divided};
+use crate::gateway::config::{GatewayConfig, State, ValidTraffic, divided};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Envoy Gateway's own bound of what nobody bounds.
 const UNSAID: i64 = 1024;
 
-pub fn policy(way: &Way, rules: usize) -> Option<Desired> {
+pub fn policy(way: &GatewayConfig, rules: usize) -> Option<Desired> {
     let gateway = &way.gateway;
     let mut spec = json!({});
     if !gateway.rate_limits.is_empty() {

@@ -1,12 +1,12 @@
 //! What the Kubernetes API lets a tenant's people and accounts do beyond their tenant.
 
-mod harm;
+pub mod access_matrix;
 pub mod rbac;
 pub mod reach;
 mod review;
+mod rule_scope;
 pub mod scanner;
 pub mod settings;
-pub mod space;
 pub mod subjects;
 pub mod survey;
 mod watch;
@@ -19,7 +19,7 @@ use crate::api::IsolationViolation;
 use crate::proof::check::API_ACCESS;
 use crate::proof::{Outcome, Violation};
 use rbac::Discovered;
-use reach::{Holder, Opening};
+use reach::{Opening, TenantSubjects};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ use survey::{Asked, Survey, Yes};
 
 /// How long a yes of the API server's is believed.
 const BELIEVED: Duration = Duration::from_secs(300);
-/// How many deeds of one opening are asked about: one yes is enough.
+/// How many attempts of one opening are asked about: one yes is enough.
 const ASKED: usize = 3;
 /// How many openings of one tenant are asked about and told.
 const TOLD: usize = 20;
@@ -36,7 +36,7 @@ const TOLD: usize = 20;
 #[derive(Default)]
 struct Resolved {
     revision: u64,
-    holders: BTreeMap<String, Holder>,
+    holders: BTreeMap<String, TenantSubjects>,
     /// Namespaces with more roles or bindings than are kept, or with such as cannot be read; an empty one is the whole cluster.
     unread: BTreeSet<String>,
     openings: Arc<BTreeMap<String, Vec<Opening>>>,
@@ -79,7 +79,7 @@ impl Access {
     /// What is not known yet.
     pub fn openings(
         &self,
-        holders: BTreeMap<String, Holder>,
+        holders: BTreeMap<String, TenantSubjects>,
     ) -> Result<Arc<BTreeMap<String, Vec<Opening>>>, &'static str> {
         if !self.watched.is_synced() {
             return Err("roles and bindings were not all listed yet");
@@ -118,7 +118,7 @@ impl Access {
     }
 
     /// What was open when it was last resolved, if this holder was then what it is now.
-    pub fn last(&self, holder: &Holder) -> Option<Arc<BTreeMap<String, Vec<Opening>>>> {
+    pub fn last(&self, holder: &TenantSubjects) -> Option<Arc<BTreeMap<String, Vec<Opening>>>> {
         let resolved = lock(&self.resolved);
         let is_known = resolved.holders.get(&holder.name) == Some(holder);
         is_known.then(|| resolved.openings.clone())
@@ -135,8 +135,8 @@ impl Access {
         let is_settled = !self.is_surveyed || self.survey.recall(tenant, told.map(|told| told.message.as_str()));
         let mut violations = self.survey.violations(tenant, openings);
         for opening in openings.iter().take(TOLD) {
-            for deed in opening.deeds.iter().take(ASKED) {
-                match self.ask(Question::of(opening, deed)).await {
+            for attempt in opening.attempts.iter().take(ASKED) {
+                match self.ask(Question::of(opening, attempt)).await {
                     Ok(false) => {}
                     Ok(true) => {
                         violations.push(Violation {

@@ -1,19 +1,19 @@
 //! Whom of a tenant's people and accounts RBAC lets beyond their tenant. Pure.
 
-use super::harm::{self, Deed};
 use super::rbac::{ACCOUNT, ACCOUNTS, Binding, Discovered, Party, Rbac};
+use super::rule_scope::{self, Attempt};
 use crate::api::{Direction, Opener, Owner, OwnerKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is to be known of a tenant.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Holder {
+pub struct TenantSubjects {
     pub name: String,
     pub namespaces: Vec<String>,
     pub owners: Vec<Owner>,
 }
 
-impl Holder {
+impl TenantSubjects {
     /// Whether it names this subject as an owner.
     pub fn owns(&self, party: &Party, subject: &str) -> bool {
         self.owners.iter().any(|owner| match (owner.kind, party) {
@@ -31,7 +31,7 @@ impl Holder {
 pub struct Field<'a> {
     pub rbac: &'a Rbac,
     pub discovered: &'a Discovered,
-    pub holders: &'a BTreeMap<String, Holder>,
+    pub holders: &'a BTreeMap<String, TenantSubjects>,
     /// Namespaces that hold what opens every tenant: the operator's own.
     pub vaults: &'a [String],
 }
@@ -50,7 +50,7 @@ pub struct Opening {
     /// Where; None is everywhere.
     pub namespace: Option<String>,
     /// What is let through; not empty.
-    pub deeds: Vec<Deed>,
+    pub attempts: Vec<Attempt>,
 }
 
 /// A subject, as it would come to the API server.
@@ -62,14 +62,14 @@ pub struct Who {
     pub title: String,
 }
 
-/// How many deeds a message names.
+/// How many attempts a message names.
 const NAMED: usize = 3;
 
 impl Opening {
     /// What to tell of it.
     pub fn message(&self) -> String {
-        let named: Vec<String> = self.deeds.iter().take(NAMED).map(Deed::title).collect();
-        let more = match self.deeds.len().saturating_sub(NAMED) {
+        let named: Vec<String> = self.attempts.iter().take(NAMED).map(Attempt::title).collect();
+        let more = match self.attempts.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
@@ -89,7 +89,7 @@ impl Opening {
 impl Field<'_> {
     /// What is open to each tenant that should not be, or is open of it to others; tenants of whom nothing is to be said are left out.
     pub fn openings(&self) -> BTreeMap<String, Vec<Opening>> {
-        let homes: BTreeMap<&str, &Holder> = self
+        let homes: BTreeMap<&str, &TenantSubjects> = self
             .holders
             .values()
             .flat_map(|holder| {
@@ -109,13 +109,13 @@ impl Field<'_> {
             if there.is_some() && reached.is_none() && !is_vault {
                 continue;
             }
-            let mut deeds: Option<Vec<Deed>> = None;
+            let mut attempts: Option<Vec<Attempt>> = None;
             for subject in binding.subjects.iter() {
                 let party = Party::of(subject, there);
                 if party == Party::System || reached.is_some_and(|holder| holder.owns(&party, &subject.name)) {
                     continue;
                 }
-                let comes_from: Vec<&Holder> = match &party {
+                let comes_from: Vec<&TenantSubjects> = match &party {
                     Party::Accounts { namespace, .. } => match homes.get(namespace.as_str()) {
                         Some(home) => vec![*home],
                         None => guests(&owners, &party),
@@ -128,14 +128,14 @@ impl Field<'_> {
                     },
                     Party::User(_) | Party::Group(_) => owners.get(&party).cloned().unwrap_or_default(),
                 };
-                let beyond = |holder: &&&Holder| reached.is_none_or(|reached| reached.name != holder.name);
-                let strangers: Vec<&Holder> = comes_from.iter().filter(beyond).copied().collect();
+                let beyond = |holder: &&&TenantSubjects| reached.is_none_or(|reached| reached.name != holder.name);
+                let strangers: Vec<&TenantSubjects> = comes_from.iter().filter(beyond).copied().collect();
                 let is_open = party == Party::Everybody && reached.is_some();
                 if strangers.is_empty() && !is_open {
                     continue;
                 }
-                let deeds = deeds.get_or_insert_with(|| self.deeds(binding));
-                if deeds.is_empty() {
+                let attempts = attempts.get_or_insert_with(|| self.attempts(binding));
+                if attempts.is_empty() {
                     continue;
                 }
                 // Of its own namespace a tenant may let in whom it likes, but for others' ServiceAccounts.
@@ -150,7 +150,7 @@ impl Field<'_> {
                     binding: binding.title(),
                     who: who(&party, &subject.name),
                     namespace: binding.namespace.clone(),
-                    deeds: deeds.clone(),
+                    attempts: attempts.clone(),
                 };
                 let mut say = |tenant: &str, direction: Direction, counterpart: &str| {
                     found
@@ -182,8 +182,8 @@ impl Field<'_> {
     }
 
     /// Whose owners people and groups are.
-    fn owners(&self) -> HashMap<Party, Vec<&Holder>> {
-        let mut owners: HashMap<Party, Vec<&Holder>> = HashMap::new();
+    fn owners(&self) -> HashMap<Party, Vec<&TenantSubjects>> {
+        let mut owners: HashMap<Party, Vec<&TenantSubjects>> = HashMap::new();
         for holder in self.holders.values() {
             for owner in &holder.owners {
                 let party = match owner.kind {
@@ -203,21 +203,25 @@ impl Field<'_> {
         owners
     }
 
-    fn deeds(&self, binding: &Binding) -> Vec<Deed> {
+    fn attempts(&self, binding: &Binding) -> Vec<Attempt> {
         let rules = self.rbac.rules(binding).iter();
-        let mut deeds: Vec<Deed> = match binding.namespace {
-            None => rules.flat_map(|rule| harm::everywhere(rule, self.discovered)).collect(),
-            Some(_) => rules.flat_map(|rule| harm::inside(rule, self.discovered)).collect(),
+        let mut attempts: Vec<Attempt> = match binding.namespace {
+            None => rules
+                .flat_map(|rule| rule_scope::everywhere(rule, self.discovered))
+                .collect(),
+            Some(_) => rules
+                .flat_map(|rule| rule_scope::inside(rule, self.discovered))
+                .collect(),
         };
         // What reads Secrets is worth being named first.
-        deeds.sort_by_key(|deed| (!deed.resource.starts_with("secrets"), deed.clone()));
-        deeds.dedup();
-        deeds
+        attempts.sort_by_key(|attempt| (!attempt.resource.starts_with("secrets"), attempt.clone()));
+        attempts.dedup();
+        attempts
     }
 }
 
 /// Whose owners ServiceAccounts are that live in no tenant's namespace.
-fn guests<'a>(owners: &HashMap<Party, Vec<&'a Holder>>, party: &Party) -> Vec<&'a Holder> {
+fn guests<'a>(owners: &HashMap<Party, Vec<&'a TenantSubjects>>, party: &Party) -> Vec<&'a TenantSubjects> {
     let is_meant = |owner: &Party| match (owner, party) {
         (
             Party::Accounts { namespace, .. },
@@ -228,7 +232,7 @@ fn guests<'a>(owners: &HashMap<Party, Vec<&'a Holder>>, party: &Party) -> Vec<&'
         ) => namespace == all,
         _ => owner == party,
     };
-    let mut found: Vec<&Holder> = Vec::new();
+    let mut found: Vec<&TenantSubjects> = Vec::new();
     for holder in owners
         .iter()
         .filter(|(owner, _)| is_meant(owner))

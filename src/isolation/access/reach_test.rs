@@ -37,8 +37,8 @@ fn owner(kind: OwnerKind, name: &str) -> Owner {
 }
 
 /// Two tenants; alice owns acme, bob globex, and carol both.
-fn holders() -> BTreeMap<String, Holder> {
-    let holder = |name: &str, namespaces: &[&str], owners: &[&str]| Holder {
+fn holders() -> BTreeMap<String, TenantSubjects> {
+    let holder = |name: &str, namespaces: &[&str], owners: &[&str]| TenantSubjects {
         name: name.into(),
         namespaces: namespaces.iter().map(ToString::to_string).collect(),
         owners: owners

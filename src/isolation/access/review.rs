@@ -1,7 +1,7 @@
 //! Asks the API server's authorizers, whoever they are.
 
-use super::harm::Deed;
 use super::reach::Opening;
+use super::rule_scope::Attempt;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
 use kube::{Client, Error};
@@ -30,13 +30,13 @@ pub enum Answer {
 }
 
 impl Question {
-    /// The question whose yes confirms one deed of an opening. What a rule leaves open with `*` is asked about Secrets.
-    pub fn of(opening: &Opening, deed: &Deed) -> Self {
+    /// The question whose yes confirms one attempt of an opening. What a rule leaves open with `*` is asked about Secrets.
+    pub fn of(opening: &Opening, attempt: &Attempt) -> Self {
         let concrete = |text: &str, otherwise: &str| match text {
             "*" => otherwise.to_string(),
             text => text.to_string(),
         };
-        let (group, resource) = match (deed.group.as_str(), deed.resource.as_str()) {
+        let (group, resource) = match (attempt.group.as_str(), attempt.resource.as_str()) {
             ("*" | "", "*") => (String::new(), "secrets".to_string()),
             (group, resource) => (concrete(group, ""), resource.to_string()),
         };
@@ -44,10 +44,10 @@ impl Question {
             user: opening.who.user.clone(),
             groups: opening.who.groups.clone(),
             namespace: opening.namespace.clone(),
-            verb: concrete(&deed.verb, "get"),
+            verb: concrete(&attempt.verb, "get"),
             group,
             resource,
-            name: deed.name.clone(),
+            name: attempt.name.clone(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Asks the API server's authorizers, of everybody in turn, what RBAC does not tell: a little each second, for ever.
 
-use super::reach::Holder;
+use super::access_matrix::Attempts;
+use super::reach::TenantSubjects;
 use super::settings::ApiProbe;
-use super::space::Deeds;
 use super::subjects;
 use super::survey::{Identity, TURN};
 use super::{Access, rbac::Discovered};
@@ -37,7 +37,7 @@ pub struct AccessScanner {
 /// Everybody, as they were a moment ago.
 struct Census {
     taken: Instant,
-    holders: BTreeMap<String, Holder>,
+    holders: BTreeMap<String, TenantSubjects>,
     identities: BTreeSet<Identity>,
 }
 
@@ -57,7 +57,7 @@ impl AccessScanner {
         if self.settings.rate == 0 {
             return;
         }
-        let mut deeds: Option<(Arc<Discovered>, Deeds)> = None;
+        let mut attempts: Option<(Arc<Discovered>, Attempts)> = None;
         let mut census = self.census();
         let mut last: Option<Identity> = None;
         // Whoever starts anew does not begin with the same each time.
@@ -74,13 +74,13 @@ impl AccessScanner {
                 sleep(TICK).await;
                 continue;
             };
-            let deeds = match &mut deeds {
-                Some((of, deeds)) if Arc::ptr_eq(of, &discovered) => &*deeds,
-                other => &other.insert((discovered.clone(), Deeds::of(&discovered))).1,
+            let attempts = match &mut attempts {
+                Some((of, attempts)) if Arc::ptr_eq(of, &discovered) => &*attempts,
+                other => &other.insert((discovered.clone(), Attempts::of(&discovered))).1,
             };
             let (holders, vaults) = (&census.holders, &self.access.vaults);
             let mut concerned = BTreeSet::new();
-            let recalled = self.recall(&census, deeds, &mut concerned).await;
+            let recalled = self.recall(&census, attempts, &mut concerned).await;
             let after = last
                 .as_ref()
                 .and_then(|last| census.identities.range(last..).find(|one| *one != last));
@@ -91,7 +91,7 @@ impl AccessScanner {
                 sleep(TICK).await;
                 continue;
             };
-            let (anew, lap) = identity.questions(turn, deeds, holders, vaults);
+            let (anew, lap) = identity.questions(turn, attempts, holders, vaults);
             let total = lap * census.identities.len() as u64;
             let (pause, period) = pace(total, self.settings.period, self.settings.rate);
             self.metrics.set_survey_period(period);
@@ -120,14 +120,17 @@ impl AccessScanner {
     async fn recall(
         &self,
         census: &Census,
-        deeds: &Deeds,
+        attempts: &Attempts,
         concerned: &mut BTreeSet<String>,
     ) -> Result<(), kube::Error> {
         let is_known = |tenant: &String| census.identities.iter().any(|identity| identity.tenant == *tenant);
         // Whose people are not known yet cannot be asked about.
         for tenant in self.access.survey.waiting().into_iter().filter(is_known) {
             for identity in &census.identities {
-                let questions = self.access.survey.recalled(&tenant, identity, deeds, &census.holders);
+                let questions = self
+                    .access
+                    .survey
+                    .recalled(&tenant, identity, attempts, &census.holders);
                 self.access.ask_about(&questions, concerned).await?;
             }
             concerned.extend(self.access.survey.settled(&tenant));

@@ -1,17 +1,17 @@
 //! What the proof has to know of each tenant: its namespaces and its people.
 
-use super::reach::Holder;
+use super::reach::TenantSubjects;
 use crate::api::Tenant;
 use crate::cluster::Store;
 use kube::runtime::reflector::{self, ObjectRef};
 use std::collections::BTreeMap;
 
 /// One tenant, as it is now.
-pub fn one(tenants: &reflector::Store<Tenant>, objects: &Store, tenant: &str) -> Holder {
+pub fn one(tenants: &reflector::Store<Tenant>, objects: &Store, tenant: &str) -> TenantSubjects {
     let spec = tenants.get(&ObjectRef::new(tenant));
     let mut namespaces = objects.namespaces_of(tenant);
     namespaces.sort();
-    Holder {
+    TenantSubjects {
         name: tenant.to_string(),
         namespaces,
         owners: spec.map(|tenant| tenant.spec.owners.clone()).unwrap_or_default(),
@@ -19,11 +19,11 @@ pub fn one(tenants: &reflector::Store<Tenant>, objects: &Store, tenant: &str) ->
 }
 
 /// All tenants, and whoever has namespaces still.
-pub fn all(tenants: &reflector::Store<Tenant>, objects: &Store) -> BTreeMap<String, Holder> {
-    let mut holders: BTreeMap<String, Holder> = BTreeMap::new();
+pub fn all(tenants: &reflector::Store<Tenant>, objects: &Store) -> BTreeMap<String, TenantSubjects> {
+    let mut holders: BTreeMap<String, TenantSubjects> = BTreeMap::new();
     for tenant in tenants.state() {
         let name = tenant.metadata.name.clone().unwrap_or_default();
-        let holder = Holder {
+        let holder = TenantSubjects {
             name: name.clone(),
             namespaces: Vec::new(),
             owners: tenant.spec.owners.clone(),
@@ -32,9 +32,9 @@ pub fn all(tenants: &reflector::Store<Tenant>, objects: &Store) -> BTreeMap<Stri
     }
     for (tenant, namespace) in objects.namespaces() {
         // A retained namespace is its former tenant's still.
-        let holder = holders.entry(tenant.clone()).or_insert_with(|| Holder {
+        let holder = holders.entry(tenant.clone()).or_insert_with(|| TenantSubjects {
             name: tenant,
-            ..Holder::default()
+            ..TenantSubjects::default()
         });
         holder.namespaces.push(namespace);
     }

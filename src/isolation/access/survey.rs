@@ -1,11 +1,11 @@
 //! What the API server lets a tenant's people and accounts do beyond their tenant that RBAC does not explain: what is asked of whom, and
 //! what was found.
 
-use super::harm::Deed;
+use super::access_matrix::{Attempts, Space};
 use super::rbac::Party;
-use super::reach::{Holder, Opening, Who, who};
+use super::reach::{Opening, TenantSubjects, Who, who};
 use super::review::Question;
-use super::space::{Deeds, Space};
+use super::rule_scope::Attempt;
 use crate::api::{Direction, Opener, OwnerKind};
 use crate::isolation::lock;
 use crate::proof::Violation;
@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How many deeds are told of one identity in one place.
-const DEEDS: usize = 3;
+/// How many attempts are told of one identity in one place.
+const ATTEMPTS: usize = 3;
 /// How many such places are told of one tenant.
 const PLACES: usize = 10;
 /// How many questions are asked about one identity in its turn.
@@ -48,7 +48,7 @@ impl Identity {
     }
 
     /// A tenant's owners, the ServiceAccounts that are known by name (namespace, name), and one for all others of each namespace.
-    pub fn all<'a>(holder: &Holder, accounts: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeSet<Self> {
+    pub fn all<'a>(holder: &TenantSubjects, accounts: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeSet<Self> {
         let account = |namespace: &str, account: Option<&str>| {
             let party = Party::Accounts {
                 namespace: namespace.into(),
@@ -68,8 +68,13 @@ impl Identity {
     }
 
     /// Where it has no business, and whose that is: empty is the operator's.
-    fn places<'a>(&self, holders: &'a BTreeMap<String, Holder>, vaults: &'a [String]) -> BTreeMap<&'a str, &'a str> {
-        let is_other = |holder: &&Holder| holder.name != self.tenant && !holder.owns(&self.party, &self.subject);
+    fn places<'a>(
+        &self,
+        holders: &'a BTreeMap<String, TenantSubjects>,
+        vaults: &'a [String],
+    ) -> BTreeMap<&'a str, &'a str> {
+        let is_other =
+            |holder: &&TenantSubjects| holder.name != self.tenant && !holder.owns(&self.party, &self.subject);
         let theirs = holders.values().filter(is_other).flat_map(|holder| {
             let namespaces = holder.namespaces.iter().map(String::as_str);
             namespaces.map(|namespace| (namespace, holder.name.as_str()))
@@ -81,16 +86,16 @@ impl Identity {
     pub fn questions(
         &self,
         turn: u64,
-        deeds: &Deeds,
-        holders: &BTreeMap<String, Holder>,
+        attempts: &Attempts,
+        holders: &BTreeMap<String, TenantSubjects>,
         vaults: &[String],
     ) -> (Vec<Asked>, u64) {
         let owned = self.places(holders, vaults);
         let places: Vec<&str> = owned.keys().copied().collect();
         let places = &places;
-        let space = Space { deeds, places };
+        let space = Space { attempts, places };
         let numbers = turn.wrapping_mul(TURN)..turn.wrapping_mul(TURN).saturating_add(TURN.min(space.lap()));
-        let asked = |(place, deed): (Option<&str>, &Deed)| Asked {
+        let asked = |(place, attempt): (Option<&str>, &Attempt)| Asked {
             identity: self.clone(),
             place: place.map(str::to_string),
             counterpart: place
@@ -98,7 +103,7 @@ impl Identity {
                 .copied()
                 .unwrap_or_default()
                 .into(),
-            deed: deed.clone(),
+            attempt: attempt.clone(),
         };
         let questions = numbers.filter_map(|number| space.question(number)).map(asked);
         (questions.collect(), space.lap())
@@ -113,7 +118,7 @@ pub struct Asked {
     pub place: Option<String>,
     /// Whose the place is; empty is every tenant's, or the operator's.
     pub counterpart: String,
-    pub deed: Deed,
+    pub attempt: Attempt,
 }
 
 impl Asked {
@@ -123,10 +128,10 @@ impl Asked {
             user: self.identity.who.user.clone(),
             groups: self.identity.who.groups.clone(),
             namespace: self.place.clone(),
-            verb: self.deed.verb.clone(),
-            group: self.deed.group.clone(),
-            resource: self.deed.resource.clone(),
-            name: self.deed.name.clone(),
+            verb: self.attempt.verb.clone(),
+            group: self.attempt.group.clone(),
+            resource: self.attempt.resource.clone(),
+            name: self.attempt.name.clone(),
         }
     }
 
@@ -159,7 +164,7 @@ pub struct Yes {
 struct Finding {
     counterpart: String,
     yes: Yes,
-    deeds: BTreeSet<Deed>,
+    attempts: BTreeSet<Attempt>,
     opened_by: Opener,
     asked: Instant,
     /// Told is what stands: an authorizer may have failed for a moment, and what RBAC lets through is told by those who follow it.
@@ -178,8 +183,13 @@ pub struct Survey {
     recalled: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
-/// What a message told of somebody: the deeds, and where. What everybody may do is told of each tenant's own people.
-fn told(message: &str, tenant: &str, identity: &Identity, deeds: &Deeds) -> Option<(BTreeSet<Deed>, Option<String>)> {
+/// What a message told of somebody: the attempts, and where. What everybody may do is told of each tenant's own people.
+fn told(
+    message: &str,
+    tenant: &str,
+    identity: &Identity,
+    attempts: &Attempts,
+) -> Option<(BTreeSet<Attempt>, Option<String>)> {
     let rest = message.strip_prefix(LETS)?.trim_start();
     let everybody = EVERYBODY.to_string();
     let titles = [
@@ -199,7 +209,9 @@ fn told(message: &str, tenant: &str, identity: &Identity, deeds: &Deeds) -> Opti
         }
     };
     let titles: BTreeSet<&str> = titles.split(", ").collect();
-    let named = deeds.all().filter(|deed| titles.contains(deed.title().as_str()));
+    let named = attempts
+        .all()
+        .filter(|attempt| titles.contains(attempt.title().as_str()));
     Some((named.cloned().collect(), place))
 }
 
@@ -229,24 +241,25 @@ impl Survey {
         &self,
         tenant: &str,
         identity: &Identity,
-        deeds: &Deeds,
-        holders: &BTreeMap<String, Holder>,
+        attempts: &Attempts,
+        holders: &BTreeMap<String, TenantSubjects>,
     ) -> Vec<Asked> {
         let recalled = lock(&self.recalled);
         let messages = recalled.get(tenant).into_iter().flatten();
-        let told = messages.filter_map(|message| told(message, tenant, identity, deeds));
+        let told = messages.filter_map(|message| told(message, tenant, identity, attempts));
         told.flat_map(|(named, place)| {
-            let theirs = |holder: &&Holder| place.as_ref().is_some_and(|place| holder.namespaces.contains(place));
+            let theirs =
+                |holder: &&TenantSubjects| place.as_ref().is_some_and(|place| holder.namespaces.contains(place));
             let counterpart = holders
                 .values()
                 .find(theirs)
                 .map(|holder| holder.name.clone())
                 .unwrap_or_default();
-            named.into_iter().map(move |deed| Asked {
+            named.into_iter().map(move |attempt| Asked {
                 identity: identity.clone(),
                 place: place.clone(),
                 counterpart: counterpart.clone(),
-                deed,
+                attempt,
             })
         })
         .collect()
@@ -286,11 +299,11 @@ impl Survey {
             .collect();
         due.sort_by_key(|(_, finding)| finding.asked);
         let asked = due.into_iter().flat_map(|((identity, place), finding)| {
-            finding.deeds.iter().map(|deed| Asked {
+            finding.attempts.iter().map(|attempt| Asked {
                 identity: identity.clone(),
                 place: place.clone(),
                 counterpart: finding.counterpart.clone(),
-                deed: deed.clone(),
+                attempt: attempt.clone(),
             })
         });
         asked.take(usize::try_from(TURN).unwrap_or(1)).collect()
@@ -301,7 +314,7 @@ impl Survey {
         let found = lock(&self.found);
         let finding = found
             .get(&asked.spot())
-            .filter(|finding| finding.deeds.contains(&asked.deed));
+            .filter(|finding| finding.attempts.contains(&asked.attempt));
         finding.map(|finding| finding.yes.is_everybodys)
     }
 
@@ -321,12 +334,12 @@ impl Survey {
             counterpart: asked.counterpart.clone(),
             opened_by: opener,
             yes: yes.clone(),
-            deeds: BTreeSet::new(),
+            attempts: BTreeSet::new(),
             asked: Instant::now(),
             stands: false,
         });
-        let is_again = finding.deeds.contains(&asked.deed);
-        let is_more = !is_again && finding.deeds.len() < DEEDS && finding.deeds.insert(asked.deed.clone());
+        let is_again = finding.attempts.contains(&asked.attempt);
+        let is_more = !is_again && finding.attempts.len() < ATTEMPTS && finding.attempts.insert(asked.attempt.clone());
         let is_other = finding.yes.is_everybodys != yes.is_everybodys;
         if is_other {
             (finding.opened_by, finding.yes) = (opener, yes);
@@ -347,11 +360,11 @@ impl Survey {
         let Some(finding) = found.get_mut(&spot) else {
             return false;
         };
-        if !finding.deeds.remove(&asked.deed) {
+        if !finding.attempts.remove(&asked.attempt) {
             return false;
         }
         let stood = finding.stands;
-        if finding.deeds.is_empty() {
+        if finding.attempts.is_empty() {
             found.remove(&spot);
         }
         stood
@@ -361,7 +374,7 @@ impl Survey {
     pub fn tidy(
         &self,
         is_known: impl Fn(&Identity) -> bool,
-        holders: &BTreeMap<String, Holder>,
+        holders: &BTreeMap<String, TenantSubjects>,
         vaults: &[String],
     ) -> BTreeSet<String> {
         let mut concerned = BTreeSet::new();
@@ -385,7 +398,7 @@ impl Survey {
             if !(is_own || finding.counterpart == tenant) || is_explained(&finding.yes.reason, openings) {
                 continue;
             }
-            let deeds: Vec<String> = finding.deeds.iter().map(Deed::title).collect();
+            let attempts: Vec<String> = finding.attempts.iter().map(Attempt::title).collect();
             let place = match place {
                 Some(place) => format!("in namespace {place}"),
                 None => "in every namespace".to_string(),
@@ -403,7 +416,7 @@ impl Survey {
                 direction,
                 opened_by: finding.opened_by,
                 counterpart: if is_own { &finding.counterpart } else { &identity.tenant }.clone(),
-                message: format!("{LETS} {title} {} {place} ({reason})", deeds.join(", ")),
+                message: format!("{LETS} {title} {} {place} ({reason})", attempts.join(", ")),
             });
         }
         violations.sort();

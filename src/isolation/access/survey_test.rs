@@ -6,7 +6,7 @@ use crate::isolation::access::rbac::Discovered;
 
 const AGAIN: Duration = Duration::from_secs(30);
 
-fn holder(name: &str, namespaces: &[&str], owners: &[(OwnerKind, &str)]) -> Holder {
+fn holder(name: &str, namespaces: &[&str], owners: &[(OwnerKind, &str)]) -> TenantSubjects {
     let owner = |(kind, name): &(OwnerKind, &str)| Owner {
         kind: *kind,
         api_group: None,
@@ -14,7 +14,7 @@ fn holder(name: &str, namespaces: &[&str], owners: &[(OwnerKind, &str)]) -> Hold
         namespace: (*kind == OwnerKind::ServiceAccount).then(|| "tools".to_string()),
         role: OwnerRole::Admin,
     };
-    Holder {
+    TenantSubjects {
         name: name.into(),
         namespaces: namespaces.iter().map(ToString::to_string).collect(),
         owners: owners.iter().map(owner).collect(),
@@ -22,7 +22,7 @@ fn holder(name: &str, namespaces: &[&str], owners: &[(OwnerKind, &str)]) -> Hold
 }
 
 /// Of two tenants alice owns one, a machine the other, and carol both.
-fn holders() -> BTreeMap<String, Holder> {
+fn holders() -> BTreeMap<String, TenantSubjects> {
     let carol = (OwnerKind::User, "carol");
     [
         holder("acme", &["acme", "acme-test"], &[(OwnerKind::User, "alice"), carol]),
@@ -32,9 +32,9 @@ fn holders() -> BTreeMap<String, Holder> {
     .into()
 }
 
-fn deeds() -> Deeds {
+fn attempts() -> Attempts {
     let verbs = |list: &[&str]| list.iter().map(ToString::to_string).collect();
-    Deeds::of(&Discovered {
+    Attempts::of(&Discovered {
         resources: [("/secrets".to_string(), true)].into(),
         verbs: [("/secrets".to_string(), verbs(&["get", "list"]))].into(),
     })
@@ -48,7 +48,7 @@ fn asked(verb: &str) -> Asked {
         identity: Identity::new("acme", Party::User("alice".into()), "alice"),
         place: Some("globex".into()),
         counterpart: "globex".into(),
-        deed: Deed {
+        attempt: Attempt {
             verb: verb.into(),
             group: String::new(),
             resource: "secrets".into(),
@@ -80,7 +80,7 @@ fn stands(survey: &Survey, asked: &Asked, yes: Yes) {
 
 #[test]
 fn everybody_of_a_tenant_is_asked_about_where_he_has_no_business() {
-    let (holders, vaults, deeds) = (holders(), [VAULT.to_string()], deeds());
+    let (holders, vaults, attempts) = (holders(), [VAULT.to_string()], attempts());
     let of = |tenant: &str, accounts: &[(&'static str, &'static str)]| {
         Identity::all(&holders[tenant], accounts.iter().copied())
     };
@@ -110,10 +110,10 @@ fn everybody_of_a_tenant_is_asked_about_where_he_has_no_business() {
     );
     // Over enough turns everything is asked.
     for identity in of("acme", &[]) {
-        let turns = identity.questions(0, &deeds, &holders, &vaults).1 * 2;
+        let turns = identity.questions(0, &attempts, &holders, &vaults).1 * 2;
         let asked: BTreeSet<(Option<String>, String)> = (0..turns)
-            .flat_map(|turn| identity.questions(turn, &deeds, &holders, &vaults).0)
-            .map(|asked| (asked.place, asked.deed.title()))
+            .flat_map(|turn| identity.questions(turn, &attempts, &holders, &vaults).0)
+            .map(|asked| (asked.place, asked.attempt.title()))
             .collect();
         for place in identity.places(&holders, &vaults).into_keys() {
             assert!(
@@ -195,7 +195,7 @@ fn what_everybody_may_do_is_nobodys_own_reach() {
 
 #[test]
 fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said() {
-    let (deeds, holders) = (deeds(), holders());
+    let (attempts, holders) = (attempts(), holders());
     let first = Survey::new(AGAIN);
     for verb in ["get", "list"] {
         first.allowed(&asked(verb), yes("hook"));
@@ -213,11 +213,11 @@ fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said(
     assert_eq!(second.waiting(), ["acme".to_string()].into());
     let alice = asked("get").identity;
     assert_eq!(
-        second.recalled("acme", &alice, &deeds, &holders),
+        second.recalled("acme", &alice, &attempts, &holders),
         [asked("get"), asked("list")]
     );
     let other = Identity::new("acme", Party::User("bob".into()), "bob");
-    assert_eq!(second.recalled("acme", &other, &deeds, &holders), []);
+    assert_eq!(second.recalled("acme", &other, &attempts, &holders), []);
     second.refused(&asked("list"));
     second.allowed(&asked("get"), yes("hook"));
     let both = ["acme", "globex"].map(str::to_string);
@@ -229,7 +229,7 @@ fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said(
     let reached = Survey::new(AGAIN);
     reached.recall("globex", told.iter().map(String::as_str));
     assert_eq!(
-        reached.recalled("globex", &alice, &deeds, &holders),
+        reached.recalled("globex", &alice, &attempts, &holders),
         [asked("get"), asked("list")]
     );
     reached.allowed(&asked("get"), yes("hook"));
@@ -250,9 +250,9 @@ fn what_a_former_process_told_is_asked_about_again_before_anything_else_is_said(
     let told = third.violations("acme", &[]);
     let fourth = Survey::new(AGAIN);
     fourth.recall("acme", told.iter().map(|found| found.message.as_str()));
-    assert_eq!(fourth.recalled("acme", &alice, &deeds, &holders), [everywhere]);
+    assert_eq!(fourth.recalled("acme", &alice, &attempts, &holders), [everywhere]);
     let stranger = Identity::new("globex", Party::User("bob".into()), "bob");
-    assert_eq!(fourth.recalled("acme", &stranger, &deeds, &holders), []);
+    assert_eq!(fourth.recalled("acme", &stranger, &attempts, &holders), []);
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn what_rbac_allows_is_told_only_where_it_stands_and_nobody_else_tells_it() {
         binding: "RoleBinding globex/door".into(),
         who: asked("get").identity.who,
         namespace: Some("globex".into()),
-        deeds: vec![asked("get").deed],
+        attempts: vec![asked("get").attempt],
     };
     assert_eq!(survey.violations("acme", std::slice::from_ref(&opening)), []);
     let other = Opening {

@@ -1,6 +1,6 @@
 //! What the API server's answers prove. Pure.
 
-use super::deeds::{NAME, Wall};
+use super::attempts::{Enforcer, NAME};
 use crate::api::{Direction, Opener};
 use crate::proof::{Outcome, Violation};
 
@@ -14,8 +14,8 @@ pub enum Answer {
     Unanswered(String),
 }
 
-/// The outcome of deeds in this namespace, of which each must be refused by its wall.
-pub fn judge(namespace: &str, control: &Answer, tried: &[(&'static str, Wall, Answer)]) -> Outcome {
+/// The outcome of attempts in this namespace, of which each must be refused by its enforcer.
+pub fn judge(namespace: &str, control: &Answer, tried: &[(&'static str, Enforcer, Answer)]) -> Outcome {
     match control {
         Answer::Allowed => {}
         Answer::Refused(why) => {
@@ -29,23 +29,27 @@ pub fn judge(namespace: &str, control: &Answer, tried: &[(&'static str, Wall, An
     let allowed: Vec<Violation> = tried
         .iter()
         .filter(|(.., answer)| *answer == Answer::Allowed)
-        .map(|(what, wall, _)| Violation {
+        .map(|(what, enforcer, _)| Violation {
             direction: Direction::Inward,
             opened_by: Opener::Platform,
             counterpart: String::new(),
-            message: format!("{} may {what}: {} does not hold", wall.whom(), wall.title(namespace)),
+            message: format!(
+                "{} may {what}: {} does not hold",
+                enforcer.whom(),
+                enforcer.title(namespace)
+            ),
         })
         .collect();
     if !allowed.is_empty() {
         return Outcome::Violated(allowed);
     }
-    for (what, wall, answer) in tried {
+    for (what, enforcer, answer) in tried {
         match answer {
-            Answer::Refused(why) if wall.has_refused(why) => {}
+            Answer::Refused(why) if enforcer.has_refused(why) => {}
             Answer::Refused(why) => {
                 return Outcome::Untried(format!(
                     "to {what} was refused, but not by {}, of which that says nothing: {}",
-                    wall.title(namespace),
+                    enforcer.title(namespace),
                     steady(why)
                 ));
             }
@@ -73,7 +77,7 @@ mod tests {
     use super::*;
 
     const WHAT: &str = "name the node of a pod";
-    const WALL: Wall = Wall::Policy("tenant-operator-pods");
+    const WALL: Enforcer = Enforcer::Policy("tenant-operator-pods");
 
     fn refused(why: &str) -> Answer {
         Answer::Refused(why.into())
@@ -89,7 +93,7 @@ mod tests {
             (WHAT, WALL, denied()),
             (
                 "ask for more",
-                Wall::Quota("requests.cpu"),
+                Enforcer::Quota("requests.cpu"),
                 refused("exceeded quota: tenant, requested: requests.cpu=3, limited: requests.cpu=2"),
             ),
         ];
@@ -98,10 +102,10 @@ mod tests {
 
     #[test]
     fn a_full_namespace_says_nothing_of_another_amount() {
-        let wall = Wall::Quota("requests.cpu");
+        let enforcer = Enforcer::Quota("requests.cpu");
         let tried = [(
             "ask for more",
-            wall,
+            enforcer,
             refused("exceeded quota: tenant, requested: pods=1, limited: pods=0"),
         )];
         assert!(matches!(judge("acme", &Answer::Allowed, &tried), Outcome::Untried(_)));
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn the_servers_own_plugin_refuses_external_ips_as_well() {
         let answer = refused("services \"x\" is forbidden: Use of external IPs is denied by admission control.");
-        let tried = [("make a Service", Wall::Policy("tenant-operator-services"), answer)];
+        let tried = [("make a Service", Enforcer::Policy("tenant-operator-services"), answer)];
         assert_eq!(judge("acme", &Answer::Allowed, &tried), Outcome::Passed);
     }
 
@@ -130,7 +134,7 @@ mod tests {
         let tried = [
             ("a", WALL, Answer::Unanswered("away".into())),
             (WHAT, WALL, Answer::Allowed),
-            ("run a privileged container", Wall::PodSecurity, Answer::Allowed),
+            ("run a privileged container", Enforcer::PodSecurity, Answer::Allowed),
         ];
         let outcome = judge("acme", &Answer::Allowed, &tried);
         let messages: Vec<&str> = outcome.violations().iter().map(|v| v.message.as_str()).collect();

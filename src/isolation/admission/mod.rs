@@ -1,6 +1,6 @@
 //! What the API server must not let a tenant's people make, tried by dry-run as one who may make such things as RBAC goes.
 
-pub mod deeds;
+pub mod attempts;
 pub mod judge;
 pub mod prober;
 pub mod settings;

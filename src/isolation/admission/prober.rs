@@ -1,6 +1,6 @@
 //! Tries by dry-run what the API server must refuse a tenant's people: one tenant after the other, again and again.
 
-use super::deeds::{self, Make};
+use super::attempts::{self, Make};
 use super::judge::{self, Answer};
 use super::{Subject, settings::AdmissionProbe};
 use crate::cluster::Queue;
@@ -89,7 +89,7 @@ impl AdmissionProber {
         let found = subjects.iter().map(|subject| {
             let pending = || Findings {
                 admission: Outcome::Pending,
-                quota: deeds::excess(subject).map(|_| Outcome::Pending),
+                quota: attempts::excess(subject).map(|_| Outcome::Pending),
             };
             self.turns.found(subject).unwrap_or_else(pending)
         });
@@ -134,17 +134,25 @@ impl AdmissionProber {
 
     async fn examine(&self, subject: &Subject) -> Findings {
         let namespace = &subject.namespace;
-        let control = self.attempt(namespace, deeds::control()).await;
+        let control = self.attempt(namespace, attempts::control()).await;
         let mut tried = Vec::new();
-        for deed in deeds::deeds(subject) {
-            tried.push((deed.what, deed.wall, self.attempt(namespace, deed.make).await));
+        for attempt in attempts::attempts(subject) {
+            tried.push((
+                attempt.what,
+                attempt.enforcer,
+                self.attempt(namespace, attempt.make).await,
+            ));
         }
-        let (what, wall, name) = deeds::REMOVAL;
-        tried.push((what, wall, self.remove(namespace, name).await));
-        let quota = match deeds::excess(subject) {
-            Some(deed) => {
-                let answer = self.attempt(namespace, deed.make).await;
-                Some(judge::judge(namespace, &control, &[(deed.what, deed.wall, answer)]))
+        let (what, enforcer, name) = attempts::REMOVAL;
+        tried.push((what, enforcer, self.remove(namespace, name).await));
+        let quota = match attempts::excess(subject) {
+            Some(attempt) => {
+                let answer = self.attempt(namespace, attempt.make).await;
+                Some(judge::judge(
+                    namespace,
+                    &control,
+                    &[(attempt.what, attempt.enforcer, answer)],
+                ))
             }
             None => None,
         };

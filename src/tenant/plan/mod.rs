@@ -133,15 +133,15 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
     }
     environment.configuration.extend(configuration::config_map(tenant));
     environment.workloads = workloads(tenant);
-    let written = way_in(tenant, platform);
+    let written = gateway_config(tenant, platform);
     (environment.routes, environment.admission) = written.into_iter().partition(|object| object.key.kind.is_route());
     environment
 }
 
 /// What leads to a tenant, as its gateway is told.
-fn way_in(tenant: &ValidTenant, platform: &Platform) -> Vec<Desired> {
+fn gateway_config(tenant: &ValidTenant, platform: &Platform) -> Vec<Desired> {
     let way = platform.gateway.as_ref().and_then(|to| {
-        let way = tenant.way_in(&to.shared_hosts)?;
+        let way = tenant.gateway_config(&to.shared_hosts)?;
         Some(to.controller.write(&way, to).objects)
     });
     way.unwrap_or_default()

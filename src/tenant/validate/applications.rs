@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::api::Application;
-use crate::gateway::way::Backend;
+use crate::gateway::config::Backend;
 
 /// Whose the namespaces of shared applications are.
 pub const WHOSE: &str = "shared applications";

@@ -1,7 +1,7 @@
 //! Where shared applications are looked for, and where never.
 
 use super::*;
-use crate::gateway::way::Way;
+use crate::gateway::config::GatewayConfig;
 use crate::tenant::fixtures::{tenant, tier, world};
 use crate::tenant::validate::validate;
 use serde_json::{Value, json};
@@ -21,10 +21,10 @@ fn plan(namespace: &str) -> Value {
     ]}})
 }
 
-fn way(backend: &Value, plan: Value, world: &World) -> Result<Way, Vec<String>> {
+fn way(backend: &Value, plan: Value, world: &World) -> Result<GatewayConfig, Vec<String>> {
     let valid = validate(&tenant(sharer(backend)), &tier(plan), world);
     let valid = valid.map_err(|reasons| reasons.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok(valid.way_in(&[]).expect("a way in"))
+    Ok(valid.gateway_config(&[]).expect("a way in"))
 }
 
 fn judged(backend: &Value, plan: Value, world: &World) -> Result<Option<Backend>, Vec<String>> {
@@ -93,12 +93,12 @@ fn a_route_to_what_the_tier_does_not_have_leads_nowhere_and_that_is_told() {
             .expect("valid")
             .gateway;
         assert_eq!(gateway.routes[0].backend, None);
-        let [unmet] = gateway.unmet.as_slice() else {
-            panic!("{:?}", gateway.unmet);
+        let [unsupported] = gateway.unsupported.as_slice() else {
+            panic!("{:?}", gateway.unsupported);
         };
-        assert_eq!(unmet.reason, "NoSuchApplication");
+        assert_eq!(unsupported.reason, "NoSuchApplication");
         assert_eq!(
-            unmet.to_string(),
+            unsupported.to_string(),
             format!(
                 "spec.gateway.routes[0].backend.application: tier plan has no application wiki, so that the route is answered 503; {known}"
             )

@@ -9,7 +9,7 @@ use crate::api::{
     RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
 };
 use crate::conditions::reason;
-use crate::gateway::way::{Admits, Backend, Key, Route, Unmet, ValidGateway, ValidTraffic, by_precedence};
+use crate::gateway::config::{Admits, Backend, Key, Route, Unsupported, ValidGateway, ValidTraffic, by_precedence};
 use crate::host;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -53,11 +53,11 @@ pub fn resolve(
         world,
     };
     let table = Table::new(&spec.tier, &tier.roles);
-    let mut unmet = Vec::new();
+    let mut unsupported = Vec::new();
     Some(ValidGateway {
         identification,
-        routes: routes(&own.routes, &authentication, services, table, errors, &mut unmet),
-        keys: keys(&authentication, table, errors, &mut unmet),
+        routes: routes(&own.routes, &authentication, services, table, errors, &mut unsupported),
+        keys: keys(&authentication, table, errors, &mut unsupported),
         certificates,
         rate_limits: rate_limits(&own, &plan, &spec.tier, errors),
         concurrent_requests: concurrent_requests(&own, &plan, &spec.tier, errors),
@@ -67,7 +67,7 @@ pub fn resolve(
             errors,
         ),
         jwt: authentication.jwt,
-        unmet,
+        unsupported,
     })
 }
 
@@ -140,7 +140,7 @@ fn routes(
     services: Services<'_>,
     table: Table<'_>,
     errors: &mut Vec<Invalid>,
-    unmet: &mut Vec<Unmet>,
+    unsupported: &mut Vec<Unsupported>,
 ) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     for (i, route) in asked.iter().enumerate() {
@@ -153,12 +153,12 @@ fn routes(
             let message = "roles and permissions are known of those only who are authenticated";
             errors.push(Invalid::new(format!("{field}.authentication"), message));
         }
-        let whom = table.admitted(route, &field, errors, unmet);
+        let whom = table.admitted(route, &field, errors, unsupported);
         let backend = match backend(route, services) {
             Ok(backend) => Some(backend),
             Err(NoBackend::Missing(message)) => {
                 let missing = Invalid::new(format!("{field}.backend.application"), message);
-                unmet.push(missing.into_unmet(reason::NO_SUCH_APPLICATION));
+                unsupported.push(missing.into_unsupported(reason::NO_SUCH_APPLICATION));
                 None
             }
             Err(NoBackend::Wrong(below, message)) => {
@@ -269,7 +269,7 @@ fn keys(
     authentication: &GatewayAuthentication,
     table: Table<'_>,
     errors: &mut Vec<Invalid>,
-    unmet: &mut Vec<Unmet>,
+    unsupported: &mut Vec<Unsupported>,
 ) -> Vec<Key> {
     let mut keys = Vec::new();
     for (i, key) in authentication.api_keys.iter().enumerate() {
@@ -280,7 +280,7 @@ fn keys(
                 format!("{} is there twice", key.name),
             ));
         }
-        table.check_key(&key.roles, &field, unmet);
+        table.check_key(&key.roles, &field, unsupported);
         let expires_at = key.expires_at.as_ref().map(|text| text.parse::<Timestamp>());
         match expires_at.transpose() {
             Ok(expires_at) => keys.push(Key {

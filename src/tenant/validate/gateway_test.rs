@@ -1,7 +1,7 @@
 //! What leads to a tenant, and what is refused.
 
 use super::*;
-use crate::gateway::way::Whom;
+use crate::gateway::config::Whom;
 use crate::tenant::fixtures::{tenant, tier};
 use crate::tenant::validate::validate;
 use serde_json::{Value, json};

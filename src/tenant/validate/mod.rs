@@ -28,7 +28,7 @@ use crate::capability::{Reach, TenantCore, ValidNamespace, jwks::PublicKeys};
 use crate::cluster::Identity;
 use crate::database::ValidDatabase;
 use crate::dns::DnsSettings;
-use crate::gateway::way::{Unmet, ValidGateway, Way};
+use crate::gateway::config::{GatewayConfig, Unsupported, ValidGateway};
 use crate::names;
 use ipnet::IpNet;
 use k8s_openapi::api::rbac::v1::Subject;
@@ -62,9 +62,9 @@ impl Invalid {
     }
 
     /// The same of something that does no harm and is only not given.
-    pub(crate) fn into_unmet(self, reason: &'static str) -> Unmet {
+    pub(crate) fn into_unsupported(self, reason: &'static str) -> Unsupported {
         let Self { field, message } = self;
-        Unmet { reason, field, message }
+        Unsupported { reason, field, message }
     }
 }
 
@@ -157,8 +157,8 @@ impl ValidTenant {
     }
 
     /// The way in, on hosts that are its own by now; None where nothing leads to it.
-    pub fn way_in(&self, shared_hosts: &[String]) -> Option<Way> {
-        Way::of(
+    pub fn gateway_config(&self, shared_hosts: &[String]) -> Option<GatewayConfig> {
+        GatewayConfig::of(
             &self.core,
             self.gateway.as_ref()?,
             self.signing_key.as_ref(),

@@ -2,7 +2,7 @@
 
 use super::Invalid;
 use crate::api::{Credentials, CredentialsStatus, Tenant, TenantSpec, TenantTierSpec};
-use crate::gateway::way::ValidGateway;
+use crate::gateway::config::ValidGateway;
 use crate::names;
 use std::collections::BTreeSet;
 

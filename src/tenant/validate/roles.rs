@@ -3,7 +3,7 @@
 use super::{Invalid, canonical};
 use crate::api::{GatewayRoute, Role};
 use crate::conditions::reason;
-use crate::gateway::way::{Unmet, Whom};
+use crate::gateway::config::{Unsupported, Whom};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,9 +46,13 @@ impl<'a> Table<'a> {
     }
 
     /// Tells of roles of an API key that open nothing, since the tier does not have them. `field` is the key's.
-    pub fn check_key(self, named: &[String], field: &str, unmet: &mut Vec<Unmet>) {
+    pub fn check_key(self, named: &[String], field: &str, unsupported: &mut Vec<Unsupported>) {
         let unknown = self.unknown(named, &format!("{field}.roles"), OPENS_NOTHING);
-        unmet.extend(unknown.into_iter().map(|why| why.into_unmet(reason::NO_SUCH_ROLE)));
+        unsupported.extend(
+            unknown
+                .into_iter()
+                .map(|why| why.into_unsupported(reason::NO_SUCH_ROLE)),
+        );
     }
 
     /// Whom a route lets in of those who are authenticated: nobody where the tier does not have what it asks for. `field` is the route's.
@@ -57,7 +61,7 @@ impl<'a> Table<'a> {
         route: &GatewayRoute,
         field: &str,
         errors: &mut Vec<Invalid>,
-        unmet: &mut Vec<Unmet>,
+        unsupported: &mut Vec<Unsupported>,
     ) -> Whom {
         let GatewayRoute { roles, permissions, .. } = route;
         if !(roles.is_empty() || permissions.is_empty()) {
@@ -72,7 +76,9 @@ impl<'a> Table<'a> {
                     permissions.join(" and "),
                     self.known()
                 );
-                unmet.push(Invalid::new(format!("{field}.permissions"), message).into_unmet(reason::NOBODY_ADMITTED));
+                unsupported.push(
+                    Invalid::new(format!("{field}.permissions"), message).into_unsupported(reason::NOBODY_ADMITTED),
+                );
             }
             return Whom::any_of(holders);
         }
@@ -85,7 +91,7 @@ impl<'a> Table<'a> {
             false => (reason::NO_SUCH_ROLE, OPENS_NOTHING),
         };
         let unknown = self.unknown(roles, &format!("{field}.roles"), so);
-        unmet.extend(unknown.into_iter().map(|why| why.into_unmet(reason)));
+        unsupported.extend(unknown.into_iter().map(|why| why.into_unsupported(reason)));
         Whom::any_of(admitted)
     }
 

@@ -1,7 +1,7 @@
 //! Who may do what: the access matrix of the seed riscura, cell by cell, as a tier's roles and what the gateway is told by them.
 
 use super::*;
-use crate::gateway::way::{Admits, Way, Whom};
+use crate::gateway::config::{Admits, GatewayConfig, Whom};
 use crate::gateway::{Attachment, Controller};
 use crate::tenant::fixtures::{platform, tenant, tier, world};
 use crate::tenant::validate::validate;
@@ -47,10 +47,10 @@ fn spec(route: &Value, key_roles: &[&str]) -> Value {
     })
 }
 
-fn way(route: &Value, roles: &Value) -> Result<Way, Vec<String>> {
+fn way(route: &Value, roles: &Value) -> Result<GatewayConfig, Vec<String>> {
     let valid = validate(&tenant(spec(route, &[])), &tier(json!({"roles": roles})), &world(&[]));
     let valid = valid.map_err(|reasons| reasons.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok(valid.way_in(&[]).expect("a way in"))
+    Ok(valid.gateway_config(&[]).expect("a way in"))
 }
 
 fn refusal(route: &Value, roles: &Value) -> String {
@@ -67,12 +67,17 @@ fn shut(route: &Value, roles: &Value) -> Vec<String> {
         Admits::Authenticated(Whom::Nobody),
         "{route}"
     );
-    let unmet = way.gateway.unmet.iter();
-    assert!(unmet.clone().all(|unmet| unmet.reason == "NobodyAdmitted"), "{unmet:?}");
+    let unsupported = way.gateway.unsupported.iter();
+    assert!(
+        unsupported
+            .clone()
+            .all(|unsupported| unsupported.reason == "NobodyAdmitted"),
+        "{unsupported:?}"
+    );
     for controller in [Controller::EnvoyGateway, Controller::Apisix] {
         assert_eq!(told(controller, &way), [""; 0], "{controller:?}: {route}");
     }
-    unmet.map(ToString::to_string).collect()
+    unsupported.map(ToString::to_string).collect()
 }
 
 /// Whom a route admits by its permissions.
@@ -85,7 +90,7 @@ fn admitted(permissions: &[&str]) -> Vec<String> {
 }
 
 /// The roles that a gateway is told to take in a token.
-fn told(controller: Controller, way: &Way) -> Vec<String> {
+fn told(controller: Controller, way: &GatewayConfig) -> Vec<String> {
     let to = Attachment {
         controller,
         ..platform().gateway.expect("a gateway")
@@ -178,9 +183,9 @@ fn what_a_tier_does_not_know_lets_nobody_in_and_is_told() {
     assert_eq!(*admits, Admits::Authenticated(Whom::AnyOf(vec!["user".into()])));
     let told: Vec<String> = some
         .gateway
-        .unmet
+        .unsupported
         .iter()
-        .map(|unmet| format!("{} {unmet}", unmet.reason))
+        .map(|unsupported| format!("{} {unsupported}", unsupported.reason))
         .collect();
     assert_eq!(
         told,
@@ -195,29 +200,31 @@ fn what_a_tier_does_not_know_lets_nobody_in_and_is_told() {
         way.gateway.routes[0].admits,
         Admits::Authenticated(Whom::AnyOf(vec!["ghost".into()]))
     );
-    assert_eq!(way.gateway.unmet, []);
+    assert_eq!(way.gateway.unsupported, []);
 }
 
 #[test]
 fn a_role_that_the_tier_does_not_have_opens_nothing_for_a_key() {
-    let unmet = |roles: Value| {
+    let unsupported = |roles: Value| {
         let route = json!({"permissions": ["ai:query"]});
         let keyed = tenant(spec(&route, &["user", "ghost"]));
         let valid = validate(&keyed, &tier(json!({"roles": roles})), &world(&[])).expect("valid");
-        let way = valid.way_in(&[]).expect("a way in");
+        let way = valid.gateway_config(&[]).expect("a way in");
         let Admits::Authenticated(whom) = &way.gateway.routes[0].admits else {
             panic!("{:?}", way.gateway.routes);
         };
         assert!(!whom.includes(&["ghost".to_string()]), "{whom:?}");
-        let unmet = way.gateway.unmet.into_iter();
-        unmet.map(|unmet| (unmet.reason, unmet.field)).collect::<Vec<_>>()
+        let unsupported = way.gateway.unsupported.into_iter();
+        unsupported
+            .map(|unsupported| (unsupported.reason, unsupported.field))
+            .collect::<Vec<_>>()
     };
     let field = "spec.gateway.authentication.apiKeys[0].roles[1]".to_string();
-    assert_eq!(unmet(table()), [("NoSuchRole", field)]);
+    assert_eq!(unsupported(table()), [("NoSuchRole", field)]);
     let mut all = table();
     let ghost = json!({"name": "ghost"});
     all.as_array_mut().expect("roles").push(ghost);
-    assert_eq!(unmet(all), []);
+    assert_eq!(unsupported(all), []);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is said of a tenant's certificates: by the gateway of its listeners, by cert-manager of what it issues. Pure.
 
-use super::standing::{Standing, of_conditions};
+use super::state::{GatewayState, of_conditions};
 use crate::cluster::Live;
 use crate::conditions::reason;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// How it stands instead.
-pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), Standing> {
+pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), GatewayState> {
     let status = live.value.pointer("/status");
     let accepted = of_conditions(live, status, &["Accepted"]);
     let spec = live.value.pointer("/spec/listeners").and_then(Value::as_array);
@@ -26,15 +26,17 @@ pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), Standing> {
     let unsaid = spec.into_iter().flatten().find(|listener| said_of(listener).is_none());
     if let Some(unsaid) = unsaid {
         let host = unsaid["hostname"].as_str().unwrap_or_default();
-        return Err(Standing::Waiting(format!("{gateway} does not listen for {host} yet")));
+        return Err(GatewayState::Waiting(format!(
+            "{gateway} does not listen for {host} yet"
+        )));
     }
     of_conditions(live, status, &["Programmed"])
 }
 
 /// Which host it is that does not stand well.
-fn at(host: &str, standing: Standing) -> Standing {
+fn at(host: &str, standing: GatewayState) -> GatewayState {
     match standing {
-        Standing::Refused { reason, message } => Standing::Refused {
+        GatewayState::Refused { reason, message } => GatewayState::Refused {
             reason,
             message: format!("{host}: {message}"),
         },
@@ -43,9 +45,9 @@ fn at(host: &str, standing: Standing) -> Standing {
 }
 
 /// By itself no Gateway takes listeners of others.
-fn allowed(standing: Standing) -> Standing {
+fn allowed(standing: GatewayState) -> GatewayState {
     match standing {
-        Standing::Refused { reason, message } if message.contains("(NotAllowed)") => Standing::Refused {
+        GatewayState::Refused { reason, message } if message.contains("(NotAllowed)") => GatewayState::Refused {
             reason,
             message: format!("{message}; certificates need a Gateway whose allowedListeners take tenants' namespaces"),
         },
@@ -57,20 +59,20 @@ fn allowed(standing: Standing) -> Standing {
 ///
 /// # Errors
 /// How it stands instead: what cert-manager is still about is waited for.
-pub fn of_certificate(live: &Live) -> Result<(), Standing> {
+pub fn of_certificate(live: &Live) -> Result<(), GatewayState> {
     let status = live.value.pointer("/status");
     match of_conditions(live, status, &[reason::READY]) {
-        Err(Standing::Waiting(_)) => Err(Standing::Waiting(format!(
+        Err(GatewayState::Waiting(_)) => Err(GatewayState::Waiting(format!(
             "cert-manager has not taken up {} yet",
             live.key
         ))),
-        Err(Standing::Refused { message, .. }) => Err(issued_by(live, status, &message)),
+        Err(GatewayState::Refused { message, .. }) => Err(issued_by(live, status, &message)),
         other => other,
     }
 }
 
 /// How a certificate that is not ready stands. Its own message says only what is the matter with its Secret.
-fn issued_by(live: &Live, status: Option<&Value>, message: &str) -> Standing {
+fn issued_by(live: &Live, status: Option<&Value>, message: &str) -> GatewayState {
     let conditions = status.and_then(|status| status["conditions"].as_array());
     let issuing = conditions.into_iter().flatten().find(|one| one["type"] == "Issuing");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
@@ -79,9 +81,9 @@ fn issued_by(live: &Live, status: Option<&Value>, message: &str) -> Standing {
         Some(issuing) if issuing["status"] == "True" => {
             let issuer = &live.value["spec"]["issuerRef"];
             let (kind, name) = (text(&issuer["kind"]), text(&issuer["name"]));
-            Standing::Waiting(format!("{message}; {kind} {name} is to issue it"))
+            GatewayState::Waiting(format!("{message}; {kind} {name} is to issue it"))
         }
-        failed => Standing::Refused {
+        failed => GatewayState::Refused {
             reason: reason::CERTIFICATE_NOT_READY,
             message: failed.map_or_else(
                 || message.to_string(),
@@ -117,7 +119,7 @@ mod tests {
         json!({"type": type_, "status": status, "reason": reason, "message": "words", "observedGeneration": 3})
     }
 
-    fn stands(set: Value, listeners: Value) -> Result<(), Standing> {
+    fn stands(set: Value, listeners: Value) -> Result<(), GatewayState> {
         let asked = [HOST, "*.shop.example.org"].map(|host| json!({"name": host, "hostname": host}));
         let status = json!({"conditions": set, "listeners": listeners});
         of_listeners(&live(Kind::ListenerSet, json!({"listeners": asked}), status), GATEWAY)
@@ -137,8 +139,8 @@ mod tests {
         json!({"name": name, "conditions": conditions})
     }
 
-    fn message(standing: Result<(), Standing>) -> String {
-        let Err(Standing::Refused { message, .. }) = standing else {
+    fn message(standing: Result<(), GatewayState>) -> String {
+        let Err(GatewayState::Refused { message, .. }) = standing else {
             panic!("{standing:?}");
         };
         message
@@ -172,7 +174,7 @@ mod tests {
                 json!([]),
             ),
         ] {
-            assert!(matches!(waits, Err(Standing::Waiting(_))), "{waits:?}");
+            assert!(matches!(waits, Err(GatewayState::Waiting(_))), "{waits:?}");
         }
     }
 
@@ -197,7 +199,7 @@ mod tests {
             ))
         };
         let refused = |message: &str| {
-            Err(Standing::Refused {
+            Err(GatewayState::Refused {
                 reason: "CertificateNotReady",
                 message: message.into(),
             })
@@ -208,8 +210,8 @@ mod tests {
         // Who is asked is told, for cert-manager itself does not tell that it is not there.
         let waits = stands(json!([missing, condition("Issuing", "True", "DoesNotExist")]));
         let asked = format!("{words}; ClusterIssuer letsencrypt is to issue it");
-        assert_eq!(waits, Err(Standing::Waiting(asked)));
-        assert!(matches!(stands(json!([])), Err(Standing::Waiting(_))));
+        assert_eq!(waits, Err(GatewayState::Waiting(asked)));
+        assert!(matches!(stands(json!([])), Err(GatewayState::Waiting(_))));
         let mut failed = condition("Issuing", "False", "Failed");
         failed["message"] = json!("no, says the authority");
         let why = format!("{words}; no, says the authority");

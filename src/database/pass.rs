@@ -77,7 +77,7 @@ pub struct Outcome {
 }
 
 /// One pass over one tenant's database.
-pub struct Tending<'a> {
+pub struct Pass<'a> {
     pub databases: &'a Databases,
     pub writer: &'a Writer,
     pub tenant: &'a TenantCore,
@@ -133,12 +133,12 @@ pub fn unplaced(message: String) -> Outcome {
     }
 }
 
-impl Tending<'_> {
+impl Pass<'_> {
     /// Does what is to be done now.
     ///
     /// # Errors
     /// The API server's; what is wrong with the server is in the outcome.
-    pub async fn tend(&self) -> Result<Outcome, Error> {
+    pub async fn reconcile(&self) -> Result<Outcome, Error> {
         let owner = &self.tenant.owner;
         let shard = self.databases.shard(&self.placement.server);
         shard.first_look().await;

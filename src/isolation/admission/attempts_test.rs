@@ -9,7 +9,7 @@ fn subject(spec: Value, tier: Value) -> Subject {
 }
 
 fn whats(subject: &Subject) -> Vec<&'static str> {
-    deeds(subject).iter().map(|deed| deed.what).collect()
+    attempts(subject).iter().map(|attempt| attempt.what).collect()
 }
 
 #[test]
@@ -43,8 +43,11 @@ fn each_pod_is_wrong_in_one_thing_only() {
     );
     assert_eq!(container["imagePullPolicy"], "Always");
     assert_eq!(right["spec"]["runtimeClassName"], "gvisor");
-    for deed in deeds(&subject).iter().filter(|deed| deed.make.resource.kind == "Pod") {
-        let differs = |field: &str| deed.make.object["spec"][field] != right["spec"][field];
+    for attempt in attempts(&subject)
+        .iter()
+        .filter(|attempt| attempt.make.resource.kind == "Pod")
+    {
+        let differs = |field: &str| attempt.make.object["spec"][field] != right["spec"][field];
         let fields = [
             "containers",
             "volumes",
@@ -57,32 +60,32 @@ fn each_pod_is_wrong_in_one_thing_only() {
             fields.into_iter().filter(|field| differs(field)).count(),
             1,
             "{}",
-            deed.what
+            attempt.what
         );
         // A pod that the API server could not read would be refused for that.
-        serde_json::from_value::<Pod>(deed.make.object.clone()).expect(deed.what);
+        serde_json::from_value::<Pod>(attempt.make.object.clone()).expect(attempt.what);
     }
-    let claim = deeds(&subject)
+    let claim = attempts(&subject)
         .into_iter()
-        .find(|deed| deed.make.resource.kind == "PersistentVolumeClaim");
+        .find(|attempt| attempt.make.resource.kind == "PersistentVolumeClaim");
     assert_eq!(claim.expect("a claim").make.object["spec"]["storageClassName"], "fast");
 }
 
 #[test]
 fn the_excess_is_one_more_than_the_quota_has() {
     let of = |quota: Value| excess(&subject(json!({"quota": quota}), json!({})));
-    let amounts = |deed: &Deed| deed.make.object["spec"]["containers"][0]["resources"].clone();
-    let cpu = of(json!({"requests.cpu": "1500m", "limits.memory": "1Gi"})).expect("a deed");
+    let amounts = |attempt: &Attempt| attempt.make.object["spec"]["containers"][0]["resources"].clone();
+    let cpu = of(json!({"requests.cpu": "1500m", "limits.memory": "1Gi"})).expect("a attempt");
     assert_eq!(
         amounts(&cpu),
         json!({"requests": {"cpu": "2500m"}, "limits": {"cpu": "2500m"}})
     );
-    let memory = of(json!({"limits.memory": "1Gi", "pods": 5})).expect("a deed");
+    let memory = of(json!({"limits.memory": "1Gi", "pods": 5})).expect("a attempt");
     assert_eq!(
         amounts(&memory),
         json!({"requests": {"memory": "1073741825"}, "limits": {"memory": "1073741825"}})
     );
-    let storage = of(json!({"requests.storage": "10Gi"})).expect("a deed");
+    let storage = of(json!({"requests.storage": "10Gi"})).expect("a attempt");
     assert_eq!(storage.make.resource.kind, "PersistentVolumeClaim");
     assert!(of(json!({"pods": 5})).is_none());
     assert!(of(json!({})).is_none());

@@ -38,7 +38,7 @@ pub struct ValidGateway {
     pub concurrent_requests: Option<i64>,
     pub traffic: ValidTraffic,
     /// What the spec names and the tier does not have.
-    pub unmet: Vec<Unmet>,
+    pub unsupported: Vec<Unsupported>,
 }
 
 /// How requests are passed on.
@@ -176,7 +176,7 @@ pub const CUT_OFF: &str = "this tenant is cut off for now";
 
 /// A tenant's way in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct GatewayConfig {
     pub owner: Identity,
     pub tier: String,
     pub entries: Vec<Entry>,
@@ -190,7 +190,7 @@ pub struct Way {
 
 /// What a spec asks for and does not get, though it is valid: the gateway cannot do it, or the tier does not have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unmet {
+pub struct Unsupported {
     /// In one word, for the condition.
     pub reason: &'static str,
     /// The path of the field.
@@ -199,9 +199,9 @@ pub struct Unmet {
     pub message: String,
 }
 
-impl Unmet {
+impl Unsupported {
     /// What the gateway cannot do.
-    pub fn unsupported(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn feature(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             reason: reason::UNSUPPORTED,
             field: field.into(),
@@ -210,13 +210,13 @@ impl Unmet {
     }
 }
 
-impl fmt::Display for Unmet {
+impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.message)
     }
 }
 
-impl Way {
+impl GatewayConfig {
     /// The way in of a tenant, on hosts that are its own by now; None where nothing leads to it.
     pub fn of(
         tenant: &TenantCore,

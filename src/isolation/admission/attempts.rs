@@ -22,7 +22,7 @@ const STORAGE: &str = "requests.storage";
 
 /// What must refuse something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wall {
+pub enum Enforcer {
     /// Pod Security Admission, by the labels of the namespace.
     PodSecurity,
     /// A ValidatingAdmissionPolicy of the chart's.
@@ -33,7 +33,7 @@ pub enum Wall {
     Examiner,
 }
 
-impl Wall {
+impl Enforcer {
     /// Whether the API server's words tell that it was this one who refused.
     pub fn has_refused(self, words: &str) -> bool {
         match self {
@@ -67,15 +67,15 @@ impl Wall {
 
 /// Something that a tenant's people must not do.
 #[derive(Clone, Debug)]
-pub struct Deed {
+pub struct Attempt {
     /// What it is, after "may".
     pub what: &'static str,
-    pub wall: Wall,
+    pub enforcer: Enforcer,
     pub make: Make,
 }
 
 /// What the examiner itself must not do, by dry-run either: remove the ConfigMap that every namespace has of Kubernetes.
-pub const REMOVAL: (&str, Wall, &str) = ("remove what it did not make", Wall::Examiner, "kube-root-ca.crt");
+pub const REMOVAL: (&str, Enforcer, &str) = ("remove what it did not make", Enforcer::Examiner, "kube-root-ca.crt");
 
 /// An object to make in a namespace of the tenant.
 #[derive(Clone, Debug)]
@@ -90,9 +90,9 @@ pub fn control() -> Make {
 }
 
 /// What the walls of every tenant must refuse.
-pub fn deeds(subject: &Subject) -> Vec<Deed> {
-    let deed = |what, wall, make| Deed { what, wall, make };
-    let policy = Wall::Policy;
+pub fn attempts(subject: &Subject) -> Vec<Attempt> {
+    let attempt = |what, enforcer, make| Attempt { what, enforcer, make };
+    let policy = Enforcer::Policy;
     let with = |change: fn(&mut Value)| {
         let mut pod = pod(subject);
         change(&mut pod);
@@ -100,40 +100,40 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
     };
     let service = |spec: Value| make::<Service>(json!({"metadata": {"generateName": NAME}, "spec": spec}));
     let ports = json!([{"port": 80}]);
-    let mut deeds = vec![
-        deed(
+    let mut attempts = vec![
+        attempt(
             "run a privileged container",
-            Wall::PodSecurity,
+            Enforcer::PodSecurity,
             with(|pod| {
                 pod["spec"]["containers"][0]["securityContext"] = json!({"privileged": true});
             }),
         ),
-        deed(
+        attempt(
             "mount a folder of the node",
-            Wall::PodSecurity,
+            Enforcer::PodSecurity,
             with(|pod| pod["spec"]["volumes"] = json!([{"name": "node", "hostPath": {"path": "/"}}])),
         ),
-        deed(
+        attempt(
             "name the node of a pod",
             policy("tenant-operator-pods"),
             with(|pod| pod["spec"]["nodeName"] = json!(NAME)),
         ),
-        deed(
+        attempt(
             "tolerate every taint",
             policy("tenant-operator-pods"),
             with(|pod| pod["spec"]["tolerations"] = json!([{"operator": "Exists"}])),
         ),
-        deed(
+        attempt(
             "make a Service with external IPs",
             policy(SERVICES),
             service(json!({"ports": ports, "externalIPs": ["192.0.2.1"]})),
         ),
-        deed(
+        attempt(
             "make a Service of type ExternalName",
             policy(SERVICES),
             service(json!({"type": "ExternalName", "externalName": "example.com"})),
         ),
-        deed(
+        attempt(
             "claim a volume by its name",
             policy("tenant-operator-claims"),
             make::<PersistentVolumeClaim>(json!({"metadata": {"generateName": NAME}, "spec": {
@@ -141,7 +141,7 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
                 "storageClassName": storage_class(subject), "volumeName": NAME,
             }})),
         ),
-        deed(
+        attempt(
             "claim a volume of no class by the older annotation",
             policy("tenant-operator-claims"),
             make::<PersistentVolumeClaim>(json!({"metadata": {"generateName": NAME, "annotations": {
@@ -150,30 +150,30 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
                 "storageClassName": storage_class(subject),
             }})),
         ),
-        deed(
+        attempt(
             "mount a volume of any CSI driver",
             policy("tenant-operator-volumes"),
             with(|pod| pod["spec"]["volumes"] = json!([{"name": "csi", "csi": {"driver": "driver.invalid"}}])),
         ),
-        deed(
+        attempt(
             "pull an image from an address",
             policy("tenant-operator-images"),
             with(|pod| pod["spec"]["containers"][0]["image"] = json!("192.0.2.1/image:1")),
         ),
-        deed(
+        attempt(
             "let everybody in by a NetworkPolicy",
             policy("tenant-operator-network-policies"),
             make::<NetworkPolicy>(
                 json!({"metadata": {"generateName": NAME}, "spec": {"podSelector": {}, "ingress": [{}]}}),
             ),
         ),
-        deed(
+        attempt(
             "forge the operator's marks",
             policy("tenant-operator-managed"),
             make::<ConfigMap>(json!({"metadata": {"generateName": NAME, "labels": {names::TENANT: NAME}}})),
         ),
         // What the examiner itself holds there, so that RBAC does not refuse it first.
-        deed(
+        attempt(
             "let everybody in by a RoleBinding",
             policy("tenant-operator-bindings"),
             make::<RoleBinding>(json!({
@@ -185,7 +185,7 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
     ];
     let types = subject.allowed.service_types.as_deref().unwrap_or_default();
     if !types.contains(&ServiceType::NodePort) {
-        deeds.push(deed(
+        attempts.push(attempt(
             "make a Service of type NodePort",
             policy(SERVICES),
             service(json!({"type": "NodePort", "ports": ports})),
@@ -198,7 +198,7 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
         // One is named always: without any, another policy may refuse first.
         let class = classes.and_then(<[String]>::first).map_or(NAME, String::as_str);
         let rules = json!([{"host": "host.invalid", "http": {"paths": paths}}]);
-        deeds.push(deed(
+        attempts.push(attempt(
             "serve a host that is not its own",
             policy("tenant-operator-ingress-hosts"),
             make::<Ingress>(
@@ -207,17 +207,17 @@ pub fn deeds(subject: &Subject) -> Vec<Deed> {
         ));
     }
     if subject.allowed.image_registries.is_some() {
-        deeds.push(deed(
+        attempts.push(attempt(
             "run an image of any registry",
             policy("tenant-operator-images"),
             with(|pod| pod["spec"]["containers"][0]["image"] = json!("registry.invalid/image:1")),
         ));
     }
-    deeds
+    attempts
 }
 
 /// More than the tenant's quota has; None where it bounds nothing that one pod or claim could exceed.
-pub fn excess(subject: &Subject) -> Option<Deed> {
+pub fn excess(subject: &Subject) -> Option<Attempt> {
     let beyond = |key: &str| {
         let hard = Amount::parse(&subject.quota.get(key)?.0).ok()?;
         Some(hard.plus(Amount::whole(1)).to_string())
@@ -237,9 +237,9 @@ pub fn excess(subject: &Subject) -> Option<Deed> {
         Some((STORAGE, make::<PersistentVolumeClaim>(claim)))
     };
     let (key, make) = amount.or_else(storage)?;
-    Some(Deed {
+    Some(Attempt {
         what: "ask for more than its quota has",
-        wall: Wall::Quota(key),
+        enforcer: Enforcer::Quota(key),
         make,
     })
 }
@@ -280,5 +280,5 @@ fn storage_class(subject: &Subject) -> String {
 }
 
 #[cfg(test)]
-#[path = "deeds_test.rs"]
+#[path = "attempts_test.rs"]
 mod tests;

@@ -1,6 +1,6 @@
 //! What a gateway says of what it was told. Pure.
 
-use super::{Attachment, Unmet, certificates, certificates_standing, envoy};
+use super::{Attachment, Unsupported, certificates, certificates_state, envoy};
 use crate::capability::{Note, State};
 use crate::cluster::{Desired, Key, Kind, Live};
 use crate::conditions::reason;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// How a tenant's way in stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum GatewayState {
     /// The gateway has taken up everything as it is now.
     Ready,
     /// It has not yet.
@@ -17,28 +17,28 @@ pub enum Standing {
     Refused { reason: &'static str, message: String },
 }
 
-impl From<Standing> for State {
-    fn from(standing: Standing) -> Self {
+impl From<GatewayState> for State {
+    fn from(standing: GatewayState) -> Self {
         match standing {
-            Standing::Ready => Self::Ready(None),
-            Standing::Waiting(message) => Self::Progressing(Note::new(reason::PROGRESSING, message)),
-            Standing::Refused { reason, message } => Self::Stalled(Note::new(reason, message)),
+            GatewayState::Ready => Self::Ready(None),
+            GatewayState::Waiting(message) => Self::Progressing(Note::new(reason::PROGRESSING, message)),
+            GatewayState::Refused { reason, message } => Self::Stalled(Note::new(reason, message)),
         }
     }
 }
 
-impl Standing {
+impl GatewayState {
     /// Which object it waits for is not said: it would be another one every second, and each a write of the status.
     pub fn not_yet() -> Self {
         Self::Waiting("the gateway has not taken up all of it yet".into())
     }
 
     /// Everything is taken up, but for this.
-    pub fn without(unmet: &[Unmet]) -> Self {
-        let Some(Unmet { reason, .. }) = unmet.first() else {
+    pub fn without(unsupported: &[Unsupported]) -> Self {
+        let Some(Unsupported { reason, .. }) = unsupported.first() else {
             return Self::Ready;
         };
-        let all: Vec<String> = unmet.iter().map(ToString::to_string).collect();
+        let all: Vec<String> = unsupported.iter().map(ToString::to_string).collect();
         Self::Refused {
             reason,
             message: all.join("; "),
@@ -69,7 +69,12 @@ pub fn of_parent(to: &Attachment, gateway: Option<&Value>) -> Option<String> {
 }
 
 /// Whether the gateway has taken up everything that it was told. What carries key sets comes and goes while all is well.
-pub fn judge(to: &Attachment, planned: &[Desired], unmet: &[Unmet], live: impl Fn(&Key) -> Option<Live>) -> Standing {
+pub fn judge(
+    to: &Attachment,
+    planned: &[Desired],
+    unsupported: &[Unsupported],
+    live: impl Fn(&Key) -> Option<Live>,
+) -> GatewayState {
     let mut waiting = None;
     let mut is_issuing = false;
     for desired in planned
@@ -78,27 +83,27 @@ pub fn judge(to: &Attachment, planned: &[Desired], unmet: &[Unmet], live: impl F
     {
         let taken = match live(&desired.key) {
             Some(live) => of_object(to, &live),
-            None => Err(Standing::not_yet()),
+            None => Err(GatewayState::not_yet()),
         };
         match taken {
             Ok(()) => {}
             // Without a certificate there is nothing to listen with.
-            Err(Standing::Refused { .. }) if is_issuing && certificates::hangs_on_issue(desired) => {}
-            Err(refused @ Standing::Refused { .. }) => return refused,
+            Err(GatewayState::Refused { .. }) if is_issuing && certificates::hangs_on_issue(desired) => {}
+            Err(refused @ GatewayState::Refused { .. }) => return refused,
             Err(other) => {
                 is_issuing |= desired.key.kind == Kind::Certificate;
                 waiting.get_or_insert(other);
             }
         }
     }
-    waiting.unwrap_or_else(|| Standing::without(unmet))
+    waiting.unwrap_or_else(|| GatewayState::without(unsupported))
 }
 
 /// Whether the gateway has taken up one object.
 ///
 /// # Errors
 /// How it stands instead.
-pub fn of_object(to: &Attachment, live: &Live) -> Result<(), Standing> {
+pub fn of_object(to: &Attachment, live: &Live) -> Result<(), GatewayState> {
     let said = |pointer: &str| {
         live.value
             .pointer(pointer)
@@ -124,10 +129,8 @@ pub fn of_object(to: &Attachment, live: &Live) -> Result<(), Standing> {
             of_conditions(live, ancestors.next(), &["Accepted"])?;
             ancestors.try_for_each(|said| of_conditions(live, Some(said), &["Accepted"]))
         }
-        Kind::ListenerSet => {
-            certificates_standing::of_listeners(live, &format!("Gateway {}/{}", to.namespace, to.name))
-        }
-        Kind::Certificate => certificates_standing::of_certificate(live),
+        Kind::ListenerSet => certificates_state::of_listeners(live, &format!("Gateway {}/{}", to.namespace, to.name)),
+        Kind::Certificate => certificates_state::of_certificate(live),
         Kind::ApisixRoute | Kind::ApisixConsumer | Kind::ApisixTls => {
             of_conditions(live, live.value.pointer("/status"), &["Accepted"])
         }
@@ -136,18 +139,18 @@ pub fn of_object(to: &Attachment, live: &Live) -> Result<(), Standing> {
 }
 
 /// Whether what was said of an object is good, and said of what it is now.
-pub(super) fn of_conditions(live: &Live, said: Option<&Value>, types: &[&str]) -> Result<(), Standing> {
+pub(super) fn of_conditions(live: &Live, said: Option<&Value>, types: &[&str]) -> Result<(), GatewayState> {
     let conditions = said.and_then(|said| said["conditions"].as_array());
     let conditions: Vec<&Value> = conditions.into_iter().flatten().collect();
     let generation = live.value.pointer("/metadata/generation").and_then(Value::as_i64);
     for type_ in types {
         let condition = conditions.iter().find(|condition| condition["type"] == **type_);
         let is_current = |condition: &&&Value| condition["observedGeneration"].as_i64() >= generation;
-        let condition = condition.filter(is_current).ok_or_else(Standing::not_yet)?;
+        let condition = condition.filter(is_current).ok_or_else(GatewayState::not_yet)?;
         if condition["status"] != "True" {
             let text = |field: &str| condition[field].as_str().unwrap_or_default().to_string();
             let message = format!("{} is not {type_} ({}): {}", live.key, text("reason"), text("message"));
-            return Err(Standing::Refused {
+            return Err(GatewayState::Refused {
                 reason: reason::NOT_ACCEPTED,
                 message,
             });
@@ -217,10 +220,13 @@ mod tests {
             vec![parent("platform", ("False", 2), ("True", 3))],
             vec![parent("platform", ("True", 3), ("True", 2))],
         ] {
-            assert!(matches!(stands(waits.clone()), Err(Standing::Waiting(_))), "{waits:?}");
+            assert!(
+                matches!(stands(waits.clone()), Err(GatewayState::Waiting(_))),
+                "{waits:?}"
+            );
         }
         let refused = stands(vec![parent("platform", ("True", 3), ("False", 3))]);
-        let Err(Standing::Refused { message, .. }) = refused else {
+        let Err(GatewayState::Refused { message, .. }) = refused else {
             panic!("{refused:?}");
         };
         assert_eq!(
@@ -252,11 +258,11 @@ mod tests {
         );
         assert!(matches!(
             stands(&[gateway, listeners("acme", "False")]),
-            Err(Standing::Refused { .. })
+            Err(GatewayState::Refused { .. })
         ));
         assert!(matches!(
             stands(&[listeners("globex", "True")]),
-            Err(Standing::Waiting(_))
+            Err(GatewayState::Waiting(_))
         ));
     }
 
@@ -272,13 +278,13 @@ mod tests {
             assert_eq!(stands(kind, accepted("True", 3)), Ok(()));
             for waits in [json!([]), accepted("True", 2), accepted("False", 2)] {
                 assert!(
-                    matches!(stands(kind, waits.clone()), Err(Standing::Waiting(_))),
+                    matches!(stands(kind, waits.clone()), Err(GatewayState::Waiting(_))),
                     "{kind} {waits}"
                 );
             }
             assert!(matches!(
                 stands(kind, accepted("False", 3)),
-                Err(Standing::Refused {
+                Err(GatewayState::Refused {
                     reason: "NotAccepted",
                     ..
                 })
@@ -327,32 +333,32 @@ mod tests {
             Some(route(status))
         };
         let cannot = [
-            Unmet::unsupported("spec.gateway.x", "why"),
-            Unmet {
+            Unsupported::feature("spec.gateway.x", "why"),
+            Unsupported {
                 reason: "NobodyAdmitted",
-                ..Unmet::unsupported("spec.gateway.y", "else")
+                ..Unsupported::feature("spec.gateway.y", "else")
             },
         ];
-        let stands = |planned: &[Desired], cannot: &[Unmet]| judge(&to(), planned, cannot, live);
+        let stands = |planned: &[Desired], cannot: &[Unsupported]| judge(&to(), planned, cannot, live);
         assert!(matches!(
             stands(&all, &cannot),
-            Standing::Refused {
+            GatewayState::Refused {
                 reason: "NotAccepted",
                 ..
             }
         ));
-        assert!(matches!(stands(&all[..1], &cannot), Standing::Waiting(_)));
+        assert!(matches!(stands(&all[..1], &cannot), GatewayState::Waiting(_)));
         assert_eq!(
             stands(&all[2..], &cannot),
-            Standing::Refused {
+            GatewayState::Refused {
                 reason: "Unsupported",
                 message: "spec.gateway.x: why; spec.gateway.y: else".into(),
             }
         );
-        assert_eq!(stands(&all[2..], &[]), Standing::Ready);
+        assert_eq!(stands(&all[2..], &[]), GatewayState::Ready);
         // In the same words whatever is waited for: each other message would be a write.
-        assert_eq!(judge(&to(), &all[2..], &[], |_| None), Standing::not_yet());
-        assert_eq!(stands(&all[..1], &cannot), Standing::not_yet());
+        assert_eq!(judge(&to(), &all[2..], &[], |_| None), GatewayState::not_yet());
+        assert_eq!(stands(&all[..1], &cannot), GatewayState::not_yet());
     }
 
     #[test]
@@ -383,11 +389,14 @@ mod tests {
         let issuing = json!({"type": "Issuing", "status": "True", "reason": "", "message": ""});
         assert!(matches!(
             stands(json!([ready("False"), issuing]), Kind::ListenerSet),
-            Standing::Waiting(_)
+            GatewayState::Waiting(_)
         ));
         for conditions in [json!([ready("True")]), json!([ready("False")])] {
             assert!(
-                matches!(stands(conditions.clone(), Kind::ListenerSet), Standing::Refused { .. }),
+                matches!(
+                    stands(conditions.clone(), Kind::ListenerSet),
+                    GatewayState::Refused { .. }
+                ),
                 "{conditions}"
             );
         }

@@ -5,7 +5,7 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 
 /// One thing that a rule allows and that reaches beyond a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Deed {
+pub struct Attempt {
     pub verb: String,
     pub group: String,
     pub resource: String,
@@ -13,7 +13,7 @@ pub struct Deed {
     pub name: String,
 }
 
-impl Deed {
+impl Attempt {
     /// As people say it: `get secrets`, `create deployments.apps`.
     pub fn title(&self) -> String {
         let group = match self.group.as_str() {
@@ -52,35 +52,37 @@ const TELLING: &[(&str, &str)] = &[
 const READ: &[&str] = &["get", "list", "watch"];
 
 /// What of this rule, held in the whole cluster, reaches other tenants' namespaces or what is of all of them.
-pub fn everywhere(rule: &PolicyRule, discovered: &Discovered) -> Vec<Deed> {
-    deeds(rule)
-        .filter(|deed| match discovered.is_namespaced(&deed.group, &deed.resource) {
-            _ if SELF.contains(&(&deed.group, &deed.resource)) && deed.verb == "create" => false,
-            // Of a single name only where somebody has such a one; names are not guessed here.
-            Some(true) => true,
-            _ if deed.group == "*" || deed.resource.starts_with('*') => true,
-            Some(false) => {
-                let reads = READ.contains(&deed.verb.as_str());
-                !reads || TELLING.contains(&(&deed.group, &deed.resource))
-            }
-            // Impersonation's resources are not discovered, and powers over roles are verbs.
-            None => {
-                let verb = deed.verb.as_str();
-                verb.starts_with("impersonate")
-                    || matches!(verb, "escalate" | "bind" | "approve" | "sign" | "break-glass")
-            }
-        })
+pub fn everywhere(rule: &PolicyRule, discovered: &Discovered) -> Vec<Attempt> {
+    attempts(rule)
+        .filter(
+            |attempt| match discovered.is_namespaced(&attempt.group, &attempt.resource) {
+                _ if SELF.contains(&(&attempt.group, &attempt.resource)) && attempt.verb == "create" => false,
+                // Of a single name only where somebody has such a one; names are not guessed here.
+                Some(true) => true,
+                _ if attempt.group == "*" || attempt.resource.starts_with('*') => true,
+                Some(false) => {
+                    let reads = READ.contains(&attempt.verb.as_str());
+                    !reads || TELLING.contains(&(&attempt.group, &attempt.resource))
+                }
+                // Impersonation's resources are not discovered, and powers over roles are verbs.
+                None => {
+                    let verb = attempt.verb.as_str();
+                    verb.starts_with("impersonate")
+                        || matches!(verb, "escalate" | "bind" | "approve" | "sign" | "break-glass")
+                }
+            },
+        )
         .collect()
 }
 
 /// What of this rule, held in another tenant's namespace, reaches that tenant: all that exists there.
-pub fn inside(rule: &PolicyRule, discovered: &Discovered) -> Vec<Deed> {
-    deeds(rule)
-        .filter(|deed| {
-            let namespaced = discovered.is_namespaced(&deed.group, &deed.resource);
+pub fn inside(rule: &PolicyRule, discovered: &Discovered) -> Vec<Attempt> {
+    attempts(rule)
+        .filter(|attempt| {
+            let namespaced = discovered.is_namespaced(&attempt.group, &attempt.resource);
             // A namespace itself can be read and written from within it.
-            let is_itself = deed.group.is_empty() && deed.resource.split('/').next() == Some("namespaces");
-            deed.group == "*" || deed.resource.starts_with('*') || namespaced == Some(true) || is_itself
+            let is_itself = attempt.group.is_empty() && attempt.resource.split('/').next() == Some("namespaces");
+            attempt.group == "*" || attempt.resource.starts_with('*') || namespaced == Some(true) || is_itself
         })
         .collect()
 }
@@ -88,7 +90,7 @@ pub fn inside(rule: &PolicyRule, discovered: &Discovered) -> Vec<Deed> {
 /// Where a rule names no objects it means all of them.
 const ALL_NAMES: &[String] = &[String::new()];
 
-fn deeds(rule: &PolicyRule) -> impl Iterator<Item = Deed> {
+fn attempts(rule: &PolicyRule) -> impl Iterator<Item = Attempt> {
     let groups = rule.api_groups.as_deref().unwrap_or_default();
     let resources = rule.resources.as_deref().unwrap_or_default();
     let named = rule.resource_names.as_deref().unwrap_or_default();
@@ -96,7 +98,7 @@ fn deeds(rule: &PolicyRule) -> impl Iterator<Item = Deed> {
     rule.verbs.iter().flat_map(move |verb| {
         groups.iter().flat_map(move |group| {
             resources.iter().flat_map(move |resource| {
-                names.iter().map(move |name| Deed {
+                names.iter().map(move |name| Attempt {
                     verb: verb.clone(),
                     group: group.clone(),
                     resource: resource.clone(),

@@ -1,7 +1,7 @@
 //! All that could be asked about one identity: every verb of every resource, in every place that is not its own. Pure.
 
-use super::harm::{self, Deed};
 use super::rbac::Discovered;
+use super::rule_scope::{self, Attempt};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
 /// Verbs that no discovery lists: only authorizers know them.
@@ -25,46 +25,46 @@ const UNLISTED: &[(&str, &str, &str)] = &[
 
 /// What can be done beyond a tenant, the worst first. The same for all.
 #[derive(Debug, Default, PartialEq)]
-pub struct Deeds {
+pub struct Attempts {
     /// In one namespace.
-    inside: Vec<Deed>,
+    inside: Vec<Attempt>,
     /// In all namespaces at once, and with what is in none.
-    everywhere: Vec<Deed>,
+    everywhere: Vec<Attempt>,
 }
 
-impl Deeds {
+impl Attempts {
     pub fn of(discovered: &Discovered) -> Self {
-        let mut all: Vec<Deed> = Vec::new();
+        let mut all: Vec<Attempt> = Vec::new();
         for (name, verbs) in &discovered.verbs {
             let (group, resource) = name.split_once('/').unwrap_or(("", name));
-            all.extend(verbs.iter().map(|verb| deed(verb, group, resource)));
+            all.extend(verbs.iter().map(|verb| attempt(verb, group, resource)));
         }
         all.extend(
             UNLISTED
                 .iter()
-                .map(|(verb, group, resource)| deed(verb, group, resource)),
+                .map(|(verb, group, resource)| attempt(verb, group, resource)),
         );
-        all.sort_by_key(|deed| (!deed.resource.starts_with("secrets"), deed.clone()));
-        let keep = |harm: fn(&PolicyRule, &Discovered) -> Vec<Deed>| {
-            let harms = |deed: &&Deed| !harm(&rule(deed), discovered).is_empty();
+        all.sort_by_key(|attempt| (!attempt.resource.starts_with("secrets"), attempt.clone()));
+        let keep = |harm: fn(&PolicyRule, &Discovered) -> Vec<Attempt>| {
+            let harms = |attempt: &&Attempt| !harm(&rule(attempt), discovered).is_empty();
             all.iter().filter(harms).cloned().collect()
         };
         Self {
-            inside: keep(harm::inside),
-            everywhere: keep(harm::everywhere),
+            inside: keep(rule_scope::inside),
+            everywhere: keep(rule_scope::everywhere),
         }
     }
 }
 
-impl Deeds {
+impl Attempts {
     /// All of them, some twice.
-    pub fn all(&self) -> impl Iterator<Item = &Deed> {
+    pub fn all(&self) -> impl Iterator<Item = &Attempt> {
         self.inside.iter().chain(&self.everywhere)
     }
 }
 
-fn deed(verb: &str, group: &str, resource: &str) -> Deed {
-    Deed {
+fn attempt(verb: &str, group: &str, resource: &str) -> Attempt {
+    Attempt {
         verb: verb.into(),
         group: group.into(),
         resource: resource.into(),
@@ -72,11 +72,11 @@ fn deed(verb: &str, group: &str, resource: &str) -> Deed {
     }
 }
 
-fn rule(deed: &Deed) -> PolicyRule {
+fn rule(attempt: &Attempt) -> PolicyRule {
     PolicyRule {
-        api_groups: Some(vec![deed.group.clone()]),
-        resources: Some(vec![deed.resource.clone()]),
-        verbs: vec![deed.verb.clone()],
+        api_groups: Some(vec![attempt.group.clone()]),
+        resources: Some(vec![attempt.resource.clone()]),
+        verbs: vec![attempt.verb.clone()],
         ..PolicyRule::default()
     }
 }
@@ -84,30 +84,30 @@ fn rule(deed: &Deed) -> PolicyRule {
 /// What can be asked about one identity.
 #[derive(Debug)]
 pub struct Space<'a> {
-    pub deeds: &'a Deeds,
+    pub attempts: &'a Attempts,
     /// Namespaces that it has no business in.
     pub places: &'a [&'a str],
 }
 
 impl<'a> Space<'a> {
-    /// How many questions one lap has. In each every deed is asked about, and every place; after as many laps as there are places, or
-    /// deeds if these are fewer, every deed was asked about in every place.
+    /// How many questions one lap has. In each every attempt is asked about, and every place; after as many laps as there are places, or
+    /// attempts if these are fewer, every attempt was asked about in every place.
     pub fn lap(&self) -> u64 {
-        (self.deeds.everywhere.len() + self.paired()) as u64
+        (self.attempts.everywhere.len() + self.paired()) as u64
     }
 
     fn paired(&self) -> usize {
         match self.places.is_empty() {
             true => 0,
-            false => self.places.len().max(self.deeds.inside.len()),
+            false => self.places.len().max(self.attempts.inside.len()),
         }
     }
 
     /// The question of this number, where it is asked (None is everywhere); None where there is nothing to ask.
-    pub fn question(&self, number: u64) -> Option<(Option<&'a str>, &'a Deed)> {
+    pub fn question(&self, number: u64) -> Option<(Option<&'a str>, &'a Attempt)> {
         let lap = number.checked_div(self.lap())?;
         let step = usize::try_from(number % self.lap()).unwrap_or(0);
-        let (everywhere, paired) = (self.deeds.everywhere.len(), self.paired());
+        let (everywhere, paired) = (self.attempts.everywhere.len(), self.paired());
         // One kind and the other by turns, while there are both: the worst of both come first.
         let both = 2 * everywhere.min(paired);
         let (is_paired, index) = match step {
@@ -115,15 +115,15 @@ impl<'a> Space<'a> {
             step => (paired > everywhere, step - both / 2),
         };
         if !is_paired {
-            return Some((None, self.deeds.everywhere.get(index)?));
+            return Some((None, self.attempts.everywhere.get(index)?));
         }
-        let (places, deeds) = (self.places.len(), self.deeds.inside.len());
+        let (places, attempts) = (self.places.len(), self.attempts.inside.len());
         let shift = |of: usize| (index + usize::try_from(lap % of as u64).unwrap_or(0)) % of;
-        let (place, deed) = match deeds >= places {
+        let (place, attempt) = match attempts >= places {
             true => (shift(places), index),
-            false => (index, shift(deeds)),
+            false => (index, shift(attempts)),
         };
-        Some((Some(*self.places.get(place)?), self.deeds.inside.get(deed)?))
+        Some((Some(*self.places.get(place)?), self.attempts.inside.get(attempt)?))
     }
 }
 
@@ -156,18 +156,18 @@ mod tests {
         }
     }
 
-    fn titles(deeds: &[Deed]) -> Vec<String> {
-        deeds.iter().map(Deed::title).collect()
+    fn titles(attempts: &[Attempt]) -> Vec<String> {
+        attempts.iter().map(Attempt::title).collect()
     }
 
     #[test]
     fn what_reaches_nobody_is_not_asked_and_the_worst_comes_first() {
-        let deeds = Deeds::of(&discovered());
+        let attempts = Attempts::of(&discovered());
         assert_eq!(
-            titles(&deeds.inside),
+            titles(&attempts.inside),
             ["get secrets", "list secrets", "create pods/exec", "get pods"]
         );
-        let everywhere = titles(&deeds.everywhere);
+        let everywhere = titles(&attempts.everywhere);
         assert_eq!(everywhere[..2], ["get secrets", "list secrets"]);
         for asked in [
             "create pods/exec",
@@ -188,24 +188,24 @@ mod tests {
         }
     }
 
-    /// Each pair of place and deed, and how often it was asked about in so many laps.
+    /// Each pair of place and attempt, and how often it was asked about in so many laps.
     fn asked(space: &Space<'_>, laps: u64) -> BTreeMap<(Option<String>, String), u64> {
         let mut asked = BTreeMap::new();
         for number in 0..laps * space.lap() {
-            let (place, deed) = space.question(number).expect("a question");
-            *asked.entry((place.map(str::to_string), deed.title())).or_insert(0) += 1;
+            let (place, attempt) = space.question(number).expect("a question");
+            *asked.entry((place.map(str::to_string), attempt.title())).or_insert(0) += 1;
         }
         asked
     }
 
     #[test]
     fn a_lap_has_every_deed_and_every_place_and_some_laps_every_pair() {
-        let deeds = Deeds::of(&discovered());
+        let attempts = Attempts::of(&discovered());
         let names: Vec<String> = (0..30).map(|number| format!("n{number}")).collect();
         for count in [1, 3, 4, 5, 30] {
             let places: Vec<&str> = names[..count].iter().map(String::as_str).collect();
             let space = Space {
-                deeds: &deeds,
+                attempts: &attempts,
                 places: &places,
             };
             let lap = asked(&space, 1);
@@ -214,32 +214,32 @@ mod tests {
             let inside: BTreeSet<&str> = lap
                 .keys()
                 .filter(|(place, _)| place.is_some())
-                .map(|(_, deed)| deed.as_str())
+                .map(|(_, attempt)| attempt.as_str())
                 .collect();
-            assert_eq!(inside.len(), deeds.inside.len());
+            assert_eq!(inside.len(), attempts.inside.len());
             let everywhere = lap.keys().filter(|(place, _)| place.is_none()).count();
-            assert_eq!(everywhere, deeds.everywhere.len());
+            assert_eq!(everywhere, attempts.everywhere.len());
             // Nothing twice within a lap, nor within all of them but what is asked in each.
             assert!(lap.values().all(|times| *times == 1));
-            let all = asked(&space, count.min(deeds.inside.len()) as u64);
+            let all = asked(&space, count.min(attempts.inside.len()) as u64);
             let pairs: Vec<_> = all.iter().filter(|((place, _), _)| place.is_some()).collect();
-            assert_eq!(pairs.len(), count * deeds.inside.len());
+            assert_eq!(pairs.len(), count * attempts.inside.len());
             assert!(pairs.iter().all(|(_, times)| **times == 1));
         }
     }
 
     #[test]
     fn without_a_place_or_a_deed_there_is_less_to_ask() {
-        let deeds = Deeds::of(&discovered());
+        let attempts = Attempts::of(&discovered());
         let space = Space {
-            deeds: &deeds,
+            attempts: &attempts,
             places: &[],
         };
-        assert_eq!(space.lap(), deeds.everywhere.len() as u64);
+        assert_eq!(space.lap(), attempts.everywhere.len() as u64);
         assert!(asked(&space, 2).keys().all(|(place, _)| place.is_none()));
-        let none = Deeds::default();
+        let none = Attempts::default();
         let nothing = Space {
-            deeds: &none,
+            attempts: &none,
             places: &[],
         };
         assert_eq!(nothing.question(7), None);
