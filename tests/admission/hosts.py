@@ -12,6 +12,7 @@ OWN = ("shop.acme.com", "*.apps.acme.com")
 CONTROLLERS = ("nginx.ingress.kubernetes.io", "nginx.org", "haproxy-ingress.github.io", "konghq.com", "appgw.ingress.kubernetes.io",
                "external-dns.alpha.kubernetes.io", "cert-manager.io", "traefik.ingress.kubernetes.io", "alb.ingress.kubernetes.io", "zalando.org",
                "k8s.apisix.apache.org")
+KEPT = ("tenant-database", "tenant-api-keys", "tenant-signing-key", "tenant-encryption-key", "tenant-certificate-0123456789abcdef")
 GATEWAY_API = "gateway.networking.k8s.io"
 
 
@@ -28,9 +29,9 @@ def hosts(r):
 
 
 def of_ingresses(r, ns):
-    def new(*names, who=ADMIN, tls=None, annotations=None, **spec):
+    def new(*names, who=ADMIN, tls=None, secret="x", annotations=None, **spec):
         web = ingress(ns, "web", "any", **({"annotations": annotations} if annotations else {}))
-        web["spec"] = {"rules": [serving(name) for name in names], **({"tls": [{"hosts": tls, "secretName": "x"}]} if tls else {}), **spec}
+        web["spec"] = {"rules": [serving(name) for name in names], **({"tls": [{"hosts": tls, "secretName": secret}]} if tls else {}), **spec}
         return web if who is None else create(web, who)
 
     backend = {"service": {"name": "x", "port": {"number": 80}}}
@@ -44,6 +45,13 @@ def of_ingresses(r, ns):
         r.refused(f"a certificate for {name}", new(OWN[0], tls=[name]), POLICY)
     r.refused("every host", new(None), POLICY)
     r.refused("every host by a default", new(OWN[0], defaultBackend=backend), POLICY)
+    # A Secret that the operator keeps, whose key would be served, and what is no Service.
+    for secret in KEPT:
+        r.refused(f"a certificate from {secret}", new(OWN[0], tls=[OWN[0]], secret=secret), POLICY)
+    of_resource = {"resource": {"apiGroup": "example.com", "kind": "Bucket", "name": "x"}}
+    path = {"path": "/other", "pathType": "Prefix", "backend": of_resource}
+    r.refused("what is no Service", new(OWN[0], rules=[{"host": OWN[0], "http": {"paths": [serving(OWN[0])["http"]["paths"][0], path]}}]), POLICY)
+    r.refused("what is no Service by default", new(OWN[0], defaultBackend=of_resource), POLICY)
     r.refused("the admin's other host", create(new("globex.com", who=None)), POLICY)
     r.allowed("any host elsewhere", create({**new("globex.com", who=None), "metadata": meta("web", FOREIGN)}))
     for note in ("nginx.ingress.kubernetes.io/server-alias", "nginx.ingress.kubernetes.io/configuration-snippet", "nginx.org/server-snippets",
@@ -118,8 +126,8 @@ def of_backends(r, ns):
 
 def of_listeners(r, ns):
     with served("ListenerSet", "listenersets"):
-        def new(*names, where=ns, protocol="HTTPS"):
-            tls = {"tls": {"mode": "Terminate", "certificateRefs": [{"name": "x"}]}} if protocol == "HTTPS" else {}
+        def new(*names, where=ns, protocol="HTTPS", secret="x"):
+            tls = {"tls": {"mode": "Terminate", "certificateRefs": [{"name": secret}]}} if protocol == "HTTPS" else {}
             listeners = [{"name": f"l{i}", "port": 443, "protocol": protocol, **({"hostname": name} if name else {}), **tls}
                          for i, name in enumerate(names)]
             return create({"apiVersion": f"{GATEWAY_API}/v1", "kind": "ListenerSet", "metadata": meta("web", where),
@@ -130,6 +138,8 @@ def of_listeners(r, ns):
             r.refused(f"a listener for {name} besides its own", new("shop.acme.com", name), LISTENERS)
         r.refused("a listener for all hosts", new(None), LISTENERS)
         r.refused("a listener for a port", new(None, protocol="TCP"), LISTENERS)
+        for secret in KEPT:
+            r.refused(f"a listener with a certificate from {secret}", new(OWN[0], secret=secret), LISTENERS)
         r.allowed("any listener elsewhere", new("globex.com", where=FOREIGN))
 
 

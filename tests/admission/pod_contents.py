@@ -1,6 +1,8 @@
 """What a tenant's pods may contain, at each level of Pod Security that a tier may ask for."""
 
-from allowed import IMAGES, PREFIX, container
+import json
+
+from allowed import IMAGES, PODS, PREFIX, container
 from cluster import annotate, create, make, may, must, patch, read, remove, request, until
 from fixtures import *
 
@@ -76,6 +78,7 @@ def contents(r):
         r.refused("a driver whose name only begins so", new_pod(ns, volumes=[volume("csi", {"driver": ALLOWED_DRIVER[:-1]})]), VOLUMES)
         known_registries(r)
         by_id(r, ns)
+        called_hosts(r, ns)
     finally:
         remove(None, "namespace", ns, wait=False)
 
@@ -178,3 +181,31 @@ def by_id(r, open_ns):
         remove(open_ns, "pod", "stays", gracePeriodSeconds=0)
     finally:
         remove(None, "namespace", ns, wait=False)
+
+
+def called_hosts(r, ns):
+    """The kubelet calls what a probe or a hook names, from the node's network, where Pod Security does not refuse it (before Kubernetes 1.34)."""
+    must(patch(None, "namespace", ns, {"metadata": {"labels": {"pod-security.kubernetes.io/enforce-version": "v1.33"}}}, dry_run=False))
+    schemas = must(request("GET", "/openapi/v3/api/v1"))["components"]["schemas"]
+    fields = lambda kind: schemas[f"io.k8s.api.core.v1.{kind}"]["properties"]
+    # By the API's own list: what a container has probes and hooks in, and which of their ways name a host.
+    ways = [way for way in fields("LifecycleHandler").keys() | fields("Probe").keys() if way in ("httpGet", "tcpSocket")]
+    probes = [field for field, schema in fields("Container").items() if "core.v1.Probe" in json.dumps(schema)]
+    hooks = [hook for hook in fields("Lifecycle") if hook != "stopSignal"]
+    r.check("probes, hooks and their ways are those that are tried", (sorted(ways), sorted(probes), sorted(hooks)) == (
+        ["httpGet", "tcpSocket"], ["livenessProbe", "readinessProbe", "startupProbe"], ["postStart", "preStop"]), str((ways, probes, hooks)))
+    until("the version of Pod Security", lambda: "PodSecurity" not in new_pod(ns, containers=[{**container("nginx"), "readinessProbe": {"tcpSocket": {"port": 80, "host": "10.0.0.1"}}}]).error)
+    for way in ways:
+        handler = lambda host: {way: {"port": 80, **({"host": host} if host is not None else {})}}
+        places = {**{probe: lambda h, probe=probe: {probe: h} for probe in probes}, **{hook: lambda h, hook=hook: {"lifecycle": {hook: h}} for hook in hooks}}
+        for name, place in places.items():
+            for host, fine in ((None, True), ("", True), ("10.0.0.1", False), ("127.0.0.1", False), ("kubernetes.default.svc", False)):
+                for kind in ("containers", "initContainers"):
+                    main = {**container("nginx"), **place(handler(host))}
+                    spec = {"containers": [main]} if kind == "containers" else {"containers": [container("nginx")], "initContainers": [{**main, "name": "aside", "restartPolicy": "Always"}]}
+                    answer = new_pod(ns, **spec)
+                    title = f"{name} by {way} of host {host!r} in {kind}"
+                    if fine:
+                        r.allowed(title, answer)
+                    else:
+                        r.refused(title, answer, PODS)
