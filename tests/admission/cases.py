@@ -1,6 +1,7 @@
 """Who may do what. Each refusal stands beside a control that passes."""
 
 import json
+import re
 
 from cluster import (EXAMINER, OPERATOR, RELEASE_NAMESPACE, apply, ask, create, delete, get, make, may, must, patch, put, read, remove,
                      resources, until, within)
@@ -190,11 +191,16 @@ def operator_elevated(r):
     r.refused("elevated operator marks a foreign namespace", patch(FOREIGN, "namespace", FOREIGN, {"metadata": {
         "labels": {**marks(A), "pod-security.kubernetes.io/enforce": "restricted"}}}, OPERATOR), CONFINED)
     r.refused("elevated operator deletes a foreign namespace", delete(FOREIGN, "namespace", FOREIGN, OPERATOR), CONFINED)
+    says = {v["name"]: v["expression"] for v in get(None, "validatingadmissionpolicy", CONFINED)["spec"]["variables"]}
+    own = re.search(r"c\.image\.startsWith\('([^']*):'\)", says["probeAllowed"])
+    own = f"{own[1] if own else 'tenant-operator'}:1.2.3"
+    dials = pod_spec()["containers"][0] | {"image": own}
     probe = lambda ns, labels=None, **more: {"apiVersion": "v1", "kind": "Pod", "metadata": meta(
         "to-probe", ns, {**marks(ns), "tenant-operator.io/probe": "dial"} if labels is None else labels),
-        "spec": pod_spec(**{"automountServiceAccountToken": False, "activeDeadlineSeconds": 60, **more})}
+        "spec": pod_spec(**{"automountServiceAccountToken": False, "activeDeadlineSeconds": 60, "containers": [dials], **more})}
     r.allowed("elevated operator makes a probe", create(probe(A), OPERATOR))
-    reads = pod_spec()["containers"][0] | {"env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "theirs", "key": "x"}}}]}
+    r.allowed("elevated operator makes a probe of a digest", create(probe(A, containers=[dials | {"image": f"{own.split(':1.2.3')[0]}@sha256:{'0' * 64}"}]), OPERATOR))
+    reads = dials | {"env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "theirs", "key": "x"}}}]}
     for name, body in {
             "a pod that is no probe": probe(A, labels=marks(A)),
             "a probe without marks": probe(A, labels={"tenant-operator.io/probe": "dial"}),
@@ -202,11 +208,16 @@ def operator_elevated(r):
             "a probe with a token": probe(A, automountServiceAccountToken=True),
             "a probe as somebody": probe(A, serviceAccountName="theirs"),
             "a probe as somebody by the older field": probe(A, serviceAccount="theirs"),
-            "a probe with all of a Secret": probe(A, containers=[pod_spec()["containers"][0] | {"envFrom": [{"secretRef": {"name": "theirs"}}]}]),
+            "a probe with all of a Secret": probe(A, containers=[dials | {"envFrom": [{"secretRef": {"name": "theirs"}}]}]),
             "a probe for ever": probe(A, activeDeadlineSeconds=None),
             "a probe with a volume": probe(A, volumes=[{"name": "v", "secret": {"secretName": "theirs"}}]),
             "a probe with a Secret": probe(A, containers=[reads]),
             "a probe with a Secret at its start": probe(A, initContainers=[{**reads, "name": "first"}]),
+            **{f"a probe of the image {image}": probe(A, containers=[dials | {"image": image}]) for image in (
+                "docker.io/library/busybox", "evil.io/tenant-operator:1", f"{own.split(':')[0]}-evil:1", own.split(":1.2.3")[0])},
+            "a probe of another image besides": probe(A, containers=[dials, dials | {"name": "other", "image": "evil.io/x"}]),
+            "a probe with another command": probe(A, containers=[dials | {"command": ["sh"]}]),
+            "a probe that mounts an image": probe(A, volumes=[{"name": "v", "image": {"reference": "evil.io/x"}}]),
             "a probe in a namespace that is no tenant's": probe(A) | {"metadata": meta(
                 "to-probe", FOREIGN, {**marks(A), "tenant-operator.io/probe": "dial"})},
             }.items():

@@ -7,7 +7,7 @@ import re
 
 from cluster import OPERATOR, RELEASE_NAMESPACE, ROOT, annotate, ask, create, get, make, must, patch, put, read, remove, until
 from fixtures import *
-from hosts import served
+from hosts import KEPT, served
 
 CONFINED = "tenant-operator-confinement"
 GATEWAY = "tenant-operator-confinement-gateway"
@@ -465,7 +465,7 @@ def of_envoy(r, place, samples):
         ("for another host", first("hostname"), FOREIGN_HOST), ("for all hosts", first("hostname"), None), ("for a host that all share", first("hostname"), (place.shared or ["x.y"])[0]),
         ("of another Gateway", s("parentRef", "name"), "internal"), ("of another namespace", s("parentRef", "namespace"), FOREIGN),
         ("at another port", first("port"), 22), ("in clear", first("protocol"), "HTTP"), ("passed through", first("tls", "mode"), "Passthrough"),
-        ("another's certificate", first("tls", "certificateRefs", 0, "namespace"), B), ("another kind", first("tls", "certificateRefs", 0, "kind"), "ConfigMap"),
+        ("another's certificate", first("tls", "certificateRefs", 0, "namespace"), B), *[(f"the Secret {name}", first("tls", "certificateRefs", 0, "name"), name) for name in KEPT[:4]], ("another kind", first("tls", "certificateRefs", 0, "kind"), "ConfigMap"),
         ("for all routes", first("allowedRoutes", "namespaces", "from"), "All"),
     ]))
 
@@ -573,7 +573,7 @@ def of_apisix(r, place, samples):
     if place.shared:
         of_shared_hosts_of_apisix(r, place, route)
     refuse_all(r, "ApisixTls", samples["ApisixTls"], [
-        ("another host", s("hosts"), [FOREIGN_HOST]), ("another's Secret", s("secret", "namespace"), B), ("a client's authority", s("client"), {"depth": 1})])
+        ("another host", s("hosts"), [FOREIGN_HOST]), ("another's Secret", s("secret", "namespace"), B), *[(f"the Secret {name}", s("secret", "name"), name) for name in KEPT[:4]], ("a client's authority", s("client"), {"depth": 1})])
     refuse_all(r, "ApisixUpstream", samples["ApisixUpstream"], [
         (f"node {name}", s("externalNodes"), [{"name": name, "type": "Domain", "port": 80}]) for name in (
             "kubernetes.default.svc", f"web.{B}.svc", "evil.example.com", "169.254.169.254")])
