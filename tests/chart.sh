@@ -117,7 +117,7 @@ check "no certificates without a gateway" test "$(certificates)" = ''
 keys() { render --show-only templates/rbac/namespace.yaml "$@" | grep -cE '^ +- tenant-api-key-[0-9]+(-former)?$'; }
 check "Secrets with one API key for APISIX" test "$(keys --set "$apisix")" = 32
 check "no such Secrets for others" test "$(keys --set "$envoy")" = 0
-check "their names are allowed for APISIX" test "$(render --set "$apisix" | grep -c 'tenant-api-key-(\[1-9\]')" = 3
+check "their names are allowed for APISIX" test "$(render --set "$apisix" | grep -c 'tenant-api-key-(\[1-9\]')" = 7
 own_class() { render --show-only templates/admission/ingresses.yaml "$@" | grep -c "'apisix' in variables"; }
 check "tenants' Ingresses are not of APISIX's class" test "$(own_class --set "$apisix")" = 2
 check "nor is any other gateway's name a class" test "$(own_class --set gateway.controller=EnvoyGateway,gateway.name=apisix,network.gatewayNamespace=x)" = 0
