@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const TENANTS: &str = "tenants.tenant-operator.io";
 const PORT: &str = "spec.workloads[0].livenessProbe.httpGet.port";
 /// Within this time a change of another tenant is acted on, however often the one changes that cannot be decoded.
-const AT_ONCE: Duration = Duration::from_secs(10);
+const AT_ONCE: Duration = Duration::from_secs(30);
 
 /// Takes every bound of a number from a schema.
 fn unbound(schema: &mut Value) {
