@@ -9,9 +9,9 @@ use crate::database::release;
 use crate::names;
 use crate::tenant::provision::{self, Progress, Provisioned};
 use crate::tenant::quarantine;
+use crate::tenant::revocation::Given;
 use crate::tenant::status::{ReconcileOutcome, Seen};
-use crate::tenant::withhold::Given;
-use crate::tenant::{self, ValidTenant, cleanup, diagnosis, routes, withhold};
+use crate::tenant::{self, ValidTenant, cleanup, diagnosis, revocation, routes};
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
@@ -24,19 +24,19 @@ use std::time::{Duration, Instant};
 use tracing::Instrument;
 
 /// When usage is looked at again although nothing happened.
-const CALM: Duration = Duration::from_secs(300);
+const RESYNC: Duration = Duration::from_secs(300);
 /// When a passing state is looked at again although nothing happened.
-const UNDERWAY: Duration = Duration::from_secs(2);
+const PROGRESS_REQUEUE: Duration = Duration::from_secs(2);
 /// How long a passing state is kept to ourselves: most tenants are Ready by then, and one write says it all.
-const PATIENCE: Duration = Duration::from_secs(4);
+const STATUS_DEBOUNCE: Duration = Duration::from_secs(4);
 /// How long a workload that is refused its pods may still come right: caches lag behind what was just made.
-const HOPE: Duration = Duration::from_secs(5);
+const WORKLOAD_GRACE: Duration = Duration::from_secs(5);
 /// When a deletion is looked at again, and from when on it is reported.
-const ENDING: Duration = Duration::from_secs(1);
+const DELETION_REQUEUE: Duration = Duration::from_secs(1);
 /// When what does not come right by itself is looked at again.
-const STUCK: Duration = Duration::from_secs(30);
+const STALLED_REQUEUE: Duration = Duration::from_secs(30);
 /// From when on a deletion that makes no headway is called blocked.
-const BLOCKED: Duration = Duration::from_secs(60);
+const BLOCKED_AFTER: Duration = Duration::from_secs(60);
 
 /// Reconciles one Tenant; its own errors are reported in its status, and returned for backoff and metrics.
 ///
@@ -80,31 +80,31 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         tier: tier.as_deref(),
         platform: &platform,
     };
-    let withheld = withhold::withhold(&ctx.writer, &ctx.databases, tenant, &owner, &world, acted, given).await;
+    let revoked = revocation::revoke(&ctx.writer, &ctx.databases, tenant, &owner, &world, acted, given).await;
     if let Some(unread) = unread_in(&tenant.spec.unread, "spec") {
         let message = format!("{unread}; what runs is left as it is");
         let action = stall(tenant, ctx, acted, reason::INVALID_SPEC, message).await?;
-        return withheld.map(|_| action);
+        return revoked.map(|_| action);
     }
     let Some(tier) = tier else {
         let (reason, why) = ctx.known.lacks_tier(tenant);
         let message = format!("spec.tier: {why}; what runs is left as it is");
         let action = stall(tenant, ctx, acted, reason, message).await?;
-        return withheld.map(|_| action);
+        return revoked.map(|_| action);
     };
     let mut valid = match tenant::validate(tenant, &tier, &world) {
         Ok(valid) => valid,
         Err(reasons) => {
             let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let action = stall(tenant, ctx, acted, reason::INVALID_SPEC, message).await?;
-            return withheld.map(|_| action);
+            return revoked.map(|_| action);
         }
     };
     valid.core.quarantine.clone_from(&quarantine);
     add_finalizer(tenant, ctx).await?;
     let policy = tenant.spec.deletion_policy.unwrap_or_default();
     let provisioned = provision::provision(&ctx.writer, &ctx.databases, &valid, &platform, policy).await;
-    match (provisioned, withheld) {
+    match (provisioned, revoked) {
         (
             Ok(Provisioned {
                 progress,
@@ -112,9 +112,9 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
                 credentials,
                 gateway,
             }),
-            Ok(withheld),
+            Ok(revoked),
         ) => {
-            let progress = match (progress, withheld) {
+            let progress = match (progress, revoked) {
                 (Progress::Complete, Some(waiting)) => Progress::Namespaces(waiting),
                 (progress, _) => progress,
             };
@@ -186,23 +186,33 @@ async fn settle(
         ctx.arrived(name);
         Duration::MAX
     };
-    let patience = if is_new_spec(tenant) { PATIENCE / 4 } else { PATIENCE };
+    let patience = if is_new_spec(tenant) {
+        STATUS_DEBOUNCE / 4
+    } else {
+        STATUS_DEBOUNCE
+    };
     if underway < patience {
         return Ok(Action::requeue(patience - underway));
     }
     let (verdict, again) = match verdict {
         ReconcileOutcome::Planned(Progress::Workloads(unavailable)) => {
             let unavailable = diagnosis::diagnose(&ctx.writer, name, unavailable).await;
-            if unavailable.stuck && underway < HOPE {
-                return Ok(Action::requeue(HOPE));
+            if unavailable.stuck && underway < WORKLOAD_GRACE {
+                return Ok(Action::requeue(WORKLOAD_GRACE));
             }
-            let again = if unavailable.stuck { STUCK } else { UNDERWAY * 2 };
+            let again = if unavailable.stuck {
+                STALLED_REQUEUE
+            } else {
+                PROGRESS_REQUEUE * 2
+            };
             (ReconcileOutcome::Planned(Progress::Workloads(unavailable)), again)
         }
-        ReconcileOutcome::Planned(Progress::Complete) | ReconcileOutcome::Stalled { .. } => (verdict, CALM),
+        ReconcileOutcome::Planned(Progress::Complete) | ReconcileOutcome::Stalled { .. } => (verdict, RESYNC),
         // A capability that goes on by itself says when to look again, or wakes its tenants.
-        ReconcileOutcome::Planned(Progress::Part { .. }) => (verdict, STUCK),
-        ReconcileOutcome::Planned(Progress::Namespaces(_)) | ReconcileOutcome::Waiting { .. } => (verdict, UNDERWAY),
+        ReconcileOutcome::Planned(Progress::Part { .. }) => (verdict, STALLED_REQUEUE),
+        ReconcileOutcome::Planned(Progress::Namespaces(_)) | ReconcileOutcome::Waiting { .. } => {
+            (verdict, PROGRESS_REQUEUE)
+        }
     };
     let status = report::report(ctx, tenant, &verdict, valid, seen).await?;
     let dues = [
@@ -226,10 +236,10 @@ fn quarantine_due(
     let now = quarantine(tenant, ctx, Some(status));
     if acted != now.as_ref() {
         // It is acted on once the status is seen.
-        return Some(UNDERWAY / 2);
+        return Some(PROGRESS_REQUEUE / 2);
     }
     let left = now?.until(&tier)?.duration_since(Timestamp::now());
-    Some(Duration::try_from(left).unwrap_or_default() + UNDERWAY / 2)
+    Some(Duration::try_from(left).unwrap_or_default() + PROGRESS_REQUEUE / 2)
 }
 
 /// Whether the status still speaks of an earlier spec, on which somebody may rely.
@@ -265,7 +275,7 @@ async fn fail(
     };
     // A conflict in passing, or an API server that is away for a moment, is not worth a write.
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    if !verdict.is_passing() || ctx.underway_since(name).elapsed() >= BLOCKED {
+    if !verdict.is_passing() || ctx.underway_since(name).elapsed() >= BLOCKED_AFTER {
         report::report(ctx, tenant, &verdict, valid, Seen::default()).await?;
     }
     Err(error)
@@ -297,8 +307,8 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         return Ok(Action::await_change());
     };
     let since = ctx.underway_since(&ending).elapsed();
-    if since >= ENDING {
-        let reason = if since >= BLOCKED {
+    if since >= DELETION_REQUEUE {
+        let reason = if since >= BLOCKED_AFTER {
             reason::DRAIN_BLOCKED
         } else {
             reason::TERMINATING
@@ -312,7 +322,11 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         )
         .await?;
     }
-    Ok(Action::requeue(if since >= BLOCKED { ENDING * 5 } else { ENDING }))
+    Ok(Action::requeue(if since >= BLOCKED_AFTER {
+        DELETION_REQUEUE * 5
+    } else {
+        DELETION_REQUEUE
+    }))
 }
 
 /// Whether this very Tenant exists. While the watch lags behind, the store may show one that is gone, and what it had may be

@@ -10,7 +10,7 @@ use crate::isolation::admission;
 use crate::isolation::condition as isolated;
 use crate::isolation::network::schedule::Subject;
 use crate::isolation::report::Statement;
-use crate::isolation::verifier::{Position, Stance};
+use crate::isolation::verifier::{NetworkState, VerificationInput};
 use crate::names;
 use crate::proof::Outcome;
 use crate::tenant::ValidTenant;
@@ -49,7 +49,7 @@ pub async fn report(
     let mut new = status::status(tenant, verdict, valid, seen, namespaces, usage, now);
     let old = tenant.status.as_ref();
     if !new.namespaces.is_empty() && tenant.metadata.deletion_timestamp.is_none() {
-        let stance = Stance {
+        let stance = VerificationInput {
             database: seen_apart(valid, seen.database),
             network: position(verdict, valid),
             admission: valid
@@ -93,16 +93,16 @@ pub async fn report(
 }
 
 /// Where its pods are, if there can be any. None may be before its bounds were seen to be there.
-fn position(verdict: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Position {
+fn position(verdict: &ReconcileOutcome, valid: Option<&ValidTenant>) -> NetworkState {
     match (verdict, valid) {
-        (_, Some(valid)) if valid.core.suspend => Position::Deserted,
-        (_, Some(valid)) if valid.core.quarantine.is_some() => Position::CutOff,
+        (_, Some(valid)) if valid.core.suspend => NetworkState::Deserted,
+        (_, Some(valid)) if valid.core.quarantine.is_some() => NetworkState::CutOff,
         (verdict, Some(valid)) if has_bounds(verdict) => match Subject::all(&valid.core) {
-            none if none.is_empty() => Position::Deserted,
-            subjects => Position::Pods(subjects),
+            none if none.is_empty() => NetworkState::Deserted,
+            subjects => NetworkState::Pods(subjects),
         },
         // Whatever ran goes on as it was.
-        _ => Position::AsBefore,
+        _ => NetworkState::AsBefore,
     }
 }
 

@@ -89,7 +89,7 @@ async fn work(
     }
     if !settings.leader_elect {
         metrics.set_leader(true);
-        lead(settings, clients, metrics, stop, std::future::pending()).await;
+        run_as_leader(settings, clients, metrics, stop, std::future::pending()).await;
         return Ok(());
     }
     let timing = Timing {
@@ -109,7 +109,7 @@ async fn work(
         () = stop.cancelled() => return Ok(()),
     };
     metrics.set_leader(true);
-    let lost = lead(settings, clients, metrics.clone(), stop, leadership.lost()).await;
+    let lost = run_as_leader(settings, clients, metrics.clone(), stop, leadership.lost()).await;
     metrics.set_leader(false);
     if lost {
         // Whoever leads now must not find us writing: the process ends here.
@@ -136,7 +136,7 @@ async fn prove(settings: &Settings, client: &Client) {
 }
 
 /// Reconciles until told to stop, or until leadership is lost, which it returns.
-async fn lead(
+async fn run_as_leader(
     settings: &Settings,
     (client, examiner): Clients,
     metrics: Metrics,
@@ -254,7 +254,7 @@ async fn lead(
         let follow = gateway::follow_parent(ctx.clone(), to);
         watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
     }
-    watching.push(AbortOnDropHandle::new(tokio::spawn(keep_house(ctx.clone()))));
+    watching.push(AbortOnDropHandle::new(tokio::spawn(housekeeping(ctx.clone()))));
     watching.push(AbortOnDropHandle::new(tokio::spawn(missing::look_for(
         ctx.clone(),
         lacking,
@@ -306,7 +306,7 @@ fn retry(tenant: Arc<Tenant>, error: &Error, ctx: Arc<Context>) -> Action {
 }
 
 /// Sets gauges, and follows the API server when it moves.
-async fn keep_house(ctx: Arc<Context>) {
+async fn housekeeping(ctx: Arc<Context>) {
     loop {
         ctx.metrics.set_tenants(&watches::count(&ctx));
         tokio::time::sleep(HOUSEKEEPING).await;

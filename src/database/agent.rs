@@ -1,7 +1,7 @@
 //! Watches over one server: connects, looks at everything at once, closes what is open to everyone, wakes the tenants whose part
 //! changed, and says how the server stands.
 
-use super::servers::{Connection, Databases, Health, Shard, port, unread};
+use super::servers::{Connection, Databases, Health, ServerState, port, unread};
 use super::status;
 use crate::api::{DatabaseServer, TlsMode};
 use crate::conditions::reason;
@@ -96,7 +96,7 @@ async fn tend(databases: Arc<Databases>, name: String) {
 }
 
 /// Resolves when the server does not answer any more.
-async fn silence(shard: &Shard) {
+async fn silence(shard: &ServerState) {
     loop {
         tokio::time::sleep(PULSE_PERIOD).await;
         let connection = shard.known().connection.clone();
@@ -109,7 +109,12 @@ async fn silence(shard: &Shard) {
 }
 
 /// Notes how the server stands, wakes whom that concerns, and says when to look again.
-fn settle(databases: &Databases, shard: &Shard, looked: &Result<Findings, Error>, memory: &mut Memory) -> Duration {
+fn settle(
+    databases: &Databases,
+    shard: &ServerState,
+    looked: &Result<Findings, Error>,
+    memory: &mut Memory,
+) -> Duration {
     let health = match looked {
         Ok(Findings { lack: Some(lack), .. }) => Health::Away {
             reason: reason::INSUFFICIENT_PRIVILEGE,
@@ -150,7 +155,7 @@ fn settle(databases: &Databases, shard: &Shard, looked: &Result<Findings, Error>
     RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(memory.failures.min(10) - 1))
 }
 
-fn measure(databases: &Databases, shard: &Shard, memory: &mut Memory) {
+fn measure(databases: &Databases, shard: &ServerState, memory: &mut Memory) {
     let known = shard.known();
     let (statements, connections) = known.connection.as_ref().map_or((0, 0), |connection| {
         (connection.server.statements(), connection.server.connections())
@@ -164,7 +169,7 @@ fn measure(databases: &Databases, shard: &Shard, memory: &mut Memory) {
 /// One look at everything.
 async fn look(
     databases: &Databases,
-    shard: &Shard,
+    shard: &ServerState,
     resource: &DatabaseServer,
     memory: &mut Memory,
 ) -> Result<Findings, Error> {
@@ -237,7 +242,11 @@ fn known_id(resource: &DatabaseServer) -> Option<&str> {
 }
 
 /// The connections to the server as its resource and Secrets say now; those of before while nothing changed.
-async fn connect(databases: &Databases, shard: &Shard, resource: &DatabaseServer) -> Result<Arc<Connection>, Error> {
+async fn connect(
+    databases: &Databases,
+    shard: &ServerState,
+    resource: &DatabaseServer,
+) -> Result<Arc<Connection>, Error> {
     let spec = &resource.spec;
     if let Some(unread) = unread(spec) {
         return Err(Error::Settings(unread));
@@ -396,7 +405,7 @@ pub fn row(databases: &Databases, owner: &crate::cluster::Identity) -> RegistryR
 }
 
 /// Wakes the tenants of whom this look saw something else than the one before.
-fn wake_changed(databases: &Databases, shard: &Shard, before: &Catalog) {
+fn wake_changed(databases: &Databases, shard: &ServerState, before: &Catalog) {
     for (owner, _) in databases
         .placements()
         .into_iter()

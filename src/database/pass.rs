@@ -6,7 +6,7 @@ use super::claim::Placement;
 use super::placement;
 use super::release::LOCK_NOT_AVAILABLE;
 use super::secret::{self, Credentials, Endpoint};
-use super::servers::{Connection, Databases, Health, Shard};
+use super::servers::{Connection, Databases, Health, ServerState};
 use crate::api::{DatabaseServerSpec, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction};
 use crate::capability::{Note, State, TenantCore};
 use crate::cluster::{Error, Writer, secret as stored};
@@ -168,13 +168,13 @@ impl Pass<'_> {
 
     async fn work(
         &self,
-        shard: &Shard,
+        shard: &ServerState,
         tenant_names: &Names,
         found: Option<Secret>,
         credentials: Option<Credentials>,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
-        let Some(_seat) = shard.seat().await else {
+        let Some(_permit) = shard.permit().await else {
             // After a restart all come at once: what a former process saw stands until somebody has looked again.
             let stands = |current: &Credentials| {
                 !self.tenant.is_shut()
@@ -291,7 +291,7 @@ impl Pass<'_> {
     }
 
     /// The connection, if the server can be worked with.
-    fn connection(&self, shard: &Shard) -> Result<Arc<Connection>, Failure> {
+    fn connection(&self, shard: &ServerState) -> Result<Arc<Connection>, Failure> {
         if self.databases.resource(&shard.name).is_none() {
             return Err(stuck(
                 reason::SERVER_NOT_FOUND,
@@ -317,7 +317,7 @@ impl Pass<'_> {
     }
 
     /// What should be on the server, with both logins closed.
-    fn wanted(&self, shard: &Shard, tenant_names: &Names) -> Result<Wanted, Failure> {
+    fn wanted(&self, shard: &ServerState, tenant_names: &Names) -> Result<Wanted, Failure> {
         let resource = self.databases.resource(&shard.name);
         let spec = resource.as_ref().map(|resource| &resource.spec);
         let allowed = spec.map(|spec| spec.extensions.clone()).unwrap_or_default();
@@ -359,7 +359,7 @@ impl Pass<'_> {
     }
 
     /// Whether the tenant has room left, where it matters. Once there was none, some must be made.
-    fn is_writable(&self, shard: &Shard, tenant_names: &Names) -> bool {
+    fn is_writable(&self, shard: &ServerState, tenant_names: &Names) -> bool {
         let (Some(most), StorageLimitAction::ReadOnly) = (self.database.max_storage, self.database.on_storage_limit)
         else {
             return true;
@@ -375,7 +375,7 @@ impl Pass<'_> {
     }
 
     /// Repeats plan and execution until there is nothing left to do.
-    async fn settle(&self, connection: &Connection, shard: &Shard, wanted: &Wanted) -> Result<(), Failure> {
+    async fn settle(&self, connection: &Connection, shard: &ServerState, wanted: &Wanted) -> Result<(), Failure> {
         let server = &connection.server;
         let mut wanted = wanted.clone();
         let mut steps = plan::plan(&wanted, &shard.of(&wanted.names))?;
@@ -428,7 +428,7 @@ impl Pass<'_> {
     }
 
     /// Enters the tenant in the registry of the shared tables, without which it would see no row of its own.
-    async fn enroll(&self, connection: &Connection, shard: &Shard) -> Result<(), Failure> {
+    async fn enroll(&self, connection: &Connection, shard: &ServerState) -> Result<(), Failure> {
         let known = shard.known().enrolled.contains(&self.tenant.owner.id);
         let Some(resource) = self.databases.resource(&shard.name).filter(|_| !known) else {
             return Ok(());
@@ -488,7 +488,7 @@ impl Pass<'_> {
     async fn verify(
         &self,
         connection: &Connection,
-        shard: &Shard,
+        shard: &ServerState,
         wanted: &Wanted,
         current: &Credentials,
     ) -> Result<Option<Duration>, Failure> {
@@ -532,7 +532,7 @@ impl Pass<'_> {
     async fn log_in(
         &self,
         connection: &Connection,
-        shard: &Shard,
+        shard: &ServerState,
         wanted: &Wanted,
         credentials: &Credentials,
     ) -> Result<(), Failure> {
@@ -544,7 +544,7 @@ impl Pass<'_> {
     async fn inspect(
         &self,
         visit: Result<Visit<'_>, client::Error>,
-        shard: &Shard,
+        shard: &ServerState,
         wanted: &Wanted,
     ) -> Result<(), Failure> {
         let visit = visit.map_err(|error| match error {
@@ -563,7 +563,7 @@ impl Pass<'_> {
     }
 
     /// Tries, as the tenant, what is not the tenant's.
-    async fn look_beyond(&self, visit: &Visit<'_>, shard: &Shard, wanted: &Wanted) {
+    async fn look_beyond(&self, visit: &Visit<'_>, shard: &ServerState, wanted: &Wanted) {
         let records = shard.known().catalog.database.clone();
         let outcome = match beyond::look(visit, &Own::of(wanted, &records)).await {
             Ok(found) => super::isolation::judge(&found),
@@ -607,7 +607,7 @@ impl Pass<'_> {
         }
     }
 
-    fn usage(&self, shard: &Shard, tenant_names: &Names) -> DatabaseUsage {
+    fn usage(&self, shard: &ServerState, tenant_names: &Names) -> DatabaseUsage {
         let known = shard.known();
         DatabaseUsage {
             bytes: known.usage.bytes_of(tenant_names),
@@ -615,7 +615,7 @@ impl Pass<'_> {
         }
     }
 
-    fn limits(&self, shard: &Shard, tenant_names: &Names, wanted: &Wanted, outcome: &mut Outcome) {
+    fn limits(&self, shard: &ServerState, tenant_names: &Names, wanted: &Wanted, outcome: &mut Outcome) {
         let bytes = shard.known().usage.bytes_of(tenant_names).unwrap_or(0);
         let Some(most) = self
             .database

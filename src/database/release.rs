@@ -1,7 +1,7 @@
 //! Lets go of a tenant's data: closes it and keeps it, or removes it and sees that nothing is left.
 
 use super::claim::{self, Placement};
-use super::servers::{Connection, Databases, Health, Shard};
+use super::servers::{Connection, Databases, Health, ServerState};
 use crate::api::{DatabaseModel, DeletionPolicy};
 use crate::cluster::{Error, Identity, Key, Kind, Writer, secret};
 use crate::names;
@@ -34,7 +34,7 @@ pub async fn release(
     let shard = databases.shard(&placement.server);
     shard.first_look().await;
     let names = Names::of(&owner.id);
-    let Some(_seat) = shard.seat().await else {
+    let Some(_permit) = shard.permit().await else {
         return Ok(Some(format!(
             "DatabaseServer {} takes long with other tenants",
             shard.name
@@ -153,7 +153,7 @@ async fn finish(
     Ok(())
 }
 
-fn connection(databases: &Databases, shard: &Shard) -> Result<Arc<Connection>, String> {
+fn connection(databases: &Databases, shard: &ServerState) -> Result<Arc<Connection>, String> {
     if databases.resource(&shard.name).is_none() {
         return Err("there is no such DatabaseServer".into());
     }
@@ -168,14 +168,14 @@ fn connection(databases: &Databases, shard: &Shard) -> Result<Arc<Connection>, S
     }
 }
 
-async fn close(connection: &Connection, shard: &Shard, owner: &Identity, names: &Names) -> Result<(), String> {
+async fn close(connection: &Connection, shard: &ServerState, owner: &Identity, names: &Names) -> Result<(), String> {
     repeat(connection, shard, owner, names, plan::closing).await
 }
 
 async fn remove(
     databases: &Databases,
     connection: &Connection,
-    shard: &Shard,
+    shard: &ServerState,
     owner: &Identity,
     names: &Names,
     placement: &Placement,
@@ -206,7 +206,7 @@ type Planned = Result<Vec<plan::Step>, plan::Conflict>;
 
 async fn repeat(
     connection: &Connection,
-    shard: &Shard,
+    shard: &ServerState,
     owner: &Identity,
     names: &Names,
     plan: impl Fn(&Names, &str, &crate::postgres::catalog::Catalog) -> Planned,

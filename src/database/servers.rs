@@ -70,7 +70,7 @@ pub struct Connection {
 }
 
 /// One server.
-pub struct Shard {
+pub struct ServerState {
     pub name: String,
     known: Mutex<Known>,
     looks: watch::Sender<u64>,
@@ -85,7 +85,7 @@ pub struct Shard {
     apart: Mutex<HashMap<String, Outcome>>,
 }
 
-impl Shard {
+impl ServerState {
     fn new(name: &str) -> Self {
         Self {
             name: name.into(),
@@ -118,7 +118,7 @@ impl Shard {
     }
 
     /// The right to work on a tenant; none where others take long.
-    pub async fn seat(&self) -> Option<SemaphorePermit<'_>> {
+    pub async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         tokio::time::timeout(TURN, self.seats.acquire()).await.ok()?.ok()
     }
 
@@ -235,7 +235,7 @@ pub struct Databases {
     pub metrics: DatabaseMetrics,
     pub settings: DatabaseSettings,
     pub dns: DnsSettings,
-    shards: RwLock<HashMap<String, Arc<Shard>>>,
+    shards: RwLock<HashMap<String, Arc<ServerState>>>,
     placing: tokio::sync::Mutex<()>,
 }
 
@@ -265,14 +265,14 @@ impl Databases {
     }
 
     /// A server's state, from its first mention on.
-    pub fn shard(&self, name: &str) -> Arc<Shard> {
+    pub fn shard(&self, name: &str) -> Arc<ServerState> {
         if let Some(shard) = self.shards.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return shard.clone();
         }
         let mut shards = self.shards.write().unwrap_or_else(PoisonError::into_inner);
         shards
             .entry(name.to_string())
-            .or_insert_with(|| Arc::new(Shard::new(name)))
+            .or_insert_with(|| Arc::new(ServerState::new(name)))
             .clone()
     }
 
@@ -474,7 +474,7 @@ mod tests {
 
     #[test]
     fn what_was_seen_of_a_released_tenant_is_forgotten_and_of_no_other() {
-        let shard = Shard::new("one");
+        let shard = ServerState::new("one");
         for id in ["gone", "here"] {
             shard.verify(id, Some("first"));
             shard.set_apart(id, Outcome::Passed);

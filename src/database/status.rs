@@ -1,7 +1,7 @@
 //! What to say of a DatabaseServer.
 
 use super::agent::Findings;
-use super::servers::{Databases, Shard};
+use super::servers::{Databases, ServerState};
 use crate::api::{DatabaseServer, DatabaseServerStatus};
 use crate::cluster::{Error, decode::Read, write::has_code};
 use crate::conditions::{are, reason};
@@ -186,7 +186,7 @@ fn is_worth_writing(old: Option<&DatabaseServerStatus>, new: &DatabaseServerStat
 pub async fn report(
     databases: &Databases,
     server: &DatabaseServer,
-    shard: &Shard,
+    shard: &ServerState,
     looked: &Result<Findings, client::Error>,
 ) -> Result<(), Error> {
     let name = server.name_any();

@@ -94,7 +94,7 @@ pub fn add(status: &mut TenantStatus, proof: &Proof, old: Option<&TenantStatus>,
 }
 
 /// The condition as the tenant's own people may see it.
-pub fn veiled(condition: &Condition) -> Condition {
+pub fn redacted(condition: &Condition) -> Condition {
     let mut condition = condition.clone();
     if condition.type_ == kind::ISOLATED && condition.status == "False" {
         condition.message = TOLD_TO_TENANTS.into();

@@ -35,7 +35,7 @@ const TOGETHER: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a process that has begun waits for what it judges, and how often it looks.
 const READY: Duration = Duration::from_secs(10);
-const GLANCE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How often it is looked whether tenants, their namespaces or owners changed.
 const PERIOD: Duration = Duration::from_secs(15);
 /// How many times as long as a look took it rests, and how long at most: what people write costs by how much it is and never by how often.
@@ -50,22 +50,22 @@ type Openings = BTreeMap<String, Vec<Opening>>;
 #[derive(Default)]
 struct Told {
     openings: Arc<Openings>,
-    walls: Arc<Breaches>,
+    policies: Arc<Breaches>,
     slices: Arc<Breaches>,
 }
 
 /// How a tenant stands when it is to be proven apart.
-pub struct Stance {
+pub struct VerificationInput {
     /// How the look with its own login came out, if it has one.
     pub database: Option<Outcome>,
     /// Where its pods are.
-    pub network: Position,
+    pub network: NetworkState,
     /// What its people may make in each of its namespaces; None where nothing new can be said.
     pub admission: Option<Vec<admission::Subject>>,
 }
 
 /// Where a tenant stands in the network.
-pub enum Position {
+pub enum NetworkState {
     /// Its pods may be there.
     Pods(Vec<Subject>),
     /// It has none.
@@ -79,7 +79,7 @@ pub enum Position {
 /// Proves that tenants are apart.
 pub struct IsolationVerifier {
     access: Arc<Access>,
-    walls: Arc<Cache<NetworkPolicy>>,
+    policies: Arc<Cache<NetworkPolicy>>,
     slices: Arc<Cache<EndpointSlice>>,
     tenants: reflector::Store<Tenant>,
     objects: Arc<Store>,
@@ -97,14 +97,14 @@ pub struct IsolationVerifier {
 impl IsolationVerifier {
     pub fn new(
         access: Arc<Access>,
-        (walls, slices): (Arc<Cache<NetworkPolicy>>, Arc<Cache<EndpointSlice>>),
+        (policies, slices): (Arc<Cache<NetworkPolicy>>, Arc<Cache<EndpointSlice>>),
         known: &Inventory,
         (probes, examiner): (Option<Arc<NetworkProber>>, Option<Arc<AdmissionProber>>),
         metrics: IsolationMetrics,
     ) -> Self {
         Self {
             access,
-            walls,
+            policies,
             slices,
             probes,
             examiner,
@@ -120,8 +120,8 @@ impl IsolationVerifier {
     /// not; not for ever, since tenants' bounds are more urgent.
     pub async fn ready(&self) {
         let known = async {
-            while !(self.access.is_ready() && self.walls.is_listed() && self.slices.is_listed()) {
-                tokio::time::sleep(GLANCE).await;
+            while !(self.access.is_ready() && self.policies.is_listed() && self.slices.is_listed()) {
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         if tokio::time::timeout(READY, known).await.is_err() {
@@ -130,7 +130,7 @@ impl IsolationVerifier {
     }
 
     /// Tries whether a tenant is apart from all others. `old` is what was said before.
-    pub async fn prove(&self, tenant: &str, stance: Stance, old: Option<&TenantStatus>) -> Proof {
+    pub async fn prove(&self, tenant: &str, stance: VerificationInput, old: Option<&TenantStatus>) -> Proof {
         let outcome = match self.openings(tenant).await {
             Ok(openings) => {
                 let before = old.and_then(|old| old.isolation.as_ref());
@@ -144,7 +144,7 @@ impl IsolationVerifier {
         let mut proof = Proof {
             outcomes: vec![
                 (&API_ACCESS, outcome),
-                (&NETWORK_POLICIES, self.walls.outcome(tenant, &namespaces)),
+                (&NETWORK_POLICIES, self.policies.outcome(tenant, &namespaces)),
                 (&ENDPOINTS, self.slices.outcome(tenant, &namespaces)),
             ],
             ..Proof::default()
@@ -165,7 +165,7 @@ impl IsolationVerifier {
                 self.admission(tenant, Some(&subjects), &mut proof);
             }
         }
-        if let (Some(probes), Position::Pods(subjects)) = (&self.probes, stance.network) {
+        if let (Some(probes), NetworkState::Pods(subjects)) = (&self.probes, stance.network) {
             probes.know(tenant, subjects, was_tried);
         }
         for (check, outcome) in &proof.outcomes {
@@ -194,20 +194,20 @@ impl IsolationVerifier {
         proof.outcomes.extend(findings.quota.map(|outcome| (&QUOTA, outcome)));
     }
 
-    fn network(&self, tenant: &str, position: &Position, proof: &mut Proof) {
+    fn network(&self, tenant: &str, position: &NetworkState, proof: &mut Proof) {
         match (&self.probes, position) {
-            (None, Position::Pods(_) | Position::CutOff) => proof.switched_off.push(&NETWORK_ACCESS),
+            (None, NetworkState::Pods(_) | NetworkState::CutOff) => proof.switched_off.push(&NETWORK_ACCESS),
             (None, _) => {}
-            (Some(probes), Position::Deserted) => probes.forget(tenant),
-            (Some(probes), Position::CutOff) => {
+            (Some(probes), NetworkState::Deserted) => probes.forget(tenant),
+            (Some(probes), NetworkState::CutOff) => {
                 probes.forget(tenant);
                 let outcome = Outcome::Untried(quarantine::UNTRIED.into());
                 proof.outcomes.push((&NETWORK_ACCESS, outcome));
             }
-            (Some(probes), Position::Pods(subjects)) => {
+            (Some(probes), NetworkState::Pods(subjects)) => {
                 proof.outcomes.push((&NETWORK_ACCESS, probes.outcome(subjects)));
             }
-            (Some(probes), Position::AsBefore) => {
+            (Some(probes), NetworkState::AsBefore) => {
                 let known = probes.known(tenant);
                 let outcome = match known.is_empty() {
                     true => Outcome::Pending,
@@ -241,7 +241,7 @@ impl IsolationVerifier {
     /// What is open now, found out beside the threads that everything else shares.
     async fn resolve(&self) -> Result<Arc<Openings>, &'static str> {
         let (access, tenants, objects) = (self.access.clone(), self.tenants.clone(), self.objects.clone());
-        aside(move || access.openings(subjects::all(&tenants, &objects))).await
+        spawn_blocking(move || access.openings(subjects::all(&tenants, &objects))).await
     }
 
     /// Nothing is to be shown of a tenant that is no more.
@@ -269,7 +269,7 @@ impl IsolationVerifier {
             let changed = async {
                 tokio::select! {
                     () = self.access.changed() => {}
-                    () = self.walls.changed.notified() => {}
+                    () = self.policies.changed.notified() => {}
                     () = self.slices.changed.notified() => {}
                     () = std::future::ready(()), if !invited.is_empty() => {}
                 }
@@ -278,9 +278,9 @@ impl IsolationVerifier {
             tokio::time::sleep(pause).await;
             let begun = Instant::now();
             let openings = self.resolve().await;
-            let (walls, slices) = (self.walls.clone(), self.slices.clone());
-            let walls = aside(move || walls.judge()).await;
-            let slices = aside(move || slices.judge()).await;
+            let (policies, slices) = (self.policies.clone(), self.slices.clone());
+            let policies = spawn_blocking(move || policies.judge()).await;
+            let slices = spawn_blocking(move || slices.judge()).await;
             pause = rest(begun.elapsed());
             let (mut concerned, mut by_access) = (Vec::new(), false);
             if let Ok(now) = openings {
@@ -294,8 +294,8 @@ impl IsolationVerifier {
                 let waiting: HashSet<String> = invited.iter().cloned().collect();
                 invited.extend(later.into_iter().filter(|tenant| !waiting.contains(tenant)));
             }
-            if let Ok(now) = walls {
-                concerned.extend(differing(&mut lock(&self.told).walls, now));
+            if let Ok(now) = policies {
+                concerned.extend(differing(&mut lock(&self.told).policies, now));
             }
             if let Ok(now) = slices {
                 concerned.extend(differing(&mut lock(&self.told).slices, now));
@@ -314,7 +314,7 @@ impl IsolationVerifier {
 }
 
 /// Does what takes long on a thread of its own, so that it holds up nobody's reconcile.
-async fn aside<T: Send + 'static>(
+async fn spawn_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, &'static str> + Send + 'static,
 ) -> Result<T, &'static str> {
     let done = tokio::task::spawn_blocking(work).await;

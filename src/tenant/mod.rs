@@ -12,10 +12,10 @@ pub mod own_keys;
 pub mod plan;
 pub mod provision;
 pub mod quarantine;
+pub mod revocation;
 pub mod routes;
 pub mod status;
 pub mod validate;
-pub mod withhold;
 pub mod workload;
 
 pub use plan::{Environment, Platform, plan};

@@ -22,8 +22,8 @@ use std::time::Duration;
 /// How many objects of one tenant are written at once.
 const WRITES_AT_ONCE: usize = 6;
 /// How long a pass waits by itself for the quota controller, before it leaves the rest to the next pass.
-const QUOTA_PATIENCE: Duration = Duration::from_millis(800);
-const QUOTA_GLANCE: Duration = Duration::from_millis(10);
+const QUOTA_WAIT: Duration = Duration::from_millis(800);
+const QUOTA_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How far an environment has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -316,14 +316,14 @@ async fn wait_for_quota(store: &Store, owner: &Identity, quotas: &[Desired]) -> 
                 .get(&owner.tenant, &desired.key)
                 .is_some_and(|live| is_enforced(&live))
         })?;
-        if waited >= QUOTA_PATIENCE {
+        if waited >= QUOTA_WAIT {
             return Some(format!(
                 "the quota of namespace {} is not enforced yet",
                 open.key.namespace
             ));
         }
-        tokio::time::sleep(QUOTA_GLANCE).await;
-        waited += QUOTA_GLANCE;
+        tokio::time::sleep(QUOTA_POLL_INTERVAL).await;
+        waited += QUOTA_POLL_INTERVAL;
     }
 }
 

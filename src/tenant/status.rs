@@ -195,7 +195,7 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
         conditions: status
             .conditions
             .iter()
-            .map(crate::isolation::condition::veiled)
+            .map(crate::isolation::condition::redacted)
             .collect(),
         namespaces: status.namespaces.clone(),
         effective: status.effective.clone(),

@@ -28,7 +28,7 @@ pub struct Given<'a> {
 ///
 /// # Errors
 /// The first write that was refused; the others are tried all the same.
-pub async fn withhold(
+pub async fn revoke(
     writer: &Writer,
     databases: &Databases,
     tenant: &Tenant,
@@ -38,10 +38,10 @@ pub async fn withhold(
     given: Given<'_>,
 ) -> Result<Option<String>, Error> {
     let store = &*databases.store;
-    let revoked = revoke(writer, store, tenant, owner, world).await;
+    let revoked = revoke_access(writer, store, tenant, owner, world).await;
     let is_suspended = tenant.spec.suspend == Some(true);
     let shut_in = match quarantine {
-        Some(quarantine) => shut_in(writer, store, owner, quarantine).await,
+        Some(quarantine) => apply_quarantine(writer, store, owner, quarantine).await,
         None => Ok(()),
     };
     let closed = match is_suspended || quarantine.is_some() {
@@ -72,7 +72,12 @@ pub async fn withhold(
 }
 
 /// Remembers a quarantine, and takes back what the network policies of the tenant let through.
-async fn shut_in(writer: &Writer, store: &Store, owner: &Identity, quarantine: &Quarantine) -> Result<(), Error> {
+async fn apply_quarantine(
+    writer: &Writer,
+    store: &Store,
+    owner: &Identity,
+    quarantine: &Quarantine,
+) -> Result<(), Error> {
     let objects = store.of(&owner.tenant);
     for namespace in ours(&objects, owner, Kind::Namespace) {
         if Quarantine::read(Some(namespace)).as_ref() != Some(quarantine) {
@@ -100,7 +105,13 @@ async fn shut_in(writer: &Writer, store: &Store, owner: &Identity, quarantine: &
 }
 
 /// Removes from the owners' bindings whom the spec does not name, or may not name.
-async fn revoke(writer: &Writer, store: &Store, tenant: &Tenant, owner: &Identity, world: &World) -> Result<(), Error> {
+async fn revoke_access(
+    writer: &Writer,
+    store: &Store,
+    tenant: &Tenant,
+    owner: &Identity,
+    world: &World,
+) -> Result<(), Error> {
     let namespaces = super::namespaces(tenant);
     let allowed = validate::subjects(&tenant.spec.owners, &namespaces, world, &mut Vec::new());
     let mut result = Ok(());
@@ -176,6 +187,6 @@ async fn suspend(writer: &Writer, store: &Store, owner: &Identity) -> Result<Opt
 async fn change(writer: &Writer, owner: &Identity, live: &Live, field: &str, value: Value) -> Result<(), Error> {
     let mut object = live.value.clone();
     object[field] = value;
-    tracing::info!(object = %live.key, field, "withheld");
+    tracing::info!(object = %live.key, field, "revoked");
     writer.ensure(owner, &live.with(object)).await.map(|_| ())
 }
