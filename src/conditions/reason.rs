@@ -202,16 +202,17 @@ mod tests {
             let product = crate::layers_test::product(&text);
             let lines = product.lines().filter(|line| !line.trim_start().starts_with("//"));
             for line in lines {
-                let after = |call: &str| line.split(call).nth(1).map(|rest| (rest.trim_start(), line));
-                let literal = [after("reason: "), after("Note::new("), after("stuck("), after("away(")];
+                let calls = ["reason: ", "Note::new(", "stalled(", "progressing(", "away("];
+                let rest = calls
+                    .iter()
+                    .filter_map(|call| line.split(call).nth(1))
+                    .map(str::trim_start);
                 let is_word =
                     |rest: &str| rest.starts_with('"') && rest[1..].starts_with(|c: char| c.is_ascii_uppercase());
                 // An Event's reason is text of its own.
-                let found = literal
-                    .into_iter()
-                    .flatten()
-                    .find(|(rest, _)| is_word(rest) && !rest.contains(".into()"));
-                wrong.extend(found.map(|(_, line)| format!("{}: {}", path.display(), line.trim())));
+                if rest.into_iter().any(|rest| is_word(rest) && !rest.contains(".into()")) {
+                    wrong.push(format!("{}: {}", path.display(), line.trim()));
+                }
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -43,25 +43,6 @@ const BUSY: Duration = Duration::from_secs(1);
 /// Below this part of the limit a tenant may write again.
 const ROOM: f64 = 0.9;
 
-/// What keeps a database from being as asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Problem {
-    reason: &'static str,
-    message: String,
-    /// Whether somebody has to change something.
-    stuck: bool,
-}
-
-impl From<Problem> for State {
-    fn from(problem: Problem) -> Self {
-        let note = Note::new(problem.reason, problem.message);
-        match problem.stuck {
-            true => Self::Stalled(note),
-            false => Self::Progressing(note),
-        }
-    }
-}
-
 /// How a tenant's database stands.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -85,10 +66,10 @@ pub struct Pass<'a> {
     pub placement: &'a Placement,
 }
 
-/// What went wrong: in Kubernetes, or with the server.
+/// What went wrong: in Kubernetes, or with the server; then how the database stands.
 enum Failure {
     Kubernetes(Error),
-    Problem(Problem),
+    Server(State),
 }
 
 impl From<Error> for Failure {
@@ -99,30 +80,27 @@ impl From<Error> for Failure {
 
 impl From<client::Error> for Failure {
     fn from(error: client::Error) -> Self {
-        Self::Problem(Problem {
-            reason: error.reason(),
-            message: error.to_string(),
-            stuck: error.reason() == reason::SERVER_REFUSED,
+        let reason = error.reason();
+        let note = Note::new(reason, error.to_string());
+        Self::Server(match reason == reason::SERVER_REFUSED {
+            true => State::Stalled(note),
+            false => State::Progressing(note),
         })
     }
 }
 
 impl From<plan::Conflict> for Failure {
     fn from(conflict: plan::Conflict) -> Self {
-        Self::Problem(Problem {
-            reason: reason::CONFLICT,
-            message: conflict.to_string(),
-            stuck: true,
-        })
+        stalled(reason::CONFLICT, conflict.to_string())
     }
 }
 
-fn stuck(reason: &'static str, message: String) -> Failure {
-    Failure::Problem(Problem {
-        reason,
-        message,
-        stuck: true,
-    })
+fn stalled(reason: &'static str, message: String) -> Failure {
+    Failure::Server(State::Stalled(Note::new(reason, message)))
+}
+
+fn progressing(reason: &'static str, message: String) -> Failure {
+    Failure::Server(State::Progressing(Note::new(reason, message)))
 }
 
 /// A tenant that no server has room for.
@@ -154,14 +132,12 @@ impl Pass<'_> {
         match self.work(&shard, &tenant_names, found, credentials, &mut outcome).await {
             Ok(()) => Ok(outcome),
             Err(Failure::Kubernetes(error)) => Err(error),
-            Err(Failure::Problem(problem)) => {
-                if matches!(problem.reason, reason::SERVER_TIMEOUT | reason::SERVER_UNREACHABLE) {
-                    shard.went_away(problem.reason, &problem.message);
+            Err(Failure::Server(state)) => {
+                let is_away = |note: &&Note| matches!(note.reason, reason::SERVER_TIMEOUT | reason::SERVER_UNREACHABLE);
+                if let Some(note) = state.problem().filter(is_away) {
+                    shard.went_away(note.reason, &note.message);
                 }
-                Ok(Outcome {
-                    state: problem.into(),
-                    ..outcome
-                })
+                Ok(Outcome { state, ..outcome })
             }
         }
     }
@@ -186,11 +162,10 @@ impl Pass<'_> {
                 return Ok(());
             }
             outcome.again = Some(BUSY * 2);
-            return Err(Failure::Problem(Problem {
-                reason: reason::SERVER_BUSY,
-                message: format!("DatabaseServer {} takes long with other tenants", shard.name),
-                stuck: false,
-            }));
+            return Err(progressing(
+                reason::SERVER_BUSY,
+                format!("DatabaseServer {} takes long with other tenants", shard.name),
+            ));
         };
         let connection = self.connection(shard)?;
         let owner = &self.tenant.owner;
@@ -256,10 +231,8 @@ impl Pass<'_> {
                     shard.verify(&owner.id, None);
                 }
                 let settled = self.settle(&connection, shard, &wanted).await;
-                if let Err(Failure::Problem(Problem {
-                    reason: reason::UNMENDED,
-                    ..
-                })) = &settled
+                if let Err(Failure::Server(State::Stalled(note))) = &settled
+                    && note.reason == reason::UNMENDED
                 {
                     // What stands open against our will is what the tenant's own login should be asked about.
                     let _ = self.verify(&connection, shard, &wanted, &current).await;
@@ -293,19 +266,13 @@ impl Pass<'_> {
     /// The connection, if the server can be worked with.
     fn connection(&self, shard: &ServerState) -> Result<Arc<Connection>, Failure> {
         if self.databases.resource(&shard.name).is_none() {
-            return Err(stuck(
+            return Err(stalled(
                 reason::SERVER_NOT_FOUND,
                 format!("there is no DatabaseServer {}, which has the tenant's data", shard.name),
             ));
         }
         let known = shard.known();
-        let away = |reason, message: &str| {
-            Failure::Problem(Problem {
-                reason,
-                message: format!("DatabaseServer {}: {message}", shard.name),
-                stuck: false,
-            })
-        };
+        let away = |reason, message: &str| progressing(reason, format!("DatabaseServer {}: {message}", shard.name));
         if let Some(unread) = self.databases.unread(&shard.name) {
             return Err(away(reason::INVALID_SERVER, &unread));
         }
@@ -323,7 +290,7 @@ impl Pass<'_> {
         let allowed = spec.map(|spec| spec.extensions.clone()).unwrap_or_default();
         for extension in &self.database.extensions {
             if !allowed.iter().any(|allowed| allowed == extension.as_str()) {
-                return Err(stuck(
+                return Err(stalled(
                     reason::EXTENSION_NOT_ALLOWED,
                     format!(
                         "spec.database.extensions: {} is not among those that DatabaseServer {} allows ({})",
@@ -339,7 +306,7 @@ impl Pass<'_> {
             && shared.databases.is_empty()
         {
             let message = format!("DatabaseServer {} names no shared tables any more", shard.name);
-            return Err(stuck(reason::NO_SHARED_TABLES, message));
+            return Err(stalled(reason::NO_SHARED_TABLES, message));
         }
         Ok(Wanted {
             tenant_id: self.tenant.owner.id.clone(),
@@ -421,7 +388,7 @@ impl Pass<'_> {
             steps = next;
         }
         let what: Vec<String> = steps.iter().take(3).map(|step| step.statement.to_string()).collect();
-        Err(stuck(
+        Err(stalled(
             reason::UNMENDED,
             format!("the server accepts, and does not do: {}", what.join("; ")),
         ))
@@ -437,11 +404,10 @@ impl Pass<'_> {
         let catalog = connection.server.observe(None).await?;
         let report = shared::tend(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
         if report.missing.contains(&self.tenant.owner.id) {
-            return Err(Failure::Problem(Problem {
-                reason: reason::NOT_REGISTERED,
-                message: "the registry of the shared tables does not have the tenant yet".into(),
-                stuck: false,
-            }));
+            return Err(progressing(
+                reason::NOT_REGISTERED,
+                "the registry of the shared tables does not have the tenant yet".into(),
+            ));
         }
         shard.known().enrolled.insert(self.tenant.owner.id.clone());
         Ok(())
@@ -549,9 +515,9 @@ impl Pass<'_> {
     ) -> Result<(), Failure> {
         let visit = visit.map_err(|error| match error {
             client::Error::Timeout | client::Error::Refused { .. } => {
-                stuck(reason::LOGIN_FAILED, format!("the tenant's login cannot work: {error}"))
+                stalled(reason::LOGIN_FAILED, format!("the tenant's login cannot work: {error}"))
             }
-            client::Error::Authentication(message) => stuck(
+            client::Error::Authentication(message) => stalled(
                 reason::LOGIN_FAILED,
                 format!("the tenant's login is refused: {message}"),
             ),
@@ -578,7 +544,7 @@ impl Pass<'_> {
         if seen[1] == acting {
             return Ok(());
         }
-        Err(stuck(
+        Err(stalled(
             reason::LOGIN_FAILED,
             format!("the tenant's login works as role {} instead of {acting}", seen[1]),
         ))
