@@ -27,3 +27,5 @@ pub mod time;
 
 #[cfg(test)]
 mod layers_test;
+#[cfg(test)]
+mod testing;

@@ -53,6 +53,6 @@ impl<K> Player<K> {
 /// An object with this name, uid and version; `rest` is laid over it.
 pub fn object<K: DeserializeOwned>(name: &str, uid: &str, version: u64, rest: Value) -> K {
     let mut value = json!({"metadata": {"name": name, "uid": uid, "resourceVersion": version.to_string()}});
-    crate::tenant::fixtures::lay_over(&mut value, rest);
+    crate::testing::lay_over(&mut value, rest);
     serde_json::from_value(value).expect("an object")
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cluster::client::CallLayer;
-use crate::tenant::fixtures::lay_over;
+use crate::testing::lay_over;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};

@@ -15,7 +15,7 @@ use crate::isolation::report;
 use crate::names;
 use crate::proof::Outcome;
 use crate::telemetry::metrics::Metrics;
-use crate::tenant::fixtures::lay_over;
+use crate::testing::lay_over;
 use futures::{StreamExt, stream};
 use http::{Request, Response};
 use k8s_openapi::api::discovery::v1::EndpointSlice;

@@ -5,6 +5,7 @@ use super::{Platform, ValidTenant, World, namespaces, validate};
 use crate::api::{Tenant, TenantSpec, TenantTier, TenantTierSpec};
 use crate::capability::peers::named_peers;
 use crate::gateway::{Attachment, Controller, Scheme};
+use crate::testing::lay_over;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -91,16 +92,4 @@ pub fn valid(tenant: &Tenant, tier: &TenantTier) -> ValidTenant {
 /// `acme` with this spec, of a tier with that one.
 pub fn acme(spec: Value, plan: Value) -> ValidTenant {
     valid(&tenant(spec), &tier(plan))
-}
-
-/// Sets what `over` has in `base`; only objects are merged.
-pub fn lay_over(base: &mut Value, over: Value) {
-    match (base, over) {
-        (Value::Object(base), Value::Object(over)) => {
-            for (key, value) in over {
-                lay_over(base.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (base, over) => *base = over,
-    }
 }

@@ -9,7 +9,7 @@ fn deployment(over: Value) -> Option<Live> {
         "spec": {"replicas": 3},
         "status": {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3},
     });
-    crate::tenant::fixtures::lay_over(&mut value, over);
+    crate::testing::lay_over(&mut value, over);
     let key = Key {
         kind: Kind::Deployment,
         namespace: "acme".into(),

@@ -71,8 +71,9 @@ fn secret(tls: &GatewayTls) -> Result<String, (&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::tenant::fixtures::{lay_over, tenant, tier, world};
+    use crate::tenant::fixtures::{tenant, tier, world};
     use crate::tenant::validate::validate;
+    use crate::testing::lay_over;
     use serde_json::{Value, json};
 
     /// The reasons against a way in at three hosts, with this laid over it.

@@ -31,7 +31,7 @@ fn spec(gateway: Value) -> Value {
 
 fn route(over: Value) -> Value {
     let mut route = json!({"backend": {"workload": "web"}});
-    crate::tenant::fixtures::lay_over(&mut route, over);
+    crate::testing::lay_over(&mut route, over);
     route
 }
 

@@ -35,7 +35,7 @@ fn table() -> Value {
 fn spec(route: &Value, key_roles: &[&str]) -> Value {
     let jwt = json!({"issuer": "https://login.example.com", "jwks": {"uri": "https://login.example.com/keys"}});
     let mut whole = json!({"backend": {"workload": "web"}});
-    crate::tenant::fixtures::lay_over(&mut whole, route.clone());
+    crate::testing::lay_over(&mut whole, route.clone());
     json!({
         "network": {"ingress": {"gateway": "Allow"}},
         "workloads": [{"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080}]}],

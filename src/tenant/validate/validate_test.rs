@@ -1,7 +1,8 @@
 //! Every refusal with its field and words, and what merging comes to.
 
 use super::*;
-use crate::tenant::fixtures::{ID, acme, lay_over, tenant, tier, valid, world};
+use crate::tenant::fixtures::{ID, acme, tenant, tier, valid, world};
+use crate::testing::lay_over;
 use serde_json::json;
 
 fn refusals(tenant: &Tenant, tier: &TenantTier, world: &World) -> Vec<Invalid> {
