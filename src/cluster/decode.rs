@@ -89,23 +89,17 @@ pub trait Noting: Readable {
     fn note(&mut self, unread: Vec<Unread>);
 }
 
-impl Noting for Tenant {
-    fn note(&mut self, unread: Vec<Unread>) {
-        self.spec.unread = unread;
-    }
+macro_rules! noting {
+    ($($kind:ty),+) => {$(
+        impl Noting for $kind {
+            fn note(&mut self, unread: Vec<Unread>) {
+                self.spec.unread = unread;
+            }
+        }
+    )+};
 }
 
-impl Noting for TenantTier {
-    fn note(&mut self, unread: Vec<Unread>) {
-        self.spec.unread = unread;
-    }
-}
-
-impl Noting for DatabaseServer {
-    fn note(&mut self, unread: Vec<Unread>) {
-        self.spec.unread = unread;
-    }
-}
+noting!(Tenant, TenantTier, DatabaseServer);
 
 impl<K: Resource> Resource for Read<K> {
     type DynamicType = K::DynamicType;

@@ -32,21 +32,21 @@ impl IsolationMetrics {
     pub fn register(all: &Metrics) -> Self {
         let metrics = Self::default();
         all.register(TENANT, |tenant| {
-        tenant.register(
-            "isolation_checks",
-            "Checks that tenants are apart, by check and result",
-            metrics.checks.clone(),
-        );
-        tenant.register(
-            "isolation_violations",
-            "What lets a tenant reach another or be reached, by tenant and check; absent where nothing does",
-            metrics.violations.clone(),
-        );
-        tenant.register(
-            "isolation_survey_period_seconds",
-            "In how long the API server is asked once about everything that each tenant's people and accounts must not do; 0 if it is not",
-            metrics.survey_period.clone(),
-        );
+            tenant.register(
+                "isolation_checks",
+                "Checks that tenants are apart, by check and result",
+                metrics.checks.clone(),
+            );
+            tenant.register(
+                "isolation_violations",
+                "What lets a tenant reach another or be reached, by tenant and check; absent where nothing does",
+                metrics.violations.clone(),
+            );
+            tenant.register(
+                "isolation_survey_period_seconds",
+                "In how long the API server is asked once about everything that each tenant's people and accounts must not do; 0 if it is not",
+                metrics.survey_period.clone(),
+            );
         });
         metrics
     }
