@@ -4,8 +4,8 @@ use crate::members::try_all;
 use crate::shared::world::{A, B, World, allowed, ask, of, one, reports, violations};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tenant_operator::postgres::Names;
 use tenant_operator::postgres::shared::{GROUP, Severity, remove_tenant};
-use tenant_operator::postgres::{Names, plan};
 
 const COUNT: &str = "SELECT count(*) FROM app.calls";
 
@@ -56,14 +56,7 @@ pub async fn harm_nobody(mut world: World) {
         .unwrap();
     assert!(left.is_nothing(), "{left:?}");
     world.rows.remove(0);
-    for _ in 0..6 {
-        let steps = plan::removal(&Names::of(A), A, &world.catalog().await).unwrap();
-        if steps.is_empty() {
-            break;
-        }
-        world.server.execute(&steps).await.unwrap();
-    }
-    assert!(!world.catalog().await.knows(A));
+    world.remove_roles(A).await;
     assert_eq!(one(&b, COUNT).await, "2");
 }
 

@@ -3,7 +3,6 @@
 use crate::shared::world::{A, B, World, entry, one};
 use tenant_operator::api::database_server::TenantColumnType;
 use tenant_operator::postgres::Names;
-use tenant_operator::postgres::plan;
 use tenant_operator::postgres::shared::{Left, remove_tenant};
 
 async fn remove(world: &World, id: &str) -> Left {
@@ -77,14 +76,7 @@ pub async fn nothing_is_left(mut world: World) {
     let again = remove(&world, A).await;
     assert_eq!(again, Left::default());
     world.rows.remove(0);
-    for _ in 0..6 {
-        let steps = plan::removal(&Names::of(A), A, &world.catalog().await).unwrap();
-        if steps.is_empty() {
-            break;
-        }
-        world.server.execute(&steps).await.unwrap();
-    }
-    assert!(!world.catalog().await.knows(A));
+    world.remove_roles(A).await;
     assert!(!world.tend().await.changed);
     assert_eq!(one(&world.tenant(B).await, "SELECT count(*) FROM calls").await, "4502");
 }

@@ -67,6 +67,18 @@ pub fn entry(tables: &[&str], type_: TenantColumnType) -> SharedTables {
 }
 
 impl World {
+    /// Removes a tenant's roles; its rows were removed before.
+    pub async fn remove_roles(&self, id: &str) {
+        for _ in 0..6 {
+            let steps = plan::removal(&Names::of(id), id, &self.catalog().await).unwrap();
+            if steps.is_empty() {
+                break;
+            }
+            self.server.execute(&steps).await.unwrap();
+        }
+        assert!(!self.catalog().await.knows(id));
+    }
+
     /// A server as a platform has it, before the operator looks at it.
     pub async fn bare(pg: Arc<Pg>, admin: Admin) -> Self {
         let superuser = admin == Admin::Superuser;
