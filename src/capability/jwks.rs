@@ -59,7 +59,7 @@ impl JwkSet {
     }
 }
 
-/// What is told of a tenant's public keys.
+/// A tenant's public keys, by who learns of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublicKeys {
     /// To everybody.

@@ -47,9 +47,9 @@ fn compared(kind: Kind, wanted: Value, found: Value) -> Option<String> {
 /// A Deployment's container, or its pod, as the API server returns it where little was said.
 fn pod(over: Value, container: Value) -> Value {
     let mut one = json!({"name": "web", "image": "web:1"});
-    crate::tenant::fixtures::lay_over(&mut one, container);
+    crate::testing::lay_over(&mut one, container);
     let mut spec = json!({"containers": [one]});
-    crate::tenant::fixtures::lay_over(&mut spec, over);
+    crate::testing::lay_over(&mut spec, over);
     json!({"spec": {"replicas": 1, "template": {"spec": spec}}})
 }
 

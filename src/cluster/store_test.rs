@@ -10,7 +10,7 @@ fn object(tenant: &str, name: &str, uid: &str, version: u64, rest: Value) -> Dyn
     if !tenant.is_empty() {
         value["metadata"]["labels"] = json!({names::TENANT: tenant});
     }
-    crate::tenant::fixtures::lay_over(&mut value, rest);
+    crate::testing::lay_over(&mut value, rest);
     serde_json::from_value(value).expect("an object")
 }
 

@@ -47,7 +47,7 @@ impl Woken {
 
 fn tenant(name: &str, version: u64, rest: Value) -> Tenant {
     let mut whole = json!({"apiVersion": "tenant-operator.io/v1alpha1", "kind": "Tenant", "spec": {"tier": "plan"}});
-    crate::tenant::fixtures::lay_over(&mut whole, rest);
+    crate::testing::lay_over(&mut whole, rest);
     object(name, name, version, whole)
 }
 

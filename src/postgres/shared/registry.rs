@@ -114,7 +114,7 @@ pub fn settle(observed: &Observed, ways: &Ways) -> Vec<Statement> {
         .chain(&ways.migration)
         .map(|role| Some(role.as_str()))
         .collect();
-    // The tables' policies ask the registry with the rights of whoever uses the tables. Row-level security shows each role its
+    // The tables' policies ask the registry with the rights of the session's role. Row-level security shows each role its
     // own login, and of its tenant the id and the number.
     let everyone = None;
     let usage = [(everyone, vec!["USAGE"])].into_iter().collect();
