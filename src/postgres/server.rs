@@ -211,6 +211,7 @@ pub fn excess(catalog: &Catalog) -> Option<&'static str> {
 pub fn crowding(catalog: &Catalog) -> Vec<String> {
     let connections = &catalog.connections;
     let admin = &catalog.admin;
+    let name = Identifier::new(admin.name.as_str()).map_or_else(|_| admin.name.clone(), |name| name.to_string());
     let mut found = Vec::new();
     match connections.reserved {
         _ if admin.superuser && connections.of_superusers >= NEEDED => {}
@@ -221,12 +222,10 @@ pub fn crowding(catalog: &Catalog) -> Vec<String> {
         None => found.push("before PostgreSQL 16 no connections can be reserved for the operator: tenants can take all".into()),
         Some(reserved) if reserved < NEEDED => found.push(format!(
             "reserved_connections is {reserved}, and the operator needs {NEEDED} connections: tenants can take all; a superuser \
-             executes ALTER SYSTEM SET reserved_connections = 8 and GRANT pg_use_reserved_connections TO {}, and restarts the server",
-            Identifier::new(admin.name.as_str()).map_or_else(|_| admin.name.clone(), |name| name.to_string())
+             executes ALTER SYSTEM SET reserved_connections = 8 and GRANT pg_use_reserved_connections TO {name}, and restarts the server"
         )),
         Some(reserved) if !connections.uses_reserved => found.push(format!(
-            "reserved_connections is {reserved}, and not for the operator: a superuser executes GRANT pg_use_reserved_connections TO {}",
-            Identifier::new(admin.name.as_str()).map_or_else(|_| admin.name.clone(), |name| name.to_string())
+            "reserved_connections is {reserved}, and not for the operator: a superuser executes GRANT pg_use_reserved_connections TO {name}"
         )),
         Some(_) => {}
     }
