@@ -232,11 +232,7 @@ mod tests {
     use kube::core::Status;
 
     fn key() -> Key {
-        Key {
-            kind: Kind::Namespace,
-            namespace: String::new(),
-            name: "a".into(),
-        }
+        Key::namespace("a")
     }
 
     fn api(code: u16, message: &str) -> Error {

@@ -27,6 +27,17 @@ pub struct Key {
     pub name: String,
 }
 
+impl Key {
+    /// Where the namespace of this name is.
+    pub fn namespace(name: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Namespace,
+            namespace: String::new(),
+            name: name.into(),
+        }
+    }
+}
+
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.namespace.as_str() {

@@ -193,11 +193,7 @@ impl Store {
 
     /// The tenant whose namespace this is, if any.
     pub fn holder_of_namespace(&self, namespace: &str) -> Option<String> {
-        let key = Key {
-            kind: Kind::Namespace,
-            namespace: String::new(),
-            name: namespace.into(),
-        };
+        let key = Key::namespace(namespace);
         self.lock().holders.get(&key).cloned()
     }
 

@@ -3,7 +3,7 @@
 use super::{Context, report};
 use crate::api::{Tenant, TenantStatus, unread_in};
 use crate::capability::Quarantine;
-use crate::cluster::{Error, Identity, Key, Kind};
+use crate::cluster::{Error, Identity, Key};
 use crate::conditions::reason;
 use crate::database::release;
 use crate::names;
@@ -152,11 +152,7 @@ fn quarantine(tenant: &Tenant, ctx: &Context, status: Option<&TenantStatus>) -> 
         return None;
     }
     let name = tenant.metadata.name.clone().unwrap_or_default();
-    let key = Key {
-        kind: Kind::Namespace,
-        namespace: String::new(),
-        name: name.clone(),
-    };
+    let key = Key::namespace(name.clone());
     let first = ctx.known.objects.get(&name, &key);
     let before = Quarantine::read(first.filter(|live| live.belongs_to(&identity(tenant))).as_ref());
     quarantine::decide(tier.as_deref(), status, before, Timestamp::now())

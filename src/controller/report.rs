@@ -133,11 +133,7 @@ fn seen_apart(valid: Option<&ValidTenant>, data: Option<&Data>) -> Option<Outcom
 
 /// Whether the namespace is terminating, and takes nothing any more.
 fn is_ending(objects: &HashMap<Key, Live>, namespace: &str) -> bool {
-    let key = Key {
-        kind: Kind::Namespace,
-        namespace: String::new(),
-        name: namespace.into(),
-    };
+    let key = Key::namespace(namespace);
     objects.get(&key).is_none_or(Live::is_terminating)
 }
 

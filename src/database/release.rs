@@ -3,7 +3,7 @@
 use super::claim::{self, Placement};
 use super::servers::{Connection, Databases, Health, ServerState};
 use crate::api::{DatabaseModel, DeletionPolicy};
-use crate::cluster::{Error, Identity, Key, Kind, Writer, secret};
+use crate::cluster::{Error, Identity, Key, Writer, secret};
 use crate::names;
 use crate::postgres::plan;
 use crate::postgres::shared;
@@ -63,11 +63,7 @@ pub async fn release(
 }
 
 fn has_namespace(databases: &Databases, owner: &Identity) -> bool {
-    let key = Key {
-        kind: Kind::Namespace,
-        namespace: String::new(),
-        name: owner.tenant.clone(),
-    };
+    let key = Key::namespace(owner.tenant.clone());
     let live = databases.store.get(&owner.tenant, &key);
     live.is_some_and(|live| live.belongs_to(owner) && !live.is_terminating())
 }

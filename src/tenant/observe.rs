@@ -3,7 +3,7 @@
 use super::validate::{PeerTenant, World};
 use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier, unread_in};
 use crate::capability::peers::named_peers;
-use crate::cluster::{Identity, Key, Kind, Store};
+use crate::cluster::{Identity, Key, Store};
 use crate::conditions::reason;
 use crate::database::claim;
 use crate::dns::{DnsSettings, last_label};
@@ -68,11 +68,7 @@ impl Known {
     /// Which of the tenant's namespaces are called like what hosts end in, and are there already.
     fn capturing_namespaces(&self, tenant: &Tenant, servers: &BTreeMap<String, String>) -> BTreeSet<String> {
         let is_there = |name: &String| {
-            let key = Key {
-                kind: Kind::Namespace,
-                namespace: String::new(),
-                name: name.clone(),
-            };
+            let key = Key::namespace(name.clone());
             let owner = owner(tenant);
             owner.is_some_and(|owner| {
                 self.objects

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::DatabaseServerSpec;
+use crate::cluster::Kind;
 use crate::names;
 use crate::tenant::fixtures::{ID, tenant};
 use kube::runtime::watcher::Event;
