@@ -1,6 +1,5 @@
 //! What is found only when its turn comes, on an operator whose turns come soon: set once, and used by all.
 
-use crate::reports::Reported;
 use crate::support::{cluster, operator};
 use crate::together::{Restart, part, side_by_side};
 use crate::{admission, authorizers, certificates, database, isolation, network, quiet, storage};
@@ -70,9 +69,9 @@ async fn quiet_and_openings() -> Result<()> {
         }
         Ok(())
     })]);
-    let restart = Restart::default();
-    let tickets = [(); 4].map(|()| restart.ticket());
-    let [first, second, third, fourth] = tickets;
+    let (reported, restart) = (&reported, Restart::default());
+    let tickets = [(); 5].map(|()| restart.ticket());
+    let [first, second, third, fourth, fifth] = tickets;
     let found = side_by_side(vec![
         part("admission", admission::what_admission_lets_through_is_found),
         part("authorizers", || {
@@ -95,9 +94,9 @@ async fn quiet_and_openings() -> Result<()> {
         part("storage", || {
             storage::at_its_limit_a_tenant_reads_and_deletes_where_the_tier_says_so(fourth)
         }),
-        part("reports", || async {
+        part("reports", || async move {
             match reported.get() {
-                Some(reported) => Reported::follow(reported).await,
+                Some(reported) => reported.follow(fifth).await,
                 None => Ok(()),
             }
         }),

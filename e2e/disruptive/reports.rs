@@ -3,6 +3,7 @@
 use super::isolation::{alices_and_bobs, isolated_within};
 use crate::support::audit::{Audit, Write};
 use crate::support::{Scene, TestTenant, eventually, operator, path, secs, steadily, text};
+use crate::together::Ticket;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -125,9 +126,11 @@ impl Reported {
     }
 
     /// What is found, what others do to reports, and the resource itself come and go.
-    pub async fn follow(&self) -> Result<()> {
+    pub async fn follow(&self, ticket: Ticket<'_>) -> Result<()> {
         let Self { scene, a, b, is_ours } = self;
         what_is_open_is_reported(scene, a, b).await?;
+        // A process that has just begun knows the time of what was found from the report alone, which others change below.
+        ticket.restarted(&scene.cluster).await?;
         what_others_do_is_put_back(a).await?;
         anothers_is_left_alone(scene, &scene.tier(json!({})).await?).await?;
         if *is_ours {
