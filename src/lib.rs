@@ -15,6 +15,7 @@ pub mod host;
 pub mod isolation;
 pub mod metering;
 pub mod names;
+pub mod namespaces;
 pub mod postgres;
 pub mod proof;
 pub mod quantity;
@@ -24,6 +25,7 @@ pub mod signals;
 pub mod telemetry;
 pub mod tenant;
 pub mod time;
+pub mod workloads;
 
 #[cfg(test)]
 mod layers_test;

@@ -18,20 +18,23 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tenant_operator::api::{DatabaseModel, Tenant, TenantTier, TlsMode};
+use tenant_operator::capability::{
+    Capability, Planned as PlannedObject, Platform, Report, Stage as Of, State, ValidTenant, World,
+};
 use tenant_operator::cluster::{Desired, Key, Kind, Live, metadata};
 use tenant_operator::database::claim::{self, Placement};
 use tenant_operator::database::secret::{self, Credentials, Endpoint};
-use tenant_operator::database::servers;
-use tenant_operator::gateway::{keys, state};
+use tenant_operator::database::{Attachment, servers};
+use tenant_operator::gateway::{self, ValidGateway, keys, state};
 use tenant_operator::names;
+use tenant_operator::namespaces::is_enforced;
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::secret::Password;
 use tenant_operator::rotation::Published;
-use tenant_operator::tenant::provision::{Progress, is_enforced};
-use tenant_operator::tenant::status::{self, ReconcileOutcome, Seen};
-use tenant_operator::tenant::validate::Attachment;
-use tenant_operator::tenant::workload::judge;
-use tenant_operator::tenant::{self, Environment, Platform, ValidTenant, World, plan};
+use tenant_operator::tenant::provision::Reports;
+use tenant_operator::tenant::status::{self, Observed, ReconcileOutcome};
+use tenant_operator::tenant::{self, Capabilities, Environment, plan};
+use tenant_operator::workloads::availability::judge;
 use tokio::sync::Notify;
 
 /// What the floor came to.
@@ -49,6 +52,9 @@ pub struct Common {
     pub profile: Profile,
     pub tier: TenantTier,
     pub platform: Platform,
+    pub capabilities: Capabilities,
+    /// Where routes attach.
+    pub gateway: Option<gateway::Attachment>,
     pub world: World,
     /// The server where every tenant has its database.
     pub site: Option<Arc<Site>>,
@@ -168,9 +174,12 @@ pub async fn run(cluster: &Cluster, common: Common, count: usize) -> Result<Floo
 impl Course {
     /// What tells the gateway of it, where anything does.
     fn told(&self) -> impl Iterator<Item = &Desired> {
-        let environment = self.planned.as_ref().map(|planned| &planned.environment);
-        let objects = environment.into_iter();
-        objects.flat_map(|environment| environment.admission.iter().chain(&environment.routes))
+        let planned = self
+            .planned
+            .iter()
+            .flat_map(|planned| planned.environment.planned.iter().flatten());
+        let told = planned.filter(|planned| matches!(planned.stage, Of::Admission | Of::Routes));
+        told.map(|planned| &planned.object)
     }
 
     fn is_taken_up(&self, key: &Key) -> bool {
@@ -283,7 +292,7 @@ impl Run {
 
     /// What guards a route, where anything does.
     fn guard(&self, desired: &Desired) -> Option<Key> {
-        let to = self.common.platform.gateway.as_ref()?;
+        let to = self.common.gateway.as_ref()?;
         to.controller.guard(&desired.key, &desired.value)
     }
 
@@ -298,7 +307,7 @@ impl Run {
 
     /// The route as long as its guard was not taken up.
     fn barred(&self, desired: &Desired) -> Desired {
-        let barred = match (&self.common.platform.gateway, self.guard(desired)) {
+        let barred = match (&self.common.gateway, self.guard(desired)) {
             (Some(to), Some(_)) => to.controller.barred(desired.value.clone()),
             _ => desired.value.clone(),
         };
@@ -324,7 +333,7 @@ impl Run {
     }
 
     fn is_taken_up(&self, live: &Live) -> bool {
-        let to = self.common.platform.gateway.as_ref();
+        let to = self.common.gateway.as_ref();
         to.is_some_and(|to| TAKEN_UP.contains(&live.key.kind) && state::of_object(to, live).is_ok())
     }
 
@@ -332,32 +341,22 @@ impl Run {
         if stage == Stage::Bounds {
             let planned = Arc::new(self.begin(index).await?);
             locked(&self.courses[index]).planned = Some(planned.clone());
-            let Environment {
-                claims,
-                namespaces,
-                bindings,
-                bounds,
-                ..
-            } = &planned.environment;
-            return self.post([claims, namespaces, bindings, bounds]).await;
+            let stages = [Of::Claims, Of::Namespaces, Of::Bindings, Of::Bounds];
+            return self
+                .post(&stages.map(|stage| planned.environment.stage(stage)).concat())
+                .await;
         }
         let planned = locked(&self.courses[index]).planned.clone().context("not planned")?;
         match stage {
             Stage::Report => return self.report(&planned).await,
-            Stage::Opening => return self.open(index, &planned.environment.routes).await,
+            Stage::Opening => return self.open(index, &planned.environment.stage(Of::Routes)).await,
             Stage::Bounds | Stage::Workloads => {}
         }
-        let Environment {
-            access,
-            configuration,
-            workloads,
-            admission,
-            routes,
-            ..
-        } = &planned.environment;
-        let routes = routes.iter().map(|route| self.barred(route)).collect();
-        self.post([access, configuration, workloads, admission, &routes])
-            .await?;
+        let stages = [Of::Access, Of::Configuration, Of::Workloads, Of::Admission];
+        let mut objects = stages.map(|stage| planned.environment.stage(stage)).concat();
+        let routes = planned.environment.stage(Of::Routes);
+        objects.extend(routes.iter().map(|route| self.barred(route)));
+        self.post(&objects).await?;
         *locked(&self.last_object) = Instant::now();
         Ok(())
     }
@@ -382,26 +381,28 @@ impl Run {
         let Common {
             tier,
             platform,
+            capabilities,
             world,
             site,
             ..
         } = &self.common;
-        let mut valid = tenant::validate(&tenant, tier, world).map_err(|reasons| anyhow!("{reasons:?}"))?;
+        let mut valid =
+            tenant::validate(capabilities, &tenant, tier, world).map_err(|reasons| anyhow!("{reasons:?}"))?;
         let attached = match site {
             Some(site) => Some(attach(site, &mut valid)?),
             None => None,
         };
-        let mut environment = plan::plan(&valid, platform);
-        environment.configuration.extend(api_keys(&valid));
+        let mut environment = plan::plan(capabilities, &mut valid, platform);
+        let mut more: Vec<PlannedObject> = Vec::new();
+        more.extend(api_keys(&valid).map(|secret| PlannedObject::new(Of::Configuration, secret)));
         if let Some(secret) = attached {
             let (owner, place) = (&valid.core.owner, placement());
-            environment
-                .claims
-                .push(claim::record(owner, &platform.namespace, &place));
-            environment
-                .configuration
-                .push(metadata::desired(Kind::Secret, &secret.metadata, &secret));
+            let record = claim::record(owner, &platform.namespace, &place);
+            let secret = metadata::desired(Kind::Secret, &secret.metadata, &secret);
+            more.push(PlannedObject::new(Of::Claims, record));
+            more.push(PlannedObject::new(Of::Configuration, secret));
         }
+        environment.planned.push(more);
         Ok(Planned {
             tenant,
             valid,
@@ -409,8 +410,8 @@ impl Run {
         })
     }
 
-    async fn post<const N: usize>(&self, groups: [&Vec<Desired>; N]) -> Result<()> {
-        for desired in groups.into_iter().flatten() {
+    async fn post(&self, objects: &[Desired]) -> Result<()> {
+        for desired in objects {
             let key = &desired.key;
             // To applications of the platform only the operator leads.
             let api = match key.kind {
@@ -438,7 +439,13 @@ impl Run {
 
     async fn report(&self, planned: &Planned) -> Result<()> {
         let Planned { tenant, valid, .. } = planned;
-        let (verdict, now) = (ReconcileOutcome::Planned(Progress::Complete), Timestamp::now());
+        let capabilities = &self.common.capabilities;
+        let good = |capability: &Arc<dyn Capability>| Report::new(capability.description(), State::default());
+        let reports = Reports {
+            all: capabilities.iter().map(good).collect(),
+            held_back: None,
+        };
+        let (outcome, now) = (ReconcileOutcome::Planned(reports), Timestamp::now());
         let namespaces = valid
             .core
             .namespaces
@@ -446,7 +453,8 @@ impl Run {
             .map(|namespace| namespace.name.clone())
             .collect();
         let usage = status::usage(std::iter::empty(), now);
-        let status = status::status(tenant, &verdict, Some(valid), Seen::default(), namespaces, usage, now);
+        let observed = Observed { namespaces, usage };
+        let status = status::status(capabilities, tenant, &outcome, Some(valid), observed, now);
         let patch = Patch::Merge(json!({"status": status}));
         self.cluster
             .tenants()
@@ -454,14 +462,14 @@ impl Run {
             .await?;
         self.writes.fetch_add(1, Ordering::Relaxed);
         let view = status::view_object(&valid.core.owner, status::view(tenant, &status));
-        self.post([&vec![metadata::desired(Kind::TenantView, &view.metadata, &view)]])
+        self.post(&[metadata::desired(Kind::TenantView, &view.metadata, &view)])
             .await
     }
 }
 
 /// The Secret with a tenant's API keys, where it has any.
 fn api_keys(valid: &ValidTenant) -> Option<Desired> {
-    let keys = valid.gateway.as_ref().map(|gateway| &gateway.keys)?;
+    let keys = &valid.part::<ValidGateway>()?.keys;
     let fresh = || Password::random().reveal().to_string();
     let ring = keys::turn(
         &valid.core.owner,
@@ -506,7 +514,7 @@ fn attach(site: &Site, valid: &mut ValidTenant) -> Result<Secret> {
         ca: Some(site.ca().into()),
     };
     let secret = secret::build(&valid.core.owner, &names, &endpoint, &credentials);
-    valid.attachment = Some(Attachment {
+    valid.set(Attachment {
         reach: servers::reach(&server),
         port: endpoint.port,
         verified: servers::is_verified(&server),

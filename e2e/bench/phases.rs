@@ -21,9 +21,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tenant_operator::api::TenantTier;
+use tenant_operator::capability::World;
+use tenant_operator::controller::run::attachment;
 use tenant_operator::controller::run::platform;
+use tenant_operator::database::ValidDatabase;
 use tenant_operator::gateway::Controller;
-use tenant_operator::tenant::{self, World};
+use tenant_operator::tenant::{self, Capabilities, capabilities};
 
 /// When the operator has written nothing for this long it has settled.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -89,7 +92,8 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         .await?;
     let settings = operator::settings(cluster).await?;
     let platform = platform(&settings);
-    let gateway = platform.gateway.clone();
+    let gateway = attachment(&settings);
+    let capabilities = capabilities::offline(gateway.clone());
     let applications = settings.gateway.application_namespaces.iter();
     let world = World {
         cluster_cidrs: settings.cluster_cidrs.clone(),
@@ -109,13 +113,15 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     // Where the operator watched, the floor would be its work too.
     operator::scale(cluster, 0).await?;
     let sql_floor = match &site {
-        Some(site) => Some(floor_of(site, &tier, &world, count).await?),
+        Some(site) => Some(floor_of(site, &capabilities, &tier, &world, count).await?),
         None => None,
     };
     let common = Common {
         profile,
         tier,
         platform,
+        capabilities,
+        gateway: gateway.clone(),
         world,
         site: site.clone(),
     };
@@ -223,12 +229,18 @@ fn since(place: Option<&Place>) -> Result<Statements> {
     place.map_or_else(|| Ok(Statements::default()), Place::since)
 }
 
-async fn floor_of(site: &Site, tier: &TenantTier, world: &World, count: usize) -> Result<SqlFloor> {
+async fn floor_of(
+    site: &Site,
+    capabilities: &Capabilities,
+    tier: &TenantTier,
+    world: &World,
+    count: usize,
+) -> Result<SqlFloor> {
     let mut tenant = spec::tenant(Profile::Database, FLOOR, 0)?;
     tenant.metadata.uid = Some("00000000-0000-4000-8000-000000000000".into());
-    let valid = tenant::validate(&tenant, tier, world).map_err(|reasons| anyhow!("{reasons:?}"))?;
-    let database = valid.database.context("the tier gives no database")?;
-    sql_floor::run(site, &database, count).await
+    let valid = tenant::validate(capabilities, &tenant, tier, world).map_err(|reasons| anyhow!("{reasons:?}"))?;
+    let database: &ValidDatabase = valid.part().context("the tier gives no database")?;
+    sql_floor::run(site, database, count).await
 }
 
 /// Waits until the operator writes nothing any more; so many tenants are proven apart one after the other.

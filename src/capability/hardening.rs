@@ -1,6 +1,8 @@
 //! What Pod Security's "restricted" asks of a pod, wherever it does not say otherwise itself; and no raw sockets, whatever it says.
 
-use k8s_openapi::api::core::v1::{Capabilities, PodSecurityContext, SeccompProfile, SecurityContext};
+use crate::cluster::{Desired, Identity, Kind, metadata};
+use k8s_openapi::api::core::v1::{Capabilities, PodSecurityContext, SeccompProfile, SecurityContext, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 pub fn pod(own: Option<PodSecurityContext>) -> PodSecurityContext {
     let own = own.unwrap_or_default();
@@ -40,4 +42,22 @@ fn runtime_default() -> Option<SeccompProfile> {
         type_: "RuntimeDefault".into(),
         localhost_profile: None,
     })
+}
+
+/// The ServiceAccount that Kubernetes gives to pods that name none, whoever creates it first.
+pub fn default_service_account(owner: &Identity, namespace: &str) -> Desired {
+    Desired {
+        takes_over: true,
+        ..service_account(&metadata::meta(owner, namespace, "default"), false)
+    }
+}
+
+/// A ServiceAccount that hands out no token by itself, unless it is asked to.
+pub fn service_account(meta: &ObjectMeta, automount: bool) -> Desired {
+    let object = ServiceAccount {
+        metadata: meta.clone(),
+        automount_service_account_token: Some(automount),
+        ..ServiceAccount::default()
+    };
+    metadata::desired(Kind::ServiceAccount, meta, &object)
 }

@@ -1,5 +1,7 @@
 //! Public keys that tokens are verified with, as a JSON Web Key Set (RFC 7517).
 
+use super::ValidTenant;
+use crate::cluster::{Desired, Kind, Live};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,21 @@ pub struct PublicKeys {
     pub trusted: JwkSet,
     /// What that gateway is to know of beside.
     pub carried: Vec<JwkSet>,
+}
+
+/// The gateway's use of a tenant's public keys.
+pub trait KeySets: Send + Sync {
+    /// The kinds of objects that name them.
+    fn kinds(&self) -> &[Kind];
+
+    /// True where an object leads nowhere and only makes a key set known.
+    fn is_carrier(&self, live: &Live) -> bool;
+
+    /// The key set, as JSON, by which an object makes the gateway verify tokens.
+    fn asked(&self, live: &Live) -> Option<String>;
+
+    /// The objects that make the tenant's key sets known although nothing asks for them.
+    fn carriers(&self, tenant: &ValidTenant) -> Vec<Desired>;
 }
 
 #[cfg(test)]

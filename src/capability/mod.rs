@@ -1,15 +1,27 @@
-//! What the capabilities have in common: the core of a valid Tenant, and what one capability contributes to another.
+//! The shape that all capabilities have, the core of a valid Tenant, and what one capability gives to another.
 
+pub mod allowed;
+pub mod claim;
+mod contract;
 pub mod hardening;
+mod invalid;
 pub mod jwks;
 mod network;
+mod pass;
 pub mod peers;
 pub mod placement;
 pub mod quarantine;
 mod report;
 mod tenant;
+mod valid;
+mod world;
 
+pub use contract::{Asked, Capability, Deletion, Released, Revocation};
+pub use invalid::{Amounts, Invalid, MAX_REASON, amounts, canonical, duration};
 pub use network::{Destination, Peering, Reach, ValidNetwork};
+pub use pass::{Pass, Planned, Stage};
 pub use quarantine::Quarantine;
-pub use report::{Capability, Note, State};
-pub use tenant::{TenantCore, ValidNamespace};
+pub use report::{Description, Gate, Note, Report, State, WriteStatus};
+pub use tenant::{TenantCore, ValidNamespace, id, identity, namespaces};
+pub use valid::{Binding, Contributions, Egress, ValidTenant};
+pub use world::{PeerTenant, Platform, World};

@@ -1,7 +1,12 @@
 //! How a capability reports on a tenant.
 
-use super::TenantCore;
+use super::{Stage, TenantCore};
+use crate::api::TenantStatus;
 use crate::conditions::{ConditionUpdate, reason};
+use crate::proof::Outcome;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A reason, in one word for a condition, and the message that goes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,36 +60,42 @@ impl State {
     }
 }
 
-/// A part of the environment with a condition of its own.
+/// The words for a capability in conditions and messages.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Capability {
-    /// Begins the messages in which the Tenant's Ready names it.
+pub struct Description {
+    /// Begins the messages in which the Tenant's Ready names it; empty where they need no beginning.
     pub name: &'static str,
     /// The type of its condition.
     pub condition: &'static str,
+    /// The stage in which its objects begin; a gate before that holds it back.
+    pub stage: Stage,
+    /// Of several problems the Tenant's Ready names that of the lowest rank.
+    pub rank: u8,
     /// The reason of the Tenant's Ready while it is not as asked.
     pub not_ready: &'static str,
     /// The message of its condition while it is as asked.
     pub ready: &'static str,
     /// The same while the tenant is suspended; None where that closes nothing.
     pub suspended: Option<&'static str>,
-    /// The same while the tenant is in quarantine.
-    pub quarantined: Option<&'static str>,
+    /// The same, and the condition's status, while the tenant is in quarantine.
+    pub quarantined: Option<(&'static str, &'static str)>,
     /// The message while the pass has not come so far.
     pub awaits: &'static str,
 }
 
-impl Capability {
+impl Description {
     /// The condition of a tenant for whom things stand so.
     pub fn condition(&self, state: &State, tenant: Option<&TenantCore>) -> ConditionUpdate {
         let quarantined = self
             .quarantined
             .filter(|_| tenant.is_some_and(|tenant| tenant.quarantine.is_some()));
         let suspended = self.suspended.filter(|_| tenant.is_some_and(|tenant| tenant.suspend));
-        let (status, note) = match (state, quarantined, suspended) {
+        let (status, note) = match (state, suspended, quarantined) {
+            // In quarantine workloads need not come right.
+            (_, None, Some((status @ "Unknown", message))) => (status, Note::new(reason::QUARANTINED, message)),
             (State::Progressing(note) | State::Stalled(note), ..) => ("False", note.clone()),
-            (State::Ready(_), Some(message), _) => ("False", Note::new(reason::QUARANTINED, message)),
-            (State::Ready(_), None, Some(message)) => ("False", Note::new(reason::SUSPENDED, message)),
+            (State::Ready(_), Some(message), _) => ("False", Note::new(reason::SUSPENDED, message)),
+            (State::Ready(_), None, Some((status, message))) => (status, Note::new(reason::QUARANTINED, message)),
             (State::Ready(Some(note)), ..) => ("True", note.clone()),
             (State::Ready(None), ..) => ("True", Note::new(reason::READY, self.ready)),
         };
@@ -94,5 +105,73 @@ impl Capability {
             reason: note.reason,
             message: note.message,
         }
+    }
+
+    /// The condition while nothing is known: a reason and a message.
+    pub fn unseen(&self, reason: &'static str, message: impl Into<String>) -> ConditionUpdate {
+        ConditionUpdate {
+            kind: self.condition,
+            status: "Unknown",
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+/// A gate that capabilities of later stages do not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// The first stage that is held back.
+    pub stage: Stage,
+    /// The reason for the capabilities that wait.
+    pub why: &'static str,
+}
+
+/// Writes a capability's figures into a status.
+pub type WriteStatus = Arc<dyn Fn(&mut TenantStatus) + Send + Sync>;
+
+/// The result of a capability's pass over one tenant.
+#[derive(Clone)]
+pub struct Report {
+    pub description: &'static Description,
+    pub state: State,
+    /// Holds later stages back.
+    pub gate: Option<Gate>,
+    /// Its figures; None: it has none.
+    pub status: Option<WriteStatus>,
+    /// The outcome of its own check of isolation.
+    pub check: Option<Outcome>,
+    /// The time until the clock changes something.
+    pub again: Option<Duration>,
+    /// The time in which a stalled state may still come right by itself.
+    pub grace: Option<Duration>,
+}
+
+impl Report {
+    pub fn new(description: &'static Description, state: State) -> Self {
+        Self {
+            description,
+            state,
+            gate: None,
+            status: None,
+            check: None,
+            again: None,
+            grace: None,
+        }
+    }
+
+    /// True where it ends by itself soon, so that a status of it would only be noise.
+    pub fn is_passing(&self) -> bool {
+        self.state.problem().is_some() && (!self.state.is_stalled() || self.grace.is_some())
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Report")
+            .field("condition", &self.description.condition)
+            .field("state", &self.state)
+            .field("gate", &self.gate)
+            .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,9 @@
 //! The part of a valid Tenant that several capabilities need.
 
 use super::{Quarantine, ValidNetwork};
-use crate::api::{Allowed, IsolationModel, ResourceList, Scheduling};
+use crate::api::{Allowed, ContainerResources, IsolationModel, ResourceList, Scheduling, Tenant, Workload};
 use crate::cluster::Identity;
+use crate::names;
 use crate::rotation::Rotation;
 
 /// A namespace and its share of the quota.
@@ -20,6 +21,8 @@ pub struct TenantCore {
     pub isolation: IsolationModel,
     /// The first one has the tenant's name.
     pub namespaces: Vec<ValidNamespace>,
+    /// Over all namespaces.
+    pub quota: ResourceList,
     pub network: ValidNetwork,
     /// The classes, registries and other names that the objects in its namespaces may use.
     pub allowed: Allowed,
@@ -28,6 +31,10 @@ pub struct TenantCore {
     pub rotation: Rotation,
     /// Names under which it is reached, without those that a wildcard of its own covers, in order.
     pub hosts: Vec<String>,
+    /// Requests and limits of a container that names none.
+    pub container_defaults: ContainerResources,
+    /// The tier's and its own, merged, by name.
+    pub workloads: Vec<Workload>,
     pub suspend: bool,
     /// Its network and its logins are closed.
     pub quarantine: Option<Quarantine>,
@@ -42,5 +49,36 @@ impl TenantCore {
     /// Whether nobody is let into its database.
     pub fn is_shut(&self) -> bool {
         self.suspend || self.quarantine.is_some()
+    }
+}
+
+/// The identity of a tenant: named in the spec, else recorded earlier, else the UID that the API server drew at random.
+pub fn id(tenant: &Tenant) -> Option<&str> {
+    let recorded = tenant.status.as_ref().and_then(|status| status.id.as_deref());
+    tenant
+        .spec
+        .id
+        .as_deref()
+        .or(recorded)
+        .or(tenant.metadata.uid.as_deref())
+}
+
+/// The names that a tenant's namespaces have by its spec, the first one first.
+pub fn namespaces(tenant: &Tenant) -> Vec<String> {
+    let name = tenant.metadata.name.clone().unwrap_or_default();
+    let others = tenant
+        .spec
+        .namespaces
+        .iter()
+        .map(|ns| names::namespace(&name, &ns.name))
+        .collect::<Vec<_>>();
+    std::iter::once(name).chain(others).collect()
+}
+
+/// The owner of all objects of a Tenant.
+pub fn identity(tenant: &Tenant) -> Identity {
+    Identity {
+        tenant: tenant.metadata.name.clone().unwrap_or_default(),
+        id: id(tenant).unwrap_or_default().to_string(),
     }
 }

@@ -3,12 +3,14 @@
 use super::{documents, input, statements};
 use crate::api::Access;
 use crate::capability::peers::named_peers;
-use crate::controller::run::platform;
+use crate::capability::{PeerTenant, World, id, namespaces};
+use crate::controller::run::{attachment, platform};
 use crate::database::servers::{is_verified, port, reach};
+use crate::database::{Attachment, ValidDatabase};
+use crate::gateway::ValidGateway;
 use crate::settings::Settings;
 use crate::tenant::observe::server_suffixes;
-use crate::tenant::validate::{Attachment, PeerTenant};
-use crate::tenant::{World, namespaces, plan, validate};
+use crate::tenant::{capabilities, plan, validate};
 use anyhow::{anyhow, bail};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -37,12 +39,15 @@ impl Render {
             bail!("there is no Tenant in the input");
         }
         for tenant in &mut resources.tenants {
-            if crate::tenant::id(tenant).is_none() {
+            if id(tenant).is_none() {
                 tenant.metadata.uid = Some(NO_ID.into());
                 let name = tenant.metadata.name.as_deref().unwrap_or_default();
                 eprintln!("Tenant {name} names no spec.id: shown with {NO_ID}, in a cluster it is the Tenant's UID");
             }
         }
+        let to = attachment(&self.settings);
+        let has_gateway = to.is_some();
+        let capabilities = capabilities::offline(to);
         let mut documents = Vec::new();
         let mut comments = String::new();
         for tenant in &resources.tenants {
@@ -54,37 +59,38 @@ impl Render {
                 .find(|tier| tier.metadata.name.as_ref() == Some(wanted));
             let tier =
                 tier.ok_or_else(|| anyhow!("Tenant {name}: spec.tier: there is no TenantTier {wanted} in the input"))?;
-            let mut valid = validate(tenant, tier, &self.world(&resources)).map_err(|reasons| {
+            let mut valid = validate(&capabilities, tenant, tier, &self.world(&resources)).map_err(|reasons| {
                 let reasons: Vec<String> = reasons.iter().map(|reason| format!("  {reason}")).collect();
                 anyhow!("Tenant {name} is invalid:\n{}", reasons.join("\n"))
             })?;
             if valid.core.network.api_server == Access::Allow {
                 eprintln!("Tenant {name}: the NetworkPolicy for the API server is not shown, only a cluster knows it");
             }
-            if valid.gateway.is_some() && platform(&self.settings).gateway.is_none() {
+            let gateway = valid.part::<ValidGateway>();
+            if gateway.is_some() && !has_gateway {
                 eprintln!(
                     "Tenant {name}: its routes are not shown, --gateway-controller and --gateway-name say for what"
                 );
             }
-            for unsupported in valid.gateway.iter().flat_map(|gateway| &gateway.unsupported) {
+            for unsupported in gateway.iter().flat_map(|gateway| &gateway.unsupported) {
                 eprintln!("Tenant {name}: {unsupported}");
             }
-            if let Some(database) = &valid.database.clone() {
-                match statements::server(database, &resources.servers) {
+            if let Some(database) = valid.part::<ValidDatabase>().cloned() {
+                match statements::server(&database, &resources.servers) {
                     Ok(server) => {
-                        valid.attachment = Some(Attachment {
+                        valid.set(Attachment {
                             reach: reach(&server.spec),
                             port: port(&server.spec),
                             verified: is_verified(&server.spec),
                             revision: Some("first".into()),
                         });
-                        comments.push_str(&statements::comments(&valid, database, server)?);
+                        comments.push_str(&statements::comments(&valid, &database, server)?);
                     }
                     Err(why) => eprintln!("Tenant {name}: its SQL and network policy are not shown: {why:#}"),
                 }
             }
             documents.extend(
-                plan(&valid, &platform(&self.settings))
+                plan(&capabilities, &mut valid, &platform(&self.settings))
                     .objects()
                     .map(|object| object.value.clone()),
             );

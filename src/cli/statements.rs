@@ -1,12 +1,12 @@
 //! The SQL of a tenant's database, as comments: what `render` prints stays YAML that a cluster takes.
 
 use crate::api::DatabaseServer;
+use crate::capability::ValidTenant;
 use crate::database::ValidDatabase;
 use crate::database::placement::{self, Candidate};
 use crate::postgres::plan::{Login, Step, Venue, Wanted};
 use crate::postgres::secret::Password;
 use crate::postgres::{Identifier, Names, preview};
-use crate::tenant::ValidTenant;
 use anyhow::{Context, anyhow};
 use kube::ResourceExt;
 use std::fmt::Write;

@@ -2,13 +2,16 @@
 
 use super::events::Events;
 use super::pace::Pace;
+use crate::api::Tenant;
+use crate::capability::{Pass, Platform};
 use crate::cluster::{Queue, Writer, backoff::Backoff};
 use crate::database::Databases;
+use crate::gateway::Gateway;
 use crate::isolation::report_writer::ReportWriter;
 use crate::isolation::verifier::IsolationVerifier;
 use crate::metering::meter::Meter;
 use crate::telemetry::metrics::Metrics;
-use crate::tenant::Platform;
+use crate::tenant::Capabilities;
 use crate::tenant::observe::Known;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -20,6 +23,8 @@ pub struct Context {
     pub known: Known,
     pub writer: Writer,
     pub databases: Arc<Databases>,
+    pub capabilities: Capabilities,
+    pub gateway: Arc<Gateway>,
     pub platform: RwLock<Platform>,
     pub metrics: Metrics,
     pub queue: Queue,
@@ -41,6 +46,17 @@ impl Context {
     /// What is the same for all tenants, as known now.
     pub fn platform(&self) -> Platform {
         self.platform.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One pass over a tenant.
+    pub fn pass<'a>(&'a self, platform: &'a Platform, tenant: &Tenant) -> Pass<'a> {
+        Pass {
+            writer: &self.writer,
+            store: &self.known.objects,
+            platform,
+            capabilities: &self.capabilities,
+            policy: tenant.spec.deletion_policy.unwrap_or_default(),
+        }
     }
 
     /// Since when this tenant has been on its way.

@@ -17,7 +17,7 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::reflector;
 use kube::runtime::watcher::{self, Event};
 use std::pin::pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// When it is asked for kinds whose watch was told that there is none.
@@ -153,28 +153,23 @@ impl Cache<DynamicObject> for Parent<'_> {
 }
 
 fn note(ctx: &Context, problem: Option<String>) {
-    {
-        let mut platform = ctx.platform.write().unwrap_or_else(PoisonError::into_inner);
-        if platform.gateway_problem == problem {
-            return;
-        }
-        platform.gateway_problem.clone_from(&problem);
+    if ctx.gateway.note_problem(problem.clone()) {
+        tracing::info!(problem, "what the Gateway says of itself changed");
+        watches::wake_all(&ctx.known.tenants, &ctx.queue, watches::has_routes);
     }
-    tracing::info!(problem, "what the Gateway says of itself changed");
-    watches::wake_all(&ctx.known.tenants, &ctx.queue, watches::has_routes);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cluster::watch::player::{object, watch as played};
-    use crate::tenant::fixtures::platform;
+    use crate::tenant::fixtures::attachment;
     use serde_json::json;
     use std::sync::{Mutex, PoisonError as Poisoned};
 
     #[tokio::test(start_paused = true)]
     async fn what_the_gateway_says_is_noted_when_its_list_is_whole() {
-        let to = platform().gateway.expect("a gateway");
+        let to = attachment();
         let noted = Arc::new(Mutex::new(Vec::new()));
         let take = || std::mem::take(&mut *noted.lock().unwrap_or_else(Poisoned::into_inner));
         let (player, events) = played();

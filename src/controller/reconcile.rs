@@ -2,16 +2,15 @@
 
 use super::{Context, report};
 use crate::api::{Tenant, TenantStatus, unread_in};
-use crate::capability::Quarantine;
-use crate::cluster::{Error, Identity, Key};
+use crate::capability::{Pass, Quarantine, Revocation, Stage, ValidTenant, identity};
+use crate::cluster::{Error, Key};
 use crate::conditions::reason;
 use crate::database::release;
+use crate::isolation::quarantine;
 use crate::names;
-use crate::tenant::provision::{self, Progress, Provisioned};
-use crate::tenant::quarantine;
-use crate::tenant::revocation::Given;
-use crate::tenant::status::{ReconcileOutcome, Seen};
-use crate::tenant::{self, ValidTenant, cleanup, diagnosis, revocation, routes};
+use crate::tenant::provision::{self, Reports};
+use crate::tenant::status::ReconcileOutcome;
+use crate::tenant::{self, cleanup, revocation};
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
@@ -29,8 +28,6 @@ const RESYNC: Duration = Duration::from_secs(300);
 const PROGRESS_REQUEUE: Duration = Duration::from_secs(2);
 /// How long a passing state is kept to ourselves: most tenants are Ready by then, and one write says it all.
 const STATUS_DEBOUNCE: Duration = Duration::from_secs(4);
-/// How long a workload that is refused its pods may still come right: caches lag behind what was just made.
-const WORKLOAD_GRACE: Duration = Duration::from_secs(5);
 /// When a deletion is looked at again, and from when on it is reported.
 const DELETION_REQUEUE: Duration = Duration::from_secs(1);
 /// When what does not come right by itself is looked at again.
@@ -76,72 +73,51 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     let quarantine = quarantine(tenant, ctx, tenant.status.as_ref());
     let acted = quarantine.as_ref();
     let platform = ctx.platform();
-    let given = Given {
+    let pass = ctx.pass(&platform, tenant);
+    let revocation = Revocation {
+        tenant,
+        owner: &owner,
         tier: tier.as_deref(),
-        platform: &platform,
+        world: &world,
+        quarantine: acted,
     };
-    let revoked = revocation::revoke(&ctx.writer, &ctx.databases, tenant, &owner, &world, acted, given).await;
-    if let Some(unread) = unread_in(&tenant.spec.unread, "spec") {
-        let message = format!("{unread}; what runs is left as it is");
-        let action = stall(tenant, ctx, acted, reason::INVALID_SPEC, message).await?;
-        return revoked.map(|_| action);
-    }
-    let Some(tier) = tier else {
-        let (reason, why) = ctx.known.lacks_tier(tenant);
-        let message = format!("spec.tier: {why}; what runs is left as it is");
-        let action = stall(tenant, ctx, acted, reason, message).await?;
-        return revoked.map(|_| action);
-    };
-    let mut valid = match tenant::validate(tenant, &tier, &world) {
+    let revoked = revocation::revoke(&pass, &revocation).await;
+    let mut valid = match judge(&revocation, ctx) {
         Ok(valid) => valid,
-        Err(reasons) => {
-            let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            let action = stall(tenant, ctx, acted, reason::INVALID_SPEC, message).await?;
+        Err((reason, message)) => {
+            // What time takes away it takes all the same.
+            let lapsed = revocation::lapse(&pass, &revocation).await;
+            let outcome = ReconcileOutcome::Stalled { reason, message };
+            let action = settle(tenant, &pass, ctx, outcome, acted, None).await?;
+            lapsed?;
             return revoked.map(|_| action);
         }
     };
     valid.core.quarantine.clone_from(&quarantine);
     add_finalizer(tenant, ctx).await?;
-    let policy = tenant.spec.deletion_policy.unwrap_or_default();
-    let provisioned = provision::provision(&ctx.writer, &ctx.databases, &valid, &platform, policy).await;
-    match (provisioned, revoked) {
-        (
-            Ok(Provisioned {
-                progress,
-                database,
-                credentials,
-                gateway,
-            }),
-            Ok(revoked),
-        ) => {
-            let progress = match (progress, revoked) {
-                (Progress::Complete, Some(waiting)) => Progress::Namespaces(waiting),
-                (progress, _) => progress,
-            };
-            let verdict = ReconcileOutcome::Planned(progress);
-            let seen = Seen {
-                database: database.as_ref(),
-                credentials: credentials.as_ref(),
-                gateway: gateway.as_ref(),
-            };
-            settle(tenant, ctx, verdict, acted, Some(&valid), seen).await
+    match (provision::provision(&pass, &mut valid).await, revoked) {
+        (Ok(mut reports), Ok(waiting)) => {
+            reports.wait_for(waiting, quarantine.is_some());
+            let outcome = ReconcileOutcome::Planned(reports);
+            settle(tenant, &pass, ctx, outcome, acted, Some(&valid)).await
         }
-        (Err(error), _) | (_, Err(error)) => fail(tenant, ctx, error, acted, Some(&valid)).await,
+        (Err(error), _) | (_, Err(error)) => fail(tenant, &pass, ctx, error, acted, Some(&valid)).await,
     }
 }
 
-/// Reports what keeps a spec from being acted on. What time takes away it takes all the same.
-async fn stall(
-    tenant: &Tenant,
-    ctx: &Context,
-    acted: Option<&Quarantine>,
-    reason: &'static str,
-    message: String,
-) -> Result<Action, Error> {
-    let lapsed = routes::lapse_keys(&ctx.writer, tenant, &identity(tenant)).await;
-    let verdict = ReconcileOutcome::Stalled { reason, message };
-    let action = settle(tenant, ctx, verdict, acted, None, Seen::default()).await?;
-    lapsed.map(|()| action)
+/// The valid tenant; else a reason and a message.
+fn judge(of: &Revocation<'_>, ctx: &Context) -> Result<ValidTenant, (&'static str, String)> {
+    if let Some(unread) = unread_in(&of.tenant.spec.unread, "spec") {
+        return Err((reason::INVALID_SPEC, format!("{unread}; what runs is left as it is")));
+    }
+    let Some(tier) = of.tier else {
+        let (reason, why) = ctx.known.lacks_tier(of.tenant);
+        return Err((reason, format!("spec.tier: {why}; what runs is left as it is")));
+    };
+    tenant::validate(&ctx.capabilities, of.tenant, tier, of.world).map_err(|reasons| {
+        let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        (reason::INVALID_SPEC, message)
+    })
 }
 
 /// Whether the tenant is to be cut off, by what is known of it now.
@@ -158,25 +134,18 @@ fn quarantine(tenant: &Tenant, ctx: &Context, status: Option<&TenantStatus>) -> 
     quarantine::decide(tier.as_deref(), status, before, Timestamp::now())
 }
 
-/// Whose the tenant's objects are.
-fn identity(tenant: &Tenant) -> Identity {
-    Identity {
-        tenant: tenant.metadata.name.clone().unwrap_or_default(),
-        id: tenant::id(tenant).unwrap_or_default().to_string(),
-    }
-}
-
 /// Reports what was found and says when to look again. `acted` is the quarantine that the pass has acted on.
 async fn settle(
     tenant: &Tenant,
+    pass: &Pass<'_>,
     ctx: &Context,
-    verdict: ReconcileOutcome,
+    mut outcome: ReconcileOutcome,
     acted: Option<&Quarantine>,
     valid: Option<&ValidTenant>,
-    seen: Seen<'_>,
 ) -> Result<Action, Error> {
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    let underway = if verdict.is_passing() {
+    let is_cut_off = acted.is_some();
+    let underway = if outcome.is_passing(is_cut_off) {
         ctx.underway_since(name).elapsed()
     } else {
         ctx.arrived(name);
@@ -190,35 +159,43 @@ async fn settle(
     if underway < patience {
         return Ok(Action::requeue(patience - underway));
     }
-    let (verdict, again) = match verdict {
-        ReconcileOutcome::Planned(Progress::Workloads(unavailable)) => {
-            let unavailable = diagnosis::diagnose(&ctx.writer, name, unavailable).await;
-            if unavailable.stuck && underway < WORKLOAD_GRACE {
-                return Ok(Action::requeue(WORKLOAD_GRACE));
-            }
-            let again = if unavailable.stuck {
-                STALLED_REQUEUE
-            } else {
-                PROGRESS_REQUEUE * 2
-            };
-            (ReconcileOutcome::Planned(Progress::Workloads(unavailable)), again)
-        }
-        ReconcileOutcome::Planned(Progress::Complete) | ReconcileOutcome::Stalled { .. } => (verdict, RESYNC),
-        // A capability that goes on by itself says when to look again, or wakes its tenants.
-        ReconcileOutcome::Planned(Progress::Part { .. }) => (verdict, STALLED_REQUEUE),
-        ReconcileOutcome::Planned(Progress::Namespaces(_)) | ReconcileOutcome::Waiting { .. } => {
-            (verdict, PROGRESS_REQUEUE)
-        }
+    if let (ReconcileOutcome::Planned(reports), Some(valid)) = (&mut outcome, valid) {
+        diagnose(pass, valid, reports).await;
+    }
+    let problem = outcome.reports().and_then(|reports| reports.problem(is_cut_off));
+    let grace = problem
+        .filter(|report| report.state.is_stalled())
+        .and_then(|report| report.grace);
+    if let Some(grace) = grace.filter(|grace| underway < *grace) {
+        return Ok(Action::requeue(grace));
+    }
+    let again = match (&outcome, problem) {
+        (ReconcileOutcome::Waiting { .. }, _) => PROGRESS_REQUEUE,
+        (ReconcileOutcome::Stalled { .. }, _) | (_, None) => RESYNC,
+        (_, Some(report)) if report.state.is_stalled() => STALLED_REQUEUE,
+        (_, Some(report)) => match (report.description.stage, report.grace) {
+            (Stage::Namespaces, _) => PROGRESS_REQUEUE,
+            (_, Some(_)) => PROGRESS_REQUEUE * 2,
+            // A capability that goes on by itself says when to look again, or wakes its tenants.
+            (_, None) => STALLED_REQUEUE,
+        },
     };
-    let status = report::report(ctx, tenant, &verdict, valid, seen).await?;
-    let dues = [
-        seen.database.and_then(|data| data.again),
-        seen.credentials.and_then(|credentials| credentials.again),
-        seen.gateway.and_then(|gateway| gateway.again),
-    ];
-    let due = dues.into_iter().flatten().min().unwrap_or(again);
+    let status = report::report(ctx, tenant, &outcome, valid).await?;
+    let reports = outcome.reports().into_iter().flat_map(|reports| &reports.all);
+    let due = reports.filter_map(|report| report.again).min().unwrap_or(again);
     let sentence = quarantine_due(tenant, ctx, acted, &status);
     Ok(Action::requeue(again.min(due).min(sentence.unwrap_or(again))))
+}
+
+/// Adds to the reports what only those should pay for that are about to be published.
+async fn diagnose(pass: &Pass<'_>, valid: &ValidTenant, reports: &mut Reports) {
+    for report in &mut reports.all {
+        let condition = report.description.condition;
+        let mut capabilities = pass.capabilities.iter();
+        if let Some(capability) = capabilities.find(|capability| capability.description().condition == condition) {
+            *report = capability.diagnose(pass, valid, report.clone()).await;
+        }
+    }
 }
 
 /// When a quarantine is to begin, to change or to end, by what a report says now.
@@ -247,18 +224,19 @@ fn is_new_spec(tenant: &Tenant) -> bool {
 /// Reports an error where somebody can act on it, and passes it on for backoff.
 async fn fail(
     tenant: &Tenant,
+    pass: &Pass<'_>,
     ctx: &Context,
     error: Error,
     acted: Option<&Quarantine>,
     valid: Option<&ValidTenant>,
 ) -> Result<Action, Error> {
-    let verdict = match &error {
+    let outcome = match &error {
         Error::Terminating(_) => {
-            let verdict = ReconcileOutcome::Waiting {
+            let outcome = ReconcileOutcome::Waiting {
                 reason: reason::PROGRESSING,
                 message: error.to_string(),
             };
-            return settle(tenant, ctx, verdict, acted, valid, Seen::default()).await;
+            return settle(tenant, pass, ctx, outcome, acted, valid).await;
         }
         error if error.is_stalled() => ReconcileOutcome::Stalled {
             reason: error.reason(),
@@ -271,8 +249,8 @@ async fn fail(
     };
     // A conflict in passing, or an API server that is away for a moment, is not worth a write.
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    if !verdict.is_passing() || ctx.underway_since(name).elapsed() >= BLOCKED_AFTER {
-        report::report(ctx, tenant, &verdict, valid, Seen::default()).await?;
+    if !outcome.is_passing(acted.is_some()) || ctx.underway_since(name).elapsed() >= BLOCKED_AFTER {
+        report::report(ctx, tenant, &outcome, valid).await?;
     }
     Err(error)
 }
@@ -284,17 +262,18 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     }
     // Counted apart from what went on before the deletion.
     let ending = format!("{name}/ending");
-    let policy = tenant.spec.deletion_policy.unwrap_or_default();
-    let (objects, owner) = (&ctx.known.objects, identity(tenant));
+    let owner = identity(tenant);
+    let platform = ctx.platform();
+    let pass = ctx.pass(&platform, tenant);
     if let Some(server) = abandoned(tenant) {
         let given_up = release::abandon(&ctx.databases, &ctx.writer, &owner, server).await?;
         if let Some(placement) = given_up {
             ctx.events.abandoned(tenant, &placement.server).await;
         }
     }
-    let waiting = match cleanup::cleanup(&ctx.writer, objects, &ctx.databases, &owner, &ctx.platform(), policy).await {
+    let waiting = match cleanup::cleanup(&pass, &owner).await {
         Ok(waiting) => waiting,
-        Err(error) => return fail(tenant, ctx, error, None, None).await,
+        Err(error) => return fail(tenant, &pass, ctx, error, None, None).await,
     };
     let Some(message) = waiting else {
         ctx.arrived(&name);
@@ -309,14 +288,7 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         } else {
             reason::TERMINATING
         };
-        report::report(
-            ctx,
-            tenant,
-            &ReconcileOutcome::Waiting { reason, message },
-            None,
-            Seen::default(),
-        )
-        .await?;
+        report::report(ctx, tenant, &ReconcileOutcome::Waiting { reason, message }, None).await?;
     }
     Ok(Action::requeue(if since >= BLOCKED_AFTER {
         DELETION_REQUEUE * 5

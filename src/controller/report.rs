@@ -2,10 +2,9 @@
 
 use super::Context;
 use crate::api::{Tenant, TenantStatus, Usage};
-use crate::capability::quarantine;
+use crate::capability::{ValidTenant, identity};
 use crate::cluster::{Error, Key, Kind, Live, decode::Read, metadata};
 use crate::conditions::{condition, kind, reason};
-use crate::database::pass::Outcome as Data;
 use crate::isolation::admission;
 use crate::isolation::condition as isolated;
 use crate::isolation::network::schedule::Subject;
@@ -13,9 +12,7 @@ use crate::isolation::report::Statement;
 use crate::isolation::verifier::{NetworkState, VerificationInput};
 use crate::names;
 use crate::proof::Outcome;
-use crate::tenant::ValidTenant;
-use crate::tenant::provision::Progress;
-use crate::tenant::status::{self, ReconcileOutcome, Seen};
+use crate::tenant::status::{self, Observed, ReconcileOutcome};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -28,32 +25,28 @@ use std::collections::HashMap;
 pub async fn report(
     ctx: &Context,
     tenant: &Tenant,
-    verdict: &ReconcileOutcome,
+    outcome: &ReconcileOutcome,
     valid: Option<&ValidTenant>,
-    seen: Seen<'_>,
 ) -> Result<TenantStatus, Error> {
     let name = tenant.metadata.name.clone().unwrap_or_default();
     let now = Timestamp::now();
     let objects = ctx.known.objects.of(&name);
-    let id = crate::tenant::id(tenant).unwrap_or_default().to_string();
-    let owner = crate::cluster::Identity {
-        tenant: name.clone(),
-        id,
-    };
+    let owner = identity(tenant);
     let ours = || objects.values().filter(|live| live.belongs_to(&owner));
     let namespaces = status::existing_namespaces(&name, ours());
     let usage = Usage {
         gateway: ctx.meter.as_ref().and_then(|meter| meter.usage(&namespaces)),
         ..status::usage(ours(), now)
     };
-    let mut new = status::status(tenant, verdict, valid, seen, namespaces, usage, now);
+    let observed = Observed { namespaces, usage };
+    let mut new = status::status(&ctx.capabilities, tenant, outcome, valid, observed, now);
     let old = tenant.status.as_ref();
     if !new.namespaces.is_empty() && tenant.metadata.deletion_timestamp.is_none() {
         let stance = VerificationInput {
-            database: seen_apart(valid, seen.database),
-            network: position(verdict, valid),
+            database: own_check(ctx, outcome, valid),
+            network: position(outcome, valid),
             admission: valid
-                .filter(|_| has_bounds(verdict))
+                .filter(|_| has_bounds(outcome))
                 .map(|valid| admission::Subject::all(&valid.core)),
         };
         let proof = ctx.verifier.prove(&name, stance, old).await;
@@ -93,11 +86,11 @@ pub async fn report(
 }
 
 /// Where its pods are, if there can be any. None may be before its bounds were seen to be there.
-fn position(verdict: &ReconcileOutcome, valid: Option<&ValidTenant>) -> NetworkState {
-    match (verdict, valid) {
-        (_, Some(valid)) if valid.core.suspend => NetworkState::Deserted,
-        (_, Some(valid)) if valid.core.quarantine.is_some() => NetworkState::CutOff,
-        (verdict, Some(valid)) if has_bounds(verdict) => match Subject::all(&valid.core) {
+fn position(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> NetworkState {
+    match valid {
+        Some(valid) if valid.core.suspend => NetworkState::Deserted,
+        Some(valid) if valid.core.quarantine.is_some() => NetworkState::CutOff,
+        Some(valid) if has_bounds(outcome) => match Subject::all(&valid.core) {
             none if none.is_empty() => NetworkState::Deserted,
             subjects => NetworkState::Pods(subjects),
         },
@@ -106,28 +99,18 @@ fn position(verdict: &ReconcileOutcome, valid: Option<&ValidTenant>) -> NetworkS
     }
 }
 
-/// Whether the tenant's bounds were seen to be there.
-fn has_bounds(verdict: &ReconcileOutcome) -> bool {
-    matches!(
-        verdict,
-        ReconcileOutcome::Planned(Progress::Complete | Progress::Workloads(_) | Progress::Part { .. })
-    )
+/// Returns true where the tenant's bounds were seen to be there.
+fn has_bounds(outcome: &ReconcileOutcome) -> bool {
+    let namespaces = outcome.reports().and_then(|reports| reports.of(kind::NAMESPACES_READY));
+    namespaces.is_some_and(|report| report.state.problem().is_none())
 }
 
-/// How the look with the tenant's own login came out; None where nobody can log in.
-fn seen_apart(valid: Option<&ValidTenant>, data: Option<&Data>) -> Option<Outcome> {
-    let has_database = valid.is_some_and(|valid| valid.database.is_some() && !valid.core.suspend);
-    has_database.then(|| {
-        if valid.is_some_and(|valid| valid.core.quarantine.is_some()) {
-            return Outcome::Untried(quarantine::UNTRIED.into());
-        }
-        if let Some(seen) = data.and_then(|data| data.isolation.clone()) {
-            return seen;
-        }
-        match data.and_then(|data| data.state.problem()) {
-            Some(problem) => Outcome::Untried(format!("the database is not ready ({})", problem.reason)),
-            None => Outcome::Pending,
-        }
+/// The outcome of the check that a capability made itself; None where none has one.
+fn own_check(ctx: &Context, outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Option<Outcome> {
+    ctx.capabilities.iter().find_map(|capability| {
+        let condition = capability.description().condition;
+        let report = outcome.reports().and_then(|reports| reports.of(condition));
+        capability.check(valid, report)
     })
 }
 

@@ -5,14 +5,15 @@ use super::gateway::Need;
 use super::pace::Pace;
 use super::{Context, admission_proof, api_server, gateway, missing, reconcile, watches};
 use crate::api::Tenant;
+use crate::capability::Platform;
 use crate::cluster::{
     Error, Kind, Queue, Store, Writer,
     backoff::Backoff,
     client,
     leader::{Candidate, Leadership, Timing},
 };
-use crate::database::Databases;
-use crate::gateway::{Attachment, Controller};
+use crate::database::{Database, Databases};
+use crate::gateway::{Attachment, Controller, Gateway};
 use crate::isolation::{self, Inventory};
 use crate::metering::meter::Meter;
 use crate::metering::metrics::RequestMetrics;
@@ -21,9 +22,8 @@ use crate::settings::Settings;
 use crate::telemetry::Listeners;
 use crate::telemetry::health::Readiness;
 use crate::telemetry::metrics::Metrics;
-use crate::tenant::Platform;
+use crate::tenant::capabilities;
 use crate::tenant::observe::Known;
-use crate::tenant::routes::UNSEEN;
 use anyhow::Context as _;
 use futures::StreamExt;
 use kube::Client;
@@ -232,6 +232,7 @@ async fn run_as_leader(
             watching.push(AbortOnDropHandle::new(tokio::spawn(async move { asks.run().await })));
             meter
         });
+    let way_in = Arc::new(Gateway::new(attachment(settings)));
     let (sender, lacking) = tokio::sync::mpsc::unbounded_channel();
     let ctx = Arc::new(Context {
         known,
@@ -239,6 +240,8 @@ async fn run_as_leader(
         meter,
         verifier: isolation.verifier,
         reports: isolation.reports,
+        capabilities: capabilities::all(Database::new(databases.clone()), way_in.clone()),
+        gateway: way_in,
         databases,
         writer: Writer::new(client.clone(), store, metrics.clone()),
         platform: RwLock::new(platform(settings)),
@@ -326,17 +329,13 @@ pub fn platform(settings: &Settings) -> Platform {
         dns_namespace: settings.dns_namespace.clone(),
         dns_pod_labels: settings.dns_pod_labels.clone(),
         gateway_namespace: settings.gateway_namespace.clone(),
-        gateway: attachment(settings),
-        gateway_problem: attachment(settings)
-            .filter(|to| to.controller.has_parent())
-            .map(|_| UNSEEN.into()),
         api_server: Vec::new(),
         examiner: settings.isolation.admission_probe.enabled,
     }
 }
 
 /// Where routes attach.
-fn attachment(settings: &Settings) -> Option<Attachment> {
+pub fn attachment(settings: &Settings) -> Option<Attachment> {
     settings.gateway.attachment(settings.gateway_namespace.as_deref())
 }
 

@@ -1,30 +1,23 @@
 //! Keys that a tenant's workloads use themselves: one to sign tokens with, one to encrypt data with. Which there should be follows from what their
 //! Secrets say, the spec and the clock. Pure but for randomness, which is an argument.
 
+mod binding;
+mod capability;
 pub mod encryption;
 pub mod key_pair;
+mod own_keys;
 pub mod signing;
 pub mod trust;
+mod validate;
 
-use crate::capability::Capability;
+pub use capability::{OwnKeys, ValidCredentials};
+
 use crate::cluster::secret;
-use crate::conditions::{kind, reason};
 use crate::names;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
-
-/// How the tenant's own keys are reported.
-pub const CAPABILITY: Capability = Capability {
-    name: "credentials",
-    condition: kind::CREDENTIALS_READY,
-    not_ready: reason::CREDENTIALS_NOT_READY,
-    ready: "the Secrets have the keys that are asked for",
-    suspended: None,
-    quarantined: None,
-    awaits: "the namespaces come first",
-};
 
 /// The gateway takes a moment to take up a key.
 const SHORTEST_HEAD_START: Duration = Duration::from_secs(5);

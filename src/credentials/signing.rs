@@ -2,7 +2,7 @@
 //! whoever verifies never meets a key that it has not heard of.
 
 use super::key_pair::KeyPair;
-use super::trust::{Gateway, Goal, Trust};
+use super::trust::{Goal, KeyVerifier, Trust};
 use super::{bytes, head_start, text};
 use crate::api::SigningKeyStatus;
 use crate::capability::jwks::{Jwk, JwkSet, PublicKeys};
@@ -57,7 +57,7 @@ pub fn turn(
     rotation: &Rotation,
     now: Timestamp,
     is_known: impl FnOnce(&Jwk, &Jwk) -> bool,
-    gateway: &impl Gateway,
+    gateway: &impl KeyVerifier,
     mut fresh: impl FnMut() -> KeyPair,
 ) -> Signing {
     let pair = |entry: &str| KeyPair::from_pem(text(found?, entry)?);
@@ -183,7 +183,7 @@ impl Keys {
         owner: &Identity,
         rotation: &Rotation,
         trust: Trust,
-        gateway: &impl Gateway,
+        gateway: &impl KeyVerifier,
         now: Timestamp,
     ) -> Signing {
         let Self {

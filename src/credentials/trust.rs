@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What a tenant's gateway was told, as far as it is seen.
-pub trait Gateway {
+pub trait KeyVerifier {
     /// Whether it asks for any of these keys.
     fn asks_for_any_of(&self, set: &JwkSet) -> bool;
     /// Whether it asks for these and no others, wherever it asks for the tenant's.
@@ -76,7 +76,7 @@ impl Trust {
     }
 
     /// One step nearer to the goal, or none where it is not time yet.
-    pub fn step(self, goal: &Goal, gateway: &impl Gateway, now: Timestamp) -> Self {
+    pub fn step(self, goal: &Goal, gateway: &impl KeyVerifier, now: Timestamp) -> Self {
         if !gateway.asks_for_any_of(&self.set) {
             // Who asks for none of it need not be led.
             return Self::of(goal.published.clone());

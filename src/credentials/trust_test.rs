@@ -8,7 +8,7 @@ pub struct Told {
     pub carried: Vec<JwkSet>,
 }
 
-impl Gateway for Told {
+impl KeyVerifier for Told {
     fn asks_for_any_of(&self, set: &JwkSet) -> bool {
         let asked = self.asked.iter().flat_map(|asked| &asked.keys);
         asked.into_iter().any(|key| set.keys.contains(key))

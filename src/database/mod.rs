@@ -2,6 +2,8 @@
 //! server. What is done on a server itself is `crate::postgres`.
 
 pub mod agent;
+mod binding;
+mod capability;
 pub mod claim;
 pub mod isolation;
 pub mod metrics;
@@ -14,20 +16,9 @@ pub mod settings;
 pub mod status;
 mod turns;
 mod valid;
+mod validate;
 
-use crate::capability::Capability;
-use crate::conditions::{kind, reason};
-
+pub use binding::Attachment;
+pub use capability::Database;
 pub use servers::Databases;
 pub use valid::ValidDatabase;
-
-/// How the database is reported.
-pub const CAPABILITY: Capability = Capability {
-    name: "database",
-    condition: kind::DATABASE_READY,
-    not_ready: reason::DATABASE_NOT_READY,
-    ready: "the server has it as asked, and the credentials in the Secret were seen to open it",
-    suspended: Some("nobody is let in; all data is kept"),
-    quarantined: Some("nobody is let in while the tenant is in quarantine; all data is kept"),
-    awaits: "the namespaces come first",
-};

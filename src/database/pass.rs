@@ -58,7 +58,7 @@ pub struct Outcome {
 }
 
 /// One pass over one tenant's database.
-pub struct Pass<'a> {
+pub struct DatabasePass<'a> {
     pub databases: &'a Databases,
     pub writer: &'a Writer,
     pub tenant: &'a TenantCore,
@@ -111,7 +111,7 @@ pub fn unplaced(message: String) -> Outcome {
     }
 }
 
-impl Pass<'_> {
+impl DatabasePass<'_> {
     /// Does what is to be done now.
     ///
     /// # Errors

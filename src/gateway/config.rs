@@ -3,7 +3,7 @@
 use super::certificates::{self, Certificate};
 use crate::api::{HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath};
 use crate::capability::{
-    TenantCore,
+    Invalid, TenantCore,
     jwks::{JwkSet, PublicKeys},
 };
 use crate::cluster::Identity;
@@ -200,6 +200,12 @@ pub struct Unsupported {
 }
 
 impl Unsupported {
+    /// The same fault of a field that does no harm and is only not given.
+    pub fn of(reason: &'static str, invalid: Invalid) -> Self {
+        let Invalid { field, message } = invalid;
+        Self { reason, field, message }
+    }
+
     /// What the gateway cannot do.
     pub fn feature(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {

@@ -1,6 +1,8 @@
 //! A tenant's way in: one description, and a writer for each kind of gateway.
 
+mod api_keys;
 pub mod apisix;
+mod capability;
 #[cfg(test)]
 mod cases;
 pub mod certificates;
@@ -8,31 +10,24 @@ mod certificates_state;
 pub mod class;
 pub mod config;
 pub mod envoy;
+mod grants;
+mod hosts;
 pub mod key_set;
 pub mod keys;
+mod routes;
 pub mod settings;
 pub mod single_keys;
 pub mod state;
+mod validate;
 
-pub use config::{GatewayConfig, Unsupported};
+pub use api_keys::ReportedKeys;
+pub use capability::{Gateway, UNSEEN};
+pub use config::{GatewayConfig, Unsupported, ValidGateway};
 pub use settings::{Attachment, Controller, GatewaySettings, Redis, Scheme};
 
-use crate::capability::Capability;
 use crate::cluster::{Desired, Identity, Key, Kind, Live};
-use crate::conditions::{kind, reason};
 use config::State;
 use serde_json::Value;
-
-/// How the way in is reported.
-pub const CAPABILITY: Capability = Capability {
-    name: "gateway",
-    condition: kind::GATEWAY_READY,
-    not_ready: reason::GATEWAY_NOT_READY,
-    ready: "the gateway has taken up every route and policy as it is now",
-    suspended: Some("every request is answered 503"),
-    quarantined: Some("every request is answered 503 while the tenant is in quarantine"),
-    awaits: "the workloads come first",
-};
 
 /// What a gateway is to be told of a tenant.
 #[derive(Clone, Debug, Default)]

@@ -175,11 +175,11 @@ fn is_ours(reference: &Value, to: &Attachment, live: &Live) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::fixtures::platform;
+    use crate::tenant::fixtures::attachment;
     use serde_json::json;
 
     fn to() -> Attachment {
-        platform().gateway.expect("a gateway")
+        attachment()
     }
 
     fn route(status: Value) -> Live {

@@ -2,29 +2,27 @@
 
 use super::cases::{self, Case};
 use super::*;
+use crate::capability::World;
 use crate::names;
-use crate::tenant::fixtures::{platform, tenant, tier, world};
-use crate::tenant::validate::{World, validate};
+use crate::tenant::fixtures::{self, tenant, tier, validate, way_in, world};
 use serde_json::json;
 
 /// A case's way in, where the hosts that all share are `api.example.com`.
 pub fn way(case: &Case) -> GatewayConfig {
     let world = World {
-        shared_hosts: platform().gateway.map(|to| to.shared_hosts),
+        shared_hosts: Some(fixtures::attachment().shared_hosts),
         ..world(&[])
     };
     let tier = tier(json!({"gateway": case.tier, "roles": case.roles}));
     let valid = validate(&tenant(case.spec.clone()), &tier, &world);
     let valid = valid.unwrap_or_else(|errors| panic!("{}: {errors:?}", case.name));
-    valid
-        .gateway_config(&world.shared_hosts.unwrap_or_default())
-        .expect(case.name)
+    way_in(&valid, &world.shared_hosts.unwrap_or_default())
 }
 
 pub fn attachment(controller: Controller) -> Attachment {
     Attachment {
         controller,
-        ..platform().gateway.expect("a gateway")
+        ..fixtures::attachment()
     }
 }
 
@@ -200,7 +198,7 @@ fn nothing_listens_and_nothing_is_issued_for_a_host_that_the_tenant_has_not() {
     let case = named("certificates_of_some_hosts");
     let mut valid = validate(&tenant(case.spec), &tier(json!({"gateway": case.tier})), &world(&[])).expect("valid");
     valid.core.hosts = ["acme.example.com", "shop.example.org"].map(String::from).to_vec();
-    let way = valid.gateway_config(&[]).expect("a way in");
+    let way = way_in(&valid, &[]);
     for controller in [Controller::Apisix, Controller::EnvoyGateway] {
         let objects = controller.write(&way, &attachment(controller)).objects;
         let text =

@@ -7,6 +7,7 @@ pub mod condition;
 pub mod inventory;
 pub mod metrics;
 pub mod network;
+pub mod quarantine;
 pub mod ration;
 pub mod report;
 pub mod report_writer;

@@ -1,12 +1,8 @@
 //! What a Tenant's deletion does.
 
-use super::drain;
-use super::own_keys;
-use super::plan::{self, Platform};
-use super::{claims, grants, routes};
 use crate::api::DeletionPolicy;
-use crate::cluster::{Error, Identity, Kind, Live, Store, Writer};
-use crate::database::{Databases, release};
+use crate::capability::{Deletion, Pass, Released};
+use crate::cluster::{Error, Identity, Kind, Live, Writer};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 
@@ -14,14 +10,8 @@ use kube::Api;
 const CRD: &str = "tenants.tenant-operator.io";
 
 /// Brings a deleted Tenant nearer to its end. Returns what is waited for, or nothing when the finalizer may go.
-pub async fn cleanup(
-    writer: &Writer,
-    store: &Store,
-    databases: &Databases,
-    owner: &Identity,
-    platform: &Platform,
-    policy: DeletionPolicy,
-) -> Result<Option<String>, Error> {
+pub async fn cleanup(pass: &Pass<'_>, owner: &Identity) -> Result<Option<String>, Error> {
+    let (writer, store) = (pass.writer, pass.store);
     let mut namespaces: Vec<Live> = store
         .of(&owner.tenant)
         .into_values()
@@ -34,32 +24,27 @@ pub async fn cleanup(
         tracing::warn!("the Tenant's definition is being removed: its namespaces are left as they are");
         return Ok(None);
     }
-    // A server that is away keeps nothing else from its end.
-    let mut waiting = Vec::from_iter(release::release(databases, writer, owner, policy).await?);
-    for namespace in &namespaces {
-        waiting.extend(drain::drain(writer, store, owner, platform, namespace, policy).await?);
+    let deletion = Deletion {
+        owner,
+        policy: pass.policy,
+        namespaces: &namespaces,
+    };
+    // What one capability waits for keeps no other from its end.
+    let mut waiting = Vec::new();
+    for capability in pass.capabilities {
+        waiting.extend(capability.delete(pass, &deletion).await?);
     }
-    // No route is left that would need them.
-    grants::withdraw(writer, owner, platform).await?;
     if !waiting.is_empty() {
         return Ok(Some(waiting.join("; ")));
     }
-    if policy == DeletionPolicy::Retain && namespaces.iter().any(|namespace| namespace.key.name == owner.tenant) {
-        // Whoever comes back gets other keys.
-        routes::withdraw_keys(writer, owner).await?;
-        own_keys::withdraw(writer, owner).await?;
-    }
-    claims::release_hosts(writer, store, owner, platform).await?;
-    // What is retained keeps its id: nobody else may take it. Where nothing was ever made, nothing is kept.
-    let kept = databases.placement(owner).is_some();
-    if !kept && (policy == DeletionPolicy::Delete || namespaces.is_empty()) {
-        let claim = plan::id_claim(owner, platform).object;
-        if let Some(live) = store
-            .get(&owner.tenant, &claim.key)
-            .filter(|live| live.belongs_to(owner))
-        {
-            writer.delete(&live).await?;
-        }
+    let released = Released {
+        has_namespace: pass.policy == DeletionPolicy::Retain
+            && namespaces.iter().any(|namespace| namespace.key.name == owner.tenant),
+        has_data: pass.capabilities.iter().any(|capability| capability.keeps_data(owner)),
+    };
+    // The id last, in the order of the list from its end: it frees the name of all else.
+    for capability in pass.capabilities.iter().rev() {
+        capability.release(pass, &deletion, released).await?;
     }
     Ok(None)
 }

@@ -1,10 +1,10 @@
 //! Tenants and tiers for tests.
 
-use super::validate::PeerTenant;
-use super::{Platform, ValidTenant, World, namespaces, validate};
+use super::{Capabilities, Environment, capabilities};
 use crate::api::{Tenant, TenantSpec, TenantTier, TenantTierSpec};
 use crate::capability::peers::named_peers;
-use crate::gateway::{Attachment, Controller, Scheme};
+use crate::capability::{Invalid, PeerTenant, Platform, ValidTenant, World, namespaces};
+use crate::gateway::{Attachment, Controller, GatewayConfig, Scheme, ValidGateway};
 use crate::testing::lay_over;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -45,22 +45,57 @@ pub fn platform() -> Platform {
         dns_namespace: "kube-system".into(),
         dns_pod_labels: BTreeMap::from([("k8s-app".into(), "kube-dns".into())]),
         gateway_namespace: Some("gateway".into()),
-        gateway: Some(Attachment {
-            controller: Controller::EnvoyGateway,
-            namespace: "gateway-system".into(),
-            name: "platform".into(),
-            shared_hosts: vec!["api.example.com".into()],
-            scheme: Scheme::Https,
-            application_namespaces: vec!["applications".into(), "more-applications".into()],
-            redis: None,
-        }),
-        gateway_problem: None,
         api_server: vec![
             ("10.96.0.1".parse().expect("an address"), 443),
             ("2001:db8::1".parse().expect("an address"), 6443),
         ],
         examiner: true,
     }
+}
+
+/// The Gateway that the chart would name.
+pub fn attachment() -> Attachment {
+    Attachment {
+        controller: Controller::EnvoyGateway,
+        namespace: "gateway-system".into(),
+        name: "platform".into(),
+        shared_hosts: vec!["api.example.com".into()],
+        scheme: Scheme::Https,
+        application_namespaces: vec!["applications".into(), "more-applications".into()],
+        redis: None,
+    }
+}
+
+/// All capabilities of an operator without a cluster.
+pub fn all_capabilities() -> Capabilities {
+    capabilities::offline(Some(attachment()))
+}
+
+/// Judges a Tenant.
+pub fn validate(tenant: &Tenant, tier: &TenantTier, world: &World) -> Result<ValidTenant, Vec<Invalid>> {
+    super::validate(&all_capabilities(), tenant, tier, world)
+}
+
+/// Plans a tenant's environment.
+pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
+    super::plan(&all_capabilities(), &mut tenant.clone(), platform)
+}
+
+/// The way in of a tenant that has one.
+pub fn way_in(tenant: &ValidTenant, shared_hosts: &[String]) -> GatewayConfig {
+    let gateway = tenant.part::<ValidGateway>().expect("a way in");
+    GatewayConfig::of(&tenant.core, gateway, tenant.part(), shared_hosts).expect("a way in")
+}
+
+/// A part of a tenant.
+pub fn part<T: std::any::Any + Send + Sync>(tenant: &ValidTenant) -> &T {
+    tenant.part().expect("the part")
+}
+
+/// The tenant with another part.
+pub fn with<T: std::any::Any + Send + Sync>(mut tenant: ValidTenant, part: T) -> ValidTenant {
+    tenant.set(part);
+    tenant
 }
 
 /// A world with these other tenants, each with the namespaces of its spec, in a cluster that knows its addresses.
@@ -87,6 +122,11 @@ pub fn world(others: &[&Tenant]) -> World {
 /// Judged to be valid, in [`world`] alone.
 pub fn valid(tenant: &Tenant, tier: &TenantTier) -> ValidTenant {
     validate(tenant, tier, &world(&[])).expect("a valid Tenant")
+}
+
+/// The same, with these capabilities.
+pub fn acme_of(capabilities: &Capabilities, spec: Value, plan: Value) -> ValidTenant {
+    super::validate(capabilities, &tenant(spec), &tier(plan), &world(&[])).expect("a valid Tenant")
 }
 
 /// `acme` with this spec, of a tier with that one.

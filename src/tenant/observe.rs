@@ -1,8 +1,8 @@
 //! Reads what a Tenant's validity depends on out of what is known, and decides nothing.
 
-use super::validate::{PeerTenant, World};
 use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier, unread_in};
 use crate::capability::peers::named_peers;
+use crate::capability::{PeerTenant, World, id, namespaces};
 use crate::cluster::{Identity, Key, Store};
 use crate::conditions::reason;
 use crate::database::claim;
@@ -76,7 +76,7 @@ impl Known {
                     .is_some_and(|live| live.belongs_to(&owner))
             })
         };
-        let names = super::namespaces(tenant).into_iter();
+        let names = namespaces(tenant).into_iter();
         let capturing = names.filter(|name| self.dns.suffix(name).is_some() || servers.contains_key(name));
         capturing.filter(is_there).collect()
     }
@@ -149,7 +149,7 @@ pub fn server_suffixes<'a>(servers: impl Iterator<Item = &'a DatabaseServer>) ->
 fn owner(tenant: &Tenant) -> Option<Identity> {
     Some(Identity {
         tenant: tenant.metadata.name.clone().unwrap_or_default(),
-        id: super::id(tenant)?.to_string(),
+        id: id(tenant)?.to_string(),
     })
 }
 

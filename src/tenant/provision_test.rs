@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::capability::{jwks::JwkSet, jwks::PublicKeys};
-use crate::cluster::metadata;
+use crate::cluster::{Desired, metadata};
 use crate::credentials::key_pair::KeyPair;
-use crate::tenant::fixtures::{ID, acme, platform};
-use serde_json::json;
+use crate::tenant::fixtures::{ID, acme, all_capabilities, plan, platform, with};
+use serde_json::{Value, json};
 
 fn owner() -> Identity {
     Identity {
@@ -35,12 +35,8 @@ fn found(store: &Store, applications: &[&str]) -> Vec<String> {
         json!({"gateway": {"hosts": ["acme.example.com"], "routes": routes}}),
         tier,
     );
-    let platform = platform();
-    let planned: HashSet<Key> = plan::plan(&tenant, &platform)
-        .objects()
-        .map(|desired| desired.key.clone())
-        .collect();
-    let stale = stale(store, &owner(), &planned, &platform);
+    let environment = plan(&tenant, &platform());
+    let stale = stale(store, &owner(), &environment, &all_capabilities());
     stale.iter().map(|live| live.key.to_string()).collect()
 }
 
@@ -88,44 +84,40 @@ fn what_carries_a_key_set_stays_until_it_is_known_that_it_should_not() {
             carried: carried.to_vec(),
             ..PublicKeys::default()
         };
-        ValidTenant {
-            signing_key: Some(keys),
-            ..acme(spec, json!({"gateway": {"applications": applications}}))
-        }
+        with(acme(spec, json!({"gateway": {"applications": applications}})), keys)
     };
     let [one, other] = [(); 2].map(|()| JwkSet {
         keys: vec![KeyPair::random().public],
     });
-    let (store, platform) = (Store::default(), platform());
-    for Desired { key, mut value, .. } in plan::plan(&carrying(&[one.clone(), other]), &platform)
-        .objects()
-        .cloned()
-    {
+    let (store, capabilities) = (Store::default(), all_capabilities());
+    for Desired { key, mut value, .. } in plan(&carrying(&[one.clone(), other]), &platform()).objects().cloned() {
         value["metadata"]["uid"] = json!(key.to_string());
         value["metadata"]["resourceVersion"] = json!("1");
         store.put(key.kind, serde_json::from_value(value).expect("an object"));
     }
     // Before its Secret is read nothing is known to be carried.
-    let planned: HashSet<Key> = plan::plan(&carrying(&[]), &platform)
-        .objects()
-        .map(|desired| desired.key.clone())
-        .collect();
-    let all = stale(&store, &owner(), &planned, &platform);
+    let all = stale(&store, &owner(), &plan(&carrying(&[]), &platform()), &capabilities);
+    let lets_in = |live: &Live| capabilities.iter().any(|capability| capability.lets_in(live));
+    let left = |carried: &[JwkSet]| {
+        let tenant = carrying(carried);
+        let needs = |live: &&Live| {
+            capabilities
+                .iter()
+                .any(|capability| capability.still_needs(&tenant, live))
+        };
+        let left = all.iter().filter(|live| !needs(live));
+        left.map(|live| live.key.name.clone()).collect::<Vec<_>>()
+    };
     let kinds: Vec<Kind> = all.iter().map(|live| live.key.kind).collect();
     let [route, policy] = [Kind::HttpRoute, Kind::SecurityPolicy];
     assert_eq!(kinds, [route, route, policy, policy]);
-    assert!(!all.iter().any(|live| lets_in(&platform, live)));
-    let name = |live: &Live| live.key.name.clone();
-    let left: Vec<String> = without_carriers(all.clone(), &carrying(&[one]), &platform)
-        .iter()
-        .map(name)
-        .collect();
-    assert_eq!(left.len(), 2, "{left:?}");
-    assert_eq!(without_carriers(all, &carrying(&[]), &platform).len(), 4);
+    assert!(!all.iter().any(lets_in));
+    assert_eq!(left(&[one]).len(), 2);
+    assert_eq!(left(&[]).len(), 4);
 
     let open = store
         .of("acme")
         .into_values()
         .find(|live| live.key.name == "tenant-host-open");
-    assert!(open.is_some_and(|live| lets_in(&platform, &live)), "others go at once");
+    assert!(open.is_some_and(|live| lets_in(&live)), "others go at once");
 }

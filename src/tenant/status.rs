@@ -1,34 +1,33 @@
 //! What to say of a tenant: conditions by kstatus' rules, and figures. Pure; the clock is an argument.
 
-use super::ValidTenant;
-use super::own_keys::Outcome as OwnKeys;
-use super::provision::Progress;
-use super::routes::Outcome as Routes;
+use super::provision::Reports;
 use crate::api::{
-    Allowed, CredentialsStatus, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView,
-    TenantViewSpec, Usage,
+    Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
 };
-use crate::capability::{Capability, Quarantine, State};
+use crate::capability::{Capability, Quarantine, State, ValidTenant};
 use crate::cluster::{Identity, Kind, Live, metadata};
-use crate::conditions::{ConditionUpdate, are, kind, merge, reason};
-use crate::database::pass::Outcome as Data;
+use crate::conditions::{ConditionUpdate, kind, merge, reason};
 use crate::names;
+use crate::namespaces::ValidNamespaces;
 use crate::quantity::Amount;
 use crate::time::seconds;
-use crate::{credentials, database, gateway};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Usage alone is no reason to write more often than this.
 const USAGE_PERIOD: SignedDuration = SignedDuration::from_mins(5);
 /// Nor when it moved by less than this.
 const USAGE_STEP: f64 = 0.05;
 
-/// What a reconcile found out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The message of conditions while the operator does not act on the spec.
+const UNTOUCHED: &str = "what was there before is left as it is";
+
+/// The result of a reconcile.
+#[derive(Clone, Debug)]
 pub enum ReconcileOutcome {
-    /// The environment was planned and came this far.
-    Planned(Progress),
+    /// The environment was planned; the capabilities report how it stands.
+    Planned(Reports),
     /// It cannot go on until somebody changes something.
     Stalled { reason: &'static str, message: String },
     /// It goes on by itself.
@@ -36,97 +35,87 @@ pub enum ReconcileOutcome {
 }
 
 impl ReconcileOutcome {
-    /// Whether it ends by itself soon, so that saying so at once would only be noise.
-    pub fn is_passing(&self) -> bool {
+    /// True where it ends by itself soon, so that saying so at once would only be noise.
+    pub fn is_passing(&self, is_cut_off: bool) -> bool {
         match self {
-            Self::Planned(Progress::Complete) | Self::Stalled { .. } => false,
-            Self::Planned(Progress::Part { state, .. }) => !state.is_stalled(),
-            // Kubernetes may still come round; whether it does is told by time.
-            Self::Planned(Progress::Workloads(_) | Progress::Namespaces(_)) | Self::Waiting { .. } => true,
+            Self::Planned(reports) => reports.problem(is_cut_off).is_some_and(|report| report.is_passing()),
+            Self::Stalled { .. } => false,
+            Self::Waiting { .. } => true,
+        }
+    }
+
+    /// The reports of the capabilities, as far as the pass came.
+    pub fn reports(&self) -> Option<&Reports> {
+        match self {
+            Self::Planned(reports) => Some(reports),
+            Self::Stalled { .. } | Self::Waiting { .. } => None,
         }
     }
 }
 
-/// What was found of the parts that stand apart from the cluster's own, as far as things came.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Seen<'a> {
-    pub database: Option<&'a Data>,
-    pub credentials: Option<&'a OwnKeys>,
-    pub gateway: Option<&'a Routes>,
+/// The observed part of a status.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Its namespaces that exist.
+    pub namespaces: Vec<String>,
+    pub usage: Usage,
 }
 
 /// The status to write.
 pub fn status(
+    capabilities: &[Arc<dyn Capability>],
     tenant: &Tenant,
-    verdict: &ReconcileOutcome,
+    outcome: &ReconcileOutcome,
     valid: Option<&ValidTenant>,
-    seen: Seen<'_>,
-    namespaces: Vec<String>,
-    usage: Usage,
+    observed: Observed,
     now: Timestamp,
 ) -> TenantStatus {
-    let data = seen.database;
     let old = tenant.status.clone().unwrap_or_default();
     let generation = tenant.metadata.generation;
-    let id = valid
-        .filter(|_| !namespaces.is_empty())
-        .map(|valid| valid.core.owner.id.clone())
-        .or(old.id);
-    let has_database = valid.is_none_or(|valid| valid.database.is_some());
-    let database = data
-        .map(|data| data.status.clone())
-        .filter(|status| !status.server.is_empty());
-    let database = database.or(old.database).filter(|_| has_database);
-    let known = database.is_some() || valid.is_some_and(|valid| valid.database.is_some());
-    let credentials = seen.credentials.map(|seen| seen.status.clone());
-    let credentials = credentials.or(old.credentials);
-    let credentials = credentials.filter(|known| *known != CredentialsStatus::default());
-    let has_keys = match valid {
-        Some(valid) => valid.signing_key.is_some() || valid.encryption_key,
-        None => credentials.is_some(),
-    };
-    // What is told of keys is forgotten only when a pass has come to an end without any.
-    let is_over = matches!(verdict, ReconcileOutcome::Planned(_));
-    let has_gateway = !is_over || valid.is_none_or(|valid| valid.gateway.is_some());
-    let gateway = seen.gateway.map(|gateway| gateway.status.clone());
-    let gateway = gateway.or(old.gateway).filter(|_| has_gateway);
-    let is_led_to = gateway.is_some() || valid.is_some_and(|valid| valid.gateway.is_some());
-    let core = valid.map(|valid| &valid.core);
-    let part = |capability: &Capability, state: Option<&State>| match state {
-        Some(state) => capability.condition(state, core),
-        None => unseen(verdict, capability),
-    };
-    let conditions = conditions(verdict, valid)
-        .into_iter()
-        .chain(known.then(|| part(&database::CAPABILITY, data.map(|data| &data.state))))
-        .chain(has_keys.then(|| part(&credentials::CAPABILITY, seen.credentials.map(|seen| &seen.state))))
-        .chain(is_led_to.then(|| part(&gateway::CAPABILITY, seen.gateway.map(|seen| &seen.state))))
-        .map(|new| merge(new, &old.conditions, generation, now))
-        .collect();
-    TenantStatus {
+    let Observed { namespaces, usage } = observed;
+    let former = old.usage.unwrap_or_default();
+    let mut status = TenantStatus {
         observed_generation: generation,
-        id,
-        conditions,
+        id: valid
+            .filter(|_| !namespaces.is_empty())
+            .map(|valid| valid.core.owner.id.clone())
+            .or(old.id),
+        conditions: Vec::new(),
         namespace_count: i32::try_from(namespaces.len()).ok(),
         namespaces,
         // Where the spec makes no sense, what it last amounted to still stands.
         effective: valid.map(effective).or(old.effective),
-        database,
-        credentials,
-        gateway,
+        database: old.database,
+        credentials: old.credentials,
+        gateway: old.gateway,
         isolation: None,
         usage: Some(Usage {
-            database: data
-                .and_then(|data| data.usage.clone())
-                .or(old.usage.as_ref().and_then(|usage| usage.database.clone()))
-                .filter(|_| has_database),
-            gateway: usage
-                .gateway
-                .or(old.usage.and_then(|usage| usage.gateway))
-                .filter(|_| is_led_to),
+            database: usage.database.or(former.database),
+            gateway: usage.gateway.or(former.gateway),
             ..usage
         }),
+    };
+    let is_over = outcome.reports().is_some();
+    let mut conditions = readiness(outcome, valid);
+    for capability in capabilities {
+        let condition = capability.description().condition;
+        let report = outcome.reports().and_then(|reports| reports.of(condition));
+        if let Some(write) = report.and_then(|report| report.status.as_ref()) {
+            write(&mut status);
+        }
+        match capability.concerns(valid, &status, is_over) {
+            true => conditions.push(match report {
+                Some(report) => capability.condition(&report.state, valid.map(|valid| &valid.core)),
+                None => unseen(outcome, capability.as_ref()),
+            }),
+            false => capability.clear(&mut status),
+        }
     }
+    let conditions = conditions.into_iter();
+    status.conditions = conditions
+        .map(|new| merge(new, &old.conditions, generation, now))
+        .collect();
+    status
 }
 
 /// Whether a status is worth a write: anything but its figures differs, or these are old and have moved.
@@ -250,8 +239,11 @@ fn effective(valid: &ValidTenant) -> Effective {
     };
     Effective {
         isolation: valid.core.isolation,
-        pod_security: valid.pod_security,
-        quota: valid.quota.clone(),
+        pod_security: valid
+            .part::<ValidNamespaces>()
+            .map(|part| part.pod_security)
+            .unwrap_or_default(),
+        quota: valid.core.quota.clone(),
         network: EffectiveNetwork {
             gateway: network.gateway,
             internet: network.internet,
@@ -266,165 +258,86 @@ fn effective(valid: &ValidTenant) -> Effective {
                 .collect(),
         },
         allowed: Some(valid.core.allowed.clone()).filter(|allowed| *allowed != unbounded),
-        workloads: valid.workloads.iter().map(|workload| workload.name.clone()).collect(),
+        workloads: valid
+            .core
+            .workloads
+            .iter()
+            .map(|workload| workload.name.clone())
+            .collect(),
     }
 }
 
-fn conditions(verdict: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<ConditionUpdate> {
-    let say = |kind, status, reason, message: &str| ConditionUpdate {
+/// Ready, Reconciling and Stalled by kstatus' rules.
+fn readiness(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<ConditionUpdate> {
+    let core = valid.map(|valid| &valid.core);
+    let quarantine = core.and_then(|core| core.quarantine.as_ref());
+    let is_suspended = core.is_some_and(|core| core.suspend);
+    let (ready, moving, stalled) = match outcome {
+        ReconcileOutcome::Planned(reports) => match (reports.problem(quarantine.is_some()), quarantine) {
+            (Some(report), _) => {
+                let description = report.description;
+                let problem = report.state.problem().map(|note| note.message.as_str());
+                let message = match (description.name, problem.unwrap_or_default()) {
+                    ("", problem) => problem.to_string(),
+                    (name, problem) => format!("{name}: {problem}"),
+                };
+                let told = (description.not_ready, message.clone());
+                let ready = ("False", description.not_ready, message);
+                match matches!(report.state, State::Stalled(_)) {
+                    true => (ready, None, Some(told)),
+                    false => (ready, Some(told), None),
+                }
+            }
+            (None, Some(quarantine)) => {
+                let message = Quarantine::message(quarantine);
+                let ready = ("False", reason::QUARANTINED, message.clone());
+                (ready, None, Some((reason::QUARANTINED, message)))
+            }
+            (None, None) if is_suspended => {
+                let message = "suspended as asked: nothing runs, all data is kept".to_string();
+                (("True", reason::SUSPENDED, message), None, None)
+            }
+            (None, None) => {
+                let message = "everything that was asked for was observed".to_string();
+                (("True", reason::READY, message), None, None)
+            }
+        },
+        ReconcileOutcome::Stalled { reason, message } => {
+            let told = (*reason, message.clone());
+            (("False", *reason, message.clone()), None, Some(told))
+        }
+        ReconcileOutcome::Waiting { reason, message } => {
+            let told = (*reason, message.clone());
+            (("False", *reason, message.clone()), Some(told), None)
+        }
+    };
+    let update = |kind, (status, reason, message)| ConditionUpdate {
         kind,
         status,
         reason,
-        message: message.to_string(),
-    };
-    let suspended = valid.is_some_and(|valid| valid.core.suspend);
-    let workloads = valid.map_or(0, |valid| valid.workloads.len());
-    let available = || match workloads {
-        0 => ("True", reason::NO_WORKLOADS, "no workloads are asked for".to_string()),
-        n => ("True", reason::READY, format!("{} available", are(n, "workload"))),
-    };
-    let ready = |status, reason, message: &str| say(kind::READY, status, reason, message);
-    let quarantine = valid
-        .and_then(|valid| valid.core.quarantine.as_ref())
-        .map(Quarantine::message);
-    let (first, moving, stalled, namespaces, running) = match verdict {
-        ReconcileOutcome::Planned(Progress::Complete) if quarantine.is_some() => {
-            let message = quarantine.unwrap_or_default();
-            (
-                ready("False", reason::QUARANTINED, &message),
-                None,
-                Some((reason::QUARANTINED, message)),
-                ("True", reason::READY, "bounds and access are in place".to_string()),
-                match suspended {
-                    true => ("False", reason::SUSPENDED, "suspended as asked".to_string()),
-                    false => (
-                        "Unknown",
-                        reason::QUARANTINED,
-                        "what runs goes on, and reaches nothing".to_string(),
-                    ),
-                },
-            )
-        }
-        ReconcileOutcome::Planned(Progress::Complete) if suspended => (
-            ready(
-                "True",
-                reason::SUSPENDED,
-                "suspended as asked: nothing runs, all data is kept",
-            ),
-            None,
-            None,
-            ("True", reason::READY, "bounds and access are in place".to_string()),
-            ("False", reason::SUSPENDED, "suspended as asked".to_string()),
-        ),
-        ReconcileOutcome::Planned(Progress::Complete) => (
-            ready("True", reason::READY, "everything that was asked for was observed"),
-            None,
-            None,
-            ("True", reason::READY, "bounds and access are in place".to_string()),
-            available(),
-        ),
-        ReconcileOutcome::Planned(Progress::Namespaces(message)) => (
-            ready("False", reason::PROGRESSING, message),
-            Some((reason::PROGRESSING, message.clone())),
-            None,
-            ("False", reason::PROGRESSING, message.clone()),
-            ("Unknown", reason::PROGRESSING, "the namespaces come first".to_string()),
-        ),
-        ReconcileOutcome::Planned(Progress::Part {
-            capability,
-            state,
-            unseen,
-        }) => {
-            let problem = state.problem().map(|note| note.message.as_str()).unwrap_or_default();
-            let message = format!("{}: {problem}", capability.name);
-            let said = (capability.not_ready, message.clone());
-            (
-                ready("False", capability.not_ready, &message),
-                (!state.is_stalled()).then(|| said.clone()),
-                state.is_stalled().then_some(said),
-                ("True", reason::READY, "bounds and access are in place".to_string()),
-                match (unseen, workloads) {
-                    (_, 0) | (None, _) => available(),
-                    (Some(note), _) => ("Unknown", note.reason, note.message.clone()),
-                },
-            )
-        }
-        ReconcileOutcome::Planned(Progress::Workloads(unavailable)) => {
-            let message = format!("workload {}: {}", unavailable.workload, unavailable.message);
-            (
-                ready("False", reason::WORKLOADS_UNAVAILABLE, &message),
-                (!unavailable.stuck).then(|| (reason::PROGRESSING, message.clone())),
-                unavailable
-                    .stuck
-                    .then(|| (reason::WORKLOADS_UNAVAILABLE, message.clone())),
-                ("True", reason::READY, "bounds and access are in place".to_string()),
-                ("False", reason::WORKLOADS_UNAVAILABLE, message),
-            )
-        }
-        ReconcileOutcome::Stalled { reason, message } => (
-            ready("False", reason, message),
-            None,
-            Some((*reason, message.clone())),
-            ("Unknown", *reason, "what was there before is left as it is".to_string()),
-            ("Unknown", *reason, "what was there before is left as it is".to_string()),
-        ),
-        ReconcileOutcome::Waiting { reason, message } => (
-            ready("False", reason, message),
-            Some((*reason, message.clone())),
-            None,
-            ("Unknown", *reason, message.clone()),
-            ("Unknown", *reason, message.clone()),
-        ),
-    };
-    let flag = |kind, said: Option<(&'static str, String)>, otherwise: &str| match said {
-        Some((reason, message)) => ConditionUpdate {
-            kind,
-            status: "True",
-            reason,
-            message,
-        },
-        None => say(kind, "False", reason::IDLE, otherwise),
-    };
-    let (status, reason, message) = match (namespaces, valid) {
-        (("True", ..), Some(valid)) if !valid.captures.is_empty() => {
-            ("True", reason::CAPTURES_NAMES, valid.captures.join("; "))
-        }
-        (said, _) => said,
-    };
-    let namespaces = ConditionUpdate {
-        kind: kind::NAMESPACES_READY,
-        status,
-        reason,
         message,
     };
-    let (status, reason, message) = running;
-    let running = ConditionUpdate {
-        kind: kind::WORKLOADS_AVAILABLE,
-        status,
-        reason,
-        message,
+    let flag = |told: Option<(&'static str, String)>, otherwise: &str| match told {
+        Some((reason, message)) => ("True", reason, message),
+        None => ("False", reason::IDLE, otherwise.to_string()),
     };
     vec![
-        first,
-        flag(kind::RECONCILING, moving, "nothing is under way"),
-        flag(kind::STALLED, stalled, "nothing is in the way"),
-        namespaces,
-        running,
+        update(kind::READY, ready),
+        update(kind::RECONCILING, flag(moving, "nothing is under way")),
+        update(kind::STALLED, flag(stalled, "nothing is in the way")),
     ]
 }
 
 /// The condition of a capability that the pass did not come to.
-fn unseen(verdict: &ReconcileOutcome, capability: &Capability) -> ConditionUpdate {
-    let (reason, message) = match verdict {
-        ReconcileOutcome::Planned(_) => (reason::PROGRESSING, capability.awaits.into()),
-        ReconcileOutcome::Stalled { reason, .. } => (*reason, "what was there before is left as it is".into()),
-        ReconcileOutcome::Waiting { reason, message } => (*reason, message.clone()),
-    };
-    ConditionUpdate {
-        kind: capability.condition,
-        status: "Unknown",
-        reason,
-        message,
+fn unseen(outcome: &ReconcileOutcome, capability: &dyn Capability) -> ConditionUpdate {
+    let description = capability.description();
+    match outcome {
+        ReconcileOutcome::Planned(reports) => {
+            let gate = reports.held_back.filter(|gate| gate.stage == description.stage);
+            description.unseen(reason::PROGRESSING, gate.map_or(description.awaits, |gate| gate.why))
+        }
+        ReconcileOutcome::Stalled { reason, .. } => description.unseen(reason, UNTOUCHED),
+        ReconcileOutcome::Waiting { reason, message } => description.unseen(reason, message.as_str()),
     }
 }
 

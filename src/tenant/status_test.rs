@@ -1,12 +1,11 @@
 //! Conditions by kstatus' rules, when a status is written, and how large it can get.
 
 use super::*;
-use crate::api::{EncryptionKeyStatus, GatewayUsage};
-use crate::capability::{Note, Quarantine};
+use crate::api::GatewayUsage;
+use crate::capability::{Description, Gate, Note, Quarantine, Report, Stage};
 use crate::cluster::{Identity, Key};
 use crate::conditions::MAX_MESSAGE;
-use crate::tenant::fixtures::{ID, acme, tenant};
-use crate::tenant::workload::Unavailable;
+use crate::tenant::fixtures::{ID, acme, all_capabilities, tenant, with};
 use serde_json::json;
 
 fn at(time: &str) -> Timestamp {
@@ -17,27 +16,69 @@ fn valid() -> ValidTenant {
     acme(json!({"workloads": [{"name": "web", "image": "web:1"}]}), json!({}))
 }
 
-fn unavailable(stuck: bool) -> ReconcileOutcome {
-    let message = "1 of 3 pods are available".to_string();
-    ReconcileOutcome::Planned(Progress::Workloads(Unavailable {
-        workload: "web".into(),
-        message,
-        stuck,
-    }))
+fn description(condition: &str) -> &'static Description {
+    let all = all_capabilities();
+    let found = all.iter().find(|one| one.description().condition == condition);
+    found.expect(condition).description()
 }
 
-fn reported(verdict: &ReconcileOutcome, valid: Option<&ValidTenant>) -> TenantStatus {
+fn planned(namespaces: State, workloads: Option<State>) -> ReconcileOutcome {
+    let namespaces = Report::new(description(kind::NAMESPACES_READY), namespaces);
+    let workloads = workloads.map(|state| Report {
+        grace: Some(std::time::Duration::from_secs(5)),
+        ..Report::new(description(kind::WORKLOADS_AVAILABLE), state)
+    });
+    let held_back = workloads.is_none().then_some(Gate {
+        stage: Stage::Configuration,
+        why: "the namespaces come first",
+    });
+    ReconcileOutcome::Planned(Reports {
+        all: std::iter::once(namespaces).chain(workloads).collect(),
+        held_back,
+    })
+}
+
+/// Everything is as asked.
+fn complete() -> ReconcileOutcome {
+    planned(State::default(), Some(State::default()))
+}
+
+/// Something of the namespaces is under way.
+fn namespaces(message: &str) -> ReconcileOutcome {
+    planned(State::Progressing(Note::new(reason::PROGRESSING, message)), None)
+}
+
+fn unavailable(stuck: bool) -> ReconcileOutcome {
+    let note = Note::new(reason::WORKLOADS_UNAVAILABLE, "workload web: 1 of 3 pods are available");
+    let state = match stuck {
+        true => State::Stalled(note),
+        false => State::Progressing(note),
+    };
+    planned(State::default(), Some(state))
+}
+
+fn observed(namespaces: &[&str], usage: Usage) -> Observed {
+    Observed {
+        namespaces: namespaces.iter().map(ToString::to_string).collect(),
+        usage,
+    }
+}
+
+fn status(
+    tenant: &Tenant,
+    outcome: &ReconcileOutcome,
+    valid: Option<&ValidTenant>,
+    observed: Observed,
+    now: Timestamp,
+) -> TenantStatus {
+    super::status(&all_capabilities(), tenant, outcome, valid, observed, now)
+}
+
+fn reported(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> TenantStatus {
     let mut tenant = tenant(json!({}));
     tenant.metadata.generation = Some(4);
-    status(
-        &tenant,
-        verdict,
-        valid,
-        Seen::default(),
-        vec!["acme".into()],
-        Usage::default(),
-        at("10:00:00"),
-    )
+    let observed = observed(&["acme"], Usage::default());
+    status(&tenant, outcome, valid, observed, at("10:00:00"))
 }
 
 /// Status and reason of a condition.
@@ -50,37 +91,10 @@ fn said<'a>(status: &'a TenantStatus, kind: &str) -> (&'a str, &'a str) {
     (&condition.status, &condition.reason)
 }
 
-#[test]
-fn namespaces_that_answer_for_others_hosts_are_told_of() {
-    let mut valid = valid();
-    valid.captures = vec!["namespace com is kept".into()];
-    for verdict in all_verdicts() {
-        let status = reported(&verdict, Some(&valid));
-        let namespaces = condition_of(&status, kind::NAMESPACES_READY);
-        if namespaces.status == "True" {
-            assert_eq!(
-                (namespaces.reason.as_str(), namespaces.message.as_str()),
-                (reason::CAPTURES_NAMES, "namespace com is kept")
-            );
-        }
-    }
-    let status = reported(&ReconcileOutcome::Planned(Progress::Complete), Some(&valid));
-    assert_eq!(said(&status, kind::NAMESPACES_READY), ("True", reason::CAPTURES_NAMES));
-    assert_eq!(said(&status, kind::READY), ("True", reason::READY), "all else goes on");
-}
-
-fn condition_of<'a>(
-    status: &'a TenantStatus,
-    kind: &str,
-) -> &'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
-    let found = status.conditions.iter().find(|condition| condition.type_ == kind);
-    found.expect(kind)
-}
-
 fn all_verdicts() -> Vec<ReconcileOutcome> {
     vec![
-        ReconcileOutcome::Planned(Progress::Complete),
-        ReconcileOutcome::Planned(Progress::Namespaces("the quota is not enforced yet".into())),
+        complete(),
+        namespaces("the quota is not enforced yet"),
         unavailable(false),
         unavailable(true),
         ReconcileOutcome::Stalled {
@@ -118,12 +132,12 @@ fn conditions_for_each_verdict() {
     let some = Some(&valid);
     for (verdict, of, expected) in [
         (
-            ReconcileOutcome::Planned(Progress::Complete),
+            complete(),
             some,
             ["True Ready", "False Idle", "False Idle", "True Ready", "True Ready"],
         ),
         (
-            ReconcileOutcome::Planned(Progress::Namespaces("x".into())),
+            namespaces("x"),
             some,
             [
                 "False Progressing",
@@ -138,7 +152,7 @@ fn conditions_for_each_verdict() {
             some,
             [
                 "False WorkloadsUnavailable",
-                "True Progressing",
+                "True WorkloadsUnavailable",
                 "False Idle",
                 "True Ready",
                 "False WorkloadsUnavailable",
@@ -189,7 +203,7 @@ fn conditions_for_each_verdict() {
     let mut suspended = valid.clone();
     suspended.core.suspend = true;
     assert_eq!(
-        conditions(&ReconcileOutcome::Planned(Progress::Complete), Some(&suspended)),
+        conditions(&complete(), Some(&suspended)),
         [
             "True Suspended",
             "False Idle",
@@ -205,7 +219,7 @@ fn conditions_for_each_verdict() {
         clean_since: None,
     });
     assert_eq!(
-        conditions(&ReconcileOutcome::Planned(Progress::Complete), Some(&quarantined)),
+        conditions(&complete(), Some(&quarantined)),
         [
             "False Quarantined",
             "False Idle",
@@ -213,12 +227,6 @@ fn conditions_for_each_verdict() {
             "True Ready",
             "Unknown Quarantined"
         ]
-    );
-    let mut idle = valid.clone();
-    idle.workloads.clear();
-    assert_eq!(
-        conditions(&ReconcileOutcome::Planned(Progress::Complete), Some(&idle))[4],
-        "True NoWorkloads"
     );
 }
 
@@ -245,7 +253,7 @@ fn kstatus_can_always_tell() {
             assert!(["True", "False", "Unknown"].contains(&condition.status.as_str()));
         }
         assert!(
-            verdict.is_passing() || !reconciling,
+            verdict.is_passing(false) || !reconciling,
             "{verdict:?}: what is Reconciling passes by itself"
         );
     }
@@ -259,9 +267,7 @@ fn the_time_of_a_transition_is_kept_while_the_status_is() {
             &tenant,
             verdict,
             Some(&valid),
-            Seen::default(),
-            vec!["acme".into()],
-            Usage::default(),
+            observed(&["acme"], Usage::default()),
             at(now),
         );
         tenant.status = Some(new.clone());
@@ -274,10 +280,7 @@ fn the_time_of_a_transition_is_kept_while_the_status_is() {
             .find(|c| c.type_ == kind)
             .map(|c| c.last_transition_time.0)
     };
-    let first = report(
-        &ReconcileOutcome::Planned(Progress::Namespaces("x".into())),
-        "10:00:00.7",
-    );
+    let first = report(&namespaces("x"), "10:00:00.7");
     assert_eq!(time(&first, kind::READY), Some(at("10:00:00")), "whole seconds");
     let second = report(&unavailable(false), "10:00:05");
     assert_eq!(
@@ -286,7 +289,7 @@ fn the_time_of_a_transition_is_kept_while_the_status_is() {
         "another reason is no transition"
     );
     assert_eq!(time(&second, kind::NAMESPACES_READY), Some(at("10:00:05")));
-    let third = report(&ReconcileOutcome::Planned(Progress::Complete), "10:00:09");
+    let third = report(&complete(), "10:00:09");
     assert_eq!(time(&third, kind::READY), Some(at("10:00:09")));
     assert_eq!(time(&third, kind::NAMESPACES_READY), Some(at("10:00:05")));
     assert_eq!(time(&third, kind::STALLED), Some(at("10:00:00")));
@@ -317,14 +320,11 @@ fn a_message_is_cut_between_characters() {
 fn an_id_is_recorded_with_the_first_namespace() {
     let (valid, mut tenant) = (valid(), tenant(json!({})));
     let id = |tenant: &Tenant, of: Option<&ValidTenant>, namespaces: &[&str]| {
-        let namespaces = namespaces.iter().map(ToString::to_string).collect();
         status(
             tenant,
-            &ReconcileOutcome::Planned(Progress::Complete),
+            &complete(),
             of,
-            Seen::default(),
-            namespaces,
-            Usage::default(),
+            observed(namespaces, Usage::default()),
             at("10:00:00"),
         )
         .id
@@ -346,7 +346,7 @@ fn an_id_is_recorded_with_the_first_namespace() {
 #[test]
 fn what_it_last_amounted_to_stands_while_the_spec_makes_no_sense() {
     let mut tenant = tenant(json!({}));
-    let good = reported(&ReconcileOutcome::Planned(Progress::Complete), Some(&valid()));
+    let good = reported(&complete(), Some(&valid()));
     assert_eq!(good.effective.as_ref().expect("effective").workloads, ["web"]);
     tenant.status = Some(good.clone());
     let verdict = ReconcileOutcome::Stalled {
@@ -357,9 +357,7 @@ fn what_it_last_amounted_to_stands_while_the_spec_makes_no_sense() {
         &tenant,
         &verdict,
         None,
-        Seen::default(),
-        vec!["acme".into()],
-        Usage::default(),
+        observed(&["acme"], Usage::default()),
         at("11:00:00"),
     );
     assert_eq!(bad.effective, good.effective);
@@ -425,7 +423,7 @@ fn what_passes_through_the_gateway_is_usage_too() {
         }),
         ..usage_of("1", 1, observed_at)
     };
-    let with = |usage: Usage| TenantStatus {
+    let used = |usage: Usage| TenantStatus {
         usage: Some(usage),
         ..TenantStatus::default()
     };
@@ -436,33 +434,22 @@ fn what_passes_through_the_gateway_is_usage_too() {
         ("hardly moved", Some(100), Some(103), "10:05:00", false),
         ("none any more", Some(100), Some(0), "10:05:00", true),
     ] {
-        let (before, after) = (with(usage(before, "10:00:00")), with(usage(after, now)));
+        let (before, after) = (used(usage(before, "10:00:00")), used(usage(after, now)));
         assert_eq!(is_worth_writing(Some(&before), &after, at(now)), worth, "{case}");
     }
 
     // A process that does not know yet leaves what the one before it told; and whoever nothing leads to has none.
     let told = |valid: &ValidTenant, new: Option<i64>| {
         let mut tenant = tenant(json!({}));
-        tenant.status = Some(with(usage(Some(7), "10:00:00")));
-        let verdict = ReconcileOutcome::Planned(Progress::Complete);
+        tenant.status = Some(used(usage(Some(7), "10:00:00")));
+        let verdict = complete();
         let new = usage(new, "10:01:00");
-        let now = status(
-            &tenant,
-            &verdict,
-            Some(valid),
-            Seen::default(),
-            vec!["acme".into()],
-            new,
-            at("10:01:00"),
-        );
+        let now = status(&tenant, &verdict, Some(valid), observed(&["acme"], new), at("10:01:00"));
         now.usage
             .and_then(|usage| usage.gateway)
             .map(|gateway| gateway.requests)
     };
-    let led_to = ValidTenant {
-        gateway: Some(crate::gateway::config::ValidGateway::default()),
-        ..valid()
-    };
+    let led_to = with(valid(), crate::gateway::ValidGateway::default());
     assert_eq!(told(&led_to, None), Some(7));
     assert_eq!(told(&led_to, Some(9)), Some(9));
     assert_eq!(told(&valid(), Some(9)), None);
@@ -472,18 +459,15 @@ fn what_passes_through_the_gateway_is_usage_too() {
 fn anything_else_that_changed_is_written_at_once() {
     let (valid, tenant) = (valid(), tenant(json!({})));
     let report = |verdict: &ReconcileOutcome, namespaces: &[&str], now: &str| {
-        let namespaces = namespaces.iter().map(ToString::to_string).collect();
         status(
             &tenant,
             verdict,
             Some(&valid),
-            Seen::default(),
-            namespaces,
-            usage_of("1", 1, now),
+            observed(namespaces, usage_of("1", 1, now)),
             at(now),
         )
     };
-    let complete = ReconcileOutcome::Planned(Progress::Complete);
+    let complete = complete();
     let old = report(&complete, &["acme"], "10:00:00");
     let mut again = tenant.clone();
     again.status = Some(old.clone());
@@ -491,9 +475,7 @@ fn anything_else_that_changed_is_written_at_once() {
         &again,
         &complete,
         Some(&valid),
-        Seen::default(),
-        vec!["acme".into()],
-        usage_of("1", 1, "10:00:01"),
+        observed(&["acme"], usage_of("1", 1, "10:00:01")),
         at("10:00:01"),
     );
     assert!(
@@ -511,9 +493,7 @@ fn anything_else_that_changed_is_written_at_once() {
         &again,
         &complete,
         Some(&valid),
-        Seen::default(),
-        vec!["acme".into()],
-        usage_of("1", 1, "10:00:01"),
+        observed(&["acme"], usage_of("1", 1, "10:00:01")),
         at("10:00:01"),
     );
     assert!(
@@ -581,7 +561,7 @@ fn the_largest_status_fits_many_times_over() {
         tenant: "a".repeat(53),
         id: ID.into(),
     };
-    valid.workloads = (0..64)
+    valid.core.workloads = (0..64)
         .map(|i| crate::api::Workload {
             name: label("w", i),
             ..Default::default()
@@ -594,7 +574,7 @@ fn the_largest_status_fits_many_times_over() {
             namespaces: (0..33).map(|j| label("n", j)).collect(),
         })
         .collect();
-    valid.quota = (0..128)
+    valid.core.quota = (0..128)
         .map(|i| {
             (
                 label("q", i),
@@ -602,7 +582,8 @@ fn the_largest_status_fits_many_times_over() {
             )
         })
         .collect();
-    let namespaces = (0..33).map(|i| label("n", i)).collect();
+    let namespaces: Vec<String> = (0..33).map(|i| label("n", i)).collect();
+    let namespaces: Vec<&str> = namespaces.iter().map(String::as_str).collect();
     let verdict = ReconcileOutcome::Stalled {
         reason: reason::INVALID_SPEC,
         message: "x".repeat(1_000_000),
@@ -611,9 +592,7 @@ fn the_largest_status_fits_many_times_over() {
         &tenant,
         &verdict,
         Some(&valid),
-        Seen::default(),
-        namespaces,
-        Usage::default(),
+        observed(&namespaces, Usage::default()),
         at("10:00:00"),
     );
     let size = serde_json::to_vec(&status).expect("JSON").len();
@@ -623,7 +602,7 @@ fn the_largest_status_fits_many_times_over() {
 #[test]
 fn the_view_is_marked_and_shows_no_more_than_the_status() {
     let (valid, tenant) = (valid(), tenant(json!({"displayName": "Acme"})));
-    let status = reported(&ReconcileOutcome::Planned(Progress::Complete), Some(&valid));
+    let status = reported(&complete(), Some(&valid));
     let view = view_object(&valid.core.owner, view(&tenant, &status));
     assert_eq!(
         (view.metadata.name.as_deref(), view.metadata.namespace.as_deref()),
@@ -638,183 +617,4 @@ fn the_view_is_marked_and_shows_no_more_than_the_status() {
         (view.spec.conditions, view.spec.effective, view.spec.usage),
         (status.conditions, status.effective, status.usage)
     );
-}
-
-mod database {
-    use super::*;
-    use crate::api::{DatabaseStatus, DatabaseUsage};
-    use crate::database::pass::Outcome;
-
-    fn with_database(suspend: bool) -> ValidTenant {
-        let spec = json!({"database": {}, "suspend": suspend, "workloads": [{"name": "web", "image": "web:1"}]});
-        acme(spec, json!({}))
-    }
-
-    fn outcome(problem: Option<(&'static str, bool)>) -> Outcome {
-        Outcome {
-            status: DatabaseStatus {
-                server: "pg-1".into(),
-                model: "Schema".into(),
-                ..DatabaseStatus::default()
-            },
-            usage: Some(DatabaseUsage {
-                bytes: Some(1),
-                connections: Some(2),
-            }),
-            state: match problem {
-                None => State::Ready(None),
-                Some((reason, true)) => State::Stalled(Note::new(reason, "it is so")),
-                Some((reason, false)) => State::Progressing(Note::new(reason, "it is so")),
-            },
-            ..Outcome::default()
-        }
-    }
-
-    fn reported(verdict: &ReconcileOutcome, valid: &ValidTenant, data: Option<&Outcome>) -> TenantStatus {
-        let namespaces = vec!["acme".into()];
-        let usage = Usage::default();
-        status(
-            &tenant(json!({})),
-            verdict,
-            Some(valid),
-            Seen {
-                database: data,
-                ..Seen::default()
-            },
-            namespaces,
-            usage,
-            at("10:00:00"),
-        )
-    }
-
-    #[test]
-    fn readiness_follows_the_database() {
-        let valid = with_database(false);
-        let good = reported(
-            &ReconcileOutcome::Planned(Progress::Complete),
-            &valid,
-            Some(&outcome(None)),
-        );
-        assert_eq!(said(&good, kind::DATABASE_READY), ("True", reason::READY));
-        assert_eq!(good.database.as_ref().expect("a place").server, "pg-1");
-        assert_eq!(
-            good.usage.expect("usage").database.expect("of the database").bytes,
-            Some(1)
-        );
-
-        let data = outcome(Some(("ServerUnreachable", false)));
-        let away = ReconcileOutcome::Planned(Progress::Part {
-            capability: &crate::database::CAPABILITY,
-            state: data.state.clone(),
-            unseen: None,
-        });
-        let status = reported(&away, &valid, Some(&data));
-        assert_eq!(said(&status, kind::READY), ("False", reason::DATABASE_NOT_READY));
-        assert_eq!(said(&status, kind::DATABASE_READY), ("False", "ServerUnreachable"));
-        assert_eq!(said(&status, kind::RECONCILING).0, "True");
-        assert_eq!(said(&status, kind::STALLED).0, "False");
-        assert_eq!(said(&status, kind::WORKLOADS_AVAILABLE).0, "True", "they run on");
-    }
-
-    #[test]
-    fn what_somebody_must_mend_is_stalled() {
-        let (valid, data) = (with_database(false), outcome(Some(("NoServer", true))));
-        let verdict = ReconcileOutcome::Planned(Progress::Part {
-            capability: &crate::database::CAPABILITY,
-            state: data.state.clone(),
-            unseen: Some(Note::new(reason::PROGRESSING, "they come later")),
-        });
-        let status = reported(&verdict, &valid, Some(&data));
-        assert_eq!(said(&status, kind::STALLED), ("True", reason::DATABASE_NOT_READY));
-        assert_eq!(said(&status, kind::WORKLOADS_AVAILABLE).0, "Unknown");
-    }
-
-    #[test]
-    fn other_troubles_do_not_hide_the_database() {
-        let (valid, data) = (with_database(false), outcome(Some(("ServerUnreachable", false))));
-        let status = reported(&unavailable(true), &valid, Some(&data));
-        assert_eq!(said(&status, kind::READY), ("False", reason::WORKLOADS_UNAVAILABLE));
-        assert_eq!(said(&status, kind::DATABASE_READY), ("False", "ServerUnreachable"));
-    }
-
-    #[test]
-    fn the_suspended_are_let_in_nowhere() {
-        let valid = with_database(true);
-        let status = reported(
-            &ReconcileOutcome::Planned(Progress::Complete),
-            &valid,
-            Some(&outcome(None)),
-        );
-        assert_eq!(said(&status, kind::DATABASE_READY), ("False", reason::SUSPENDED));
-        assert_eq!(said(&status, kind::READY), ("True", reason::SUSPENDED));
-    }
-
-    #[test]
-    fn who_has_none_hears_nothing_of_it() {
-        let status = reported(&ReconcileOutcome::Planned(Progress::Complete), &super::valid(), None);
-        assert!(
-            status
-                .conditions
-                .iter()
-                .all(|condition| condition.type_ != kind::DATABASE_READY)
-        );
-        assert_eq!(status.database, None);
-    }
-}
-
-#[test]
-fn keys_of_its_own_are_told_of_by_their_ids_and_a_loss_by_a_condition() {
-    let valid = acme(json!({"credentials": {"encryptionKey": {}}}), json!({}));
-    let told = |credentials: Option<&OwnKeys>, progress: Progress, before: Option<TenantStatus>| {
-        let mut tenant = tenant(json!({}));
-        tenant.status = before;
-        let seen = Seen {
-            credentials,
-            ..Seen::default()
-        };
-        let verdict = ReconcileOutcome::Planned(progress);
-        status(
-            &tenant,
-            &verdict,
-            Some(&valid),
-            seen,
-            vec!["acme".into()],
-            Usage::default(),
-            at("10:00:00"),
-        )
-    };
-    let mut keys = OwnKeys::default();
-    keys.status.encryption_key = Some(EncryptionKeyStatus {
-        key_id: "1f".into(),
-        key_ids: vec!["1f".into()],
-        ..EncryptionKeyStatus::default()
-    });
-    let good = told(Some(&keys), Progress::Complete, None);
-    assert_eq!(good.credentials, Some(keys.status.clone()));
-    assert_eq!(said(&good, kind::CREDENTIALS_READY), ("True", reason::READY));
-    let unseen = told(None, Progress::Namespaces("wait".into()), Some(good.clone()));
-    assert_eq!(
-        unseen.credentials, good.credentials,
-        "what is known of keys is not forgotten by the way"
-    );
-
-    keys.state.remark(Note::new("RotationStopped", "there are 64"));
-    let full = told(Some(&keys), Progress::Complete, None);
-    assert_eq!(said(&full, kind::CREDENTIALS_READY), ("True", "RotationStopped"));
-    keys.state = State::Stalled(Note::new("EncryptionKeyLost", "1f"));
-    let lost = told(
-        Some(&keys),
-        Progress::Part {
-            capability: &credentials::CAPABILITY,
-            state: keys.state.clone(),
-            unseen: None,
-        },
-        Some(good.clone()),
-    );
-    assert_eq!(said(&lost, kind::CREDENTIALS_READY), ("False", "EncryptionKeyLost"));
-    assert_eq!(said(&lost, kind::READY), ("False", reason::CREDENTIALS_NOT_READY));
-    assert_eq!(said(&lost, kind::STALLED), ("True", reason::CREDENTIALS_NOT_READY));
-    assert_eq!(lost.credentials, good.credentials, "or the loss would be forgotten");
-    let none = told(Some(&OwnKeys::default()), Progress::Complete, Some(good));
-    assert_eq!(none.credentials, None);
 }

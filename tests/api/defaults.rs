@@ -15,10 +15,11 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tenant_operator::api::{Tenant, TenantTier};
+use tenant_operator::capability::{Platform, ValidTenant, World};
 use tenant_operator::cluster::write::Outcome;
 use tenant_operator::cluster::{Desired, Kind, Store, Writer, diff};
 use tenant_operator::telemetry::metrics::Metrics;
-use tenant_operator::tenant::{Platform, ValidTenant, World, plan, validate};
+use tenant_operator::tenant::{capabilities, plan, validate};
 use tokio::time::sleep;
 
 /// How long controllers may take to fill in what is theirs.
@@ -51,20 +52,19 @@ impl Scene {
         }
         tenant.spec.id = Some(format!("00000000-0000-4000-8000-0000{:08x}", fastrand::u32(..)));
         tenant.metadata.name = Some(name.clone());
-        let tenant = validate(&tenant, &tier, &World::default()).expect("a valid Tenant");
+        let capabilities = capabilities::offline(None);
+        let mut tenant = validate(&capabilities, &tenant, &tier, &World::default()).expect("a valid Tenant");
         let platform = Platform {
             // Claims go where they are cleaned up with the rest.
             namespace: name.clone(),
             service_account: "tenant-operator".into(),
             dns_namespace: "kube-system".into(),
             dns_pod_labels: [("k8s-app".to_string(), "kube-dns".to_string())].into(),
-            gateway: None,
-            gateway_problem: None,
             gateway_namespace: Some("gateway".into()),
             api_server: vec![("10.96.0.1".parse().expect("an address"), 443)],
             examiner: true,
         };
-        let environment = plan(&tenant, &platform);
+        let environment = plan(&capabilities, &mut tenant, &platform);
         let (namespaces, others): (Vec<_>, Vec<_>) = environment
             .objects()
             .cloned()

@@ -42,7 +42,7 @@ fn grant(way: &GatewayConfig, namespace: &str, services: &BTreeSet<&str>) -> Des
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::fixtures::{acme, platform};
+    use crate::tenant::fixtures::{acme, attachment, way_in};
 
     fn granted(spec: Value) -> Vec<(String, Value)> {
         let application = |name: &str, namespace: &str, service: &str, port: u16| json!({"name": name, "namespace": namespace, "service": service, "port": port});
@@ -53,8 +53,8 @@ mod tests {
             application("chat", "more-applications", "chat", 80),
             application("unused", "applications", "unused", 80),
         ]}});
-        let to = platform().gateway.expect("a gateway");
-        let way = acme(spec, tier).gateway_config(&to.shared_hosts).expect("a way in");
+        let to = attachment();
+        let way = way_in(&acme(spec, tier), &to.shared_hosts);
         let grants = grants(&way).into_iter();
         let meaning = |grant: Desired| {
             assert_eq!(grant.key.name, "tenant-operator-acme");

@@ -3,7 +3,7 @@
 use super::super::{CREDENTIALS, guard, is_barred, write};
 use super::*;
 use crate::cluster::{Desired, Kind};
-use crate::tenant::fixtures::{acme, platform};
+use crate::tenant::fixtures::{acme, attachment, way_in};
 use std::collections::BTreeMap;
 
 /// A request: its host and path, and whether its `X-API-Key` is there.
@@ -36,10 +36,8 @@ fn planned(hosts: &[&str], routes: &[Value], tls: &[&str]) -> Vec<Desired> {
         "workloads": [{"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080}]}],
         "gateway": gateway,
     });
-    let to = platform().gateway.expect("a gateway");
-    let way = acme(spec, json!({}))
-        .gateway_config(&to.shared_hosts)
-        .expect("a way in");
+    let to = attachment();
+    let way = way_in(&acme(spec, json!({})), &to.shared_hosts);
     let mut objects = write(&way, &to).objects;
     objects.retain(|object| object.key.kind == Kind::HttpRoute);
     objects

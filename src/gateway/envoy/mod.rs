@@ -143,7 +143,7 @@ fn class_name(class: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::fixtures::{acme, platform};
+    use crate::tenant::fixtures::{acme, attachment, way_in};
 
     #[test]
     fn a_bound_is_shared_out_among_rules_and_what_cannot_be_is_said() {
@@ -157,10 +157,8 @@ mod tests {
                     {"path": {"type": "Exact", "value": "/b"}, "backend": {"workload": "web"}},
                 ]},
             });
-            let to = platform().gateway.expect("a gateway");
-            let way = acme(spec, json!({}))
-                .gateway_config(&to.shared_hosts)
-                .expect("a way in");
+            let to = attachment();
+            let way = way_in(&acme(spec, json!({})), &to.shared_hosts);
             let written = write(&way, &to);
             let policy = written
                 .objects

@@ -5,8 +5,8 @@ use crate::api::{Tenant, TenantTier, yaml};
 use crate::capability::Quarantine;
 use crate::cluster::Kind;
 use crate::names;
-use crate::tenant::fixtures::{acme, fixture, platform, valid, world};
-use crate::tenant::validate;
+use crate::namespaces::ValidNamespaces;
+use crate::tenant::fixtures::{acme, fixture, part, plan, platform, valid, validate, world};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -120,7 +120,7 @@ fn objects_come_in_the_order_of_law_2() {
         let environment = plan(&tenant, &platform());
         let stages: Vec<usize> = environment.objects().map(stage).collect();
         assert!(stages.is_sorted(), "{name}: {stages:?}");
-        for workload in &tenant.workloads {
+        for workload in &tenant.core.workloads {
             let at = |kind: Kind| {
                 environment
                     .objects()
@@ -264,12 +264,15 @@ fn a_quarantine_leaves_one_policy_and_a_mark() {
         );
         let mark = |object: &Desired| object.value["metadata"]["annotations"][names::QUARANTINED_SINCE].clone();
         assert!(
-            before.namespaces.iter().all(|namespace| mark(namespace).is_null()),
+            before
+                .stage(Stage::Namespaces)
+                .iter()
+                .all(|namespace| mark(namespace).is_null()),
             "{name}"
         );
-        let mut namespaces = environment.namespaces.iter();
+        let mut namespaces = environment.stage(Stage::Namespaces).into_iter();
         assert!(
-            namespaces.all(|namespace| mark(namespace) == "2026-01-01T12:00:00Z"),
+            namespaces.all(|namespace| mark(&namespace) == "2026-01-01T12:00:00Z"),
             "{name}"
         );
         // Nothing else is taken away.
@@ -333,13 +336,9 @@ fn network_policies_let_nobody_in_by_a_label_that_can_be_forged() {
 fn each_namespace_is_closed_before_it_is_opened() {
     for (name, tenant) in all() {
         let environment = plan(&tenant, &platform());
+        let bounds = environment.stage(Stage::Bounds);
         for namespace in &tenant.core.namespaces {
-            let inside = || {
-                environment
-                    .bounds
-                    .iter()
-                    .filter(|object| object.key.namespace == namespace.name)
-            };
+            let inside = || bounds.iter().filter(|object| object.key.namespace == namespace.name);
             let closed: Vec<&Value> = inside()
                 .map(|object| &object.value["spec"])
                 .filter(|spec| **spec == json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}))
@@ -352,8 +351,8 @@ fn each_namespace_is_closed_before_it_is_opened() {
                     "{name}: {kind}"
                 );
             }
-            let labels = environment
-                .namespaces
+            let namespaces = environment.stage(Stage::Namespaces);
+            let labels = namespaces
                 .iter()
                 .find(|object| object.key.name == namespace.name)
                 .map(|object| &object.value["metadata"]["labels"]);
@@ -361,7 +360,7 @@ fn each_namespace_is_closed_before_it_is_opened() {
                 let label = format!("pod-security.kubernetes.io/{mode}");
                 assert_eq!(
                     labels.expect("a namespace")[label],
-                    tenant.pod_security.as_str(),
+                    part::<ValidNamespaces>(&tenant).pod_security.as_str(),
                     "{name}"
                 );
             }
@@ -429,7 +428,7 @@ fn pods_get_no_token_and_no_more_rights_than_pod_security_restricted_has() {
 
 fn deployments(tenant: &ValidTenant) -> Vec<Desired> {
     plan(tenant, &platform())
-        .workloads
+        .stage(Stage::Workloads)
         .into_iter()
         .filter(|object| object.key.kind == Kind::Deployment)
         .collect()
@@ -490,7 +489,10 @@ fn workloads_find_the_tiers_roles_beside_their_configuration() {
             json!({"configuration": configuration, "workloads": workloads}),
             json!({"roles": roles}),
         );
-        let map = plan(&tenant, &platform()).configuration.into_iter().next();
+        let map = plan(&tenant, &platform())
+            .stage(Stage::Configuration)
+            .into_iter()
+            .next();
         let pod = deployments(&tenant)[0].value["spec"]["template"].clone();
         let digest = pod["metadata"]["annotations"][names::CONFIGURATION_DIGEST].clone();
         let mounts = pod["spec"]["containers"][0]["volumeMounts"]
@@ -522,7 +524,7 @@ fn suspension_stops_everything_and_keeps_data() {
     let tenant = suspended();
     let environment = plan(&tenant, &platform());
     for quota in environment
-        .bounds
+        .stage(Stage::Bounds)
         .iter()
         .filter(|object| object.key.kind == Kind::ResourceQuota)
     {
@@ -563,7 +565,7 @@ fn an_autoscaler_has_its_replicas_to_itself() {
     let kinds = |name: &str| -> Vec<Kind> {
         let environment = plan(&tenant, &platform());
         environment
-            .workloads
+            .stage(Stage::Workloads)
             .iter()
             .filter(|object| object.key.name == name)
             .map(|object| object.key.kind)
@@ -578,7 +580,7 @@ fn what_the_platform_lacks_is_not_opened() {
     let spec = json!({"network": {"ingress": {"gateway": "Allow"}, "egress": {"apiServer": "Allow"}}});
     let tenant = acme(spec, json!({}));
     let names = |platform: &Platform| -> Vec<String> {
-        let bounds = plan(&tenant, platform).bounds;
+        let bounds = plan(&tenant, platform).stage(Stage::Bounds);
         bounds
             .iter()
             .filter(|o| o.key.kind == Kind::NetworkPolicy)

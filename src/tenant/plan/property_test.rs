@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::api::{Tenant, TenantTier};
+use crate::capability::World;
 use crate::cluster::Kind;
 use crate::dns::DnsSettings;
 use crate::names;
 use crate::quantity::Amount;
-use crate::tenant::fixtures::{ID, platform, tier, world};
-use crate::tenant::{World, validate};
+use crate::tenant::fixtures::{ID, plan, platform, tier, validate, world};
 use crate::testing::lay_over;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::collection::{btree_set, vec};
@@ -169,18 +169,20 @@ proptest! {
             prop_assert!(object.key.namespace.is_empty() || names::is_dns_label(&object.key.namespace), "{}", object.key);
             prop_assert!(keys.insert(object.key.clone()), "{} is there twice", object.key);
         }
-        let namespaces: BTreeSet<&str> = environment.namespaces.iter().map(|object| object.key.name.as_str()).collect();
+        let namespaces = environment.stage(Stage::Namespaces);
+        let namespaces: BTreeSet<&str> = namespaces.iter().map(|object| object.key.name.as_str()).collect();
         prop_assert_eq!(namespaces.len(), tenant.spec.namespaces.len() + 1);
         let wide = environment.objects().filter(|object| object.key.namespace.is_empty());
         prop_assert!(wide.into_iter().all(|object| object.key.kind == Kind::Namespace), "of what has no namespace only namespaces");
         let outside = environment.objects().filter(|object| !object.key.namespace.is_empty() && !namespaces.contains(&*object.key.namespace));
-        prop_assert_eq!(outside.count(), environment.claims.len(), "nothing but claims outside of the tenant's namespaces");
+        prop_assert_eq!(outside.count(), environment.stage(Stage::Claims).len(), "nothing but claims outside of the tenant's namespaces");
 
         // Every quota has every key, and each key's shares are all of it.
+        let bounds = environment.stage(Stage::Bounds);
         let quotas: Vec<&Map<String, Value>> =
-            environment.bounds.iter().filter(|o| o.key.kind == Kind::ResourceQuota).map(|o| map(&o.value["spec"]["hard"])).collect();
+            bounds.iter().filter(|o| o.key.kind == Kind::ResourceQuota).map(|o| map(&o.value["spec"]["hard"])).collect();
         prop_assert_eq!(quotas.len(), namespaces.len());
-        for (key, whole) in &valid.quota {
+        for (key, whole) in &valid.core.quota {
             let sum = quotas.iter().map(|hard| amount(&hard[key])).fold(Amount::ZERO, Amount::plus);
             let stopped = valid.core.suspend && matches!(key.as_str(), "pods" | "count/jobs.batch");
             let whole = Amount::parse(&whole.0).expect("a quantity");
@@ -194,7 +196,7 @@ proptest! {
         }
 
         // No container asks for more than it may have, whatever was left out.
-        for deployment in environment.workloads.iter().filter(|o| o.key.kind == Kind::Deployment) {
+        for deployment in environment.stage(Stage::Workloads).iter().filter(|o| o.key.kind == Kind::Deployment) {
             let container = &deployment.value["spec"]["template"]["spec"]["containers"][0];
             let (requests, limits) = (map(&container["resources"]["requests"]), map(&container["resources"]["limits"]));
             for key in ["cpu", "memory", "ephemeral-storage"] {
@@ -202,7 +204,7 @@ proptest! {
                 prop_assert!(amount(&requests[key]) <= amount(&limits[key]), "{}: {} of {:?}", deployment.key, key, container);
             }
         }
-        for limits in environment.bounds.iter().filter(|o| o.key.kind == Kind::LimitRange) {
+        for limits in bounds.iter().filter(|o| o.key.kind == Kind::LimitRange) {
             let item = &limits.value["spec"]["limits"][0];
             for (key, limit) in map(&item["default"]) {
                 prop_assert!(amount(&item["defaultRequest"][key]) <= amount(limit), "{}", key);

@@ -1,8 +1,7 @@
 //! What may come in and go out.
 
-use super::{Invalid, World};
 use crate::api::{Access, Egress, Ingress, PeerState, TenantSpec, TenantTierSpec};
-use crate::capability::{Destination, Peering, ValidNetwork};
+use crate::capability::{Destination, Invalid, Peering, ValidNetwork, World};
 use ipnet::IpNet;
 
 /// Addresses that no egress rule opens: link-local addresses, where most clouds serve an instance's metadata, and those

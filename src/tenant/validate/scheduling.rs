@@ -1,7 +1,7 @@
 //! A tier's scheduling, which admission would refuse pod by pod.
 
-use super::Invalid;
 use crate::api::{Scheduling, TenantTierSpec};
+use crate::capability::Invalid;
 use crate::names;
 
 pub fn check(tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> Scheduling {

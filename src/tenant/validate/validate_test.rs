@@ -1,9 +1,15 @@
 //! Every refusal with its field and words, and what merging comes to.
 
 use super::*;
-use crate::tenant::fixtures::{ID, acme, tenant, tier, valid, world};
+use crate::api::{OwnerRole, PodSecurity, ResourceList, Workload};
+use crate::database::ValidDatabase;
+use crate::gateway::ReportedKeys;
+use crate::namespaces::ValidNamespaces;
+use crate::tenant::fixtures::{ID, acme, part, tenant, tier, valid, validate, world};
 use crate::testing::lay_over;
-use serde_json::json;
+use crate::workloads::ValidWorkloads;
+use ipnet::IpNet;
+use serde_json::{Value, json};
 
 fn refusals(tenant: &Tenant, tier: &TenantTier, world: &World) -> Vec<Invalid> {
     match validate(tenant, tier, world) {
@@ -38,9 +44,9 @@ fn the_least_tenant_is_valid() {
         }
     );
     assert_eq!(valid.core.isolation, IsolationModel::DedicatedApplication);
-    assert_eq!(valid.pod_security, PodSecurity::Restricted);
+    assert_eq!(part::<ValidNamespaces>(&valid).pod_security, PodSecurity::Restricted);
     assert_eq!(valid.core.namespaces.len(), 1);
-    assert_eq!(valid.configuration, None);
+    assert_eq!(part::<ValidWorkloads>(&valid).configuration, None);
     assert!(!valid.core.suspend);
 }
 
@@ -107,7 +113,7 @@ fn names_that_hosts_end_in() {
     }
     for name in ["acme", "app", "com-acme", "rt"] {
         assert_eq!(
-            judged(name, none(), &world).expect(name).captures,
+            captures(&judged(name, none(), &world).expect(name)),
             Vec::<String>::new(),
             "{name}"
         );
@@ -125,15 +131,19 @@ fn names_that_hosts_end_in() {
 
     // A tenant that is there already keeps what it has, is told, and gets no more such namespaces.
     world.capturing_namespaces = ["com".into()].into();
-    let kept = judged("com", none(), &world).expect("it is there");
-    assert_eq!(kept.captures.len(), 1);
+    let kept = captures(&judged("com", none(), &world).expect("it is there"));
+    assert_eq!(kept.len(), 1);
     assert!(
-        kept.captures[0].starts_with("namespace com ") && kept.captures[0].contains("is there already"),
+        kept[0].starts_with("namespace com ") && kept[0].contains("is there already"),
         "{:?}",
-        kept.captures
+        kept
     );
     let reasons = judged("x", further("y"), &world).expect_err("a new one");
     refused_as(&reasons, "x-y", "spec.namespaces[1].name", &["x-y"]);
+}
+
+fn captures(tenant: &ValidTenant) -> Vec<String> {
+    part::<ValidNamespaces>(tenant).captures.clone()
 }
 
 #[test]
@@ -164,11 +174,11 @@ fn an_id_is_named_else_recorded_else_drawn() {
         id: Some(recorded.into()),
         ..Default::default()
     });
-    assert_eq!(crate::tenant::id(&tenant), Some(named));
+    assert_eq!(id(&tenant), Some(named));
     tenant.spec.id = None;
-    assert_eq!(crate::tenant::id(&tenant), Some(recorded));
+    assert_eq!(id(&tenant), Some(recorded));
     tenant.status = None;
-    assert_eq!(crate::tenant::id(&tenant), Some(drawn));
+    assert_eq!(id(&tenant), Some(drawn));
 }
 
 #[test]
@@ -214,7 +224,7 @@ fn isolation_within_the_tier() {
         json!({"workloads": [{"name": "web", "image": "web"}]}),
     );
     assert_eq!(
-        tier_only.workloads,
+        tier_only.core.workloads,
         [],
         "a tier's workloads are for those that have any"
     );
@@ -364,13 +374,20 @@ fn a_quota_is_shared_out() {
         ["0", "0", "0"],
         "bounded where nobody says anything"
     );
-    assert_eq!(valid.quota["requests.cpu"].0, "5", "the tenant's own below the tier's");
-    assert_eq!(valid.quota["pods"].0, "20", "the tier's by default");
+    assert_eq!(
+        valid.core.quota["requests.cpu"].0, "5",
+        "the tenant's own below the tier's"
+    );
+    assert_eq!(valid.core.quota["pods"].0, "20", "the tier's by default");
 }
 
 #[test]
 fn container_defaults() {
-    let defaults = |own: Value| acme(json!({}), json!({"containerDefaults": own})).container_defaults;
+    let defaults = |own: Value| {
+        acme(json!({}), json!({"containerDefaults": own}))
+            .core
+            .container_defaults
+    };
     let figures = |own: Value, key: &str| {
         let defaults = defaults(own);
         let figure = |list: &ResourceList| list.get(key).map_or("none".to_string(), |quantity| quantity.0.clone());
@@ -743,13 +760,14 @@ fn an_owner_counts_once_however_it_is_written() {
         {"kind": "ServiceAccount", "name": "bob", "namespace": "ci", "role": "Admin"},
     ]});
     let valid = acme(owners, json!({}));
-    let names: Vec<(&str, &str)> = valid.owners[&OwnerRole::Admin]
+    let owners = &part::<ValidNamespaces>(&valid).owners;
+    let names: Vec<(&str, &str)> = owners[&OwnerRole::Admin]
         .iter()
         .map(|subject| (subject.kind.as_str(), subject.name.as_str()))
         .collect();
     assert_eq!(names, [("User", "alice"), ("User", "bob"), ("ServiceAccount", "bob")]);
-    assert_eq!(valid.owners[&OwnerRole::Viewer].len(), 1);
-    assert!(!valid.owners.contains_key(&OwnerRole::Editor));
+    assert_eq!(owners[&OwnerRole::Viewer].len(), 1);
+    assert!(!owners.contains_key(&OwnerRole::Editor));
 }
 
 #[test]
@@ -868,7 +886,7 @@ fn a_tenant_overrides_fields_of_a_tiers_workload() {
         {"name": "web", "image": "web:1", "replicas": 2, "args": ["a"], "env": [{"name": "A", "value": "tier"}]},
         {"name": "agent", "image": "agent:1", "autoscaling": {"maxReplicas": 3}},
     ]});
-    let merged = |workloads: Value| acme(json!({"workloads": workloads}), plan.clone()).workloads;
+    let merged = |workloads: Value| acme(json!({"workloads": workloads}), plan.clone()).core.workloads;
     let names = |workloads: &[Workload]| {
         workloads
             .iter()
@@ -956,7 +974,10 @@ fn configuration() {
 
 #[test]
 fn configuration_has_one_form() {
-    let text = |configuration: Value| acme(json!({"configuration": configuration}), json!({})).configuration;
+    let text = |configuration: Value| {
+        let valid = acme(json!({"configuration": configuration}), json!({}));
+        part::<ValidWorkloads>(&valid).configuration.clone()
+    };
     let parse = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     let one = text(parse(r#"{"b": [1, {"y": null, "x": "\"ä\n"}], "a": 1.50}"#));
     assert_eq!(one, text(parse(r#"{"a":1.5,"b":[1,{"x":"\"ä\n","y":null}]}"#)));
@@ -965,7 +986,7 @@ fn configuration_has_one_form() {
 }
 
 /// The longest a reason may be: its field, its message and what stands between.
-const LONGEST: usize = 2 * MAX_REASON + 2;
+const LONGEST: usize = 2 * crate::capability::MAX_REASON + 2;
 
 #[test]
 fn long_values_do_not_blow_up_what_is_said_of_them() {
@@ -1022,8 +1043,8 @@ fn every_reason_is_given_at_once() {
             "spec.id",
             "spec.quota.pods",
             "spec.network.egress.to[0].cidr",
-            "spec.owners[0].name",
-            "spec.workloads[0].image"
+            "spec.workloads[0].image",
+            "spec.owners[0].name"
         ]
     );
 }
@@ -1041,7 +1062,7 @@ fn what_a_former_process_saw_is_known_by_the_status() {
         .expect("a status");
         valid(&told, &tier(json!({})))
     };
-    let opened_by = |valid: ValidTenant| valid.database.expect("a database").opened_by;
+    let opened_by = |valid: ValidTenant| part::<ValidDatabase>(&valid).opened_by.clone();
     assert_eq!(opened_by(told("True")).as_deref(), Some("2026-01-01T00:00:00Z"));
     assert_eq!(opened_by(told("False")), None);
     let mut changed = tenant(json!({"database": {}}));
@@ -1056,9 +1077,9 @@ fn what_a_former_process_saw_is_known_by_the_status() {
         let opened_by = opened_by(valid(&changed, &tier(json!({}))));
         assert_eq!(opened_by.is_some(), told, "generation {generation}");
     }
-    assert!(told("True").had_keys);
+    assert!(part::<ReportedKeys>(&told("True")).0);
     let new = valid(&tenant(json!({"database": {}})), &tier(json!({})));
-    assert!(!new.had_keys && opened_by(new).is_none());
+    assert!(!part::<ReportedKeys>(&new).0 && opened_by(new).is_none());
 }
 
 #[test]

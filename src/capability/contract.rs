@@ -1,0 +1,177 @@
+//! The contract between the driver of a Tenant and one capability.
+
+use super::{
+    Contributions, Description, Invalid, Pass, Planned, Platform, Quarantine, Report, State, TenantCore, ValidTenant,
+    World, jwks::KeySets,
+};
+use crate::api::{DeletionPolicy, Tenant, TenantStatus, TenantTier};
+use crate::cluster::{Error, Identity, Key, Live};
+use crate::conditions::ConditionUpdate;
+use crate::proof::Outcome;
+use async_trait::async_trait;
+
+/// The input of validation.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    pub tenant: &'a Tenant,
+    pub tier: &'a TenantTier,
+    pub world: &'a World,
+}
+
+/// A Tenant whose rights are compared with its spec before that is known to be valid.
+#[derive(Clone, Copy)]
+pub struct Revocation<'a> {
+    pub tenant: &'a Tenant,
+    pub owner: &'a Identity,
+    /// None where it does not exist or cannot be read.
+    pub tier: Option<&'a TenantTier>,
+    pub world: &'a World,
+    pub quarantine: Option<&'a Quarantine>,
+}
+
+/// A Tenant that is being deleted.
+#[derive(Clone, Copy)]
+pub struct Deletion<'a> {
+    pub owner: &'a Identity,
+    pub policy: DeletionPolicy,
+    /// Its namespaces, by name.
+    pub namespaces: &'a [Live],
+}
+
+/// The state of a deleted tenant once no capability waits any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// True where its first namespace is retained.
+    pub has_namespace: bool,
+    /// True where some capability keeps data of it.
+    pub has_data: bool,
+}
+
+/// One part of a tenant's environment: its validity, its objects, its state. The driver calls the methods in this order.
+#[async_trait]
+pub trait Capability: Send + Sync {
+    /// The words for it in conditions and messages.
+    fn description(&self) -> &'static Description;
+
+    /// Takes back rights that the spec no longer gives, even of an invalid Tenant. Returns what it waits for.
+    ///
+    /// # Errors
+    /// The first write that was refused; all others are tried.
+    async fn revoke(&self, _pass: &Pass<'_>, _of: &Revocation<'_>) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    /// Lets expire what time ends, of a Tenant whose spec cannot be acted on.
+    ///
+    /// # Errors
+    /// The API server's.
+    async fn lapse(&self, _pass: &Pass<'_>, _of: &Revocation<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Adds its part to the tenant, or the reasons why the Tenant is invalid.
+    fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>);
+
+    /// Takes what its objects depend on. Returns a claim that another tenant holds: all else goes on without it.
+    ///
+    /// # Errors
+    /// The API server's.
+    async fn prepare(&self, _pass: &Pass<'_>, _tenant: &mut ValidTenant) -> Result<Option<Error>, Error> {
+        Ok(None)
+    }
+
+    /// Adds what others need of its part. Pure.
+    fn contribute(&self, _tenant: &ValidTenant, _to: &mut Contributions) {}
+
+    /// Returns all objects that the tenant should have of it, each with its stage. Pure.
+    fn plan(&self, _tenant: &mut ValidTenant, _platform: &Platform) -> Vec<Planned> {
+        Vec::new()
+    }
+
+    /// Closes what leads in by objects that are no longer planned and go only when others took their place.
+    ///
+    /// # Errors
+    /// The first write that was refused.
+    async fn close(&self, _pass: &Pass<'_>, _owner: &Identity, _stale: &[Live]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Brings its objects nearer to the plan, and observes how they stand. The driver has applied the namespaces' stages.
+    /// None: the tenant has nothing of it.
+    ///
+    /// # Errors
+    /// The first read or write that was refused.
+    async fn apply(
+        &self,
+        pass: &Pass<'_>,
+        tenant: &mut ValidTenant,
+        planned: Vec<Planned>,
+    ) -> Result<Option<Report>, Error>;
+
+    /// Adds to a report that is about to be published what costs further requests.
+    async fn diagnose(&self, _pass: &Pass<'_>, _tenant: &ValidTenant, report: Report) -> Report {
+        report
+    }
+
+    /// Returns true where the tenant has something of it: its condition is shown then. `is_over`: the pass has planned.
+    fn concerns(&self, tenant: Option<&ValidTenant>, status: &TenantStatus, is_over: bool) -> bool;
+
+    /// Removes from a status what only tenants have that it concerns.
+    fn clear(&self, _status: &mut TenantStatus) {}
+
+    /// Its condition where things stand so.
+    fn condition(&self, state: &State, tenant: Option<&TenantCore>) -> ConditionUpdate {
+        self.description().condition(state, tenant)
+    }
+
+    /// The outcome of its own check of isolation; None where it has none for this tenant.
+    fn check(&self, _tenant: Option<&ValidTenant>, _report: Option<&Report>) -> Option<Outcome> {
+        None
+    }
+
+    /// Removes what a deleted tenant has of it, or closes and keeps it. Returns what it waits for.
+    ///
+    /// # Errors
+    /// The API server's.
+    async fn delete(&self, _pass: &Pass<'_>, _of: &Deletion<'_>) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    /// Returns true where it keeps data of a deleted tenant.
+    fn keeps_data(&self, _owner: &Identity) -> bool {
+        false
+    }
+
+    /// Gives up what only a living tenant has, once no capability waits any more.
+    ///
+    /// # Errors
+    /// The API server's.
+    async fn release(&self, _pass: &Pass<'_>, _of: &Deletion<'_>, _as_is: Released) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Returns true where somebody has a right or a way in by this object: it goes first when it is not planned any more.
+    fn lets_in(&self, _live: &Live) -> bool {
+        false
+    }
+
+    /// Returns true where an object that was not planned turned out to be needed.
+    fn still_needs(&self, _tenant: &ValidTenant, _live: &Live) -> bool {
+        false
+    }
+
+    /// Returns true where an object records something that must outlive its plan.
+    fn is_kept(&self, _live: &Live) -> bool {
+        false
+    }
+
+    /// Whether the operator writes such an object there; None: that follows from the plan.
+    fn writes_at(&self, _key: &Key) -> Option<bool> {
+        None
+    }
+
+    /// The gateway's use of public keys, where this is the gateway.
+    fn key_sets(&self) -> Option<&dyn KeySets> {
+        None
+    }
+}

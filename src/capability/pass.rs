@@ -1,0 +1,85 @@
+//! One pass over a tenant: the tools of all capabilities.
+
+use super::{Capability, Platform, jwks::KeySets};
+use crate::api::DeletionPolicy;
+use crate::cluster::{Desired, Error, Identity, Store, Writer, write::Outcome};
+use futures::{FutureExt, StreamExt, stream};
+use std::sync::Arc;
+
+/// Objects of one tenant that are written at once.
+const WRITES_AT_ONCE: usize = 6;
+
+/// The order of application: no object of a stage is written before the stage above holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Names that must be the tenant's alone.
+    Claims,
+    Namespaces,
+    /// The operator's own right to go on.
+    Bindings,
+    /// Quotas, limits, network policies, the default ServiceAccount: they hold before anyone or anything comes in.
+    Bounds,
+    /// The owners' rights.
+    Access,
+    /// Files, Secrets and databases that workloads need.
+    Configuration,
+    Workloads,
+    /// Policies of the gateway, and grants for the backends of routes.
+    Admission,
+    /// Routes to the workloads.
+    Routes,
+}
+
+/// An object that should exist.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub stage: Stage,
+    pub object: Desired,
+}
+
+impl Planned {
+    pub fn new(stage: Stage, object: Desired) -> Self {
+        Self { stage, object }
+    }
+}
+
+/// One pass over a tenant.
+#[derive(Clone, Copy)]
+pub struct Pass<'a> {
+    pub writer: &'a Writer,
+    pub store: &'a Store,
+    pub platform: &'a Platform,
+    pub capabilities: &'a [Arc<dyn Capability>],
+    pub policy: DeletionPolicy,
+}
+
+impl Pass<'_> {
+    /// Writes what differs, several objects at once. An object that is refused keeps none of the others back.
+    ///
+    /// # Errors
+    /// The first write that was refused.
+    pub async fn apply(&self, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
+        apply(self.writer, owner, objects).await
+    }
+
+    /// The gateway's use of public keys, where there is a gateway.
+    pub fn key_sets(&self) -> Option<&dyn KeySets> {
+        self.capabilities.iter().find_map(|capability| capability.key_sets())
+    }
+}
+
+async fn apply(writer: &Writer, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
+    let writes: Vec<_> = objects
+        .iter()
+        .map(|desired| ensure(writer, owner, desired).boxed())
+        .collect();
+    let results: Vec<Result<(), Error>> = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
+    results.into_iter().collect()
+}
+
+async fn ensure(writer: &Writer, owner: &Identity, desired: &Desired) -> Result<(), Error> {
+    if let Outcome::Updated(path) = writer.ensure(owner, desired).await? {
+        tracing::info!(object = %desired.key, path, "mended");
+    }
+    Ok(())
+}

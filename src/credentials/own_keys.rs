@@ -1,0 +1,391 @@
+//! Sees to the keys that a tenant's workloads use themselves: the one that tokens are signed with, those that data is encrypted with.
+
+use super::encryption::{self, MOST};
+use super::key_pair::KeyPair;
+use super::trust::KeyVerifier;
+use super::{ValidCredentials, signing, validate};
+use crate::api::{CredentialsStatus, EncryptionKeyStatus, SigningKeyStatus, unread_in};
+use crate::capability::jwks::{Jwk, JwkSet, KeySets, PublicKeys};
+use crate::capability::{Note, Pass, Revocation, State, ValidTenant};
+use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, metadata, secret};
+use crate::conditions::reason;
+use crate::names;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A tenant's own keys, as they were found.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub status: CredentialsStatus,
+    pub state: State,
+    /// None where the tenant signs nothing.
+    pub keys: Option<PublicKeys>,
+    /// When time changes something.
+    pub again: Option<Duration>,
+}
+
+/// Brings a tenant's own keys to what they should be now.
+///
+/// # Errors
+/// The first read or write that was refused.
+pub async fn reconcile(pass: &Pass<'_>, tenant: &ValidTenant, asked: &ValidCredentials) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    let now = Timestamp::now();
+    let mut due = Vec::new();
+    if asked.signing_key {
+        let (status, keys, next) = sign(pass, tenant, now).await?;
+        outcome.status.signing_key = Some(status);
+        outcome.keys = Some(keys);
+        due.push(next);
+    }
+    // Those that are not asked for any more are still there.
+    outcome.status.encryption_key.clone_from(&asked.reported.encryption_key);
+    if asked.encryption_key {
+        match encrypt(pass.writer, tenant, asked, now).await? {
+            Ok((status, next)) => {
+                if next.is_none() {
+                    let message = format!(
+                        "there are {MOST} encryption keys, and no more are made: the key {} goes on being the one to encrypt with",
+                        status.key_id
+                    );
+                    outcome.state.remark(Note::new(reason::ROTATION_STOPPED, message));
+                }
+                outcome.status.encryption_key = Some(status);
+                due.extend(next);
+            }
+            Err(lost) => outcome.state = State::Stalled(Note::new(reason::ENCRYPTION_KEY_LOST, lost)),
+        }
+    }
+    let left = due.into_iter().min().map(|next| next.duration_since(now));
+    outcome.again = left.map(|left| Duration::try_from(left).unwrap_or_default());
+    Ok(outcome)
+}
+
+/// The key that the ConfigMap with public keys has in the cluster.
+pub fn published(owner: &Identity) -> Key {
+    Key {
+        kind: Kind::ConfigMap,
+        namespace: owner.tenant.clone(),
+        name: names::JWKS.into(),
+    }
+}
+
+fn config_map(owner: &Identity, set: &JwkSet) -> Desired {
+    let meta = metadata::meta(owner, &owner.tenant, names::JWKS);
+    let object = ConfigMap {
+        metadata: meta.clone(),
+        data: Some(BTreeMap::from([(names::JWKS_FILE.to_string(), set.text())])),
+        ..ConfigMap::default()
+    };
+    metadata::desired(Kind::ConfigMap, &meta, &object)
+}
+
+async fn sign(
+    pass: &Pass<'_>,
+    tenant: &ValidTenant,
+    now: Timestamp,
+) -> Result<(SigningKeyStatus, PublicKeys, Timestamp), Error> {
+    let (writer, store, owner) = (pass.writer, pass.store, &tenant.core.owner);
+    let found = secret::read(writer, owner, names::SIGNING_KEY_SECRET).await?;
+    if found.is_none() && store.get(&owner.tenant, &published(owner)).is_none() {
+        // First what is seen without reading Secrets, so that nobody who is interrupted here leaves a key behind unseen.
+        pass.apply(owner, &[config_map(owner, &JwkSet::default())]).await?;
+    }
+    let seen = Seen {
+        store,
+        tenant,
+        key_sets: pass.key_sets(),
+    };
+    let turn = signing::turn(
+        owner,
+        found.as_ref(),
+        &tenant.core.rotation,
+        now,
+        |current, next| seen.is_known(current, next),
+        &seen,
+        KeyPair::random,
+    );
+    // Remembered before it is told of.
+    secret::put(writer, owner, found.as_ref(), turn.secret).await?;
+    pass.apply(owner, &[config_map(owner, &turn.keys.published)]).await?;
+    Ok((turn.status, turn.keys, turn.next))
+}
+
+/// What is seen of those who are told of a tenant's public keys.
+struct Seen<'a> {
+    store: &'a Store,
+    tenant: &'a ValidTenant,
+    /// None where there is no gateway.
+    key_sets: Option<&'a dyn KeySets>,
+}
+
+impl Seen<'_> {
+    /// Whether all who tell of one key tell of another too. What is carried beside lets nobody in.
+    fn is_known(&self, current: &Jwk, next: &Jwk) -> bool {
+        let mut tellers = tellers(self.store, &self.tenant.core.owner, self.key_sets);
+        tellers.all(|live| {
+            let told = live.value.to_string();
+            self.is_carrier(&live) || !told.contains(&current.kid) || told.contains(&next.kid)
+        })
+    }
+
+    fn is_carrier(&self, live: &Live) -> bool {
+        self.key_sets.is_some_and(|key_sets| key_sets.is_carrier(live))
+    }
+
+    /// Each key set by which a gateway knows tokens, where one of these keys is in it.
+    fn asked(&self, set: &JwkSet) -> Vec<String> {
+        tellers(self.store, &self.tenant.core.owner, self.key_sets)
+            .filter(|live| !self.is_carrier(live))
+            .filter_map(|live| self.key_sets?.asked(&live))
+            .filter(|asked| set.ids().any(|kid| asked.contains(kid)))
+            .collect()
+    }
+}
+
+impl KeyVerifier for Seen<'_> {
+    fn asks_for_any_of(&self, set: &JwkSet) -> bool {
+        !self.asked(set).is_empty()
+    }
+
+    fn asks_for(&self, set: &JwkSet) -> bool {
+        self.asked(set).iter().all(|asked| *asked == set.text())
+    }
+
+    fn carries(&self, sets: &[JwkSet]) -> bool {
+        let owner = &self.tenant.core.owner;
+        let keys = PublicKeys {
+            carried: sets.to_vec(),
+            ..PublicKeys::default()
+        };
+        let mut tenant = self.tenant.clone();
+        tenant.set(keys);
+        let carriers = self.key_sets.map(|key_sets| key_sets.carriers(&tenant));
+        carriers.unwrap_or_default().iter().all(|carrier| {
+            let live = self.store.get(&owner.tenant, &carrier.key);
+            live.is_some_and(|live| live.belongs_to(owner) && !live.is_terminating())
+        })
+    }
+}
+
+/// What tells others of a tenant's public keys: the ConfigMap, and what its gateway is told by.
+fn tellers<'a>(
+    store: &Store,
+    owner: &Identity,
+    key_sets: Option<&'a dyn KeySets>,
+) -> impl Iterator<Item = Live> + use<'a> {
+    let kinds = key_sets.map_or(&[][..], |key_sets| key_sets.kinds());
+    let at = published(owner);
+    let tells = move |live: &Live| live.key == at || kinds.contains(&live.key.kind);
+    let objects = store.of(&owner.tenant).into_values();
+    let owner = owner.clone();
+    objects.filter(move |live| tells(live) && live.belongs_to(&owner) && !live.is_terminating())
+}
+
+type Encrypted = Result<(EncryptionKeyStatus, Option<Timestamp>), String>;
+
+async fn encrypt(
+    writer: &Writer,
+    tenant: &ValidTenant,
+    asked: &ValidCredentials,
+    now: Timestamp,
+) -> Result<Encrypted, Error> {
+    let owner = &tenant.core.owner;
+    let found = secret::read(writer, owner, names::ENCRYPTION_KEY_SECRET).await?;
+    let told = asked.reported.encryption_key.clone().unwrap_or_default().key_ids;
+    let turn = encryption::turn(
+        owner,
+        found.as_ref(),
+        &told,
+        &asked.abandoned_keys,
+        &tenant.core.rotation,
+        now,
+        encryption::Key::random,
+    );
+    match turn {
+        Ok(turn) => {
+            secret::put(writer, owner, found.as_ref(), turn.secret).await?;
+            Ok(Ok((turn.status, turn.next)))
+        }
+        Err(lost) => Ok(Err(lost)),
+    }
+}
+
+/// Takes a signing key that is asked for no more out of everything that trusts it, whatever else the spec says; nobody's key takes its place, since a gateway that
+/// is told of none may ask for none.
+///
+/// # Errors
+/// The first write that was refused.
+pub async fn revoke(pass: &Pass<'_>, of: &Revocation<'_>) -> Result<(), Error> {
+    let Revocation {
+        tenant, owner, tier, ..
+    } = *of;
+    // Where that part of the spec cannot be read, it is not known whether it asks for a key.
+    if unread_in(&tenant.spec.unread, "spec.credentials").is_some() {
+        return Ok(());
+    }
+    let (writer, store) = (pass.writer, pass.store);
+    let told = tenant.status.as_ref().and_then(|status| status.credentials.as_ref());
+    let was_told = told.is_some_and(|told| told.signing_key.is_some());
+    let at = published(owner);
+    let is_published = store.get(&owner.tenant, &at).is_some_and(|live| live.belongs_to(owner));
+    // What a tier that is gone would say is not known.
+    let is_asked = tier.is_none_or(|tier| validate::has_signing_key(&tenant.spec, &tier.spec));
+    if is_asked || !(was_told || is_published) {
+        return Ok(());
+    }
+    let found = secret::read(writer, owner, names::SIGNING_KEY_SECRET).await?;
+    let set = found.as_ref().map(signing::published).unwrap_or_default();
+    let live = store.get(&owner.tenant, &at);
+    let shown = live
+        .as_ref()
+        .and_then(|live| JwkSet::parse(live.value.pointer("/data")?.get(names::JWKS_FILE)?.as_str()?))
+        .unwrap_or_default();
+    let kids: BTreeSet<&str> = set.ids().chain(shown.ids()).collect();
+    let nobodys = JwkSet {
+        keys: vec![KeyPair::random().public],
+    };
+    for live in tellers(store, owner, pass.key_sets()).filter(|live| live.key != at) {
+        let mut value = live.value.clone();
+        if replace(&mut value, &kids, &nobodys.text()) {
+            tracing::info!(object = %live.key, "no longer trusts a signing key");
+            writer.ensure(owner, &live.with(value)).await?;
+        }
+    }
+    if let Some(live) = live.filter(|live| live.belongs_to(owner) && !live.is_terminating()) {
+        writer.delete(&live).await?;
+    }
+    // Last, so that whoever is interrupted still knows what is to be taken out.
+    secret::withdraw(writer, owner, names::SIGNING_KEY_SECRET).await
+}
+
+/// Puts another text in the place of each that names one of these keys. Returns whether there was any.
+fn replace(value: &mut Value, kids: &BTreeSet<&str>, with: &str) -> bool {
+    match value {
+        Value::String(text) if kids.iter().any(|kid| text.contains(kid)) => {
+            *text = with.into();
+            true
+        }
+        // Each of them, not only the first.
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |any, item| any | replace(item, kids, with)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .fold(false, |any, field| any | replace(field, kids, with)),
+        _ => false,
+    }
+}
+
+/// Removes the key of a tenant that is retained: whoever comes back gets another. What its data is encrypted with stays with the data.
+///
+/// # Errors
+/// The API server's.
+pub async fn withdraw(writer: &Writer, owner: &Identity) -> Result<(), Error> {
+    secret::withdraw(writer, owner, names::SIGNING_KEY_SECRET).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::Gateway;
+    use crate::tenant::fixtures::{acme, attachment, plan, platform, with};
+    use serde_json::json;
+
+    /// A tenant that knows tokens by its own keys, of which there are these.
+    fn renewing(trusted: &JwkSet, carried: &[JwkSet]) -> ValidTenant {
+        let spec = json!({
+            "network": {"ingress": {"gateway": "Allow"}},
+            "workloads": [{"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080}]}],
+            "credentials": {"signingKey": {}},
+            "gateway": {
+                "hosts": ["acme.example.com"],
+                "routes": [{"backend": {"workload": "web"}}],
+                "authentication": {"jwt": {"issuer": "itself", "jwks": {"signingKey": true}}},
+            },
+        });
+        let keys = PublicKeys {
+            published: trusted.clone(),
+            trusted: trusted.clone(),
+            carried: carried.to_vec(),
+        };
+        with(acme(spec, json!({})), keys)
+    }
+
+    /// A cluster in which this tenant's gateway was told of it.
+    fn told(tenant: &ValidTenant) -> Store {
+        let store = Store::default();
+        for Desired { key, mut value, .. } in plan(tenant, &platform()).objects().cloned() {
+            value["metadata"]["uid"] = json!(key.to_string());
+            value["metadata"]["resourceVersion"] = json!("1");
+            store.put(key.kind, serde_json::from_value(value).expect("an object"));
+        }
+        store
+    }
+
+    #[test]
+    fn what_is_carried_beside_is_seen_and_not_taken_for_what_is_asked_for() {
+        let [a, b] = [KeyPair::random().public, KeyPair::random().public];
+        let [one, both, other] =
+            [vec![a.clone()], vec![a.clone(), b.clone()], vec![b.clone()]].map(|keys| JwkSet { keys });
+        let gateway = Gateway::new(Some(attachment()));
+        let cases = [(&one, &both), (&both, &one)];
+        for (trusted, beside) in cases {
+            let tenant = renewing(trusted, &[trusted.clone(), beside.clone()]);
+            let store = told(&tenant);
+            let seen = Seen {
+                store: &store,
+                tenant: &tenant,
+                key_sets: Some(&gateway),
+            };
+            assert!(seen.asks_for_any_of(&one) && seen.asks_for(trusted));
+            assert!(!seen.asks_for(beside));
+            assert!(seen.carries(&[one.clone(), both.clone()]));
+            assert!(!seen.carries(&[one.clone(), other.clone()]));
+            assert_eq!(seen.is_known(&a, &b), *trusted == both);
+        }
+        let tenant = renewing(&one, &[]);
+        let store = told(&tenant);
+        let seen = Seen {
+            store: &store,
+            tenant: &tenant,
+            key_sets: Some(&gateway),
+        };
+        assert!(!seen.asks_for_any_of(&other) && !seen.carries(&[both]));
+    }
+
+    #[test]
+    fn a_key_that_is_revoked_is_taken_out_of_what_is_carried_beside_too() {
+        let [a, b] = [KeyPair::random().public, KeyPair::random().public];
+        let [one, both] = [vec![a.clone()], vec![a.clone(), b]].map(|keys| JwkSet { keys });
+        let tenant = renewing(&one, &[one.clone(), both]);
+        let kids = BTreeSet::from([a.kid.as_str()]);
+        let store = told(&tenant);
+        let mut replaced = 0;
+        for live in tellers(&store, &tenant.core.owner, Some(&Gateway::new(Some(attachment())))) {
+            let mut value = live.value.clone();
+            if replace(&mut value, &kids, "nobody") {
+                replaced += 1;
+                assert!(!value.to_string().contains(&a.kid), "{value}");
+            }
+        }
+        // The policy, what is carried beside, and what is published.
+        assert_eq!(replaced, 4);
+    }
+
+    #[test]
+    fn whatever_names_a_key_is_replaced_and_nothing_else() {
+        let mut value = json!({"spec": {"a": ["x kid-1 y", "other", "kid-1"], "b": {"inline": "kid-2"}}, "c": 1});
+        let kids = BTreeSet::from(["kid-1", "kid-2"]);
+        assert!(replace(&mut value, &kids, "nobody"));
+        assert_eq!(
+            value,
+            json!({"spec": {"a": ["nobody", "other", "nobody"], "b": {"inline": "nobody"}}, "c": 1})
+        );
+        assert!(!replace(&mut value, &kids, "nobody"));
+        assert!(!replace(&mut value, &BTreeSet::new(), "nobody"));
+    }
+}

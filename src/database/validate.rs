@@ -1,0 +1,168 @@
+//! Which database a tenant gets, and how long its credentials live.
+
+use super::ValidDatabase;
+use crate::api::{DatabaseModel, IsolationModel, Tenant, TierDatabase};
+use crate::capability::{Asked, Invalid, duration};
+use crate::conditions::{condition, kind};
+use crate::postgres::Identifier;
+use crate::quantity::Amount;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::core::Selector;
+
+/// The connections of each login where neither tenant nor tier says anything.
+const CONNECTION_LIMIT: i32 = 20;
+
+/// The tenant's database, if it has one.
+pub fn resolve(asked: &Asked<'_>, isolation: IsolationModel, errors: &mut Vec<Invalid>) -> Option<ValidDatabase> {
+    let (tenant, placed) = (asked.tenant, asked.world.placed);
+    let (spec, plan) = (&tenant.spec, &asked.tier.spec);
+    let bounds = plan.database.clone().unwrap_or_default();
+    if spec.database.is_none() && bounds.model.is_none() {
+        return None;
+    }
+    let own = spec.database.clone().unwrap_or_default();
+    let model = model(tenant, &bounds, isolation, errors);
+    if let Some(placed) = placed.filter(|placed| *placed != model) {
+        let message = format!("cannot change from {placed} to {model}: the data is there already");
+        errors.push(Invalid::new("spec.database.model", message));
+    }
+    let most = bounds.connection_limit.unwrap_or(CONNECTION_LIMIT);
+    let connection_limit = own.connection_limit.unwrap_or(most);
+    if bounds.connection_limit.is_some() && connection_limit > most {
+        let message = format!("{connection_limit} is more than the {most} of tier {}", spec.tier);
+        errors.push(Invalid::new("spec.database.connectionLimit", message));
+    }
+    let extensions = extensions(&own.extensions, model, errors);
+    let selector = bounds.server_selector.clone().unwrap_or_default();
+    let selector = Selector::try_from(selector).unwrap_or_else(|error| {
+        errors.push(Invalid::new(
+            "spec.tier: the tier's database.serverSelector",
+            error.to_string(),
+        ));
+        Selector::default()
+    });
+    Some(ValidDatabase {
+        model,
+        connection_limit,
+        extensions,
+        settings: settings(&bounds, errors),
+        selector,
+        max_storage: bounds
+            .max_storage
+            .as_ref()
+            .and_then(|quantity| bytes("maxStorage", &quantity.0, errors)),
+        on_storage_limit: bounds.on_storage_limit.unwrap_or_default(),
+        opened_by: opened_by(tenant),
+    })
+}
+
+/// Which credentials the status tells of as seen to open the database that the spec asks for now.
+fn opened_by(tenant: &Tenant) -> Option<String> {
+    let is_current = |ready: &&Condition| ready.observed_generation == tenant.metadata.generation;
+    let ready = condition(tenant, kind::DATABASE_READY).filter(|ready| ready.status == "True");
+    let ready = ready.filter(is_current);
+    let database = ready.and(tenant.status.as_ref())?.database.as_ref()?;
+    database.credentials_issued_at.clone()
+}
+
+fn model(
+    tenant: &Tenant,
+    bounds: &TierDatabase,
+    isolation: IsolationModel,
+    errors: &mut Vec<Invalid>,
+) -> DatabaseModel {
+    use DatabaseModel::{Database, Schema, Server, SharedTable};
+    let fitting: &[DatabaseModel] = match isolation {
+        IsolationModel::SharedData => &[SharedTable],
+        IsolationModel::SharedApplication => &[Schema, Database],
+        IsolationModel::DedicatedApplication => &[Schema, Database, Server],
+        // The shared database of a schema only where the plan itself says so.
+        IsolationModel::DedicatedNodes if bounds.model == Some(Schema) || bounds.allowed.contains(&Schema) => {
+            &[Database, Server, Schema]
+        }
+        IsolationModel::DedicatedNodes => &[Database, Server],
+    };
+    let asked = tenant.spec.database.as_ref().and_then(|database| database.model);
+    let model = asked.or(bounds.model).unwrap_or(fitting[0]);
+    let field = match asked {
+        Some(_) => "spec.database.model",
+        None => "spec.tier: the tier's database.model",
+    };
+    let names = |models: &[DatabaseModel]| models.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", ");
+    if !fitting.contains(&model) {
+        let message = format!(
+            "{model} does not go with isolation {isolation}, which goes with {}",
+            names(fitting)
+        );
+        errors.push(Invalid::new(field, message));
+    }
+    if !bounds.allowed.is_empty() && !bounds.allowed.contains(&model) {
+        let allowed = names(&bounds.allowed);
+        let message = format!(
+            "{model} is not allowed by tier {}, which allows {allowed}",
+            tenant.spec.tier
+        );
+        errors.push(Invalid::new(field, message));
+    }
+    model
+}
+
+fn extensions(asked: &[String], model: DatabaseModel, errors: &mut Vec<Invalid>) -> Vec<Identifier> {
+    if model == DatabaseModel::SharedTable && !asked.is_empty() {
+        let message = "tables that are shared get their extensions from the platform";
+        errors.push(Invalid::new("spec.database.extensions", message));
+    }
+    let mut valid = Vec::new();
+    for (i, name) in asked.iter().enumerate() {
+        match Identifier::new(name.as_str()) {
+            Ok(name) => valid.push(name),
+            Err(error) => errors.push(Invalid::new(
+                format!("spec.database.extensions[{i}]"),
+                error.to_string(),
+            )),
+        }
+    }
+    valid.sort();
+    valid.dedup();
+    valid
+}
+
+fn settings(bounds: &TierDatabase, errors: &mut Vec<Invalid>) -> Vec<(&'static str, String)> {
+    let timeouts = [
+        ("statement_timeout", "statementTimeout", &bounds.statement_timeout),
+        ("lock_timeout", "lockTimeout", &bounds.lock_timeout),
+        (
+            "idle_in_transaction_session_timeout",
+            "idleInTransactionSessionTimeout",
+            &bounds.idle_in_transaction_session_timeout,
+        ),
+    ];
+    let mut settings = Vec::new();
+    for (setting, field, value) in timeouts {
+        let field = format!("spec.tier: the tier's database.{field}");
+        if let Some(time) = value.as_deref().and_then(|text| duration(&field, text, errors)) {
+            settings.push((setting, format!("{}ms", time.as_millis())));
+        }
+    }
+    let memory = bounds.work_mem.as_ref();
+    if let Some(memory) = memory.and_then(|quantity| bytes("workMem", &quantity.0, errors)) {
+        settings.push(("work_mem", format!("{}kB", (memory / 1024).max(64))));
+    }
+    settings
+}
+
+fn bytes(field: &str, text: &str, errors: &mut Vec<Invalid>) -> Option<i64> {
+    let amount = Amount::parse(text).ok().filter(|amount| !amount.is_negative());
+    if amount.is_none() {
+        let field = format!("spec.tier: the tier's database.{field}");
+        errors.push(Invalid::new(
+            field,
+            format!("{text:.40} is not a quantity such as 10Gi"),
+        ));
+    }
+    amount.map(Amount::ceil)
+}
+
+#[cfg(test)]
+#[path = "validate_test.rs"]
+mod tests;

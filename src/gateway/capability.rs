@@ -1,0 +1,227 @@
+//! The way in as a capability of a tenant.
+
+use super::api_keys::{self, ReportedKeys};
+use super::config::{CUT_OFF, SUSPENDED};
+use super::routes::{self, Outcome};
+use super::{Attachment, ValidGateway, grants, hosts, validate};
+use crate::api::TenantStatus;
+use crate::capability::{
+    Asked, Capability, Contributions, Deletion, Description, Invalid, Pass, Planned, Platform, Released, Report,
+    Revocation, Stage, ValidTenant, WriteStatus, claim, jwks::KeySets,
+};
+use crate::cluster::{Desired, Error, Identity, Key, Kind, Live};
+use crate::conditions::{kind, reason};
+use async_trait::async_trait;
+use std::sync::{Arc, PoisonError, RwLock};
+
+const DESCRIPTION: Description = Description {
+    name: "gateway",
+    condition: kind::GATEWAY_READY,
+    stage: Stage::Admission,
+    rank: 4,
+    not_ready: reason::GATEWAY_NOT_READY,
+    ready: "the gateway has taken up every route and policy as it is now",
+    suspended: Some("every request is answered 503"),
+    quarantined: Some((
+        "False",
+        "every request is answered 503 while the tenant is in quarantine",
+    )),
+    awaits: "the workloads come first",
+};
+
+/// The problem of a Gateway that was not observed yet.
+pub const UNSEEN: &str = "the Gateway was not looked at yet";
+/// The file that names the tenant's roles to workloads.
+const ROLES: &str = "roles.json";
+
+/// The roles of the tenant's people, as JSON.
+#[derive(Clone, Debug)]
+struct Roles(String);
+
+/// Hosts, routes, their policies, and API keys.
+pub struct Gateway {
+    /// None where the platform has no gateway to write for.
+    to: Option<Attachment>,
+    /// The reason why the gateway serves nobody, if it does not.
+    problem: RwLock<Option<String>>,
+}
+
+impl Gateway {
+    pub fn new(to: Option<Attachment>) -> Self {
+        let has_parent = to.as_ref().is_some_and(|to| to.controller.has_parent());
+        Self {
+            to,
+            problem: RwLock::new(has_parent.then(|| UNSEEN.into())),
+        }
+    }
+
+    /// Notes why the gateway serves nobody. Returns true where that changed.
+    pub fn note_problem(&self, problem: Option<String>) -> bool {
+        let mut noted = self.problem.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *noted != problem;
+        *noted = problem;
+        is_new
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.problem.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Capability for Gateway {
+    fn description(&self) -> &'static Description {
+        &DESCRIPTION
+    }
+
+    async fn revoke(&self, pass: &Pass<'_>, of: &Revocation<'_>) -> Result<Option<String>, Error> {
+        let why = match of.tenant.spec.suspend == Some(true) {
+            true => Some(SUSPENDED),
+            false => of.quarantine.map(|_| CUT_OFF),
+        };
+        let closed = match (why, &self.to) {
+            (Some(why), Some(to)) => routes::shut(pass.writer, pass.store, of.owner, to, why).await,
+            _ => Ok(()),
+        };
+        let keys = api_keys::revoke_keys(pass.writer, of.tenant, of.owner).await;
+        closed.and(keys).map(|()| None)
+    }
+
+    async fn lapse(&self, pass: &Pass<'_>, of: &Revocation<'_>) -> Result<(), Error> {
+        api_keys::lapse_keys(pass.writer, of.tenant, of.owner).await
+    }
+
+    fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
+        if let Some(gateway) = validate::resolve(asked, tenant, reasons) {
+            tenant.set(gateway);
+        }
+        if let Some(roles) = validate::roles(&tenant.core.tier, &asked.tier.spec.roles) {
+            tenant.set(Roles(roles));
+        }
+        tenant.set(ReportedKeys::of(asked.tenant));
+    }
+
+    async fn prepare(&self, pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Option<Error>, Error> {
+        let (hosts, refusal) = hosts::take_hosts(pass, &tenant.core).await?;
+        tenant.core.hosts = hosts;
+        Ok(refusal)
+    }
+
+    fn contribute(&self, tenant: &ValidTenant, to: &mut Contributions) {
+        if let Some(Roles(roles)) = tenant.part() {
+            to.files.insert(ROLES, roles.clone());
+        }
+    }
+
+    fn plan(&self, tenant: &mut ValidTenant, platform: &Platform) -> Vec<Planned> {
+        let core = &tenant.core;
+        let claims = core
+            .hosts
+            .iter()
+            .map(|host| claim::host_claim(&core.owner, host, platform));
+        let mut planned: Vec<Planned> = claims.map(|claim| Planned::new(Stage::Claims, claim.object)).collect();
+        if let Some(routes) = self.to.as_ref().and_then(|to| routes::plan(tenant, to)) {
+            let stage = |object: &Desired| match object.key.kind.is_route() {
+                true => Stage::Routes,
+                false => Stage::Admission,
+            };
+            let objects = routes.objects().iter();
+            planned.extend(objects.map(|object| Planned::new(stage(object), object.clone())));
+            tenant.set(routes);
+        }
+        planned
+    }
+
+    async fn close(&self, pass: &Pass<'_>, owner: &Identity, stale: &[Live]) -> Result<(), Error> {
+        match &self.to {
+            Some(to) => routes::close(pass.writer, owner, to, stale).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn apply(&self, pass: &Pass<'_>, tenant: &mut ValidTenant, _: Vec<Planned>) -> Result<Option<Report>, Error> {
+        let outcome = routes::reconcile(pass, tenant, self.to.as_ref(), self.problem()).await?;
+        Ok(outcome.map(report))
+    }
+
+    fn concerns(&self, tenant: Option<&ValidTenant>, status: &TenantStatus, is_over: bool) -> bool {
+        let is_asked = tenant.is_some_and(|tenant| tenant.part::<ValidGateway>().is_some());
+        // Keys in the status are forgotten only when a pass has come to an end without any.
+        is_asked || (status.gateway.is_some() && (!is_over || tenant.is_none()))
+    }
+
+    fn clear(&self, status: &mut TenantStatus) {
+        status.gateway = None;
+        if let Some(usage) = &mut status.usage {
+            usage.gateway = None;
+        }
+    }
+
+    async fn delete(&self, pass: &Pass<'_>, of: &Deletion<'_>) -> Result<Option<String>, Error> {
+        // No route is left that would need them: the namespaces' turn was before.
+        grants::withdraw(pass.writer, of.owner, self.to.as_ref()).await?;
+        Ok(None)
+    }
+
+    async fn release(&self, pass: &Pass<'_>, of: &Deletion<'_>, as_is: Released) -> Result<(), Error> {
+        if as_is.has_namespace {
+            // Whoever comes back gets other keys.
+            api_keys::withdraw_keys(pass.writer, of.owner).await?;
+        }
+        hosts::release_hosts(pass, of.owner).await
+    }
+
+    fn lets_in(&self, live: &Live) -> bool {
+        match (live.key.kind, &self.to) {
+            (Kind::ApisixConsumer | Kind::ListenerSet, _) => true,
+            // A guarded route goes when others are in its place; what carries a key set, when that is known to be needed no more.
+            (kind, Some(to)) if kind.is_route() => !routes::is_guarded(to, live) && !self.is_carrier(live),
+            (kind, _) => kind.is_route(),
+        }
+    }
+
+    fn still_needs(&self, tenant: &ValidTenant, live: &Live) -> bool {
+        let carriers = self.carriers(tenant);
+        carriers.iter().any(|carrier| carrier.key == live.key)
+    }
+
+    fn writes_at(&self, key: &Key) -> Option<bool> {
+        let namespaces = grants::namespaces(self.to.as_ref());
+        (key.kind == Kind::ReferenceGrant).then(|| namespaces.contains(&key.namespace))
+    }
+
+    fn key_sets(&self) -> Option<&dyn KeySets> {
+        self.to.is_some().then_some(self)
+    }
+}
+
+impl KeySets for Gateway {
+    fn kinds(&self) -> &[Kind] {
+        self.to.as_ref().map_or(&[], |to| to.controller.kinds())
+    }
+
+    fn is_carrier(&self, live: &Live) -> bool {
+        self.to.as_ref().is_some_and(|to| to.controller.is_carrier(&live.value))
+    }
+
+    fn asked(&self, live: &Live) -> Option<String> {
+        self.to.as_ref()?.controller.asked(&live.key, &live.value)
+    }
+
+    fn carriers(&self, tenant: &ValidTenant) -> Vec<Desired> {
+        self.to
+            .as_ref()
+            .map(|to| routes::carriers(tenant, to))
+            .unwrap_or_default()
+    }
+}
+
+fn report(outcome: Outcome) -> Report {
+    let Outcome { state, status, again } = outcome;
+    let write: WriteStatus = Arc::new(move |to: &mut TenantStatus| to.gateway = Some(status.clone()));
+    Report {
+        status: Some(write),
+        again,
+        ..Report::new(&DESCRIPTION, state)
+    }
+}

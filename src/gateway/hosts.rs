@@ -1,0 +1,179 @@
+//! Takes a tenant's hosts, each of which must be one tenant's alone.
+
+use crate::capability::claim::{self, Claim, claimed, holder_of, host_claim, take_one};
+use crate::capability::{Pass, Platform, TenantCore};
+use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer, write::Outcome};
+use crate::host;
+use crate::names;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, ListParams};
+
+/// How many claims are asked for at once.
+const PAGE: u32 = 500;
+
+/// Takes the hosts that a tenant asks for and that nobody else has. Returns those, and for the first of the others who has it.
+///
+/// # Errors
+/// The API server's.
+pub async fn take_hosts(pass: &Pass<'_>, tenant: &TenantCore) -> Result<(Vec<String>, Option<Error>), Error> {
+    let (mut taken, mut refusal) = (Vec::new(), None);
+    for host in &tenant.hosts {
+        let claim = host_claim(&tenant.owner, host, pass.platform);
+        match take_host(pass.writer, pass.store, &tenant.owner, pass.platform, &claim).await? {
+            None => taken.push(claim.value),
+            Some(holder) => {
+                refusal.get_or_insert(claimed(claim, holder));
+            }
+        }
+    }
+    Ok((taken, refusal))
+}
+
+/// Gives up every host of a tenant that is no more, and of those that had its name before.
+///
+/// # Errors
+/// The API server's.
+pub async fn release_hosts(pass: &Pass<'_>, owner: &Identity) -> Result<(), Error> {
+    let (writer, store, platform) = (pass.writer, pass.store, pass.platform);
+    let theirs = store.of(&owner.tenant).into_values();
+    let hosts = theirs.filter(|live| is_host_claim(live, platform) && claim::holder(live) == Some(&owner.tenant));
+    for claim in hosts {
+        writer.delete(&claim).await?;
+    }
+    Ok(())
+}
+
+fn is_host_claim(live: &Live, platform: &Platform) -> bool {
+    live.key.namespace == platform.namespace && live.label(names::CLAIM) == Some(names::HOST_CLAIM)
+}
+
+/// Takes a host, or says who has it or one that has names in common with it.
+async fn take_host(
+    writer: &Writer,
+    store: &Store,
+    owner: &Identity,
+    platform: &Platform,
+    claim: &Claim,
+) -> Result<Option<String>, Error> {
+    let mut rivals = rivals_known(store, owner, platform, &claim.value);
+    // Whoever asks in vain must keep nobody else from what is free.
+    if store.get(&owner.tenant, &claim.object.key).is_none()
+        && let Some(rival) = rivals.first()
+    {
+        return Ok(Some(rival.tenant.clone()));
+    }
+    let api: Api<ConfigMap> = Api::namespaced(writer.client().clone(), &platform.namespace);
+    let outcome = match take_one(writer, owner, claim).await? {
+        // Of a former tenant of this name: its hosts are not kept.
+        Err(Some(held)) if claim::holder(&held) == Some(&owner.tenant) => {
+            writer.delete(&held).await?;
+            take_one(writer, owner, claim).await?
+        }
+        outcome => outcome,
+    };
+    match outcome {
+        Err(held) => return Ok(Some(holder_of(held.as_ref()))),
+        // Whoever takes it at this moment too is not known here yet.
+        Ok(Outcome::Created) => rivals = rivals_now(&api, owner, &claim.value).await?,
+        Ok(_) => {}
+    }
+    for rival in rivals {
+        if is_older(&api, &rival, &claim.object.key).await? {
+            if let Some(ours) = writer
+                .fetch(&claim.object.key)
+                .await?
+                .filter(|live| live.belongs_to(owner))
+            {
+                writer.delete(&ours).await?;
+            }
+            return Ok(Some(rival.tenant));
+        }
+    }
+    Ok(None)
+}
+
+/// Another tenant's claim on a host that has names in common with ours.
+struct Rival {
+    name: String,
+    tenant: String,
+}
+
+impl Rival {
+    /// The claim of this name, by which a tenant has a value, if it is in the way of an owner who wants a host.
+    fn new(name: String, tenant: &str, value: &str, owner: &Identity, host: &str) -> Option<Self> {
+        let is_one = tenant != owner.tenant && host::overlap(host, value);
+        is_one.then(|| Self {
+            name,
+            tenant: tenant.to_string(),
+        })
+    }
+}
+
+/// Those that the API server knows.
+async fn rivals_now(api: &Api<ConfigMap>, owner: &Identity, host: &str) -> Result<Vec<Rival>, Error> {
+    let mut claims = Vec::new();
+    if host::is_wildcard(host) {
+        let label = format!("{}={}", names::CLAIM, names::HOST_CLAIM);
+        let mut page = ListParams::default().labels(&label).limit(PAGE);
+        loop {
+            let list = api.list(&page).await?;
+            claims.extend(list.items.into_iter().filter_map(|claim| rival(claim, owner, host)));
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(claims),
+            }
+        }
+    }
+    for above in host::above(host) {
+        let claim = api.get_opt(&names::claim(names::HOST_CLAIM, &above)).await?;
+        claims.extend(claim.and_then(|claim| rival(claim, owner, host)));
+    }
+    Ok(claims)
+}
+
+fn rival(claim: ConfigMap, owner: &Identity, host: &str) -> Option<Rival> {
+    let data = claim.data?;
+    Rival::new(
+        claim.metadata.name?,
+        data.get("tenant")?,
+        data.get("value")?,
+        owner,
+        host,
+    )
+}
+
+/// Those that are known here. What is above a host, or the same, is found by its name; only a wildcard has to look at all.
+fn rivals_known(store: &Store, owner: &Identity, platform: &Platform, host: &str) -> Vec<Rival> {
+    let name = |host: &str| names::claim(names::HOST_CLAIM, host);
+    let mut known: Vec<Live> = Vec::new();
+    if host::is_wildcard(host) {
+        let begin = names::claim_prefix(names::HOST_CLAIM);
+        known = store.matching(|key| key.namespace == platform.namespace && key.name.starts_with(&begin));
+    } else {
+        known.extend(host::above(host).chain([host.to_string()]).filter_map(|above| {
+            let key = Key {
+                kind: Kind::ConfigMap,
+                namespace: platform.namespace.clone(),
+                name: name(&above),
+            };
+            store.find(&key)
+        }));
+    }
+    let rival = |live: &Live| {
+        let value = live.value.pointer("/data/value")?.as_str()?;
+        Rival::new(live.key.name.clone(), claim::holder(live)?, value, owner, host)
+    };
+    known.iter().filter_map(rival).collect()
+}
+
+/// Whether a rival was there before us, as the API server counts: clocks may differ.
+async fn is_older(api: &Api<ConfigMap>, rival: &Rival, ours: &Key) -> Result<bool, Error> {
+    let (theirs, ours) = (api.get_opt(&rival.name).await?, api.get_opt(&ours.name).await?);
+    Ok(matches!((theirs, ours), (Some(theirs), Some(ours)) if version(&theirs) < version(&ours)))
+}
+
+/// When a claim was written, which is when it was made: its content never changes.
+fn version(claim: &ConfigMap) -> u64 {
+    let version = claim.metadata.resource_version.as_deref();
+    version.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+}

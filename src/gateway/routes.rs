@@ -1,0 +1,286 @@
+//! Tells the gateway what leads to a tenant, and sees how it takes that.
+
+use super::api_keys::{self, Known};
+use super::state::{GatewayState, judge, of_object};
+use super::{Attachment, GatewayConfig, ValidGateway, Written, certificates};
+use crate::api::GatewayStatus;
+use crate::capability::jwks::PublicKeys;
+use crate::capability::{Pass, State, ValidTenant};
+use crate::cluster::{Desired, Error, Identity, Live, Store, Writer, diff::difference};
+use crate::conditions::reason;
+use serde_json::Value;
+use std::time::Duration;
+
+/// What is the matter with a Gateway that nobody has looked at yet.
+pub const UNSEEN: &str = "the Gateway was not looked at yet";
+
+/// A tenant's way in, as it was found.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub state: State,
+    pub status: GatewayStatus,
+    /// When time changes something.
+    pub again: Option<Duration>,
+}
+
+/// True where a route asks for credentials.
+pub fn is_guarded(to: &Attachment, route: &Live) -> bool {
+    to.controller.guard(&route.key, &route.value).is_some()
+}
+
+/// The way in of a tenant, on hosts that are its own by now; None where nothing leads to it.
+pub fn config(tenant: &ValidTenant, to: &Attachment) -> Option<GatewayConfig> {
+    let (gateway, keys) = (tenant.part::<ValidGateway>()?, tenant.part::<PublicKeys>());
+    GatewayConfig::of(&tenant.core, gateway, keys, &to.shared_hosts)
+}
+
+/// The objects of a tenant's way in, and the way in that they were written for.
+#[derive(Clone, Debug)]
+pub struct PlannedRoutes {
+    config: GatewayConfig,
+    written: Written,
+}
+
+/// Plans the way in; None where nothing leads to the tenant.
+pub fn plan(tenant: &ValidTenant, to: &Attachment) -> Option<PlannedRoutes> {
+    let config = config(tenant, to)?;
+    let written = to.controller.write(&config, to);
+    Some(PlannedRoutes { config, written })
+}
+
+impl PlannedRoutes {
+    pub fn objects(&self) -> &[Desired] {
+        &self.written.objects
+    }
+}
+
+/// The objects that make key sets known which nothing asks for: only a Secret says which these are.
+pub fn carriers(tenant: &ValidTenant, to: &Attachment) -> Vec<Desired> {
+    let has_any = tenant.part::<PublicKeys>().is_some_and(|keys| !keys.carried.is_empty());
+    let config = config(tenant, to).filter(|_| has_any);
+    config
+        .map(|config| to.controller.carriers(&config, to))
+        .unwrap_or_default()
+}
+
+/// Lets nobody through by these routes, which are not asked for any more, until what takes their place is there: without them requests would take
+/// others, which may ask for less.
+///
+/// # Errors
+/// The first write that was refused.
+pub async fn close(writer: &Writer, owner: &Identity, to: &Attachment, stale: &[Live]) -> Result<(), Error> {
+    for live in stale.iter().filter(|live| live.key.kind.is_route()) {
+        if is_guarded(to, live) && !to.controller.is_barred(&live.value) {
+            let barred = to.controller.barred(live.value.clone());
+            writer.ensure(owner, &live.with(barred)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Answers everybody with 503, by whatever leads to the tenant: what it shares with others knows nothing of it being closed.
+///
+/// # Errors
+/// The first write that was refused; the others are tried all the same.
+pub async fn shut(writer: &Writer, store: &Store, owner: &Identity, to: &Attachment, why: &str) -> Result<(), Error> {
+    let mut result = Ok(());
+    for live in store.of(&owner.tenant).into_values() {
+        if live.key.kind.is_route() && live.belongs_to(owner) && !live.is_terminating() {
+            for desired in to.controller.closed(owner, &live, why) {
+                tracing::info!(object = %desired.key, "closed");
+                result = result.and(writer.ensure(owner, &desired).await.map(|_| ()));
+            }
+        }
+    }
+    result
+}
+
+/// Brings the way in one step, or all the way, nearer to the plan; None where nothing should lead in. `problem`: the reason why the gateway serves nobody.
+///
+/// # Errors
+/// The first write that was refused.
+pub async fn reconcile(
+    pass: &Pass<'_>,
+    tenant: &ValidTenant,
+    to: Option<&Attachment>,
+    problem: Option<String>,
+) -> Result<Option<Outcome>, Error> {
+    let (writer, store, owner) = (pass.writer, pass.store, &tenant.core.owner);
+    let Some((to, mut config)) = to.and_then(|to| Some((to, config(tenant, to)?))) else {
+        // Without hosts nothing leads in; whoever has a key keeps it for when something does.
+        if tenant.part::<ValidGateway>().is_none() {
+            api_keys::reconcile(writer, tenant, &[], false).await?;
+        }
+        return Ok(None);
+    };
+    let wants_single = to.controller.wants_single_keys();
+    let Known { status, slots, again } =
+        api_keys::reconcile(writer, tenant, &config.gateway.keys, wants_single).await?;
+    for key in &mut config.gateway.keys {
+        key.slot = slots.get(&key.name).copied().unwrap_or(key.slot);
+    }
+    let status = GatewayStatus {
+        endpoints: to.endpoints(&config),
+        api_keys: status,
+        certificates: certificates::status(&config, |key| store.get(&owner.tenant, key)),
+    };
+    let done = |state: GatewayState| Outcome {
+        state: state.into(),
+        status: status.clone(),
+        again,
+    };
+    let missing = to.controller.kinds().iter().find(|kind| !store.has_listed(**kind));
+    if let Some(missing) = missing {
+        let message = format!("the cluster's {missing}s are not known yet: it may lack that kind");
+        return Ok(Some(done(GatewayState::Waiting(message))));
+    }
+    // What is in Secrets may have changed since it was planned.
+    let planned = tenant
+        .part::<PlannedRoutes>()
+        .filter(|planned| planned.config == config);
+    let mut written = match planned {
+        Some(planned) => planned.written.clone(),
+        None => to.controller.write(&config, to),
+    };
+    let unknown = unknown(store, &mut written.objects);
+    let (routes, others): (Vec<Desired>, Vec<Desired>) = written
+        .objects
+        .iter()
+        .cloned()
+        .partition(|object| object.key.kind.is_route());
+    // Who is let in is said before anything leads in.
+    pass.apply(owner, &others).await?;
+    let (routes, barred) = bar(store, tenant, to, routes);
+    lead_in(pass, tenant, to, routes).await?;
+    let judge = || {
+        judge(to, &written.objects, &written.unsupported, |key| {
+            store.get(&owner.tenant, key)
+        })
+    };
+    let state = match (unknown.unwrap_or_else(judge), problem, barred) {
+        (GatewayState::Ready | GatewayState::Waiting(_), Some(message), _) => match message == UNSEEN {
+            true => GatewayState::Waiting(message),
+            false => GatewayState::Refused {
+                reason: reason::GATEWAY_NOT_PROGRAMMED,
+                message,
+            },
+        },
+        (GatewayState::Ready, None, Some(_)) => GatewayState::not_yet(),
+        (state, ..) => state,
+    };
+    Ok(Some(done(state)))
+}
+
+/// Writes the routes, so that no request that is to show credentials ever takes one that asks for none: first those that ask for some, with what they are about
+/// to let go of, then all others, and last what lets go.
+async fn lead_in(pass: &Pass<'_>, tenant: &ValidTenant, to: &Attachment, routes: Vec<Desired>) -> Result<(), Error> {
+    let owner = &tenant.core.owner;
+    let planned: Vec<&Value> = routes.iter().map(|route| &route.value).collect();
+    let is_guarded = |route: &&Desired| to.controller.guard(&route.key, &route.value).is_some();
+    let mut held = Vec::new();
+    let mut letting_go = Vec::new();
+    for route in routes.iter().filter(is_guarded) {
+        let live = pass.store.get(&owner.tenant, &route.key);
+        let before = live.filter(|live| live.belongs_to(owner) && difference(route, live).is_some());
+        let value = before.map(|before| to.controller.held(&before.value, &route.value, &planned));
+        match value.filter(|value| *value != route.value) {
+            Some(value) => {
+                held.push(Desired { value, ..route.clone() });
+                letting_go.push(route.clone());
+            }
+            None => held.push(route.clone()),
+        }
+    }
+    let others: Vec<Desired> = routes.iter().filter(|route| !is_guarded(route)).cloned().collect();
+    for step in [held, others, letting_go] {
+        pass.apply(owner, &step).await?;
+    }
+    Ok(())
+}
+
+/// Takes out what the cluster has no kind for, which only certificates need. Returns how that stands, where there is any.
+fn unknown(store: &Store, objects: &mut Vec<Desired>) -> Option<GatewayState> {
+    let unknown = objects.extract_if(.., |object| !store.has_listed(object.key.kind));
+    let unknown: Vec<Desired> = unknown.collect();
+    let kind = unknown.first()?.key.kind;
+    Some(match store.is_lacking(kind) {
+        true => GatewayState::without(&[certificates::lacking(kind)]),
+        false => GatewayState::Waiting(format!("whether the cluster has {kind}s is not known yet")),
+    })
+}
+
+/// A route that asks for credentials lets nobody through until the gateway has said that it asks for them: it takes up routes and policies one by one. Returns
+/// the routes as they should be now, and one that is not open yet.
+fn bar(store: &Store, tenant: &ValidTenant, to: &Attachment, routes: Vec<Desired>) -> (Vec<Desired>, Option<String>) {
+    let mut barred = None;
+    let routes = routes.into_iter().map(|route| {
+        let Some(guard) = to.controller.guard(&route.key, &route.value) else {
+            return route;
+        };
+        let live = store.get(&tenant.core.owner.tenant, &route.key);
+        let is_serving = live.is_some_and(|live| !to.controller.is_barred(&live.value));
+        let guard = store.get(&tenant.core.owner.tenant, &guard);
+        let is_guarded = guard.is_some_and(|guard| of_object(to, &guard).is_ok());
+        match is_serving || is_guarded {
+            true => route,
+            false => {
+                barred.get_or_insert(route.key.to_string());
+                Desired {
+                    value: to.controller.barred(route.value),
+                    ..route
+                }
+            }
+        }
+    });
+    (routes.collect(), barred)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Key, Kind};
+    use kube::runtime::watcher::Event;
+    use serde_json::Value;
+
+    #[test]
+    fn what_the_cluster_has_no_kind_for_is_left_out_and_told() {
+        let store = Store::default();
+        store.observe(Kind::HttpRoute, Event::InitDone);
+        let objects = || {
+            [Kind::Certificate, Kind::ListenerSet, Kind::HttpRoute].map(|kind| Desired {
+                key: Key {
+                    kind,
+                    namespace: "acme".into(),
+                    name: "tenant".into(),
+                },
+                value: Value::Null,
+                others: Vec::new(),
+                takes_over: false,
+            })
+        };
+        let left = |store: &Store| {
+            let mut objects = objects().to_vec();
+            let standing = unknown(store, &mut objects);
+            let kinds: Vec<Kind> = objects.iter().map(|object| object.key.kind).collect();
+            (standing, kinds)
+        };
+        let (standing, kinds) = left(&store);
+        assert!(matches!(standing, Some(GatewayState::Waiting(_))), "{standing:?}");
+        assert_eq!(kinds, [Kind::HttpRoute]);
+        store.note_lacking(&[Kind::Certificate], &[Kind::Certificate]);
+        let Some(GatewayState::Refused { reason, message }) = left(&store).0 else {
+            panic!("{:?}", left(&store));
+        };
+        assert_eq!(reason, "Unsupported");
+        assert!(
+            message.starts_with("spec.gateway.tls[].issuerRef: ") && message.contains("cert-manager"),
+            "{message}"
+        );
+        store.observe(Kind::Certificate, Event::InitDone);
+        store.observe(Kind::ListenerSet, Event::InitDone);
+        assert_eq!(
+            left(&store),
+            (None, vec![Kind::Certificate, Kind::ListenerSet, Kind::HttpRoute])
+        );
+    }
+}

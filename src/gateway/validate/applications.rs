@@ -1,0 +1,65 @@
+//! What tenants share: applications of the platform, in namespaces that are no tenant's.
+
+use crate::api::Application;
+use crate::capability::World;
+use crate::gateway::config::Backend;
+
+/// Why no route leads to an application.
+#[derive(Debug)]
+pub enum NotThere {
+    /// The tier has none of this name: what leads there is closed.
+    Missing(String),
+    /// It is nowhere that routes may lead.
+    Misplaced(String),
+}
+
+/// The Service of an application of this name; else why routes do not lead there.
+pub fn backend(name: &str, tier: &str, all: &[Application], world: &World) -> Result<Backend, NotThere> {
+    let Some(application) = all.iter().find(|application| application.name == name) else {
+        let known: Vec<&str> = all.iter().map(|application| application.name.as_str()).collect();
+        let known = match known.as_slice() {
+            [] => "it has no gateway.applications".into(),
+            known => format!("its applications are {}", known.join(", ")),
+        };
+        return Err(NotThere::Missing(format!(
+            "tier {tier} has no application {name:.80}, so that the route is answered 503; {known}"
+        )));
+    };
+    let Application {
+        name,
+        namespace,
+        service,
+        port,
+    } = application;
+    if let Some(why) = misplaced(namespace, world) {
+        return Err(NotThere::Misplaced(format!(
+            "application {name} of tier {tier} is in namespace {namespace}, {why}"
+        )));
+    }
+    let port = u16::try_from(*port).ok().filter(|port| *port > 0);
+    Ok(Backend {
+        service: service.clone(),
+        namespace: Some(namespace.clone()),
+        port: port
+            .ok_or_else(|| NotThere::Misplaced(format!("application {name} of tier {tier} has no port of TCP")))?,
+    })
+}
+
+/// Why no application is looked for in a namespace, if so: a tier's mistake must not lead one tenant's requests to another, or into the platform.
+fn misplaced(namespace: &str, world: &World) -> Option<String> {
+    if let Some(whose) = world.reserved.get(namespace) {
+        return Some(format!("which is that of {whose}"));
+    }
+    if namespace.starts_with("kube-") {
+        return Some("which is one of Kubernetes' own".into());
+    }
+    match world.application_namespaces.get(namespace) {
+        None => Some("which gateway.applicationNamespaces of the chart does not name".into()),
+        Some(Some(tenant)) => Some(format!("which is a tenant's, {tenant}")),
+        Some(None) => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "applications_test.rs"]
+mod tests;

@@ -1,0 +1,396 @@
+//! What leads to a tenant, and who is let in.
+
+mod applications;
+mod certificates;
+mod roles;
+
+use super::config::{Admits, Backend, Key, Route, Unsupported, ValidGateway, ValidTraffic, by_precedence};
+use crate::api::{
+    Access, Application, GatewayAuthentication, GatewayRoute, Identification, RateLimit, Role, RouteAuthentication,
+    RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
+};
+use crate::capability::jwks::PublicKeys;
+use crate::capability::{Asked, Invalid, TenantCore, ValidTenant, World, duration};
+use crate::conditions::reason;
+use crate::host;
+use applications::NotThere;
+use k8s_openapi::jiff::Timestamp;
+use roles::Table;
+use std::collections::BTreeSet;
+
+/// The tenant's way in, where it asks for one.
+pub fn resolve(asked: &Asked<'_>, tenant: &ValidTenant, errors: &mut Vec<Invalid>) -> Option<ValidGateway> {
+    let Asked { world, .. } = *asked;
+    let (spec, tier) = (&asked.tenant.spec, &asked.tier.spec);
+    let gateway = resolve_own(spec, tier, &tenant.core, world, errors);
+    has_signing_key(spec, gateway.as_ref(), tenant, errors);
+    gateway
+}
+
+/// The roles of the tier as a file for workloads, if it has any.
+pub fn roles(tier: &str, roles: &[Role]) -> Option<String> {
+    Table::new(tier, roles).text()
+}
+
+/// Nobody trusts a key that there is not.
+fn has_signing_key(spec: &TenantSpec, gateway: Option<&ValidGateway>, tenant: &ValidTenant, errors: &mut Vec<Invalid>) {
+    let jwt = gateway.and_then(|gateway| gateway.jwt.as_ref());
+    if jwt.is_some_and(|jwt| jwt.jwks.is_own()) && tenant.part::<PublicKeys>().is_none() {
+        let own = spec.gateway.as_ref().and_then(|own| own.authentication.as_ref());
+        let field = match own.is_some_and(|own| own.jwt.is_some()) {
+            true => "spec.gateway.authentication.jwt.jwks.signingKey",
+            false => "spec.tier: the tier's gateway.jwt.jwks.signingKey",
+        };
+        let message = "the tenant has no signing key: ask for one by spec.credentials.signingKey";
+        errors.push(Invalid::new(field, message));
+    }
+}
+
+fn resolve_own(
+    spec: &TenantSpec,
+    tier: &TenantTierSpec,
+    core: &TenantCore,
+    world: &World,
+    errors: &mut Vec<Invalid>,
+) -> Option<ValidGateway> {
+    let (gateway, workloads) = (core.network.gateway, core.workloads.as_slice());
+    let own = spec.gateway.clone().unwrap_or_default();
+    let plan = tier.gateway.clone().unwrap_or_default();
+    hosts_are_free(&own, world, errors);
+    let certificates = certificates::resolve(&own, errors);
+    if own.routes.is_empty() {
+        return None;
+    }
+    if world.shared_hosts.is_none() {
+        let message = "no gateway is known that routes could be written for: set gateway.controller in the chart";
+        errors.push(Invalid::new("spec.gateway.routes", message));
+    } else if gateway == Access::Deny && own.routes.iter().any(|route| route.backend.workload.is_some()) {
+        let message = "the gateway is not let in: set network.ingress.gateway to Allow";
+        errors.push(Invalid::new("spec.gateway.routes", message));
+    }
+    let authentication = GatewayAuthentication {
+        jwt: own
+            .authentication
+            .as_ref()
+            .and_then(|own| own.jwt.clone())
+            .or(plan.jwt.clone()),
+        ..own.authentication.clone().unwrap_or_default()
+    };
+    let identification = identification(&own, &authentication, world, errors);
+    let services = Services {
+        workloads,
+        applications: &plan.applications,
+        tier: &spec.tier,
+        world,
+    };
+    let table = Table::new(&spec.tier, &tier.roles);
+    let mut unsupported = Vec::new();
+    Some(ValidGateway {
+        identification,
+        routes: routes(&own.routes, &authentication, services, table, errors, &mut unsupported),
+        keys: keys(&authentication, table, errors, &mut unsupported),
+        certificates,
+        rate_limits: rate_limits(&own, &plan, &spec.tier, errors),
+        concurrent_requests: concurrent_requests(&own, &plan, &spec.tier, errors),
+        traffic: traffic(
+            own.traffic.unwrap_or_default(),
+            plan.traffic.unwrap_or_default(),
+            errors,
+        ),
+        jwt: authentication.jwt,
+        unsupported,
+    })
+}
+
+/// No tenant's host is one that all share.
+fn hosts_are_free(own: &TenantGateway, world: &World, errors: &mut Vec<Invalid>) {
+    let shared = world.shared_hosts.iter().flatten();
+    for shared in shared {
+        for (i, name) in own.hosts.iter().enumerate() {
+            if host::overlap(name, shared) {
+                let message = format!("{name} has names in common with {shared}, which all tenants share");
+                errors.push(Invalid::new(format!("spec.gateway.hosts[{i}]"), message));
+            }
+        }
+    }
+}
+
+fn identification(
+    own: &TenantGateway,
+    authentication: &GatewayAuthentication,
+    world: &World,
+    errors: &mut Vec<Invalid>,
+) -> Vec<Identification> {
+    let named = own.identification.clone().unwrap_or_else(|| vec![Identification::Host]);
+    let named: BTreeSet<Identification> = named.into_iter().collect();
+    let mut refuse = |field: &str, message: &str| errors.push(Invalid::new(field, message));
+    if named.contains(&Identification::Host) && own.hosts.is_empty() {
+        refuse(
+            "spec.gateway.hosts",
+            "is empty: there is no host to be known by; name one, or another identification",
+        );
+    }
+    let shares = named.iter().any(|by| *by != Identification::Host);
+    if shares && world.shared_hosts.as_ref().is_some_and(Vec::is_empty) {
+        let message = "Path and Header need hosts that all tenants share: set gateway.sharedHosts in the chart";
+        refuse("spec.gateway.identification", message);
+    }
+    let is_open = |route: &GatewayRoute| is_open(route, authentication);
+    if named.contains(&Identification::Header) && own.routes.iter().any(is_open) {
+        let message = "a header says nothing by itself: with Header every route needs authentication";
+        refuse("spec.gateway.identification", message);
+    }
+    named.into_iter().collect()
+}
+
+fn has_any(authentication: &GatewayAuthentication) -> bool {
+    !authentication.api_keys.is_empty() || authentication.jwt.is_some()
+}
+
+/// Whether everybody is let in.
+fn is_open(route: &GatewayRoute, authentication: &GatewayAuthentication) -> bool {
+    match route.authentication {
+        Some(RouteAuthentication::None) => true,
+        Some(RouteAuthentication::Required) => false,
+        None => !has_any(authentication) && route.roles.is_empty() && route.permissions.is_empty(),
+    }
+}
+
+/// What routes may lead to.
+#[derive(Clone, Copy)]
+struct Services<'a> {
+    workloads: &'a [Workload],
+    applications: &'a [Application],
+    tier: &'a str,
+    world: &'a World,
+}
+
+fn routes(
+    asked: &[GatewayRoute],
+    authentication: &GatewayAuthentication,
+    services: Services<'_>,
+    table: Table<'_>,
+    errors: &mut Vec<Invalid>,
+    unsupported: &mut Vec<Unsupported>,
+) -> Vec<Route> {
+    let mut routes: Vec<Route> = Vec::new();
+    for (i, route) in asked.iter().enumerate() {
+        let field = format!("spec.gateway.routes[{i}]");
+        if !is_open(route, authentication) && !has_any(authentication) {
+            let message = "asks for credentials, but the tenant has no authentication: name apiKeys or jwt";
+            errors.push(Invalid::new(&field, message));
+        }
+        if is_open(route, authentication) && !(route.roles.is_empty() && route.permissions.is_empty()) {
+            let message = "roles and permissions are known of those only who are authenticated";
+            errors.push(Invalid::new(format!("{field}.authentication"), message));
+        }
+        let whom = table.admitted(route, &field, errors, unsupported);
+        let backend = match backend(route, services) {
+            Ok(backend) => Some(backend),
+            Err(NoBackend::Missing(message)) => {
+                let missing = Invalid::new(format!("{field}.backend.application"), message);
+                unsupported.push(Unsupported::of(reason::NO_SUCH_APPLICATION, missing));
+                None
+            }
+            Err(NoBackend::Wrong(below, message)) => {
+                errors.push(Invalid::new(format!("{field}.backend{below}"), message));
+                continue;
+            }
+        };
+        let path = path(route);
+        let mut methods = route.methods.clone();
+        methods.sort();
+        methods.dedup();
+        let meets = |other: &Route| {
+            let shares_method =
+                other.methods.is_empty() && methods.is_empty() || other.methods.iter().any(|m| methods.contains(m));
+            other.path == path && shares_method
+        };
+        if routes.iter().any(meets) {
+            let message = format!("{} {} is there twice", path.type_.as_str(), path.value);
+            errors.push(Invalid::new(format!("{field}.path"), message));
+            continue;
+        }
+        routes.push(Route {
+            path,
+            methods,
+            backend,
+            admits: match is_open(route, authentication) {
+                true => Admits::Everybody,
+                false => Admits::Authenticated(whom),
+            },
+        });
+    }
+    by_precedence(&mut routes);
+    routes
+}
+
+/// The path, as gateways compare it: a prefix has no slash at its end.
+fn path(route: &GatewayRoute) -> RoutePath {
+    let mut path = route.path.clone().unwrap_or_else(|| RoutePath {
+        value: "/".into(),
+        ..RoutePath::default()
+    });
+    if path.type_ == crate::api::PathType::PathPrefix && path.value.len() > 1 {
+        path.value = path.value.trim_end_matches('/').to_string();
+    }
+    if path.value.is_empty() {
+        path.value = "/".into();
+    }
+    path
+}
+
+/// Why a route leads nowhere.
+enum NoBackend {
+    /// The tier does not have the application.
+    Missing(String),
+    /// What is wrong, below which field of it.
+    Wrong(&'static str, String),
+}
+
+fn backend(route: &GatewayRoute, services: Services<'_>) -> Result<Backend, NoBackend> {
+    let Services {
+        workloads,
+        applications,
+        tier,
+        world,
+    } = services;
+    match (&route.backend.workload, &route.backend.application) {
+        (Some(name), None) => Ok(Backend {
+            service: name.clone(),
+            namespace: None,
+            port: port(name, route, workloads).map_err(|(below, message)| NoBackend::Wrong(below, message))?,
+        }),
+        (None, Some(_)) if route.backend.port.is_some() => Err(NoBackend::Wrong(
+            ".port",
+            "is of a workload: an application has one".into(),
+        )),
+        (None, Some(name)) => {
+            let found = applications::backend(name, tier, applications, world);
+            found.map_err(|why| match why {
+                NotThere::Missing(message) => NoBackend::Missing(message),
+                NotThere::Misplaced(message) => NoBackend::Wrong(".application", message),
+            })
+        }
+        _ => Err(NoBackend::Wrong("", "needs one of workload and application".into())),
+    }
+}
+
+/// The port of a route's workload; else what is wrong, and with which field.
+fn port(name: &str, route: &GatewayRoute, workloads: &[Workload]) -> Result<u16, (&'static str, String)> {
+    let Some(workload) = workloads.iter().find(|workload| workload.name == name) else {
+        return Err((".workload", format!("there is no workload {name:.80}")));
+    };
+    let ports = workload.ports.iter().flatten();
+    let is_tcp = |port: &&crate::api::WorkloadPort| port.protocol.unwrap_or_default().as_str() == "TCP";
+    let ports: Vec<_> = ports.filter(is_tcp).collect();
+    let port = match (&route.backend.port, ports.as_slice()) {
+        (Some(wanted), ports) => ports.iter().find(|port| port.name == *wanted).copied(),
+        (None, [only]) => Some(*only),
+        (None, ports) => {
+            let message = format!("workload {name} has {} TCP ports: name one", ports.len());
+            return Err((".port", message));
+        }
+    };
+    let port = port.ok_or_else(|| (".port", format!("workload {name} has no TCP port of this name")))?;
+    u16::try_from(port.container_port).map_err(|_| (".port", "is not a port".into()))
+}
+
+fn keys(
+    authentication: &GatewayAuthentication,
+    table: Table<'_>,
+    errors: &mut Vec<Invalid>,
+    unsupported: &mut Vec<Unsupported>,
+) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for (i, key) in authentication.api_keys.iter().enumerate() {
+        let field = format!("spec.gateway.authentication.apiKeys[{i}]");
+        if authentication.api_keys[..i].iter().any(|other| other.name == key.name) {
+            errors.push(Invalid::new(
+                format!("{field}.name"),
+                format!("{} is there twice", key.name),
+            ));
+        }
+        table.check_key(&key.roles, &field, unsupported);
+        let expires_at = key.expires_at.as_ref().map(|text| text.parse::<Timestamp>());
+        match expires_at.transpose() {
+            Ok(expires_at) => keys.push(Key {
+                name: key.name.clone(),
+                roles: key.roles.clone(),
+                expires_at,
+                slot: i + 1,
+            }),
+            Err(_) => {
+                let message = "is not a time such as 2027-01-31T00:00:00Z";
+                errors.push(Invalid::new(format!("{field}.expiresAt"), message));
+            }
+        }
+    }
+    keys
+}
+
+/// The tenant's limits, within the tier's.
+fn rate_limits(own: &TenantGateway, plan: &TierGateway, tier: &str, errors: &mut Vec<Invalid>) -> Vec<RateLimit> {
+    let mut limits = plan.rate_limits.clone();
+    for (i, limit) in own.rate_limits.iter().flatten().enumerate() {
+        let Some(bound) = limits.iter_mut().find(|bound| bound.unit == limit.unit) else {
+            limits.push(limit.clone());
+            continue;
+        };
+        let unit = limit.unit.as_str();
+        if limit.requests > bound.requests {
+            let message = format!(
+                "{} a {unit} are more than the {} of tier {tier}",
+                limit.requests, bound.requests
+            );
+            errors.push(Invalid::new(format!("spec.gateway.rateLimits[{i}].requests"), message));
+        }
+        if limit.burst > bound.burst {
+            let message = format!("is more than the {} of tier {tier}", bound.burst.unwrap_or(0));
+            errors.push(Invalid::new(format!("spec.gateway.rateLimits[{i}].burst"), message));
+        }
+        *bound = limit.clone();
+    }
+    limits.sort_by_key(|limit| limit.unit);
+    limits
+}
+
+fn concurrent_requests(own: &TenantGateway, plan: &TierGateway, tier: &str, errors: &mut Vec<Invalid>) -> Option<i64> {
+    if let (Some(own), Some(most)) = (own.concurrent_requests, plan.concurrent_requests)
+        && own > most
+    {
+        let message = format!("{own} are more than the {most} of tier {tier}");
+        errors.push(Invalid::new("spec.gateway.concurrentRequests", message));
+    }
+    own.concurrent_requests.or(plan.concurrent_requests)
+}
+
+fn traffic(own: Traffic, plan: Traffic, errors: &mut Vec<Invalid>) -> ValidTraffic {
+    let mut time = |field: &str, text: &str| {
+        let field = format!("spec.gateway.traffic.{field}");
+        let time = duration(&field, text, errors)?;
+        if time.is_zero() {
+            errors.push(Invalid::new(field, "must not be zero"));
+        }
+        Some(time)
+    };
+    let request_timeout = own.request_timeout.or(plan.request_timeout);
+    let outliers = own.outlier_detection.or(plan.outlier_detection);
+    let breaker = own.circuit_breaker.unwrap_or_default();
+    let bounds = plan.circuit_breaker.unwrap_or_default();
+    ValidTraffic {
+        request_timeout: request_timeout.and_then(|text| time("requestTimeout", &text)),
+        retries: own.retries.or(plan.retries),
+        max_connections: breaker.max_connections.or(bounds.max_connections),
+        max_pending_requests: breaker.max_pending_requests.or(bounds.max_pending_requests),
+        outliers: outliers.and_then(|outliers| {
+            let time = time("outlierDetection.ejectionTime", &outliers.ejection_time)?;
+            Some((outliers.consecutive_errors, time))
+        }),
+        load_balancing: own.load_balancing.or(plan.load_balancing),
+    }
+}
+
+#[cfg(test)]
+#[path = "gateway_test.rs"]
+mod tests;

@@ -1,0 +1,29 @@
+//! Namespaces whose names are ends of hosts.
+
+use crate::capability::{Invalid, World};
+
+/// Namespaces that are called like what hosts end in: `db.example.com` is tried as a name of the namespace `com` before it is tried as it is. One that
+/// the tenant has is kept, and told of; a new one is refused.
+pub fn captures(namespaces: &[String], world: &World, errors: &mut Vec<Invalid>) -> Vec<String> {
+    let mut kept = Vec::new();
+    for (i, name) in namespaces.iter().enumerate() {
+        let server = world.server_suffixes.get(name);
+        let server = server.map(|server| format!("the host of DatabaseServer {server}"));
+        let Some(hosts) = world.dns.suffix(name).map(String::from).or(server) else {
+            continue;
+        };
+        let message =
+            format!("{name} is the end of {hosts}: a namespace of this name answers for them when other tenants ask");
+        if world.capturing_namespaces.contains(name) {
+            kept.push(format!("namespace {message}; it is kept, since it is there already"));
+            continue;
+        }
+        let field = match i {
+            0 => "metadata.name".to_string(),
+            _ => format!("spec.namespaces[{}].name", i - 1),
+        };
+        let remedy = "choose another, or let the chart's network.dns.exempt name a top-level domain that nothing in the cluster asks for";
+        errors.push(Invalid::new(field, format!("{message}; {remedy}")));
+    }
+    kept
+}

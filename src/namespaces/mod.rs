@@ -1,0 +1,151 @@
+//! The namespaces of a tenant, their quotas, limits and network policies, and the rights of its owners.
+
+mod access;
+mod apply;
+mod captures;
+pub mod drain;
+mod limits;
+mod namespace;
+mod network_policy;
+pub mod owners;
+mod quota;
+mod revocation;
+pub mod shares;
+
+pub use apply::is_enforced;
+
+use crate::api::{OwnerRole, PodSecurity, TenantStatus};
+use crate::capability::claim::{self, id_claim};
+use crate::capability::{
+    Asked, Capability, Deletion, Description, Gate, Invalid, Note, Pass, Planned, Platform, Released, Report,
+    Revocation, Stage, State, ValidTenant, hardening,
+};
+use crate::cluster::{Error, Kind, Live};
+use crate::conditions::{kind, reason};
+use async_trait::async_trait;
+use k8s_openapi::api::rbac::v1::Subject;
+use std::collections::BTreeMap;
+
+const DESCRIPTION: Description = Description {
+    name: "",
+    condition: kind::NAMESPACES_READY,
+    stage: Stage::Namespaces,
+    rank: 0,
+    not_ready: reason::PROGRESSING,
+    ready: "bounds and access are in place",
+    suspended: None,
+    quarantined: None,
+    awaits: "the namespaces come first",
+};
+
+/// The namespaces of a tenant as they should be, besides the core.
+#[derive(Clone, Debug)]
+pub struct ValidNamespaces {
+    pub pod_security: PodSecurity,
+    /// Its namespaces that answer for foreign hosts, and why they are kept all the same.
+    pub captures: Vec<String>,
+    pub owners: BTreeMap<OwnerRole, Vec<Subject>>,
+}
+
+/// Namespaces, quotas, network policies and access.
+pub struct Namespaces;
+
+#[async_trait]
+impl Capability for Namespaces {
+    fn description(&self) -> &'static Description {
+        &DESCRIPTION
+    }
+
+    async fn revoke(&self, pass: &Pass<'_>, of: &Revocation<'_>) -> Result<Option<String>, Error> {
+        revocation::revoke(pass, of).await
+    }
+
+    fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
+        let names: Vec<String> = tenant.core.namespaces.iter().map(|own| own.name.clone()).collect();
+        let part = ValidNamespaces {
+            pod_security: asked.tier.spec.pod_security.unwrap_or_default(),
+            captures: captures::captures(&names, asked.world, reasons),
+            owners: owners::subjects(&asked.tenant.spec.owners, &names, asked.world, reasons),
+        };
+        tenant.set(part);
+    }
+
+    async fn prepare(&self, pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Option<Error>, Error> {
+        claim::take_id(pass.writer, &tenant.core.owner, pass.platform).await?;
+        Ok(None)
+    }
+
+    fn plan(&self, tenant: &mut ValidTenant, platform: &Platform) -> Vec<Planned> {
+        let core = &tenant.core;
+        let owner = &core.owner;
+        let mut planned = vec![Planned::new(Stage::Claims, id_claim(owner, platform).object)];
+        let Some(part) = tenant.part::<ValidNamespaces>() else {
+            return planned;
+        };
+        for own in &core.namespaces {
+            let name = &own.name;
+            let bounds = [quota::quota(core, own), limits::limits(core, name)]
+                .into_iter()
+                .chain(network_policy::policies(tenant, name, platform))
+                .chain([hardening::default_service_account(owner, name)]);
+            let access = access::owners(owner, &part.owners, name).chain(access::examiner(owner, name, platform));
+            planned.push(Planned::new(
+                Stage::Namespaces,
+                namespace::namespace(core, part.pod_security, name),
+            ));
+            planned.push(Planned::new(Stage::Bindings, access::operator(owner, name, platform)));
+            planned.extend(bounds.map(|object| Planned::new(Stage::Bounds, object)));
+            planned.extend(access.map(|object| Planned::new(Stage::Access, object)));
+        }
+        planned
+    }
+
+    async fn apply(
+        &self,
+        pass: &Pass<'_>,
+        tenant: &mut ValidTenant,
+        planned: Vec<Planned>,
+    ) -> Result<Option<Report>, Error> {
+        let leaving = apply::leave(pass, &tenant.core).await?;
+        let mut report = Report::new(&DESCRIPTION, State::default());
+        let progressing = |message: String| State::Progressing(Note::new(reason::PROGRESSING, message));
+        if let Some(waiting) = apply::bounds(pass, &tenant.core.owner, &planned).await? {
+            report.state = progressing(waiting);
+            report.gate = Some(Gate {
+                stage: Stage::Configuration,
+                why: DESCRIPTION.awaits,
+            });
+            return Ok(Some(report));
+        }
+        apply::access(pass, &tenant.core.owner, planned).await?;
+        let captures = tenant.part::<ValidNamespaces>().map(|part| part.captures.as_slice());
+        match (leaving, captures) {
+            (Some(waiting), _) => report.state = progressing(waiting),
+            (None, Some([])) | (None, None) => {}
+            (None, Some(captures)) => report
+                .state
+                .remark(Note::new(reason::CAPTURES_NAMES, captures.join("; "))),
+        }
+        Ok(Some(report))
+    }
+
+    fn concerns(&self, _: Option<&ValidTenant>, _: &TenantStatus, _: bool) -> bool {
+        true
+    }
+
+    async fn delete(&self, pass: &Pass<'_>, of: &Deletion<'_>) -> Result<Option<String>, Error> {
+        let mut waiting = Vec::new();
+        for namespace in of.namespaces {
+            waiting.extend(drain::drain(pass, of.owner, namespace, of.policy).await?);
+        }
+        Ok((!waiting.is_empty()).then(|| waiting.join("; ")))
+    }
+
+    async fn release(&self, pass: &Pass<'_>, of: &Deletion<'_>, as_is: Released) -> Result<(), Error> {
+        claim::release_id(pass, of, as_is).await
+    }
+
+    fn lets_in(&self, live: &Live) -> bool {
+        matches!(live.key.kind, Kind::RoleBinding | Kind::NetworkPolicy)
+    }
+}

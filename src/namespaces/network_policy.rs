@@ -1,0 +1,234 @@
+//! NetworkPolicies: nothing passes, then what is allowed. Namespaces are selected by Kubernetes' own name label, which
+//! nobody can give to another namespace.
+
+use crate::api::Access;
+use crate::capability::{Destination, Egress, Platform, Reach, ValidTenant};
+use crate::cluster::{Desired, Kind, metadata};
+use crate::names;
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+/// Where the cluster's DNS listens.
+const DNS_PORT: i32 = 53;
+
+/// What one policy lets through.
+#[derive(Default)]
+struct Rules {
+    ingress: Option<Vec<NetworkPolicyIngressRule>>,
+    egress: Option<Vec<NetworkPolicyEgressRule>>,
+}
+
+/// The policies of one namespace.
+pub fn policies(tenant: &ValidTenant, namespace: &str, platform: &Platform) -> Vec<Desired> {
+    let network = &tenant.core.network;
+    let own: Vec<String> = tenant
+        .core
+        .namespaces
+        .iter()
+        .map(|namespace| namespace.name.clone())
+        .collect();
+    let agreed: Vec<String> = network.peers.iter().flat_map(|peer| peer.namespaces.clone()).collect();
+    let mut policies = vec![
+        (
+            "deny-all",
+            Rules {
+                ingress: Some(Vec::new()),
+                egress: Some(Vec::new()),
+            },
+        ),
+        ("allow-same-tenant", both_ways(&own)),
+        (
+            "allow-dns",
+            Rules {
+                egress: Some(vec![dns(platform)]),
+                ..Rules::default()
+            },
+        ),
+    ];
+    if !agreed.is_empty() {
+        policies.push(("allow-peers", both_ways(&agreed)));
+    }
+    if let (Access::Allow, Some(gateway)) = (network.gateway, &platform.gateway_namespace) {
+        policies.push((
+            "allow-gateway",
+            Rules {
+                ingress: Some(vec![from(std::slice::from_ref(gateway))]),
+                ..Rules::default()
+            },
+        ));
+    }
+    if network.api_server == Access::Allow && !platform.api_server.is_empty() {
+        policies.push((
+            "allow-api-server",
+            Rules {
+                egress: Some(api_server(platform)),
+                ..Rules::default()
+            },
+        ));
+    }
+    if !network.to.is_empty() {
+        let egress = network.to.iter().map(destination).collect();
+        policies.push((
+            "allow-egress",
+            Rules {
+                egress: Some(egress),
+                ..Rules::default()
+            },
+        ));
+    }
+    for (name, egress) in &tenant.contributions.egress {
+        let rules = Rules {
+            egress: Some(vec![contributed(egress)]),
+            ..Rules::default()
+        };
+        policies.push((name, rules));
+    }
+    // In quarantine only the first is left, which denies all.
+    if tenant.core.quarantine.is_some() {
+        policies.truncate(1);
+    }
+    policies
+        .into_iter()
+        .map(|(name, rules)| policy(tenant, namespace, name, rules))
+        .collect()
+}
+
+fn policy(tenant: &ValidTenant, namespace: &str, name: &str, rules: Rules) -> Desired {
+    let meta = metadata::meta(&tenant.core.owner, namespace, &format!("{}-{name}", names::MANAGER));
+    let types = [
+        rules.ingress.as_ref().map(|_| "Ingress"),
+        rules.egress.as_ref().map(|_| "Egress"),
+    ];
+    let object = NetworkPolicy {
+        metadata: meta.clone(),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(LabelSelector::default()),
+            policy_types: Some(types.into_iter().flatten().map(String::from).collect()),
+            ingress: rules.ingress.filter(|rules| !rules.is_empty()),
+            egress: rules.egress.filter(|rules| !rules.is_empty()),
+        }),
+    };
+    metadata::desired(Kind::NetworkPolicy, &meta, &object)
+}
+
+fn both_ways(namespaces: &[String]) -> Rules {
+    let egress = NetworkPolicyEgressRule {
+        to: Some(vec![by_name(namespaces)]),
+        ports: None,
+    };
+    Rules {
+        ingress: Some(vec![from(namespaces)]),
+        egress: Some(vec![egress]),
+    }
+}
+
+fn from(namespaces: &[String]) -> NetworkPolicyIngressRule {
+    NetworkPolicyIngressRule {
+        from: Some(vec![by_name(namespaces)]),
+        ports: None,
+    }
+}
+
+fn by_name(namespaces: &[String]) -> NetworkPolicyPeer {
+    let mut names = namespaces.to_vec();
+    names.sort();
+    names.dedup();
+    let requirement = LabelSelectorRequirement {
+        key: names::NAMESPACE_NAME.into(),
+        operator: "In".into(),
+        values: Some(names),
+    };
+    NetworkPolicyPeer {
+        namespace_selector: Some(LabelSelector {
+            match_expressions: Some(vec![requirement]),
+            match_labels: None,
+        }),
+        ..NetworkPolicyPeer::default()
+    }
+}
+
+fn dns(platform: &Platform) -> NetworkPolicyEgressRule {
+    let pods = LabelSelector {
+        match_labels: Some(platform.dns_pod_labels.clone()),
+        match_expressions: None,
+    };
+    let peer = NetworkPolicyPeer {
+        pod_selector: Some(pods),
+        ..by_name(std::slice::from_ref(&platform.dns_namespace))
+    };
+    let ports = ["UDP", "TCP"].map(|protocol| port(DNS_PORT, None, protocol)).to_vec();
+    NetworkPolicyEgressRule {
+        to: Some(vec![peer]),
+        ports: Some(ports),
+    }
+}
+
+fn api_server(platform: &Platform) -> Vec<NetworkPolicyEgressRule> {
+    platform
+        .api_server
+        .iter()
+        .map(|(address, number)| {
+            let bits = if address.is_ipv4() { 32 } else { 128 };
+            let block = IPBlock {
+                cidr: format!("{address}/{bits}"),
+                except: None,
+            };
+            NetworkPolicyEgressRule {
+                to: Some(vec![NetworkPolicyPeer {
+                    ip_block: Some(block),
+                    ..NetworkPolicyPeer::default()
+                }]),
+                ports: Some(vec![port(i32::from(*number), None, "TCP")]),
+            }
+        })
+        .collect()
+}
+
+fn destination(destination: &Destination) -> NetworkPolicyEgressRule {
+    let except: Vec<String> = destination.except.iter().map(ToString::to_string).collect();
+    let block = IPBlock {
+        cidr: destination.cidr.to_string(),
+        except: (!except.is_empty()).then_some(except),
+    };
+    let ports: Vec<NetworkPolicyPort> = destination
+        .ports
+        .iter()
+        .map(|rule| port(rule.port, rule.end_port, rule.protocol.unwrap_or_default().as_str()))
+        .collect();
+    NetworkPolicyEgressRule {
+        to: Some(vec![NetworkPolicyPeer {
+            ip_block: Some(block),
+            ..NetworkPolicyPeer::default()
+        }]),
+        ports: (!ports.is_empty()).then_some(ports),
+    }
+}
+
+fn contributed(egress: &Egress) -> NetworkPolicyEgressRule {
+    let peers = egress.to.iter().map(|reach| match reach {
+        Reach::Namespace(namespace) => by_name(std::slice::from_ref(namespace)),
+        Reach::Addresses(cidr) => NetworkPolicyPeer {
+            ip_block: Some(IPBlock {
+                cidr: cidr.to_string(),
+                except: None,
+            }),
+            ..NetworkPolicyPeer::default()
+        },
+    });
+    NetworkPolicyEgressRule {
+        to: Some(peers.collect()),
+        ports: Some(vec![port(i32::from(egress.port), None, "TCP")]),
+    }
+}
+
+fn port(number: i32, end_port: Option<i32>, protocol: &str) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        port: Some(IntOrString::Int(number)),
+        end_port,
+        protocol: Some(protocol.into()),
+    }
+}

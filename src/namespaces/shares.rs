@@ -1,0 +1,172 @@
+//! How much a tenant may use, and how that is shared among its namespaces.
+
+use crate::api::{ContainerResources, ResourceList, TenantSpec, TenantTierSpec};
+use crate::capability::{Amounts, Invalid, amounts};
+use crate::quantity::{Amount, Unit};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+/// Object counts that every tenant has a bound for: a LoadBalancer costs money and a node port is the cluster's.
+const COUNTS: [(&str, i64); 2] = [("services.loadbalancers", 0), ("services.nodeports", 0)];
+
+/// How many objects there may be in each namespace where neither tenant nor tier says anything: of every kind that the roles of owners may create, and of
+/// what Kubernetes makes of these without a bound of its own. What stands here is what the cluster's store can be filled with.
+const OBJECTS: [(&str, i64); 20] = [
+    ("count/configmaps", 250),
+    ("count/controllerrevisions.apps", 500),
+    ("count/cronjobs.batch", 50),
+    ("count/daemonsets.apps", 20),
+    ("count/deployments.apps", 100),
+    ("count/horizontalpodautoscalers.autoscaling", 100),
+    ("count/ingresses.networking.k8s.io", 100),
+    ("count/jobs.batch", 250),
+    ("count/networkpolicies.networking.k8s.io", 100),
+    ("count/persistentvolumeclaims", 100),
+    ("count/poddisruptionbudgets.policy", 100),
+    ("count/pods", 500),
+    ("count/replicasets.apps", 500),
+    ("count/replicationcontrollers", 20),
+    ("count/rolebindings.rbac.authorization.k8s.io", 100),
+    ("count/roles.rbac.authorization.k8s.io", 50),
+    ("count/secrets", 250),
+    ("count/serviceaccounts", 100),
+    ("count/services", 100),
+    ("count/statefulsets.apps", 50),
+];
+
+/// What a container gets where neither it nor its tier says anything.
+const CONTAINER_REQUESTS: [(&str, &str); 3] = [("cpu", "100m"), ("memory", "128Mi"), ("ephemeral-storage", "64Mi")];
+const CONTAINER_LIMITS: [(&str, &str); 3] = [("cpu", "1"), ("memory", "512Mi"), ("ephemeral-storage", "1Gi")];
+
+/// The tenant's quota, and each namespace's share, the first namespace's first. Every share has every key, and no key's
+/// shares add up to more than the tenant's.
+pub fn divide(
+    spec: &TenantSpec,
+    tier: &TenantTierSpec,
+    errors: &mut Vec<Invalid>,
+) -> (ResourceList, Vec<ResourceList>) {
+    let bounds = amounts(&tier.quota, "spec.tier: the tier's quota", errors);
+    let own = amounts(&spec.quota, "spec.quota", errors);
+    for (key, asked) in &own {
+        if let Some(bound) = bounds.get(key).filter(|bound| asked > bound) {
+            let message = format!("{asked} is more than the {bound} of tier {}", spec.tier);
+            errors.push(Invalid::new(format!("spec.quota.{key}"), message));
+        }
+    }
+    let mut total: Amounts = COUNTS
+        .iter()
+        .map(|(key, count)| (key.to_string(), Amount::whole(*count)))
+        .collect();
+    total.extend(bounds);
+    total.extend(own);
+
+    let named: Vec<Amounts> = std::iter::once(Amounts::new())
+        .chain(spec.namespaces.iter().enumerate().map(|(i, namespace)| {
+            let field = format!("spec.namespaces[{i}].quota");
+            let amounts = amounts(&namespace.quota, &field, errors);
+            for key in amounts.keys().filter(|key| !total.contains_key(*key)) {
+                let message = "the tenant's quota has no such key, so there is nothing to share";
+                errors.push(Invalid::new(format!("{field}.{key}"), message));
+            }
+            amounts
+        }))
+        .collect();
+
+    let mut shares = vec![Amounts::new(); named.len()];
+    for (key, whole) in &total {
+        let taken = named
+            .iter()
+            .filter_map(|share| share.get(key))
+            .fold(Amount::ZERO, |sum, share| sum.plus(*share));
+        if taken > *whole {
+            for (i, share) in named.iter().enumerate().skip(1) {
+                if share.contains_key(key) {
+                    let message = format!("the namespaces name {taken} together, more than the tenant's {whole}");
+                    errors.push(Invalid::new(format!("spec.namespaces[{}].quota.{key}", i - 1), message));
+                }
+            }
+        }
+        let heirs = named.iter().filter(|share| !share.contains_key(key)).count();
+        let mut rest = whole.minus(taken).divide(heirs, Unit::of(key)).into_iter();
+        for (share, named) in shares.iter_mut().zip(&named) {
+            if let Some(amount) = named.get(key).copied().or_else(|| rest.next()) {
+                share.insert(key.clone(), amount);
+            }
+        }
+    }
+    bound_objects(&mut total, &mut shares);
+    (list(&total), shares.iter().map(list).collect())
+}
+
+/// Bounds the kinds of [`OBJECTS`] that nobody has bounded, in each namespace.
+fn bound_objects(total: &mut Amounts, shares: &mut [Amounts]) {
+    for (key, count) in OBJECTS {
+        if total.contains_key(key) {
+            continue;
+        }
+        let mut sum = Amount::ZERO;
+        for share in &mut *shares {
+            // `pods` counts those that run, `count/pods` those that have ended too.
+            let named = share.get(key.trim_start_matches("count/"));
+            let room = named.map_or(Amount::ZERO, |named| named.plus(*named));
+            let bound = Amount::whole(count).max(room).min(Amount::whole(i64::MAX));
+            share.insert(key.into(), bound);
+            sum = sum.plus(bound);
+        }
+        total.insert(key.into(), sum.min(Amount::whole(i64::MAX)));
+    }
+}
+
+/// What a container gets that says nothing itself; requests never above limits.
+pub fn container_defaults(tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> ContainerResources {
+    let own = tier.container_defaults.clone().unwrap_or_default();
+    let fill = |own: &ResourceList, defaults: &[(&str, &str)]| {
+        let mut filled: ResourceList = defaults
+            .iter()
+            .map(|(k, v)| (k.to_string(), Quantity(v.to_string())))
+            .collect();
+        filled.extend(own.clone());
+        filled
+    };
+    let mut limits = amounts(
+        &fill(&own.limits, &CONTAINER_LIMITS),
+        "spec.tier: the tier's containerDefaults.limits",
+        errors,
+    );
+    let mut requests = amounts(
+        &fill(&own.requests, &CONTAINER_REQUESTS),
+        "spec.tier: the tier's containerDefaults.requests",
+        errors,
+    );
+    // As the API server does in a LimitRange: what is limited and not requested is requested whole.
+    for (key, limit) in &limits {
+        requests.entry(key.clone()).or_insert(*limit);
+    }
+    for (key, request) in &mut requests {
+        let Some(limit) = limits.get_mut(key) else { continue };
+        match (own.requests.contains_key(key), own.limits.contains_key(key)) {
+            // Whichever side the tier left out gives way to the side that it names.
+            (true, false) => *limit = (*limit).max(*request),
+            (false, true) => *request = (*request).min(*limit),
+            _ if request > limit => errors.push(Invalid::new(
+                "spec.tier",
+                format!("the tier's containerDefaults request more {key} ({request}) than they allow ({limit})"),
+            )),
+            _ => {}
+        }
+    }
+    ContainerResources {
+        requests: list(&requests),
+        limits: list(&limits),
+    }
+}
+
+fn list(amounts: &Amounts) -> ResourceList {
+    amounts
+        .iter()
+        .map(|(key, amount)| (key.clone(), Quantity(amount.to_string())))
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "shares_test.rs"]
+mod tests;

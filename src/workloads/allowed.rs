@@ -1,0 +1,137 @@
+//! Workloads against the lists of allowed names: the operator's own objects keep to them too.
+
+use crate::api::{Allowed, ImagePullPolicy, Scheduling, Workload};
+use crate::capability::Invalid;
+use crate::capability::allowed::{lies_within, names, text};
+
+/// Refuses workloads that admission would refuse.
+pub fn check(allowed: &Allowed, workloads: &[Workload], scheduling: &Scheduling, errors: &mut Vec<Invalid>) {
+    for workload in workloads {
+        for message in refused(allowed, workload) {
+            errors.push(Invalid::new(format!("spec.workloads: {}", workload.name), message));
+        }
+    }
+    if !workloads.is_empty() {
+        let mut class = |part: &str, name: &Option<String>, list: &Option<Vec<String>>, is_needed: bool| {
+            let Some(list) = list else { return };
+            let is_fine = match name {
+                Some(name) => list.contains(name),
+                None => !is_needed || list.is_empty(),
+            };
+            if !is_fine {
+                let message = format!(
+                    "is {}, and allowed is {}",
+                    name.as_deref().unwrap_or("absent"),
+                    names(list)
+                );
+                errors.push(Invalid::new(
+                    format!("spec.tier: the tier's scheduling.{part}"),
+                    message,
+                ));
+            }
+        };
+        class(
+            "priorityClassName",
+            &scheduling.priority_class_name,
+            &allowed.priority_classes,
+            false,
+        );
+        class(
+            "runtimeClassName",
+            &scheduling.runtime_class_name,
+            &allowed.runtime_classes,
+            true,
+        );
+    }
+}
+
+/// The image with the registry that the container runtime takes where it names none.
+fn with_registry(image: &str) -> String {
+    match image.split_once('/') {
+        None => format!("docker.io/library/{image}"),
+        Some((first, _)) if is_registry(first) => image.to_string(),
+        Some(_) => format!("docker.io/{image}"),
+    }
+}
+
+/// Capital letters make a registry of it too: a path in one has none.
+fn is_registry(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost" || first.contains(|c: char| c.is_ascii_uppercase())
+}
+
+/// Whether the registry of such an image is an address, `localhost` or a name within the cluster, as the policy `tenant-operator-images` has it.
+fn is_internal(image: &str) -> bool {
+    let registry = image.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    let host = registry.split(':').next().unwrap_or_default();
+    let labels: Vec<&str> = host.split('.').collect();
+    let [_, .., last] = labels[..] else { return true };
+    let is_top_level = last.starts_with("xn--") || (last.len() > 1 && last.chars().all(|c| c.is_ascii_lowercase()));
+    !is_top_level
+        || ["default", "internal", "local", "localdomain", "localhost"].contains(&last)
+        || labels[1..].iter().any(|label| ["svc", "pod"].contains(label))
+}
+
+/// When an image is fetched of which nothing is said: always if its tag is `latest`, by name or for want of another.
+fn default_policy(image: &str) -> ImagePullPolicy {
+    let name = image.rsplit('/').next().unwrap_or_default();
+    match (name.contains('@'), name.rsplit_once(':')) {
+        (false, None | Some((_, "latest"))) => ImagePullPolicy::Always,
+        _ => ImagePullPolicy::IfNotPresent,
+    }
+}
+
+/// What admission would refuse of a workload's pods and claims.
+fn refused(allowed: &Allowed, workload: &Workload) -> Vec<String> {
+    let mut messages = Vec::new();
+    let image = workload.image.as_deref().unwrap_or_default();
+    let whole = with_registry(image);
+    match &allowed.image_registries {
+        None if is_internal(&whole) => messages.push(format!(
+            "image {image} is of a registry that is an address, localhost or a name within the cluster: let allowed.imageRegistries name it"
+        )),
+        Some(list) if !list.iter().any(|bound| lies_within(&whole, bound)) => messages.push(format!(
+            "image {image} is of none of the allowed registries: {}",
+            names(list)
+        )),
+        _ => (),
+    }
+    if let Some(list) = &allowed.image_pull_policies {
+        let policy = workload.image_pull_policy.unwrap_or_else(|| default_policy(image));
+        if !list.contains(&policy) {
+            let shown: Vec<String> = list.iter().map(text).collect();
+            messages.push(format!(
+                "imagePullPolicy {} is not allowed, but {}",
+                text(&policy),
+                names(&shown)
+            ));
+        }
+    }
+    if let Some(list) = &allowed.storage_classes {
+        let claims = workload.volume_claims.iter().flatten();
+        let claims = claims.filter_map(|claim| claim.storage_class_name.as_ref());
+        for class in claims.chain(ephemeral_classes(workload)) {
+            if !list.contains(class) {
+                messages.push(format!("storageClassName {class} is not allowed, but {}", names(list)));
+            }
+        }
+    }
+    messages
+}
+
+/// The classes of the claims that each pod has for itself, by field and by annotation.
+fn ephemeral_classes(workload: &Workload) -> impl Iterator<Item = &String> {
+    let volumes = workload.volumes.iter().flatten();
+    let templates = volumes.filter_map(|volume| volume.ephemeral.as_ref()?.volume_claim_template.as_ref());
+    templates.flat_map(|template| {
+        let annotations = template
+            .metadata
+            .as_ref()
+            .and_then(|metadata| metadata.annotations.as_ref());
+        let older = annotations.and_then(|annotations| annotations.get("volume.beta.kubernetes.io/storage-class"));
+        template.spec.storage_class_name.iter().chain(older)
+    })
+}
+
+#[cfg(test)]
+#[path = "allowed_test.rs"]
+mod tests;
