@@ -2,13 +2,15 @@
 
 use super::{
     Contributions, Description, Invalid, Pass, Planned, Platform, Quarantine, Report, State, TenantCore, ValidTenant,
-    World, jwks::KeySets,
+    Watching, World, jwks::KeySets,
 };
 use crate::api::{DeletionPolicy, Tenant, TenantStatus, TenantTier};
 use crate::cluster::{Error, Identity, Key, Live};
 use crate::conditions::ConditionUpdate;
 use crate::proof::Outcome;
 use async_trait::async_trait;
+use futures::future::BoxFuture;
+use std::sync::Arc;
 
 /// The input of validation.
 #[derive(Clone, Copy)]
@@ -168,6 +170,11 @@ pub trait Capability: Send + Sync {
     /// Whether the operator writes such an object there; None: that follows from the plan.
     fn writes_at(&self, _key: &Key) -> Option<bool> {
         None
+    }
+
+    /// Its loops, which run for as long as this process leads.
+    fn loops(self: Arc<Self>, _watching: &Watching) -> Vec<BoxFuture<'static, ()>> {
+        Vec::new()
     }
 
     /// The gateway's use of public keys, where this is the gateway.

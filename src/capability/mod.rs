@@ -14,6 +14,7 @@ pub mod quarantine;
 mod report;
 mod tenant;
 mod valid;
+pub mod watching;
 mod world;
 
 pub use contract::{Asked, Capability, Deletion, Released, Revocation};
@@ -24,4 +25,5 @@ pub use quarantine::Quarantine;
 pub use report::{Description, Gate, Note, Report, State, WriteStatus};
 pub use tenant::{TenantCore, ValidNamespace, id, identity, namespaces};
 pub use valid::{Binding, Contributions, Egress, ValidTenant};
+pub use watching::Watching;
 pub use world::{PeerTenant, Platform, World};

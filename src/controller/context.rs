@@ -6,7 +6,6 @@ use crate::api::Tenant;
 use crate::capability::{Pass, Platform};
 use crate::cluster::{Queue, Writer, backoff::Backoff};
 use crate::database::Databases;
-use crate::gateway::Gateway;
 use crate::isolation::report_writer::ReportWriter;
 use crate::isolation::verifier::IsolationVerifier;
 use crate::metering::meter::Meter;
@@ -24,7 +23,6 @@ pub struct Context {
     pub writer: Writer,
     pub databases: Arc<Databases>,
     pub capabilities: Capabilities,
-    pub gateway: Arc<Gateway>,
     pub platform: RwLock<Platform>,
     pub metrics: Metrics,
     pub queue: Queue,

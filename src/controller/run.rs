@@ -1,11 +1,10 @@
 //! The operator's life: prove, be elected, watch, reconcile, stop.
 
 use super::events::Events;
-use super::gateway::Need;
 use super::pace::Pace;
-use super::{Context, admission_proof, api_server, gateway, missing, reconcile, watches};
+use super::{Context, admission_proof, api_server, missing, reconcile, watches};
 use crate::api::Tenant;
-use crate::capability::Platform;
+use crate::capability::{Platform, Watching};
 use crate::cluster::{
     Error, Kind, Queue, Store, Writer,
     backoff::Backoff,
@@ -147,10 +146,19 @@ async fn run_as_leader(
     let (queue, woken) = Queue::new(metrics.clone());
     let (tenants, tenants_writer) = reflector::store::<Tenant>();
     let (tiers, tiers_writer) = reflector::store();
+    let watched = Watching {
+        client: client.clone(),
+        store: store.clone(),
+        tenants: tenants.clone(),
+        queue: queue.clone(),
+        period: settings.discovery_period,
+    };
     let mut watching: Vec<AbortOnDropHandle<()>> = Kind::ALL
         .into_iter()
-        .map(|kind| watches::objects(client.clone(), kind, store.clone(), tenants.clone(), queue.clone()))
-        .map(|watch| AbortOnDropHandle::new(tokio::spawn(watch)))
+        .map(|kind| {
+            let watched = watched.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move { watched.objects(kind).await }))
+        })
         .collect();
     let (servers, servers_writer) = reflector::store();
     let databases = Arc::new(Databases::new(
@@ -168,22 +176,10 @@ async fn run_as_leader(
     watching.push(AbortOnDropHandle::new(tokio::spawn(tiers_watch)));
 
     let gateway = attachment(settings);
-    if let Some(to) = &gateway {
-        // Kinds of certificates are waited for one by one: a cluster may have but one of them.
-        let of_certificates = to.controller.certificate_kinds().chunks(1);
-        let needed = std::iter::once((to.controller.kinds(), Need::Always));
-        for (kinds, need) in needed.chain(of_certificates.map(|kinds| (kinds, Need::ForCertificates))) {
-            let follow = gateway::follow(
-                client.clone(),
-                (kinds, need),
-                settings.discovery_period,
-                store.clone(),
-                tenants.clone(),
-                queue.clone(),
-            );
-            watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
-        }
-    }
+    let way_in = Arc::new(Gateway::new(gateway.clone()));
+    let capabilities = capabilities::all(Database::new(databases.clone()), way_in);
+    let loops = capabilities.iter().flat_map(|one| one.clone().loops(&watched));
+    watching.extend(loops.map(|work| AbortOnDropHandle::new(tokio::spawn(work))));
     let known = Known {
         tenants: tenants.clone(),
         tiers: tiers.clone(),
@@ -232,7 +228,6 @@ async fn run_as_leader(
             watching.push(AbortOnDropHandle::new(tokio::spawn(async move { asks.run().await })));
             meter
         });
-    let way_in = Arc::new(Gateway::new(attachment(settings)));
     let (sender, lacking) = tokio::sync::mpsc::unbounded_channel();
     let ctx = Arc::new(Context {
         known,
@@ -240,8 +235,7 @@ async fn run_as_leader(
         meter,
         verifier: isolation.verifier,
         reports: isolation.reports,
-        capabilities: capabilities::all(Database::new(databases.clone()), way_in.clone()),
-        gateway: way_in,
+        capabilities,
         databases,
         writer: Writer::new(client.clone(), store, metrics.clone()),
         platform: RwLock::new(platform(settings)),
@@ -253,10 +247,6 @@ async fn run_as_leader(
         underway: Mutex::new(HashMap::new()),
     });
     api_server::refresh(&ctx).await;
-    if let Some(to) = attachment(settings).filter(|to| to.controller.has_parent()) {
-        let follow = gateway::follow_parent(ctx.clone(), to);
-        watching.push(AbortOnDropHandle::new(tokio::spawn(follow)));
-    }
     watching.push(AbortOnDropHandle::new(tokio::spawn(housekeeping(ctx.clone()))));
     watching.push(AbortOnDropHandle::new(tokio::spawn(missing::look_for(
         ctx.clone(),

@@ -3,6 +3,7 @@
 
 use super::watches;
 use crate::api::{DatabaseServer, Tenant, TenantTier};
+use crate::capability::Watching;
 use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Queue, Store};
 use crate::database::Databases;
@@ -242,7 +243,14 @@ async fn an_object_of_a_tenant_that_cannot_be_decoded_holds_up_no_other() {
             let (tenants, _) = reflector::store::<Tenant>();
             let store = Arc::new(Store::default());
             let client = api_server(&kind.resource().plural, lines);
-            let _watch = spawn(watches::objects(client, kind, store.clone(), tenants, queue));
+            let watching = Watching {
+                client,
+                store: store.clone(),
+                tenants,
+                queue,
+                period: Duration::from_secs(1),
+            };
+            let _watch = spawn(async move { watching.objects(kind).await });
             let is_seen = async || store.of("good").into_values().any(|live| live.resource_version == LAST);
             takes(&format!("{kind} with {rest}"), is_seen).await;
             assert_eq!(store.of("bad").len(), 1, "{kind} with {rest}: the other one, too");

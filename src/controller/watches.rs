@@ -3,101 +3,22 @@
 use super::Context;
 use crate::api::{DatabaseServer, Tenant, TenantTier};
 use crate::capability::peers::names_peer;
+use crate::capability::watching::wake_all;
 use crate::cluster::{
-    Kind, Queue, Store,
+    Queue,
     client::watch_config,
-    decode::Read,
-    metadata::managed_selector,
-    watch::{self, Change, ObjectChange, Objects, Reflected},
+    watch::{self, Change, Reflected},
 };
-use crate::conditions::{condition, kind, reason};
 use crate::database::{Databases, agent};
-use crate::names;
 use futures::{Stream, StreamExt};
-use kube::api::{Api, DynamicObject};
+use kube::Client;
+use kube::api::Api;
 use kube::runtime::reflector::{self, store::Writer};
 use kube::runtime::watcher::{self, Event};
-use kube::{Client, ResourceExt};
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
-
-/// Watches one kind of object of ours into the store, for ever.
-pub async fn objects(client: Client, kind: Kind, store: Arc<Store>, tenants: reflector::Store<Tenant>, queue: Queue) {
-    follow_objects(events(client, kind), kind, store, &tenants, &queue).await;
-}
-
-/// The same of a kind that a cluster may lack, until the API server says that it does not serve it.
-pub async fn objects_while_served(
-    client: Client,
-    kind: Kind,
-    store: &Arc<Store>,
-    tenants: &reflector::Store<Tenant>,
-    queue: &Queue,
-) {
-    let is_served = |event: &watcher::Result<_>| !event.as_ref().is_err_and(watch::is_unserved);
-    let events = events(client, kind).take_while(|event| std::future::ready(is_served(event)));
-    follow_objects(events, kind, store.clone(), tenants, queue).await;
-}
-
-fn events(client: Client, kind: Kind) -> impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send {
-    let api: Api<Read<DynamicObject>> = Api::all_with(client, &kind.resource());
-    watch::alone(watch::events(api, watch_config().labels(&managed_selector())))
-}
-
-/// Wakes the tenants whose objects change. What is gone may be what other tenants wait for.
-async fn follow_objects(
-    events: impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send,
-    kind: Kind,
-    store: Arc<Store>,
-    tenants: &reflector::Store<Tenant>,
-    queue: &Queue,
-) {
-    let mut changes = pin!(watch::changes(events, Objects { kind, store }));
-    while let Some(change) = changes.next().await {
-        match change {
-            Ok(ObjectChange::Of(tenant)) => queue.wake(&tenant),
-            Ok(ObjectChange::Deleted(name)) if is_contested(kind, &name) => wake_all(tenants, queue, is_in_conflict),
-            Ok(ObjectChange::Deleted(_)) => {}
-            Ok(ObjectChange::Listed) => match kind {
-                // Whatever was gone before the list is in it no more.
-                Kind::Namespace | Kind::ConfigMap => wake_all(tenants, queue, is_in_conflict),
-                // The cluster may have lacked it.
-                kind if !Kind::ALL.contains(&kind) => wake_all(tenants, queue, has_routes),
-                _ => {}
-            },
-            Err(error) => tracing::warn!(%kind, %error, "a watch failed and is begun anew"),
-        }
-    }
-}
-
-/// Wakes all tenants of whom this is so.
-pub fn wake_all(tenants: &reflector::Store<Tenant>, queue: &Queue, is_so: impl Fn(&Tenant) -> bool) {
-    for tenant in tenants.state_filter(is_so) {
-        queue.wake(&tenant.name_any());
-    }
-}
-
-/// Whether a tenant is reached by a gateway.
-pub fn has_routes(tenant: &Tenant) -> bool {
-    let gateway = tenant.spec.gateway.as_ref();
-    gateway.is_some_and(|gateway| !gateway.routes.is_empty())
-}
-
-/// Whether two tenants can want an object of this name.
-fn is_contested(kind: Kind, name: &str) -> bool {
-    match kind {
-        Kind::Namespace => true,
-        Kind::ConfigMap => names::is_claim(name),
-        _ => false,
-    }
-}
-
-/// Whether a tenant was told that another has what it wants.
-fn is_in_conflict(tenant: &Tenant) -> bool {
-    condition(tenant, kind::READY).is_some_and(|ready| ready.status == "False" && ready.reason == reason::CONFLICT)
-}
 
 /// Watches the tiers into their store, for ever; a change wakes the tenants of the tier.
 pub async fn tiers(client: Client, writer: Writer<TenantTier>, tenants: reflector::Store<Tenant>, queue: Queue) {

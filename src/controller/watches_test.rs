@@ -1,12 +1,17 @@
 //! Whom watches wake, and that none acts on a list before it is whole.
 
 use super::*;
+use crate::capability::watching::follow_objects;
 use crate::cluster::watch::player::{Player, object, watch as played};
+use crate::cluster::{Kind, Store};
+use crate::conditions::{kind, reason};
 use crate::database::settings::DatabaseSettings;
 use crate::dns::DnsSettings;
 use crate::gateway::Controller;
+use crate::names;
 use crate::telemetry::metrics::Metrics;
 use http::{Request, Response};
+use kube::api::DynamicObject;
 use kube::client::Body;
 use serde_json::{Value, json};
 use std::sync::Mutex;

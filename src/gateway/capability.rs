@@ -2,16 +2,19 @@
 
 use super::api_keys::{self, ReportedKeys};
 use super::config::{CUT_OFF, SUSPENDED};
+use super::follow::{self, Need};
 use super::routes::{self, Outcome};
 use super::{Attachment, ValidGateway, grants, hosts, validate};
 use crate::api::TenantStatus;
 use crate::capability::{
     Asked, Capability, Contributions, Deletion, Description, Invalid, Pass, Planned, Platform, Released, Report,
-    Revocation, Stage, ValidTenant, WriteStatus, claim, jwks::KeySets,
+    Revocation, Stage, ValidTenant, Watching, WriteStatus, claim, jwks::KeySets, watching::has_routes,
 };
 use crate::cluster::{Desired, Error, Identity, Key, Kind, Live};
 use crate::conditions::{kind, reason};
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
 
 const DESCRIPTION: Description = Description {
@@ -188,6 +191,30 @@ impl Capability for Gateway {
     fn writes_at(&self, key: &Key) -> Option<bool> {
         let namespaces = grants::namespaces(self.to.as_ref());
         (key.kind == Kind::ReferenceGrant).then(|| namespaces.contains(&key.namespace))
+    }
+
+    fn loops(self: Arc<Self>, watching: &Watching) -> Vec<BoxFuture<'static, ()>> {
+        let Some(to) = self.to.clone() else {
+            return Vec::new();
+        };
+        // Kinds of certificates are waited for one by one: a cluster may have but one of them.
+        let of_certificates = to.controller.certificate_kinds().chunks(1);
+        let needed = std::iter::once((to.controller.kinds(), Need::Always));
+        let needed = needed.chain(of_certificates.map(|kinds| (kinds, Need::ForCertificates)));
+        let mut loops: Vec<BoxFuture<'static, ()>> = needed
+            .map(|needed| follow::follow(watching.clone(), needed).boxed())
+            .collect();
+        if to.controller.has_parent() {
+            let wakes = watching.clone();
+            let note = move |problem: Option<String>| {
+                if self.note_problem(problem.clone()) {
+                    tracing::info!(problem, "the Gateway's conditions changed");
+                    wakes.wake_all(has_routes);
+                }
+            };
+            loops.push(follow::follow_parent(watching.client.clone(), to, note).boxed());
+        }
+        loops
     }
 
     fn key_sets(&self) -> Option<&dyn KeySets> {

@@ -10,6 +10,7 @@ mod certificates_state;
 pub mod class;
 pub mod config;
 pub mod envoy;
+mod follow;
 mod grants;
 mod hosts;
 pub mod key_set;

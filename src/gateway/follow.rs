@@ -1,23 +1,20 @@
 //! Follows what the gateway says of tenants' routes, in a cluster that may come to know such routes later.
 
-use super::{Context, watches};
-use crate::api::Tenant;
+use super::Attachment;
+use super::state::of_parent;
+use crate::capability::Watching;
 use crate::cluster::{
-    Kind, Queue, Store,
+    Kind,
     client::watch_config,
     decode::Read,
     served::served,
     watch::{self, Cache},
 };
-use crate::gateway::Attachment;
-use crate::gateway::state::of_parent;
 use futures::{Stream, StreamExt};
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
-use kube::runtime::reflector;
 use kube::runtime::watcher::{self, Event};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// When it is asked for kinds whose watch was told that there is none.
@@ -32,42 +29,26 @@ pub enum Need {
     ForCertificates,
 }
 
-/// Watches these of the gateway's kinds while the cluster has them all, for ever; otherwise it is asked for them once in a `period`.
-pub async fn follow(
-    client: Client,
-    (kinds, need): (&'static [Kind], Need),
-    period: Duration,
-    store: Arc<Store>,
-    tenants: reflector::Store<Tenant>,
-    queue: Queue,
-) {
+/// Watches these kinds while the cluster has them all, for ever; otherwise the API server is asked for them once in a period.
+pub async fn follow(watching: Watching, (kinds, need): (&'static [Kind], Need)) {
     loop {
-        until_served(&client, (kinds, need), period, &store, &queue).await;
-        let watches = kinds.iter().map(|kind| {
-            let watch = watches::objects_while_served(client.clone(), *kind, &store, &tenants, &queue);
-            Box::pin(watch)
-        });
+        until_served(&watching, (kinds, need)).await;
+        let watches = kinds.iter().map(|kind| Box::pin(watching.objects_while_served(*kind)));
         futures::future::select_all(watches).await;
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-/// Resolves when the cluster has all of these kinds. What is known of one that it lacks is forgotten.
-async fn until_served(
-    client: &Client,
-    (kinds, need): (&'static [Kind], Need),
-    period: Duration,
-    store: &Store,
-    queue: &Queue,
-) {
+/// Resolves when the cluster has all of these kinds. The store forgets the objects of a kind that it lacks.
+async fn until_served(watching: &Watching, (kinds, need): (&'static [Kind], Need)) {
     let mut told = Vec::new();
     loop {
-        match served(client, kinds).await {
+        match served(&watching.client, kinds).await {
             Ok(found) => {
                 let missing = kinds.iter().filter(|kind| !found.contains(kind));
                 let missing: Vec<Kind> = missing.copied().collect();
-                for tenant in store.note_lacking(kinds, &missing) {
-                    queue.wake(&tenant);
+                for tenant in watching.store.note_lacking(kinds, &missing) {
+                    watching.queue.wake(&tenant);
                 }
                 if missing.is_empty() {
                     return;
@@ -79,7 +60,7 @@ async fn until_served(
             }
             Err(error) => tracing::warn!(%error, "whether the cluster has the gateway's kinds is not known"),
         }
-        tokio::time::sleep(period).await;
+        tokio::time::sleep(watching.period).await;
     }
 }
 
@@ -95,14 +76,14 @@ fn tell(need: Need, missing: &[Kind]) {
     }
 }
 
-/// Follows what the Gateway that routes attach to says of itself, for ever. A change wakes every tenant that is reached by it.
-pub async fn follow_parent(ctx: Arc<Context>, to: Attachment) {
+/// Follows the conditions of the Gateway that routes attach to, for ever.
+pub async fn follow_parent(client: Client, to: Attachment, note: impl Fn(Option<String>) + Send) {
     let gateways = ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "Gateway"));
-    let api: Api<Read<DynamicObject>> = Api::namespaced_with(ctx.writer.client().clone(), &to.namespace, &gateways);
+    let api: Api<Read<DynamicObject>> = Api::namespaced_with(client, &to.namespace, &gateways);
     // By name, since the operator may read no other.
     let config = watch_config().fields(&format!("metadata.name={}", to.name));
     let events = watch::alone(watch::events(api, config));
-    follow_problem(events, &to, |problem| note(&ctx, problem)).await;
+    follow_problem(events, &to, note).await;
 }
 
 /// Notes what keeps the Gateway from serving, each time that something is said of it.
@@ -152,20 +133,13 @@ impl Cache<DynamicObject> for Parent<'_> {
     }
 }
 
-fn note(ctx: &Context, problem: Option<String>) {
-    if ctx.gateway.note_problem(problem.clone()) {
-        tracing::info!(problem, "what the Gateway says of itself changed");
-        watches::wake_all(&ctx.known.tenants, &ctx.queue, watches::has_routes);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cluster::watch::player::{object, watch as played};
     use crate::tenant::fixtures::attachment;
     use serde_json::json;
-    use std::sync::{Mutex, PoisonError as Poisoned};
+    use std::sync::{Arc, Mutex, PoisonError as Poisoned};
 
     #[tokio::test(start_paused = true)]
     async fn what_the_gateway_says_is_noted_when_its_list_is_whole() {
