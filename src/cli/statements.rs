@@ -61,7 +61,7 @@ pub fn comments(tenant: &ValidTenant, database: &ValidDatabase, server: &Databas
         server.name_any(),
         database.model
     );
-    for group in steps.chunk_by(|a, b| a.venue == b.venue && a.venue != Venue::Alone) {
+    for group in steps.chunk_by(|a, b| a.venue == b.venue && a.venue.is_transaction()) {
         print(group, &records, &mut out);
     }
     Ok(out)
@@ -71,6 +71,7 @@ fn print(group: &[Step], records: &Identifier, out: &mut String) {
     let (begin, end) = match &group[0].venue {
         Venue::Records => (format!("#   BEGIN; -- in {records}\n"), "#   COMMIT;\n"),
         Venue::Inside(database) => (format!("#   BEGIN; -- in {database}\n"), "#   COMMIT;\n"),
+        Venue::AloneInside(database) => (format!("#   -- in {database}\n"), ""),
         Venue::Alone => (String::new(), ""),
     };
     out.push_str(&begin);

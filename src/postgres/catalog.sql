@@ -55,8 +55,9 @@ WITH ours AS MATERIALIZED (
   -- What hangs on a role in other databases, and on a login in this one.
   SELECT h.refobjid AS oid, json_agg(json_build_object('database', d.datname, 'owns', h.owns) ORDER BY d.datname) AS list
   FROM (SELECT s.refobjid, s.dbid, 
-                 -- Default privileges count as owned, and cannot be given to another.
-                 bool_or(s.deptype = 'o' AND s.classid <> 'pg_catalog.pg_default_acl'::pg_catalog.regclass) AS owns
+                 -- Default privileges and user mappings count as owned, and cannot be given to another.
+                 bool_or(s.deptype = 'o' AND s.classid NOT IN ('pg_catalog.pg_default_acl'::pg_catalog.regclass,
+                                                               'pg_catalog.pg_user_mapping'::pg_catalog.regclass)) AS owns
         FROM ours r JOIN pg_catalog.pg_shdepend s ON s.refobjid = r.oid
         WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.dbid <> 0
           AND (right(r.rolname::text, 2) IN ('_a', '_b')

@@ -44,6 +44,8 @@ const TRIAL: Duration = Duration::from_secs(10);
 const PULSE: Duration = Duration::from_secs(4);
 /// Connections besides the pool's: to other databases, and as tenants. Of very few only one.
 const BESIDES: usize = 2;
+/// So many characters of a statement are shown.
+const STATEMENT: usize = 300;
 /// Nothing of a tenant's is ever on the path; a statement that hangs is the server's to end.
 const OPTIONS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=30s -c lock_timeout=5s \
                        -c idle_in_transaction_session_timeout=30s -c client_min_messages=warning";
@@ -51,13 +53,25 @@ const OPTIONS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=30
 const TRIAL_OPTIONS: &str = "-c statement_timeout=5s -c client_min_messages=error";
 
 const EVICT: &str = "\
+WITH hung AS (
+  SELECT s.dbid, s.classid, s.objid FROM pg_shdepend s
+  WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid::int8 = ANY ($1) AND s.deptype IN ('a', 'i', 'r')
+), givers AS (
+  SELECT left(pg_get_userbyid(o.refobjid), 22) AS tenant FROM hung h
+  JOIN pg_shdepend o ON (o.dbid, o.classid, o.objid, o.refclassid, o.deptype) = (h.dbid, h.classid, h.objid, 'pg_authid'::regclass, 'o')
+  UNION SELECT left(pg_get_userbyid(c.relowner), 22) FROM hung h
+  JOIN pg_policy p ON h.classid = 'pg_policy'::regclass AND p.oid = h.objid JOIN pg_class c ON c.oid = p.polrelid
+  -- Policies of other databases are not seen from here; a tenant's database has its name.
+  UNION SELECT d.datname FROM hung h JOIN pg_database d ON h.classid = 'pg_policy'::regclass AND d.oid = h.dbid
+)
 SELECT to_json(count(pg_terminate_backend(a.pid)))
 FROM pg_stat_activity a
 WHERE a.usename ~ '^t_[0-9a-f]{20}_[ab]$'
   AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND
               (l.locktype = 'object' AND l.classid IN ('pg_authid'::regclass, 'pg_database'::regclass) AND l.objid::int8 = ANY ($1)
                OR l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.relation IN
-                  ('pg_authid'::regclass, 'pg_auth_members'::regclass, 'pg_db_role_setting'::regclass, 'pg_database'::regclass)))";
+                  ('pg_authid'::regclass, 'pg_auth_members'::regclass, 'pg_db_role_setting'::regclass, 'pg_database'::regclass)
+               OR l.locktype IN ('relation', 'transactionid') AND left(a.usename, 22) IN (SELECT g.tenant FROM givers g)))";
 
 /// How a server is reached, and as whom.
 #[derive(Clone, Debug)]
@@ -168,11 +182,19 @@ impl Error {
                 Self::Busy(message)
             }
             code => Self::Refused {
-                statement: statement.to_string(),
+                statement: shortened(statement),
                 code: code.code().to_string(),
                 message,
             },
         }
+    }
+}
+
+/// A statement that fits into a condition's message.
+fn shortened(statement: &str) -> String {
+    match statement.char_indices().nth(STATEMENT) {
+        Some((end, _)) => format!("{}…", &statement[..end]),
+        None => statement.to_string(),
     }
 }
 
@@ -307,7 +329,8 @@ impl Server {
     }
 
     /// Ends the sessions of tenants that hold a lock on one of these roles or databases, or have changed a role and not said
-    /// whether they mean it, and so keep it from being changed or dropped. Any tenant can do so, with anyone's.
+    /// whether they mean it, and so keep it from being changed or dropped; and the transactions of tenants that granted
+    /// something to one of these roles. Any tenant can do so, with anyone's.
     ///
     /// # Errors
     /// As [`Error`] says.
@@ -379,11 +402,11 @@ impl Server {
     /// # Errors
     /// The first step that was refused; its transaction left nothing behind, earlier ones hold.
     pub async fn execute(&self, steps: &[Step]) -> Result<(), Error> {
-        for group in steps.chunk_by(|a, b| a.venue == b.venue && a.venue != Venue::Alone) {
+        for group in steps.chunk_by(|a, b| a.venue == b.venue && a.venue.is_transaction()) {
             let statements: Vec<&Statement> = group.iter().map(|step| &step.statement).collect();
             // A database that takes long to make or to remove keeps nobody waiting.
             let _writing = match &group[0].venue {
-                Venue::Inside(_) => None,
+                Venue::Inside(_) | Venue::AloneInside(_) => None,
                 Venue::Alone if takes_long(statements[0]) => None,
                 _ => Some(self.writing.lock().await),
             };
@@ -391,6 +414,7 @@ impl Server {
                 Venue::Records => within(self.in_records(&statements)).await?,
                 Venue::Alone => within(self.alone(statements[0])).await?,
                 Venue::Inside(database) => within(self.inside(database, &statements)).await?,
+                Venue::AloneInside(database) => within(self.alone_inside(database, statements[0])).await?,
             }
         }
         Ok(())
@@ -420,6 +444,19 @@ impl Server {
     async fn inside(&self, database: &Identifier, statements: &[&Statement]) -> Result<(), Error> {
         let client = self.connect_to(database.as_str()).await?;
         self.transaction(&client, statements).await
+    }
+
+    async fn alone_inside(&self, database: &Identifier, statement: &Statement) -> Result<(), Error> {
+        let client = self.connect_to(database.as_str()).await?;
+        self.send(&client, statement).await
+    }
+
+    /// Sends one statement through a connection to another database, in no transaction.
+    ///
+    /// # Errors
+    /// As [`Error`] says.
+    pub async fn send_through(&self, client: &Client, statement: &Statement) -> Result<(), Error> {
+        within(self.send(client, statement)).await
     }
 
     /// A connection of the operator's to another database of the server.

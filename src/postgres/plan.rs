@@ -10,8 +10,10 @@ use crate::sql;
 mod ending;
 mod logins;
 mod places;
+mod privileges;
 mod roles;
 pub use ending::{closing, pausing, removal};
+pub use privileges::revoke_all;
 
 /// The schema that shared extensions are installed in; nobody but the operator can make anything there.
 pub const EXTENSIONS: &str = "extensions";
@@ -105,6 +107,15 @@ pub enum Venue {
     Alone,
     /// In one transaction with its neighbours, in this database.
     Inside(Identifier),
+    /// By itself, in this database.
+    AloneInside(Identifier),
+}
+
+impl Venue {
+    /// Whether a statement with this venue is executed in one transaction with its neighbours of the same.
+    pub fn is_transaction(&self) -> bool {
+        matches!(self, Self::Records | Self::Inside(_))
+    }
 }
 
 /// One statement and where it is executed.

@@ -155,10 +155,18 @@ fn known(place: Place) -> Wanted {
 }
 
 fn shown(steps: &[Step]) -> String {
-    let short = |step: &Step| match &step.venue {
-        Venue::Records => format!("{}\n", step.statement),
-        Venue::Alone => format!("(alone) {}\n", step.statement),
-        Venue::Inside(database) => format!("(in {database}) {}\n", step.statement),
+    let short = |step: &Step| {
+        // Of a block of code its beginning tells enough.
+        let mut statement = step.statement.to_string();
+        if statement.starts_with("DO ") {
+            statement.truncate(150);
+        }
+        match &step.venue {
+            Venue::Records => format!("{statement}\n"),
+            Venue::Alone => format!("(alone) {statement}\n"),
+            Venue::Inside(database) => format!("(in {database}) {statement}\n"),
+            Venue::AloneInside(database) => format!("(alone in {database}) {statement}\n"),
+        }
     };
     steps.iter().map(short).collect()
 }

@@ -221,6 +221,20 @@ pub async fn what_logins_own_is_found(site: Site, place: Place) {
             tenant.owner()
         );
     }
+    // A mapping of a server's users counts as the login's own, and no owner can take it over.
+    let wrapper = number();
+    let uses = format!(
+        "CREATE FOREIGN DATA WRAPPER w_{wrapper}; GRANT USAGE ON FOREIGN DATA WRAPPER w_{wrapper} TO {}",
+        tenant.owner()
+    );
+    run(&other, &uses).await;
+    let mapped = format!(
+        "RESET ROLE; CREATE SERVER far_{wrapper} FOREIGN DATA WRAPPER w_{wrapper}; CREATE USER MAPPING FOR {} SERVER far_{wrapper}",
+        tenant.login(0)
+    );
+    run(&session, &mapped).await;
+    site.converge(&tenant.wanted).await;
+    run(&other, &format!("DROP FOREIGN DATA WRAPPER w_{wrapper} CASCADE")).await;
     drop((other, session));
     // In a database that was open to it once.
     let elsewhere = format!("elsewhere_{}", number());

@@ -13,6 +13,7 @@ mod cost;
 mod crash;
 mod drift;
 mod faults;
+mod grants;
 mod hostile;
 mod lifecycle;
 mod members;
@@ -122,6 +123,8 @@ fn subjects() -> Vec<Subject> {
         subject!(attacks::statistics_are_closed, SCHEMA, admins: LIMITED),
         subject!(members::harm_nobody, BOTH, admins: LIMITED),
         subject!(conflicts::are_left_alone, BOTH),
+        subject!(grants::hold_nothing_up, BOTH, on: On::Two, admins: LIMITED),
+        subject!(grants::keep_no_role, BOTH),
         subject!(beyond::is_seen, BOTH),
         subject!(cost::grows_with_the_number, SCHEMA, admins: &[Admin::Superuser], own: true),
         subject!(audit::finds_what_was_granted, SCHEMA),

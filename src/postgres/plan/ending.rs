@@ -1,11 +1,12 @@
 //! The end of a tenant on a server: nobody comes in any more, and then nothing is left.
 
 use super::roles::as_member;
-use super::{Conflict, Step, Venue, begun, ours, terminate};
+use super::{Conflict, Step, Venue, begun, ours, revoke_all, terminate};
 use crate::postgres::catalog::Catalog;
 use crate::postgres::sql::Literal;
 use crate::postgres::{Identifier, Names, Statement};
 use crate::sql;
+use std::collections::BTreeSet;
 
 /// Up to so many relations and functions are dropped at once; each is locked until all are.
 const AT_ONCE: i64 = 300;
@@ -47,23 +48,38 @@ pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<
         steps.push(records(sql!["DROP SCHEMA ", place, " CASCADE"]));
     }
     // What the roles have in other databases, while those were open to them, is gone only from within.
-    for role in names.roles().into_iter().filter(exists) {
+    let roles: Vec<&Identifier> = names.roles().into_iter().filter(exists).collect();
+    let holds = |role: &Identifier, database: &str| {
         let holdings = catalog.roles.get(role.as_str()).map(|role| role.holdings.as_slice());
-        for holding in holdings.into_iter().flatten() {
-            if holding.database != catalog.database
-                && holding.database != place.as_str()
-                && let Ok(database) = Identifier::new(holding.database.as_str())
-            {
-                steps.push(Step {
-                    venue: Venue::Inside(database),
-                    statement: sql!["DROP OWNED BY ", role, " CASCADE"],
-                });
-            }
-        }
+        holdings
+            .into_iter()
+            .flatten()
+            .any(|holding| holding.database == database)
+    };
+    let found = roles.iter().filter_map(|role| catalog.roles.get(role.as_str()));
+    let databases: BTreeSet<&str> = found
+        .flat_map(|role| &role.holdings)
+        .map(|holding| holding.database.as_str())
+        .filter(|database| *database != catalog.database && *database != place.as_str())
+        .collect();
+    for name in databases {
+        let Ok(database) = Identifier::new(name) else {
+            continue;
+        };
+        let holders: Vec<&Identifier> = roles.iter().copied().filter(|role| holds(role, name)).collect();
+        steps.push(Step {
+            venue: Venue::AloneInside(database.clone()),
+            statement: revoke_all(&holders, catalog.version),
+        });
+        steps.extend(holders.into_iter().map(|role| Step {
+            venue: Venue::Inside(database.clone()),
+            statement: drop_owned(role),
+        }));
     }
-    for role in names.roles().into_iter().filter(exists) {
-        steps.push(records(sql!["DROP OWNED BY ", role, " CASCADE"]));
+    if !roles.is_empty() {
+        steps.push(alone(revoke_all(&roles, catalog.version)));
     }
+    steps.extend(roles.iter().copied().map(drop_owned).map(records));
     // Logins first: they are members of the owner.
     for role in names.roles().into_iter().rev().filter(exists) {
         steps.push(records(sql!["DROP ROLE ", role]));
@@ -75,6 +91,10 @@ pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<
         ]));
     }
     Ok(steps)
+}
+
+fn drop_owned(role: &Identifier) -> Statement {
+    sql!["DROP OWNED BY ", role, " CASCADE"]
 }
 
 /// The statements that let nobody in and keep everything: for a tenant that is gone and whose data stays.

@@ -10,6 +10,7 @@ use super::{REGISTRY, findings, group, plan};
 use crate::api::database_server::{SharedTables, TenantColumnType};
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::{Error, Server};
+use crate::postgres::plan::revoke_all;
 use crate::postgres::sql::Literal;
 use crate::postgres::{Identifier, Names, Statement};
 use crate::sql;
@@ -60,6 +61,8 @@ pub async fn remove_tenant(
         return Ok(left);
     }
     let end = Instant::now() + TIME;
+    let known = |role: &Identifier| catalog.roles.get(role.as_str()).map(|role| role.oid);
+    let roles: Vec<i64> = names.roles().into_iter().filter_map(known).collect();
     for (database, specs) in databases(spec, &Marks::of(catalog)) {
         if !catalog.databases.contains_key(&database) {
             continue;
@@ -80,6 +83,8 @@ pub async fn remove_tenant(
             client: &client,
             database: &name,
             id: &id,
+            version: catalog.version,
+            roles: &roles,
             end,
         };
         removal.run(&entries, names, &mut left).await?;
@@ -92,6 +97,9 @@ struct Removal<'a> {
     client: &'a Client,
     database: &'a Identifier,
     id: &'a str,
+    version: i32,
+    /// The OIDs of the tenant's.
+    roles: &'a [i64],
     end: Instant,
 }
 
@@ -156,28 +164,54 @@ impl Removal<'_> {
             Literal(self.id),
             "::uuid"
         ];
-        let mut statements = vec![tenant];
-        for role in names.roles() {
-            statements.extend(self.belongings(role).await?);
+        let holders = self.holders(names).await?;
+        let revoke = (!holders.is_empty()).then(|| revoke_all(&holders, self.version));
+        if let Some(revoke) = &revoke {
+            let revoked = self.server.send_through(self.client, revoke).await;
+            self.kept(revoked, left, database).await?;
         }
-        let statements: Vec<&Statement> = statements.iter().collect();
-        match self.server.transaction(self.client, &statements).await {
-            Err(error) if error.concerns_server() => return Err(error),
-            Err(error) => left
-                .problems
-                .push(format!("{database}/{REGISTRY}.tenant keeps the tenant: {error}")),
-            Ok(()) => {}
-        }
-        for role in names.roles() {
+        let dropped: Vec<Statement> = holders
+            .iter()
+            .map(|role| sql!["DROP OWNED BY ", *role, " CASCADE"])
+            .collect();
+        let statements: Vec<&Statement> = std::iter::once(&tenant).chain(&dropped).collect();
+        let removed = self.server.transaction(self.client, &statements).await;
+        self.kept(removed, left, database).await?;
+        for role in self.holders(names).await? {
             // Others' grants are not the operator's to take back, and PostgreSQL only warns.
-            if self.belongings(role).await?.is_some() {
-                left.problems.push(format!(
-                    "{database}: role {} was granted something there by hand",
-                    role.as_str()
-                ));
+            left.problems.push(format!(
+                "{database}: role {} was granted something there by hand",
+                role.as_str()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Notes why the tenant is still in the registry, and ends transactions of other tenants that it waited for.
+    async fn kept(&self, result: Result<(), Error>, left: &mut Left, database: &str) -> Result<(), Error> {
+        match result {
+            Ok(()) => {}
+            Err(error) if error.concerns_server() => return Err(error),
+            Err(error) => {
+                if error.code() == Some(SqlState::LOCK_NOT_AVAILABLE.code()) {
+                    self.server.evict(self.roles).await?;
+                }
+                left.problems
+                    .push(format!("{database}/{REGISTRY}.tenant keeps the tenant: {error}"));
             }
         }
         Ok(())
+    }
+
+    /// The roles that were given something in this database, for which their drop would fail.
+    async fn holders<'b>(&self, names: &'b Names) -> Result<Vec<&'b Identifier>, Error> {
+        let mut holders = Vec::new();
+        for role in names.roles() {
+            if self.holds(role).await? {
+                holders.push(role);
+            }
+        }
+        Ok(holders)
     }
 
     fn rows(&self, title: String, table: &Table, entry: &Entry) -> Option<Rows> {
@@ -281,8 +315,7 @@ impl Removal<'_> {
         self.server.query_through(self.client, &count, &[]).await
     }
 
-    /// What takes from a role whatever it was given in this database by hand; its drop would fail for it.
-    async fn belongings(&self, role: &Identifier) -> Result<Option<Statement>, Error> {
+    async fn holds(&self, role: &Identifier) -> Result<bool, Error> {
         let query = sql![
             "SELECT to_json(count(*)) FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid \
              WHERE d.refclassid = 'pg_authid'::regclass AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
@@ -290,6 +323,6 @@ impl Removal<'_> {
             Literal(role.as_str())
         ];
         let count: u64 = self.server.query_through(self.client, &query, &[]).await?;
-        Ok((count > 0).then(|| sql!["DROP OWNED BY ", role, " CASCADE"]))
+        Ok(count > 0)
     }
 }

@@ -1,6 +1,6 @@
 //! `deletionPolicy: Delete`: nothing of the tenant is left, and everything of the others.
 
-use crate::shared::world::{A, B, World, entry, one};
+use crate::shared::world::{A, B, World, allowed, entry, one};
 use tenant_operator::api::database_server::TenantColumnType;
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::shared::{Left, remove_tenant};
@@ -28,6 +28,21 @@ pub async fn nothing_is_left(mut world: World) {
         Names::of(A).owner
     ))
     .await;
+    // And by another tenant, in a way that A's own role could have taken it back.
+    let given = format!(
+        "SELECT lo_create(7); GRANT ALL ON LARGE OBJECT 7 TO {} WITH GRANT OPTION",
+        Names::of(A).owner
+    );
+    let giver = world.tenant(B).await;
+    allowed(&giver, &given).await;
+    // Once is enough for a wait of five seconds.
+    if world.version == 15 && !world.superuser {
+        allowed(
+            &giver,
+            "SET idle_in_transaction_session_timeout = 0; BEGIN; GRANT SELECT ON LARGE OBJECT 7 TO PUBLIC",
+        )
+        .await;
+    }
     world.spec[0].tables.extend(["trees".into(), "a_leaves".into()]);
     world.tend().await;
     let number = world.number(A).await;
@@ -79,6 +94,7 @@ pub async fn nothing_is_left(mut world: World) {
     world.remove_roles(A).await;
     assert!(!world.tend().await.changed);
     assert_eq!(one(&world.tenant(B).await, "SELECT count(*) FROM calls").await, "4502");
+    drop(giver);
 }
 
 pub async fn what_stands_in_the_way(mut world: World) {
