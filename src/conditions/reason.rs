@@ -93,6 +93,8 @@ reasons! {
         "the server refuses the operator's login" "see the Secret of `spec.adminSecretRef` and `pg_hba.conf`"
     CLEARTEXT_PASSWORD "CleartextPassword" "DatabaseReady; Ready and Reachable of a DatabaseServer"
         "the server asks for the password in clear, and has not shown who it is" "verify its certificate (`spec.tls.mode`), or let it use SCRAM"
+    MD5_PASSWORD "Md5Password" "DatabaseReady; Ready and Reachable of a DatabaseServer"
+        "the server asks for an MD5 digest of the password, and has not shown who it is" "verify its certificate (`spec.tls.mode`), or set the password anew with `password_encryption` as `scram-sha-256`"
     SERVER_READ_ONLY "ServerReadOnly" "DatabaseReady; Ready and Reachable of a DatabaseServer"
         "the server takes no writes, as a standby does" "name the primary"
     SERVER_REFUSED "ServerRefused" "DatabaseReady; Ready and Reachable of a DatabaseServer"

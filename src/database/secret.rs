@@ -96,8 +96,8 @@ pub fn build(owner: &Identity, names: &Names, endpoint: &Endpoint, credentials: 
     };
     match endpoint.tls.is_verified() {
         true => entries.push(("PGSSLROOTCERT", &authority)),
-        // Known from 16 on: whoever answers is not told the password itself.
-        false => entries.push((names::REQUIRE_AUTH, "!password")),
+        // Known from 16 on: whoever answers is told neither the password nor its MD5 digest.
+        false => entries.push((names::REQUIRE_AUTH, "!password,!md5")),
     }
     if let Some(schema) = &endpoint.schema {
         entries.push(("schema", schema));
@@ -246,7 +246,7 @@ mod tests {
             };
             let data = build(&owner, &names, &endpoint, &credentials).data.expect("data");
             let require = data.get("PGREQUIREAUTH").map(|bytes| bytes.0.as_slice());
-            assert_eq!(require, (!clear).then_some(b"!password".as_slice()), "{tls:?}");
+            assert_eq!(require, (!clear).then_some(b"!password,!md5".as_slice()), "{tls:?}");
         }
     }
 

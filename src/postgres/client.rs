@@ -1,7 +1,7 @@
 //! Connections to one server: bounded in number, each call bounded in time.
 
 use super::catalog::{self, Catalog};
-use super::guard::{CleartextAsked, Connector};
+use super::guard::{Asked, Connector};
 use super::plan::{Step, Venue};
 use super::secret::Password;
 use super::tls::{self, TlsError, Trust};
@@ -94,9 +94,9 @@ pub enum Error {
     /// It does not answer, or not in PostgreSQL's protocol, or its certificate is not believed.
     #[error("the server cannot be reached: {0}")]
     Unreachable(String),
-    /// It asks for the password in clear, and nothing has shown who it is.
+    /// It asks for the password or its MD5 digest, and nothing has shown who it is.
     #[error("{0}")]
-    Cleartext(CleartextAsked),
+    Asked(Asked),
     /// It took too long.
     #[error("the server did not answer in time")]
     Timeout,
@@ -132,7 +132,8 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => reason::SERVER_UNREACHABLE,
-            Self::Cleartext(_) => reason::CLEARTEXT_PASSWORD,
+            Self::Asked(Asked::Password) => reason::CLEARTEXT_PASSWORD,
+            Self::Asked(Asked::Digest) => reason::MD5_PASSWORD,
             Self::Timeout => reason::SERVER_TIMEOUT,
             Self::Authentication(_) => reason::AUTHENTICATION_FAILED,
             Self::Busy(_) => reason::SERVER_BUSY,
@@ -160,7 +161,7 @@ impl Error {
 
     pub(super) fn of(statement: &str, error: &tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
-            return asked(error).map_or_else(|| Self::Unreachable(chain(error)), Self::Cleartext);
+            return asked(error).map_or_else(|| Self::Unreachable(chain(error)), Self::Asked);
         };
         let mut message = db.message().to_string();
         // What a role cannot be dropped for.
@@ -199,7 +200,7 @@ fn shortened(statement: &str) -> String {
 }
 
 /// What the connection was ended for by the operator itself.
-fn asked(error: &tokio_postgres::Error) -> Option<CleartextAsked> {
+fn asked(error: &tokio_postgres::Error) -> Option<Asked> {
     let cause = std::error::Error::source(error)?.downcast_ref::<std::io::Error>()?;
     cause.get_ref()?.downcast_ref().copied()
 }

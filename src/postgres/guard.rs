@@ -1,4 +1,4 @@
-//! What a server may ask for on a connection on which it has not shown who it is: no password as it stands.
+//! What a server may ask for on a connection on which it has not shown who it is: neither the password nor its MD5 digest.
 
 use std::io;
 use std::pin::Pin;
@@ -11,13 +11,21 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 type Tls = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 type TlsError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The server asks for the password itself.
-#[derive(thiserror::Error, Debug, Clone, Copy)]
-#[error(
-    "the server asks for the password in clear, and nothing has shown who it is: it is not told. Use tls.mode VerifyFull or VerifyCA, or a \
-     method of pg_hba.conf that keeps the password, such as scram-sha-256"
-)]
-pub struct CleartextAsked;
+/// The server asks for more than it may.
+#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    #[error(
+        "the server asks for the password in clear, and nothing has shown who it is: it is not told. Use tls.mode VerifyFull or VerifyCA, or a \
+         method of pg_hba.conf that keeps the password, such as scram-sha-256"
+    )]
+    Password,
+    #[error(
+        "the server asks for an MD5 digest of the password, and nothing has shown who it is: it is not told, since the digest lets its holder log in \
+         elsewhere and guess the password fast. Use tls.mode VerifyFull or VerifyCA, or scram-sha-256: set password_encryption to it, and the \
+         password anew"
+    )]
+    Digest,
+}
 
 /// How connections begin. Without TLS nothing is wrapped and nothing negotiated (the driver takes it for TLS that is spoken at once), but what the
 /// server asks for is looked at all the same.
@@ -120,7 +128,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// A stream that ends where the server asks for the password in clear, before the driver sees that it does.
+/// A stream that ends where the server asks for the password or its MD5 digest, before the driver sees that it does.
 pub struct Guarded<S> {
     inner: S,
     /// None once the server has let the client in, or may ask for what it wants.
@@ -182,10 +190,11 @@ struct Watch {
 const AUTHENTICATION: u8 = b'R';
 const LET_IN: u32 = 0;
 const CLEARTEXT: u32 = 3;
+const MD5: u32 = 5;
 
 impl Watch {
     /// Whether the client has been let in.
-    fn read(&mut self, mut bytes: &[u8]) -> Result<bool, CleartextAsked> {
+    fn read(&mut self, mut bytes: &[u8]) -> Result<bool, Asked> {
         while let Some((byte, others)) = bytes.split_first() {
             if self.rest > 0 {
                 let skipped = bytes.len().min(usize::try_from(self.rest).unwrap_or(usize::MAX));
@@ -205,7 +214,8 @@ impl Watch {
                 continue;
             }
             match self.head.get(5..).map(number) {
-                Some(CLEARTEXT) if is_authentication => return Err(CleartextAsked),
+                Some(CLEARTEXT) if is_authentication => return Err(Asked::Password),
+                Some(MD5) if is_authentication => return Err(Asked::Digest),
                 Some(LET_IN) if is_authentication => return Ok(true),
                 _ => {}
             }

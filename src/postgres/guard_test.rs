@@ -1,4 +1,4 @@
-//! A server of the tests' own asks for the password in clear, and tells what it was told.
+//! A server of the tests' own asks for the password, or for a digest of it, and tells what it was told.
 
 use super::*;
 use crate::postgres::client::{Address, Error, Server};
@@ -12,24 +12,26 @@ use std::process::Command;
 use std::sync::Arc;
 
 const SECRET: &str = "never-in-clear";
-/// Authentication requests: what is sent, and whether a client may answer it to anybody.
+/// Authentication requests.
 const CLEAR: [u8; 9] = [b'R', 0, 0, 0, 8, 0, 0, 0, 3];
-const MD5: [u8; 13] = [b'R', 0, 0, 0, 12, 0, 0, 0, 5, 1, 2, 3, 4];
+const MD5_SALTED: [u8; 13] = [b'R', 0, 0, 0, 12, 0, 0, 0, 5, 1, 2, 3, 4];
 
 #[test]
 fn a_request_is_seen_however_it_is_cut() {
+    type Case<'a> = (Vec<&'a [u8]>, Result<bool, Asked>);
     let notice = [b"N".as_slice(), &9_u32.to_be_bytes(), b"hello"].concat();
     let ok: &[u8] = &[b'R', 0, 0, 0, 8, 0, 0, 0, 0];
     let sasl: &[u8] = &[b'R', 0, 0, 0, 10, 0, 0, 0, 10, 0, 0];
-    let table: [(Vec<&[u8]>, Option<bool>); 7] = [
-        (vec![&CLEAR], None),
-        (vec![&notice, &CLEAR], None),
-        (vec![sasl, &CLEAR], None),
-        (vec![&MD5], Some(false)),
-        (vec![sasl, ok], Some(true)),
+    let table: [Case; 8] = [
+        (vec![&CLEAR], Err(Asked::Password)),
+        (vec![&notice, &CLEAR], Err(Asked::Password)),
+        (vec![sasl, &CLEAR], Err(Asked::Password)),
+        (vec![&MD5_SALTED], Err(Asked::Digest)),
+        (vec![sasl, &notice, &MD5_SALTED], Err(Asked::Digest)),
+        (vec![sasl, ok], Ok(true)),
         // Afterwards it may say what it likes.
-        (vec![ok, &CLEAR], Some(true)),
-        (vec![&notice, &notice], Some(false)),
+        (vec![ok, &CLEAR, &MD5_SALTED], Ok(true)),
+        (vec![&notice, &notice], Ok(false)),
     ];
     for (messages, expected) in table {
         let bytes = messages.concat();
@@ -42,7 +44,7 @@ fn a_request_is_seen_however_it_is_cut() {
                     break;
                 }
             }
-            assert_eq!(seen.ok(), expected, "{bytes:?} in parts of {size}");
+            assert_eq!(seen, expected, "{bytes:?} in parts of {size}");
         }
     }
 }
@@ -56,8 +58,11 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
         (Some(Trust::Anyone), &CLEAR[..], false),
         (Some(Trust::Authority(authority())), &CLEAR[..], true),
         (Some(Trust::Host(authority())), &CLEAR[..], true),
-        // A digest of the password and of four bytes of the server's choice: an answer, and no password.
-        (None, &MD5[..], true),
+        // A digest of the password and of four bytes of the server's choice.
+        (None, &MD5_SALTED[..], false),
+        (Some(Trust::Anyone), &MD5_SALTED[..], false),
+        (Some(Trust::Authority(authority())), &MD5_SALTED[..], true),
+        (Some(Trust::Host(authority())), &MD5_SALTED[..], true),
     ];
     for (trust, request, answered) in table {
         let what = format!("{trust:?} {}", request[8]);
@@ -77,9 +82,14 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
         let told = told.join().expect("the server's end");
         assert_eq!(!told.is_empty(), answered, "{what}: {error}");
         assert_eq!(told.contains(SECRET), answered && request[8] == 3, "{what}: {error}");
-        assert_eq!(matches!(error, Error::Cleartext(_)), !answered, "{what}: {error}");
+        assert_eq!(matches!(error, Error::Asked(_)), !answered, "{what}: {error}");
         if !answered {
-            assert_eq!(error.reason(), "CleartextPassword");
+            let reason = if request[8] == 3 {
+                "CleartextPassword"
+            } else {
+                "Md5Password"
+            };
+            assert_eq!(error.reason(), reason);
             // And not by the pool's connections either.
             let (port, told) = pki.serve(false, request);
             let pooled = Server::new(Address {
@@ -98,7 +108,7 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
                 .expect_err("it lets nobody in");
             assert_eq!(
                 (told.join().expect("the server's end"), error.reason()),
-                (String::new(), "CleartextPassword")
+                (String::new(), reason)
             );
         }
     }
