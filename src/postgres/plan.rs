@@ -14,6 +14,7 @@ mod privileges;
 mod roles;
 pub use ending::{closing, pausing, removal};
 pub use privileges::revoke_all;
+pub use roles::{GRANT_OPTIONS, take_back};
 
 /// The schema that shared extensions are installed in; nobody but the operator can make anything there.
 pub const EXTENSIONS: &str = "extensions";

@@ -142,6 +142,7 @@ fn subjects() -> Vec<Subject> {
         subject!(shared::applications::the_tenant_that_it_names),
         subject!(shared::applications::one_backend_serves_two),
         subject!(shared::applications::one_of_several_applications),
+        subject!(shared::drift::defaults_are_taken_back),
         subject!(shared::drift::comes_back),
         subject!(shared::drift::stays_closed),
         subject!(shared::drift::new_tables),

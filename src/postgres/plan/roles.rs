@@ -1,12 +1,12 @@
 //! The tenant's roles that cannot log in, and what every role of a tenant may be and belong to.
 
-use super::{Place, Plan, Shared, whom};
+use super::{Place, Plan, Shared, Step, Venue, whom};
 use crate::postgres::catalog::{Catalog, DefaultGrant, Membership, Role};
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 
 /// Options of a single membership, and grants that only their grantor's name revokes.
-const GRANT_OPTIONS: i32 = 160_000;
+pub const GRANT_OPTIONS: i32 = 160_000;
 
 impl Plan<'_> {
     /// The role that owns what the tenant makes.
@@ -44,31 +44,12 @@ impl Plan<'_> {
                     && given.grantee.is_none()
                     && matches!(given.kind.as_str(), "f" | "T");
                 if !closed_above && !given.grantee.as_deref().is_some_and(ours) {
-                    self.take_back(role, given);
+                    self.steps.extend(take_back(role, given).map(|statement| Step {
+                        venue: Venue::Records,
+                        statement,
+                    }));
                 }
             }
-        }
-    }
-
-    fn take_back(&mut self, role: &Identifier, given: &DefaultGrant) {
-        let kind = match given.kind.as_str() {
-            "r" => "TABLES",
-            "S" => "SEQUENCES",
-            "f" => "FUNCTIONS",
-            "T" => "TYPES",
-            "n" => "SCHEMAS",
-            "L" => "LARGE OBJECTS",
-            _ => return,
-        };
-        let mut statement = sql!["ALTER DEFAULT PRIVILEGES FOR ROLE ", role];
-        if let Some(schema) = &given.schema {
-            let Ok(schema) = Identifier::new(schema.as_str()) else {
-                return;
-            };
-            statement = statement.join(sql![" IN SCHEMA ", &schema]);
-        }
-        if let Some(whom) = whom(given.grantee.as_deref()) {
-            self.records(statement.join(sql![" REVOKE ALL ON ", kind, " FROM "]).join(whom));
         }
     }
 
@@ -207,6 +188,29 @@ impl Plan<'_> {
             false => grant,
         });
     }
+}
+
+/// Revokes a default privilege of a role; none where no statement can name it.
+pub fn take_back(role: &Identifier, given: &DefaultGrant) -> Option<Statement> {
+    let kind = match given.kind.as_str() {
+        "r" => "TABLES",
+        "S" => "SEQUENCES",
+        "f" => "FUNCTIONS",
+        "T" => "TYPES",
+        "n" => "SCHEMAS",
+        "L" => "LARGE OBJECTS",
+        _ => return None,
+    };
+    let place = match &given.schema {
+        Some(schema) => sql![" IN SCHEMA ", &Identifier::new(schema.as_str()).ok()?],
+        None => sql![""],
+    };
+    Some(
+        sql!["ALTER DEFAULT PRIVILEGES FOR ROLE ", role]
+            .join(place)
+            .join(sql![" REVOKE ALL ON ", kind, " FROM "])
+            .join(whom(given.grantee.as_deref())?),
+    )
 }
 
 /// What the operator needs to act for one of its roles: membership with the role's rights.

@@ -1,5 +1,6 @@
 //! What one database says of its shared tables and of who can reach them.
 
+use crate::postgres::catalog::DefaultGrant;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -34,6 +35,9 @@ pub struct Observed {
     pub functions: Vec<Function>,
     /// Default privileges that concern tables made later.
     pub defaults: Vec<DefaultPrivilege>,
+    /// Default privileges that give to the group, or that it gives to others.
+    #[serde(default)]
+    pub given: Vec<Given>,
     /// Whatever in this database is granted to the group.
     pub holdings: Vec<Holding>,
     /// Policies of others, on whatever table of the database, that name the group or a tenant's role.
@@ -205,6 +209,16 @@ pub struct DefaultPrivilege {
     pub schema: Option<String>,
     pub grantee: Option<String>,
     pub privilege: String,
+}
+
+/// What a role gives of each object that it makes.
+#[derive(Deserialize, Clone, Debug)]
+pub struct Given {
+    pub role: String,
+    /// Whether the operator can act as the role.
+    pub ours: bool,
+    #[serde(flatten)]
+    pub default: DefaultGrant,
 }
 
 /// Something that is granted to the group.

@@ -139,6 +139,16 @@ SELECT json_build_object(
     LEFT JOIN pg_catalog.pg_roles g ON g.oid = e.grantee
     WHERE a.defaclobjtype = 'r' AND (a.defaclnamespace = 0 OR n.nspname::text = ANY ($1))
       AND (e.grantee = 0 OR g.rolname::text = ANY ($3::text[] || $4::text)) AND e.grantee <> a.defaclrole),
+  -- Default privileges of others that give to the group, and those of the group that give to others.
+  'given', (SELECT coalesce(json_agg(DISTINCT jsonb_build_object(
+      'role', o.rolname, 'ours', pg_has_role(o.oid, 'USAGE'), 'schema', n.nspname, 'kind', a.defaclobjtype, 'grantee', g.rolname)), '[]')
+    FROM pg_catalog.pg_default_acl a CROSS JOIN LATERAL aclexplode(a.defaclacl) e
+    JOIN pg_catalog.pg_roles o ON o.oid = a.defaclrole
+    LEFT JOIN pg_catalog.pg_namespace n ON n.oid = a.defaclnamespace
+    LEFT JOIN pg_catalog.pg_roles g ON g.oid = e.grantee
+    WHERE e.grantee <> a.defaclrole AND (g.rolname = $4 OR o.rolname = $4)
+      -- What PUBLIC has anyway.
+      AND NOT (e.grantee = 0 AND a.defaclnamespace = 0 AND a.defaclobjtype IN ('f', 'T'))),
   -- Whatever in this database is granted to the group.
   'holdings', (SELECT coalesce(json_agg(json_build_object(
       'oid', d.objid::int8, 'class', d.classid::regclass::text, 'kind', i.type, 'identity', i.identity,

@@ -1,13 +1,13 @@
 //! One database as observed and as the spec wants it → what is to be done, and what cannot be. Pure.
 
-use super::catalog::{Observed, Table};
+use super::catalog::{Given, Observed, Table};
 use super::policy::{self, Ways, qualified, relation};
 use super::registry::{self, whom};
 use super::report::{Finding, Severity};
 use super::select::{Chosen, Entry, choose};
 use super::{GROUP, REGISTRY, RegistryRow, findings};
 use crate::postgres::catalog::Catalog;
-use crate::postgres::plan::{Step, Venue};
+use crate::postgres::plan::{GRANT_OPTIONS, Step, Venue, take_back};
 use crate::postgres::sql::Literal;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
@@ -318,6 +318,7 @@ fn revocation(table: &Table, group: &Identifier) -> Vec<Statement> {
 
 /// What the group holds and should not.
 fn leave(wanted: &Wanted, observed: &Observed, granted: &[i64], plan: &mut Plan) {
+    defaults(wanted, observed, plan);
     let database = wanted.database.as_str();
     let schemas: Vec<&str> = wanted.entries.iter().map(|entry| entry.schema.as_str()).collect();
     for (what, statement) in registry::excess(observed, granted, &schemas) {
@@ -330,6 +331,44 @@ fn leave(wanted: &Wanted, observed: &Observed, granted: &[i64], plan: &mut Plan)
                 format!("is granted to {GROUP}, and so to every tenant"),
             )),
         }
+    }
+}
+
+/// Takes back default privileges that give to the group, and those that a tenant, as a member, made for it.
+fn defaults(wanted: &Wanted, observed: &Observed, plan: &mut Plan) {
+    let group = wanted.group;
+    let (own, mut others): (Vec<&Given>, Vec<&Given>) =
+        observed.given.iter().partition(|given| given.role == group.as_str());
+    others.sort_by_key(|given| &given.role);
+    let revoked = |given: &[&Given]| -> Vec<Statement> {
+        let statement = |given: &&Given| take_back(&Identifier::new(given.role.as_str()).ok()?, &given.default);
+        given.iter().filter_map(statement).collect()
+    };
+    let mut statements = revoked(&own);
+    // The group is the operator's to join, and it leaves again.
+    if own.iter().any(|given| !given.ours) {
+        let options = if observed.version >= GRANT_OPTIONS {
+            " WITH INHERIT TRUE, SET FALSE"
+        } else {
+            ""
+        };
+        statements.insert(0, sql!["GRANT ", group, " TO CURRENT_USER", options]);
+        statements.push(sql!["REVOKE ", group, " FROM CURRENT_USER"]);
+    }
+    let object = |role: &str| format!("{}/default privileges of role {role}", wanted.database.as_str());
+    plan.work(object(group.as_str()), statements);
+    let (ours, foreign): (Vec<&Given>, Vec<&Given>) = others.into_iter().partition(|given| given.ours);
+    for of_role in ours.chunk_by(|a, b| a.role == b.role) {
+        plan.work(object(&of_role[0].role), revoked(of_role));
+    }
+    for of_role in foreign.chunk_by(|a, b| a.role == b.role) {
+        let what = format!("give to {GROUP}, and so to every tenant");
+        let remedy = revoked(of_role).into_iter().map(|statement| Step {
+            venue: Venue::Inside(wanted.database.clone()),
+            statement,
+        });
+        plan.findings
+            .push(Finding::new(Severity::Weakness, object(&of_role[0].role), what).with(remedy));
     }
 }
 

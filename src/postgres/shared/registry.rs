@@ -377,6 +377,8 @@ pub fn excess(observed: &Observed, granted: &[i64], schemas: &[&str]) -> Vec<(St
             "pg_class" if granted.contains(&holding.oid) => {}
             "pg_class" if holding.schema.as_deref() == Some(REGISTRY) => {}
             "pg_namespace" if is_schema(&holding.identity) => {}
+            // They are looked at by themselves.
+            "pg_default_acl" => {}
             "pg_class" => {
                 let what = if holding.kind == "sequence" {
                     "SEQUENCE "

@@ -1,6 +1,6 @@
 //! What was made is undone by hand: it comes back, and what cannot come back is closed.
 
-use crate::shared::world::{A, B, DENIED, World, ask, entry, of, one, refused, reports, violations};
+use crate::shared::world::{A, B, DENIED, World, allowed, ask, entry, of, one, refused, reports, violations};
 use tenant_operator::api::database_server::TenantColumnType;
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::shared::{self, GROUP, Severity};
@@ -107,6 +107,47 @@ pub async fn comes_back(world: World) {
     // The whole registry.
     world.sql("DROP SCHEMA tenant_registry CASCADE").await;
     heals(&world, "the registry").await;
+}
+
+/// Default privileges that are made for the group, by any member, or that give to it.
+pub async fn defaults_are_taken_back(world: World) {
+    let left = "SELECT count(*) FROM pg_default_acl a CROSS JOIN LATERAL aclexplode(a.defaclacl) e LEFT JOIN pg_roles g ON g.oid = e.grantee \
+                WHERE (g.rolname = 'tenant_operator_tenants' OR a.defaclrole = 'tenant_operator_tenants'::regrole) AND e.grantee <> a.defaclrole \
+                AND a.defaclrole <> 'postgres'::regrole AND (g.rolname IS NOT NULL OR a.defaclobjtype NOT IN ('f', 'T'))";
+    let everywhere = ["TABLES", "SEQUENCES", "FUNCTIONS", "TYPES", "SCHEMAS", "LARGE OBJECTS"];
+    let kinds = &everywhere[..if world.version < 18 { 5 } else { 6 }];
+    let of_schemas = &everywhere[..4];
+    let a = world.tenant(A).await;
+    let (mut of_owner, mut of_group) = (Vec::new(), Vec::new());
+    for kind in kinds {
+        let grant = format!("GRANT ALL ON {kind} TO tenant_operator_tenants WITH GRANT OPTION");
+        of_owner.push(format!("ALTER DEFAULT PRIVILEGES {grant}"));
+        let group = "ALTER DEFAULT PRIVILEGES FOR ROLE tenant_operator_tenants";
+        of_group.push(format!("{group} GRANT ALL ON {kind} TO PUBLIC, {}", Names::of(B).owner));
+    }
+    for kind in of_schemas {
+        of_owner.push(format!(
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT ALL ON {kind} TO tenant_operator_tenants"
+        ));
+    }
+    world
+        .sql(&format!("SET ROLE app_owner; {}; RESET ROLE", of_owner.join("; ")))
+        .await;
+    allowed(&a, &of_group.join("; ")).await;
+    assert_ne!(one(&world.root, left).await, "0", "control");
+    heals(&world, "default privileges").await;
+    assert_eq!(one(&world.root, left).await, "0");
+    // What is a superuser's, no other can take back.
+    if !world.superuser {
+        let given = "ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO tenant_operator_tenants";
+        world.sql(given).await;
+        let report = world.tend().await;
+        reports(&report, Severity::Weakness, "default privileges of role postgres");
+        world
+            .sql("ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM tenant_operator_tenants")
+            .await;
+    }
+    assert!(!world.tend().await.changed);
 }
 
 pub async fn stays_closed(world: World) {
