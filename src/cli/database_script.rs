@@ -3,7 +3,7 @@
 
 use super::input;
 use crate::api::{DatabaseServer, SharedTables};
-use crate::postgres::server::CLOSE_STATISTICS;
+use crate::postgres::server::{CLOSE_STATISTICS, close_locks};
 use crate::postgres::sql::Literal;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
@@ -116,6 +116,11 @@ fn script(server: &DatabaseServer, admin: &Identifier) -> anyhow::Result<String>
         "Otherwise every tenant with a schema sees how much its neighbours' tables are read and written; pg_monitor still does.",
     );
     say(&mut out, sql![CLOSE_STATISTICS], ";");
+    note(
+        &mut out,
+        "Otherwise every tenant with a schema sees which of its neighbours' tables are locked; pg_monitor and the operator still do.",
+    );
+    say(&mut out, close_locks(admin), ";");
     note(
         &mut out,
         "From 16 on: the connections that ALTER SYSTEM SET reserved_connections = 8 and a restart keep for the operator.",

@@ -34,6 +34,9 @@ pub struct Catalog {
     /// Whether anyone may ask for the statistics of everyone's tables in [`Catalog::database`].
     #[serde(default)]
     pub statistics_open: bool,
+    /// Whether anyone may ask which tables are locked in [`Catalog::database`].
+    #[serde(default)]
+    pub locks_open: bool,
     #[serde(default)]
     pub connections: Connections,
     /// By `kind:name`.

@@ -132,6 +132,7 @@ SELECT json_build_object(
   'statisticsOpen', EXISTS (SELECT FROM pg_catalog.pg_proc f, LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) e
                             WHERE f.pronamespace = 'pg_catalog'::regnamespace AND f.proname LIKE 'pg\_stat\_get\_%'
                               AND f.proargtypes::text = '26' AND e.grantee = 0),
+  'locksOpen', has_function_privilege('public', 'pg_catalog.pg_lock_status()', 'EXECUTE'),
   'connections', json_build_object(
       'most', current_setting('max_connections')::int,
       'ofSuperusers', current_setting('superuser_reserved_connections')::int,

@@ -33,6 +33,15 @@ DO $$ DECLARE f text; BEGIN FOR f IN SELECT format('FUNCTION pg_catalog.%I(oid)'
 WHERE pronamespace = 'pg_catalog'::regnamespace AND proname LIKE 'pg\\_stat\\_get\\_%' AND proargtypes::text = '26' LOOP \
 EXECUTE 'REVOKE EXECUTE ON ' || f || ' FROM PUBLIC'; EXECUTE 'GRANT EXECUTE ON ' || f || ' TO pg_read_all_stats'; END LOOP; END $$";
 
+/// Takes from PUBLIC which tables are locked at the moment (`pg_locks`); `pg_monitor` keeps it, and the operator, which needs it.
+pub fn close_locks(admin: &Identifier) -> Statement {
+    sql![
+        "GRANT EXECUTE ON FUNCTION pg_catalog.pg_lock_status() TO pg_read_all_stats, ",
+        admin,
+        "; REVOKE EXECUTE ON FUNCTION pg_catalog.pg_lock_status() FROM PUBLIC"
+    ]
+}
+
 /// The connections without which the operator cannot work: its pulse, its pool, and one besides.
 const NEEDED: i32 = 3;
 /// So many connections a second must it take, at least, to hold all of them without a password.
@@ -163,6 +172,16 @@ pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
                 .into(),
             Venue::Records,
             sql![CLOSE_STATISTICS],
+        );
+    }
+    if let Ok(admin) = Identifier::new(catalog.admin.name.as_str())
+        && catalog.locks_open
+    {
+        note(
+            "locks are open to PUBLIC: every tenant with a schema can see which tables of its neighbours are locked"
+                .into(),
+            Venue::Records,
+            close_locks(&admin),
         );
     }
     found

@@ -16,6 +16,7 @@ impl Catalog {
             extensions: self.extensions.clone(),
             large_objects_open: self.large_objects_open,
             statistics_open: self.statistics_open,
+            locks_open: self.locks_open,
             connections: self.connections.clone(),
             ..Self::default()
         };

@@ -438,18 +438,23 @@ pub async fn statistics_are_closed(site: Site, place: Place) {
         run(&theirs, "INSERT INTO watched SELECT 2").await;
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    let is_open = |weakness: &&tenant_operator::postgres::server::Weakness| weakness.what.contains("statistics");
-    let found = weaknesses(&site.server.observe(None).await.expect("observe"));
-    let remedy = found
-        .iter()
-        .find(is_open)
-        .expect("it is reported")
-        .remedy
-        .statement
-        .reveal();
-    run(&root, &remedy).await;
-    let found = weaknesses(&site.server.observe(None).await.expect("observe"));
-    assert_eq!(found.iter().find(is_open), None);
+    let locks =
+        "SELECT count(*)::text FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'watched'";
+    run(&theirs, "BEGIN; LOCK TABLE watched").await;
+    assert_eq!(text(&mine, locks).await, "1", "control");
+    for open in ["statistics", "locks"] {
+        let is_open = |weakness: &&tenant_operator::postgres::server::Weakness| weakness.what.contains(open);
+        let found = weaknesses(&site.server.observe(None).await.expect("observe"));
+        let weakness = found.iter().find(is_open).expect("it is reported");
+        run(&root, &weakness.remedy.statement.reveal()).await;
+        let found = weaknesses(&site.server.observe(None).await.expect("observe"));
+        assert_eq!(found.iter().find(is_open), None);
+    }
+    for guise in ["RESET ROLE", "SET ROLE NONE"] {
+        run(&mine, guise).await;
+        assert_eq!(state(&mine, locks).await, DENIED, "{guise}");
+        assert_eq!(state(&mine, "SELECT pg_lock_status()").await, DENIED, "{guise}");
+    }
 
     let names = async |query: &str| -> Vec<String> {
         let rows = root.query(query, &[]).await.expect(query);
@@ -490,6 +495,24 @@ pub async fn statistics_are_closed(site: Site, place: Place) {
     assert_eq!(text(&root, monitor).await, "true");
     let usage = site.server.usage().await.expect("usage");
     assert!(usage.bytes_of(&victim.wanted.names).is_some_and(|bytes| bytes > 0));
+    assert_eq!(
+        text(
+            &root,
+            "SELECT has_function_privilege('pg_monitor', 'pg_lock_status()', 'EXECUTE')::text"
+        )
+        .await,
+        "true"
+    );
+    // The operator still ends whose locks are in its way.
+    run(
+        &theirs,
+        &format!(
+            "COMMIT; SET ROLE NONE; BEGIN; ALTER ROLE {} SET work_mem = '1MB'",
+            victim.login(0)
+        ),
+    )
+    .await;
+    assert_eq!(site.server.evict(&[]).await.expect("evict"), 1);
     drop((theirs, mine, root));
     site.remove(&victim).await;
     site.remove(&attacker).await;
