@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// How often the catalog is looked at again within one pass.
 const ROUNDS: usize = 6;
+/// Of a role that is dropped, and privileges depend on it.
+const DEPENDENT_OBJECTS: &str = "2BP01";
 
 /// Brings a tenant's data nearer to its end, or to its rest. Returns what is waited for, or nothing when it is over.
 ///
@@ -209,6 +211,7 @@ async fn repeat(
 ) -> Result<(), String> {
     let server = &connection.server;
     let text = |error: client::Error| error.to_string();
+    let mut last = None;
     for _ in 0..ROUNDS {
         // What is to be taken away is looked at afresh.
         let seen = server.observe(Some(names)).await.map_err(text)?;
@@ -228,8 +231,10 @@ async fn repeat(
                     "sessions of tenants were in the way of a removal"
                 );
             }
+            // Somebody granted something to a role since it was let go.
+            Err(error) if error.code() == Some(DEPENDENT_OBJECTS) => last = Some(error),
             result => result.map_err(text)?,
         }
     }
-    Err("the server accepts what it is told, and does not do it".into())
+    Err(last.map_or_else(|| "the server accepts what it is told, and does not do it".into(), text))
 }
