@@ -63,6 +63,23 @@ impl DnsSettings {
         (is_public && !self.dns_exempt_suffixes.contains(name)).then_some("the hosts of a top-level domain")
     }
 
+    /// The namespaces whose Services and pods a resolver in the cluster can find under a host: the one that the search list makes of its end, and the one
+    /// that stands before `svc` or `pod`, with as much of the cluster's domain behind as a node's own search list may complete.
+    pub fn namespaces(&self, host: &str) -> BTreeSet<String> {
+        let host = host.to_ascii_lowercase();
+        let Some(last) = last_label(&host) else {
+            return BTreeSet::new();
+        };
+        let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
+        let domain: Vec<&str> = self.cluster_domain.split('.').collect();
+        let is_end = |i: &usize| CLUSTER.contains(&labels[*i]) && domain.starts_with(&labels[i + 1..]);
+        let ends: Vec<usize> = (2..labels.len()).filter(is_end).collect();
+        let is_whole = host.ends_with('.') || ends.iter().any(|i| labels[i + 1..] == domain);
+        let searched = (!is_whole).then_some(last);
+        let named = ends.iter().map(|i| labels[i - 1]);
+        searched.into_iter().chain(named).map(String::from).collect()
+    }
+
     /// The whole name of a Service's host, `service.namespace.svc`: no search list makes another name of it that a Service could have.
     pub fn whole(&self, host: &str) -> Option<String> {
         let is_service = host.ends_with(".svc") && host.matches('.').count() >= 2;
@@ -175,6 +192,50 @@ mod tests {
             "pg.databases.svc.",
         ] {
             assert_eq!(own.whole(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn the_namespaces_that_a_host_leads_to() {
+        let (cluster, own) = (DnsSettings::default(), settings());
+        for (host, here, there) in [
+            ("db.acme", "acme", "acme"),
+            ("DB.Acme", "acme", "acme"),
+            ("pod-0.db.acme", "acme", "acme"),
+            ("_5432._tcp.db.acme", "acme", "acme"),
+            ("a.b.c.d.e.f.acme", "acme", "acme"),
+            ("db.acme.svc", "acme svc", "acme svc"),
+            ("pod-0.db.acme.svc", "acme svc", "acme svc"),
+            ("db.svc.svc", "svc", "svc"),
+            // Nodes search parts of the domain as well.
+            ("db.acme.svc.cluster", "acme cluster", "cluster"),
+            ("db.acme.svc.k8s.example", "example", "acme example"),
+            // What is whole is not searched for.
+            ("db.acme.svc.cluster.local", "acme", "local"),
+            ("db.acme.svc.CLUSTER.local.", "acme", ""),
+            ("pod-0.db.acme.svc.cluster.local", "acme", "local"),
+            ("db.acme.svc.k8s.example.net", "net", "acme"),
+            ("1-2-3-4.acme.pod", "acme pod", "acme pod"),
+            ("1-2-3-4.acme.pod.cluster.local", "acme", "local"),
+            ("1-2-3-4.db.acme.svc.cluster.local", "acme", "local"),
+            ("2001-db8--5.acme.pod.cluster.local", "acme", "local"),
+            ("db.example.com", "com", "com"),
+            ("db.example.com.", "", ""),
+            ("db.acme.", "", ""),
+            // Neither names a Service.
+            ("acme.svc", "svc", "svc"),
+            ("acme.svc.cluster.local", "local", "local"),
+            ("db.svc.example.com", "com", "com"),
+            ("db", "", ""),
+            ("db.", "", ""),
+            ("10.0.0.5", "", ""),
+            ("2001:db8::5", "", ""),
+            ("", "", ""),
+        ] {
+            for (dns, wanted) in [(&cluster, here), (&own, there)] {
+                let found: Vec<String> = dns.namespaces(host).into_iter().collect();
+                assert_eq!(found.join(" "), wanted, "{host} in {}", dns.cluster_domain);
+            }
         }
     }
 

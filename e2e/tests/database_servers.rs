@@ -291,3 +291,61 @@ fn encode(text: &str) -> Result<Value> {
 
 /// Of nobody here; its key is thrown away.
 const STRANGER: &str = include_str!("stranger.pem");
+
+/// A server that comes after the tenant whose Service would answer for its host; the other order is refused (`src/tenant/validate`).
+#[tokio::test]
+async fn a_host_that_a_tenants_service_answers_for_is_not_used() -> Result<()> {
+    let Some(site) = Site::find("a_host_that_a_tenants_service_answers_for_is_not_used") else {
+        return Ok(());
+    };
+    let scene = Scene::new("dbcapt").await?;
+    let tier = tier(&scene, &scene.name).await?;
+    let server = site.server(&scene, "pg", &scene.name, json!({})).await?;
+    let (captor, holder) = tokio::try_join!(
+        scene.tenant("db", &scene.tier(json!({})).await?, json!({})),
+        scene.tenant("first", &tier, json!({}))
+    )?;
+    let (_, binding) = tokio::try_join!(captor.ready(), holder.with_database())?;
+    let words = [captor.name.as_str(), "VerifyFull"];
+    let tls = |mode: &str| json!({"mode": mode});
+    for (host, mode) in [
+        (format!("pg.{}", captor.name), "Require"),
+        (format!("pg.{}.svc", captor.name), "VerifyCA"),
+        (format!("pg.{}.svc.cluster.local", captor.name), "Require"),
+    ] {
+        server.patch(json!({"spec": {"host": host, "tls": tls(mode)}})).await?;
+        server
+            .condition("Ready", "False", "HostCaptured", &[&words[..], &[&host]].concat())
+            .await?;
+    }
+    // Nobody is placed there, nor told whose namespace it is; what is there stays.
+    let late = scene.tenant("late", &tier, json!({})).await?;
+    let why = late
+        .database_fails(secs(20), "NoServer", &[&server.name, "a tenant's namespace"])
+        .await?;
+    ensure!(!why["status"].to_string().contains(&captor.name), "{}", summary(&why));
+    holder.touch().await?;
+    holder
+        .database_fails(secs(20), "HostCaptured", &["a tenant's namespace"])
+        .await?;
+    ensure!(holder.binding().await? == binding, "the credentials changed");
+    site.log_in(&binding).await?;
+    let told = condition(&captor.get().await?, "NamespacesReady")
+        .cloned()
+        .unwrap_or_default();
+    ensure!(told["reason"] == "CapturesNames", "{told}");
+    // Whoever answers would have to show a certificate for the name.
+    server.patch(json!({"spec": {"tls": tls("VerifyFull")}})).await?;
+    server.condition("Ready", "False", "ServerUnreachable", &[]).await?;
+    server.patch(json!({"spec": {"tls": tls("Require")}})).await?;
+    server.condition("Ready", "False", "HostCaptured", &words).await?;
+    // Without the tenant, which a look once in ten seconds would see later.
+    captor.delete().await?;
+    server.condition("Ready", "False", "ServerUnreachable", &[]).await?;
+    let host = json!({"host": site.value("DATABASE_HOST"), "tls": tls("VerifyFull")});
+    server.patch(json!({"spec": host})).await?;
+    server.ready().await?;
+    late.with_database().await?;
+    holder.with_database().await?;
+    Ok(())
+}

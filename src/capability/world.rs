@@ -15,7 +15,7 @@ pub struct World {
     pub peers: BTreeMap<String, PeerTenant>,
     /// The ends of names in the cluster.
     pub dns: DnsSettings,
-    /// The ends of database servers' hosts, and the server of each.
+    /// The namespaces that database servers' hosts can be found in, and the server of each.
     pub server_suffixes: BTreeMap<String, String>,
     /// Existing namespaces of this tenant whose names are ends of hosts.
     pub capturing_namespaces: BTreeSet<String>,

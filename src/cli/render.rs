@@ -122,7 +122,7 @@ impl Render {
         World {
             cluster_cidrs: self.settings.cluster_cidrs.clone(),
             dns: self.settings.dns.clone(),
-            server_suffixes: server_suffixes(resources.servers.iter()),
+            server_suffixes: server_suffixes(&self.settings.dns, resources.servers.iter()),
             peers: peers.collect(),
             application_namespaces: shared.map(|name| (name.clone(), held.get(name).cloned())).collect(),
             held_namespaces: held,

@@ -49,6 +49,8 @@ impl Inner {
 pub struct Store {
     inner: Mutex<Inner>,
     synced: watch::Sender<HashSet<Kind>>,
+    /// Changes with the namespaces that tenants have, and with whose each is.
+    namespaces: watch::Sender<()>,
     lacking: Mutex<HashSet<Kind>>,
 }
 
@@ -57,6 +59,7 @@ impl Default for Store {
         Self {
             inner: Mutex::default(),
             synced: watch::Sender::new(HashSet::new()),
+            namespaces: watch::Sender::new(()),
             lacking: Mutex::default(),
         }
     }
@@ -197,6 +200,18 @@ impl Store {
         self.lock().holders.get(&key).cloned()
     }
 
+    /// Resolves what is looked up of namespaces again and again, with each change of which there are and whose, until it is something.
+    pub async fn when_namespaces<T>(&self, look: impl Fn() -> Option<T>) -> T {
+        let mut changes = self.namespaces.subscribe();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            // The sender lives as long as self.
+            let _ = changes.changed().await;
+        }
+    }
+
     /// Every tenant's namespaces, as `(tenant, namespace)`.
     pub fn namespaces(&self) -> Vec<(String, String)> {
         let all = self.of_kind(Kind::Namespace).into_iter();
@@ -253,7 +268,10 @@ impl Store {
         if changed {
             concerned.push(tenant.clone());
         }
-        inner.holders.insert(key.clone(), tenant.clone());
+        let holder = inner.holders.insert(key.clone(), tenant.clone());
+        if kind == Kind::Namespace && holder.as_ref() != Some(&tenant) {
+            self.namespaces.send_replace(());
+        }
         let stored = Stored {
             uid: uid.into(),
             resource_version,
@@ -272,6 +290,9 @@ impl Store {
         }
         inner.take(&tenant, key);
         inner.holders.remove(key);
+        if key.kind == Kind::Namespace {
+            self.namespaces.send_replace(());
+        }
         Some(tenant)
     }
 

@@ -91,6 +91,8 @@ reasons! {
         "the server does not answer in time" "see the server"
     AUTHENTICATION_FAILED "AuthenticationFailed" "DatabaseReady; Ready and Reachable of a DatabaseServer"
         "the server refuses the operator's login" "see the Secret of `spec.adminSecretRef` and `pg_hba.conf`"
+    HOST_CAPTURED "HostCaptured" "DatabaseReady; Ready and Reachable of a DatabaseServer"
+        "in the cluster a tenant's namespace can answer for the host, and the certificate is not verified against the host: the operator does not connect, and gives nobody the host" "set `spec.tls.mode` to VerifyFull, or name the server otherwise"
     CLEARTEXT_PASSWORD "CleartextPassword" "DatabaseReady; Ready and Reachable of a DatabaseServer"
         "the server asks for the password in clear, and has not shown who it is" "verify its certificate (`spec.tls.mode`), or let it use SCRAM"
     MD5_PASSWORD "Md5Password" "DatabaseReady; Ready and Reachable of a DatabaseServer"

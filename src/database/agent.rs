@@ -15,6 +15,7 @@ use crate::postgres::tls::{Authority, Trust};
 use crate::postgres::{Names, identifier::InvalidIdentifier};
 use futures::FutureExt;
 use kube::ResourceExt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ struct Memory {
     away_since: Option<Instant>,
     told: bool,
     failures: u32,
+    /// The tenants' namespaces that its host leads to, and whose each is.
+    captors: BTreeMap<String, String>,
 }
 
 /// What a look found out about a server as a whole.
@@ -71,6 +74,8 @@ pub async fn look_after(databases: Arc<Databases>, name: String) {
 
 async fn tend(databases: Arc<Databases>, name: String) {
     let mut memory = Memory::default();
+    // Whose namespaces are whose is not known before.
+    databases.store.synced().await;
     loop {
         let shard = databases.shard(&name);
         let Some(resource) = databases.resource(&name) else {
@@ -80,7 +85,18 @@ async fn tend(databases: Arc<Databases>, name: String) {
         if let Err(error) = status::keep_finalizer(&databases, &resource).await {
             tracing::warn!(server = name, "{}", error.chain());
         }
-        let looked = look(&databases, &shard, &resource, &mut memory).await;
+        let host = &resource.spec.host;
+        let captors = databases.captors(host);
+        wake_captors(&databases, &mut memory, &captors);
+        let other_captors = || {
+            let differ = || (databases.captors(host) != captors).then_some(());
+            databases.store.when_namespaces(differ)
+        };
+        let looked = tokio::select! {
+            looked = look(&databases, &shard, &resource, &mut memory) => looked,
+            // Before anything more is said to whoever answers now.
+            () = other_captors() => continue,
+        };
         let pause = settle(&databases, &shard, &looked, &mut memory);
         measure(&databases, &shard, &mut memory);
         shard.looked();
@@ -90,8 +106,18 @@ async fn tend(databases: Arc<Databases>, name: String) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = silence(&shard), if looked.is_ok() => {}
+            () = other_captors() => {}
             () = shard.nudge.notified() => tokio::time::sleep(Duration::from_millis(100)).await,
         }
+    }
+}
+
+/// Wakes the tenants whose namespaces the host leads to now, or did before: their conditions say so.
+fn wake_captors(databases: &Databases, memory: &mut Memory, captors: &BTreeMap<String, String>) {
+    let before = std::mem::replace(&mut memory.captors, captors.clone());
+    let of = |all: &BTreeMap<String, String>| all.clone().into_iter().collect::<BTreeSet<_>>();
+    for (_, tenant) in of(&before).symmetric_difference(&of(captors)) {
+        databases.queue.wake(tenant);
     }
 }
 
@@ -121,6 +147,12 @@ fn settle(
             message: (*lack).to_string(),
         },
         Ok(_) => Health::Ready,
+        // Which tenant's it is concerns no other tenant.
+        Err(error @ Error::Captured(_)) => Health::Away {
+            reason: error.reason(),
+            message: "in the cluster a tenant's namespace can answer for its host: the operator does not connect"
+                .into(),
+        },
         Err(error) => Health::Away {
             reason: error.reason(),
             message: error.to_string(),
@@ -137,6 +169,7 @@ fn settle(
             prepared: memory.prepared.take(),
             counted: memory.counted,
             asked_for_usage: memory.asked_for_usage,
+            captors: std::mem::take(&mut memory.captors),
             ..Memory::default()
         };
         return databases.settings.period.mul_f64(0.9 + 0.2 * fastrand::f64());
@@ -147,7 +180,8 @@ fn settle(
         tracing::warn!(server = shard.name, reason, "{message}");
     }
     let since = *memory.away_since.get_or_insert_with(Instant::now);
-    if since.elapsed() >= BLIP && !memory.told {
+    let lasts = since.elapsed() >= BLIP || matches!(looked, Err(Error::Captured(_)));
+    if lasts && !memory.told {
         memory.told = true;
         databases.wake(&shard.name);
     }
@@ -173,7 +207,7 @@ async fn look(
     resource: &DatabaseServer,
     memory: &mut Memory,
 ) -> Result<Findings, Error> {
-    let connection = connect(databases, shard, resource).await?;
+    let connection = connect(databases, shard, resource, memory).await?;
     let server = &connection.server;
     // One that is frozen is found out in seconds.
     server.pulse().await?;
@@ -246,11 +280,18 @@ async fn connect(
     databases: &Databases,
     shard: &ServerState,
     resource: &DatabaseServer,
+    memory: &mut Memory,
 ) -> Result<Arc<Connection>, Error> {
     let spec = &resource.spec;
     if let Some(unread) = unread(spec) {
         return Err(Error::Settings(unread));
     }
+    let hosts = databases.hosts(spec).inspect_err(|_| {
+        memory.prepared = None;
+        if let Some(connection) = shard.known().connection.take() {
+            connection.server.close();
+        }
+    })?;
     let secret = &spec.admin_secret_ref.name;
     let tls = spec.tls.clone().unwrap_or_default();
     let ca = match &tls.ca_secret_ref {
@@ -275,19 +316,20 @@ async fn connect(
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(CONNECTIONS),
     };
-    let whole = databases.dns.whole(&spec.host).map(|host| Address {
-        host,
+    let named = |host: &String| Address {
+        host: host.clone(),
         ..address.clone()
-    });
-    let known = shard.known().connection.clone();
-    let is_known = |known: &Arc<Connection>| {
-        let addresses = whole.iter().chain([&address]);
-        addresses.into_iter().any(|address| is_same(&known.address, address))
     };
+    let known = shard.known().connection.clone();
+    let is_known = |known: &Arc<Connection>| hosts.iter().any(|host| is_same(&known.address, &named(host)));
     if let Some(known) = known.filter(is_known) {
         return Ok(known);
     }
-    let (server, address) = open(address, whole).await?;
+    let (server, address) = match hosts.as_slice() {
+        [whole, host] => open(named(host), Some(named(whole))).await?,
+        [host, ..] => open(named(host), None).await?,
+        [] => return Err(Error::Settings("the host is empty".into())),
+    };
     let connection = Arc::new(Connection { server, address, ca });
     shard.known().connection = Some(connection.clone());
     Ok(connection)
@@ -431,3 +473,7 @@ impl From<InvalidIdentifier> for Error {
 
 /// The finalizer that keeps a server's resource while tenants are on it.
 pub const FINALIZER: &str = names::FINALIZER;
+
+#[cfg(test)]
+#[path = "agent_test.rs"]
+mod tests;

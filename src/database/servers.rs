@@ -6,7 +6,7 @@ use super::metrics::DatabaseMetrics;
 use super::placement::{self, Candidate};
 use super::settings::DatabaseSettings;
 use super::turns::Turns;
-use crate::api::{DatabaseModel, DatabaseServer, DatabaseServerSpec, Tenant, unread_in};
+use crate::api::{DatabaseModel, DatabaseServer, DatabaseServerSpec, Tenant, TlsMode, unread_in};
 use crate::capability::Reach;
 use crate::cluster::{Error, Identity, Queue, Store, Writer};
 use crate::dns::DnsSettings;
@@ -21,7 +21,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Api, Client, ResourceExt};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
@@ -289,6 +289,41 @@ impl Databases {
     /// What of a server's resource cannot be read: it is not worked with, since it might be another, or lose what protects it.
     pub fn unread(&self, name: &str) -> Option<String> {
         unread(&self.resource(name)?.spec)
+    }
+
+    /// The tenants' namespaces that a host leads to in the cluster, and whose each is.
+    pub fn captors(&self, host: &str) -> BTreeMap<String, String> {
+        let of = |namespace: String| Some((self.store.holder_of_namespace(&namespace)?, namespace));
+        let found = self.dns.namespaces(host).into_iter().filter_map(of);
+        found.map(|(tenant, namespace)| (namespace, tenant)).collect()
+    }
+
+    /// The names to ask for a server by, the best one first: its whole name where it has one, and its host as it is written. Where the certificate is not
+    /// verified against the name, none for which a tenant's Service could answer: another certificate of the same authority may be that tenant's.
+    ///
+    /// # Errors
+    /// Which tenant's, where none is left.
+    pub fn hosts(&self, spec: &DatabaseServerSpec) -> Result<Vec<String>, client::Error> {
+        let mut hosts: Vec<String> = self.dns.whole(&spec.host).into_iter().collect();
+        hosts.push(spec.host.clone());
+        let mode = spec.tls.as_ref().and_then(|tls| tls.mode).unwrap_or_default();
+        if mode == TlsMode::VerifyFull {
+            return Ok(hosts);
+        }
+        hosts.retain(|host| self.captors(host).is_empty());
+        if hosts.is_empty() {
+            let captors = self.captors(&spec.host);
+            let whose = captors
+                .iter()
+                .map(|(namespace, tenant)| format!("{namespace} of tenant {tenant}"));
+            return Err(client::Error::Captured(format!(
+                "in the cluster the host {} leads to namespace {}, whose Service would answer: the operator does not connect. \
+                 Set spec.tls.mode to VerifyFull, name the server by an address or by another host, or remove the namespace",
+                spec.host,
+                whose.collect::<Vec<_>>().join(" and "),
+            )));
+        }
+        Ok(hosts)
     }
 
     /// Where a tenant's data is.

@@ -8,12 +8,12 @@ pub fn captures(namespaces: &[String], world: &World, errors: &mut Vec<Invalid>)
     let mut kept = Vec::new();
     for (i, name) in namespaces.iter().enumerate() {
         let server = world.server_suffixes.get(name);
-        let server = server.map(|server| format!("the host of DatabaseServer {server}"));
-        let Some(hosts) = world.dns.suffix(name).map(String::from).or(server) else {
+        let server = server.map(|server| format!("a part of the host of DatabaseServer {server}"));
+        let end = world.dns.suffix(name).map(|hosts| format!("the end of {hosts}"));
+        let Some(part) = end.or(server) else {
             continue;
         };
-        let message =
-            format!("{name} is the end of {hosts}: a namespace of this name answers for them when other tenants ask");
+        let message = format!("{name} is {part}: a namespace of this name answers for it when other tenants ask");
         if world.capturing_namespaces.contains(name) {
             kept.push(format!("namespace {message}; it is kept, since it is there already"));
             continue;

@@ -97,6 +97,9 @@ pub enum Error {
     /// It asks for the password or its MD5 digest, and nothing has shown who it is.
     #[error("{0}")]
     Asked(Asked),
+    /// Somebody else may answer under its name, and nothing would show it.
+    #[error("{0}")]
+    Captured(String),
     /// It took too long.
     #[error("the server did not answer in time")]
     Timeout,
@@ -134,6 +137,7 @@ impl Error {
             Self::Unreachable(_) => reason::SERVER_UNREACHABLE,
             Self::Asked(Asked::Password) => reason::CLEARTEXT_PASSWORD,
             Self::Asked(Asked::Digest) => reason::MD5_PASSWORD,
+            Self::Captured(_) => reason::HOST_CAPTURED,
             Self::Timeout => reason::SERVER_TIMEOUT,
             Self::Authentication(_) => reason::AUTHENTICATION_FAILED,
             Self::Busy(_) => reason::SERVER_BUSY,
@@ -317,6 +321,12 @@ impl Server {
             writing: Mutex::new(()),
             statements: Arc::default(),
         })
+    }
+
+    /// Lets nothing connect any more.
+    pub fn close(&self) {
+        self.pool.close();
+        self.besides.close();
     }
 
     /// How many statements were sent so far.
@@ -564,8 +574,7 @@ impl Server {
         let permit = timeout(WAIT, self.besides.clone().acquire_owned())
             .await
             .map_err(|_| Error::Busy(OWN.into()))?;
-        // Never closed.
-        permit.map_err(|error| Error::Settings(error.to_string()))
+        permit.map_err(|error| Error::Unreachable(error.to_string()))
     }
 
     /// A connection, which keeps its permit until its socket is closed: its client is gone a moment before.

@@ -101,7 +101,7 @@ impl Known {
                 },
             ))
         });
-        let server_suffixes = server_suffixes(self.servers.state().iter().map(AsRef::as_ref));
+        let server_suffixes = server_suffixes(&self.dns, self.servers.state().iter().map(AsRef::as_ref));
         let name = tenant.metadata.name.as_deref().unwrap_or_default();
         let held_namespaces = tenant
             .spec
@@ -137,11 +137,17 @@ impl Known {
     }
 }
 
-/// What the hosts of database servers end in, and which server's.
-pub fn server_suffixes<'a>(servers: impl Iterator<Item = &'a DatabaseServer>) -> BTreeMap<String, String> {
-    let suffixes = servers.filter_map(|server| {
-        let last = last_label(&server.spec.host)?.to_ascii_lowercase();
-        Some((last, server.metadata.name.clone().unwrap_or_default()))
+/// The namespaces that the hosts of database servers can be found in, and which server's. A dot at a host's end is no matter: not all clients heed it.
+pub fn server_suffixes<'a>(
+    dns: &DnsSettings,
+    servers: impl Iterator<Item = &'a DatabaseServer>,
+) -> BTreeMap<String, String> {
+    let suffixes = servers.flat_map(|server| {
+        let host = &server.spec.host;
+        let last = last_label(host).map(str::to_ascii_lowercase);
+        let name = server.metadata.name.clone().unwrap_or_default();
+        let all = dns.namespaces(host).into_iter().chain(last);
+        all.map(move |namespace| (namespace, name.clone()))
     });
     suffixes.collect()
 }

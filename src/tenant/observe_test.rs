@@ -49,7 +49,11 @@ fn known(namespaces: &[(&str, &str, &str)], servers: Vec<DatabaseServer>) -> Kno
 fn only_what_is_the_tenants_already_is_kept() {
     let mut tenant = tenant(json!({"namespaces": [{"name": "tld"}, {"name": "b"}]}));
     tenant.metadata.name = Some("com".into());
-    let servers = vec![server("pg", "PG.databases.com-TLD"), server("by-address", "10.0.0.5")];
+    let servers = vec![
+        server("pg", "PG.databases.com-TLD"),
+        server("by-address", "10.0.0.5"),
+        server("of-a-tenant", "PG.Shop.svc"),
+    ];
     let another = "00000000-0000-4000-8000-000000000000";
     for (namespaces, kept) in [
         (vec![], vec![]),
@@ -62,6 +66,8 @@ fn only_what_is_the_tenants_already_is_kept() {
         let world = known(&namespaces, servers.clone()).world(&tenant);
         let found: Vec<&str> = world.capturing_namespaces.iter().map(String::as_str).collect();
         assert_eq!(found, kept, "{namespaces:?}");
-        assert_eq!(world.server_suffixes, BTreeMap::from([("com-tld".into(), "pg".into())]));
+        let parts = [("com-tld", "pg"), ("shop", "of-a-tenant"), ("svc", "of-a-tenant")];
+        let parts = parts.map(|(part, server)| (part.to_string(), server.to_string()));
+        assert_eq!(world.server_suffixes, BTreeMap::from(parts));
     }
 }
