@@ -8,19 +8,27 @@ use std::collections::BTreeSet;
 /// Labels of the cluster's own names, whatever its domain.
 const CLUSTER: [&str; 2] = ["svc", "pod"];
 
-/// No registry of top-level domains has these, and networks use them all the same (RFC 6762, appendix G; RFC 7686; RFC 9476; ICANN's `internal`).
-const PRIVATE: [&str; 11] = [
+/// Ends of hosts that the chart's policy refuses too, which has no list of top-level domains. IANA's Special-Use Domain Names: `arpa` (`home.arpa`), `alt`
+/// (RFC 9476), `example`, `invalid`, `localhost` and `test` (RFC 6761), `local` (RFC 6762), `onion` (RFC 7686). What networks use besides: RFC 6762, appendix G;
+/// ICANN's `internal`, and its `corp`, `home` and `mail`, which it delegates to nobody; Consul's own.
+const PRIVATE: [&str; 17] = [
     "alt",
+    "arpa",
+    "consul",
     "corp",
+    "example",
     "home",
     "internal",
     "intranet",
+    "invalid",
     "lan",
     "local",
     "localdomain",
     "localhost",
+    "mail",
     "onion",
     "private",
+    "test",
 ];
 
 /// How the cluster's names are asked for.

@@ -9,7 +9,7 @@ from fixtures import *
 
 CONFINED, MANAGED = "tenant-operator-confinement", "tenant-operator-managed"
 # What hosts end in that pods ask for, whatever the registries say. The chart's default domain of the cluster is its own here.
-CAPTURED = ("svc", "pod", "cluster", "local", "alt", "corp", "home", "internal", "intranet", "lan", "localdomain", "localhost", "onion", "private")
+CAPTURED = ("svc", "pod", "cluster", "local", "alt", "arpa", "consul", "corp", "example", "home", "internal", "intranet", "invalid", "lan", "localdomain", "localhost", "mail", "onion", "private", "test")
 NAMES = "tenant-operator-names"
 NAMESPACES, PODS, PROBES = "tenant-operator-namespaces", "tenant-operator-pods", "tenant-operator-probes"
 RBAC, EXAMINES = "is forbidden: User", "tenant-operator-examiner"

@@ -70,7 +70,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{/* What hosts end in, whatever the registries of top-level domains say; private ones but for those that are exempt. As a list of CEL's. */}}
 {{- define "tenant-operator.dnsSuffixes" -}}
 {{- $dns := .Values.network.dns -}}
-{{- $private := list "alt" "corp" "home" "internal" "intranet" "lan" "local" "localdomain" "localhost" "onion" "private" -}}
+{{- $private := list "alt" "arpa" "consul" "corp" "example" "home" "internal" "intranet" "invalid" "lan" "local" "localdomain" "localhost" "mail" "onion" "private" "test" -}}
 {{- range $dns.exempt }}{{ $private = without $private . }}{{ end -}}
 {{- $all := concat (list "svc" "pod") (splitList "." (trimAll "." $dns.clusterDomain | lower)) $private -}}
 {{- range $dns.suffixes }}{{ $all = concat $all (splitList "." (trimAll "." .)) }}{{ end -}}
