@@ -52,7 +52,7 @@ pub const NETWORK_ACCESS: Check = Check {
     id: "network-access",
     severity: Severity::Critical,
     protects: "the pods of other tenants, the operator, the API server, the node and what the platform names, from the tenant's pods",
-    tried: "a short-lived pod in each of the tenant's namespaces dials, TCP and UDP, a pod that listens in another tenant's, the operator's pod, the API server, its node's kubelet, the cloud's metadata address, and addresses that the platform names; what the tenant's spec lets it reach is left out",
+    tried: "a short-lived pod in each of the tenant's namespaces dials, TCP and UDP, a pod that listens in another tenant's, the operator's pod, the API server, its node's kubelet, the cloud's metadata address, and addresses that the platform names; what the tenant's spec lets it reach is left out. It drops all capabilities, and tries to open raw sockets",
     control: "the same pod reaches the cluster's DNS, TCP and UDP, before and after; the pod that listens is seen to by its kubelet",
 };
 
@@ -68,7 +68,7 @@ pub const ADMISSION: Check = Check {
     id: "admission",
     severity: Severity::High,
     protects: "what keeps a tenant's pods and objects within its namespaces: Pod Security and the chart's admission policies",
-    tried: "as somebody with the rights of the tenant's people, by dry-run in each of its namespaces: a privileged container, a folder of the node, a named node, a toleration of every taint, Services with external IPs, of type ExternalName and NodePort, a volume by its name, a NetworkPolicy and a RoleBinding for everybody, forged marks, an Ingress for a host that is nobody's, an image of a foreign registry; each must be refused by the policy that is there for it, and so must whatever is more than a try",
+    tried: "as somebody with the rights of the tenant's people, by dry-run in each of its namespaces: a privileged container, a folder of the node, a named node, a toleration of every taint, a container that keeps `NET_RAW`, Services with external IPs, of type ExternalName and NodePort, a volume by its name, a NetworkPolicy and a RoleBinding for everybody, forged marks, an Ingress for a host that is nobody's, an image of a foreign registry; each must be refused by the policy that is there for it, and so must whatever is more than a try",
     control: "a ConfigMap is let through",
 };
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 /// What names in whatever is tried are called, and begin with: nobody can have taken one.
 pub const NAME: &str = "tenant-operator-examination";
 const SERVICES: &str = "tenant-operator-services";
+const RAW_SOCKETS: &str = "tenant-operator-raw-sockets";
 const EXAMINER: &str = "tenant-operator-examiner";
 /// What a quota bounds that one container can exceed.
 const AMOUNTS: [&str; 4] = ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
@@ -40,6 +41,8 @@ impl Enforcer {
             Self::PodSecurity => words.contains("violates PodSecurity"),
             // The API server's own plugin does the same for all namespaces, and comes first.
             Self::Policy(SERVICES) => words.contains(SERVICES) || words.contains("external IPs is denied"),
+            // At `restricted` it asks the same, and comes first.
+            Self::Policy(RAW_SOCKETS) => words.contains(RAW_SOCKETS) || Self::PodSecurity.has_refused(words),
             Self::Policy(name) => words.contains(name),
             Self::Examiner => words.contains(EXAMINER),
             Self::Quota(amount) => words.contains("exceeded quota") && words.contains(amount),
@@ -122,6 +125,11 @@ pub fn attempts(subject: &Subject) -> Vec<Attempt> {
             "tolerate every taint",
             policy("tenant-operator-pods"),
             with(|pod| pod["spec"]["tolerations"] = json!([{"operator": "Exists"}])),
+        ),
+        attempt(
+            "keep raw sockets in a container",
+            policy(RAW_SOCKETS),
+            with(|pod| pod["spec"]["containers"][0]["securityContext"]["capabilities"] = json!({})),
         ),
         attempt(
             "make a Service with external IPs",

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::tenant::fixtures::acme;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Capabilities, Pod};
 
 fn subject(spec: Value, tier: Value) -> Subject {
     Subject::all(&acme(spec, tier).core).remove(0)
@@ -89,4 +89,35 @@ fn the_excess_is_one_more_than_the_quota_has() {
     assert_eq!(storage.make.resource.kind, "PersistentVolumeClaim");
     assert!(of(json!({"pods": 5})).is_none());
     assert!(of(json!({})).is_none());
+}
+
+/// At `restricted` Pod Security comes before the policy, and asks for the same.
+#[test]
+fn raw_sockets_are_refused_by_either() {
+    let subject = subject(json!({}), json!({}));
+    let attempts = attempts(&subject);
+    let attempt = attempts
+        .iter()
+        .find(|attempt| attempt.what == "keep raw sockets in a container")
+        .expect("the attempt");
+    let pod: Pod = serde_json::from_value(attempt.make.object.clone()).expect("a Pod");
+    let container = pod.spec.expect("a spec").containers.remove(0);
+    let kept = container.security_context.expect("a security context").capabilities;
+    assert_eq!(kept, Some(Capabilities::default()));
+    for (words, refused) in [
+        (
+            "ValidatingAdmissionPolicy 'tenant-operator-raw-sockets' with binding 'tenant-operator-raw-sockets' denied request",
+            true,
+        ),
+        (
+            r#"violates PodSecurity "restricted:latest": unrestricted capabilities (container "examination" must set securityContext.capabilities.drop=["ALL"])"#,
+            true,
+        ),
+        (
+            "ValidatingAdmissionPolicy 'tenant-operator-pods' with binding 'tenant-operator-pods' denied request",
+            false,
+        ),
+    ] {
+        assert_eq!(attempt.enforcer.has_refused(words), refused, "{words}");
+    }
 }

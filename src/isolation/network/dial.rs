@@ -1,6 +1,7 @@
 //! A probe that dials what it is told to, and what every pod must reach.
 
 use super::target::{Kind, Report, Target, Transport};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub async fn dial(targets: Vec<Target>, settle: Duration) -> Report {
     let resolver = resolver(Path::new(RESOLVERS)).await;
     let settled = Instant::now() + settle;
     let mut report = Report {
+        raw_sockets: raw_sockets(),
         unreached: unreached(resolver, settled).await,
         ..Report::default()
     };
@@ -33,6 +35,22 @@ pub async fn dial(targets: Vec<Target>, settle: Duration) -> Report {
     }
     report.unreached = unreached(resolver, Instant::now() + ANSWER).await;
     report
+}
+
+/// The raw sockets that this process can open. With one it sends packets from any address.
+fn raw_sockets() -> Vec<String> {
+    /// `AF_PACKET`, which not every system has, and `IPPROTO_RAW`.
+    const PACKET: i32 = 17;
+    const RAW: i32 = 255;
+    let kinds = [
+        ("IPv4", Domain::IPV4, RAW),
+        ("IPv6", Domain::IPV6, RAW),
+        ("packet", Domain::from(PACKET), 0),
+    ];
+    let opens = |(_, domain, protocol): &(&str, Domain, i32)| {
+        Socket::new(*domain, Type::RAW, Some(Protocol::from(*protocol))).is_ok()
+    };
+    kinds.into_iter().filter(opens).map(|(name, ..)| name.into()).collect()
 }
 
 /// The first name server of a resolv.conf.
@@ -135,4 +153,24 @@ fn query() -> Vec<u8> {
     // The end of the name; type A; class IN.
     query.extend([0, 0, 1, 0, 1]);
     query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of capabilities(7).
+    const NET_RAW: u32 = 13;
+
+    #[test]
+    fn raw_sockets_are_opened_by_those_who_may() {
+        let status = std::fs::read_to_string("/proc/thread-self/status").expect("Linux");
+        let effective = status
+            .lines()
+            .find_map(|line| line.strip_prefix("CapEff:"))
+            .expect("capabilities");
+        let effective = u64::from_str_radix(effective.trim(), 16).expect("a number");
+        let opened = raw_sockets();
+        assert_eq!(!opened.is_empty(), effective >> NET_RAW & 1 == 1, "{opened:?}");
+    }
 }

@@ -7,6 +7,12 @@ use crate::proof::{Outcome, Violation};
 /// The outcome of a probe that should have reached none of the targets it was given. It was in this namespace; `neighbour` is the tenant
 /// in whose namespace one listened.
 pub fn judge(report: &Report, namespace: &str, given: &[Target], neighbour: Option<&str>) -> Outcome {
+    // What a pod may send from there is no matter of what it reaches.
+    if !report.raw_sockets.is_empty() {
+        let mut found = vec![raw_sockets(&report.raw_sockets, namespace)];
+        found.extend(report.open.iter().map(|target| reached(target, namespace, neighbour)));
+        return Outcome::of(found);
+    }
     if !report.unreached.is_empty() {
         return Outcome::Untried(format!(
             "the probe could not reach {}, which every pod must: that it reached nothing else proves nothing",
@@ -26,32 +32,47 @@ pub fn judge(report: &Report, namespace: &str, given: &[Target], neighbour: Opti
     if report.open.is_empty() && !report.closed.iter().any(|target| listens(&target)) {
         return Outcome::Untried("there was nothing to dial that is known to listen".into());
     }
-    let violation = |target: &Target| {
-        let whom = match (target.kind, neighbour) {
-            (Kind::Neighbour, Some(name)) => name,
-            _ => "",
-        };
-        let what = match target.kind {
-            Kind::Neighbour => format!("a pod of tenant {whom}"),
-            Kind::Operator => "the operator's pod".into(),
-            Kind::ApiServer => "the API server".into(),
-            Kind::Kubelet => "the kubelet of its node".into(),
-            Kind::Metadata => "the cloud's metadata address".into(),
-            Kind::External => "an address outside of the cluster".into(),
-        };
-        Violation {
-            direction: Direction::Outward,
-            opened_by: Opener::Platform,
-            counterpart: whom.into(),
-            message: format!(
-                "a pod in namespace {namespace} reaches {what} ({} {}:{}): its network policies do not hold",
-                target.transport.as_str(),
-                target.host,
-                target.port
-            ),
-        }
-    };
+    let violation = |target| reached(target, namespace, neighbour);
     Outcome::of(report.open.iter().map(violation).collect())
+}
+
+fn reached(target: &Target, namespace: &str, neighbour: Option<&str>) -> Violation {
+    let whom = match (target.kind, neighbour) {
+        (Kind::Neighbour, Some(name)) => name,
+        _ => "",
+    };
+    let what = match target.kind {
+        Kind::Neighbour => format!("a pod of tenant {whom}"),
+        Kind::Operator => "the operator's pod".into(),
+        Kind::ApiServer => "the API server".into(),
+        Kind::Kubelet => "the kubelet of its node".into(),
+        Kind::Metadata => "the cloud's metadata address".into(),
+        Kind::External => "an address outside of the cluster".into(),
+    };
+    Violation {
+        direction: Direction::Outward,
+        opened_by: Opener::Platform,
+        counterpart: whom.into(),
+        message: format!(
+            "a pod in namespace {namespace} reaches {what} ({} {}:{}): its network policies do not hold",
+            target.transport.as_str(),
+            target.host,
+            target.port
+        ),
+    }
+}
+
+fn raw_sockets(opened: &[String], namespace: &str) -> Violation {
+    Violation {
+        direction: Direction::Outward,
+        opened_by: Opener::Platform,
+        counterpart: String::new(),
+        message: format!(
+            "a pod in namespace {namespace} that drops all capabilities opens raw sockets ({}), and so can send packets from a neighbour's address: \
+             the container runtime, or a webhook that changes pods, leaves it NET_RAW",
+            opened.join(", ")
+        ),
+    }
 }
 
 /// The node's address is known to the probe alone.
@@ -94,6 +115,32 @@ mod tests {
             ..Report::default()
         };
         assert!(matches!(judge(&deserted, "acme", &[], None), Outcome::Untried(_)));
+    }
+
+    #[test]
+    fn raw_sockets_are_found_whatever_else_is() {
+        let given = targets(&["neighbour,udp,10.0.0.1:7007"]);
+        let mute = Report {
+            raw_sockets: vec!["IPv4".into(), "packet".into()],
+            unreached: vec!["the cluster's DNS (udp 10.96.0.10:53)".into()],
+            ..Report::default()
+        };
+        let open = Report {
+            unreached: Vec::new(),
+            open: given.clone(),
+            ..mute.clone()
+        };
+        for (report, count) in [(mute, 1), (open, 2)] {
+            let Outcome::Violated(found) = judge(&report, "acme", &given, Some("b")) else {
+                panic!("let through");
+            };
+            assert_eq!(found.len(), count, "{found:?}");
+            let message = &found[0].message;
+            let words = ["namespace acme", "(IPv4, packet)", "NET_RAW"];
+            assert!(words.iter().all(|word| message.contains(word)), "{message}");
+        }
+        // A report that is silent about them proves nothing.
+        assert!(serde_json::from_str::<Report>(r#"{"unreached": [], "closed": [], "open": []}"#).is_err());
     }
 
     #[test]

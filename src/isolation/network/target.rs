@@ -121,6 +121,8 @@ pub struct Report {
     pub closed: Vec<Target>,
     /// What answered, to the end.
     pub open: Vec<Target>,
+    /// Raw sockets that could be opened.
+    pub raw_sockets: Vec<String>,
 }
 
 #[cfg(test)]
