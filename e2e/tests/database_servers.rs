@@ -301,8 +301,9 @@ async fn a_host_that_a_tenants_service_answers_for_is_not_used() -> Result<()> {
     let scene = Scene::new("dbcapt").await?;
     let tier = tier(&scene, &scene.name).await?;
     let server = site.server(&scene, "pg", &scene.name, json!({})).await?;
+    let bare = scene.tier(json!({})).await?;
     let (captor, holder) = tokio::try_join!(
-        scene.tenant("db", &scene.tier(json!({})).await?, json!({})),
+        scene.tenant("db", &bare, json!({})),
         scene.tenant("first", &tier, json!({}))
     )?;
     let (_, binding) = tokio::try_join!(captor.ready(), holder.with_database())?;
