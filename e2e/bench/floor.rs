@@ -306,18 +306,18 @@ impl Run {
     }
 
     /// The route as long as its guard was not taken up.
-    fn barred(&self, desired: &Desired) -> Desired {
-        let barred = match (&self.common.gateway, self.guard(desired)) {
-            (Some(to), Some(_)) => to.controller.barred(desired.value.clone()),
+    fn blocked(&self, desired: &Desired) -> Desired {
+        let blocked = match (&self.common.gateway, self.guard(desired)) {
+            (Some(to), Some(_)) => to.controller.blocked(desired.value.clone()),
             _ => desired.value.clone(),
         };
         Desired {
-            value: barred,
+            value: blocked,
             ..desired.clone()
         }
     }
 
-    /// Lets through by the routes that were barred.
+    /// Lets through by the routes that were blocked.
     async fn open(&self, index: usize, routes: &[Desired]) -> Result<()> {
         for desired in routes.iter().filter(|desired| self.guard(desired).is_some()) {
             let key = &desired.key;
@@ -355,7 +355,7 @@ impl Run {
         let stages = [Of::Access, Of::Configuration, Of::Workloads, Of::Admission];
         let mut objects = stages.map(|stage| planned.environment.stage(stage)).concat();
         let routes = planned.environment.stage(Of::Routes);
-        objects.extend(routes.iter().map(|route| self.barred(route)));
+        objects.extend(routes.iter().map(|route| self.blocked(route)));
         self.post(&objects).await?;
         *locked(&self.last_object) = Instant::now();
         Ok(())

@@ -78,13 +78,13 @@ pub trait KeySets: Send + Sync {
     fn kinds(&self) -> &[Kind];
 
     /// True where an object leads nowhere and only makes a key set known.
-    fn is_carrier(&self, live: &Live) -> bool;
+    fn is_jwks_preload(&self, live: &Live) -> bool;
 
     /// The key set, as JSON, by which an object makes the gateway verify tokens.
     fn asked(&self, live: &Live) -> Option<String>;
 
     /// The objects that make the tenant's key sets known although nothing asks for them.
-    fn carriers(&self, tenant: &ValidTenant) -> Vec<Desired>;
+    fn jwks_preloads(&self, tenant: &ValidTenant) -> Vec<Desired>;
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::isolation::verifier::IsolationVerifier;
 use crate::metering::meter::Meter;
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::Capabilities;
-use crate::tenant::observe::Known;
+use crate::tenant::observe::Caches;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// What every reconcile shares.
 pub struct Context {
-    pub known: Known,
+    pub caches: Caches,
     pub writer: Writer,
     pub databases: Arc<Databases>,
     pub capabilities: Capabilities,
@@ -50,7 +50,7 @@ impl Context {
     pub fn pass<'a>(&'a self, platform: &'a Platform, tenant: &Tenant) -> Pass<'a> {
         Pass {
             writer: &self.writer,
-            store: &self.known.objects,
+            store: &self.caches.objects,
             platform,
             capabilities: &self.capabilities,
             policy: tenant.spec.deletion_policy.unwrap_or_default(),

@@ -75,7 +75,7 @@ async fn look(tenants: &impl Tenants, tenant: &str) {
 
 impl Tenants for Context {
     fn is_in_store(&self, tenant: &str) -> bool {
-        self.known.tenants.get(&ObjectRef::new(tenant)).is_some()
+        self.caches.tenants.get(&ObjectRef::new(tenant)).is_some()
     }
 
     async fn is_there(&self, tenant: &str) -> Option<bool> {

@@ -41,11 +41,11 @@ const BLOCKED_AFTER: Duration = Duration::from_secs(60);
 /// Whatever kept the environment from being as asked.
 pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action, Error> {
     let started = Instant::now();
-    ctx.known.objects.synced().await;
+    ctx.caches.objects.synced().await;
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     ctx.queue.begun(name);
     // As it is now: a change from before that moment does not wake it again.
-    let Some(now) = ctx.known.tenants.get(&ObjectRef::new(name)) else {
+    let Some(now) = ctx.caches.tenants.get(&ObjectRef::new(name)) else {
         ctx.is_missing(name);
         return Ok(Action::await_change());
     };
@@ -68,8 +68,8 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     if tenant.metadata.deletion_timestamp.is_some() {
         return delete(tenant, ctx).await;
     }
-    let world = ctx.known.world(tenant);
-    let (owner, tier) = (identity(tenant), ctx.known.tier(tenant));
+    let world = ctx.caches.world(tenant);
+    let (owner, tier) = (identity(tenant), ctx.caches.tier(tenant));
     let quarantine = quarantine(tenant, ctx, tenant.status.as_ref());
     let acted = quarantine.as_ref();
     let platform = ctx.platform();
@@ -111,7 +111,7 @@ fn judge(of: &Revocation<'_>, ctx: &Context) -> Result<ValidTenant, (&'static st
         return Err((reason::INVALID_SPEC, format!("{unread}; what runs is left as it is")));
     }
     let Some(tier) = of.tier else {
-        let (reason, why) = ctx.known.lacks_tier(of.tenant);
+        let (reason, why) = ctx.caches.lacks_tier(of.tenant);
         return Err((reason, format!("spec.tier: {why}; what runs is left as it is")));
     };
     tenant::validate(&ctx.capabilities, of.tenant, tier, of.world).map_err(|reasons| {
@@ -122,14 +122,14 @@ fn judge(of: &Revocation<'_>, ctx: &Context) -> Result<ValidTenant, (&'static st
 
 /// Whether the tenant is to be cut off, by what is known of it now.
 fn quarantine(tenant: &Tenant, ctx: &Context, status: Option<&TenantStatus>) -> Option<Quarantine> {
-    let tier = ctx.known.tier(tenant);
+    let tier = ctx.caches.tier(tenant);
     // Most tiers do not ask for it, and to look into a namespace costs.
     if tier.as_deref().is_some_and(|tier| !quarantine::is_asked_for(tier)) {
         return None;
     }
     let name = tenant.metadata.name.clone().unwrap_or_default();
     let key = Key::namespace(name.clone());
-    let first = ctx.known.objects.get(&name, &key);
+    let first = ctx.caches.objects.get(&name, &key);
     let before = Quarantine::read(first.filter(|live| live.belongs_to(&identity(tenant))).as_ref());
     quarantine::decide(tier.as_deref(), status, before, Timestamp::now())
 }
@@ -205,7 +205,7 @@ fn quarantine_due(
     acted: Option<&Quarantine>,
     status: &TenantStatus,
 ) -> Option<Duration> {
-    let tier = ctx.known.tier(tenant)?;
+    let tier = ctx.caches.tier(tenant)?;
     let now = quarantine(tenant, ctx, Some(status));
     if acted != now.as_ref() {
         // It is acted on once the status is seen.

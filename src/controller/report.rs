@@ -30,7 +30,7 @@ pub async fn report(
 ) -> Result<TenantStatus, Error> {
     let name = tenant.metadata.name.clone().unwrap_or_default();
     let now = Timestamp::now();
-    let objects = ctx.known.objects.of(&name);
+    let objects = ctx.caches.objects.of(&name);
     let owner = identity(tenant);
     let ours = || objects.values().filter(|live| live.belongs_to(&owner));
     let namespaces = status::existing_namespaces(&name, ours());

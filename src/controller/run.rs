@@ -22,7 +22,7 @@ use crate::telemetry::Listeners;
 use crate::telemetry::health::Readiness;
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::capabilities;
-use crate::tenant::observe::Known;
+use crate::tenant::observe::Caches;
 use anyhow::Context as _;
 use futures::StreamExt;
 use kube::Client;
@@ -180,7 +180,7 @@ async fn run_as_leader(
     let capabilities = capabilities::all(Database::new(databases.clone()), way_in);
     let loops = capabilities.iter().flat_map(|one| one.clone().loops(&watched));
     watching.extend(loops.map(|work| AbortOnDropHandle::new(tokio::spawn(work))));
-    let known = Known {
+    let caches = Caches {
         tenants: tenants.clone(),
         tiers: tiers.clone(),
         servers: servers.clone(),
@@ -230,7 +230,7 @@ async fn run_as_leader(
         });
     let (sender, lacking) = tokio::sync::mpsc::unbounded_channel();
     let ctx = Arc::new(Context {
-        known,
+        caches,
         missing: sender,
         meter,
         verifier: isolation.verifier,
@@ -304,7 +304,7 @@ async fn housekeeping(ctx: Arc<Context>) {
         ctx.metrics.set_tenants(&watches::count(&ctx));
         tokio::time::sleep(HOUSEKEEPING).await;
         if api_server::refresh(&ctx).await {
-            for tenant in ctx.known.tenants.state() {
+            for tenant in ctx.caches.tenants.state() {
                 ctx.queue.wake(tenant.metadata.name.as_deref().unwrap_or_default());
             }
         }

@@ -123,7 +123,7 @@ async fn follow_tenants(
 /// Counts tenants by condition, for the metrics.
 pub fn count(ctx: &Context) -> Vec<(String, String, i64)> {
     let mut counts = std::collections::BTreeMap::new();
-    for tenant in ctx.known.tenants.state() {
+    for tenant in ctx.caches.tenants.state() {
         for condition in tenant.status.iter().flat_map(|status| &status.conditions) {
             *counts
                 .entry((condition.type_.clone(), condition.status.clone()))

@@ -128,18 +128,18 @@ impl Seen<'_> {
         let mut tellers = tellers(self.store, &self.tenant.core.owner, self.key_sets);
         tellers.all(|live| {
             let told = live.value.to_string();
-            self.is_carrier(&live) || !told.contains(&current.kid) || told.contains(&next.kid)
+            self.is_jwks_preload(&live) || !told.contains(&current.kid) || told.contains(&next.kid)
         })
     }
 
-    fn is_carrier(&self, live: &Live) -> bool {
-        self.key_sets.is_some_and(|key_sets| key_sets.is_carrier(live))
+    fn is_jwks_preload(&self, live: &Live) -> bool {
+        self.key_sets.is_some_and(|key_sets| key_sets.is_jwks_preload(live))
     }
 
     /// Each key set by which a gateway knows tokens, where one of these keys is in it.
     fn asked(&self, set: &JwkSet) -> Vec<String> {
         tellers(self.store, &self.tenant.core.owner, self.key_sets)
-            .filter(|live| !self.is_carrier(live))
+            .filter(|live| !self.is_jwks_preload(live))
             .filter_map(|live| self.key_sets?.asked(&live))
             .filter(|asked| set.ids().any(|kid| asked.contains(kid)))
             .collect()
@@ -163,9 +163,9 @@ impl KeyVerifier for Seen<'_> {
         };
         let mut tenant = self.tenant.clone();
         tenant.set(keys);
-        let carriers = self.key_sets.map(|key_sets| key_sets.carriers(&tenant));
-        carriers.unwrap_or_default().iter().all(|carrier| {
-            let live = self.store.get(&owner.tenant, &carrier.key);
+        let jwks_preloads = self.key_sets.map(|key_sets| key_sets.jwks_preloads(&tenant));
+        jwks_preloads.unwrap_or_default().iter().all(|preload| {
+            let live = self.store.get(&owner.tenant, &preload.key);
             live.is_some_and(|live| live.belongs_to(owner) && !live.is_terminating())
         })
     }

@@ -26,7 +26,7 @@ impl ReportedKeys {
 
 /// What is known of a tenant's API keys once they are as they should be.
 #[derive(Default)]
-pub struct Known {
+pub struct ApiKeys {
     pub status: Vec<ApiKeyStatus>,
     /// Which Secret with one key is whose; empty where there are none such.
     pub slots: Slots,
@@ -48,13 +48,13 @@ pub async fn reconcile(
     tenant: &ValidTenant,
     wanted: &[Key],
     are_single: bool,
-) -> Result<Known, Error> {
+) -> Result<ApiKeys, Error> {
     let owner = &tenant.core.owner;
     if wanted.is_empty() {
         if tenant.part::<ReportedKeys>().is_some_and(|reported| reported.0) {
             withdraw_keys(writer, owner).await?;
         }
-        return Ok(Known::default());
+        return Ok(ApiKeys::default());
     }
     let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
     let now = Timestamp::now();
@@ -79,7 +79,7 @@ pub async fn reconcile(
     single_keys::tell(&mut ring.secret, &slots);
     secret::put(writer, owner, found.as_ref(), ring.secret).await?;
     let left = ring.next.map(|next| next.duration_since(now));
-    Ok(Known {
+    Ok(ApiKeys {
         status: ring.status,
         slots,
         again: left.map(|left| Duration::try_from(left).unwrap_or_default()),

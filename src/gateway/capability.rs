@@ -178,14 +178,14 @@ impl Capability for Gateway {
         match (live.key.kind, &self.to) {
             (Kind::ApisixConsumer | Kind::ListenerSet, _) => true,
             // A guarded route goes when others are in its place; what carries a key set, when that is known to be needed no more.
-            (kind, Some(to)) if kind.is_route() => !routes::is_guarded(to, live) && !self.is_carrier(live),
+            (kind, Some(to)) if kind.is_route() => !routes::is_guarded(to, live) && !self.is_jwks_preload(live),
             (kind, _) => kind.is_route(),
         }
     }
 
     fn still_needs(&self, tenant: &ValidTenant, live: &Live) -> bool {
-        let carriers = self.carriers(tenant);
-        carriers.iter().any(|carrier| carrier.key == live.key)
+        let jwks_preloads = self.jwks_preloads(tenant);
+        jwks_preloads.iter().any(|preload| preload.key == live.key)
     }
 
     fn writes_at(&self, key: &Key) -> Option<bool> {
@@ -227,18 +227,20 @@ impl KeySets for Gateway {
         self.to.as_ref().map_or(&[], |to| to.controller.kinds())
     }
 
-    fn is_carrier(&self, live: &Live) -> bool {
-        self.to.as_ref().is_some_and(|to| to.controller.is_carrier(&live.value))
+    fn is_jwks_preload(&self, live: &Live) -> bool {
+        self.to
+            .as_ref()
+            .is_some_and(|to| to.controller.is_jwks_preload(&live.value))
     }
 
     fn asked(&self, live: &Live) -> Option<String> {
         self.to.as_ref()?.controller.asked(&live.key, &live.value)
     }
 
-    fn carriers(&self, tenant: &ValidTenant) -> Vec<Desired> {
+    fn jwks_preloads(&self, tenant: &ValidTenant) -> Vec<Desired> {
         self.to
             .as_ref()
-            .map(|to| routes::carriers(tenant, to))
+            .map(|to| routes::jwks_preloads(tenant, to))
             .unwrap_or_default()
     }
 }

@@ -74,28 +74,28 @@ impl Controller {
     }
 
     /// The route, as JSON, as long as its guard was not taken up.
-    pub fn barred(self, route: Value) -> Value {
+    pub fn blocked(self, route: Value) -> Value {
         match self {
             // Nothing guards it.
             Self::Apisix => route,
-            Self::EnvoyGateway => envoy::barred(route),
+            Self::EnvoyGateway => envoy::blocked(route),
         }
     }
 
     /// A route with a guard, as JSON, as it is to be written before the others that are planned, so that none of them is taken instead.
-    pub fn held(self, before: &Value, after: &Value, planned: &[&Value]) -> Value {
+    pub fn transitional(self, before: &Value, after: &Value, planned: &[&Value]) -> Value {
         match self {
             // Whatever leads in by one entry is one object.
             Self::Apisix => after.clone(),
-            Self::EnvoyGateway => envoy::held(before, after, planned),
+            Self::EnvoyGateway => envoy::transitional(before, after, planned),
         }
     }
 
     /// Whether a route, as JSON, lets nobody through.
-    pub fn is_barred(self, route: &Value) -> bool {
+    pub fn is_blocked(self, route: &Value) -> bool {
         match self {
             Self::Apisix => false,
-            Self::EnvoyGateway => envoy::is_barred(route),
+            Self::EnvoyGateway => envoy::is_blocked(route),
         }
     }
 
@@ -117,18 +117,18 @@ impl Controller {
     }
 
     /// Whether an object, as JSON, leads nowhere and only makes the gateway know of a key set.
-    pub fn is_carrier(self, object: &Value) -> bool {
+    pub fn is_jwks_preload(self, object: &Value) -> bool {
         match self {
             Self::Apisix => false,
-            Self::EnvoyGateway => envoy::is_carrier(object),
+            Self::EnvoyGateway => envoy::is_jwks_preload(object),
         }
     }
 
     /// What makes this gateway know of key sets beside those that it asks for; it is part of the way in.
-    pub fn carriers(self, way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
+    pub fn jwks_preloads(self, way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
         match self {
             Self::Apisix => Vec::new(),
-            Self::EnvoyGateway => envoy::carriers(way, to),
+            Self::EnvoyGateway => envoy::jwks_preloads(way, to),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Tells the gateway what leads to a tenant, and sees how it takes that.
 
-use super::api_keys::{self, Known};
+use super::api_keys::{self, ApiKeys};
 use super::state::{GatewayState, judge, of_object};
 use super::{Attachment, GatewayConfig, ValidGateway, Written, certificates};
 use crate::api::GatewayStatus;
@@ -55,11 +55,11 @@ impl PlannedRoutes {
 }
 
 /// The objects that make key sets known which nothing asks for: only a Secret says which these are.
-pub fn carriers(tenant: &ValidTenant, to: &Attachment) -> Vec<Desired> {
+pub fn jwks_preloads(tenant: &ValidTenant, to: &Attachment) -> Vec<Desired> {
     let has_any = tenant.part::<PublicKeys>().is_some_and(|keys| !keys.carried.is_empty());
     let config = config(tenant, to).filter(|_| has_any);
     config
-        .map(|config| to.controller.carriers(&config, to))
+        .map(|config| to.controller.jwks_preloads(&config, to))
         .unwrap_or_default()
 }
 
@@ -70,9 +70,9 @@ pub fn carriers(tenant: &ValidTenant, to: &Attachment) -> Vec<Desired> {
 /// The first write that was refused.
 pub async fn close(writer: &Writer, owner: &Identity, to: &Attachment, stale: &[Live]) -> Result<(), Error> {
     for live in stale.iter().filter(|live| live.key.kind.is_route()) {
-        if is_guarded(to, live) && !to.controller.is_barred(&live.value) {
-            let barred = to.controller.barred(live.value.clone());
-            writer.ensure(owner, &live.with(barred)).await?;
+        if is_guarded(to, live) && !to.controller.is_blocked(&live.value) {
+            let blocked = to.controller.blocked(live.value.clone());
+            writer.ensure(owner, &live.with(blocked)).await?;
         }
     }
     Ok(())
@@ -114,7 +114,7 @@ pub async fn reconcile(
         return Ok(None);
     };
     let wants_single = to.controller.wants_single_keys();
-    let Known { status, slots, again } =
+    let ApiKeys { status, slots, again } =
         api_keys::reconcile(writer, tenant, &config.gateway.keys, wants_single).await?;
     for key in &mut config.gateway.keys {
         key.slot = slots.get(&key.name).copied().unwrap_or(key.slot);
@@ -150,14 +150,14 @@ pub async fn reconcile(
         .partition(|object| object.key.kind.is_route());
     // Who is let in is said before anything leads in.
     pass.apply(owner, &others).await?;
-    let (routes, barred) = bar(store, tenant, to, routes);
-    lead_in(pass, tenant, to, routes).await?;
+    let (routes, blocked) = block(store, tenant, to, routes);
+    apply_routes(pass, tenant, to, routes).await?;
     let judge = || {
         judge(to, &written.objects, &written.unsupported, |key| {
             store.get(&owner.tenant, key)
         })
     };
-    let state = match (unknown.unwrap_or_else(judge), problem, barred) {
+    let state = match (unknown.unwrap_or_else(judge), problem, blocked) {
         (GatewayState::Ready | GatewayState::Waiting(_), Some(message), _) => match message == UNSEEN {
             true => GatewayState::Waiting(message),
             false => GatewayState::Refused {
@@ -173,26 +173,31 @@ pub async fn reconcile(
 
 /// Writes the routes, so that no request that is to show credentials ever takes one that asks for none: first those that ask for some, with what they are about
 /// to let go of, then all others, and last what lets go.
-async fn lead_in(pass: &Pass<'_>, tenant: &ValidTenant, to: &Attachment, routes: Vec<Desired>) -> Result<(), Error> {
+async fn apply_routes(
+    pass: &Pass<'_>,
+    tenant: &ValidTenant,
+    to: &Attachment,
+    routes: Vec<Desired>,
+) -> Result<(), Error> {
     let owner = &tenant.core.owner;
     let planned: Vec<&Value> = routes.iter().map(|route| &route.value).collect();
     let is_guarded = |route: &&Desired| to.controller.guard(&route.key, &route.value).is_some();
-    let mut held = Vec::new();
+    let mut transitional = Vec::new();
     let mut letting_go = Vec::new();
     for route in routes.iter().filter(is_guarded) {
         let live = pass.store.get(&owner.tenant, &route.key);
         let before = live.filter(|live| live.belongs_to(owner) && difference(route, live).is_some());
-        let value = before.map(|before| to.controller.held(&before.value, &route.value, &planned));
+        let value = before.map(|before| to.controller.transitional(&before.value, &route.value, &planned));
         match value.filter(|value| *value != route.value) {
             Some(value) => {
-                held.push(Desired { value, ..route.clone() });
+                transitional.push(Desired { value, ..route.clone() });
                 letting_go.push(route.clone());
             }
-            None => held.push(route.clone()),
+            None => transitional.push(route.clone()),
         }
     }
     let others: Vec<Desired> = routes.iter().filter(|route| !is_guarded(route)).cloned().collect();
-    for step in [held, others, letting_go] {
+    for step in [transitional, others, letting_go] {
         pass.apply(owner, &step).await?;
     }
     Ok(())
@@ -211,28 +216,28 @@ fn unknown(store: &Store, objects: &mut Vec<Desired>) -> Option<GatewayState> {
 
 /// A route that asks for credentials lets nobody through until the gateway has said that it asks for them: it takes up routes and policies one by one. Returns
 /// the routes as they should be now, and one that is not open yet.
-fn bar(store: &Store, tenant: &ValidTenant, to: &Attachment, routes: Vec<Desired>) -> (Vec<Desired>, Option<String>) {
-    let mut barred = None;
+fn block(store: &Store, tenant: &ValidTenant, to: &Attachment, routes: Vec<Desired>) -> (Vec<Desired>, Option<String>) {
+    let mut blocked = None;
     let routes = routes.into_iter().map(|route| {
         let Some(guard) = to.controller.guard(&route.key, &route.value) else {
             return route;
         };
         let live = store.get(&tenant.core.owner.tenant, &route.key);
-        let is_serving = live.is_some_and(|live| !to.controller.is_barred(&live.value));
+        let is_serving = live.is_some_and(|live| !to.controller.is_blocked(&live.value));
         let guard = store.get(&tenant.core.owner.tenant, &guard);
         let is_guarded = guard.is_some_and(|guard| of_object(to, &guard).is_ok());
         match is_serving || is_guarded {
             true => route,
             false => {
-                barred.get_or_insert(route.key.to_string());
+                blocked.get_or_insert(route.key.to_string());
                 Desired {
-                    value: to.controller.barred(route.value),
+                    value: to.controller.blocked(route.value),
                     ..route
                 }
             }
         }
     });
-    (routes.collect(), barred)
+    (routes.collect(), blocked)
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ pub fn judge(
     let mut is_issuing = false;
     for desired in planned
         .iter()
-        .filter(|desired| !to.controller.is_carrier(&desired.value))
+        .filter(|desired| !to.controller.is_jwks_preload(&desired.value))
     {
         let taken = match live(&desired.key) {
             Some(live) => of_object(to, &live),

@@ -96,14 +96,14 @@ fn what_carries_a_key_set_asks_for_it_as_routes_do_at_each_of_their_listeners_an
     let (controller, name) = (Controller::EnvoyGateway, "own_key_beside_keys");
     let (way, to) = (renewed(name), attachment(controller));
     let before = controller.write(&self::way(&named(name)), &to).objects;
-    let (carriers, others): (Vec<_>, Vec<_>) = controller
+    let (jwks_preloads, others): (Vec<_>, Vec<_>) = controller
         .write(&way, &to)
         .objects
         .into_iter()
-        .partition(|object| controller.is_carrier(&object.value));
+        .partition(|object| controller.is_jwks_preload(&object.value));
     let values = |objects: &[Desired]| objects.iter().map(|object| object.value.clone()).collect::<Vec<_>>();
     assert_eq!(values(&others), values(&before));
-    assert_eq!(values(&carriers), values(&controller.carriers(&way, &to)));
+    assert_eq!(values(&jwks_preloads), values(&controller.jwks_preloads(&way, &to)));
 
     let of = |objects: &[Desired], kind: Kind| {
         let objects = objects.iter().filter(|object| object.key.kind == kind);
@@ -118,13 +118,13 @@ fn what_carries_a_key_set_asks_for_it_as_routes_do_at_each_of_their_listeners_an
         places.dedup();
         places
     };
-    let routes = of(&carriers, Kind::HttpRoute);
+    let routes = of(&jwks_preloads, Kind::HttpRoute);
     assert_eq!(places(&routes), places(&of(&others, Kind::HttpRoute)));
-    for route in &carriers {
+    for route in &jwks_preloads {
         assert!(controller.guard(&route.key, &route.value).is_none());
     }
     for route in &routes {
-        assert!(controller.is_barred(route), "it leads somewhere");
+        assert!(controller.is_blocked(route), "it leads somewhere");
         let path = route.pointer("/spec/rules/0/matches/0/path").expect("a path");
         assert_eq!(path["type"], "Exact");
         let path = path["value"].as_str().expect("a path");
@@ -136,7 +136,7 @@ fn what_carries_a_key_set_asks_for_it_as_routes_do_at_each_of_their_listeners_an
     let provider = |policy: &Value| policy["spec"]["jwt"]["providers"][0].clone();
     let asked = of(&others, Kind::SecurityPolicy);
     let asked = asked.iter().map(provider).find(|provider| !provider.is_null());
-    let [same, other] = of(&carriers, Kind::SecurityPolicy)
+    let [same, other] = of(&jwks_preloads, Kind::SecurityPolicy)
         .try_into()
         .expect("one for each set");
     assert_eq!(Some(provider(&same)), asked, "Envoy Gateway calls it by what is in it");
@@ -159,17 +159,17 @@ fn what_carries_a_key_set_asks_for_it_as_routes_do_at_each_of_their_listeners_an
 fn nothing_is_carried_where_no_route_asks_for_tokens_or_nobody_is_let_in() {
     let (controller, way) = (Controller::EnvoyGateway, renewed("own_key"));
     let to = attachment(controller);
-    assert!(!controller.carriers(&way, &to).is_empty());
+    assert!(!controller.jwks_preloads(&way, &to).is_empty());
     let closed = GatewayConfig {
         state: config::State::Closed("for now"),
         ..way.clone()
     };
-    assert!(controller.carriers(&closed, &to).is_empty());
+    assert!(controller.jwks_preloads(&closed, &to).is_empty());
     let mut open = way;
     for route in &mut open.gateway.routes {
         route.admits = config::Admits::Everybody;
     }
-    assert!(controller.carriers(&open, &to).is_empty());
+    assert!(controller.jwks_preloads(&open, &to).is_empty());
 }
 
 fn named(name: &str) -> Case {

@@ -12,9 +12,9 @@ use kube::runtime::reflector::{self, ObjectRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Everything that is known of all tenants.
+/// Caches of everything that tenants depend on, and the settings.
 #[derive(Clone)]
-pub struct Known {
+pub struct Caches {
     pub tenants: reflector::Store<Tenant>,
     pub tiers: reflector::Store<TenantTier>,
     pub servers: reflector::Store<DatabaseServer>,
@@ -35,7 +35,7 @@ pub struct Known {
     pub namespace: String,
 }
 
-impl Known {
+impl Caches {
     /// The tier that a Tenant names, if it exists and can be read: without a field that cannot it would give other bounds.
     pub fn tier(&self, tenant: &Tenant) -> Option<Arc<TenantTier>> {
         self.found_tier(tenant)

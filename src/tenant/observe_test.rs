@@ -16,7 +16,7 @@ fn server(name: &str, host: &str) -> DatabaseServer {
     DatabaseServer::new(name, spec)
 }
 
-fn known(namespaces: &[(&str, &str, &str)], servers: Vec<DatabaseServer>) -> Known {
+fn known(namespaces: &[(&str, &str, &str)], servers: Vec<DatabaseServer>) -> Caches {
     let (servers_known, mut writer) = reflector::store();
     for server in servers {
         writer.apply_watcher_event(&Event::Apply(server));
@@ -30,7 +30,7 @@ fn known(namespaces: &[(&str, &str, &str)], servers: Vec<DatabaseServer>) -> Kno
         }});
         objects.put(Kind::Namespace, serde_json::from_value(namespace).expect("a namespace"));
     }
-    Known {
+    Caches {
         tenants: reflector::store().0,
         tiers: reflector::store().0,
         servers: servers_known,

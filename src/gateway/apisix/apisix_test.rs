@@ -52,7 +52,7 @@ fn nobody_comes_in_without_the_credentials_that_are_asked_for() {
         for rule in rules(&write(&way, &to())) {
             let name = rule["name"].as_str().expect("a name").to_string();
             let refuses = config(&rule, "mocking").is_some();
-            let is_barred = config(&rule, "mocking").is_some_and(|config| config["response_status"] == 503);
+            let is_blocked = config(&rule, "mocking").is_some_and(|config| config["response_status"] == 503);
             let says_whose = config(&rule, "consumer-restriction").is_some_and(|config| {
                 let whitelist = config["whitelist"].as_array().expect("a list");
                 whitelist
@@ -65,8 +65,8 @@ fn nobody_comes_in_without_the_credentials_that_are_asked_for() {
                 config["bearer_only"] == true && !schema.is_valid(&json!({}))
             });
             let (i, good) = match &name {
-                name if name.contains("-key") => (0, by_key || is_barred),
-                name if name.contains("-token") => (1, by_token || is_barred),
+                name if name.contains("-key") => (0, by_key || is_blocked),
+                name if name.contains("-token") => (1, by_token || is_blocked),
                 _ => (
                     2,
                     way.gateway

@@ -23,7 +23,7 @@ pub struct Limits {
 }
 
 pub fn of(way: &GatewayConfig, to: &Attachment, rules: &[Rule], unsupported: &mut Vec<Unsupported>) -> Limits {
-    let open: Vec<&Rule> = rules.iter().filter(|rule| rule.barred.is_none()).collect();
+    let open: Vec<&Rule> = rules.iter().filter(|rule| rule.blocked.is_none()).collect();
     let redis = to.redis.clone();
     let connections = connections(way, &open);
     unsupported.extend(too_few(way, open.len()));

@@ -25,7 +25,7 @@ pub struct Rule {
     /// Below the entry, as the workload sees them.
     paths: Vec<String>,
     /// Why nobody is let through, where this gateway cannot tell who should be or there is nothing to be led to.
-    pub barred: Option<&'static str>,
+    pub blocked: Option<&'static str>,
 }
 
 /// What there is at each entry, the most specific first.
@@ -52,7 +52,7 @@ pub fn rules(way: &GatewayConfig, reads_tokens: bool, unsupported: &mut Vec<Unsu
 }
 
 fn rule(entry: usize, class: Class, route: &Route, reads_tokens: bool) -> Rule {
-    let barred = match &class {
+    let blocked = match &class {
         _ if route.path.value.contains('*') => Some("this path cannot be told from others"),
         _ if route.backend.is_none() => Some("there is no such application"),
         Class::Token { .. } if !reads_tokens => Some("this gateway cannot check the tokens that are asked for"),
@@ -65,7 +65,7 @@ fn rule(entry: usize, class: Class, route: &Route, reads_tokens: bool) -> Rule {
         methods: route.methods.clone(),
         type_: route.path.type_,
         paths: vec![route.path.value.clone()],
-        barred,
+        blocked,
     }
 }
 
@@ -86,7 +86,7 @@ impl Rule {
             true => String::new(),
             false => format!("-{}", methods.join("-").to_lowercase()),
         };
-        let barred = if self.barred.is_some() { "-barred" } else { "" };
+        let blocked = if self.blocked.is_some() { "-blocked" } else { "" };
         let to = match &self.backend {
             None => "nowhere".into(),
             Some(Backend {
@@ -100,7 +100,7 @@ impl Rule {
                 port,
             }) => format!("{service}.{namespace}-{port}"),
         };
-        format!("{to}-{}{exact}{methods}{barred}", self.class.name())
+        format!("{to}-{}{exact}{methods}{blocked}", self.class.name())
     }
 
     /// Which of several rules with the same path wins; a longer path does in any case.
@@ -220,7 +220,7 @@ fn http(way: &GatewayConfig, entry: &Entry, rule: &Rule, limits: &Limits, tokens
         "priority": rule.priority(),
     });
     lead_to(&mut http, rule.backend.as_ref());
-    if let Some(why) = rule.barred {
+    if let Some(why) = rule.blocked {
         http["plugins"] = json!([refusal(503, why)]);
         return http;
     }

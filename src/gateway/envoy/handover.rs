@@ -2,7 +2,7 @@
 //! may ask for none. Pure.
 
 use super::routes::refused;
-use super::{barred, class_of, rules};
+use super::{blocked, class_of, rules};
 use serde_json::{Value, json};
 
 /// What an HTTPRoute has at most (Gateway API v1).
@@ -12,7 +12,7 @@ const MATCHES: usize = 128;
 
 /// The route `after` as it is to be written before those in whose favour it lets go of something: with what `before` matches besides. Who asks for the same
 /// credentials there is passed on as before, all others are refused.
-pub fn held(before: &Value, after: &Value, planned: &[&Value]) -> Value {
+pub fn transitional(before: &Value, after: &Value, planned: &[&Value]) -> Value {
     let mut hosts: Vec<&Value> = hostnames(after).collect();
     // What the tenant gave up is matched by no other route of its.
     let moved =
@@ -40,15 +40,15 @@ pub fn held(before: &Value, after: &Value, planned: &[&Value]) -> Value {
     }
     let number: usize = all.iter().map(|rule| matches(rule).count()).sum();
     if hosts.len() > HOSTS || all.len() > RULES || number > MATCHES {
-        let mut closed = barred(after.clone());
+        let mut closed = blocked(after.clone());
         closed["spec"]["hostnames"] = before["spec"]["hostnames"].clone();
-        closed["spec"]["rules"] = barred(before.clone())["spec"]["rules"].clone();
+        closed["spec"]["rules"] = blocked(before.clone())["spec"]["rules"].clone();
         return closed;
     }
-    let mut held = after.clone();
-    held["spec"]["hostnames"] = json!(hosts);
-    held["spec"]["rules"] = json!(all);
-    held
+    let mut transitional = after.clone();
+    transitional["spec"]["hostnames"] = json!(hosts);
+    transitional["spec"]["rules"] = json!(all);
+    transitional
 }
 
 fn list<'a>(value: Option<&'a Value>) -> impl Iterator<Item = &'a Value> + use<'a> {

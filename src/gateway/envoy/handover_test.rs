@@ -1,6 +1,6 @@
 //! Whatever the order in which routes are written, what asks for credentials before and after is never reached without them between.
 
-use super::super::{CREDENTIALS, guard, is_barred, write};
+use super::super::{CREDENTIALS, guard, is_blocked, write};
 use super::*;
 use crate::cluster::{Desired, Kind};
 use crate::tenant::fixtures::{acme, attachment, way_in};
@@ -83,16 +83,16 @@ fn change(before: &[Desired], after: &[Desired], see: impl Fn(&World)) {
     let (guarded, free): (Vec<&Desired>, Vec<&Desired>) = after.iter().partition(|object| is_guarded(object));
     let first = guarded.iter().map(|object| {
         let value = match before.get(&object.key.name) {
-            Some(before) => held(before, &object.value, &values),
+            Some(before) => transitional(before, &object.value, &values),
             // Until its policy was taken up.
-            None => barred(object.value.clone()),
+            None => blocked(object.value.clone()),
         };
         (object.key.name.clone(), Some(value))
     });
     let last = |object: &&Desired| {
         let is_new = !before.contains_key(&object.key.name);
         let value = if is_new {
-            barred(object.value.clone())
+            blocked(object.value.clone())
         } else {
             object.value.clone()
         };
@@ -103,7 +103,7 @@ fn change(before: &[Desired], after: &[Desired], see: impl Fn(&World)) {
         .filter(|name| !after.iter().any(|object| object.key.name == **name));
     let closed = stale
         .clone()
-        .map(|name| (name.clone(), Some(barred(before[name].clone()))));
+        .map(|name| (name.clone(), Some(blocked(before[name].clone()))));
     let steps: [Vec<(String, Option<Value>)>; 5] = [
         closed.collect(),
         first.collect(),
@@ -272,7 +272,7 @@ fn an_unrelated_rule_goes_on_being_served_and_what_does_not_fit_is_refused() {
         by_name(&after, &name).expect("a route"),
     );
     let values: Vec<&Value> = after.iter().map(|object| &object.value).collect();
-    assert_eq!(held(&old, &new, &values), new, "the eighth is in the other");
+    assert_eq!(transitional(&old, &new, &values), new, "the eighth is in the other");
 
     let (before, after) = (planned(one, &of_class(7), &[]), planned(one, &of_class(8), &[]));
     let values: Vec<&Value> = after.iter().map(|object| &object.value).collect();
@@ -280,7 +280,7 @@ fn an_unrelated_rule_goes_on_being_served_and_what_does_not_fit_is_refused() {
         by_name(&before, &name).expect("a route"),
         by_name(&after, &name).expect("a route"),
     );
-    let held_route = held(&old, &new, &values);
+    let held_route = transitional(&old, &new, &values);
     assert!(rules(&held_route).iter().all(|rule| rule.get("backendRefs").is_some()));
     let own: Vec<&Value> = all_matches(&old).collect();
     assert!(own.iter().all(|one| all_matches(&held_route).any(|kept| kept == *one)));
@@ -297,8 +297,8 @@ fn an_unrelated_rule_goes_on_being_served_and_what_does_not_fit_is_refused() {
             .collect();
         json!({"metadata": {"labels": {CREDENTIALS: "key"}}, "spec": {"hostnames": ["h"], "rules": rules}})
     };
-    let closed = held(&each("a"), &each("b"), &[]);
-    assert!(is_barred(&closed));
+    let closed = transitional(&each("a"), &each("b"), &[]);
+    assert!(is_blocked(&closed));
     assert_eq!(all_matches(&closed).count(), 98);
     assert_eq!(all_matches(&closed).next(), all_matches(&each("a")).next());
 }

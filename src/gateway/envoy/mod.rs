@@ -1,17 +1,17 @@
 //! Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and for what these cannot say the policies of `gateway.envoyproxy.io/v1alpha1`
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
-mod carriers;
 mod grants;
 mod handover;
+mod jwks_preload;
 mod key_set;
 mod listeners;
 mod routes;
 mod security;
 mod traffic;
 
-pub use carriers::{is_carrier, objects as carriers};
-pub use handover::held;
+pub use handover::transitional;
+pub use jwks_preload::{is_jwks_preload, objects as jwks_preloads};
 pub use listeners::LISTENERS;
 pub use security::asked;
 
@@ -52,7 +52,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     objects.extend(traffic::policy(way, rules));
     // Nothing behind it counts.
     objects.extend(key_set::objects(way, to));
-    objects.extend(carriers::objects(way, to));
+    objects.extend(jwks_preload::objects(way, to));
     Written {
         objects,
         unsupported: unmet(way, rules),
@@ -62,7 +62,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
 /// The policy that a route's credentials are asked for by.
 pub fn guard(key: &Key, route: &Value) -> Option<Key> {
     let class = class_of(route)?;
-    let asks = ![OPEN, CLOSED, key_set::CLASS].contains(&class) && !is_carrier(route);
+    let asks = ![OPEN, CLOSED, key_set::CLASS].contains(&class) && !is_jwks_preload(route);
     (key.kind == Kind::HttpRoute && asks).then(|| Key {
         kind: Kind::SecurityPolicy,
         namespace: key.namespace.clone(),
@@ -71,7 +71,7 @@ pub fn guard(key: &Key, route: &Value) -> Option<Key> {
 }
 
 /// The same matches, all answered with 503.
-pub fn barred(mut route: Value) -> Value {
+pub fn blocked(mut route: Value) -> Value {
     let rules = route.pointer_mut("/spec/rules").and_then(Value::as_array_mut);
     for rule in rules.into_iter().flatten() {
         *rule = routes::refused(&rule["matches"]);
@@ -81,12 +81,12 @@ pub fn barred(mut route: Value) -> Value {
 
 /// Closes a route, as JSON, that is open: what is to be written, in this order.
 pub fn closed(owner: &Identity, route: &Live, why: &str) -> Option<[Desired; 2]> {
-    let closed = || [routes::answer(owner, why), route.with(barred(route.value.clone()))];
-    (!is_barred(&route.value)).then(closed)
+    let closed = || [routes::answer(owner, why), route.with(blocked(route.value.clone()))];
+    (!is_blocked(&route.value)).then(closed)
 }
 
 /// Whether nothing leads through a route.
-pub fn is_barred(route: &Value) -> bool {
+pub fn is_blocked(route: &Value) -> bool {
     rules(route).iter().all(|rule| rule.get("backendRefs").is_none())
 }
 

@@ -23,11 +23,11 @@ pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let sets = jwt.map(|jwt| way.carried.iter().map(move |set| (jwt, set)));
     sets.into_iter()
         .flatten()
-        .flat_map(|(jwt, set)| carriers(way, to, jwt, set))
+        .flat_map(|(jwt, set)| jwks_preloads(way, to, jwt, set))
         .collect()
 }
 
-fn carriers(way: &GatewayConfig, to: &Attachment, jwt: &JwtAuthentication, set: &str) -> Vec<Desired> {
+fn jwks_preloads(way: &GatewayConfig, to: &Attachment, jwt: &JwtAuthentication, set: &str) -> Vec<Desired> {
     // The same set is called the same, whether it comes or goes.
     let digest = &names::digest(set.as_bytes())[..16];
     let class = format!("{CLASS}{digest}");
@@ -54,6 +54,6 @@ fn carriers(way: &GatewayConfig, to: &Attachment, jwt: &JwtAuthentication, set: 
 }
 
 /// Whether it is a route that leads to no more than that, or the policy of such routes.
-pub fn is_carrier(object: &Value) -> bool {
+pub fn is_jwks_preload(object: &Value) -> bool {
     class_of(object).is_some_and(|class| class.starts_with(CLASS))
 }
