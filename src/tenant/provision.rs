@@ -87,19 +87,17 @@ async fn apply(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Reports, Err
 /// Applies each capability's objects in turn, up to the first gate that is closed.
 async fn report(pass: &Pass<'_>, tenant: &mut ValidTenant, environment: Environment) -> Result<Reports, Error> {
     let mut reports = Reports::default();
+    let told = tenant.contributions.clone();
     for (capability, planned) in pass.capabilities.iter().zip(environment.planned) {
         let stage = capability.description().stage;
         if reports.held_back.is_some_and(|gate| gate.stage <= stage) {
             continue;
         }
-        // Others may have changed what its objects are told since they were planned.
-        let now = plan::contributions(pass.capabilities, tenant);
-        let planned = match tenant.contributions == now {
+        // Capabilities before it may contribute something else since it was planned.
+        tenant.contributions = plan::contributions(pass.capabilities, tenant);
+        let planned = match tenant.contributions == told {
             true => planned,
-            false => {
-                tenant.contributions = now;
-                capability.plan(tenant, pass.platform)
-            }
+            false => capability.plan(tenant, pass.platform),
         };
         if let Some(report) = capability.apply(pass, tenant, planned).await? {
             reports.held_back = reports.held_back.or(report.gate);

@@ -10,6 +10,7 @@ use crate::capability::{
 };
 use crate::cluster::{Error, Kind, Store, Writer, metadata};
 use crate::conditions::reason;
+use crate::credentials::OwnKeys;
 use crate::namespaces::Namespaces;
 use crate::telemetry::metrics::Metrics;
 use crate::workloads::Workloads;
@@ -43,6 +44,8 @@ struct ValidGreeting(String);
 #[derive(Default)]
 struct Greeting {
     plans: AtomicUsize,
+    /// The text that it contributes once it was applied, if another.
+    welcome: Option<&'static str>,
 }
 
 #[async_trait]
@@ -91,6 +94,9 @@ impl Capability for Greeting {
         }
         let objects: Vec<_> = planned.into_iter().map(|planned| planned.object).collect();
         pass.apply(&tenant.core.owner, &objects).await?;
+        if let Some(welcome) = self.welcome {
+            tenant.set(ValidGreeting(welcome.into()));
+        }
         Ok(Some(Report::new(&DESCRIPTION, State::default())))
     }
 
@@ -100,7 +106,7 @@ impl Capability for Greeting {
 }
 
 fn list(greeting: Arc<Greeting>) -> Capabilities {
-    vec![Arc::new(Namespaces), greeting, Arc::new(Workloads)]
+    vec![Arc::new(Namespaces), greeting, Arc::new(OwnKeys), Arc::new(Workloads)]
 }
 
 /// An API server that takes everything, and whose quota controller is quick.
@@ -184,6 +190,20 @@ async fn a_capability_is_one_file_and_a_line_of_the_list() {
     let refused = tenant(json!({"displayName": "nobody"}));
     let reasons = validate(&list(greeting), &refused, &tier(json!({})), &world(&[])).expect_err("refused");
     assert_eq!(reasons[0].to_string(), "spec.displayName: nobody cannot be greeted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_contributed_late_reaches_every_later_capability() {
+    let welcome = Some("Welcome");
+    let greeting = Arc::new(Greeting {
+        welcome,
+        ..Greeting::default()
+    });
+    let store = Arc::new(Store::default());
+    pass_over(greeting, &store, json!({"displayName": "Acme"})).await;
+    let mut files = store.of("acme").into_values();
+    let found = files.find_map(|live| live.value.pointer("/data")?.get("greeting.txt").cloned());
+    assert_eq!(found, Some(json!("Welcome")));
 }
 
 #[tokio::test(start_paused = true)]

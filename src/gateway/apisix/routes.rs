@@ -86,7 +86,7 @@ impl Rule {
             true => String::new(),
             false => format!("-{}", methods.join("-").to_lowercase()),
         };
-        let blocked = if self.blocked.is_some() { "-blocked" } else { "" };
+        let blocked = if self.blocked.is_some() { "-barred" } else { "" };
         let to = match &self.backend {
             None => "nowhere".into(),
             Some(Backend {
