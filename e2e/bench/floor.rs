@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tenant_operator::api::{DatabaseModel, Tenant, TenantTier, TlsMode};
 use tenant_operator::capability::{
-    Capability, Planned as PlannedObject, Platform, Report, Stage as Of, State, ValidTenant, World,
+    Capability, Planned as PlannedObject, Platform, ReconcileOutcome, Report, Reports, Stage as Of, State, ValidTenant,
+    World,
 };
 use tenant_operator::cluster::{Desired, Key, Kind, Live, metadata};
 use tenant_operator::database::claim::{self, Placement};
@@ -31,8 +32,7 @@ use tenant_operator::namespaces::is_enforced;
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::secret::Password;
 use tenant_operator::rotation::Published;
-use tenant_operator::tenant::provision::Reports;
-use tenant_operator::tenant::status::{self, Observed, ReconcileOutcome};
+use tenant_operator::tenant::status::{self, Observed};
 use tenant_operator::tenant::{self, Capabilities, Environment, plan};
 use tenant_operator::workloads::availability::judge;
 use tokio::sync::Notify;

@@ -1,8 +1,8 @@
 //! The contract between the driver of a Tenant and one capability.
 
 use super::{
-    Contributions, Description, Invalid, Pass, Planned, Platform, Quarantine, Report, State, TenantCore, ValidTenant,
-    Watching, World, jwks::KeySets,
+    Contributions, Description, Invalid, Pass, Planned, Platform, Quarantine, ReconcileOutcome, Report, State,
+    TenantCore, ValidTenant, Watching, World, jwks::KeySets,
 };
 use crate::api::{DeletionPolicy, Tenant, TenantStatus, TenantTier};
 use crate::cluster::{Error, Identity, Key, Live};
@@ -10,6 +10,7 @@ use crate::conditions::ConditionUpdate;
 use crate::proof::Outcome;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
 use std::sync::Arc;
 
 /// The input of validation.
@@ -47,6 +48,19 @@ pub struct Released {
     pub has_namespace: bool,
     /// True where some capability keeps data of it.
     pub has_data: bool,
+}
+
+/// A status that is about to be written.
+#[derive(Clone, Copy)]
+pub struct Observation<'a> {
+    pub tenant: &'a Tenant,
+    pub owner: &'a Identity,
+    /// None where the Tenant is invalid.
+    pub valid: Option<&'a ValidTenant>,
+    pub outcome: &'a ReconcileOutcome,
+    /// The outcome of the check of isolation that a capability made itself.
+    pub check: Option<&'a Outcome>,
+    pub now: Timestamp,
 }
 
 /// One part of a tenant's environment: its validity, its objects, its state. The driver calls the methods in this order.
@@ -130,6 +144,12 @@ pub trait Capability: Send + Sync {
     fn check(&self, _tenant: Option<&ValidTenant>, _report: Option<&Report>) -> Option<Outcome> {
         None
     }
+
+    /// Adds its own observations to a status that is about to be written, whatever the pass came to.
+    async fn observe(&self, _of: &Observation<'_>, _status: &mut TenantStatus) {}
+
+    /// Forgets a tenant that does not exist any more.
+    fn forget(&self, _tenant: &str) {}
 
     /// Removes what a deleted tenant has of it, or closes and keeps it. Returns what it waits for.
     ///

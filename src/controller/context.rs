@@ -6,9 +6,6 @@ use crate::api::Tenant;
 use crate::capability::{Pass, Platform};
 use crate::cluster::{Queue, Writer, backoff::Backoff};
 use crate::database::Databases;
-use crate::isolation::report_writer::ReportWriter;
-use crate::isolation::verifier::IsolationVerifier;
-use crate::metering::meter::Meter;
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::Capabilities;
 use crate::tenant::observe::Caches;
@@ -29,11 +26,6 @@ pub struct Context {
     pub backoff: Backoff,
     pub pace: Pace,
     pub events: Events,
-    pub verifier: Arc<IsolationVerifier>,
-    /// None where the platform wants none.
-    pub reports: Option<Arc<ReportWriter>>,
-    /// None where requests are not counted.
-    pub meter: Option<Arc<Meter>>,
     /// Takes the names of tenants that were woken and are not in the store.
     pub missing: UnboundedSender<String>,
     /// Since when a tenant has been on its way; a passing state is not reported at once.
@@ -74,17 +66,8 @@ impl Context {
         self.arrived(tenant);
         self.backoff.forget(tenant);
         self.pace.forget(tenant);
-        if let Some(meter) = &self.meter {
-            meter.forget(tenant);
-        }
-        self.unprovable(tenant);
-    }
-
-    /// There is nothing of the tenant that could be proven apart.
-    pub fn unprovable(&self, tenant: &str) {
-        self.verifier.forget(tenant);
-        if let Some(reports) = &self.reports {
-            reports.forget(tenant);
+        for capability in &self.capabilities {
+            capability.forget(tenant);
         }
     }
 

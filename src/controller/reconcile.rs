@@ -2,14 +2,13 @@
 
 use super::{Context, report};
 use crate::api::{Tenant, TenantStatus, unread_in};
-use crate::capability::{Pass, Quarantine, Revocation, Stage, ValidTenant, identity};
+use crate::capability::{Pass, Quarantine, ReconcileOutcome, Reports, Revocation, Stage, ValidTenant, identity};
 use crate::cluster::{Error, Key};
 use crate::conditions::reason;
 use crate::database::release;
 use crate::isolation::quarantine;
 use crate::names;
-use crate::tenant::provision::{self, Reports};
-use crate::tenant::status::ReconcileOutcome;
+use crate::tenant::provision;
 use crate::tenant::{self, cleanup, revocation};
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;

@@ -1,18 +1,13 @@
 //! Writes what was found out: the status, the tenant's own view, an event. Only when it changed.
 
 use super::Context;
-use crate::api::{Tenant, TenantStatus, Usage};
-use crate::capability::{ValidTenant, identity};
+use crate::api::{Tenant, TenantStatus};
+use crate::capability::{Observation, ReconcileOutcome, ValidTenant, identity};
 use crate::cluster::{Error, Key, Kind, Live, decode::Read, metadata};
 use crate::conditions::{condition, kind, reason};
-use crate::isolation::admission;
-use crate::isolation::condition as isolated;
-use crate::isolation::network::schedule::Subject;
-use crate::isolation::report::Statement;
-use crate::isolation::verifier::{NetworkState, VerificationInput};
 use crate::names;
 use crate::proof::Outcome;
-use crate::tenant::status::{self, Observed, ReconcileOutcome};
+use crate::tenant::status::{self, Observed};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -34,34 +29,22 @@ pub async fn report(
     let owner = identity(tenant);
     let ours = || objects.values().filter(|live| live.belongs_to(&owner));
     let namespaces = status::existing_namespaces(&name, ours());
-    let usage = Usage {
-        gateway: ctx.meter.as_ref().and_then(|meter| meter.usage(&namespaces)),
-        ..status::usage(ours(), now)
-    };
+    let usage = status::usage(ours(), now);
     let observed = Observed { namespaces, usage };
     let mut new = status::status(&ctx.capabilities, tenant, outcome, valid, observed, now);
-    let old = tenant.status.as_ref();
-    if !new.namespaces.is_empty() && tenant.metadata.deletion_timestamp.is_none() {
-        let stance = VerificationInput {
-            database: own_check(ctx, outcome, valid),
-            network: position(outcome, valid),
-            admission: valid
-                .filter(|_| has_bounds(outcome))
-                .map(|valid| admission::Subject::all(&valid.core)),
-        };
-        let proof = ctx.verifier.prove(&name, stance, old).await;
-        isolated::add(&mut new, &proof, old, now);
-        if let Some(reports) = &ctx.reports {
-            reports.put(Statement {
-                owner: owner.clone(),
-                uid: tenant.metadata.uid.clone().unwrap_or_default(),
-                stands: isolated::stands(&proof, old).cloned(),
-                proof,
-            });
-        }
-    } else {
-        ctx.unprovable(&name);
+    let check = own_check(ctx, outcome, valid);
+    let observation = Observation {
+        tenant,
+        owner: &owner,
+        valid,
+        outcome,
+        check: check.as_ref(),
+        now,
+    };
+    for capability in &ctx.capabilities {
+        capability.observe(&observation, &mut new).await;
     }
+    let old = tenant.status.as_ref();
     let worth_writing = status::is_worth_writing(old, &new, now);
     let current = old.filter(|_| !worth_writing).unwrap_or(&new);
     // Before the status, so that whoever sees Ready finds the view. Where the operator's own right is not there yet, or no
@@ -83,26 +66,6 @@ pub async fn report(
     }
     viewed?;
     Ok(current.clone())
-}
-
-/// Where its pods are, if there can be any. None may be before its bounds were seen to be there.
-fn position(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> NetworkState {
-    match valid {
-        Some(valid) if valid.core.suspend => NetworkState::Deserted,
-        Some(valid) if valid.core.quarantine.is_some() => NetworkState::CutOff,
-        Some(valid) if has_bounds(outcome) => match Subject::all(&valid.core) {
-            none if none.is_empty() => NetworkState::Deserted,
-            subjects => NetworkState::Pods(subjects),
-        },
-        // Whatever ran goes on as it was.
-        _ => NetworkState::AsBefore,
-    }
-}
-
-/// Returns true where the tenant's bounds were seen to be there.
-fn has_bounds(outcome: &ReconcileOutcome) -> bool {
-    let namespaces = outcome.reports().and_then(|reports| reports.of(kind::NAMESPACES_READY));
-    namespaces.is_some_and(|report| report.state.problem().is_none())
 }
 
 /// The outcome of the check that a capability made itself; None where none has one.

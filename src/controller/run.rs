@@ -13,7 +13,8 @@ use crate::cluster::{
 };
 use crate::database::{Database, Databases};
 use crate::gateway::{Attachment, Controller, Gateway};
-use crate::isolation::{self, Inventory};
+use crate::isolation::{self, Inventory, Isolation};
+use crate::metering::Metering;
 use crate::metering::meter::Meter;
 use crate::metering::metrics::RequestMetrics;
 use crate::names;
@@ -21,7 +22,7 @@ use crate::settings::Settings;
 use crate::telemetry::Listeners;
 use crate::telemetry::health::Readiness;
 use crate::telemetry::metrics::Metrics;
-use crate::tenant::capabilities;
+use crate::tenant::capabilities::{self, Stateful};
 use crate::tenant::observe::Caches;
 use anyhow::Context as _;
 use futures::StreamExt;
@@ -176,10 +177,6 @@ async fn run_as_leader(
     watching.push(AbortOnDropHandle::new(tokio::spawn(tiers_watch)));
 
     let gateway = attachment(settings);
-    let way_in = Arc::new(Gateway::new(gateway.clone()));
-    let capabilities = capabilities::all(Database::new(databases.clone()), way_in);
-    let loops = capabilities.iter().flat_map(|one| one.clone().loops(&watched));
-    watching.extend(loops.map(|work| AbortOnDropHandle::new(tokio::spawn(work))));
     let caches = Caches {
         tenants: tenants.clone(),
         tiers: tiers.clone(),
@@ -212,29 +209,32 @@ async fn run_as_leader(
         &metrics,
     );
     watching.extend(isolation.loops);
-    let meter = gateway
+    let metering = gateway
+        .as_ref()
         .filter(|to| to.controller == Controller::EnvoyGateway && settings.metering.enabled)
         .zip(settings.gateway_namespace.as_deref())
         .map(|(_, namespace)| {
-            let meter = Meter::new(
+            Metering::new(Meter::new(
                 client.clone(),
                 namespace,
                 settings.metering.clone(),
                 store.clone(),
                 RequestMetrics::register(&metrics),
-            );
-            let meter = Arc::new(meter);
-            let asks = meter.clone();
-            watching.push(AbortOnDropHandle::new(tokio::spawn(async move { asks.run().await })));
-            meter
+            ))
         });
+    let verifier = isolation.verifier.clone();
+    let capabilities = capabilities::all(Stateful {
+        database: Database::new(databases.clone()),
+        gateway: Gateway::new(gateway),
+        metering,
+        isolation: Some(Isolation::new(isolation.verifier, isolation.reports)),
+    });
+    let loops = capabilities.iter().flat_map(|one| one.clone().loops(&watched));
+    watching.extend(loops.map(|work| AbortOnDropHandle::new(tokio::spawn(work))));
     let (sender, lacking) = tokio::sync::mpsc::unbounded_channel();
     let ctx = Arc::new(Context {
         caches,
         missing: sender,
-        meter,
-        verifier: isolation.verifier,
-        reports: isolation.reports,
         capabilities,
         databases,
         writer: Writer::new(client.clone(), store, metrics.clone()),
@@ -257,7 +257,7 @@ async fn run_as_leader(
     }
     let tenants_watch = watches::tenants(client, tenants_writer, queue);
     watching.push(AbortOnDropHandle::new(tokio::spawn(tenants_watch)));
-    ctx.verifier.ready().await;
+    verifier.ready().await;
 
     let woken = futures::stream::unfold(woken, |mut woken| async {
         woken.recv().await.map(|next| (next, woken))

@@ -2,11 +2,10 @@
 
 use super::*;
 use crate::api::EncryptionKeyStatus;
-use crate::capability::{Note, State};
+use crate::capability::{Note, ReconcileOutcome, Reports, State};
 use crate::credentials::own_keys::Outcome;
 use crate::tenant::fixtures::{acme, all_capabilities, tenant};
-use crate::tenant::provision::Reports;
-use crate::tenant::status::{Observed, ReconcileOutcome, status};
+use crate::tenant::status::{Observed, status};
 use serde_json::json;
 
 #[test]

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::api::{DatabaseStatus, DatabaseUsage};
+use crate::capability::{ReconcileOutcome, Reports};
 use crate::tenant::fixtures::{acme, all_capabilities, tenant};
-use crate::tenant::provision::Reports;
-use crate::tenant::status::{Observed, ReconcileOutcome, status};
+use crate::tenant::status::{Observed, status};
 use serde_json::json;
 
 fn with_database(suspend: bool) -> ValidTenant {

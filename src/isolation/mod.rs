@@ -3,6 +3,7 @@
 pub mod access;
 pub mod admission;
 pub mod cache;
+mod capability;
 pub mod condition;
 pub mod inventory;
 pub mod metrics;
@@ -17,6 +18,7 @@ mod start;
 pub mod turns;
 pub mod verifier;
 
+pub use capability::Isolation;
 pub use inventory::Inventory;
 pub use start::{Started, Surroundings, start};
 

@@ -1,11 +1,14 @@
 //! What tenants use of what is not counted by Kubernetes or PostgreSQL: what their gateway says of their requests.
 
+mod capability;
 pub mod exposition;
 pub mod ledger;
 pub mod meter;
 pub mod metrics;
 pub mod scrape;
 pub mod settings;
+
+pub use capability::Metering;
 
 use std::ops::{Add, AddAssign};
 

@@ -4,6 +4,8 @@ use crate::capability::Capability;
 use crate::credentials::OwnKeys;
 use crate::database::Database;
 use crate::gateway::{Attachment, Gateway};
+use crate::isolation::Isolation;
+use crate::metering::Metering;
 use crate::namespaces::Namespaces;
 use crate::workloads::Workloads;
 use std::sync::Arc;
@@ -11,18 +13,42 @@ use std::sync::Arc;
 /// All capabilities in the order of their stages.
 pub type Capabilities = Vec<Arc<dyn Capability>>;
 
-/// Lists all capabilities. Those with a state of their own are made by their owner.
-pub fn all(database: Database, gateway: Arc<Gateway>) -> Capabilities {
-    vec![
-        Arc::new(Namespaces),
-        Arc::new(database),
-        Arc::new(OwnKeys),
-        Arc::new(Workloads),
+/// The capabilities that have a state of their own.
+pub struct Stateful {
+    pub database: Database,
+    pub gateway: Gateway,
+    /// None where no gateway counts requests.
+    pub metering: Option<Metering>,
+    /// None where nothing is proven.
+    pub isolation: Option<Isolation>,
+}
+
+/// Lists all capabilities.
+pub fn all(stateful: Stateful) -> Capabilities {
+    let Stateful {
+        database,
         gateway,
-    ]
+        metering,
+        isolation,
+    } = stateful;
+    let list: [Option<Arc<dyn Capability>>; 7] = [
+        Some(Arc::new(Namespaces)),
+        Some(Arc::new(database)),
+        Some(Arc::new(OwnKeys)),
+        Some(Arc::new(Workloads)),
+        Some(Arc::new(gateway)),
+        metering.map(|metering| -> Arc<dyn Capability> { Arc::new(metering) }),
+        isolation.map(|isolation| -> Arc<dyn Capability> { Arc::new(isolation) }),
+    ];
+    list.into_iter().flatten().collect()
 }
 
 /// Lists all capabilities without a cluster: they validate and plan.
 pub fn offline(gateway: Option<Attachment>) -> Capabilities {
-    all(Database::offline(), Arc::new(Gateway::new(gateway)))
+    all(Stateful {
+        database: Database::offline(),
+        gateway: Gateway::new(gateway),
+        metering: None,
+        isolation: None,
+    })
 }

@@ -2,46 +2,11 @@
 
 use super::plan::{self, Environment};
 use crate::capability::claim::holder;
-use crate::capability::{Capability, Gate, Note, Pass, Report, Stage, State, ValidTenant};
+use crate::capability::{Capability, Pass, Reports, Stage, ValidTenant};
 use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer};
-use crate::conditions::reason;
 use crate::names;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// The results of all capabilities in one pass.
-#[derive(Clone, Debug, Default)]
-pub struct Reports {
-    /// In the order of the list; a capability that was held back, or of which the tenant has nothing, has none.
-    pub all: Vec<Report>,
-    /// The gate that held later capabilities back.
-    pub held_back: Option<Gate>,
-}
-
-impl Reports {
-    /// The report of the capability with this condition.
-    pub fn of(&self, condition: &str) -> Option<&Report> {
-        self.all.iter().find(|report| report.description.condition == condition)
-    }
-
-    /// The problem that the Tenant's Ready names. `is_cut_off`: the tenant is in quarantine, where only its namespaces must come right.
-    pub fn problem(&self, is_cut_off: bool) -> Option<&Report> {
-        let problems = self.all.iter().filter(|report| report.state.problem().is_some());
-        problems
-            .filter(|report| !is_cut_off || report.description.stage == Stage::Namespaces)
-            .min_by_key(|report| report.description.rank)
-    }
-
-    /// Notes what revocation waits for, where nothing else is wrong.
-    pub fn wait_for(&mut self, waiting: Option<String>, is_cut_off: bool) {
-        let Some(waiting) = waiting.filter(|_| self.problem(is_cut_off).is_none()) else {
-            return;
-        };
-        if let Some(first) = self.all.first_mut() {
-            first.state = State::Progressing(Note::new(reason::PROGRESSING, waiting));
-        }
-    }
-}
 
 /// Brings the environment one step, or all the way, nearer to what was planned.
 ///

@@ -1,10 +1,9 @@
 //! What to say of a tenant: conditions by kstatus' rules, and figures. Pure; the clock is an argument.
 
-use super::provision::Reports;
 use crate::api::{
     Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
 };
-use crate::capability::{Capability, Quarantine, State, ValidTenant};
+use crate::capability::{Capability, Quarantine, ReconcileOutcome, State, ValidTenant};
 use crate::cluster::{Identity, Kind, Live, metadata};
 use crate::conditions::{ConditionUpdate, kind, merge, reason};
 use crate::names;
@@ -22,36 +21,6 @@ const USAGE_STEP: f64 = 0.05;
 
 /// The message of conditions while the operator does not act on the spec.
 const UNTOUCHED: &str = "what was there before is left as it is";
-
-/// The result of a reconcile.
-#[derive(Clone, Debug)]
-pub enum ReconcileOutcome {
-    /// The environment was planned; the capabilities report how it stands.
-    Planned(Reports),
-    /// It cannot go on until somebody changes something.
-    Stalled { reason: &'static str, message: String },
-    /// It goes on by itself.
-    Waiting { reason: &'static str, message: String },
-}
-
-impl ReconcileOutcome {
-    /// True where it ends by itself soon, so that saying so at once would only be noise.
-    pub fn is_passing(&self, is_cut_off: bool) -> bool {
-        match self {
-            Self::Planned(reports) => reports.problem(is_cut_off).is_some_and(|report| report.is_passing()),
-            Self::Stalled { .. } => false,
-            Self::Waiting { .. } => true,
-        }
-    }
-
-    /// The reports of the capabilities, as far as the pass came.
-    pub fn reports(&self) -> Option<&Reports> {
-        match self {
-            Self::Planned(reports) => Some(reports),
-            Self::Stalled { .. } | Self::Waiting { .. } => None,
-        }
-    }
-}
 
 /// The observed part of a status.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::GatewayUsage;
-use crate::capability::{Description, Gate, Note, Quarantine, Report, Stage};
+use crate::capability::{Description, Gate, Note, Quarantine, Report, Reports, Stage};
 use crate::cluster::{Identity, Key};
 use crate::conditions::MAX_MESSAGE;
 use crate::tenant::fixtures::{ID, acme, all_capabilities, tenant, with};

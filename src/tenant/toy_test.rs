@@ -1,12 +1,13 @@
 //! A capability in one file: a greeting for each tenant. The list of capabilities names it in one line; the driver does all else.
 
 use super::fixtures::{acme_of, platform, tenant, tier, world};
-use super::provision::{Reports, provision};
-use super::status::{Observed, ReconcileOutcome, status};
+use super::provision::provision;
+use super::status::{Observed, status};
 use super::{Capabilities, plan, validate};
 use crate::api::{DeletionPolicy, TenantStatus};
 use crate::capability::{
-    Asked, Capability, Contributions, Description, Invalid, Pass, Planned, Platform, Report, Stage, State, ValidTenant,
+    Asked, Capability, Contributions, Description, Invalid, Pass, Planned, Platform, ReconcileOutcome, Report, Reports,
+    Stage, State, ValidTenant,
 };
 use crate::cluster::{Error, Kind, Store, Writer, metadata};
 use crate::conditions::reason;

@@ -1,0 +1,68 @@
+//! The outcome of one reconcile: the reports of all capabilities, or the reason why nothing was planned.
+
+use super::{Gate, Note, Report, Stage, State};
+use crate::conditions::reason;
+
+/// The result of a reconcile.
+#[derive(Clone, Debug)]
+pub enum ReconcileOutcome {
+    /// The environment was planned; the capabilities report how it stands.
+    Planned(Reports),
+    /// It cannot go on until somebody changes something.
+    Stalled { reason: &'static str, message: String },
+    /// It goes on by itself.
+    Waiting { reason: &'static str, message: String },
+}
+
+impl ReconcileOutcome {
+    /// True where it ends by itself soon, so that saying so at once would only be noise.
+    pub fn is_passing(&self, is_cut_off: bool) -> bool {
+        match self {
+            Self::Planned(reports) => reports.problem(is_cut_off).is_some_and(|report| report.is_passing()),
+            Self::Stalled { .. } => false,
+            Self::Waiting { .. } => true,
+        }
+    }
+
+    /// The reports of the capabilities, as far as the pass came.
+    pub fn reports(&self) -> Option<&Reports> {
+        match self {
+            Self::Planned(reports) => Some(reports),
+            Self::Stalled { .. } | Self::Waiting { .. } => None,
+        }
+    }
+}
+
+/// The results of all capabilities in one pass.
+#[derive(Clone, Debug, Default)]
+pub struct Reports {
+    /// In the order of the list; a capability that was held back, or of which the tenant has nothing, has none.
+    pub all: Vec<Report>,
+    /// The gate that held later capabilities back.
+    pub held_back: Option<Gate>,
+}
+
+impl Reports {
+    /// The report of the capability with this condition.
+    pub fn of(&self, condition: &str) -> Option<&Report> {
+        self.all.iter().find(|report| report.description.condition == condition)
+    }
+
+    /// The problem that the Tenant's Ready names. `is_cut_off`: the tenant is in quarantine, where only its namespaces must come right.
+    pub fn problem(&self, is_cut_off: bool) -> Option<&Report> {
+        let problems = self.all.iter().filter(|report| report.state.problem().is_some());
+        problems
+            .filter(|report| !is_cut_off || report.description.stage == Stage::Namespaces)
+            .min_by_key(|report| report.description.rank)
+    }
+
+    /// Notes what revocation waits for, where nothing else is wrong.
+    pub fn wait_for(&mut self, waiting: Option<String>, is_cut_off: bool) {
+        let Some(waiting) = waiting.filter(|_| self.problem(is_cut_off).is_none()) else {
+            return;
+        };
+        if let Some(first) = self.all.first_mut() {
+            first.state = State::Progressing(Note::new(reason::PROGRESSING, waiting));
+        }
+    }
+}

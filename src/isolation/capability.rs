@@ -1,0 +1,113 @@
+//! The proof of isolation as a capability: it plans nothing, and adds its condition to every status.
+
+use super::admission;
+use super::condition;
+use super::network::schedule::Subject;
+use super::report::Statement;
+use super::report_writer::ReportWriter;
+use super::verifier::{IsolationVerifier, NetworkState, VerificationInput};
+use crate::api::TenantStatus;
+use crate::capability::{
+    Asked, Capability, Description, Invalid, Observation, Pass, Planned, ReconcileOutcome, Report, Stage, ValidTenant,
+};
+use crate::cluster::Error;
+use crate::conditions::{kind, reason};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+const DESCRIPTION: Description = Description {
+    name: "isolation",
+    condition: kind::ISOLATED,
+    stage: Stage::Routes,
+    rank: 5,
+    not_ready: reason::VIOLATED,
+    ready: "",
+    suspended: None,
+    quarantined: None,
+    awaits: "",
+};
+
+/// The proof that no tenant reaches another.
+pub struct Isolation {
+    verifier: Arc<IsolationVerifier>,
+    /// None where the platform wants no reports.
+    reports: Option<Arc<ReportWriter>>,
+}
+
+impl Isolation {
+    pub fn new(verifier: Arc<IsolationVerifier>, reports: Option<Arc<ReportWriter>>) -> Self {
+        Self { verifier, reports }
+    }
+}
+
+#[async_trait]
+impl Capability for Isolation {
+    fn description(&self) -> &'static Description {
+        &DESCRIPTION
+    }
+
+    fn validate(&self, _: &Asked<'_>, _: &mut ValidTenant, _: &mut Vec<Invalid>) {}
+
+    async fn apply(&self, _: &Pass<'_>, _: &mut ValidTenant, _: Vec<Planned>) -> Result<Option<Report>, Error> {
+        Ok(None)
+    }
+
+    // Its condition is added by what it observes.
+    fn concerns(&self, _: Option<&ValidTenant>, _: &TenantStatus, _: bool) -> bool {
+        false
+    }
+
+    async fn observe(&self, of: &Observation<'_>, status: &mut TenantStatus) {
+        let name = &of.owner.tenant;
+        if status.namespaces.is_empty() || of.tenant.metadata.deletion_timestamp.is_some() {
+            self.forget(name);
+            return;
+        }
+        let old = of.tenant.status.as_ref();
+        let input = VerificationInput {
+            database: of.check.cloned(),
+            network: position(of.outcome, of.valid),
+            admission: of
+                .valid
+                .filter(|_| has_bounds(of.outcome))
+                .map(|valid| admission::Subject::all(&valid.core)),
+        };
+        let proof = self.verifier.prove(name, input, old).await;
+        condition::add(status, &proof, old, of.now);
+        if let Some(reports) = &self.reports {
+            reports.put(Statement {
+                owner: of.owner.clone(),
+                uid: of.tenant.metadata.uid.clone().unwrap_or_default(),
+                stands: condition::stands(&proof, old).cloned(),
+                proof,
+            });
+        }
+    }
+
+    fn forget(&self, tenant: &str) {
+        self.verifier.forget(tenant);
+        if let Some(reports) = &self.reports {
+            reports.forget(tenant);
+        }
+    }
+}
+
+/// The place of its pods, if there can be any. None may be before its bounds were seen to be there.
+fn position(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> NetworkState {
+    match valid {
+        Some(valid) if valid.core.suspend => NetworkState::Deserted,
+        Some(valid) if valid.core.quarantine.is_some() => NetworkState::CutOff,
+        Some(valid) if has_bounds(outcome) => match Subject::all(&valid.core) {
+            none if none.is_empty() => NetworkState::Deserted,
+            subjects => NetworkState::Pods(subjects),
+        },
+        // Whatever ran goes on as it was.
+        _ => NetworkState::AsBefore,
+    }
+}
+
+/// Returns true where the tenant's bounds were seen to be there.
+fn has_bounds(outcome: &ReconcileOutcome) -> bool {
+    let namespaces = outcome.reports().and_then(|reports| reports.of(kind::NAMESPACES_READY));
+    namespaces.is_some_and(|report| report.state.problem().is_none())
+}
