@@ -187,7 +187,7 @@ pub trait Capability: Send + Sync {
         false
     }
 
-    /// Whether the operator writes such an object there; None: that follows from the plan.
+    /// Returns true where the operator writes such an object; None: that follows from the plan.
     fn writes_at(&self, _key: &Key) -> Option<bool> {
         None
     }

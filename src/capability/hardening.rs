@@ -1,4 +1,4 @@
-//! What Pod Security's "restricted" asks of a pod, wherever it does not say otherwise itself; and no raw sockets, whatever it says.
+//! Defaults that satisfy Pod Security's "restricted", and the drop of NET_RAW, which a pod cannot undo.
 
 use crate::cluster::{Desired, Identity, Kind, metadata};
 use k8s_openapi::api::core::v1::{Capabilities, PodSecurityContext, SeccompProfile, SecurityContext, ServiceAccount};

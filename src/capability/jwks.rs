@@ -64,11 +64,11 @@ impl JwkSet {
 /// A tenant's public keys, by who learns of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublicKeys {
-    /// To everybody.
+    /// The keys that everybody may know.
     pub published: JwkSet,
-    /// What the tenant's own gateway asks for.
+    /// The keys that the tenant's own gateway verifies tokens with.
     pub trusted: JwkSet,
-    /// What that gateway is to know of beside.
+    /// Key sets that the gateway is to know besides.
     pub carried: Vec<JwkSet>,
 }
 

@@ -3,7 +3,7 @@
 use crate::api::{Access, NetworkPort, PeerState};
 use ipnet::IpNet;
 
-/// What may come in and go out.
+/// The traffic that may come in and go out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidNetwork {
     pub gateway: Access,
@@ -31,7 +31,7 @@ pub struct Peering {
     pub namespaces: Vec<String>,
 }
 
-/// Where a database server is, for a network policy.
+/// A destination of a NetworkPolicy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     Addresses(IpNet),

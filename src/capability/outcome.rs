@@ -16,9 +16,9 @@ pub enum ReconcileOutcome {
 
 impl ReconcileOutcome {
     /// True where it ends by itself soon, so that saying so at once would only be noise.
-    pub fn is_passing(&self, is_cut_off: bool) -> bool {
+    pub fn is_passing(&self, is_quarantined: bool) -> bool {
         match self {
-            Self::Planned(reports) => reports.problem(is_cut_off).is_some_and(|report| report.is_passing()),
+            Self::Planned(reports) => reports.problem(is_quarantined).is_some_and(|report| report.is_passing()),
             Self::Stalled { .. } => false,
             Self::Waiting { .. } => true,
         }
@@ -48,17 +48,17 @@ impl Reports {
         self.all.iter().find(|report| report.description.condition == condition)
     }
 
-    /// The problem that the Tenant's Ready names. `is_cut_off`: the tenant is in quarantine, where only its namespaces must come right.
-    pub fn problem(&self, is_cut_off: bool) -> Option<&Report> {
+    /// The problem that the Tenant's Ready names. `is_quarantined`: only its namespaces must come right.
+    pub fn problem(&self, is_quarantined: bool) -> Option<&Report> {
         let problems = self.all.iter().filter(|report| report.state.problem().is_some());
         problems
-            .filter(|report| !is_cut_off || report.description.stage == Stage::Namespaces)
+            .filter(|report| !is_quarantined || report.description.stage == Stage::Namespaces)
             .min_by_key(|report| report.description.rank)
     }
 
     /// Notes what revocation waits for, where nothing else is wrong.
-    pub fn wait_for(&mut self, waiting: Option<String>, is_cut_off: bool) {
-        let Some(waiting) = waiting.filter(|_| self.problem(is_cut_off).is_none()) else {
+    pub fn wait_for(&mut self, waiting: Option<String>, is_quarantined: bool) {
+        let Some(waiting) = waiting.filter(|_| self.problem(is_quarantined).is_none()) else {
             return;
         };
         if let Some(first) = self.all.first_mut() {

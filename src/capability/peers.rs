@@ -23,7 +23,7 @@ pub fn agreed(tenants: &reflector::Store<Tenant>) -> BTreeSet<(String, String)> 
     both.map(|(a, b)| (a.to_string(), b.to_string())).collect()
 }
 
-/// Whether a Tenant names another as a peer.
+/// Returns true where a Tenant names another as a peer.
 pub fn names_peer(tenant: &Tenant, other: &str) -> bool {
     peers(tenant).any(|peer| peer.name == other)
 }

@@ -1,4 +1,4 @@
-//! Where a tenant's pods belong.
+//! The nodes on which a tenant's pods run.
 
 use super::TenantCore;
 use crate::api::IsolationModel;
@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{
 };
 use std::collections::BTreeMap;
 
-/// What a pod's spec says of its place; what is empty is left out.
+/// The fields of a pod's spec that place it on nodes; empty ones are left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Placement {
     pub node_selector: Option<BTreeMap<String, String>>,

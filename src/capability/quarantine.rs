@@ -8,13 +8,13 @@ use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long nothing must have been found, where the tier does not say.
+/// The default time for which nothing must have been found.
 const PERIOD: Duration = Duration::from_secs(600);
 
-/// Why what would be tried as the tenant is not.
+/// The reason why checks that act as the tenant are not tried.
 pub const UNTRIED: &str = "the tenant is in quarantine, and closed to itself";
 
-/// A tenant's quarantine, as its namespaces say.
+/// A tenant's quarantine, as recorded in its namespaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantine {
     pub since: Timestamp,
@@ -25,7 +25,7 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// What a namespace of the tenant says.
+    /// Reads it from the annotations of a namespace.
     pub fn read(namespace: Option<&Live>) -> Option<Self> {
         let namespace = namespace?;
         Some(Self {
@@ -37,7 +37,7 @@ impl Quarantine {
         })
     }
 
-    /// How a namespace says it.
+    /// Returns it as annotations of a namespace.
     pub fn annotations(&self) -> BTreeMap<String, String> {
         let clean = self.clean_since.map(|time| time.to_string());
         let entries = [
@@ -51,7 +51,7 @@ impl Quarantine {
             .collect()
     }
 
-    /// When it ends if nothing more is found; None while something is.
+    /// Returns the time at which it ends if nothing more is found; None while something is.
     pub fn until(&self, tier: &TenantTier) -> Option<Timestamp> {
         let asked = tier.spec.isolation.as_ref().and_then(|isolation| {
             let asked = isolation.quarantine_period.as_ref()?;
@@ -63,7 +63,7 @@ impl Quarantine {
         Some(after(self.clean_since?, period))
     }
 
-    /// What to tell people, the tenant's own among them: whom it concerns is not theirs to know.
+    /// Returns the message for people, the tenant's own among them: it names no other tenant.
     pub fn message(&self) -> String {
         let found = match self.clean_since {
             Some(since) => format!("nothing more is found since {since}, and it ends by itself"),

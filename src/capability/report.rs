@@ -1,4 +1,4 @@
-//! How a capability reports on a tenant.
+//! The report of a capability on a tenant.
 
 use super::{Stage, TenantCore};
 use crate::api::TenantStatus;
@@ -22,7 +22,7 @@ impl Note {
     }
 }
 
-/// How the resources of a capability stand.
+/// The state of a capability's resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// As asked; with a note where there is more to say.
@@ -69,7 +69,7 @@ pub struct Description {
     pub condition: &'static str,
     /// The stage in which its objects begin; a gate before that holds it back.
     pub stage: Stage,
-    /// Of several problems the Tenant's Ready names that of the lowest rank.
+    /// The rank of its problems: the Tenant's Ready names the problem of the lowest rank.
     pub rank: u8,
     /// The reason of the Tenant's Ready while it is not as asked.
     pub not_ready: &'static str,

@@ -27,9 +27,9 @@ pub struct TenantCore {
     /// The classes, registries and other names that the objects in its namespaces may use.
     pub allowed: Allowed,
     pub scheduling: Scheduling,
-    /// Of every credential it has.
+    /// The rotation of every credential of its own.
     pub rotation: Rotation,
-    /// Names under which it is reached, without those that a wildcard of its own covers, in order.
+    /// Its hosts in order, without those that a wildcard of its own covers.
     pub hosts: Vec<String>,
     /// Requests and limits of a container that names none.
     pub container_defaults: ContainerResources,
@@ -46,7 +46,7 @@ impl TenantCore {
         &self.owner.tenant
     }
 
-    /// Whether nobody is let into its database.
+    /// Returns true where nobody may log in to its database.
     pub fn is_shut(&self) -> bool {
         self.suspend || self.quarantine.is_some()
     }

@@ -7,10 +7,10 @@ use kube::api::{Api, PostParams};
 use kube::{Client, Error};
 use serde_json::json;
 
-/// Why the operator may not start its work.
+/// The reason why the operator does not start its work.
 #[derive(thiserror::Error, Debug)]
 pub enum Unproven {
-    /// What must be refused would have been done.
+    /// The API server would have done what it must refuse.
     #[error("the API server would let the operator {0}: ValidatingAdmissionPolicy {1} is missing or not in force")]
     Allowed(&'static str, &'static str),
     /// It was refused, but not by our policy.
@@ -27,7 +27,7 @@ const NAMESPACES: &str = "tenant-operator-namespaces";
 /// Tries, by dry-run, what both policies must refuse.
 ///
 /// # Errors
-/// What was not refused, or not as it must be.
+/// The attempt that was not refused, or not by the policy.
 pub async fn prove(client: &Client) -> Result<(), Unproven> {
     let dry_run = PostParams {
         dry_run: true,

@@ -1,4 +1,4 @@
-//! Where the API server is, as pods see it: its Service, and what stands behind it. Policies are judged by either.
+//! The addresses of the API server, as pods see it: its Service and its endpoints. Policies are judged by either.
 
 use super::Context;
 use crate::cluster::api_server::addresses;

@@ -1,4 +1,4 @@
-//! What every reconcile shares.
+//! The context that all reconciles share.
 
 use super::events::Events;
 use super::pace::Pace;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// What every reconcile shares.
+/// The context that all reconciles share.
 pub struct Context {
     pub caches: Caches,
     pub writer: Writer,
@@ -33,7 +33,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// What is the same for all tenants, as known now.
+    /// Returns the platform's settings, as known now.
     pub fn platform(&self) -> Platform {
         self.platform.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

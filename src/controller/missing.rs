@@ -9,20 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// What a look for a tenant needs.
+/// The tenants, as the search for one needs them.
 trait Tenants {
     fn is_in_store(&self, tenant: &str) -> bool;
-    /// Whether the API server has it; None where it could not be asked.
+    /// Returns true where the API server has it; None where it could not be asked.
     fn is_there(&self, tenant: &str) -> impl Future<Output = Option<bool>> + Send;
     /// Notes that it waits no longer: from now on it is woken anew.
     fn begun(&self, tenant: &str);
     fn wake(&self, tenant: &str);
-    /// How long it waits until it is looked for again.
+    /// The time until the next search.
     fn wait(&self, tenant: &str) -> Duration;
     fn forget(&self, tenant: &str);
 }
 
-/// What is to be done with a tenant.
+/// The next step for a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Wake,

@@ -1,10 +1,10 @@
-//! How often one tenant may be reconciled: whoever keeps changing what is his waits for himself, nobody for him.
+//! The pace of each tenant's reconciles: a tenant that keeps changing its objects delays itself and nobody else.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many turns a tenant has at once: several times what its whole provisioning or removal takes.
+/// The turns that a tenant has at once: several times what its whole provisioning or removal takes.
 const BURST: u32 = 60;
 /// After how long it has one more.
 const EVERY: Duration = Duration::from_secs(1);
@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Counts each tenant's turns.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// When all its turns will be there again.
+    /// The time at which all its turns are there again.
     rested: Mutex<HashMap<String, Instant>>,
 }
 
@@ -38,7 +38,7 @@ impl Pace {
     }
 }
 
-/// When all turns will be there again if one is taken now; an error is the wait for one.
+/// Takes a turn: returns the time at which all are there again, or the wait for one as an error.
 fn after_a_turn(rested: Option<Instant>, now: Instant) -> Result<Instant, Duration> {
     let rested = rested.map_or(now, |rested| rested.max(now)) + EVERY;
     let spent = rested - now;

@@ -21,15 +21,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
 
-/// When usage is looked at again although nothing happened.
+/// The period in which usage is observed although nothing happened.
 const RESYNC: Duration = Duration::from_secs(300);
-/// When a passing state is looked at again although nothing happened.
+/// The period in which a passing state is observed although nothing happened.
 const PROGRESS_REQUEUE: Duration = Duration::from_secs(2);
-/// How long a passing state is kept to ourselves: most tenants are Ready by then, and one write says it all.
+/// The time for which a passing state is not published: most tenants are Ready by then, and one write suffices.
 const STATUS_DEBOUNCE: Duration = Duration::from_secs(4);
-/// When a deletion is looked at again, and from when on it is reported.
+/// The period in which a deletion is observed; it is reported from then on.
 const DELETION_REQUEUE: Duration = Duration::from_secs(1);
-/// When what does not come right by itself is looked at again.
+/// The period in which a stalled state is observed.
 const STALLED_REQUEUE: Duration = Duration::from_secs(30);
 /// From when on a deletion that makes no headway is called blocked.
 const BLOCKED_AFTER: Duration = Duration::from_secs(60);
@@ -87,7 +87,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             // What time takes away it takes all the same.
             let lapsed = revocation::lapse(&pass, &revocation).await;
             let outcome = ReconcileOutcome::Stalled { reason, message };
-            let action = settle(tenant, &pass, ctx, outcome, acted, None).await?;
+            let action = publish(tenant, &pass, ctx, outcome, acted, None).await?;
             lapsed?;
             return revoked.map(|_| action);
         }
@@ -98,7 +98,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         (Ok(mut reports), Ok(waiting)) => {
             reports.wait_for(waiting, quarantine.is_some());
             let outcome = ReconcileOutcome::Planned(reports);
-            settle(tenant, &pass, ctx, outcome, acted, Some(&valid)).await
+            publish(tenant, &pass, ctx, outcome, acted, Some(&valid)).await
         }
         (Err(error), _) | (_, Err(error)) => fail(tenant, &pass, ctx, error, acted, Some(&valid)).await,
     }
@@ -119,7 +119,7 @@ fn judge(of: &Revocation<'_>, ctx: &Context) -> Result<ValidTenant, (&'static st
     })
 }
 
-/// Whether the tenant is to be cut off, by what is known of it now.
+/// Decides whether the tenant is in quarantine, by its status.
 fn quarantine(tenant: &Tenant, ctx: &Context, status: Option<&TenantStatus>) -> Option<Quarantine> {
     let tier = ctx.caches.tier(tenant);
     // Most tiers do not ask for it, and to look into a namespace costs.
@@ -133,8 +133,8 @@ fn quarantine(tenant: &Tenant, ctx: &Context, status: Option<&TenantStatus>) -> 
     quarantine::decide(tier.as_deref(), status, before, Timestamp::now())
 }
 
-/// Reports what was found and says when to look again. `acted` is the quarantine that the pass has acted on.
-async fn settle(
+/// Reports the outcome and returns the time of the next look. `acted` is the quarantine that the pass has acted on.
+async fn publish(
     tenant: &Tenant,
     pass: &Pass<'_>,
     ctx: &Context,
@@ -143,25 +143,25 @@ async fn settle(
     valid: Option<&ValidTenant>,
 ) -> Result<Action, Error> {
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    let is_cut_off = acted.is_some();
-    let underway = if outcome.is_passing(is_cut_off) {
+    let is_quarantined = acted.is_some();
+    let underway = if outcome.is_passing(is_quarantined) {
         ctx.underway_since(name).elapsed()
     } else {
         ctx.arrived(name);
         Duration::MAX
     };
-    let patience = if is_new_spec(tenant) {
+    let debounce = if is_new_spec(tenant) {
         STATUS_DEBOUNCE / 4
     } else {
         STATUS_DEBOUNCE
     };
-    if underway < patience {
-        return Ok(Action::requeue(patience - underway));
+    if underway < debounce {
+        return Ok(Action::requeue(debounce - underway));
     }
     if let (ReconcileOutcome::Planned(reports), Some(valid)) = (&mut outcome, valid) {
         diagnose(pass, valid, reports).await;
     }
-    let problem = outcome.reports().and_then(|reports| reports.problem(is_cut_off));
+    let problem = outcome.reports().and_then(|reports| reports.problem(is_quarantined));
     let grace = problem
         .filter(|report| report.state.is_stalled())
         .and_then(|report| report.grace);
@@ -182,8 +182,8 @@ async fn settle(
     let status = report::report(ctx, tenant, &outcome, valid).await?;
     let reports = outcome.reports().into_iter().flat_map(|reports| &reports.all);
     let due = reports.filter_map(|report| report.again).min().unwrap_or(again);
-    let sentence = quarantine_due(tenant, ctx, acted, &status);
-    Ok(Action::requeue(again.min(due).min(sentence.unwrap_or(again))))
+    let until_change = quarantine_due(tenant, ctx, acted, &status);
+    Ok(Action::requeue(again.min(due).min(until_change.unwrap_or(again))))
 }
 
 /// Adds to the reports what only those should pay for that are about to be published.
@@ -197,7 +197,7 @@ async fn diagnose(pass: &Pass<'_>, valid: &ValidTenant, reports: &mut Reports) {
     }
 }
 
-/// When a quarantine is to begin, to change or to end, by what a report says now.
+/// Returns the time until a quarantine begins, changes or ends, by the status that was just reported.
 fn quarantine_due(
     tenant: &Tenant,
     ctx: &Context,
@@ -214,7 +214,7 @@ fn quarantine_due(
     Some(Duration::try_from(left).unwrap_or_default() + PROGRESS_REQUEUE / 2)
 }
 
-/// Whether the status still speaks of an earlier spec, on which somebody may rely.
+/// Returns true where the status still describes an earlier spec, on which somebody may rely.
 fn is_new_spec(tenant: &Tenant) -> bool {
     let observed = tenant.status.as_ref().and_then(|status| status.observed_generation);
     observed.is_some() && observed != tenant.metadata.generation
@@ -235,7 +235,7 @@ async fn fail(
                 reason: reason::PROGRESSING,
                 message: error.to_string(),
             };
-            return settle(tenant, pass, ctx, outcome, acted, valid).await;
+            return publish(tenant, pass, ctx, outcome, acted, valid).await;
         }
         error if error.is_stalled() => ReconcileOutcome::Stalled {
             reason: error.reason(),
@@ -296,7 +296,7 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     }))
 }
 
-/// Whether this very Tenant exists. While the watch lags behind, the store may show one that is gone, and what it had may be
+/// Returns true where this very Tenant exists. While the watch lags behind, the store may show one that is gone, and what it had may be
 /// that of another Tenant with its id.
 async fn is_there(tenant: &Tenant, ctx: &Context) -> Result<bool, Error> {
     let api: Api<Tenant> = Api::all(ctx.writer.client().clone());

@@ -1,4 +1,4 @@
-//! Writes what was found out: the status, the tenant's own view, an event. Only when it changed.
+//! Writes the status, the tenant's own view and events, when they changed.
 
 use super::Context;
 use crate::api::{Tenant, TenantStatus};
@@ -13,7 +13,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use std::collections::HashMap;
 
-/// Reports a verdict. Returns the status as it now stands.
+/// Reports an outcome. Returns the status as it now stands.
 ///
 /// # Errors
 /// The API server's.
@@ -77,7 +77,7 @@ fn own_check(ctx: &Context, outcome: &ReconcileOutcome, valid: Option<&ValidTena
     })
 }
 
-/// Whether the namespace is terminating, and takes nothing any more.
+/// Returns true where the namespace is terminating, and takes nothing any more.
 fn is_ending(objects: &HashMap<Key, Live>, namespace: &str) -> bool {
     let key = Key::namespace(namespace);
     objects.get(&key).is_none_or(Live::is_terminating)

@@ -36,13 +36,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-/// What `/readyz` waits for.
+/// The proof that `/readyz` waits for.
 const PROOF: &str = "the proof that admission policies confine the operator";
 /// Policies take about a second from their installation to take hold.
 const PROOF_RETRY: Duration = Duration::from_secs(2);
-/// How often gauges are set and the API server's addresses are looked up.
+/// The period in which gauges are set and the API server's addresses are looked up.
 const HOUSEKEEPING: Duration = Duration::from_secs(15);
-/// How long reconciles under way may take to finish when the operator stops.
+/// The time that reconciles may take to finish when the operator stops.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Runs until a signal ends it.
@@ -291,7 +291,7 @@ async fn run_as_leader(
     }
 }
 
-/// When a tenant that failed is tried again; each has its own patience.
+/// Schedules the next try of a tenant that failed; each has its own backoff.
 fn retry(tenant: Arc<Tenant>, error: &Error, ctx: Arc<Context>) -> Action {
     let delay = ctx.backoff.failed(tenant.metadata.name.as_deref().unwrap_or_default());
     tracing::debug!(reason = error.reason(), ?delay, "tried again later");
@@ -311,7 +311,7 @@ async fn housekeeping(ctx: Arc<Context>) {
     }
 }
 
-/// What the settings say that is the same for all tenants.
+/// Returns the settings that all tenants' objects depend on.
 pub fn platform(settings: &Settings) -> Platform {
     Platform {
         namespace: settings.namespace.clone(),
@@ -324,12 +324,12 @@ pub fn platform(settings: &Settings) -> Platform {
     }
 }
 
-/// Where routes attach.
+/// Returns the Gateway that routes attach to.
 pub fn attachment(settings: &Settings) -> Option<Attachment> {
     settings.gateway.attachment(settings.gateway_namespace.as_deref())
 }
 
-/// Whose namespace a tenant must not have.
+/// Returns the namespaces that no tenant may have, and their purpose.
 fn reserved(settings: &Settings) -> BTreeMap<String, &'static str> {
     let gateway = settings
         .gateway_namespace

@@ -1,4 +1,4 @@
-//! What is watched, and whom a change wakes.
+//! Watches of tenants, tiers and servers, and the tenants that a change wakes.
 
 use super::Context;
 use crate::api::{DatabaseServer, Tenant, TenantTier};

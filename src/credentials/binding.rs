@@ -1,4 +1,4 @@
-//! How a workload comes to its tenant's own keys: as files, which the kubelet brings up to date; no pod is replaced for that.
+//! The files of a workload with its tenant's own keys: the kubelet brings them up to date, and no pod is replaced for that.
 
 use super::{ValidCredentials, signing};
 use crate::capability::{Binding, Contributions};

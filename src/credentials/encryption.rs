@@ -15,13 +15,13 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// How many keys are kept at most. A Secret has room for more; ninety days each, these last for sixteen years.
+/// The most keys that are kept. A Secret has room for more; ninety days each, these last for sixteen years.
 pub const MOST: usize = 64;
 /// Bytes of a key.
 const LENGTH: usize = 32;
 /// The entry with the id of the key to encrypt with.
 const CURRENT: &str = "current";
-/// How many lost keys are named in a message.
+/// The most lost keys that a message names.
 const NAMED: usize = 16;
 
 /// A key of 256 bits. Not printed.
@@ -52,11 +52,11 @@ impl Key {
     }
 }
 
-/// What the Secret says of its keys.
+/// The record of keys in the Secret.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 struct Record {
-    /// When the key to encrypt with was made.
+    /// The time at which the key to encrypt with was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,14 +73,14 @@ struct Record {
 pub struct Encryption {
     pub secret: Secret,
     pub status: EncryptionKeyStatus,
-    /// When to look again; None: there are as many keys as there can be.
+    /// The time of the next look; None: there are as many keys as there can be.
     pub next: Option<Timestamp>,
 }
 
-/// Which keys there should be. `told` are those that the tenant was told of, `given_up` those that somebody says are needed no more.
+/// Decides which keys there should be. `told` are the keys in the tenant's status, `given_up` those that nobody needs any more.
 ///
 /// # Errors
-/// Why nothing is written: keys that the tenant was told of are not there.
+/// The reason why nothing is written: keys of the tenant's status are missing.
 pub fn turn(
     owner: &Identity,
     found: Option<&Secret>,

@@ -5,7 +5,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use std::fmt;
 
-/// How PEM calls PKCS#8 (RFC 7468, section 10).
+/// The label of PKCS#8 in PEM (RFC 7468, section 10).
 const PRIVATE_KEY: &str = "PRIVATE KEY";
 /// Bytes of a coordinate.
 const COORDINATE: usize = 32;

@@ -24,12 +24,12 @@ const SHORTEST_HEAD_START: Duration = Duration::from_secs(5);
 /// Whoever verifies tokens fetches keys at least this often, and a pod's files are brought up to date sooner.
 const LONGEST_HEAD_START: Duration = Duration::from_mins(10);
 
-/// How long a key is known before it is used: all who meet what was made with it have it by then.
+/// The time for which a key is known before it is used: whoever meets its signatures has it by then.
 fn head_start(overlap: Duration) -> Duration {
     overlap.clamp(SHORTEST_HEAD_START, LONGEST_HEAD_START)
 }
 
-/// What a Secret says of its keys, in an annotation.
+/// Reads the record of keys from a Secret's annotation.
 fn record<T: DeserializeOwned>(secret: &Secret) -> Option<T> {
     secret::told(secret, names::KEYS)
 }

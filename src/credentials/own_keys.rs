@@ -23,7 +23,7 @@ pub struct Outcome {
     pub state: State,
     /// None where the tenant signs nothing.
     pub keys: Option<PublicKeys>,
-    /// When time changes something.
+    /// The time until the clock changes something.
     pub again: Option<Duration>,
 }
 
@@ -114,7 +114,7 @@ async fn sign(
     Ok((turn.status, turn.keys, turn.next))
 }
 
-/// What is seen of those who are told of a tenant's public keys.
+/// The observed objects that name a tenant's public keys.
 struct Seen<'a> {
     store: &'a Store,
     tenant: &'a ValidTenant,
@@ -123,7 +123,7 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// Whether all who tell of one key tell of another too. What is carried beside lets nobody in.
+    /// Returns true where every object that names one key names another too. Preloaded key sets let nobody in.
     fn is_known(&self, current: &Jwk, next: &Jwk) -> bool {
         let mut tellers = tellers(self.store, &self.tenant.core.owner, self.key_sets);
         tellers.all(|live| {
@@ -171,7 +171,7 @@ impl KeyVerifier for Seen<'_> {
     }
 }
 
-/// What tells others of a tenant's public keys: the ConfigMap, and what its gateway is told by.
+/// The objects that name a tenant's public keys: the ConfigMap, and those of the gateway.
 fn tellers<'a>(
     store: &Store,
     owner: &Identity,

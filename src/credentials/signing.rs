@@ -22,7 +22,7 @@ pub const PRIVATE_KEY: &str = "private-key.pem";
 /// The private key that will sign next; workloads are not given it.
 const NEXT: &str = "next-private-key.pem";
 
-/// What the Secret says of its keys.
+/// The record of keys in the Secret.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 struct Record {
@@ -35,7 +35,7 @@ struct Record {
     /// The id of the key before, and until when its tokens are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     previous: Option<(String, Timestamp)>,
-    /// What the tenant's gateway asks for, where that is not just what is published.
+    /// The keys that the tenant's gateway verifies with, where those are not the published ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trust: Option<Trust>,
 }
@@ -46,11 +46,11 @@ pub struct Signing {
     pub secret: Secret,
     pub keys: PublicKeys,
     pub status: SigningKeyStatus,
-    /// When to look again.
+    /// The time of the next look.
     pub next: Timestamp,
 }
 
-/// Which keys there should be. `is_known` says whether all who tell of one key tell of another too.
+/// Decides which keys there should be. `is_known` returns true where every object that names one key names another too.
 pub fn turn(
     owner: &Identity,
     found: Option<&Secret>,

@@ -1,4 +1,4 @@
-//! Which of a tenant's public keys a gateway asks for, and how it is led from one set of them to another. A gateway may tell its listeners which sets there are before it
+//! The public keys that a gateway verifies a tenant's tokens with, and the steps from one set of them to another. A gateway may tell its listeners which sets there are before it
 //! tells its routes which of them to ask for, and connections may outlive what their listener was told: so for a while before a change and after it
 //! the gateway has to know of both sets. Pure.
 
@@ -8,17 +8,17 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What a tenant's gateway was told, as far as it is seen.
+/// The keys that a tenant's gateway was observed to use.
 pub trait KeyVerifier {
-    /// Whether it asks for any of these keys.
+    /// Returns true where it uses any of these keys.
     fn asks_for_any_of(&self, set: &JwkSet) -> bool;
-    /// Whether it asks for these and no others, wherever it asks for the tenant's.
+    /// Returns true where it uses these and no others of the tenant's.
     fn asks_for(&self, set: &JwkSet) -> bool;
-    /// Whether it was told of each of these sets beside.
+    /// Returns true where it knows each of these sets besides.
     fn carries(&self, sets: &[JwkSet]) -> bool;
 }
 
-/// What should be asked for.
+/// The keys that the gateway should use.
 pub struct Goal {
     pub published: JwkSet,
     /// The id of the published key that is the next to go, and when.
@@ -27,7 +27,7 @@ pub struct Goal {
     pub pause: Duration,
 }
 
-/// What is asked for.
+/// The keys that the gateway uses.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Trust {
@@ -48,7 +48,7 @@ struct Change {
 }
 
 impl Goal {
-    /// Who is about to go is done without.
+    /// Without the key that is about to go.
     fn set(&self, now: Timestamp) -> JwkSet {
         let leaves = |kid: &str| {
             let leaving = self.leaving.as_ref();
@@ -143,18 +143,18 @@ impl Trust {
         }
     }
 
-    /// Whether no change is under way.
+    /// Returns true where no change is under way.
     pub fn is_settled(&self) -> bool {
         self.change.is_none()
     }
 
-    /// What the gateway is to know of beside.
+    /// Key sets that the gateway is to know besides.
     pub fn carried(&self) -> Vec<JwkSet> {
         let sets = self.change.iter().map(|change| [&self.set, &change.other]);
         sets.flatten().cloned().collect()
     }
 
-    /// When the next step may be due.
+    /// The time at which the next step may be due.
     pub fn next(&self, goal: &Goal) -> Option<Timestamp> {
         match &self.change {
             Some(change) => Some(after(change.since, goal.pause)),

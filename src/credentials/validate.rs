@@ -1,4 +1,4 @@
-//! Which keys of its own a tenant has.
+//! The keys that a tenant asks for.
 
 use crate::api::{Credentials, CredentialsStatus, Tenant, TenantSpec, TenantTierSpec};
 use crate::names;
@@ -8,17 +8,17 @@ fn asks(spec: &TenantSpec, tier: &TenantTierSpec, of: impl Fn(&Credentials) -> b
     [&spec.credentials, &tier.credentials].into_iter().flatten().any(of)
 }
 
-/// Whether the tenant or its plan asks for a key to sign with.
+/// Returns true where the tenant or its tier asks for a key to sign with.
 pub fn has_signing_key(spec: &TenantSpec, tier: &TenantTierSpec) -> bool {
     asks(spec, tier, |credentials| credentials.signing_key.is_some())
 }
 
-/// Whether the tenant or its plan asks for keys to encrypt with.
+/// Returns true where the tenant or its tier asks for keys to encrypt with.
 pub fn has_encryption_key(spec: &TenantSpec, tier: &TenantTierSpec) -> bool {
     asks(spec, tier, |credentials| credentials.encryption_key.is_some())
 }
 
-/// Which encryption keys somebody says are needed no more.
+/// Returns the encryption keys that nobody needs any more.
 pub fn abandoned(tenant: &Tenant) -> BTreeSet<String> {
     let text = tenant
         .metadata
@@ -32,7 +32,7 @@ pub fn abandoned(tenant: &Tenant) -> BTreeSet<String> {
         .collect()
 }
 
-/// What the status tells of the tenant's own keys.
+/// Returns the tenant's own keys in its status.
 pub fn told(tenant: &Tenant) -> CredentialsStatus {
     let status = tenant.status.as_ref().and_then(|status| status.credentials.clone());
     status.unwrap_or_default()

@@ -16,9 +16,9 @@ use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, PartialObjectMeta};
 use serde_json::{Value, json};
 
-/// How long a pod may take to end, in seconds, whatever it asks for itself: a tenant must not outstay its suspension.
+/// The time that a pod may take to end, in seconds, whatever it asks for itself: a tenant must not outstay its suspension.
 const GRACE: u32 = 30;
-/// How many blocking things are named in a message.
+/// The most objects that a message names.
 const NAMED: usize = 3;
 
 /// Brings a namespace nearer to its end. Returns what is waited for, or nothing when it is over.
@@ -109,7 +109,7 @@ async fn delete_controllers(writer: &Writer, namespace: &str) -> Result<(), Erro
     Ok(())
 }
 
-/// Whether a NetworkPolicy of ours is the one that lets nothing through.
+/// Returns true for the operator's NetworkPolicy that denies all traffic.
 pub fn is_wall(policy: &Key) -> bool {
     policy.name.ends_with("-deny-all")
 }
@@ -161,7 +161,7 @@ pub async fn stop_pods(writer: &Writer, namespaces: &[String]) -> Result<Option<
     Ok((!waiting.is_empty()).then(|| waiting.join("; ")))
 }
 
-/// Whether a pod was told to end, and within the time that it may take.
+/// Returns true where a pod is ending, within the time that it may take.
 fn is_ending(pod: &ObjectMeta) -> bool {
     let grace = pod.deletion_grace_period_seconds.unwrap_or(0);
     pod.deletion_timestamp.is_some() && grace <= i64::from(GRACE)
@@ -184,7 +184,7 @@ fn still_there(namespace: &str, pods: &[PartialObjectMeta<Pod>]) -> String {
     )
 }
 
-/// What a terminating namespace itself says of what is left in it.
+/// Quotes a terminating namespace on the objects that are left in it.
 fn ending(namespace: &Live) -> String {
     let conditions = namespace.value.pointer("/status/conditions").and_then(Value::as_array);
     let messages: Vec<&str> = conditions

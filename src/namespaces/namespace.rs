@@ -33,7 +33,7 @@ pub fn namespace(tenant: &TenantCore, pod_security: PodSecurity, name: &str) -> 
     )
 }
 
-/// What the admission policies read. Absent is unbounded, empty is none.
+/// The annotations that admission policies read. An absent one is unbounded, an empty one allows none.
 fn allowed(allowed: &Allowed) -> impl Iterator<Item = (String, String)> {
     let join = |list: &Option<Vec<String>>| list.as_ref().map(|list| list.join(","));
     let policies = allowed.image_pull_policies.as_ref();

@@ -1,4 +1,4 @@
-//! NetworkPolicies: nothing passes, then what is allowed. Namespaces are selected by Kubernetes' own name label, which
+//! NetworkPolicies: one denies all traffic, the others allow some. Namespaces are selected by Kubernetes' own name label, which
 //! nobody can give to another namespace.
 
 use crate::api::Access;
@@ -12,10 +12,10 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// Where the cluster's DNS listens.
+/// The port of the cluster's DNS.
 const DNS_PORT: i32 = 53;
 
-/// What one policy lets through.
+/// The traffic that one policy allows.
 #[derive(Default)]
 struct Rules {
     ingress: Option<Vec<NetworkPolicyIngressRule>>,

@@ -1,4 +1,4 @@
-//! Who is let in.
+//! The owners of a tenant, as subjects of RoleBindings.
 
 use crate::api::{Owner, OwnerKind, OwnerRole};
 use crate::capability::{Invalid, World};

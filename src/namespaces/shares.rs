@@ -1,4 +1,4 @@
-//! How much a tenant may use, and how that is shared among its namespaces.
+//! A tenant's quota, and the share of each namespace.
 
 use crate::api::{ContainerResources, ResourceList, TenantSpec, TenantTierSpec};
 use crate::capability::{Amounts, Invalid, amounts};
@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 /// Object counts that every tenant has a bound for: a LoadBalancer costs money and a node port is the cluster's.
 const COUNTS: [(&str, i64); 2] = [("services.loadbalancers", 0), ("services.nodeports", 0)];
 
-/// How many objects there may be in each namespace where neither tenant nor tier says anything: of every kind that the roles of owners may create, and of
+/// The bounds on objects in each namespace where neither tenant nor tier has one: of every kind that the roles of owners may create, and of
 /// what Kubernetes makes of these without a bound of its own. What stands here is what the cluster's store can be filled with.
 const OBJECTS: [(&str, i64); 20] = [
     ("count/configmaps", 250),
@@ -33,7 +33,7 @@ const OBJECTS: [(&str, i64); 20] = [
     ("count/statefulsets.apps", 50),
 ];
 
-/// What a container gets where neither it nor its tier says anything.
+/// Requests and limits of a container where neither it nor its tier has any.
 const CONTAINER_REQUESTS: [(&str, &str); 3] = [("cpu", "100m"), ("memory", "128Mi"), ("ephemeral-storage", "64Mi")];
 const CONTAINER_LIMITS: [(&str, &str); 3] = [("cpu", "1"), ("memory", "512Mi"), ("ephemeral-storage", "1Gi")];
 
@@ -116,7 +116,7 @@ fn bound_objects(total: &mut Amounts, shares: &mut [Amounts]) {
     }
 }
 
-/// What a container gets that says nothing itself; requests never above limits.
+/// Resolves requests and limits of a container that has none itself; no request is above its limit.
 pub fn container_defaults(tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> ContainerResources {
     let own = tier.container_defaults.clone().unwrap_or_default();
     let fill = |own: &ResourceList, defaults: &[(&str, &str)]| {

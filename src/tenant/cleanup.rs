@@ -1,4 +1,4 @@
-//! What a Tenant's deletion does.
+//! The deletion of a Tenant.
 
 use crate::api::DeletionPolicy;
 use crate::capability::{Deletion, Pass, Released};
@@ -49,7 +49,7 @@ pub async fn cleanup(pass: &Pass<'_>, owner: &Identity) -> Result<Option<String>
     Ok(None)
 }
 
-/// When the definition of Tenants is deleted, so is every Tenant; that is nobody's wish for their customers.
+/// Returns true while the definition of Tenants is deleted: that deletes every Tenant, and nobody wishes that for their customers.
 async fn crd_is_going(writer: &Writer) -> Result<bool, Error> {
     let api: Api<CustomResourceDefinition> = Api::all(writer.client().clone());
     // Without its schema, which is large.

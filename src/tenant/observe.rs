@@ -21,15 +21,15 @@ pub struct Caches {
     pub objects: Arc<Store>,
     /// The addresses of the cluster itself.
     pub cluster_cidrs: Vec<IpNet>,
-    /// What names in the cluster end in.
+    /// The ends of names in the cluster.
     pub dns: DnsSettings,
     /// Namespaces that are the platform's own, and whose.
     pub reserved: BTreeMap<String, &'static str>,
-    /// Whether no gateway is known that tenants could let in.
+    /// True where no gateway is known that tenants could let in.
     pub lacks_gateway: bool,
     /// The hosts that all tenants share; none where there is no gateway to write routes for.
     pub shared_hosts: Option<Vec<String>>,
-    /// Where shared applications may be.
+    /// Namespaces of shared applications.
     pub application_namespaces: Vec<String>,
     /// The operator's own namespace, where it records what is whose.
     pub namespace: String,
@@ -42,7 +42,7 @@ impl Caches {
             .filter(|tier| unread_in(&tier.spec.unread, "spec").is_none())
     }
 
-    /// What is wrong with the tier that a Tenant names, where there is none to go by.
+    /// Returns the fault of the tier that a Tenant names: a reason and a message.
     pub fn lacks_tier(&self, tenant: &Tenant) -> (&'static str, String) {
         let name = &tenant.spec.tier;
         match self.found_tier(tenant) {
@@ -58,14 +58,14 @@ impl Caches {
         self.tiers.get(&ObjectRef::new(&tenant.spec.tier))
     }
 
-    /// How the tenant's data is kept already.
+    /// Returns the model in which the tenant's data is kept already.
     fn placed(&self, tenant: &Tenant) -> Option<DatabaseModel> {
         let owner = owner(tenant)?;
         let record = self.objects.get(&owner.tenant, &claim::key(&owner, &self.namespace))?;
         Some(claim::read(&record)?.model)
     }
 
-    /// Which of the tenant's namespaces are called like what hosts end in, and are there already.
+    /// Returns existing namespaces of the tenant whose names are ends of hosts.
     fn capturing_namespaces(&self, tenant: &Tenant, servers: &BTreeMap<String, String>) -> BTreeSet<String> {
         let is_there = |name: &String| {
             let key = Key::namespace(name.clone());

@@ -1,4 +1,4 @@
-//! What the spec takes away is taken away first, and whatever else the spec says: a mistake in another field, a tier that
+//! Rights that the spec takes away go first, whatever else the spec says: a mistake in another field, a tier that
 //! is gone, or an object that is refused must keep nobody's former rights alive and let nothing run that is suspended.
 
 use crate::capability::{Pass, Revocation};

@@ -1,4 +1,4 @@
-//! What to say of a tenant: conditions by kstatus' rules, and figures. Pure; the clock is an argument.
+//! A tenant's status: conditions by kstatus' rules, and figures. Pure; the clock is an argument.
 
 use crate::api::{
     Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
@@ -87,7 +87,7 @@ pub fn status(
     status
 }
 
-/// Whether a status is worth a write: anything but its figures differs, or these are old and have moved.
+/// Returns true where a status is worth a write: anything but its figures differs, or these are old and have moved.
 pub fn is_worth_writing(old: Option<&TenantStatus>, new: &TenantStatus, now: Timestamp) -> bool {
     let Some(old) = old else { return true };
     let without_usage = |status: &TenantStatus| TenantStatus {
@@ -171,7 +171,7 @@ pub fn view_object(owner: &Identity, spec: TenantViewSpec) -> TenantView {
     view
 }
 
-/// What the tenant's quotas say is used, over all namespaces.
+/// Sums up what the tenant's quotas report as used, over all namespaces.
 pub fn usage<'a>(quotas: impl Iterator<Item = &'a Live>, now: Timestamp) -> Usage {
     let mut sums: [Option<Amount>; 4] = [None; 4];
     for quota in quotas.filter(|live| live.key.kind == Kind::ResourceQuota) {

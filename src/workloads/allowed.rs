@@ -59,7 +59,7 @@ fn is_registry(first: &str) -> bool {
     first.contains(['.', ':']) || first == "localhost" || first.contains(|c: char| c.is_ascii_uppercase())
 }
 
-/// Whether the registry of such an image is an address, `localhost` or a name within the cluster, as the policy `tenant-operator-images` has it.
+/// Returns true where the registry of an image is an address, `localhost` or a name within the cluster, as the policy `tenant-operator-images` has it.
 fn is_internal(image: &str) -> bool {
     let registry = image.split('/').next().unwrap_or_default().to_ascii_lowercase();
     let host = registry.split(':').next().unwrap_or_default();
@@ -71,7 +71,7 @@ fn is_internal(image: &str) -> bool {
         || labels[1..].iter().any(|label| ["svc", "pod"].contains(label))
 }
 
-/// When an image is fetched of which nothing is said: always if its tag is `latest`, by name or for want of another.
+/// The default pull policy: Always if its tag is `latest`, by name or for want of another.
 fn default_policy(image: &str) -> ImagePullPolicy {
     let name = image.rsplit('/').next().unwrap_or_default();
     match (name.contains('@'), name.rsplit_once(':')) {
@@ -80,7 +80,7 @@ fn default_policy(image: &str) -> ImagePullPolicy {
     }
 }
 
-/// What admission would refuse of a workload's pods and claims.
+/// Returns what admission would refuse of a workload's pods and claims.
 fn refused(allowed: &Allowed, workload: &Workload) -> Vec<String> {
     let mut messages = Vec::new();
     let image = workload.image.as_deref().unwrap_or_default();

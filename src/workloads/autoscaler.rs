@@ -9,7 +9,7 @@ use k8s_openapi::api::autoscaling::v2::{
     HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget, ResourceMetricSource,
 };
 
-/// What is aimed at where the workload does not say, in percent of the CPU request (Kubernetes' own default).
+/// The default target, in percent of the CPU request (Kubernetes' own default).
 const TARGET_PERCENT: i32 = 80;
 /// Kubernetes' own default, in seconds.
 const SCALE_DOWN_SECONDS: i32 = 300;

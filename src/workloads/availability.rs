@@ -1,4 +1,4 @@
-//! Whether workloads run as asked, by what their Deployments say.
+//! The availability of workloads, from the status of their Deployments.
 
 use crate::cluster::Live;
 use crate::conditions::are;
@@ -9,9 +9,9 @@ use serde_json::Value;
 pub struct Unavailable {
     /// The first such workload.
     pub workload: String,
-    /// How it stands.
+    /// The figures of its pods.
     pub message: String,
-    /// Whether Kubernetes gave up on it, or refuses its pods.
+    /// True where Kubernetes gave up on it, or refuses its pods.
     pub stuck: bool,
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// The file of the tenant's own configuration in [`MOUNT`].
 const CONFIGURATION: &str = "configuration.json";
-/// Where workloads find it.
+/// The folder of these files in a container.
 pub const MOUNT: &str = "/etc/tenant";
 
 /// Returns true where there are any files.

@@ -1,4 +1,4 @@
-//! Why a workload's pods do not run, in their own words.
+//! The reason that pods report for not running.
 
 use super::availability::Unavailable;
 use crate::cluster::Writer;
@@ -9,7 +9,7 @@ use kube::api::{Api, ListParams};
 /// A workload's pods mostly fail alike; a few tell it.
 const LOOKED_AT: u32 = 20;
 
-/// What kubelet and scheduler say when it will not come right by itself.
+/// Reasons of kubelet and scheduler that do not pass by themselves.
 const HOPELESS: [&str; 3] = ["InvalidImageName", "CreateContainerConfigError", "ErrImageNeverPull"];
 
 /// Adds to a workload's state what its pods say. Where they cannot be read, nothing is added.
@@ -37,7 +37,7 @@ fn explain(unavailable: Unavailable, pods: &[Pod]) -> Unavailable {
     }
 }
 
-/// What a pod complains of, and whether it is hopeless.
+/// Returns a pod's complaint, and true where that does not pass by itself.
 fn complaint(pod: &Pod) -> Option<(String, bool)> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let status = pod.status.as_ref()?;

@@ -16,7 +16,7 @@ pub fn meta(tenant: &TenantCore, workload: &Workload, name: &str) -> ObjectMeta 
     meta
 }
 
-/// What selects a workload's pods, and is on them; never the mark of management, which is for top-level objects.
+/// The labels that select a workload's pods, and that they have; never the mark of management, which is for top-level objects.
 pub fn selector(tenant: &TenantCore, workload: &Workload) -> BTreeMap<String, String> {
     BTreeMap::from([
         (names::TENANT.into(), tenant.owner.tenant.clone()),

@@ -149,8 +149,8 @@ fn found(unavailable: &Unavailable) -> Report {
     }
 }
 
-/// Under an autoscaler a Deployment's replicas are its own, but it never touches one that stands at zero: what a
-/// suspension put to sleep has to be woken.
+/// Sets the replicas of autoscaled Deployments that stand at zero: an autoscaler never touches these, and a suspension may
+/// have put them there.
 fn wake(store: &Store, owner: &Identity, workloads: impl Iterator<Item = Desired>, suspended: bool) -> Vec<Desired> {
     let asleep = |desired: &Desired| {
         let live = store.get(&owner.tenant, &desired.key);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// A ConfigMap holds 1 MiB; the rest is kept for what else an object carries.
 const MOST_BYTES: usize = 256 * 1024;
-/// How many of a schema's complaints are passed on.
+/// The most complaints of a schema that are passed on.
 const MOST_COMPLAINTS: usize = 5;
 
 pub fn check(configuration: Option<&Value>, schema: Option<&Value>, errors: &mut Vec<Invalid>) -> Option<String> {

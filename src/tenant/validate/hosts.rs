@@ -1,4 +1,4 @@
-//! Under which names a tenant is reached.
+//! The hosts of a tenant.
 
 use crate::api::TenantSpec;
 use crate::host;

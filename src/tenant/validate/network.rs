@@ -1,4 +1,4 @@
-//! What may come in and go out.
+//! The traffic that may come in and go out.
 
 use crate::api::{Access, Egress, Ingress, PeerState, TenantSpec, TenantTierSpec};
 use crate::capability::{Destination, Invalid, Peering, ValidNetwork, World};
@@ -16,7 +16,7 @@ const NEVER: [&str; 6] = [
 ];
 /// IPv4 written as IPv6: some enforcers match the IPv4 address by it, past every exception.
 const MAPPED: &str = "::ffff:0.0.0.0/96";
-/// What counts as the cluster's own where nobody said which addresses it has (RFC 1918, 6598, 4193).
+/// The cluster's own addresses where nobody named them (RFC 1918, 6598, 4193).
 const PRIVATE: [&str; 5] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
@@ -153,7 +153,7 @@ fn destination(text: &str, cluster: &[IpNet]) -> Result<(IpNet, Vec<IpNet>), Str
     Ok((cidr, except))
 }
 
-/// Whether a range is too wide to be a list of destinations: no single network is larger than a /8 (IPv6: /16).
+/// Returns true where a range is too wide to be a list of destinations: no single network is larger than a /8 (IPv6: /16).
 fn is_internet(cidr: &IpNet) -> bool {
     cidr.prefix_len() < if cidr.addr().is_ipv4() { 8 } else { 16 }
 }

@@ -1,4 +1,4 @@
-//! How long a tenant's credentials live.
+//! The lifetime of a tenant's credentials.
 
 use crate::api::{Tenant, TenantTierSpec};
 use crate::capability::{Invalid, duration};
@@ -6,14 +6,14 @@ use crate::names;
 use crate::rotation::Rotation;
 use std::time::Duration;
 
-/// How often credentials are renewed where nobody says: 90 days.
+/// The default interval of renewals: 90 days.
 const ROTATION_INTERVAL: Duration = Duration::from_hours(2160);
-/// How long the former ones go on working.
+/// The default time for which former credentials go on working.
 const OVERLAP: Duration = Duration::from_hours(24);
 /// More often than this nobody's clients could follow.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How the tenant's credentials are renewed.
+/// Resolves the rotation of the tenant's credentials.
 pub fn rotation(tenant: &Tenant, tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> Rotation {
     let own = tenant.spec.credentials.clone().unwrap_or_default();
     let plan = tier.credentials.clone().unwrap_or_default();
