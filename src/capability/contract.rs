@@ -182,6 +182,11 @@ pub trait Capability: Send + Sync {
         false
     }
 
+    /// Returns true where a former object of this kind stays while the API server refuses another of its objects.
+    fn replaces(&self, _live: &Live) -> bool {
+        false
+    }
+
     /// Returns true where an object records something that must outlive its plan.
     fn is_kept(&self, _live: &Live) -> bool {
         false

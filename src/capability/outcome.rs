@@ -1,6 +1,7 @@
 //! The outcome of one reconcile: the reports of all capabilities, or the reason why nothing was planned.
 
 use super::{Gate, Note, Report, Stage, State};
+use crate::cluster::Error;
 use crate::conditions::reason;
 
 /// The result of a reconcile.
@@ -18,7 +19,9 @@ impl ReconcileOutcome {
     /// True where it ends by itself soon, so that saying so at once would only be noise.
     pub fn is_passing(&self, is_quarantined: bool) -> bool {
         match self {
-            Self::Planned(reports) => reports.problem(is_quarantined).is_some_and(|report| report.is_passing()),
+            Self::Planned(reports) => reports
+                .problem(is_quarantined)
+                .is_some_and(|report| report.is_passing()),
             Self::Stalled { .. } => false,
             Self::Waiting { .. } => true,
         }
@@ -54,6 +57,36 @@ impl Reports {
         problems
             .filter(|report| !is_quarantined || report.description.stage == Stage::Namespaces)
             .min_by_key(|report| report.description.rank)
+    }
+
+    /// Adds the report of a claim that another tenant holds, unless its capability has a problem anyway.
+    pub fn add_claimed(&mut self, claimed: Report) {
+        let condition = claimed.description.condition;
+        match self
+            .all
+            .iter_mut()
+            .find(|report| report.description.condition == condition)
+        {
+            Some(report) if report.state.problem().is_some() => {}
+            Some(report) => {
+                report.state = claimed.state;
+                report.because = claimed.because;
+            }
+            None => self.all.push(claimed),
+        }
+    }
+
+    /// The first object that the API server refused, as an error.
+    pub fn refusal(&self) -> Option<Error> {
+        let refused = self.all.iter().find_map(|report| Some((report, report.because?)));
+        refused.map(|(report, reason)| Error::Refused {
+            reason,
+            message: report
+                .state
+                .problem()
+                .map(|note| note.message.clone())
+                .unwrap_or_default(),
+        })
     }
 
     /// Notes what revocation waits for, where nothing else is wrong.

@@ -2,6 +2,7 @@
 
 use super::{Stage, TenantCore};
 use crate::api::TenantStatus;
+use crate::cluster::Error;
 use crate::conditions::{ConditionUpdate, reason};
 use crate::proof::Outcome;
 use std::fmt;
@@ -81,6 +82,8 @@ pub struct Description {
     pub quarantined: Option<(&'static str, &'static str)>,
     /// The message while the pass has not come so far.
     pub awaits: &'static str,
+    /// The gate while the API server refuses one of its objects; None where others do not depend on them.
+    pub refused: Option<Gate>,
 }
 
 impl Description {
@@ -137,6 +140,8 @@ pub struct Report {
     pub state: State,
     /// Holds later stages back.
     pub gate: Option<Gate>,
+    /// The reason of the Tenant's Ready in place of the description's; the message stands without its name.
+    pub because: Option<&'static str>,
     /// Its figures; None: it has none.
     pub status: Option<WriteStatus>,
     /// The outcome of its own check of isolation.
@@ -153,10 +158,21 @@ impl Report {
             description,
             state,
             gate: None,
+            because: None,
             status: None,
             check: None,
             again: None,
             grace: None,
+        }
+    }
+
+    /// The report of a capability of which the API server refuses an object.
+    pub fn refused(description: &'static Description, error: &Error) -> Self {
+        let note = Note::new(error.reason(), error.chain());
+        Self {
+            gate: description.refused,
+            because: Some(error.reason()),
+            ..Self::new(description, State::Stalled(note))
         }
     }
 

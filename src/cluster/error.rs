@@ -52,6 +52,14 @@ pub enum Error {
     /// Others wrote the object each time we tried.
     #[error("{0} was changed by others at each attempt to write it")]
     Contended(Key),
+    /// The API server refused an object, and everything that does not depend on it went on.
+    #[error("{message}")]
+    Refused {
+        /// The category of the refusal.
+        reason: &'static str,
+        /// The object, and the API server's words.
+        message: String,
+    },
     /// Something that this program holds to be impossible.
     #[error("internal error: {0}")]
     Internal(String),
@@ -119,6 +127,7 @@ impl Error {
             Self::Foreign { .. } | Self::Claimed { .. } => reason::CONFLICT,
             Self::Terminating(_) => reason::TERMINATING,
             Self::Contended(_) => reason::API_CONFLICT,
+            Self::Refused { reason, .. } => reason,
             Self::Internal(_) => reason::INTERNAL,
         }
     }

@@ -97,8 +97,10 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     match (provision::provision(&pass, &mut valid).await, revoked) {
         (Ok(mut reports), Ok(waiting)) => {
             reports.wait_for(waiting, quarantine.is_some());
+            let refusal = reports.refusal();
             let outcome = ReconcileOutcome::Planned(reports);
-            publish(tenant, &pass, ctx, outcome, acted, Some(&valid)).await
+            let action = publish(tenant, &pass, ctx, outcome, acted, Some(&valid)).await?;
+            refusal.map_or(Ok(action), Err)
         }
         (Err(error), _) | (_, Err(error)) => fail(tenant, &pass, ctx, error, acted, Some(&valid)).await,
     }

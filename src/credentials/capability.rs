@@ -3,8 +3,8 @@
 use super::{binding, own_keys, validate};
 use crate::api::{CredentialsStatus, TenantStatus};
 use crate::capability::{
-    Asked, Capability, Contributions, Deletion, Description, Invalid, Pass, Planned, Released, Report, Revocation,
-    Stage, ValidTenant, WriteStatus, jwks::PublicKeys,
+    Asked, Capability, Contributions, Deletion, Description, Gate, Invalid, Pass, Planned, Released, Report,
+    Revocation, Stage, ValidTenant, WriteStatus, jwks::PublicKeys,
 };
 use crate::cluster::{Error, Live};
 use crate::conditions::{kind, reason};
@@ -22,6 +22,10 @@ pub(super) const DESCRIPTION: Description = Description {
     suspended: None,
     quarantined: None,
     awaits: "the namespaces come first",
+    refused: Some(Gate {
+        stage: Stage::Admission,
+        why: "the gateway needs the tenant's public keys",
+    }),
 };
 
 /// The keys that a tenant asks for.

@@ -20,6 +20,9 @@ use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// The reason why workloads wait for it.
+const NEED_CREDENTIALS: &str = "they need the database's credentials";
+
 const DESCRIPTION: Description = Description {
     name: "database",
     condition: kind::DATABASE_READY,
@@ -33,6 +36,10 @@ const DESCRIPTION: Description = Description {
         "nobody is let in while the tenant is in quarantine; all data is kept",
     )),
     awaits: "the namespaces come first",
+    refused: Some(Gate {
+        stage: Stage::Workloads,
+        why: NEED_CREDENTIALS,
+    }),
 };
 
 /// The place of a tenant's data, or the reason why there is none.
@@ -165,7 +172,7 @@ impl Capability for Database {
             }
             report.gate = Some(Gate {
                 stage: Stage::Workloads,
-                why: "they need the database's credentials",
+                why: NEED_CREDENTIALS,
             });
         }
         Ok(Some(report))

@@ -30,6 +30,7 @@ const DESCRIPTION: Description = Description {
         "every request is answered 503 while the tenant is in quarantine",
     )),
     awaits: "the workloads come first",
+    refused: None,
 };
 
 /// The problem of a Gateway that was not observed yet.
@@ -186,6 +187,10 @@ impl Capability for Gateway {
     fn still_needs(&self, tenant: &ValidTenant, live: &Live) -> bool {
         let jwks_preloads = self.jwks_preloads(tenant);
         jwks_preloads.iter().any(|preload| preload.key == live.key)
+    }
+
+    fn replaces(&self, live: &Live) -> bool {
+        self.kinds().contains(&live.key.kind)
     }
 
     fn writes_at(&self, key: &Key) -> Option<bool> {

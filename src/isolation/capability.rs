@@ -25,6 +25,7 @@ const DESCRIPTION: Description = Description {
     suspended: None,
     quarantined: None,
     awaits: "",
+    refused: None,
 };
 
 /// The proof that no tenant reaches another.

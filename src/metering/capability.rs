@@ -22,6 +22,7 @@ const DESCRIPTION: Description = Description {
     suspended: None,
     quarantined: None,
     awaits: "",
+    refused: None,
 };
 
 /// The requests that a gateway counts.

@@ -36,6 +36,10 @@ const DESCRIPTION: Description = Description {
     suspended: None,
     quarantined: None,
     awaits: "the namespaces come first",
+    refused: Some(Gate {
+        stage: Stage::Configuration,
+        why: "the namespaces come first",
+    }),
 };
 
 /// The namespaces of a tenant as they should be, besides the core.
@@ -111,13 +115,17 @@ impl Capability for Namespaces {
         let progressing = |message: String| State::Progressing(Note::new(reason::PROGRESSING, message));
         if let Some(waiting) = apply::bounds(pass, &tenant.core.owner, &planned).await? {
             report.state = progressing(waiting);
-            report.gate = Some(Gate {
-                stage: Stage::Configuration,
-                why: DESCRIPTION.awaits,
-            });
+            report.gate = DESCRIPTION.refused;
             return Ok(Some(report));
         }
-        apply::access(pass, &tenant.core.owner, planned).await?;
+        match apply::access(pass, &tenant.core.owner, planned).await {
+            // Nobody else needs the owners' rights.
+            Err(error) if error.is_stalled() => {
+                let refused = Report::refused(&DESCRIPTION, &error);
+                return Ok(Some(Report { gate: None, ..refused }));
+            }
+            result => result?,
+        }
         let captures = tenant.part::<ValidNamespaces>().map(|part| part.captures.as_slice());
         match (leaving, captures) {
             (Some(waiting), _) => report.state = progressing(waiting),

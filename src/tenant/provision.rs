@@ -2,7 +2,7 @@
 
 use super::plan::{self, Environment};
 use crate::capability::claim::holder;
-use crate::capability::{Capability, Pass, Reports, Stage, ValidTenant};
+use crate::capability::{Capability, Pass, Report, Reports, Stage, ValidTenant};
 use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer};
 use crate::names;
 use std::collections::HashSet;
@@ -11,16 +11,19 @@ use std::sync::Arc;
 /// Brings the environment one step, or all the way, nearer to what was planned.
 ///
 /// # Errors
-/// The first write that was refused; later stages are not begun. A claim that another tenant holds comes last, when all else is as asked.
+/// What keeps the API server from an answer, or an id that another tenant holds. The report of a capability has an object that was refused.
 pub async fn provision(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Reports, Error> {
     // What another has is missing, and nothing else.
-    let mut refusal = None;
+    let mut claimed = Vec::new();
     for capability in pass.capabilities {
-        let refused = capability.prepare(pass, tenant).await?;
-        refusal = refusal.or(refused);
+        let held = capability.prepare(pass, tenant).await?;
+        claimed.extend(held.map(|error| Report::refused(capability.description(), &error)));
     }
-    let reports = apply(pass, tenant).await?;
-    refusal.map_or(Ok(reports), Err)
+    let mut reports = apply(pass, tenant).await?;
+    for report in claimed {
+        reports.add_claimed(report);
+    }
+    Ok(reports)
 }
 
 async fn apply(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Reports, Error> {
@@ -39,10 +42,14 @@ async fn apply(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Reports, Err
     }
     let reports = report(pass, tenant, environment).await?;
     if reports.held_back.is_none() {
-        // Last what the former workloads stood on, now that none of them needs it.
+        // Last what the former workloads stood on, now that none of them needs it. What a refused object was to replace stays.
         let is_needed = |live: &Live| {
             let mut capabilities = pass.capabilities.iter();
-            capabilities.any(|capability| capability.still_needs(tenant, live))
+            capabilities.any(|capability| {
+                let refused = reports.of(capability.description().condition);
+                let is_refused = refused.is_some_and(|report| report.because.is_some());
+                capability.still_needs(tenant, live) || (is_refused && capability.replaces(live))
+            })
         };
         prune(pass.writer, stale.into_iter().filter(|live| !is_needed(live))).await?;
     }
@@ -64,7 +71,12 @@ async fn report(pass: &Pass<'_>, tenant: &mut ValidTenant, environment: Environm
             true => planned,
             false => capability.plan(tenant, pass.platform),
         };
-        if let Some(report) = capability.apply(pass, tenant, planned).await? {
+        let report = match capability.apply(pass, tenant, planned).await {
+            // A refusal belongs to its object: what does not depend on it goes on.
+            Err(error) if error.is_stalled() => Some(Report::refused(capability.description(), &error)),
+            result => result?,
+        };
+        if let Some(report) = report {
             reports.held_back = reports.held_back.or(report.gate);
             reports.all.push(report);
         }

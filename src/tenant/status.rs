@@ -246,12 +246,14 @@ fn readiness(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<Con
             (Some(report), _) => {
                 let description = report.description;
                 let problem = report.state.problem().map(|note| note.message.as_str());
-                let message = match (description.name, problem.unwrap_or_default()) {
-                    ("", problem) => problem.to_string(),
-                    (name, problem) => format!("{name}: {problem}"),
+                let problem = problem.unwrap_or_default();
+                let (reason, message) = match (report.because, description.name) {
+                    (Some(because), _) => (because, problem.to_string()),
+                    (None, "") => (description.not_ready, problem.to_string()),
+                    (None, name) => (description.not_ready, format!("{name}: {problem}")),
                 };
-                let told = (description.not_ready, message.clone());
-                let ready = ("False", description.not_ready, message);
+                let told = (reason, message.clone());
+                let ready = ("False", reason, message);
                 match matches!(report.state, State::Stalled(_)) {
                     true => (ready, None, Some(told)),
                     false => (ready, Some(told), None),

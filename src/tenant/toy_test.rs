@@ -37,6 +37,7 @@ const DESCRIPTION: Description = Description {
     suspended: Some("nobody is greeted"),
     quarantined: None,
     awaits: "the namespaces come first",
+    refused: None,
 };
 
 /// The part of a tenant that is to be greeted.

@@ -37,6 +37,7 @@ const DESCRIPTION: Description = Description {
     suspended: Some("suspended as asked"),
     quarantined: Some(("Unknown", "what runs goes on, and reaches nothing")),
     awaits: "the namespaces come first",
+    refused: None,
 };
 /// The time in which a workload that is refused its pods may still come right: caches lag behind what was just made.
 const GRACE: Duration = Duration::from_secs(5);
