@@ -79,7 +79,7 @@ async fn are_named(tenant: &TestTenant, holes: &[(&str, &str)]) -> Result<()> {
         TURN,
         tenant,
         "False",
-        &["admission: the tenant's people may", "does not hold"],
+        &["admission: the tenant's people may", "does not prevent it"],
     )
     .await?;
     eventually("every hole to be named", secs(TURN), async || {

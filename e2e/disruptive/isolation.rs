@@ -182,11 +182,19 @@ pub async fn what_a_network_policy_opens_is_found_named_and_forgotten() -> Resul
         &["kubernetes.io/metadata.name among"],
     )?;
     let faults = [
-        (ingress(&[named(&b.name)]), "lets pods of tenant", b.name.as_str()),
-        (json!({"podSelector": {}, "ingress": [{}]}), "lets everybody in", ""),
+        (
+            ingress(&[named(&b.name)]),
+            "allows ingress from pods of tenant",
+            b.name.as_str(),
+        ),
+        (
+            json!({"podSelector": {}, "ingress": [{}]}),
+            "allows ingress from everybody",
+            "",
+        ),
         (
             json!({"podSelector": {}, "egress": [{"to": [named(&b.name)]}]}),
-            "lets the tenant's pods out to pods of tenant",
+            "allows egress to pods of tenant",
             b.name.as_str(),
         ),
         (

@@ -154,7 +154,7 @@ async fn a_network_without_walls_is_found(a: &TestTenant, b: &TestTenant) -> Res
             let now = isolated(
                 tenant,
                 "False",
-                &["network-access", "a pod of tenant", "network policies do not hold"],
+                &["network-access", "a pod of tenant", "network policies have no effect"],
             )
             .await?;
             let violation = &now["status"]["isolation"]["violations"][0];
@@ -186,7 +186,7 @@ async fn a_neighbour_that_is_gone_proves_nothing(scene: &Scene, tenant: &TestTen
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     };
-    let words = ["network-access could not be tried", "did not listen to the end"];
+    let words = ["network-access could not be tried", "stopped listening too early"];
     tokio::select! {
         () = removing => Ok(()),
         said = isolated(tenant, "Unknown", &words) => said.map(|_| ()),

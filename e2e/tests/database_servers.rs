@@ -198,10 +198,10 @@ async fn a_server_of_its_own() -> Result<()> {
         .tenant("third", &tier(&scene, &scene.name).await?, json!({}))
         .await?;
     second
-        .database_fails(secs(20), "NoServer", &[&server.name, "has its tenant already"])
+        .database_fails(secs(20), "NoServer", &[&server.name, "already has its tenant"])
         .await?;
     third
-        .database_fails(secs(20), "NoServer", &[&server.name, "dedicated to single tenants"])
+        .database_fails(secs(20), "NoServer", &[&server.name, "dedicated to one tenant"])
         .await?;
     first.with_database().await?;
     first.delete().await?;

@@ -17,7 +17,7 @@ async fn asks(scene: &Scene, suffix: &str, tier: &str, hosts: &[&str]) -> Result
 }
 
 async fn is_refused(tenant: &TestTenant, host: &str, holder: &TestTenant) -> Result<()> {
-    let words = ["spec.gateway.hosts", host, "is held by tenant", &holder.name];
+    let words = ["spec.gateway.hosts", host, "belongs to tenant", &holder.name];
     tenant.not_ready(&["Conflict"], &words).await.map(|_| ())
 }
 

@@ -55,7 +55,7 @@ pub struct DatabaseServerSpec {
         length(min = 1, max = 253),
         regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._:]*[A-Za-z0-9.:])?$")
     )]
-    #[x_kube(validation = Rule::new("!self.contains(':') || isIP(self)").message("must be a name or an address; the port has a field of its own"))]
+    #[x_kube(validation = Rule::new("!self.contains(':') || isIP(self)").message("must be a name or an address: set the port in spec.port"))]
     pub host: String,
     /// Absent means 5432.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,8 +69,8 @@ pub struct DatabaseServerSpec {
     pub admin_secret_ref: SecretReference,
     /// The database that holds tenants of the Schema model, and the operator's own records. Made where there is none.
     #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("!(self in ['postgres', 'template0', 'template1'])").message("must be a database of the tenants' own: postgres, template0 and template1 are everybody's"),
-        validation = Rule::new("self == oldSelf").message("is immutable: the operator's records are in it"),
+    #[x_kube(validation = Rule::new("!(self in ['postgres', 'template0', 'template1'])").message("must be a database of its own, not postgres, template0 or template1, which all roles share"),
+        validation = Rule::new("self == oldSelf").message("is immutable: it contains the operator's records"),
         validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
     pub database: String,
     /// How much the server may hold. Absent means that it is never full.
@@ -103,7 +103,7 @@ pub struct DatabaseServerSpec {
 /// How the connection is protected.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.mode) || self.mode != 'VerifyCA' || has(self.caSecretRef)").message("VerifyCA needs a caSecretRef: the well-known authorities sign for anyone"))]
+#[x_kube(validation = Rule::new("!has(self.mode) || self.mode != 'VerifyCA' || has(self.caSecretRef)").message("VerifyCA needs a caSecretRef: public authorities issue certificates to anyone"))]
 pub struct DatabaseTls {
     /// Absent means VerifyFull.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,12 +165,12 @@ pub struct DatabaseCapacity {
 pub struct SharedTables {
     /// The database they are in.
     #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("!(self in ['postgres', 'template0', 'template1'])").message("must be a database of the platform's own: postgres, template0 and template1 are closed to tenants"),
+    #[x_kube(validation = Rule::new("!(self in ['postgres', 'template0', 'template1'])").message("must be the platform's database, not postgres, template0 or template1, which are closed to tenants"),
         validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
     pub database: String,
     /// The schema they are in.
     #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("!self.startsWith('pg_') && self != 'information_schema'").message("must not be one of PostgreSQL's own"),
+    #[x_kube(validation = Rule::new("!self.startsWith('pg_') && self != 'information_schema'").message("must not be a schema of PostgreSQL"),
         validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
     pub schema: String,
     /// The tables, by name, or with `*` for any characters: `*` is every table of the schema, those made later included.

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
     derive = "PartialEq",
     doc = "One customer of the platform: its whole environment, kept real by tenant-operator.",
     validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 53").message("a Tenant's name must be a DNS label of at most 53 characters: its namespaces are named after it"),
-    validation = Rule::new("!self.metadata.name.startsWith('kube-')").message("a Tenant's name must not start with kube-: such namespaces are Kubernetes' own"),
+    validation = Rule::new("!self.metadata.name.startsWith('kube-')").message("a Tenant's name must not start with kube-: Kubernetes reserves such namespaces"),
     validation = Rule::new("!has(self.status) || !has(self.status.id) || !has(self.spec.id) || self.spec.id == self.status.id").message("spec.id cannot differ from the id that the tenant already has, shown in status.id"),
     printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier", description = "The plan"),
     printcolumn(name = "Isolation", type_ = "string", json_path = ".status.effective.isolation", description = "How far the tenant is kept apart"),

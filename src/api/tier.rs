@@ -42,7 +42,7 @@ use std::collections::BTreeMap;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.network) || !has(self.network.ingress) || !has(self.network.ingress.tenants) || size(self.network.ingress.tenants) == 0").message("a tier cannot name peers: two tenants agree on it themselves"),
+    validation = Rule::new("!has(self.network) || !has(self.network.ingress) || !has(self.network.ingress.tenants) || size(self.network.ingress.tenants) == 0").message("a tier cannot name peers: only two tenants can agree on that"),
 )]
 pub struct TenantTierSpec {
     /// The plan's name as people write it.

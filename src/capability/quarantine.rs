@@ -12,7 +12,7 @@ use std::time::Duration;
 const PERIOD: Duration = Duration::from_secs(600);
 
 /// The reason why checks that act as the tenant are not tried.
-pub const UNTRIED: &str = "the tenant is in quarantine, and closed to itself";
+pub const UNTRIED: &str = "the tenant is in quarantine, without network access and database logins";
 
 /// A tenant's quarantine, as recorded in its namespaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,11 +66,11 @@ impl Quarantine {
     /// Returns the message for people, the tenant's own among them: it names no other tenant.
     pub fn message(&self) -> String {
         let found = match self.clean_since {
-            Some(since) => format!("nothing more is found since {since}, and it ends by itself"),
-            None => "it goes on for as long as that is found".into(),
+            Some(since) => format!("the check finds nothing since {since}, and the quarantine will end automatically"),
+            None => "the quarantine lasts as long as the check finds this".into(),
         };
         format!(
-            "in quarantine since {}: {} found that the tenant reaches another; its network and its database logins are closed; {found}",
+            "in quarantine since {}: check {} found that the tenant reaches another tenant; the operator closed its network and its database logins; {found}",
             self.since, self.found_by
         )
     }

@@ -27,7 +27,7 @@ pub enum Error {
         source: kube::Error,
     },
     /// An object of the wanted name exists and does not carry our mark: it is left as it is.
-    #[error("{key} exists and {}; it is left as it is{}", belongs(.key, .tenant), reclaim(.key, .tenant, .id))]
+    #[error("{key} exists and {}; the operator leaves it unchanged{}", belongs(.key, .tenant), reclaim(.key, .tenant, .id))]
     Foreign {
         /// What was to be made.
         key: Key,
@@ -37,7 +37,7 @@ pub enum Error {
         id: Option<String>,
     },
     /// What must be unique is another tenant's.
-    #[error("{field}: {value} is held by tenant {holder}")]
+    #[error("{field}: {value} belongs to tenant {holder}")]
     Claimed {
         /// The field that names it.
         field: &'static str,
@@ -47,10 +47,10 @@ pub enum Error {
         holder: String,
     },
     /// An object of the wanted name is being deleted, and must be gone before it can be made anew.
-    #[error("{0} is being deleted; it is made anew when it is gone")]
+    #[error("{0} is being deleted; the operator recreates it afterwards")]
     Terminating(Key),
     /// Others wrote the object each time we tried.
-    #[error("{0} was changed by others at each attempt to write it")]
+    #[error("other clients changed {0} at each attempt to write it")]
     Contended(Key),
     /// The API server refused an object, and everything that does not depend on it went on.
     #[error("{message}")]
@@ -78,7 +78,7 @@ fn belongs(key: &Key, tenant: &Option<String>) -> String {
 fn reclaim(key: &Key, tenant: &Option<String>, id: &Option<String>) -> String {
     match (tenant, id) {
         (Some(tenant), Some(id)) if key.kind == Kind::Namespace && *tenant == key.name => {
-            format!(". To reclaim what it left, set spec.id: {id}")
+            format!(". To reclaim its resources, set spec.id: {id}")
         }
         _ => String::new(),
     }
@@ -183,7 +183,7 @@ fn api_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status_text(status),
         kube::Error::SerdeError(error) => {
-            format!("the API server's answer was not understood: {}", json_text(error))
+            format!("the API server's answer cannot be parsed: {}", json_text(error))
         }
         kube::Error::Service(error) => error.to_string(),
         kube::Error::HyperError(error) => error.to_string(),
@@ -338,7 +338,7 @@ mod tests {
         let nobodys = said(live(Kind::Namespace, "kube-public", none(), none()));
         assert_eq!(
             nobodys,
-            "Namespace kube-public exists and does not belong to a tenant; it is left as it is"
+            "Namespace kube-public exists and does not belong to a tenant; the operator leaves it unchanged"
         );
         let left = said(live(Kind::Namespace, "acme", marks("acme"), none()));
         assert!(left.ends_with("spec.id: id-1"), "{left}");
@@ -357,7 +357,7 @@ mod tests {
             value: "id-1".into(),
             holder: "globex".into(),
         };
-        assert_eq!(claimed.to_string(), "spec.id: id-1 is held by tenant globex");
+        assert_eq!(claimed.to_string(), "spec.id: id-1 belongs to tenant globex");
         assert_eq!((claimed.reason(), claimed.is_stalled()), ("Conflict", true));
     }
 }

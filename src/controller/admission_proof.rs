@@ -11,10 +11,10 @@ use serde_json::json;
 #[derive(thiserror::Error, Debug)]
 pub enum Unproven {
     /// The API server would have done what it must refuse.
-    #[error("the API server would let the operator {0}: ValidatingAdmissionPolicy {1} is missing or not in force")]
+    #[error("the API server allows the operator to {0}: ValidatingAdmissionPolicy {1} is missing or not in force")]
     Allowed(&'static str, &'static str),
     /// It was refused, but not by our policy.
-    #[error("trying to {0} was refused, but not by ValidatingAdmissionPolicy {1}: {2}")]
+    #[error("the API server refused the attempt to {0}, but not by ValidatingAdmissionPolicy {1}: {2}")]
     Otherwise(&'static str, &'static str, String),
     /// It could not be tried.
     #[error("trying to {0} failed: {1}")]

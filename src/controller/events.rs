@@ -31,7 +31,7 @@ impl Events {
             type_: EventType::Warning,
             reason: "DatabaseAbandoned".into(),
             note: Some(format!(
-                "given up as asked: the tenant's roles and data are left on DatabaseServer {server}, and its logins as they were"
+                "abandoned as requested: the tenant's roles, logins and data remain on DatabaseServer {server}"
             )),
             action: "Abandon".into(),
             secondary: None,

@@ -83,7 +83,7 @@ impl Tenants for Context {
         match api.get_metadata_opt(tenant).await {
             Ok(found) => Some(found.is_some()),
             Err(error) => {
-                tracing::debug!(tenant, %error, "whether this tenant exists is not known");
+                tracing::debug!(tenant, %error, "the operator does not know whether this tenant exists");
                 None
             }
         }

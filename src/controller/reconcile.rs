@@ -109,11 +109,14 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
 /// The valid tenant; else a reason and a message.
 fn judge(of: &Revocation<'_>, ctx: &Context) -> Result<ValidTenant, (&'static str, String)> {
     if let Some(unread) = unread_in(&of.tenant.spec.unread, "spec") {
-        return Err((reason::INVALID_SPEC, format!("{unread}; what runs is left as it is")));
+        return Err((
+            reason::INVALID_SPEC,
+            format!("{unread}; existing workloads keep running"),
+        ));
     }
     let Some(tier) = of.tier else {
         let (reason, why) = ctx.caches.lacks_tier(of.tenant);
-        return Err((reason, format!("spec.tier: {why}; what runs is left as it is")));
+        return Err((reason, format!("spec.tier: {why}; existing workloads keep running")));
     };
     tenant::validate(&ctx.capabilities, of.tenant, tier, of.world).map_err(|reasons| {
         let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");

@@ -18,13 +18,13 @@ pub(super) const DESCRIPTION: Description = Description {
     stage: Stage::Configuration,
     rank: 1,
     not_ready: reason::CREDENTIALS_NOT_READY,
-    ready: "the Secrets have the keys that are asked for",
+    ready: "the Secrets have all requested keys",
     suspended: None,
     quarantined: None,
-    awaits: "the namespaces come first",
+    awaits: "waiting for the namespaces",
     refused: Some(Gate {
         stage: Stage::Admission,
-        why: "the gateway needs the tenant's public keys",
+        why: "waiting for the tenant's public keys",
     }),
 };
 

@@ -179,7 +179,7 @@ fn loss(lost: &[&String]) -> String {
         more => format!(" and {more} more of status.credentials.encryptionKey.keyIds"),
     };
     format!(
-        "the Secret {} lacks what it had, and no other key reads what was encrypted with it: {}{more}. Restore the Secret, or give these keys up by the \
+        "Secret {} lacks keys that workloads may have encrypted data with: {}{more}. Restore the Secret, or give these keys up by the \
          annotation {}",
         names::ENCRYPTION_KEY_SECRET,
         named.join(","),

@@ -48,7 +48,7 @@ pub async fn reconcile(pass: &Pass<'_>, tenant: &ValidTenant, asked: &ValidCrede
             Ok((status, next)) => {
                 if next.is_none() {
                     let message = format!(
-                        "there are {MOST} encryption keys, and no more are made: the key {} goes on being the one to encrypt with",
+                        "there are {MOST} encryption keys, which is the maximum: workloads continue to encrypt with key {}. Give up keys that no data needs",
                         status.key_id
                     );
                     outcome.state.remark(Note::new(reason::ROTATION_STOPPED, message));

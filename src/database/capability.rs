@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The reason why workloads wait for it.
-const NEED_CREDENTIALS: &str = "they need the database's credentials";
+const NEED_CREDENTIALS: &str = "waiting for the database's credentials";
 
 const DESCRIPTION: Description = Description {
     name: "database",
@@ -29,13 +29,10 @@ const DESCRIPTION: Description = Description {
     stage: Stage::Configuration,
     rank: 3,
     not_ready: reason::DATABASE_NOT_READY,
-    ready: "the server has it as asked, and the credentials in the Secret were seen to open it",
-    suspended: Some("nobody is let in; all data is kept"),
-    quarantined: Some((
-        "False",
-        "nobody is let in while the tenant is in quarantine; all data is kept",
-    )),
-    awaits: "the namespaces come first",
+    ready: "the database is in the desired state, and the credentials in the Secret log in",
+    suspended: Some("all logins are closed; all data is kept"),
+    quarantined: Some(("False", "all logins are closed during the quarantine; all data is kept")),
+    awaits: "waiting for the namespaces",
     refused: Some(Gate {
         stage: Stage::Workloads,
         why: NEED_CREDENTIALS,
@@ -166,7 +163,7 @@ impl Capability for Database {
         }
         let mut report = report(outcome);
         if !has_revision && !tenant.core.is_shut() {
-            let note = Note::new(reason::PROGRESSING, "the credentials are not published yet");
+            let note = Note::new(reason::PROGRESSING, "the Secret does not have the credentials yet");
             if report.state.problem().is_none() {
                 report.state = State::Progressing(note);
             }

@@ -9,7 +9,7 @@ use crate::proof::{Outcome, Violation};
 pub fn judge(beyond: &Beyond) -> Outcome {
     if !beyond.control {
         return Outcome::Untried(
-            "the server says that the tenant may not even use what is its own: its answers prove nothing".into(),
+            "the server denies the tenant even its own schema, so its other answers prove nothing".into(),
         );
     }
     let mut violations = Vec::new();

@@ -164,7 +164,7 @@ impl DatabasePass<'_> {
             outcome.again = Some(BUSY * 2);
             return Err(progressing(
                 reason::SERVER_BUSY,
-                format!("DatabaseServer {} takes long with other tenants", shard.name),
+                format!("DatabaseServer {} is busy with other tenants", shard.name),
             ));
         };
         let connection = self.connection(shard)?;
@@ -247,8 +247,9 @@ impl DatabasePass<'_> {
                     .map(|time| time.max(Duration::from_secs(1)));
                 outcome.again = turn.into_iter().chain(until).min();
                 if waits {
-                    let message =
-                        format!("new credentials are asked for: they come when the former ones end, at {next}");
+                    let message = format!(
+                        "a rotation is requested: the operator issues new credentials when the former ones end, at {next}"
+                    );
                     outcome.state.remark(Note::new(reason::ROTATION_WAITS, message));
                 }
                 current
@@ -268,7 +269,10 @@ impl DatabasePass<'_> {
         if self.databases.resource(&shard.name).is_none() {
             return Err(stalled(
                 reason::SERVER_NOT_FOUND,
-                format!("there is no DatabaseServer {}, which has the tenant's data", shard.name),
+                format!(
+                    "DatabaseServer {} has the tenant's data and does not exist: create it again",
+                    shard.name
+                ),
             ));
         }
         let known = shard.known();
@@ -279,7 +283,7 @@ impl DatabasePass<'_> {
         match (&known.health, &known.connection) {
             (Health::Ready, Some(connection)) => Ok(connection.clone()),
             (Health::Away { reason, message }, _) => Err(away(reason, message)),
-            _ => Err(away(reason::SERVER_UNKNOWN, "it was not looked at yet")),
+            _ => Err(away(reason::SERVER_UNKNOWN, "the operator has not checked it yet")),
         }
     }
 
@@ -305,7 +309,10 @@ impl DatabasePass<'_> {
         if let Place::Shared(shared) = &place
             && shared.databases.is_empty()
         {
-            let message = format!("DatabaseServer {} names no shared tables any more", shard.name);
+            let message = format!(
+                "DatabaseServer {} has no spec.sharedTables any more: restore them",
+                shard.name
+            );
             return Err(stalled(reason::NO_SHARED_TABLES, message));
         }
         Ok(Wanted {
@@ -390,7 +397,10 @@ impl DatabasePass<'_> {
         let what: Vec<String> = steps.iter().take(3).map(|step| step.statement.to_string()).collect();
         Err(stalled(
             reason::UNMENDED,
-            format!("the server accepts, and does not do: {}", what.join("; ")),
+            format!(
+                "the server accepted these statements without effect: {}",
+                what.join("; ")
+            ),
         ))
     }
 
@@ -406,7 +416,7 @@ impl DatabasePass<'_> {
         if report.missing.contains(&self.tenant.owner.id) {
             return Err(progressing(
                 reason::NOT_REGISTERED,
-                "the registry of the shared tables does not have the tenant yet".into(),
+                "the registry of the shared tables does not contain the tenant yet".into(),
             ));
         }
         shard.known().enrolled.insert(self.tenant.owner.id.clone());
@@ -515,11 +525,11 @@ impl DatabasePass<'_> {
     ) -> Result<(), Failure> {
         let visit = visit.map_err(|error| match error {
             client::Error::Timeout | client::Error::Refused { .. } => {
-                stalled(reason::LOGIN_FAILED, format!("the tenant's login cannot work: {error}"))
+                stalled(reason::LOGIN_FAILED, format!("the tenant's login failed: {error}"))
             }
             client::Error::Authentication(message) => stalled(
                 reason::LOGIN_FAILED,
-                format!("the tenant's login is refused: {message}"),
+                format!("the server refuses the tenant's login: {message}"),
             ),
             error => error.into(),
         })?;
@@ -590,11 +600,12 @@ impl DatabasePass<'_> {
         else {
             return;
         };
-        let message = format!("{bytes} bytes are stored, of at most {most}");
+        let message = format!("the tenant stores {bytes} bytes, of at most {most}");
         match wanted.writable {
             true => outcome.state.remark(Note::new(reason::STORAGE_LIMIT_REACHED, message)),
             false => {
-                let message = format!("{message}: the tenant can read and delete, and not write, until there is room");
+                let message =
+                    format!("{message}: the tenant can read and delete, but not write, until it is below the limit");
                 outcome.state = State::Stalled(Note::new(reason::STORAGE_LIMIT_REACHED, message));
             }
         }

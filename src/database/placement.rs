@@ -45,13 +45,13 @@ impl Candidate {
             Some("its labels do not match the tier's selector".into())
         } else if dedicated != (model == DatabaseModel::Server) {
             Some(match dedicated {
-                true => "it is dedicated to single tenants of the Server model".into(),
+                true => "it is dedicated to one tenant of the Server model".into(),
                 false => format!("it lacks the label {DEDICATED}=true"),
             })
         } else if model == DatabaseModel::SharedTable && !self.has_shared_tables {
             Some("it has no shared tables".into())
         } else if self.is_taken || (model == DatabaseModel::Server && self.tenants > 0) {
-            Some("it has its tenant already".into())
+            Some("it already has its tenant".into())
         } else if self.max_tenants.is_some_and(|most| self.tenants >= most) {
             Some(format!("it is full: {} on it", are(self.tenants, "tenant")))
         } else if self.max_bytes.is_some_and(|most| self.bytes >= most) {
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(dedicated(&servers), Ok("own".into()));
         own.tenants = 1;
         let reason = dedicated(&[own, servers[1].clone()]).expect_err("taken");
-        assert!(reason.contains("own: it has its tenant already"), "{reason}");
+        assert!(reason.contains("own: it already has its tenant"), "{reason}");
         assert!(reason.contains("shared: it lacks the label"), "{reason}");
     }
 

@@ -38,7 +38,7 @@ pub async fn release(
     let names = Names::of(&owner.id);
     let Some(_permit) = shard.permit().await else {
         return Ok(Some(format!(
-            "DatabaseServer {} takes long with other tenants",
+            "DatabaseServer {} is busy with other tenants",
             shard.name
         )));
     };
@@ -118,7 +118,7 @@ pub async fn abandon(
     };
     tracing::warn!(
         server = placement.server,
-        "given up as asked: roles and data of the tenant are left on the server, its logins open"
+        "abandoned as requested: the tenant's roles, logins and data remain on the server"
     );
     finish(databases, writer, owner, DeletionPolicy::Retain, placement.clone()).await?;
     Ok(Some(placement))
@@ -162,7 +162,7 @@ fn connection(databases: &Databases, shard: &ServerState) -> Result<Arc<Connecti
     match (&known.health, &known.connection) {
         (Health::Ready, Some(connection)) => Ok(connection.clone()),
         (Health::Away { message, .. }, _) => Err(message.clone()),
-        _ => Err("it was not looked at yet".into()),
+        _ => Err("the operator has not checked it yet".into()),
     }
 }
 
@@ -236,5 +236,5 @@ async fn repeat(
             result => result.map_err(text)?,
         }
     }
-    Err(last.map_or_else(|| "the server accepts what it is told, and does not do it".into(), text))
+    Err(last.map_or_else(|| "the server accepted the statements without effect".into(), text))
 }

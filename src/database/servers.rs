@@ -414,7 +414,7 @@ impl Databases {
             let known = shard.known();
             let refuses = match &known.health {
                 _ if server.metadata.deletion_timestamp.is_some() => Some("it is being deleted".to_string()),
-                Health::Unknown => Some("it was not looked at yet".into()),
+                Health::Unknown => Some("the operator has not checked it yet".into()),
                 Health::Away { message, .. } => Some(message.clone()),
                 Health::Ready => None,
             };

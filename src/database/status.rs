@@ -68,7 +68,14 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
         Ok(findings) => findings,
         Err(error) => {
             let (reason, message) = (error.reason(), error.to_string());
-            let unknown = |kind| Said(kind, "Unknown", reason, "the server could not be looked at".into());
+            let unknown = |kind| {
+                Said(
+                    kind,
+                    "Unknown",
+                    reason,
+                    "the operator could not check the server".into(),
+                )
+            };
             let mut all = vec![
                 Said("Ready", "False", reason, message.clone()),
                 Said("Reachable", "False", reason, message),
@@ -86,7 +93,7 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
     let most = server.spec.capacity.as_ref().and_then(|capacity| capacity.max_tenants);
     let ready = match (findings.lack, most.filter(|most| full(*most))) {
         _ if server.metadata.deletion_timestamp.is_some() => {
-            let message = format!("it is being deleted, and {} on it still", are(tenants, "tenant"));
+            let message = format!("it is being deleted, and {} still on it", are(tenants, "tenant"));
             Said("Ready", "False", reason::IN_USE, message)
         }
         (Some(lack), _) => Said("Ready", "False", reason::INSUFFICIENT_PRIVILEGE, lack.into()),
@@ -104,7 +111,7 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
             "Hardened",
             "True",
             reason::CLOSED,
-            "nothing is open that the operator knows to close".into(),
+            "the operator found no privilege that it should close".into(),
         ),
         false => {
             let what: Vec<&str> = findings
@@ -134,7 +141,7 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
             "ConnectionsReserved",
             "True",
             reason::CONNECTIONS_RESERVED,
-            "tenants that are logged in cannot take the operator's connections".into(),
+            "tenants cannot use up the connections that the operator needs".into(),
         ),
         false => Said(
             "ConnectionsReserved",

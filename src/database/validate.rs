@@ -23,7 +23,7 @@ pub fn resolve(asked: &Asked<'_>, isolation: IsolationModel, errors: &mut Vec<In
     let own = spec.database.clone().unwrap_or_default();
     let model = model(tenant, &bounds, isolation, errors);
     if let Some(placed) = placed.filter(|placed| *placed != model) {
-        let message = format!("cannot change from {placed} to {model}: the data is there already");
+        let message = format!("cannot change from {placed} to {model}: the data already exists");
         errors.push(Invalid::new("spec.database.model", message));
     }
     let most = bounds.connection_limit.unwrap_or(CONNECTION_LIMIT);
@@ -91,7 +91,7 @@ fn model(
     let names = |models: &[DatabaseModel]| models.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", ");
     if !fitting.contains(&model) {
         let message = format!(
-            "{model} does not go with isolation {isolation}, which goes with {}",
+            "{model} is not compatible with isolation {isolation}, which allows {}",
             names(fitting)
         );
         errors.push(Invalid::new(field, message));
@@ -109,7 +109,7 @@ fn model(
 
 fn extensions(asked: &[String], model: DatabaseModel, errors: &mut Vec<Invalid>) -> Vec<Identifier> {
     if model == DatabaseModel::SharedTable && !asked.is_empty() {
-        let message = "tables that are shared get their extensions from the platform";
+        let message = "the platform installs the extensions of shared tables: remove this field";
         errors.push(Invalid::new("spec.database.extensions", message));
     }
     let mut valid = Vec::new();

@@ -46,7 +46,7 @@ fn a_model_goes_with_an_isolation() {
     let reason = refusal(asks("SharedData", "Schema"), json!({}), None);
     assert_eq!(
         reason,
-        "spec.database.model: Schema does not go with isolation SharedData, which goes with SharedTable"
+        "spec.database.model: Schema is not compatible with isolation SharedData, which allows SharedTable"
     );
     assert!(refusal(asks("DedicatedNodes", "Schema"), json!({}), None).contains("Database, Server"));
     let allowed = json!({"database": {"allowed": ["Schema", "Server"]}});
@@ -68,7 +68,7 @@ fn a_model_stays_what_it_was() {
     let reason = refusal(spec, json!({}), Some(DatabaseModel::Schema));
     assert_eq!(
         reason,
-        "spec.database.model: cannot change from Schema to Database: the data is there already"
+        "spec.database.model: cannot change from Schema to Database: the data already exists"
     );
 }
 

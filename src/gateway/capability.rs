@@ -23,13 +23,13 @@ const DESCRIPTION: Description = Description {
     stage: Stage::Admission,
     rank: 4,
     not_ready: reason::GATEWAY_NOT_READY,
-    ready: "the gateway has taken up every route and policy as it is now",
-    suspended: Some("every request is answered 503"),
+    ready: "the gateway has accepted all current routes and policies",
+    suspended: Some("the gateway answers every request with 503"),
     quarantined: Some((
         "False",
-        "every request is answered 503 while the tenant is in quarantine",
+        "the gateway answers every request with 503 during the quarantine",
     )),
-    awaits: "the workloads come first",
+    awaits: "waiting for the workloads",
     refused: None,
 };
 

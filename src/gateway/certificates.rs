@@ -85,12 +85,9 @@ pub fn status(way: &GatewayConfig, live: impl Fn(&Key) -> Option<Live>) -> Vec<C
 /// What a cluster lacks that would be needed for this object.
 pub fn lacking(kind: Kind) -> Unsupported {
     let (field, what) = match kind {
-        Kind::Certificate => ("spec.gateway.tls[].issuerRef", "cert-manager, or name a Secret"),
+        Kind::Certificate => ("spec.gateway.tls[].issuerRef", "cert-manager, or set secretName"),
         Kind::ListenerSet => ("spec.gateway.tls", "Gateway API 1.5 or later"),
-        _ => (
-            "spec.gateway.tls",
-            "the definitions of the gateway's ingress controller",
-        ),
+        _ => ("spec.gateway.tls", "the CRDs of the gateway's ingress controller"),
     };
     let message = format!(
         "the cluster has no {kind}s ({}): install {what}",

@@ -49,7 +49,7 @@ fn allowed(standing: GatewayState) -> GatewayState {
     match standing {
         GatewayState::Refused { reason, message } if message.contains("(NotAllowed)") => GatewayState::Refused {
             reason,
-            message: format!("{message}; certificates need a Gateway whose allowedListeners take tenants' namespaces"),
+            message: format!("{message}; set allowedListeners of the Gateway so that it accepts tenants' namespaces"),
         },
         other => other,
     }
@@ -63,7 +63,7 @@ pub fn of_certificate(live: &Live) -> Result<(), GatewayState> {
     let status = live.value.pointer("/status");
     match of_conditions(live, status, &[reason::READY]) {
         Err(GatewayState::Waiting(_)) => Err(GatewayState::Waiting(format!(
-            "cert-manager has not taken up {} yet",
+            "cert-manager has not observed {} yet",
             live.key
         ))),
         Err(GatewayState::Refused { message, .. }) => Err(issued_by(live, status, &message)),
@@ -81,7 +81,7 @@ fn issued_by(live: &Live, status: Option<&Value>, message: &str) -> GatewayState
         Some(issuing) if issuing["status"] == "True" => {
             let issuer = &live.value["spec"]["issuerRef"];
             let (kind, name) = (text(&issuer["kind"]), text(&issuer["name"]));
-            GatewayState::Waiting(format!("{message}; {kind} {name} is to issue it"))
+            GatewayState::Waiting(format!("{message}; waiting for {kind} {name} to issue it"))
         }
         failed => GatewayState::Refused {
             reason: reason::CERTIFICATE_NOT_READY,
@@ -209,7 +209,7 @@ mod tests {
         let words = "Certificate acme/tenant is not Ready (DoesNotExist): words";
         // Who is asked is told, for cert-manager itself does not tell that it is not there.
         let waits = stands(json!([missing, condition("Issuing", "True", "DoesNotExist")]));
-        let asked = format!("{words}; ClusterIssuer letsencrypt is to issue it");
+        let asked = format!("{words}; waiting for ClusterIssuer letsencrypt to issue it");
         assert_eq!(waits, Err(GatewayState::Waiting(asked)));
         assert!(matches!(stands(json!([])), Err(GatewayState::Waiting(_))));
         let mut failed = condition("Issuing", "False", "Failed");

@@ -172,7 +172,7 @@ pub enum State {
 
 /// Why a tenant is closed, as its clients are told.
 pub const SUSPENDED: &str = "this tenant is suspended";
-pub const CUT_OFF: &str = "this tenant is cut off for now";
+pub const CUT_OFF: &str = "this tenant is temporarily blocked";
 
 /// A tenant's way in.
 #[derive(Clone, Debug, PartialEq, Eq)]

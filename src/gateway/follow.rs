@@ -163,7 +163,7 @@ mod tests {
         assert!(matches!(&take()[..], [Some(problem)] if problem.contains("is not Accepted")));
         // It was deleted while there was no watch.
         player.list([], nothing).await;
-        let gone = Some(format!("Gateway {}/{} is not there", to.namespace, to.name));
+        let gone = Some(format!("Gateway {}/{} does not exist", to.namespace, to.name));
         assert_eq!(take(), std::slice::from_ref(&gone));
         player.play(Event::Apply(gateway(3, "True"))).await;
         player.play(Event::Delete(gateway(4, "True"))).await;

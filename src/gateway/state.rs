@@ -30,7 +30,7 @@ impl From<GatewayState> for State {
 impl GatewayState {
     /// Which object it waits for is not said: it would be another one every second, and each a write of the status.
     pub fn not_yet() -> Self {
-        Self::Waiting("the gateway has not taken up all of it yet".into())
+        Self::Waiting("the gateway has not accepted all routes and policies yet".into())
     }
 
     /// Everything is taken up, but for this.
@@ -50,7 +50,7 @@ impl GatewayState {
 pub fn of_parent(to: &Attachment, gateway: Option<&Value>) -> Option<String> {
     let name = format!("Gateway {}/{}", to.namespace, to.name);
     let Some(gateway) = gateway else {
-        return Some(format!("{name} is not there"));
+        return Some(format!("{name} does not exist"));
     };
     let conditions = gateway.pointer("/status/conditions").and_then(Value::as_array);
     for type_ in ["Accepted", "Programmed"] {
@@ -62,7 +62,7 @@ pub fn of_parent(to: &Attachment, gateway: Option<&Value>) -> Option<String> {
                 let (reason, message) = (text(condition, "reason"), text(condition, "message"));
                 return Some(format!("{name} is not {type_} ({reason}): {message}"));
             }
-            None => return Some(format!("{name} does not say that it is {type_}")),
+            None => return Some(format!("{name} has no condition {type_}")),
         }
     }
     None
@@ -308,8 +308,8 @@ mod tests {
             Some("Gateway gateway-system/platform is not Programmed (AddressNotAssigned): no address")
         );
         assert!(says(gateway("Unknown", "True")).is_some_and(|why| why.contains("not Accepted")));
-        assert!(says(json!({})).is_some_and(|why| why.contains("does not say")));
-        assert!(of_parent(&to(), None).is_some_and(|why| why.contains("is not there")));
+        assert!(says(json!({})).is_some_and(|why| why.contains("has no condition")));
+        assert!(of_parent(&to(), None).is_some_and(|why| why.contains("does not exist")));
     }
 
     #[test]

@@ -103,7 +103,8 @@ where
         let is_partial = {
             let partial = lock(&self.partial);
             let partial = partial.iter().find(|(namespace, _)| namespaces.contains(namespace));
-            partial.map(|(namespace, name)| format!("{} {namespace}/{name} cannot be read whole", K::kind(&())))
+            partial
+                .map(|(namespace, name)| format!("the operator cannot read all of {} {namespace}/{name}", K::kind(&())))
         };
         if let Some(why) = is_partial.filter(|_| violations.is_empty()) {
             return Outcome::Untried(why);
@@ -114,7 +115,7 @@ where
         };
         match namespaces.iter().find(|namespace| exceeded.contains(*namespace)) {
             Some(namespace) if violations.is_empty() => Outcome::Untried(format!(
-                "namespace {namespace} has more in objects of kind {} than the {} KiB that are looked at",
+                "namespace {namespace} has objects of kind {} with more than the {} KiB that the operator reads",
                 K::kind(&()),
                 most / 1024
             )),
@@ -137,7 +138,7 @@ where
     /// Why it cannot be judged.
     pub fn judge(&self) -> Result<Arc<Breaches>, &'static str> {
         if !self.is_listed() {
-            return Err("not all that can open a way were listed yet");
+            return Err("the operator has not listed all objects that can open access yet");
         }
         let found = Arc::new((self.judge)(&self.objects.state())?);
         *lock(&self.breaches) = Some(found.clone());

@@ -13,7 +13,7 @@ const SHOWN: usize = 10;
 /// How old the time of the last proof in the status may get while nothing else changes: a write of its own costs.
 const FRESH: SignedDuration = SignedDuration::from_hours(6);
 /// What a tenant's own people are told of violations: whom they concern besides is not theirs to know.
-const TOLD_TO_TENANTS: &str = "a check failed; the platform's administrators see which";
+const TOLD_TO_TENANTS: &str = "a check failed; the platform's administrators can see the details";
 
 /// Whether a status says how as many checks came out.
 pub fn was_tried(old: Option<&TenantStatus>, checks: usize) -> bool {

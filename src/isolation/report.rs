@@ -79,7 +79,7 @@ impl Statement {
                 Outcome::Untried(why) => others.push(result(check, "error", &format!("could not be tried: {why}"))),
                 Outcome::Pending => match self.former(check, before) {
                     former if former.is_empty() => {
-                        others.push(result(check, "skip", "not tried yet: its turn has not come"));
+                        others.push(result(check, "skip", "not tried yet"));
                     }
                     former => others.extend(former),
                 },
@@ -170,7 +170,7 @@ fn passed(check: &Check) -> Value {
     result(
         check,
         "pass",
-        &format!("found nothing; this protects {}", check.protects),
+        &format!("no violation found; this check protects {}", check.protects),
     )
 }
 

@@ -318,7 +318,7 @@ async fn spawn_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, &'static str> + Send + 'static,
 ) -> Result<T, &'static str> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or(Err("it could not be found out: this is a mistake in the operator"))
+    done.unwrap_or(Err("the check did not run: this is a bug of the operator"))
 }
 
 /// How long changes are gathered after a look that took so long.

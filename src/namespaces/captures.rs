@@ -15,14 +15,16 @@ pub fn captures(namespaces: &[String], world: &World, errors: &mut Vec<Invalid>)
         };
         let message = format!("{name} is {part}: a namespace of this name answers for it when other tenants ask");
         if world.capturing_namespaces.contains(name) {
-            kept.push(format!("namespace {message}; it is kept, since it is there already"));
+            kept.push(format!(
+                "namespace {message}; the operator keeps it, since it exists already"
+            ));
             continue;
         }
         let field = match i {
             0 => "metadata.name".to_string(),
             _ => format!("spec.namespaces[{}].name", i - 1),
         };
-        let remedy = "choose another, or let the chart's network.dns.exempt name a top-level domain that nothing in the cluster asks for";
+        let remedy = "choose another name, or add the top-level domain to the chart's network.dns.exempt if nothing in the cluster resolves it";
         errors.push(Invalid::new(field, format!("{message}; {remedy}")));
     }
     kept

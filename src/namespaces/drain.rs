@@ -7,6 +7,7 @@ use super::{access, quota};
 use crate::api::{DeletionPolicy, ResourceList};
 use crate::capability::Pass;
 use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, write::has_code};
+use crate::conditions::are;
 use crate::names;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -176,12 +177,8 @@ fn still_there(namespace: &str, pods: &[PartialObjectMeta<Pod>]) -> String {
             finalizers => format!("{} (held by finalizer {})", pod.name_any(), finalizers.join(", ")),
         })
         .collect();
-    let verb = if pods.len() == 1 { "pod has" } else { "pods have" };
-    format!(
-        "{} {verb} to end in namespace {namespace}: {}",
-        pods.len(),
-        named.join(", ")
-    )
+    let pods = are(pods.len(), "pod");
+    format!("{pods} terminating in namespace {namespace}: {}", named.join(", "))
 }
 
 /// Quotes a terminating namespace on the objects that are left in it.
@@ -204,7 +201,7 @@ fn ending(namespace: &Live) -> String {
 fn retained(owner: &Identity, namespace: &Live) -> Desired {
     let mut value = namespace.value.clone();
     let how = format!(
-        "to reclaim it, have a Tenant named {} with spec.id: {} name it",
+        "to reclaim it, create a Tenant named {} with spec.id: {} that names it",
         owner.tenant, owner.id
     );
     for (section, key, text) in [

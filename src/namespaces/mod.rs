@@ -32,13 +32,13 @@ const DESCRIPTION: Description = Description {
     stage: Stage::Namespaces,
     rank: 0,
     not_ready: reason::PROGRESSING,
-    ready: "bounds and access are in place",
+    ready: "quotas, limits, network policies and access are in place",
     suspended: None,
     quarantined: None,
-    awaits: "the namespaces come first",
+    awaits: "waiting for the namespaces",
     refused: Some(Gate {
         stage: Stage::Configuration,
-        why: "the namespaces come first",
+        why: "waiting for the namespaces",
     }),
 };
 

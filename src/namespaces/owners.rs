@@ -33,7 +33,7 @@ pub fn subjects(
         if owner.name == names::EXAMINER {
             errors.push(Invalid::new(
                 at("name"),
-                "is the operator's own and cannot own a tenant",
+                "belongs to the operator and cannot own a tenant",
             ));
         }
         let service_account = owner.kind == OwnerKind::ServiceAccount;

@@ -80,7 +80,7 @@ pub fn divide(
         if taken > *whole {
             for (i, share) in named.iter().enumerate().skip(1) {
                 if share.contains_key(key) {
-                    let message = format!("the namespaces name {taken} together, more than the tenant's {whole}");
+                    let message = format!("the namespaces together have {taken}, more than the tenant's {whole}");
                     errors.push(Invalid::new(format!("spec.namespaces[{}].quota.{key}", i - 1), message));
                 }
             }

@@ -35,7 +35,7 @@ const WAIT: Duration = Duration::from_secs(20);
 /// How long everything that is done in one call may take.
 const CALL: Duration = Duration::from_secs(60);
 /// What is said when the operator waits for itself: that is no fault of the server's.
-const OWN: &str = "the operator's own connections are all in use";
+const OWN: &str = "all connections of the operator are in use";
 /// How long a question may take.
 const QUERY: Duration = Duration::from_secs(15);
 /// How long a trial of a tenant's login may take.
@@ -120,8 +120,8 @@ pub enum Error {
     },
     /// Its records are not those of the server that was here before.
     #[error(
-        "this is another server than before: its records have the id {} instead of {known}, and nobody's data is there. If it is the \
-         same by intention, annotate the DatabaseServer with tenant-operator.io/replaces={known}",
+        "this is another server than before: its records have the id {} instead of {known}, and it has no tenant's data. If you replaced it \
+         on purpose, annotate the DatabaseServer with tenant-operator.io/replaces={known}",
         .found.as_deref().unwrap_or("(none)")
     )]
     AnotherServer { known: String, found: Option<String> },

@@ -15,7 +15,7 @@ type TlsError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     #[error(
-        "the server asks for the password in clear, and nothing has shown who it is: it is not told. Use tls.mode VerifyFull or VerifyCA, or a \
+        "the server asks for the password in clear text without proof of its identity: the operator did not send it. Use tls.mode VerifyFull or VerifyCA, or a \
          method of pg_hba.conf that keeps the password, such as scram-sha-256"
     )]
     Password,

@@ -128,7 +128,7 @@ pub struct Step {
 
 /// Something of a wanted name that is not marked as this tenant's.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
-#[error("{kind} {name} exists on the server and is not marked as this tenant's; it is left as it is")]
+#[error("{kind} {name} exists on the server and is not marked as this tenant's; the operator leaves it unchanged")]
 pub struct Conflict {
     pub kind: &'static str,
     pub name: String,

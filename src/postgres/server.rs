@@ -81,7 +81,7 @@ pub async fn prepare(server: &Server, address: &Address, known: Option<&str>) ->
     match found.map_err(|error| Error::of(query, &error))? {
         Some(row) if row.get::<_, bool>(1) => Ok(()),
         Some(row) => Err(Error::Settings(format!(
-            "database {} has a schema {RECORDS} of role {}, which the operator did not make",
+            "database {} has a schema {RECORDS} of role {}, which the operator did not create",
             address.database,
             row.get::<_, String>(0)
         ))),
@@ -140,7 +140,7 @@ pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
         if open("CONNECT") || (name == &catalog.database && open("TEMPORARY")) {
             note(
                 format!(
-                    "database {name} is open to PUBLIC: every tenant can connect to it and see what it shows to all"
+                    "database {name} is open to PUBLIC: every tenant can connect to it and see everything that is readable for PUBLIC"
                 ),
                 Venue::Alone,
                 sql!["REVOKE ALL ON DATABASE ", &identifier, " FROM PUBLIC"],
@@ -151,14 +151,14 @@ pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
         && (public.grants(None, "CREATE") || public.grants(None, "USAGE"))
     {
         note(
-            "schema public is open to PUBLIC: tenants can leave things there for each other".into(),
+            "schema public is open to PUBLIC: tenants can exchange objects there".into(),
             Venue::Records,
             sql!["REVOKE ALL ON SCHEMA public FROM PUBLIC"],
         );
     }
     if catalog.large_objects_open {
         note(
-            "large objects can be made by every tenant: they count for nobody's storage".into(),
+            "every tenant can create large objects, which count towards no tenant's storage".into(),
             Venue::Records,
             sql![
                 "REVOKE EXECUTE ON FUNCTION pg_catalog.lo_create(oid), pg_catalog.lo_creat(integer), \
@@ -168,7 +168,7 @@ pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
     }
     if catalog.statistics_open {
         note(
-            "statistics are open to PUBLIC: every tenant with a schema can see how much its neighbours' tables are read and written"
+            "statistics are open to PUBLIC: every tenant with a schema can see the reads and writes of other tenants' tables"
                 .into(),
             Venue::Records,
             sql![CLOSE_STATISTICS],
@@ -215,11 +215,11 @@ pub fn is_ours_to_mend(weakness: &Weakness, catalog: &Catalog) -> bool {
 /// Why the operator's own role can do more than it should, if it can.
 pub fn excess(catalog: &Catalog) -> Option<&'static str> {
     if catalog.admin.superuser {
-        Some("the operator works as a superuser: a role with CREATEROLE and CREATEDB is enough")
+        Some("the operator's role is a superuser: a role with CREATEROLE and CREATEDB is enough")
     } else if catalog.version < 160_000 {
         Some(
-            "before PostgreSQL 16 a role with CREATEROLE can grant itself every other one, pg_execute_server_program among them, \
-             and so is as good as a superuser",
+            "before PostgreSQL 16 a role with CREATEROLE can grant itself every other role, including pg_execute_server_program, \
+             so it is equivalent to a superuser",
         )
     } else {
         None
@@ -235,16 +235,16 @@ pub fn crowding(catalog: &Catalog) -> Vec<String> {
     match connections.reserved {
         _ if admin.superuser && connections.of_superusers >= NEEDED => {}
         _ if admin.superuser => found.push(format!(
-            "superuser_reserved_connections is {}, and the operator needs {NEEDED} connections: tenants can take all",
+            "superuser_reserved_connections is {}, and the operator needs {NEEDED} connections: tenants can use all of them",
             connections.of_superusers
         )),
-        None => found.push("before PostgreSQL 16 no connections can be reserved for the operator: tenants can take all".into()),
+        None => found.push("before PostgreSQL 16 no connections can be reserved for the operator: tenants can use all of them".into()),
         Some(reserved) if reserved < NEEDED => found.push(format!(
-            "reserved_connections is {reserved}, and the operator needs {NEEDED} connections: tenants can take all; a superuser \
+            "reserved_connections is {reserved}, and the operator needs {NEEDED} connections: tenants can use all of them; a superuser \
              executes ALTER SYSTEM SET reserved_connections = 8 and GRANT pg_use_reserved_connections TO {name}, and restarts the server"
         )),
         Some(reserved) if !connections.uses_reserved => found.push(format!(
-            "reserved_connections is {reserved}, and not for the operator: a superuser executes GRANT pg_use_reserved_connections TO {name}"
+            "reserved_connections is {reserved}, but not for the operator: a superuser must execute GRANT pg_use_reserved_connections TO {name}"
         )),
         Some(_) => {}
     }
@@ -283,15 +283,15 @@ pub fn lack(catalog: &Catalog) -> Option<&'static str> {
         admin.superuser || admin.create_database,
     ) {
         (true, true) if !admin.superuser && !admin.inherit => {
-            Some("the operator's role has NOINHERIT: it cannot act for its tenants' roles")
+            Some("the operator's role has NOINHERIT, so it cannot act for its tenants' roles")
         }
         (true, true) if !admin.superuser && !owns_records(catalog) => Some(
-            "the operator's role does not own the database of its records: it can let no tenant connect to it; \
+            "the operator's role does not own the database of its records, so it cannot let tenants connect to it; \
              make it the owner (ALTER DATABASE … OWNER TO …)",
         ),
         (true, true) => None,
-        (false, _) => Some("the operator's role has no CREATEROLE: it can make no tenant's roles"),
-        (true, false) => Some("the operator's role has no CREATEDB: it can make no tenant's database"),
+        (false, _) => Some("the operator's role has no CREATEROLE, so it cannot create tenants' roles"),
+        (true, false) => Some("the operator's role has no CREATEDB, so it cannot create tenants' databases"),
     }
 }
 
@@ -361,7 +361,7 @@ mod tests {
                 &limited,
                 connections(100, 3, Some(8), false, 10),
                 roles(20, 30),
-                &["and not for the operator"],
+                &["but not for the operator"],
             ),
             (
                 &limited,

@@ -32,7 +32,7 @@ pub enum Authority {
 #[derive(thiserror::Error, Debug)]
 pub enum TlsError {
     /// The authority's PEM text holds no certificate, or one that is broken.
-    #[error("the CA is no PEM certificate: {0}")]
+    #[error("the CA is not a PEM certificate: {0}")]
     Pem(String),
     /// rustls refuses the settings.
     #[error(transparent)]
@@ -72,7 +72,7 @@ fn verifier(authority: &Authority, provider: &Arc<CryptoProvider>) -> Result<Arc
         roots.add(certificate.map_err(|error| TlsError::Pem(error.to_string()))?)?;
     }
     if roots.is_empty() {
-        return Err(TlsError::Pem("there is none in it".into()));
+        return Err(TlsError::Pem("it contains no certificate".into()));
     }
     Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?)
 }

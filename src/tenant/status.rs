@@ -20,7 +20,7 @@ const USAGE_PERIOD: SignedDuration = SignedDuration::from_mins(5);
 const USAGE_STEP: f64 = 0.05;
 
 /// The message of conditions while the operator does not act on the spec.
-const UNTOUCHED: &str = "what was there before is left as it is";
+const UNTOUCHED: &str = "the operator left existing resources unchanged";
 
 /// The observed part of a status.
 #[derive(Clone, Debug, Default)]
@@ -265,11 +265,11 @@ fn readiness(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<Con
                 (ready, None, Some((reason::QUARANTINED, message)))
             }
             (None, None) if is_suspended => {
-                let message = "suspended as asked: nothing runs, all data is kept".to_string();
+                let message = "the tenant is suspended: no pod runs, all data is kept".to_string();
                 (("True", reason::SUSPENDED, message), None, None)
             }
             (None, None) => {
-                let message = "everything that was asked for was observed".to_string();
+                let message = "all resources are in the desired state".to_string();
                 (("True", reason::READY, message), None, None)
             }
         },
@@ -294,8 +294,8 @@ fn readiness(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<Con
     };
     vec![
         update(kind::READY, ready),
-        update(kind::RECONCILING, flag(moving, "nothing is under way")),
-        update(kind::STALLED, flag(stalled, "nothing is in the way")),
+        update(kind::RECONCILING, flag(moving, "no reconciliation is in progress")),
+        update(kind::STALLED, flag(stalled, "reconciliation is not stalled")),
     ]
 }
 

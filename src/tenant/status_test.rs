@@ -30,7 +30,7 @@ fn planned(namespaces: State, workloads: Option<State>) -> ReconcileOutcome {
     });
     let held_back = workloads.is_none().then_some(Gate {
         stage: Stage::Configuration,
-        why: "the namespaces come first",
+        why: "waiting for the namespaces",
     });
     ReconcileOutcome::Planned(Reports {
         all: std::iter::once(namespaces).chain(workloads).collect(),
@@ -107,7 +107,7 @@ fn all_verdicts() -> Vec<ReconcileOutcome> {
         },
         ReconcileOutcome::Waiting {
             reason: reason::TERMINATING,
-            message: "3 pods have to end".into(),
+            message: "3 pods are terminating".into(),
         },
     ]
 }

@@ -36,7 +36,7 @@ const DESCRIPTION: Description = Description {
     ready: "the greeting is there",
     suspended: Some("nobody is greeted"),
     quarantined: None,
-    awaits: "the namespaces come first",
+    awaits: "waiting for the namespaces",
     refused: None,
 };
 
@@ -238,7 +238,7 @@ async fn a_closed_gate_holds_later_stages_back_and_says_why() {
     let greeted = status.conditions.iter().find(|condition| condition.type_ == "Greeted");
     assert_eq!(
         greeted.map(|condition| (condition.status.as_str(), condition.message.as_str())),
-        Some(("Unknown", "the namespaces come first"))
+        Some(("Unknown", "waiting for the namespaces"))
     );
     assert!(store.of("acme").keys().all(|key| key.name != "greeting"));
 }

@@ -20,7 +20,7 @@ pub fn check(allowed: &Allowed, workloads: &[Workload], scheduling: &Scheduling,
             };
             if !is_fine {
                 let message = format!(
-                    "is {}, and allowed is {}",
+                    "is {}, but the allowed values are {}",
                     name.as_deref().unwrap_or("absent"),
                     names(list)
                 );
@@ -87,10 +87,10 @@ fn refused(allowed: &Allowed, workload: &Workload) -> Vec<String> {
     let whole = with_registry(image);
     match &allowed.image_registries {
         None if is_internal(&whole) => messages.push(format!(
-            "image {image} is of a registry that is an address, localhost or a name within the cluster: let allowed.imageRegistries name it"
+            "image {image} has a registry that is an address, localhost or a name within the cluster: add it to allowed.imageRegistries"
         )),
         Some(list) if !list.iter().any(|bound| lies_within(&whole, bound)) => messages.push(format!(
-            "image {image} is of none of the allowed registries: {}",
+            "image {image} has none of the allowed registries: {}",
             names(list)
         )),
         _ => (),
@@ -100,7 +100,7 @@ fn refused(allowed: &Allowed, workload: &Workload) -> Vec<String> {
         if !list.contains(&policy) {
             let shown: Vec<String> = list.iter().map(text).collect();
             messages.push(format!(
-                "imagePullPolicy {} is not allowed, but {}",
+                "imagePullPolicy {} is not allowed; allowed: {}",
                 text(&policy),
                 names(&shown)
             ));
@@ -111,7 +111,10 @@ fn refused(allowed: &Allowed, workload: &Workload) -> Vec<String> {
         let claims = claims.filter_map(|claim| claim.storage_class_name.as_ref());
         for class in claims.chain(ephemeral_classes(workload)) {
             if !list.contains(class) {
-                messages.push(format!("storageClassName {class} is not allowed, but {}", names(list)));
+                messages.push(format!(
+                    "storageClassName {class} is not allowed; allowed: {}",
+                    names(list)
+                ));
             }
         }
     }

@@ -225,11 +225,11 @@ fn workloads_that_admission_would_refuse_are_refused_before() {
     let (_, errors) = judged(tiers, None, &[workload]);
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(
-        errors[0].contains("imagePullPolicy IfNotPresent is not allowed, but Always"),
+        errors[0].contains("imagePullPolicy IfNotPresent is not allowed; allowed: Always"),
         "{errors:?}"
     );
     assert!(
-        errors[1].contains("runtimeClassName") && errors[1].contains("is absent, and allowed is gvisor"),
+        errors[1].contains("runtimeClassName") && errors[1].contains("is absent, but the allowed values are gvisor"),
         "{errors:?}"
     );
 }

@@ -19,7 +19,7 @@ pub struct Unavailable {
 pub fn judge(deployments: impl Iterator<Item = (String, Option<Live>)>) -> Option<Unavailable> {
     deployments.into_iter().find_map(|(workload, live)| {
         let (message, stuck) = match live {
-            None => ("its Deployment was not seen yet".to_string(), false),
+            None => ("its Deployment does not exist yet".to_string(), false),
             Some(live) => problem(&live.value)?,
         };
         Some(Unavailable {
@@ -50,10 +50,10 @@ fn problem(deployment: &Value) -> Option<(String, bool)> {
         conditions.iter().find(is)?.get("message")?.as_str()
     };
     let figures = match () {
-        () if !current => "its Deployment was not taken up yet".to_string(),
+        () if !current => "the Deployment controller has not observed its latest change yet".to_string(),
         () if available < wanted => format!("{available} of {} available", are(wanted, "pod")),
         () if updated < wanted => format!("{updated} of {} up to date", are(wanted, "pod")),
-        () => format!("{} still ending", are(total - wanted, "pod")),
+        () => format!("{} still terminating", are(total - wanted, "pod")),
     };
     let (message, stuck) = match (condition("ReplicaFailure", "True"), condition("Progressing", "False")) {
         (Some(reason), _) | (None, Some(reason)) if current => (format!("{figures}: {reason:.400}"), true),

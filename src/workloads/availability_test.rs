@@ -44,19 +44,23 @@ fn what_is_under_way_is_told_and_is_not_stuck() {
         (
             "just written",
             json!({"metadata": {"generation": 3}}),
-            "not taken up yet",
+            "has not observed its latest change yet",
         ),
         (
             "written anew after a failure",
             json!({"metadata": {"generation": 3}, "status": {"conditions": failed}}),
-            "not taken up yet",
+            "has not observed its latest change yet",
         ),
         (
             "starting",
             json!({"status": {"availableReplicas": 1}}),
             "1 of 3 pods are available",
         ),
-        ("never seen", json!({"status": null}), "not taken up yet"),
+        (
+            "never seen",
+            json!({"status": null}),
+            "has not observed its latest change yet",
+        ),
         (
             "rolling",
             json!({"status": {"replicas": 4, "updatedReplicas": 1}}),
@@ -65,19 +69,19 @@ fn what_is_under_way_is_told_and_is_not_stuck() {
         (
             "shrinking",
             json!({"status": {"replicas": 5, "availableReplicas": 5}}),
-            "2 pods are still ending",
+            "2 pods are still terminating",
         ),
         (
             "suspending",
             json!({"spec": {"replicas": 0}, "status": {"replicas": 1, "updatedReplicas": 0, "availableReplicas": 0}}),
-            "1 pod is still ending",
+            "1 pod is still terminating",
         ),
     ] {
         let (message, stuck) = judged(deployment(over)).unwrap_or_else(|| panic!("{case}: available"));
         assert!(message.contains(words), "{case}: {message}");
         assert!(!stuck, "{case}");
     }
-    assert_eq!(judged(None), Some(("its Deployment was not seen yet".into(), false)));
+    assert_eq!(judged(None), Some(("its Deployment does not exist yet".into(), false)));
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn claims_are_distinct(workloads: &[(String, Workload)], errors: &mut Vec<Invali
         for claim in workload.volume_claims.iter().flatten() {
             let name = format!("{}-{}", workload.name, claim.name);
             if let Some(holder) = holders.insert(name.clone(), &workload.name) {
-                let message = format!("{name:.80} is the name of a claim of workload {holder:.80} too");
+                let message = format!("{name:.80} is also the name of a claim of workload {holder:.80}");
                 errors.push(Invalid::new(format!("{field}.volumeClaims"), message));
             }
         }
@@ -144,7 +144,7 @@ fn check(field: &str, workload: &Workload, errors: &mut Vec<Invalid>) {
         {
             say(
                 ".volumeClaims",
-                format!("{:.80} is the name of a volume too", claim.name),
+                format!("{:.80} is also the name of a volume", claim.name),
             );
         }
         match Amount::parse(&claim.storage.0) {

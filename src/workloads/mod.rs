@@ -33,10 +33,10 @@ const DESCRIPTION: Description = Description {
     stage: Stage::Workloads,
     rank: 2,
     not_ready: reason::WORKLOADS_UNAVAILABLE,
-    ready: "no workloads are asked for",
-    suspended: Some("suspended as asked"),
-    quarantined: Some(("Unknown", "what runs goes on, and reaches nothing")),
-    awaits: "the namespaces come first",
+    ready: "the tenant has no workloads",
+    suspended: Some("the tenant is suspended"),
+    quarantined: Some(("Unknown", "existing workloads keep running, without network access")),
+    awaits: "waiting for the namespaces",
     refused: None,
 };
 /// The time in which a workload that is refused its pods may still come right: caches lag behind what was just made.

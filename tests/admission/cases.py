@@ -355,7 +355,7 @@ def credentials(r):
     """The name of a tenant's credentials is the operator's; what else it has of Secrets is its own."""
     plain = secret(DEDICATED, labels={}, type="Opaque")
     bare = secret(A, "other", labels={})
-    reserved = "is kept free"
+    reserved = "is reserved for"
     for who in (ADMIN, EDITOR):
         r.refused(f"{who} takes the name", create(plain, who), reserved)
         for name in ("tenant-api-keys", "tenant-signing-key", "tenant-encryption-key"):

@@ -116,7 +116,7 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
         (
             "permissions of everybody",
             route(json!({"permissions": ["calls:read"], "authentication": "None"})),
-            "permissions are known",
+            "permissions need authentication",
         ),
         (
             "roles and permissions",
@@ -141,12 +141,12 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
         (
             "an application's port",
             route(json!({"backend": {"workload": null, "application": "crm", "port": "http"}})),
-            "port is of a workload",
+            "port belongs to a workload",
         ),
         (
             "roles of everybody",
             route(json!({"roles": ["a"], "authentication": "None"})),
-            "roles are known",
+            "roles need authentication",
         ),
         (
             "a unit twice",

@@ -181,7 +181,7 @@ pub async fn some_are_reserved(site: Site, place: Place) {
     assert_eq!(error.reason(), "ServerBusy", "{error:?}");
     let catalog = site.server.observe(None).await.expect("a connection that it has");
     if reserves {
-        says(&catalog, "is 3, and not for the operator");
+        says(&catalog, "is 3, but not for the operator");
         drop(all);
         let grant = format!("GRANT pg_use_reserved_connections TO {}", site.address.user);
         run(&superuser(&pg, "postgres").await, &grant).await;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// An application of the platform that the plan's tenants share, and are told apart in by what the gateway says of each request.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!self.namespace.startsWith('kube-')").message("an application is in no namespace of Kubernetes' own"))]
+#[x_kube(validation = Rule::new("!self.namespace.startsWith('kube-')").message("must not be a namespace that Kubernetes reserves"))]
 pub struct Application {
     /// How routes call it.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]

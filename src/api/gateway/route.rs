@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("roles are known of those only who are authenticated"),
-    validation = Rule::new("!has(self.permissions) || size(self.permissions) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("permissions are known of those only who are authenticated"),
+    validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("roles need authentication: set it to Required"),
+    validation = Rule::new("!has(self.permissions) || size(self.permissions) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("permissions need authentication: set it to Required"),
     validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.permissions) || size(self.permissions) == 0").message("needs roles or permissions, not both"),
 )]
 pub struct GatewayRoute {
@@ -79,7 +79,7 @@ impl PathType {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.workload) != has(self.application)").message("needs one of workload and application"),
-    validation = Rule::new("!has(self.port) || has(self.workload)").message("port is of a workload: an application has one"),
+    validation = Rule::new("!has(self.port) || has(self.workload)").message("port belongs to a workload: an application has its own"),
 )]
 pub struct RouteBackend {
     /// A workload of the tenant or its tier.

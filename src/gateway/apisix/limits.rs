@@ -97,11 +97,11 @@ fn split<'a>(
         }
         if limit.burst.is_some() && !has_bucket {
             let why = match limit.unit {
-                RateLimitUnit::Second => format!("over several routes, of which there are {routes}"),
-                _ => "for another unit than Second".into(),
+                RateLimitUnit::Second => format!("over several routes (here {routes})"),
+                _ => "for units other than Second".into(),
             };
             let message = format!(
-                "APISIX knows no burst {why}: {} a {unit} may come at once",
+                "APISIX has no burst {why}: up to {} requests a {unit} may come at once",
                 limit.requests
             );
             cannot("spec.gateway.rateLimits[].burst", message);
@@ -110,8 +110,8 @@ fn split<'a>(
     if routes > 1 {
         for limit in windows.iter().skip(1) {
             let message = format!(
-                "APISIX counts requests over several routes, of which there are {routes}, in one window only, which is the shortest: {} a {} are not \
-                 held to; name one limit, or have one workload answer everything",
+                "APISIX counts requests over several routes (here {routes}) in one window only, the shortest: it does not enforce {} a {}; \
+                 set one limit, or route everything to one workload",
                 limit.requests,
                 limit.unit.as_str()
             );
@@ -181,8 +181,9 @@ fn too_few(way: &GatewayConfig, routes: usize) -> Option<Unsupported> {
     let most = way.gateway.concurrent_requests?;
     let is_enough = usize::try_from(most).is_ok_and(|most| most >= routes);
     (!is_enough).then(|| {
-        let message =
-            format!("APISIX counts for each route apart: with {routes} of them {routes} may be under way, not {most}");
+        let message = format!(
+            "APISIX counts for each route separately: {routes} routes admit {routes} requests at once, not {most}"
+        );
         Unsupported::feature("spec.gateway.concurrentRequests", message)
     })
 }

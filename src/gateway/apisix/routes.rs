@@ -43,7 +43,7 @@ pub fn rules(way: &GatewayConfig, reads_tokens: bool, unsupported: &mut Vec<Unsu
     let starred = way.gateway.routes.iter().filter(|route| route.path.value.contains('*'));
     unsupported.extend(starred.map(|route| {
         let message = format!(
-            "{}: APISIX takes * for anything at all, so that this route and all that begins like it are answered 503",
+            "{}: APISIX treats * as a wildcard, so it answers this route and all paths with the same beginning with 503",
             route.path.value
         );
         Unsupported::feature("spec.gateway.routes[].path", message)
@@ -53,9 +53,9 @@ pub fn rules(way: &GatewayConfig, reads_tokens: bool, unsupported: &mut Vec<Unsu
 
 fn rule(entry: usize, class: Class, route: &Route, reads_tokens: bool) -> Rule {
     let blocked = match &class {
-        _ if route.path.value.contains('*') => Some("this path cannot be told from others"),
+        _ if route.path.value.contains('*') => Some("this path is ambiguous"),
         _ if route.backend.is_none() => Some("there is no such application"),
-        Class::Token { .. } if !reads_tokens => Some("this gateway cannot check the tokens that are asked for"),
+        Class::Token { .. } if !reads_tokens => Some("this gateway cannot verify the required tokens"),
         _ => None,
     };
     Rule {

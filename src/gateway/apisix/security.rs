@@ -17,7 +17,7 @@ fn token(way: &GatewayConfig, whom: &Whom, tokens: &Value) -> Vec<Value> {
     let asked = plugin("openid-connect", super::tokens::of(way, tokens, whom));
     match whom {
         Whom::All | Whom::AnyOf(_) => vec![asked],
-        Whom::Nobody => vec![asked, routes::refusal(403, "no role has what is asked for")],
+        Whom::Nobody => vec![asked, routes::refusal(403, "no role has the required permissions")],
     }
 }
 
@@ -28,10 +28,7 @@ fn key(way: &GatewayConfig, whom: &Whom) -> Vec<Value> {
     let fitting = keys.filter(|key| whom.includes(&key.roles));
     let users: Vec<String> = fitting.flat_map(|key| consumers::users(way, key)).collect();
     if users.is_empty() {
-        return vec![
-            asked,
-            routes::refusal(403, "no API key has any of the roles that are asked for"),
-        ];
+        return vec![asked, routes::refusal(403, "no API key has a required role")];
     }
     vec![
         asked,

@@ -28,9 +28,7 @@ pub fn plugin(way: &GatewayConfig, unsupported: &mut Vec<Unsupported>) -> Option
     });
     let keys = match &jwt.jwks.inline {
         // One before, one that signs and one to come.
-        _ if jwt.jwks.is_own() => {
-            Err("APISIX takes one key, and a signing key that is renewed has more than one".into())
-        }
+        _ if jwt.jwks.is_own() => Err("APISIX accepts one key, and a signing key in rotation has more than one".into()),
         Some(inline) => jwk::only_key(inline).map(|key| {
             plugin["public_key"] = json!(key.pem);
             plugin["token_signing_alg_values_expected"] = json!(key.algorithm);
@@ -42,14 +40,14 @@ pub fn plugin(way: &GatewayConfig, unsupported: &mut Vec<Unsupported>) -> Option
             plugin["token_signing_alg_values_expected"] = json!("RS256");
             Ok(())
         }
-        None => Err(
-            "APISIX finds an issuer's keys by its discovery document, so that the issuer must be an https URL".into(),
-        ),
+        None => {
+            Err("APISIX finds an issuer's keys by its discovery document, so the issuer must be an https URL".into())
+        }
     };
     match keys {
         Ok(()) => Some(plugin),
         Err(message) => {
-            let message = format!("{message}; routes that ask for tokens are answered 503");
+            let message = format!("{message}; APISIX answers routes that require tokens with 503");
             unsupported.push(Unsupported::feature("spec.gateway.authentication.jwt.jwks", message));
             None
         }

@@ -71,7 +71,7 @@ fn cannot_choose(way: &GatewayConfig) -> Vec<Unsupported> {
     let shared = way.backends().find(|backend| backend.namespace.is_some());
     let say = |(field, backend): (&'static str, &Backend)| {
         let message = format!(
-            "APISIX reaches {} by its Service, which chooses the pod itself: this holds for workloads only",
+            "APISIX reaches {} by its Service, which chooses the pod itself: this setting applies to workloads only",
             backend.service
         );
         Unsupported::feature(field, message)
@@ -134,20 +134,20 @@ fn cannot(traffic: &ValidTraffic) -> Vec<Unsupported> {
     let mut say = |field: &'static str, message: String| cannot.push(Unsupported::feature(field, message));
     if let Some(time) = traffic.request_timeout {
         let message = format!(
-            "APISIX bounds how long the workload may say nothing, not the answer as a whole: one that comes drop by drop may take longer than {}s",
+            "APISIX limits the time between two parts of an answer, not the whole answer: a slow answer may take longer than {}s",
             seconds(time)
         );
         say("spec.gateway.traffic.requestTimeout", message);
     }
     if traffic.load_balancing == Some(LoadBalancing::Random) {
-        let message = "APISIX does not choose a pod at random: requests go to one after the other".to_string();
+        let message = "APISIX does not choose pods at random: it uses round robin".to_string();
         say("spec.gateway.traffic.loadBalancing", message);
     }
     if let Some((errors, _)) = traffic.outliers
         && errors > MOST_FAILURES
     {
         let message = format!(
-            "APISIX counts to {MOST_FAILURES} at most: so many failures in a row, not {errors}, leave a pod out"
+            "APISIX counts to {MOST_FAILURES} at most: it ejects a pod after that many failures in a row, not after {errors}"
         );
         say("spec.gateway.traffic.outlierDetection.consecutiveErrors", message);
     }

@@ -100,7 +100,7 @@ fn unmet(way: &GatewayConfig, rules: usize) -> Vec<Unsupported> {
     let bursts = way.gateway.rate_limits.iter().filter(|limit| limit.burst.is_some());
     let bursts = bursts.map(|limit| {
         let message = format!(
-            "Envoy Gateway counts requests in whole units of time and knows no burst: all {} of a {} may come at once",
+            "Envoy Gateway counts requests in whole units of time and has no burst: all {} requests of a {} may come at once",
             limit.requests,
             limit.unit.as_str()
         );
@@ -111,7 +111,7 @@ fn unmet(way: &GatewayConfig, rules: usize) -> Vec<Unsupported> {
         .concurrent_requests
         .filter(|most| usize::try_from(*most).is_ok_and(|most| most < rules));
     let crowd = crowd.map(|most| {
-        let message = format!("Envoy counts them for each rule of a route, of which the tenant has {rules}: {most} is less than one for each");
+        let message = format!("Envoy counts them for each rule of a route, and the tenant has {rules} rules: {most} is less than one for each");
         Unsupported::feature("spec.gateway.concurrentRequests", message)
     });
     bursts.chain(crowd).collect()

@@ -47,7 +47,7 @@ pub fn routes(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
                     .iter()
                     .any(|route| super::guard(&route.key, &route.value).is_some()) =>
         {
-            Some("this way in is not open")
+            Some("this route is not open")
         }
         State::Open => None,
     };

@@ -22,7 +22,7 @@ pub fn backend(name: &str, tier: &str, all: &[Application], world: &World) -> Re
             known => format!("its applications are {}", known.join(", ")),
         };
         return Err(NotThere::Missing(format!(
-            "tier {tier} has no application {name:.80}, so that the route is answered 503; {known}"
+            "tier {tier} has no application {name:.80}, so the gateway answers the route with 503; {known}"
         )));
     };
     let Application {
@@ -41,21 +41,21 @@ pub fn backend(name: &str, tier: &str, all: &[Application], world: &World) -> Re
         service: service.clone(),
         namespace: Some(namespace.clone()),
         port: port
-            .ok_or_else(|| NotThere::Misplaced(format!("application {name} of tier {tier} has no port of TCP")))?,
+            .ok_or_else(|| NotThere::Misplaced(format!("application {name} of tier {tier} has no valid TCP port")))?,
     })
 }
 
 /// Why no application is looked for in a namespace, if so: a tier's mistake must not lead one tenant's requests to another, or into the platform.
 fn misplaced(namespace: &str, world: &World) -> Option<String> {
     if let Some(whose) = world.reserved.get(namespace) {
-        return Some(format!("which is that of {whose}"));
+        return Some(format!("which is the namespace of {whose}"));
     }
     if namespace.starts_with("kube-") {
-        return Some("which is one of Kubernetes' own".into());
+        return Some("which belongs to Kubernetes".into());
     }
     match world.application_namespaces.get(namespace) {
         None => Some("which gateway.applicationNamespaces of the chart does not name".into()),
-        Some(Some(tenant)) => Some(format!("which is a tenant's, {tenant}")),
+        Some(Some(tenant)) => Some(format!("which belongs to tenant {tenant}")),
         Some(None) => None,
     }
 }

@@ -67,9 +67,9 @@ fn no_route_leads_where_the_tier_or_the_platform_does_not() {
     .into();
     let field = "spec.gateway.routes[0].backend";
     for (namespace, why) in [
-        ("globex", "which is a tenant's, globex"),
-        ("operator", "which is that of the operator"),
-        ("kube-system", "which is one of Kubernetes' own"),
+        ("globex", "which belongs to tenant globex"),
+        ("operator", "which is the namespace of the operator"),
+        ("kube-system", "which belongs to Kubernetes"),
         (
             "elsewhere",
             "which gateway.applicationNamespaces of the chart does not name",
@@ -99,7 +99,7 @@ fn a_route_to_what_the_tier_does_not_have_leads_nowhere_and_that_is_told() {
         assert_eq!(
             unsupported.to_string(),
             format!(
-                "spec.gateway.routes[0].backend.application: tier plan has no application wiki, so that the route is answered 503; {known}"
+                "spec.gateway.routes[0].backend.application: tier plan has no application wiki, so the gateway answers the route with 503; {known}"
             )
         );
     }
@@ -130,7 +130,7 @@ fn a_backend_is_one_thing() {
         ),
         (
             json!({"application": "crm", "port": "http"}),
-            ".port: is of a workload: an application has one",
+            ".port: belongs to a workload: an application has its own",
         ),
     ] {
         let reasons = judged(&backend, plan("applications"), &world(&[])).expect_err("refused");

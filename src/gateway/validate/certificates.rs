@@ -12,7 +12,7 @@ pub fn resolve(own: &TenantGateway, errors: &mut Vec<Invalid>) -> Vec<Certificat
         .as_ref()
         .is_none_or(|by| by.contains(&Identification::Host));
     if !own.tls.is_empty() && (own.routes.is_empty() || !by_host) {
-        let message = "there are no routes by Host that could be served with certificates";
+        let message = "no route has identification Host, which certificates need";
         errors.push(Invalid::new("spec.gateway.tls", message));
     }
     let mut certificates = Vec::new();
@@ -42,14 +42,14 @@ fn refusal(own: &TenantGateway, name: &String, is_named: bool) -> Option<String>
         return Some(format!("{name:.253} is not among spec.gateway.hosts"));
     }
     if is_named {
-        return Some(format!("{name} has a certificate already"));
+        return Some(format!("{name} already has a certificate"));
     }
     // By the wildcard it would be served without TLS too.
     let is_secure = |host: &String| own.tls.iter().any(|tls| tls.hosts.contains(host));
     let mut above = own.hosts.iter().filter(|other| host::covers(other, name));
     let open = above.find(|other| !is_secure(other))?;
     Some(format!(
-        "{name} is served as {open} too, which has no certificate: name one for that as well"
+        "{open} covers {name} too and has no certificate: add one for it"
     ))
 }
 
@@ -58,7 +58,7 @@ fn secret(tls: &GatewayTls) -> Result<String, (&'static str, String)> {
     match (&tls.secret_name, &tls.issuer_ref) {
         (Some(name), None) if names::is_own_secret(name) => Err((
             ".secretName",
-            format!("{name} is the name of a Secret of the operator's"),
+            format!("{name} is the name of a Secret that the operator uses"),
         )),
         (Some(name), None) => Ok(name.clone()),
         (None, Some(_)) => match tls.hosts.first() {
@@ -118,11 +118,11 @@ mod tests {
             ),
             (
                 json!([of_secret(&["acme.example.com"], "x"), issued]),
-                "spec.gateway.tls[1].hosts[0]: acme.example.com has a certificate already",
+                "spec.gateway.tls[1].hosts[0]: acme.example.com already has a certificate",
             ),
             (
                 json!([of_secret(&["a.shop.example.org"], "x")]),
-                "spec.gateway.tls[0].hosts[0]: a.shop.example.org is served as *.shop.example.org too",
+                "spec.gateway.tls[0].hosts[0]: *.shop.example.org covers a.shop.example.org too",
             ),
             (json!([none]), "spec.gateway.tls[0]: needs one of"),
             (json!([both]), "spec.gateway.tls[0]: needs one of"),

@@ -140,7 +140,9 @@ fn routes_need_a_gateway_that_is_let_in_and_a_host() {
     shut["network"]["ingress"]["gateway"] = json!("Deny");
     let reasons = validate(&tenant(shut), &tier(json!({})), &world(Some(&[]))).expect_err("shut");
     assert!(
-        reasons[0].to_string().contains("the gateway is not let in"),
+        reasons[0]
+            .to_string()
+            .contains("network.ingress.gateway denies the gateway"),
         "{reasons:?}"
     );
     let said = refusal(json!({"routes": routes}), json!({}));

@@ -41,7 +41,7 @@ fn has_signing_key(spec: &TenantSpec, gateway: Option<&ValidGateway>, tenant: &V
             true => "spec.gateway.authentication.jwt.jwks.signingKey",
             false => "spec.tier: the tier's gateway.jwt.jwks.signingKey",
         };
-        let message = "the tenant has no signing key: ask for one by spec.credentials.signingKey";
+        let message = "the tenant has no signing key: request one by spec.credentials.signingKey";
         errors.push(Invalid::new(field, message));
     }
 }
@@ -62,10 +62,10 @@ fn resolve_own(
         return None;
     }
     if world.shared_hosts.is_none() {
-        let message = "no gateway is known that routes could be written for: set gateway.controller in the chart";
+        let message = "the operator has no gateway to configure: set gateway.controller in the chart";
         errors.push(Invalid::new("spec.gateway.routes", message));
     } else if gateway == Access::Deny && own.routes.iter().any(|route| route.backend.workload.is_some()) {
-        let message = "the gateway is not let in: set network.ingress.gateway to Allow";
+        let message = "network.ingress.gateway denies the gateway: set it to Allow";
         errors.push(Invalid::new("spec.gateway.routes", message));
     }
     let authentication = GatewayAuthentication {
@@ -108,7 +108,7 @@ fn hosts_are_free(own: &TenantGateway, world: &World, errors: &mut Vec<Invalid>)
     for shared in shared {
         for (i, name) in own.hosts.iter().enumerate() {
             if host::overlap(name, shared) {
-                let message = format!("{name} has names in common with {shared}, which all tenants share");
+                let message = format!("{name} overlaps with {shared}, which all tenants share");
                 errors.push(Invalid::new(format!("spec.gateway.hosts[{i}]"), message));
             }
         }
@@ -127,7 +127,7 @@ fn identification(
     if named.contains(&Identification::Host) && own.hosts.is_empty() {
         refuse(
             "spec.gateway.hosts",
-            "is empty: there is no host to be known by; name one, or another identification",
+            "is empty, and identification Host needs a host: add one, or choose another identification",
         );
     }
     let shares = named.iter().any(|by| *by != Identification::Host);
@@ -137,7 +137,7 @@ fn identification(
     }
     let is_open = |route: &GatewayRoute| is_open(route, authentication);
     if named.contains(&Identification::Header) && own.routes.iter().any(is_open) {
-        let message = "a header says nothing by itself: with Header every route needs authentication";
+        let message = "any client can send the header: with Header every route needs authentication";
         refuse("spec.gateway.identification", message);
     }
     named.into_iter().collect()
@@ -177,11 +177,11 @@ fn routes(
     for (i, route) in asked.iter().enumerate() {
         let field = format!("spec.gateway.routes[{i}]");
         if !is_open(route, authentication) && !has_any(authentication) {
-            let message = "asks for credentials, but the tenant has no authentication: name apiKeys or jwt";
+            let message = "requires credentials, but the tenant has no authentication: set apiKeys or jwt";
             errors.push(Invalid::new(&field, message));
         }
         if is_open(route, authentication) && !(route.roles.is_empty() && route.permissions.is_empty()) {
-            let message = "roles and permissions are known of those only who are authenticated";
+            let message = "roles and permissions need authentication: set it to Required";
             errors.push(Invalid::new(format!("{field}.authentication"), message));
         }
         let whom = table.admitted(route, &field, errors, unsupported);
@@ -263,7 +263,7 @@ fn backend(route: &GatewayRoute, services: Services<'_>) -> Result<Backend, NoBa
         }),
         (None, Some(_)) if route.backend.port.is_some() => Err(NoBackend::Wrong(
             ".port",
-            "is of a workload: an application has one".into(),
+            "belongs to a workload: an application has its own".into(),
         )),
         (None, Some(name)) => {
             let found = applications::backend(name, tier, applications, world);
@@ -288,11 +288,11 @@ fn port(name: &str, route: &GatewayRoute, workloads: &[Workload]) -> Result<u16,
         (Some(wanted), ports) => ports.iter().find(|port| port.name == *wanted).copied(),
         (None, [only]) => Some(*only),
         (None, ports) => {
-            let message = format!("workload {name} has {} TCP ports: name one", ports.len());
+            let message = format!("workload {name} has {} TCP ports: set port to one of them", ports.len());
             return Err((".port", message));
         }
     };
-    let port = port.ok_or_else(|| (".port", format!("workload {name} has no TCP port of this name")))?;
+    let port = port.ok_or_else(|| (".port", format!("workload {name} has no TCP port with this name")))?;
     u16::try_from(port.container_port).map_err(|_| (".port", "is not a port".into()))
 }
 

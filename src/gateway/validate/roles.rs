@@ -7,9 +7,9 @@ use crate::gateway::config::{Unsupported, Whom};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-const OPENS_NOTHING: &str = "it opens nothing";
+const OPENS_NOTHING: &str = "it grants no access";
 /// What becomes of a route.
-const NOBODY: &str = "the route lets nobody in";
+const NOBODY: &str = "the route admits nobody";
 
 /// The roles of a tier.
 #[derive(Clone, Copy)]
@@ -35,11 +35,7 @@ impl<'a> Table<'a> {
     fn unknown(self, named: &[String], field: &str, so: &str) -> Vec<Invalid> {
         let unknown = named.iter().enumerate().filter(|(_, name)| self.lacks(name));
         let say = |(i, name): (usize, &String)| {
-            let message = format!(
-                "tier {} has no role {name:.80}, so that {so}; {}",
-                self.tier,
-                self.known()
-            );
+            let message = format!("tier {} has no role {name:.80}, so {so}; {}", self.tier, self.known());
             Invalid::new(format!("{field}[{i}]"), message)
         };
         unknown.map(say).collect()
@@ -65,13 +61,13 @@ impl<'a> Table<'a> {
     ) -> Whom {
         let GatewayRoute { roles, permissions, .. } = route;
         if !(roles.is_empty() || permissions.is_empty()) {
-            errors.push(Invalid::new(field, "names roles and permissions: name either"));
+            errors.push(Invalid::new(field, "has roles and permissions: set only one of them"));
         }
         if !permissions.is_empty() {
             let holders = self.holders(permissions);
             if holders.is_empty() {
                 let message = format!(
-                    "no role of tier {} holds {}, so that {NOBODY}; {}",
+                    "no role of tier {} has {}, so {NOBODY}; {}",
                     self.tier,
                     permissions.join(" and "),
                     self.known()

@@ -147,7 +147,7 @@ fn one_role_must_hold_all_that_a_route_asks_for() {
     assert_eq!(
         shut(&json!({"permissions": ["read", "write"]}), &apart),
         [
-            "spec.gateway.routes[0].permissions: no role of tier plan holds read and write, so that the route lets nobody in; \
+            "spec.gateway.routes[0].permissions: no role of tier plan has read and write, so the route admits nobody; \
              its roles are reader, writer"
         ]
     );
@@ -158,21 +158,21 @@ fn what_a_tier_does_not_know_lets_nobody_in_and_is_told() {
     assert_eq!(
         shut(&json!({"permissions": ["ai:train"]}), &table()),
         [
-            "spec.gateway.routes[0].permissions: no role of tier plan holds ai:train, so that the route lets nobody in; \
+            "spec.gateway.routes[0].permissions: no role of tier plan has ai:train, so the route admits nobody; \
              its roles are super_admin, tenant_admin, user, guest"
         ]
     );
     assert_eq!(
         shut(&json!({"permissions": ["ai:query"]}), &json!([])),
         [
-            "spec.gateway.routes[0].permissions: no role of tier plan holds ai:query, so that the route lets nobody in; \
+            "spec.gateway.routes[0].permissions: no role of tier plan has ai:query, so the route admits nobody; \
              it has no roles"
         ]
     );
     assert_eq!(
         shut(&json!({"roles": ["ghost"]}), &table()),
         [
-            "spec.gateway.routes[0].roles[0]: tier plan has no role ghost, so that the route lets nobody in; \
+            "spec.gateway.routes[0].roles[0]: tier plan has no role ghost, so the route admits nobody; \
           its roles are super_admin, tenant_admin, user, guest"
         ]
     );
@@ -189,7 +189,7 @@ fn what_a_tier_does_not_know_lets_nobody_in_and_is_told() {
     assert_eq!(
         told,
         [
-            "NoSuchRole spec.gateway.routes[0].roles[1]: tier plan has no role ghost, so that it opens nothing; \
+            "NoSuchRole spec.gateway.routes[0].roles[1]: tier plan has no role ghost, so it grants no access; \
              its roles are super_admin, tenant_admin, user, guest"
         ]
     );
@@ -231,7 +231,7 @@ fn a_route_asks_for_roles_or_permissions_and_for_credentials_with_either() {
     let both = json!({"roles": ["user"], "permissions": ["ai:query"]});
     assert_eq!(
         refusal(&both, &table()),
-        "spec.gateway.routes[0]: names roles and permissions: name either"
+        "spec.gateway.routes[0]: has roles and permissions: set only one of them"
     );
     for asked in [json!({"roles": ["user"]}), json!({"permissions": ["ai:query"]})] {
         let mut open = asked.clone();

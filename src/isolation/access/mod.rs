@@ -82,12 +82,12 @@ impl Access {
         holders: BTreeMap<String, TenantSubjects>,
     ) -> Result<Arc<BTreeMap<String, Vec<Opening>>>, &'static str> {
         if !self.watched.is_synced() {
-            return Err("roles and bindings were not all listed yet");
+            return Err("the operator has not listed all roles and bindings yet");
         }
         let discovered = self
             .watched
             .discovered()
-            .ok_or("the API's resources are not known yet")?;
+            .ok_or("the operator has not listed the API's resources yet")?;
         let _one_at_a_time = lock(&self.resolving);
         let revision = self.watched.revision();
         let before = {
@@ -147,13 +147,13 @@ impl Access {
                         });
                         break;
                     }
-                    Err(error) => return Outcome::Untried(format!("the API server could not be asked: {error}")),
+                    Err(error) => return Outcome::Untried(format!("the API server did not answer: {error}")),
                 }
             }
         }
         match self.unread(tenant) {
             Some(place) if violations.is_empty() => Outcome::Untried(format!(
-                "{place} that cannot be read, or more in them than the {} KiB that are looked at; the log names what cannot be read",
+                "{place} that the operator cannot read, or with more than the {} KiB that it reads; the log names the unreadable objects",
                 ration::WRITTEN / 1024
             )),
             None if violations.is_empty() && !is_settled => Outcome::Pending,
@@ -187,8 +187,8 @@ impl Access {
         };
         match self.ask(question).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err("the API server says no even to system:masters: its answers prove nothing".into()),
-            Err(error) => Err(format!("the API server could not be asked: {error}")),
+            Ok(false) => Err("the API server denies even system:masters, so its answers prove nothing".into()),
+            Err(error) => Err(format!("the API server did not answer: {error}")),
         }
     }
 

@@ -20,7 +20,7 @@ pub fn judge(namespace: &str, control: &Answer, tried: &[(&'static str, Enforcer
         Answer::Allowed => {}
         Answer::Refused(why) => {
             return Outcome::Untried(format!(
-                "even a ConfigMap was refused, so that other refusals prove nothing: {}",
+                "the API server refused even a ConfigMap, so its other refusals prove nothing: {}",
                 steady(why)
             ));
         }
@@ -34,7 +34,7 @@ pub fn judge(namespace: &str, control: &Answer, tried: &[(&'static str, Enforcer
             opened_by: Opener::Platform,
             counterpart: String::new(),
             message: format!(
-                "{} may {what}: {} does not hold",
+                "{} may {what}: {} does not prevent it",
                 enforcer.whom(),
                 enforcer.title(namespace)
             ),
@@ -48,7 +48,7 @@ pub fn judge(namespace: &str, control: &Answer, tried: &[(&'static str, Enforcer
             Answer::Refused(why) if enforcer.has_refused(why) => {}
             Answer::Refused(why) => {
                 return Outcome::Untried(format!(
-                    "to {what} was refused, but not by {}, of which that says nothing: {}",
+                    "the API server refused the attempt to {what}, but not by {}: {}",
                     enforcer.title(namespace),
                     steady(why)
                 ));
@@ -141,8 +141,8 @@ mod tests {
         assert_eq!(
             messages,
             [
-                "the tenant's people may name the node of a pod: ValidatingAdmissionPolicy tenant-operator-pods does not hold",
-                "the tenant's people may run a privileged container: Pod Security in namespace acme does not hold",
+                "the tenant's people may name the node of a pod: ValidatingAdmissionPolicy tenant-operator-pods does not prevent it",
+                "the tenant's people may run a privileged container: Pod Security in namespace acme does not prevent it",
             ]
         );
     }
@@ -160,7 +160,11 @@ mod tests {
                 Answer::Unanswered("the API server is away".into()),
                 "is away",
             ),
-            (refused("exceeded quota"), denied(), "even a ConfigMap was refused"),
+            (
+                refused("exceeded quota"),
+                denied(),
+                "the API server refused even a ConfigMap",
+            ),
             (Answer::Unanswered("it is away".into()), denied(), "it is away"),
             (
                 Answer::Allowed,
@@ -171,7 +175,7 @@ mod tests {
             (
                 refused("exceeded quota"),
                 Answer::Allowed,
-                "even a ConfigMap was refused",
+                "the API server refused even a ConfigMap",
             ),
         ] {
             let Outcome::Untried(why) = judge("acme", &control, &[(WHAT, WALL, answer.clone())]) else {

@@ -213,6 +213,6 @@ fn answer<T>(result: Result<T, kube::Error>) -> Answer {
         Err(kube::Error::Api(status)) if (400..500).contains(&status.code) && status.code != 429 => {
             Answer::Refused(status.message.clone())
         }
-        Err(error) => Answer::Unanswered(format!("the API server could not be asked: {error}")),
+        Err(error) => Answer::Unanswered(format!("the API server did not answer: {error}")),
     }
 }

@@ -15,7 +15,7 @@ pub fn judge(report: &Report, namespace: &str, given: &[Target], neighbour: Opti
     }
     if !report.unreached.is_empty() {
         return Outcome::Untried(format!(
-            "the probe could not reach {}, which every pod must: that it reached nothing else proves nothing",
+            "the probe could not reach {}, which every pod must reach, so its other results prove nothing",
             report.unreached.join(", ")
         ));
     }
@@ -25,12 +25,12 @@ pub fn judge(report: &Report, namespace: &str, given: &[Target], neighbour: Opti
         .iter()
         .find(|given| !tried.iter().any(|tried| is_same(tried, given)))
     {
-        return Outcome::Untried(format!("the probe does not say whether it reached {missing}"));
+        return Outcome::Untried(format!("the probe did not report whether it reached {missing}"));
     }
     // What was not known to listen would have been silent without any wall.
     let listens = |target: &&Target| matches!(target.kind, Kind::Neighbour | Kind::Operator);
     if report.open.is_empty() && !report.closed.iter().any(|target| listens(&target)) {
-        return Outcome::Untried("there was nothing to dial that is known to listen".into());
+        return Outcome::Untried("the probe had no listening address to dial".into());
     }
     let violation = |target| reached(target, namespace, neighbour);
     Outcome::of(report.open.iter().map(violation).collect())
@@ -54,7 +54,7 @@ fn reached(target: &Target, namespace: &str, neighbour: Option<&str>) -> Violati
         opened_by: Opener::Platform,
         counterpart: whom.into(),
         message: format!(
-            "a pod in namespace {namespace} reaches {what} ({} {}:{}): its network policies do not hold",
+            "a pod in namespace {namespace} reaches {what} ({} {}:{}): its network policies have no effect",
             target.transport.as_str(),
             target.host,
             target.port

@@ -27,8 +27,8 @@ pub struct Field<'a> {
 
 fn words(direction: Direction, whom: &str) -> String {
     match direction {
-        Direction::Inward => format!("lets {whom} in"),
-        Direction::Outward => format!("lets the tenant's pods out to {whom}"),
+        Direction::Inward => format!("allows ingress from {whom}"),
+        Direction::Outward => format!("allows egress to {whom}"),
     }
 }
 
@@ -290,7 +290,7 @@ mod tests {
                 "fd00::/48",
             ),
         ];
-        for (way, words) in [("in", "lets "), ("out", "lets the tenant's pods out to ")] {
+        for (way, words) in [("in", "allows ingress from "), ("out", "allows egress to ")] {
             for (open, counterpart, whom) in &wide {
                 let found = judged("a", peer(way, open));
                 assert_eq!(found.len(), 1, "{open}: {found:?}");

@@ -104,7 +104,7 @@ impl NetworkProber {
                     pod,
                     address,
                 })),
-                Err(error) => Err(format!("no neighbour could listen: {error:#}")),
+                Err(error) => Err(format!("no pod of another tenant could listen: {error:#}")),
             },
         };
         let landmarks = self.landmarks().await;
@@ -159,7 +159,7 @@ impl NetworkProber {
             now.metadata.deletion_timestamp.is_none()
                 && matches!(address(&now), Some(Ok(at)) if at == neighbour.address)
         });
-        anyhow::ensure!(listens, "the neighbour's pod did not listen to the end");
+        anyhow::ensure!(listens, "the other tenant's pod stopped listening too early");
         Ok(())
     }
 
@@ -226,12 +226,11 @@ impl NetworkProber {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let shown = |pod: Option<&Pod>| pod.is_none_or(|pod| look(pod).is_some());
         let last = tokio::time::timeout(PATIENCE, await_condition(api, name, shown)).await;
-        let last =
-            last.map_err(|_| anyhow::anyhow!("the probe did not come to its end within {} s", PATIENCE.as_secs()))?;
+        let last = last.map_err(|_| anyhow::anyhow!("the probe did not finish within {} s", PATIENCE.as_secs()))?;
         match last?.as_ref().and_then(look) {
             Some(Ok(shown)) => Ok(shown),
             Some(Err(why)) => anyhow::bail!(why),
-            None => anyhow::bail!("the probe was removed before its end"),
+            None => anyhow::bail!("the probe was deleted before it finished"),
         }
     }
 
@@ -299,7 +298,7 @@ fn in_vain(pod: &Pod) -> Option<Result<String, String>> {
     if let Some(waiting) = waiting {
         let reason = waiting.reason.as_deref().unwrap_or_default();
         return Some(Err(format!(
-            "the probe's container does not start ({reason}): its image must be one that the tenant's namespace can fetch"
+            "the probe's container does not start ({reason}): the tenant's namespace must be able to pull its image"
         )));
     }
     let over = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));

@@ -41,10 +41,10 @@ pub fn column(chosen: &Chosen) -> Result<(), String> {
     let name = chosen.entry.column.as_str();
     match chosen.table.columns.get(name) {
         None => Err(format!(
-            "has no column {name}: nothing says whose its rows are, and it stays closed to tenants"
+            "has no column {name}, so no row belongs to a tenant: the operator keeps the table closed to tenants"
         )),
         Some(column) if !chosen.entry.types().contains(&column.type_.as_str()) => Err(format!(
-            "has a column {name} of type {}, where sharedTables says {:?}: it stays closed to tenants",
+            "has a column {name} of type {}, where sharedTables has {:?}: the operator keeps the table closed to tenants",
             column.type_, chosen.entry.type_
         )),
         Some(_) => Ok(()),
@@ -60,7 +60,7 @@ pub fn obstacles(database: &Identifier, chosen: &Chosen) -> Vec<Finding> {
         found.push(Finding::new(
             Violation,
             &object,
-            "is a foreign table, on which row-level security cannot hold: it stays closed to tenants",
+            "is a foreign table, which cannot have row-level security: the operator keeps it closed to tenants",
         ));
     } else if let Err(what) = column(chosen) {
         found.push(Finding::new(Violation, &object, what));
@@ -73,7 +73,7 @@ pub fn obstacles(database: &Identifier, chosen: &Chosen) -> Vec<Finding> {
                     Violation,
                     &object,
                     format!(
-                        "has a permissive policy {} of somebody else's, which opens rows besides the operator's: it stays \
+                        "has a permissive policy {} of another role, which opens more rows than the operator's: the operator keeps the table \
                          closed to tenants",
                         policy.name
                     ),
@@ -116,7 +116,7 @@ pub fn not_ours(database: &Identifier, chosen: &Chosen, observed: &Observed) -> 
         Violation,
         format!("{}/{}", database.as_str(), table.title()),
         format!(
-            "belongs to role {}, in which the operator's role {} is no member: the operator cannot keep row-level security on it",
+            "belongs to role {}, in which the operator's role {} is not a member: the operator cannot keep row-level security on it",
             table.owner, observed.admin
         ),
     )
@@ -143,7 +143,7 @@ pub fn roles(database: &str, entries: &[Entry], observed: &Observed, findings: &
                 note(
                     Violation,
                     name,
-                    "is the operator's own and cannot be an application role".into(),
+                    "belongs to the operator and cannot be an application role".into(),
                 );
                 continue;
             }
@@ -152,25 +152,25 @@ pub fn roles(database: &str, entries: &[Entry], observed: &Observed, findings: &
                     Violation,
                     name,
                     format!(
-                        "is named as application role and as migration role in database {database}: it gets no way to see all rows"
+                        "is an application role and the migration role in database {database}: the operator does not let it see all rows"
                     ),
                 );
             }
             let Some(found) = observed.role(name) else {
-                note(Hint, name, "is named in applicationRoles and does not exist".into());
+                note(Hint, name, "is in applicationRoles and does not exist".into());
                 continue;
             };
             if found.superuser {
                 note(
                     Violation,
                     name,
-                    "is an application role and a superuser: row-level security does not hold for it".into(),
+                    "is an application role and a superuser: row-level security does not apply to it".into(),
                 );
             } else if found.bypass_rls {
                 note(
                     Violation,
                     name,
-                    "is an application role and has BYPASSRLS: row-level security does not hold for it".into(),
+                    "is an application role and has BYPASSRLS: row-level security does not apply to it".into(),
                 );
             }
             if found.create_role && !found.superuser && observed.version < 160_000 {
@@ -194,21 +194,17 @@ pub fn roles(database: &str, entries: &[Entry], observed: &Observed, findings: &
             None => note(
                 Hint,
                 &format!("for migrations in {database}/{}", entry.schema.as_str()),
-                "is not named: forced row-level security hides all rows from the owner of the tables too".into(),
+                "is missing: forced row-level security hides all rows from the owner of the tables too".into(),
             ),
             Some(role) if is_reserved(role.as_str()) => {
                 note(
                     Violation,
                     role.as_str(),
-                    "is the operator's own and cannot be the migration role".into(),
+                    "belongs to the operator and cannot be the migration role".into(),
                 );
             }
             Some(role) if observed.role(role.as_str()).is_none() => {
-                note(
-                    Hint,
-                    role.as_str(),
-                    "is named as migrationRole and does not exist".into(),
-                );
+                note(Hint, role.as_str(), "is the migrationRole and does not exist".into());
             }
             Some(_) => {}
         }
@@ -300,22 +296,22 @@ impl Around<'_> {
             let (severity, what) = match grant.privilege.as_str() {
                 "TRUNCATE" if bound => (
                     Violation,
-                    "may be truncated by {}: TRUNCATE asks no policy and takes every tenant's rows",
+                    "lets {} truncate it: TRUNCATE ignores policies and deletes every tenant's rows",
                 ),
                 "TRUNCATE" => (
                     Weakness,
-                    "may be truncated by {}: TRUNCATE asks no policy and takes every tenant's rows",
+                    "lets {} truncate it: TRUNCATE ignores policies and deletes every tenant's rows",
                 ),
                 "TRIGGER" if bound => (
                     Weakness,
-                    "may get triggers from {}, which act with the rights of whoever writes",
+                    "lets {} create triggers, which run with the rights of the role that writes",
                 ),
                 "REFERENCES" if bound => (
                     Weakness,
-                    "may be referenced by {}: a foreign key tells whether any tenant has a value",
+                    "lets {} reference it: a foreign key shows whether any tenant has a value",
                 ),
                 "SELECT" | "INSERT" | "UPDATE" | "DELETE" if grantee.is_none() => {
-                    (Weakness, "is granted to {}: policies alone keep it closed")
+                    (Weakness, "is granted to {}: only its policies protect it")
                 }
                 _ => continue,
             };
@@ -358,13 +354,13 @@ impl Around<'_> {
             };
             if !policy.permissive {
                 let what = format!(
-                    "has a restrictive policy {} of somebody else's, which hides rows",
+                    "has a restrictive policy {} of another role, which hides rows",
                     policy.name
                 );
                 self.note(Hint, &table.title(), what, None);
             } else if policy.roles.iter().any(applies) {
                 let what = format!(
-                    "has a permissive policy {} of somebody else's for an application role, which opens rows besides the operator's",
+                    "has a permissive policy {} of another role for an application role, which opens more rows than the operator's",
                     policy.name
                 );
                 self.note(Violation, &table.title(), what, drop_policy(table, &policy.name));
@@ -389,7 +385,7 @@ impl Around<'_> {
                 false => format!("tenant role {} can drop it", named.role),
             };
             let what = format!(
-                "has a {kind} policy {} of somebody else's TO {}: {who} (DROP OWNED BY); make it TO PUBLIC, with NOT pg_has_role('{}', \
+                "has a {kind} policy {} of another role TO {}: {who} (DROP OWNED BY); make it TO PUBLIC, with NOT pg_has_role('{}', \
                  'USAGE') OR before its condition",
                 named.policy, named.role, named.role
             );
@@ -410,8 +406,9 @@ impl Around<'_> {
                 .observed
                 .table(*parent)
                 .map_or("another table".into(), Table::title);
-            let what =
-                format!("is a part of {name}, which is not in sharedTables: through that its policies are not asked");
+            let what = format!(
+                "is a partition or child of {name}, which is not in sharedTables: queries on {name} ignore its policies"
+            );
             self.note(Violation, &table.title(), what, None);
         }
         let children = self
@@ -422,7 +419,7 @@ impl Around<'_> {
         let open: Vec<_> = children.filter(|child| !self.is_shared(child.oid)).collect();
         for child in open {
             let what = format!(
-                "inherits from {} and is not in sharedTables: whoever is granted it sees all of it",
+                "inherits from {} and is not in sharedTables: every role with a grant on it sees all its rows",
                 table.title()
             );
             self.note(Weakness, &child.title(), what, None);
@@ -435,7 +432,7 @@ impl Around<'_> {
             return;
         }
         if table.columns.get(column).is_some_and(|column| !column.not_null) {
-            let what = format!("has a column {column} that may be NULL: such rows are nobody's");
+            let what = format!("has a column {column} that may be NULL: such rows belong to no tenant");
             let column = &chosen.entry.column;
             let remedy = relation(table).map(|relation| {
                 sql!["ALTER TABLE "]
@@ -453,8 +450,8 @@ impl Around<'_> {
                     _ => "unique key",
                 };
                 let what = format!(
-                    "has a {kind} {} without {column}: its errors tell of other tenants' values, and one tenant's value keeps \
-                     all others from using it",
+                    "has a {kind} {} without {column}: its errors show other tenants' values, and one tenant's value blocks it for \
+                     all others",
                     index.name
                 );
                 self.note(Weakness, &table.title(), what, None);
@@ -485,7 +482,7 @@ impl Around<'_> {
             let pair = (chosen.entry.column.as_str(), target.entry.column.as_str());
             if !reference.pairs.iter().any(|(a, b)| (a.as_str(), b.as_str()) == pair) {
                 let what = format!(
-                    "has a foreign key {} to {} without {}: a row can reference another tenant's, and so tells whether it exists",
+                    "has a foreign key {} to {} without {}: a row can reference another tenant's row, which shows whether that exists",
                     reference.name,
                     target.table.title(),
                     pair.0
@@ -512,7 +509,7 @@ impl Around<'_> {
             let (what, remedy) = match (view.kind.as_str(), qualified(&view.schema, &view.name)) {
                 ("v", Some(name)) if self.observed.version >= 150_000 => (
                     format!(
-                        "is a view without security_invoker: it shows {users} what its owner {} sees",
+                        "is a view without security_invoker: it shows {users} all rows that its owner {} sees",
                         view.owner
                     ),
                     sql!["ALTER VIEW "]
@@ -521,7 +518,7 @@ impl Around<'_> {
                 ),
                 ("v", Some(name)) => (
                     format!(
-                        "is a view, and before PostgreSQL 15 none asks with the rights of who uses it: it shows {users} what its \
+                        "is a view, which before PostgreSQL 15 always has its owner's rights: it shows {users} all rows that its \
                          owner {} sees",
                         view.owner
                     ),
@@ -558,7 +555,7 @@ impl Around<'_> {
             let severity = if users.contains(&GROUP) { Violation } else { Weakness };
             let title = format!("{}.{}({})", function.schema, function.name, function.arguments);
             let what = format!(
-                "is SECURITY DEFINER and can be called by {}: it sees what its owner {} sees",
+                "is SECURITY DEFINER and lets {} call it: it sees all rows that its owner {} sees",
                 users.join(", "),
                 function.owner
             );
@@ -593,7 +590,7 @@ impl Around<'_> {
                 });
             let title = default.schema.clone().unwrap_or_else(|| "all schemas".into());
             let what = format!(
-                "opens every table that role {} makes to {who}, before row-level security is on it",
+                "has default privileges that open every table that role {} creates to {who}, before row-level security is on it",
                 default.role
             );
             self.note(severity, &title, what, remedy);
@@ -609,7 +606,7 @@ impl Around<'_> {
             return;
         };
         let what = format!(
-            "lets no tenant in: the operator's role {} may not grant CONNECT on it",
+            "has no grant option on CONNECT for the operator's role {}: no tenant can connect to it",
             self.observed.admin
         );
         let statement = sql![
@@ -635,14 +632,15 @@ impl Around<'_> {
                 self.note(
                     Hint,
                     name.as_str(),
-                    "is named in sharedTables and does not exist".into(),
+                    "is in sharedTables and does not exist".into(),
                     None,
                 );
                 continue;
             };
             let creates = |grant: &super::catalog::Grant| grant.grantee.is_none() && grant.privilege == "CREATE";
             if schema.grants.iter().any(creates) {
-                let what = "lets PUBLIC make things in it: tenants could leave there what an application then takes for its own";
+                let what =
+                    "lets PUBLIC create objects: a tenant could create one that an application then uses as its own";
                 let remedy = sql!["REVOKE CREATE ON SCHEMA ", name, " FROM PUBLIC"];
                 self.note(Violation, name.as_str(), what.into(), Some(remedy));
             }

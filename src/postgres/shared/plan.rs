@@ -97,7 +97,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
         return plan;
     }
     if wanted.stuck && !std::mem::take(&mut plan.group).is_empty() {
-        let what = "is not as it should be, and the operator could not change it";
+        let what = "differs from the desired state, and the operator could not change it";
         plan.findings
             .push(Finding::new(Severity::Violation, wanted.group.as_str(), what));
         if is_dangerous(wanted, observed) {
@@ -112,7 +112,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
             Severity::Violation,
             object,
             format!(
-                "{why}: no table can be protected without it, and the operator leaves what it did not make as it is"
+                "{why}: the operator needs it to protect tables, and does not change objects that it did not create"
             ),
         ));
         plan.closed = chosen.len();
@@ -130,7 +130,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
                 Severity::Violation,
                 object,
                 format!(
-                    "cannot be made: the operator's role {} has no CREATE on the database",
+                    "cannot be created: the operator's role {} has no CREATE on the database",
                     observed.admin
                 ),
             )
@@ -257,7 +257,7 @@ fn group(wanted: &Wanted, catalog: &Catalog, observed: &Observed, plan: &mut Pla
         plan.findings.push(Finding::new(
             Severity::Violation,
             name.as_str(),
-            "exists on the server and is not the role that the operator made: no table is granted to it",
+            "exists on the server and is not the role that the operator created: the operator grants no table to it",
         ));
         return false;
     }
@@ -405,7 +405,7 @@ fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], plan: &mut Pl
                     Severity::Violation,
                     &object,
                     format!(
-                        "is granted to {GROUP} by role {}, and the operator cannot take it back",
+                        "is granted to {GROUP} by role {}, and the operator cannot revoke that",
                         table.owner
                     ),
                 ));
@@ -479,7 +479,7 @@ fn schema(wanted: &Wanted, observed: &Observed, name: &Identifier, plan: &mut Pl
             Severity::Violation,
             object,
             format!(
-                "belongs to role {}, in which the operator's role {} is no member: it cannot be opened to tenants",
+                "belongs to role {}, in which the operator's role {} is not a member: the operator cannot open it to tenants",
                 schema.owner, observed.admin
             ),
         )

@@ -268,7 +268,7 @@ pub fn losses(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Stri
             continue;
         };
         let what = match table.policies.iter().find(|found| found.name == name) {
-            None if record.source.contains(GROUP) => "was dropped, as every tenant could",
+            None if record.source.contains(GROUP) => "was dropped, which every tenant could do",
             None => "was dropped",
             Some(found) => {
                 let is_printed = found.qual == record.qual && found.check == record.check;

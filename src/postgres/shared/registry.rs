@@ -89,7 +89,7 @@ pub fn state(observed: &Observed) -> State {
             || table.columns.len() != columns.len()
             || !columns.iter().all(has)
         {
-            return State::Foreign(format!("has a table {name} that is not as the operator made it"));
+            return State::Foreign(format!("has a table {name} that differs from the operator's"));
         }
     }
     State::Present
@@ -280,7 +280,7 @@ pub fn rows(
             findings.push(Finding::new(
                 Severity::Violation,
                 format!("{database}/{REGISTRY}.tenant"),
-                format!("takes no tenant whose id is not a UUID: {id}"),
+                format!("accepts only UUIDs as tenant ids, not {id}"),
             ));
             continue;
         }

@@ -73,7 +73,7 @@ pub async fn remove_tenant(
             .collect::<Result<Vec<Entry>, _>>();
         let (Ok(entries), Ok(name)) = (entries, Identifier::new(database.as_str())) else {
             left.problems.push(format!(
-                "{database}: sharedTables has names that PostgreSQL cannot have"
+                "{database}: sharedTables has names that PostgreSQL does not support"
             ));
             continue;
         };

@@ -71,7 +71,7 @@ pub fn choose<'a>(
                 findings.push(Finding::new(
                     Severity::Hint,
                     format!("{database}/{}.{pattern}", entry.schema.as_str()),
-                    "is named in sharedTables and does not exist",
+                    "is in sharedTables and does not exist",
                 ));
             }
         }
@@ -81,7 +81,7 @@ pub fn choose<'a>(
                 Some(other) if !same(other.entry, entry) => findings.push(Finding::new(
                     Severity::Violation,
                     format!("{database}/{}", table.title()),
-                    "is named twice in sharedTables, and not alike: the first holds",
+                    "is in sharedTables twice with different settings: the first one applies",
                 )),
                 Some(_) => {}
                 None => chosen.push(Chosen {

@@ -72,7 +72,7 @@ pub async fn tend(
         let (name, entries) = match (name, entries) {
             (Ok(name), Ok(entries)) => (name, entries),
             (Err(error), _) | (_, Err(error)) => {
-                let what = format!("is shared under a name that {error}");
+                let what = format!("is in sharedTables under a name that {error}");
                 report.findings.push(Finding::new(Severity::Violation, &database, what));
                 continue;
             }
@@ -82,7 +82,7 @@ pub async fn tend(
                 server.execute(&[forget(&database)]).await?;
                 report.changed = true;
             } else {
-                let what = "is named in sharedTables and does not exist";
+                let what = "is in sharedTables and does not exist";
                 report.findings.push(Finding::new(Severity::Violation, &database, what));
             }
             continue;
@@ -106,11 +106,7 @@ pub async fn tend(
             Err(error) if error.concerns_server() => return Err(error),
             Err(error) => {
                 report.missing.extend(rows.iter().map(|row| row.id.clone()));
-                let mut finding = Finding::new(
-                    Severity::Violation,
-                    &database,
-                    format!("cannot be looked into: {error}"),
-                );
+                let mut finding = Finding::new(Severity::Violation, &database, format!("cannot be read: {error}"));
                 if error.code() == Some(SqlState::INSUFFICIENT_PRIVILEGE.code())
                     && let Ok(admin) = Identifier::new(catalog.admin.name.as_str())
                 {
@@ -290,7 +286,9 @@ impl Tending<'_> {
                 .take(1)
                 .map(Statement::to_string)
                 .collect::<String>();
-            let what = format!("does not stay as it is made, or was not changed: {statements}");
+            let what = format!(
+                "does not change: the server accepts the statement without effect, or another client reverts it: {statements}"
+            );
             last.findings.push(Finding::new(Severity::Violation, work.object, what));
         }
         self.report.protected = last.protected;
@@ -314,7 +312,7 @@ impl Tending<'_> {
             members => format!(", its members {}", members.join(", ")),
         };
         let what = format!(
-            "lost its protection, and not by the operator: {}; able to do so were its owner {}{members}, and the superusers {}",
+            "lost its protection, which the operator did not remove: {}; its owner {}{members}, and the superusers {} could do so",
             loss.what,
             able.owner,
             able.superusers.join(", ")
@@ -349,7 +347,7 @@ impl Tending<'_> {
                 Ok(()) => self.report.changed = true,
                 Err(error) if error.concerns_server() => return Err(error),
                 Err(error) => {
-                    let what = format!("could not be made as it should be: {error}");
+                    let what = format!("could not be brought into the desired state: {error}");
                     let remedy = steps.iter().filter(|_| exists).cloned();
                     self.report
                         .findings
@@ -378,7 +376,7 @@ impl Tending<'_> {
             if error.concerns_server() {
                 return Err(error);
             }
-            why = format!("{why}; and it could not be closed to tenants: {error}");
+            why = format!("{why}; the operator could not close it to tenants: {error}");
         }
         self.refused.insert(work.object.clone(), why);
         Ok(())

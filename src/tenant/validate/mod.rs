@@ -81,13 +81,13 @@ fn name_is_valid(name: &str, errors: &mut Vec<Invalid>) {
         ));
     }
     if is_uuid(name) {
-        let message = "is a UUID, and could be taken for another tenant's id";
+        let message = "is a UUID, which looks like another tenant's id";
         errors.push(Invalid::new("metadata.name", message));
     }
     if name.starts_with("kube-") {
         errors.push(Invalid::new(
             "metadata.name",
-            "starts with kube-: such namespaces are Kubernetes' own",
+            "starts with kube-: Kubernetes reserves such namespaces",
         ));
     }
 }
@@ -133,10 +133,7 @@ fn namespace_names(tenant: &Tenant, tier: &TenantTier, world: &World, errors: &m
             _ => format!("spec.namespaces[{}].name", i - 1),
         };
         if i > 0 && name.starts_with("kube-") {
-            errors.push(Invalid::new(
-                &field,
-                format!("{name} would be one of Kubernetes' own namespaces"),
-            ));
+            errors.push(Invalid::new(&field, format!("Kubernetes reserves the name {name}")));
         }
         let shared = world.application_namespaces.contains_key(name);
         let whose = world.reserved.get(name).copied();
@@ -159,7 +156,7 @@ fn namespace_names(tenant: &Tenant, tier: &TenantTier, world: &World, errors: &m
     let most = tier.spec.max_namespaces.unwrap_or(33);
     if i32::try_from(all.len()).unwrap_or(i32::MAX) > most {
         let message = format!(
-            "{} namespaces with the first one, more than the {most} of tier {}",
+            "{} namespaces, including the first, are more than the {most} of tier {}",
             all.len(),
             tenant.spec.tier
         );

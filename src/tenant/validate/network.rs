@@ -42,7 +42,7 @@ pub fn resolve(
         if own == Some(Access::Allow) && tier == Some(Access::Deny) {
             errors.push(Invalid::new(
                 format!("spec.network.{field}"),
-                "the tier says Deny, which a tenant cannot override",
+                "the tier denies it, and a tenant cannot override that",
             ));
         }
         own.or(tier).unwrap_or(Access::Deny)
@@ -52,7 +52,7 @@ pub fn resolve(
     let internet = bounded("egress.internet", own_out.internet, tier_out.internet);
     let api_server = bounded("egress.apiServer", own_out.api_server, tier_out.api_server);
     if gateway == Access::Allow && world.lacks_gateway {
-        let message = "no gateway is known: set network.gatewayNamespace in the chart";
+        let message = "the operator has no gateway to allow: set network.gatewayNamespace in the chart";
         errors.push(Invalid::new("spec.network.ingress.gateway", message));
     }
 
@@ -62,7 +62,7 @@ pub fn resolve(
     if peers.iter().any(|peer| peer == name) {
         errors.push(Invalid::new(
             "spec.network.ingress.tenants",
-            "names the tenant itself, which is always let in",
+            "names the tenant itself, whose own traffic is always allowed",
         ));
     }
     let mut to = Vec::new();
@@ -128,7 +128,7 @@ fn destination(text: &str, cluster: &[IpNet]) -> Result<(IpNet, Vec<IpNet>), Str
     }
     if let Some(forbidden) = constants(&NEVER).find(|net| net.contains(&cidr)) {
         return Err(format!(
-            "lies within {forbidden}, where nodes find their metadata: never opened to a tenant"
+            "lies within {forbidden}, the range of the nodes' metadata service, which no tenant may reach"
         ));
     }
     let unknown = cluster.is_empty();
@@ -140,7 +140,7 @@ fn destination(text: &str, cluster: &[IpNet]) -> Result<(IpNet, Vec<IpNet>), Str
     if let Some(own) = own.iter().find(|net| net.contains(&cidr)) {
         return Err(if unknown {
             format!(
-                "lies within {own}, and which private addresses are the cluster's own is not known: set network.clusterCIDRs in the chart"
+                "lies within {own}, which may contain the cluster's own addresses: set network.clusterCIDRs in the chart"
             )
         } else {
             format!("lies within the cluster's own {own}: name tenants in spec.network.ingress.tenants instead")
@@ -148,7 +148,7 @@ fn destination(text: &str, cluster: &[IpNet]) -> Result<(IpNet, Vec<IpNet>), Str
     }
     let except = within(&cidr, own.into_iter().chain(constants(&NEVER)));
     if except.contains(&cidr) {
-        return Err("is made up of the cluster's own addresses and of those that are never opened to a tenant".into());
+        return Err("contains only the cluster's own addresses and addresses that no tenant may reach".into());
     }
     Ok((cidr, except))
 }

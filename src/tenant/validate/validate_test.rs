@@ -134,7 +134,7 @@ fn names_that_hosts_end_in() {
     let kept = captures(&judged("com", none(), &world).expect("it is there"));
     assert_eq!(kept.len(), 1);
     assert!(
-        kept[0].starts_with("namespace com ") && kept[0].contains("is there already"),
+        kept[0].starts_with("namespace com ") && kept[0].contains("exists already"),
         "{:?}",
         kept
     );
@@ -606,7 +606,7 @@ fn a_tiers_deny_stands() {
             json!({"network": own}),
             json!({"network": deny}),
             &field,
-            &["Deny"],
+            &["the tier denies it"],
         );
         acme(json!({"network": own}), json!({}));
         acme(json!({"network": deny}), json!({"network": own}));
@@ -816,7 +816,7 @@ fn workloads() {
             "a claim and a volume",
             json!({"volumes": [{"name": "d", "emptyDir": {}}], "volumeClaims": [{"name": "d", "mountPath": "/d", "storage": "1Gi"}]}),
             ".volumeClaims",
-            vec!["d is the name of a volume too"],
+            vec!["d is also the name of a volume"],
         ),
         (
             "a claim of no size",
@@ -869,7 +869,7 @@ fn workloads() {
         colliding,
         json!({}),
         "spec.workloads[1].volumeClaims",
-        &["a-b-c", "workload a too"],
+        &["a-b-c", "also the name of a claim of workload a"],
     );
     refused(
         "the tier's",

@@ -28,7 +28,7 @@ async fn heals(world: &World, what: &str) {
                 "{what}: {report:#?}"
             );
             if what.contains("app.calls") {
-                let able = "able to do so were its owner app_owner, its members ";
+                let able = "its owner app_owner, its members ";
                 assert!(
                     lost[0].contains(able) && lost[0].contains("migrator"),
                     "{what}: {lost:?}"
@@ -184,7 +184,7 @@ pub async fn stays_closed(world: World) {
     reports(
         &world.tend().await,
         Severity::Violation,
-        "all_apps of somebody else's for an application role",
+        "all_apps of another role for an application role",
     );
     assert_eq!(one(&a, count).await, "2");
     world.sql("DROP POLICY all_apps ON app.calls").await;
@@ -369,10 +369,7 @@ pub async fn what_the_spec_drops(mut world: World) {
     missing.database = "nowhere".into();
     world.spec.push(missing);
     let report = world.tend().await;
-    assert_eq!(
-        violations(&report),
-        ["nowhere is named in sharedTables and does not exist"]
-    );
+    assert_eq!(violations(&report), ["nowhere is in sharedTables and does not exist"]);
     assert_eq!(of(&report, Severity::Violation).len(), 1);
 }
 

@@ -44,7 +44,7 @@ pub async fn tables(mut world: World) {
     for text in [
         "app.countries has no column tenant_id",
         "app.wrong has a column tenant_id of type text",
-        "app.piece is a part of app.whole",
+        "app.piece is a partition or child of app.whole",
         "app.far is a foreign table",
     ] {
         reports(&report, Severity::Violation, text);
@@ -59,7 +59,7 @@ pub async fn tables(mut world: World) {
         reports(&report, Severity::Weakness, text);
     }
     for text in [
-        "app.missing is named in sharedTables and does not exist",
+        "app.missing is in sharedTables and does not exist",
         "app.nullable has a column tenant_id that may be NULL",
         "app.nullable has no index that begins with tenant_id",
     ] {
@@ -84,7 +84,7 @@ pub async fn tables(mut world: World) {
         reports(
             &report,
             Severity::Violation,
-            "app.of_root belongs to role postgres, in which the operator's role operator is no member",
+            "app.of_root belongs to role postgres, in which the operator's role operator is not a member",
         );
         refused(&a, "SELECT * FROM app.of_root", DENIED).await;
         // To be a member of a superuser is to be one: the remedy is another.
@@ -121,25 +121,25 @@ pub async fn roles(mut world: World) {
         "role friend is an application role and can act as role migrator",
         "role friend is an application role and can act as role app_owner",
         "app.draft_actions belongs to application role owner_too",
-        "app.calls may be truncated by role fast",
-        "app.notes may be truncated by role app",
-        "app.notes may be truncated by PUBLIC",
+        "app.calls lets role fast truncate it",
+        "app.notes lets role app truncate it",
+        "app.notes lets PUBLIC truncate it",
     ] {
         reports(&report, Severity::Violation, text);
     }
     for text in [
-        "app.notes may get triggers from role app",
-        "app.notes may be referenced by PUBLIC",
+        "app.notes lets role app create triggers",
+        "app.notes lets PUBLIC reference it",
         "app.notes is granted to PUBLIC",
-        "platform/app opens every table that role app_owner makes to role app,",
-        "platform/all schemas opens every table that role app_owner makes to PUBLIC",
+        "platform/app has default privileges that open every table that role app_owner creates to role app,",
+        "platform/all schemas has default privileges that open every table that role app_owner creates to PUBLIC",
     ] {
         reports(&report, Severity::Weakness, text);
     }
     reports(
         &report,
         Severity::Hint,
-        "role nobody is named in applicationRoles and does not exist",
+        "role nobody is in applicationRoles and does not exist",
     );
     assert!(
         !of(&report, Severity::Violation)
@@ -162,7 +162,7 @@ pub async fn roles(mut world: World) {
         world.sql(&step.statement.reveal()).await;
     }
     let report = world.tend().await;
-    let notes = |text: &String| text.contains("app.notes") || text.contains("opens every table");
+    let notes = |text: &String| text.contains("app.notes") || text.contains("open every table");
     assert!(
         !violations(&report).iter().any(notes) && !of(&report, Severity::Weakness).iter().any(notes),
         "{report:#?}"
@@ -203,20 +203,20 @@ pub async fn around(world: World) {
     let view = if world.version >= 15 {
         "is a view without security_invoker"
     } else {
-        "is a view, and before PostgreSQL 15"
+        "is a view, which before PostgreSQL 15"
     };
     for text in [
         &format!("platform/app.v {view}"),
         &format!("platform/public.v_of_v {view}"),
-        "platform/app.all_calls() is SECURITY DEFINER and can be called by app, tenant_operator_tenants",
-        "platform/app lets PUBLIC make things in it",
+        "platform/app.all_calls() is SECURITY DEFINER and lets app, tenant_operator_tenants call it",
+        "platform/app lets PUBLIC create objects",
     ] {
         reports(&report, Severity::Violation, text);
     }
     reports(
         &report,
         Severity::Weakness,
-        "platform/app.for_app() is SECURITY DEFINER and can be called by app",
+        "platform/app.for_app() is SECURITY DEFINER and lets app call it",
     );
     let all: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     for text in ["unused", "for_migrations", "invoker()"] {

@@ -74,10 +74,10 @@ pub async fn others_policies(world: World) {
         .await;
     assert_eq!(one(&a, COUNT).await, "1");
     let report = world.tend().await;
-    let what = format!("platform/app.calls has a restrictive policy hide of somebody else's TO {GROUP}: every tenant");
+    let what = format!("platform/app.calls has a restrictive policy hide of another role TO {GROUP}: every tenant");
     reports(&report, Severity::Violation, &what);
     let what = format!(
-        "platform/app.outside has a permissive policy see of somebody else's TO {}",
+        "platform/app.outside has a permissive policy see of another role TO {}",
         Names::of(B).owner.as_str()
     );
     reports(&report, Severity::Weakness, &what);
