@@ -1,11 +1,11 @@
-//! The checks: what each protects, how it is tried, and what shows that it can fail.
+//! The checks of isolation: the protected objects, the attempt, and the control that shows that it can fail.
 
-/// How bad it is when a check fails.
+/// The severity of a failed check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// A tenant can read or change what is another's.
+    /// A tenant can read or change another tenant's objects.
     Critical,
-    /// One wall of several is down.
+    /// One of several protections fails.
     High,
 }
 
@@ -24,11 +24,11 @@ pub struct Check {
     /// Its name in conditions, metrics and documents.
     pub id: &'static str,
     pub severity: Severity,
-    /// What it protects.
+    /// The protected objects.
     pub protects: &'static str,
-    /// How it is tried.
+    /// The attempt.
     pub tried: &'static str,
-    /// What shows, each time, that it could fail.
+    /// The control, which shows each time that the check could fail.
     pub control: &'static str,
 }
 
@@ -36,59 +36,59 @@ pub const API_ACCESS: Check = Check {
     id: "api-access",
     severity: Severity::Critical,
     protects: "the objects of other tenants, of the operator, and of the cluster as a whole, from the tenant's owners and ServiceAccounts",
-    tried: "every Role, ClusterRole and binding is resolved for every owner and ServiceAccount; what reaches beyond the tenant is asked of the API server by a SubjectAccessReview as that identity; and, a few each second, so is every verb on every resource and subresource, in other tenants' namespaces and everywhere, whatever RBAC says",
-    control: "a SubjectAccessReview that must be allowed is",
+    tried: "the operator resolves every Role, ClusterRole and binding for every owner and ServiceAccount, and confirms access beyond the tenant by a SubjectAccessReview as that identity; it also reviews, a few each second, every verb on every resource and subresource, in other tenants' namespaces and everywhere, regardless of RBAC",
+    control: "the API server allows a SubjectAccessReview that it must allow",
 };
 
 pub const DATABASE_ACCESS: Check = Check {
     id: "database-access",
     severity: Severity::Critical,
     protects: "the schemas, databases, tables, roles and rows of other tenants on the same server",
-    tried: "logged in with the tenant's own credentials: what the catalog says this login may do with each object that is not its own, and a write into a neighbour's schema",
-    control: "the same questions about the tenant's own schema or database are answered with yes",
+    tried: "the operator logs in with the tenant's own credentials, reads from the catalog the login's privileges on all objects of others, and tries to write into another tenant's schema",
+    control: "the catalog confirms the login's privileges on the tenant's own schema or database",
 };
 
 pub const NETWORK_ACCESS: Check = Check {
     id: "network-access",
     severity: Severity::Critical,
-    protects: "the pods of other tenants, the operator, the API server, the node and what the platform names, from the tenant's pods",
-    tried: "a short-lived pod in each of the tenant's namespaces dials, TCP and UDP, a pod that listens in another tenant's, the operator's pod, the API server, its node's kubelet, the cloud's metadata address, and addresses that the platform names; what the tenant's spec lets it reach is left out. It drops all capabilities, and tries to open raw sockets",
-    control: "the same pod reaches the cluster's DNS, TCP and UDP, before and after; the pod that listens is seen to by its kubelet",
+    protects: "the pods of other tenants, the operator, the API server, the node and addresses that the platform lists, from the tenant's pods",
+    tried: "a short-lived pod in each of the tenant's namespaces dials, TCP and UDP, a listening pod in another tenant's namespace, the operator's pod, the API server, its node's kubelet, the cloud's metadata address, and addresses that the platform lists; it skips targets that the tenant's spec allows. It drops all capabilities, and tries to open raw sockets",
+    control: "the same pod reaches the cluster's DNS, TCP and UDP, before and after; the listening pod passes its kubelet's probe",
 };
 
 pub const NETWORK_POLICIES: Check = Check {
     id: "network-policies",
     severity: Severity::High,
-    protects: "the wall around the tenant's pods, which any further NetworkPolicy opens",
-    tried: "every NetworkPolicy in the tenant's namespaces that is not the operator's is evaluated against all other tenants' namespaces and the cluster's addresses",
-    control: "a policy that lets everybody in, which is nowhere written, is judged with them and found",
+    protects: "the network policies of the tenant, which any further NetworkPolicy can open",
+    tried: "the operator evaluates every other NetworkPolicy in the tenant's namespaces against all other tenants' namespaces and the cluster's addresses",
+    control: "the evaluation includes a sample policy that allows all traffic, and finds it",
 };
 
 pub const ADMISSION: Check = Check {
     id: "admission",
     severity: Severity::High,
-    protects: "what keeps a tenant's pods and objects within its namespaces: Pod Security and the chart's admission policies",
-    tried: "as somebody with the rights of the tenant's people, by dry-run in each of its namespaces: a privileged container, a folder of the node, a named node, a toleration of every taint, a container that keeps `NET_RAW`, Services with external IPs, of type ExternalName and NodePort, a volume by its name, a NetworkPolicy and a RoleBinding for everybody, forged marks, an Ingress for a host that is nobody's, an image of a foreign registry; each must be refused by the policy that is there for it, and so must whatever is more than a try",
-    control: "a ConfigMap is let through",
+    protects: "the limits of a tenant's pods and objects: Pod Security and the chart's admission policies",
+    tried: "with the rights of the tenant's users, the examiner tries by dry-run in each of its namespaces: a privileged container, a folder of the node, a named node, a toleration of every taint, a container that keeps `NET_RAW`, Services with external IPs, of type ExternalName and NodePort, a volume by its name, a NetworkPolicy and a RoleBinding for everybody, forged marks, an Ingress for a foreign host, an image of a foreign registry; the responsible policy must refuse each, and also any request without dry-run",
+    control: "the API server accepts a ConfigMap",
 };
 
 pub const QUOTA: Check = Check {
     id: "quota",
     severity: Severity::High,
     protects: "the other tenants' share of the cluster",
-    tried: "a pod, else a claim, that asks for one more than the namespace's quota has, by dry-run in each of the tenant's namespaces; it must be refused by that quota",
-    control: "a ConfigMap is let through",
+    tried: "the examiner tries a pod, or a claim, that requests one more than the namespace's quota, by dry-run in each of the tenant's namespaces; that quota must refuse it",
+    control: "the API server accepts a ConfigMap",
 };
 
 pub const ENDPOINTS: Check = Check {
     id: "endpoints",
     severity: Severity::High,
-    protects: "the pods of other tenants, and the operator's, from being served under the tenant's Services by whoever trusts both",
-    tried: "every EndpointSlice in the tenant's namespaces that Kubernetes did not make by a Service's selector is compared with the addresses of the pods behind all other tenants' Services, and with the pods that it names",
-    control: "two slices that lead from one tenant to another, which are nowhere written, are judged and found",
+    protects: "the pods of other tenants, and the operator's, from gateways that would serve them under the tenant's Services",
+    tried: "the operator compares every EndpointSlice in the tenant's namespaces that Kubernetes did not create from a Service's selector with the addresses of the pods behind all other tenants' Services, and with the pods that it names",
+    control: "the comparison includes two sample slices from one tenant to another, and finds them",
 };
 
-/// All of them.
+/// All checks.
 pub const ALL: &[Check] = &[
     API_ACCESS,
     DATABASE_ACCESS,
