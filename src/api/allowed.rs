@@ -1,16 +1,16 @@
-//! What tenants' own objects may name.
+//! Names that tenants' own objects may refer to.
 
 use super::{ImagePullPolicy, schema};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the objects in a tenant's namespaces may name, whoever makes them. A list that is absent bounds nothing, an empty one allows nothing.
+/// Names that objects in a tenant's namespaces may refer to. An absent list restricts nothing, an empty one allows nothing.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Allowed {
-    /// Where images come from: a registry, or a path in one, such as `registry.example.com/team`. An image that names no registry is of `docker.io`, and one that
-    /// names nothing but itself of `docker.io/library`. A registry that is an address, `localhost` or a name within the cluster is allowed only where it is listed.
+    /// Registries of images, or paths in them, such as `registry.example.com/team`. An image without a registry comes from `docker.io`, and an image without
+    /// a path from `docker.io/library`. Addresses, `localhost` and names within the cluster need an entry in the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 32),
@@ -20,27 +20,27 @@ pub struct Allowed {
         )
     )]
     pub image_registries: Option<Vec<String>>,
-    /// When the kubelet fetches images. With `Always` alone nobody runs what only another tenant may fetch and a node still has.
+    /// Pull policies of images. With only `Always`, no pod can run an image that a node pulled for another tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 3))]
     pub image_pull_policies: Option<Vec<ImagePullPolicy>>,
-    /// StorageClasses of PersistentVolumeClaims, by their field and by the annotation that Kubernetes prefers to it. A claim that names none has the cluster's default class.
+    /// StorageClasses of PersistentVolumeClaims, by their field and by the annotation that Kubernetes prefers. A claim without a class has the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::names")]
     pub storage_classes: Option<Vec<String>>,
-    /// IngressClasses of Ingresses. An Ingress that names none has the cluster's default class.
+    /// IngressClasses of Ingresses. An Ingress without a class has the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::names")]
     pub ingress_classes: Option<Vec<String>>,
-    /// PriorityClasses of pods. A pod that names none has the cluster's default class, if there is one.
+    /// PriorityClasses of pods. A pod without a class has the cluster's default class, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::names")]
     pub priority_classes: Option<Vec<String>>,
-    /// RuntimeClasses of pods. A pod must name one of them; an empty list means that none may be named.
+    /// RuntimeClasses of pods. A pod must name one of them; an empty list forbids all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::names")]
     pub runtime_classes: Option<Vec<String>>,
-    /// CSI drivers of volumes that pods name themselves (`volumes[].csi`), without a claim. Absent means none.
+    /// CSI drivers of inline volumes in pods (`volumes[].csi`), without a claim. Absent means none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::names")]
     pub csi_drivers: Option<Vec<String>>,
@@ -48,8 +48,8 @@ pub struct Allowed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2))]
     pub service_types: Option<Vec<ServiceType>>,
-    /// Annotations of Services, pods, PersistentVolumeClaims, Ingresses and routes, besides those that Kubernetes' own controllers read and those that are known to stay within
-    /// the object: a key such as `prometheus.io/interval`, or all of a prefix, such as `prometheus.io/*`. Other controllers act on them, for all tenants. Absent means none.
+    /// Annotations of Services, pods, PersistentVolumeClaims, Ingresses and routes, in addition to those of Kubernetes' own controllers and those that affect only
+    /// the object: a key such as `prometheus.io/interval`, or all keys with a prefix, such as `prometheus.io/*`. Other controllers act on them, for all tenants. Absent means none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 32),
@@ -61,7 +61,7 @@ pub struct Allowed {
     pub annotations: Option<Vec<String>>,
 }
 
-/// A type of Service that is reached from outside of the cluster.
+/// A type of Service with access from outside of the cluster.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceType {
     NodePort,

@@ -10,17 +10,17 @@ use std::collections::BTreeMap;
 /// Resource names and amounts, as in a ResourceQuota's `hard`.
 pub type ResourceList = BTreeMap<String, Quantity>;
 
-/// A field of an object that cannot be read: the API server took what this program's types do not hold.
+/// A field of an object that the operator cannot read: the API server accepted a value outside of this program's types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
     /// Its path, such as `spec.workloads[0].livenessProbe.httpGet.port`.
     pub field: String,
-    /// Why it cannot be read.
+    /// The reason.
     pub why: String,
 }
 
 impl Unread {
-    /// What a value is may be as long as the object; the reason is cut here, in bytes.
+    /// Longest reason, in bytes: a value may be as long as its object.
     const MOST: usize = 200;
 
     pub fn new(field: String, why: &str) -> Self {
@@ -29,7 +29,7 @@ impl Unread {
         Self { field, why }
     }
 
-    /// Whether it is this field, or a part of it.
+    /// Returns true for this field, or a part of it.
     pub fn is_in(&self, field: &str) -> bool {
         let rest = self.field.strip_prefix(field);
         rest.is_some_and(|rest| field.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
@@ -42,7 +42,7 @@ impl std::fmt::Display for Unread {
     }
 }
 
-/// What of this field cannot be read, for a message; nothing where all can be.
+/// Lists the unreadable parts of this field, for a message; empty if all are readable.
 pub fn unread_in(unread: &[Unread], field: &str) -> Option<String> {
     let found: Vec<String> = unread
         .iter()
@@ -52,7 +52,7 @@ pub fn unread_in(unread: &[Unread], field: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.join("; "))
 }
 
-/// How far a tenant is kept apart from the others, from the weakest to the strongest.
+/// Isolation model of a tenant, from the weakest to the strongest.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IsolationModel {
     /// A shared application on shared tables.
@@ -66,7 +66,7 @@ pub enum IsolationModel {
 }
 
 impl IsolationModel {
-    /// Whether a tenant of this model runs workloads of its own.
+    /// Returns true if a tenant of this model runs workloads of its own.
     pub fn has_workloads(self) -> bool {
         self >= Self::DedicatedApplication
     }
@@ -78,19 +78,19 @@ impl std::fmt::Display for IsolationModel {
     }
 }
 
-/// Whether something is let through.
+/// Allow or Deny.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Let through.
+    /// Traffic is allowed.
     Allow,
-    /// Refused.
+    /// Traffic is denied.
     Deny,
 }
 
 /// A transport protocol.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
-    /// TCP; the default where a protocol may be left out.
+    /// TCP, the default.
     #[default]
     TCP,
     /// UDP.
@@ -110,40 +110,40 @@ impl Protocol {
     }
 }
 
-/// What a container asks for and may use at most.
+/// Requests and limits of a container.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerResources {
-    /// What the scheduler sets aside, for example `cpu: 100m`.
+    /// Requests, for example `cpu: 100m`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::resource_list")]
     pub requests: ResourceList,
-    /// What the container may use at most, for example `memory: 1Gi`.
+    /// Limits, for example `memory: 1Gi`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::resource_list")]
     pub limits: ResourceList,
 }
 
-/// What may come in and go out.
+/// Network access.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Network {
-    /// Who may reach the tenant's pods, besides the tenant itself.
+    /// Ingress to the tenant's pods, in addition to its own traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress>,
-    /// Whom the tenant's pods may reach, besides the tenant itself and the cluster's DNS.
+    /// Egress of the tenant's pods, in addition to its own traffic and the cluster's DNS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress: Option<Egress>,
 }
 
-/// Who may reach the tenant's pods.
+/// Ingress to the tenant's pods.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Ingress {
-    /// Whether the platform's gateway may. Absent means Deny.
+    /// Ingress from the platform's gateway. Absent means Deny.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Access>,
-    /// Other tenants that may, and that this tenant may reach in turn. Holds only while they name this tenant too.
+    /// Other tenants with traffic in both directions. Applies only while they name this tenant too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -159,14 +159,14 @@ pub struct Peer {
     pub name: String,
 }
 
-/// Whom the tenant's pods may reach.
+/// Egress of the tenant's pods.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Egress {
-    /// Whether public addresses may be reached. Absent means Deny. Never includes private ranges or the cluster.
+    /// Egress to public addresses. Absent means Deny. Never includes private ranges or the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub internet: Option<Access>,
-    /// Whether the Kubernetes API server may be reached. Absent means Deny.
+    /// Egress to the Kubernetes API server. Absent means Deny.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_server: Option<Access>,
     /// Further destinations outside the cluster.

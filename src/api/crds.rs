@@ -40,7 +40,7 @@ pub fn yaml(documents: &[Value]) -> Result<String, serde_yaml::Error> {
 mod tests {
     use super::*;
 
-    /// As JSON, which is what a client-side apply records in an annotation of at most 262,144 bytes.
+    /// As JSON, because a client-side apply records JSON in an annotation of at most 262,144 bytes.
     #[test]
     fn each_definition_stays_small() {
         for crd in crds() {

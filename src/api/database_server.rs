@@ -13,7 +13,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a PostgreSQL server is reached, what it may hold, and what is shared on it.
+/// A PostgreSQL server: its address, its capacity, and its shared tables.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[kube(
     group = "tenant-operator.io",
@@ -24,13 +24,13 @@ use serde::{Deserialize, Serialize};
     category = "tenancy",
     status = "DatabaseServerStatus",
     derive = "PartialEq",
-    doc = "One PostgreSQL server that tenants can be placed on; a shard.",
+    doc = "One PostgreSQL server for tenants; a shard.",
     printcolumn(name = "Host", type_ = "string", json_path = ".spec.host"),
     printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].status",
-        description = "Whether tenants can be placed on it"
+        description = "True if it accepts new tenants"
     ),
     printcolumn(
         name = "Reason",
@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize};
         name = "Hardened",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Hardened')].status",
-        description = "Whether everything that keeps tenants apart could be closed"
+        description = "True if no role has more privileges than a tenant needs"
     ),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.serverVersion"),
     printcolumn(name = "TLS", type_ = "string", json_path = ".status.tls"),
@@ -50,44 +50,44 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseServerSpec {
-    /// The server's name or address, as tenants' pods reach it too.
+    /// The server's name or address. Tenants' pods use it too.
     #[schemars(
         length(min = 1, max = 253),
         regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9._:]*[A-Za-z0-9.:])?$")
     )]
     #[x_kube(validation = Rule::new("!self.contains(':') || isIP(self)").message("must be a name or an address: set the port in spec.port"))]
     pub host: String,
-    /// Absent means 5432.
+    /// Port of the server. Absent means 5432.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
-    /// Absent means VerifyFull against the machine's well-known authorities.
+    /// TLS of the connection. Absent means VerifyFull with the system's certificate authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<DatabaseTls>,
     /// The Secret in the operator's namespace with `username` and `password` of a role with CREATEROLE and CREATEDB, or a
     /// superuser.
     pub admin_secret_ref: SecretReference,
-    /// The database that holds tenants of the Schema model, and the operator's own records. Made where there is none.
+    /// The database of tenants of the Schema model, and of the operator's own records. The operator creates it if it is missing.
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("!(self in ['postgres', 'template0', 'template1'])").message("must be a database of its own, not postgres, template0 or template1, which all roles share"),
         validation = Rule::new("self == oldSelf").message("is immutable: it contains the operator's records"),
         validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
     pub database: String,
-    /// How much the server may hold. Absent means that it is never full.
+    /// Capacity of the server. Absent means no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<DatabaseCapacity>,
-    /// Extensions that tenants may ask for.
+    /// Extensions that tenants may request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub extensions: Vec<String>,
-    /// Addresses in CIDR notation under which tenants' pods reach the server. Absent: the host where it is an address, or the
-    /// namespace of a Service named `<service>.<namespace>.svc`.
+    /// Addresses of the server for tenants' pods, in CIDR notation. Absent: the host if it is an address, or the
+    /// namespace of a Service with the name `<service>.<namespace>.svc`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 64)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(a, isCIDR(a))").message("must be CIDRs such as 203.0.113.0/24"))]
     pub addresses: Vec<String>,
-    /// How many connections the operator itself may have at once. Absent means 8.
+    /// Maximum number of the operator's own connections. Absent means 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 3, max = 64))]
     pub operator_connections: Option<i32>,
@@ -95,46 +95,46 @@ pub struct DatabaseServerSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub shared_tables: Vec<SharedTables>,
-    /// What of the object cannot be read, and is left out here. Not a field of the resource.
+    /// Unreadable parts of the object, which are absent here. Not a field of the resource.
     #[serde(skip)]
     pub unread: Vec<Unread>,
 }
 
-/// How the connection is protected.
+/// TLS of the connection.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.mode) || self.mode != 'VerifyCA' || has(self.caSecretRef)").message("VerifyCA needs a caSecretRef: public authorities issue certificates to anyone"))]
 pub struct DatabaseTls {
-    /// Absent means VerifyFull.
+    /// Verification of the certificate. Absent means VerifyFull.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<TlsMode>,
-    /// The Secret in the operator's namespace whose `ca.crt` signs the server's certificate. Absent: the machine's
-    /// well-known authorities.
+    /// The Secret in the operator's namespace with the certificate authority in `ca.crt`. Absent: the system's
+    /// certificate authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretReference>,
 }
 
-/// What of the server's certificate is verified; libpq's `sslmode`.
+/// Verification of the server's certificate; libpq's `sslmode`.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsMode {
     /// No TLS at all.
     Disable,
-    /// Encrypted; whoever answers is believed.
+    /// Encrypted, without verification of the server.
     Require,
-    /// The certificate is signed by the authority.
+    /// Verifies that the authority signed the certificate.
     VerifyCA,
-    /// It is also made out to the host.
+    /// Also verifies the host name.
     #[default]
     VerifyFull,
 }
 
 impl TlsMode {
-    /// Whether somebody else's certificate is refused.
+    /// Returns true if this mode refuses foreign certificates.
     pub fn is_verified(self) -> bool {
         matches!(self, Self::VerifyCA | Self::VerifyFull)
     }
 
-    /// libpq's name of it.
+    /// Returns libpq's name of it.
     pub fn sslmode(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -145,39 +145,39 @@ impl TlsMode {
     }
 }
 
-/// How much a server may hold.
+/// Capacity of a server.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseCapacity {
-    /// How many tenants are placed on it at most. Absent means any number.
+    /// Maximum number of tenants. Absent means any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100_000))]
     pub max_tenants: Option<i32>,
-    /// From how many bytes on, such as `1Ti`, it takes no new tenants. Absent means never.
+    /// Storage, such as `1Ti`, at which it accepts no new tenants. Absent means no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantity")]
     pub max_storage: Option<Quantity>,
 }
 
-/// Tables of the platform that carry a tenant column.
+/// Tables of the platform with a tenant column.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct SharedTables {
-    /// The database they are in.
+    /// Database of the tables.
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("!(self in ['postgres', 'template0', 'template1'])").message("must be the platform's database, not postgres, template0 or template1, which are closed to tenants"),
         validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
     pub database: String,
-    /// The schema they are in.
+    /// Schema of the tables.
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("!self.startsWith('pg_') && self != 'information_schema'").message("must not be a schema of PostgreSQL"),
         validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
     pub schema: String,
-    /// The tables, by name, or with `*` for any characters: `*` is every table of the schema, those made later included.
+    /// The tables, by name, or with `*` for any characters: `*` is every table of the schema, including later ones.
     #[schemars(length(min = 1, max = 256), inner(length(min = 1, max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(t, size(bytes(t)) <= 63)").message("must be at most 63 bytes long each, as every name in PostgreSQL"))]
     pub tables: Vec<String>,
-    /// The column that says whose a row is. Absent means `tenant_id`.
+    /// The column with the tenant of a row. Absent means `tenant_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
@@ -197,7 +197,7 @@ pub struct SharedTables {
     pub migration_role: Option<String>,
 }
 
-/// The type of a tenant column, and what of a tenant stands in it.
+/// The type of a tenant column, and its content.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TenantColumnType {
     /// The tenant's id.
@@ -209,35 +209,35 @@ pub enum TenantColumnType {
     Integer,
 }
 
-/// What was observed of a server.
+/// Observed state of a server.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseServerStatus {
-    /// The generation of the spec that the conditions speak of.
+    /// The generation of the spec that the conditions describe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready: new tenants can be placed on it. Reachable: it answers. Hardened: everything that keeps tenants apart could be
-    /// closed. LeastPrivilege: the operator's role can do no more than it should. ConnectionsReserved: tenants cannot take the
-    /// connections that the operator needs. SharedTablesProtected: row-level security holds on every shared table.
+    /// Ready: it accepts new tenants. Reachable: it answers. Hardened: no role has more privileges than a tenant needs.
+    /// LeastPrivilege: the operator's role has no excess privileges. ConnectionsReserved: tenants cannot use up the
+    /// connections that the operator needs. SharedTablesProtected: row-level security protects every shared table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// The id of the operator's records on it: another server under the same name is not taken for it.
+    /// The id of the operator's records on it, which distinguishes it from another server with the same name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_id: Option<String>,
     /// The server's version, such as `16.10`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,
-    /// The protocol of the operator's connection, such as `TLSv1.3`; `none` where it is not encrypted.
+    /// The protocol of the operator's connection, such as `TLSv1.3`; `none` without encryption.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<String>,
-    /// Tenants placed on it, retained ones included.
+    /// Number of its tenants, including retained ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenants: Option<i32>,
     /// Bytes of all databases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<i64>,
-    /// When it was last looked at (RFC 3339), at most five minutes old.
+    /// Time of the last check (RFC 3339), at most five minutes old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub last_checked_at: Option<String>,

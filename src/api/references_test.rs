@@ -39,11 +39,11 @@ fn a_namespace_is_named_only_where_that_opens_nothing() {
     let mut expected = vec![
         // A ServiceAccount that becomes an owner; not one of another tenant's or of the system.
         "Tenant.owners[].namespace".to_string(),
-        // Of an application that the platform's chart names too, and that is no tenant's.
+        // An application's namespace, which the platform's chart names too, and no tenant can have.
         "TenantTier.gateway.applications[].namespace".to_string(),
     ];
     for kind in ["Tenant", "TenantTier"] {
-        // Of a claim that Kubernetes makes in the pod's own namespace; foreign data needs a grant in that namespace.
+        // A claim that Kubernetes creates in the pod's own namespace; foreign data needs a grant in that namespace.
         expected.push(format!("{kind}.workloads[].{template}.spec.dataSourceRef.namespace"));
     }
     let sorted = |mut list: Vec<String>| {
@@ -63,7 +63,7 @@ fn the_operator_reads_no_secret_that_a_tenant_could_name() {
         .filter(|(path, _)| path.ends_with("SecretRef"))
         .map(|(path, _)| path.as_str())
         .collect();
-    // Of its own namespace, by a resource that is the platform's alone; a view's is told, not read.
+    // Secrets of the operator's namespace, in a resource that only the platform writes; the view only shows them.
     assert_eq!(
         read,
         [

@@ -44,8 +44,8 @@ pub fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
-/// Removes from a CRD what a derive adds and Kubernetes must not see: defaults in a spec (a GitOps tool would
-/// report them as drift for ever) and integer formats that OpenAPI does not know.
+/// Removes two additions of the derive from a CRD: defaults in a spec (a GitOps tool would
+/// always report them as drift) and integer formats that OpenAPI does not know.
 pub fn clean(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -67,7 +67,7 @@ pub fn clean(value: &mut Value) {
     }
 }
 
-/// Bounds of fields that are Kubernetes' own, as Kubernetes itself has them: its types say no more than int32 or int64.
+/// Bounds of Kubernetes' own fields, equal to those of Kubernetes: its types are only int32 or int64.
 const BOUNDS: [(&[&str], i64, i64); 7] = [
     (&["port"], 1, 65_535),
     (
@@ -91,11 +91,11 @@ const BOUNDS: [(&[&str], i64, i64); 7] = [
     (&["expirationSeconds"], 600, 1 << 32),
     (&["tolerationSeconds"], i32::MIN as i64, i32::MAX as i64),
 ];
-/// A time that every reader understands. The API server's own check takes `24-01-01T00:00:00x0+99:99` for one, and the year 9999.
+/// A time that every reader understands. The API server's own check accepts `24-01-01T00:00:00x0+99:99`, and the year 9999.
 const TIME: &str = r"^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$";
 
-/// Bounds what Kubernetes' own types leave open: what this program's types do not hold must not be stored. `name` is that of the
-/// property whose schema this is.
+/// Bounds fields that Kubernetes' own types leave open, so that the API server stores no value outside of this program's types. `name` is the name of
+/// the schema's property.
 pub fn bound(value: &mut Value, name: &str) {
     let Value::Object(schema) = value else {
         return;
@@ -117,7 +117,7 @@ pub fn bound(value: &mut Value, name: &str) {
         schema.insert("pattern".into(), TIME.into());
     }
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        // Of an object in an object: of a claim's template Kubernetes takes no more.
+        // Metadata of a nested object: Kubernetes accepts no more in a claim's template.
         if name == "metadata" && properties.contains_key("managedFields") {
             properties.retain(|name, _| ["annotations", "labels"].contains(&name.as_str()));
         }
@@ -144,8 +144,8 @@ fn looks_like_schema(value: &Value) -> bool {
 /// The longest description within an embedded type of Kubernetes, in characters.
 const SHORT: usize = 100;
 
-/// Shortens the descriptions of Kubernetes' own types below each field of a workload, and removes those of their fields' fields:
-/// Kubernetes' reference has them in full, and a definition must stay well below the 256 KiB that a client-side apply can record.
+/// Shortens the descriptions of Kubernetes' own types below each field of a workload, and removes those of deeper fields.
+/// Kubernetes' reference has them in full, and a definition must stay well below the 256 KiB limit of a client-side apply.
 pub fn shorten_workloads(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -166,11 +166,11 @@ pub fn shorten_workloads(value: &mut Value) {
     }
 }
 
-/// `depth` counts the fields of fields that this one is in.
+/// `depth` counts the fields around this one.
 fn shorten(value: &mut Value, depth: usize) {
     match value {
         Value::Object(map) => {
-            // A property may itself be called `description`; it is a schema, and no text.
+            // A property may itself have the name `description`; then it is a schema, and not text.
             if map.get("description").is_some_and(Value::is_string) {
                 match map.remove("description") {
                     Some(Value::String(text)) if depth <= 1 => {
@@ -188,7 +188,7 @@ fn shorten(value: &mut Value, depth: usize) {
     }
 }
 
-/// The first sentence of a text, or as many words of it as are short.
+/// Returns the first sentence of a text, or its first words if that is long.
 fn first_sentence(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let sentence = line.split_inclusive(". ").next().unwrap_or_default().trim_end();

@@ -1,4 +1,4 @@
-//! What was observed of a tenant. Bounded in size, and written only when it changed.
+//! Observed state of a tenant. Bounded in size, and written only after a change.
 
 use super::{
     Access, Allowed, CredentialsStatus, DatabaseStatus, DatabaseUsage, GatewayStatus, GatewayUsage, IsolationModel,
@@ -10,14 +10,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What was observed of a tenant.
+/// Observed state of a tenant.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantStatus {
-    /// The generation of the spec that the conditions speak of.
+    /// The generation of the spec that the conditions describe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The tenant's identity: what marks everything it owns.
+    /// The tenant's id, which marks all its objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady, DatabaseReady, CredentialsReady, WorkloadsAvailable, GatewayReady and Isolated for the parts.
@@ -27,30 +27,30 @@ pub struct TenantStatus {
     /// The tenant's namespaces, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<String>,
-    /// How many they are.
+    /// Number of namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_count: Option<i32>,
-    /// What tier and spec together amount to.
+    /// Combined result of tier and spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,
-    /// Where the tenant's data is.
+    /// Location of the tenant's data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseStatus>,
-    /// The keys of its own.
+    /// State of the tenant's own keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<CredentialsStatus>,
-    /// How the tenant is reached.
+    /// Access to the tenant from outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewayStatus>,
-    /// How the proof stands that the tenant is apart from all others; the condition Isolated says it in words.
+    /// Results of the isolation checks; the condition Isolated summarises them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationStatus>,
-    /// What the tenant uses, at most five minutes old when it moves by more than 5 %.
+    /// Usage of the tenant, at most five minutes old if it changes by more than 5 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
 
-/// What tier and spec together amount to.
+/// Combined result of tier and spec.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Effective {
@@ -64,25 +64,25 @@ pub struct Effective {
     pub quota: ResourceList,
     /// Network access.
     pub network: EffectiveNetwork,
-    /// What the objects in its namespaces may name.
+    /// Names that objects in its namespaces may refer to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Allowed>,
-    /// The workloads' names, the tier's included.
+    /// The workloads' names, including the tier's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workloads: Vec<String>,
 }
 
-/// Network access as it is.
+/// Effective network access.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct EffectiveNetwork {
-    /// Whether the gateway reaches the tenant.
+    /// Ingress from the gateway.
     pub gateway: Access,
-    /// Whether the tenant reaches the internet.
+    /// Egress to the internet.
     pub internet: Access,
-    /// Whether the tenant reaches the API server.
+    /// Egress to the API server.
     pub api_server: Access,
-    /// The tenants it named, and whether they name it too.
+    /// The peers that it names, and their states.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerStatus>,
 }
@@ -93,11 +93,11 @@ pub struct EffectiveNetwork {
 pub struct PeerStatus {
     /// The other tenant.
     pub name: String,
-    /// Whether traffic flows.
+    /// State of the peering.
     pub state: PeerState,
 }
 
-/// Whether a peering holds.
+/// State of a peering.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerState {
     /// Both tenants name each other.
@@ -106,66 +106,66 @@ pub enum PeerState {
     Pending,
 }
 
-/// How the checks came out that try whether the tenant is apart from all others.
+/// Results of the isolation checks.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct IsolationStatus {
-    /// When they were last seen as they are shown here (RFC 3339); brought up to date every six hours.
+    /// Time at which the operator last confirmed these results (RFC 3339), updated every six hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub last_verified: Option<String>,
-    /// How many checks found nothing.
+    /// Number of checks without findings.
     pub passed: i32,
-    /// How many found something.
+    /// Number of checks with violations.
     pub failed: i32,
-    /// How many could not be tried.
+    /// Number of checks that could not run.
     pub untried: i32,
-    /// What they found, Critical first; the first ten.
+    /// The first ten violations, Critical first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub violations: Vec<IsolationViolation>,
 }
 
-/// Something that lets one tenant reach another.
+/// An opening through which one tenant reaches another.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct IsolationViolation {
-    /// The check that found it.
+    /// Check that found it.
     pub check: String,
-    /// How bad it is: Critical where one tenant can read or change what is another's, High where one wall of several is down.
+    /// Severity: Critical if one tenant can read or change another's objects, High if one of several protections fails.
     pub severity: String,
-    /// Who reaches whom.
+    /// Direction of the access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// Who can have opened it.
+    /// Party that can have opened it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_by: Option<Opener>,
-    /// The other tenant; absent where it is every one.
+    /// The other tenant; absent if it is every tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counterpart: Option<String>,
-    /// What is open, to whom.
+    /// Description of the opening.
     pub message: String,
 }
 
-/// Who reaches whom.
+/// Direction of the access.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     /// The tenant reaches the other.
     Outward,
-    /// The other, or everybody, reaches the tenant.
+    /// The other tenant, or everybody, reaches the tenant.
     Inward,
 }
 
-/// Who can have opened what a check finds.
+/// Party that can have opened a violation.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Opener {
-    /// No tenant: an administrator has, or a wall does not hold.
+    /// No tenant: an administrator did, or a protection fails.
     Platform,
-    /// The other tenant's own people can have: what they have they may give.
+    /// The other tenant's own users, who may share their objects.
     Counterpart,
 }
 
-/// What a tenant uses, over all its namespaces.
+/// Usage of a tenant over all its namespaces.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
@@ -181,13 +181,13 @@ pub struct Usage {
     /// Storage requested by PersistentVolumeClaims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
-    /// What its database uses.
+    /// Usage of its database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseUsage>,
-    /// What passes through its gateway, where the platform has that counted.
+    /// Traffic through its gateway, if the platform enables these metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewayUsage>,
-    /// When this was measured (RFC 3339).
+    /// Time of the measurement (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub observed_at: Option<String>,

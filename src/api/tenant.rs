@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What a customer's environment should be.
+/// Desired environment of a customer.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[kube(
     group = "tenant-operator.io",
@@ -27,93 +27,93 @@ use std::collections::BTreeMap;
     category = "tenancy",
     status = "TenantStatus",
     derive = "PartialEq",
-    doc = "One customer of the platform: its whole environment, kept real by tenant-operator.",
+    doc = "One customer of the platform. tenant-operator creates and maintains its whole environment.",
     validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 53").message("a Tenant's name must be a DNS label of at most 53 characters: its namespaces are named after it"),
     validation = Rule::new("!self.metadata.name.startsWith('kube-')").message("a Tenant's name must not start with kube-: Kubernetes reserves such namespaces"),
     validation = Rule::new("!has(self.status) || !has(self.status.id) || !has(self.spec.id) || self.spec.id == self.status.id").message("spec.id cannot differ from the id that the tenant already has, shown in status.id"),
-    printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier", description = "The plan"),
-    printcolumn(name = "Isolation", type_ = "string", json_path = ".status.effective.isolation", description = "How far the tenant is kept apart"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status", description = "Whether everything asked for was seen working"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", description = "Why, or why not"),
-    printcolumn(name = "Isolated", type_ = "string", json_path = ".status.conditions[?(@.type=='Isolated')].status", description = "Whether the tenant was seen to be apart from all others"),
-    printcolumn(name = "Database", type_ = "string", json_path = ".status.conditions[?(@.type=='DatabaseReady')].status", description = "Whether the tenant's database was seen working"),
-    printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.namespaceCount", description = "How many namespaces the tenant has"),
+    printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier", description = "The tier"),
+    printcolumn(name = "Isolation", type_ = "string", json_path = ".status.effective.isolation", description = "The isolation model"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status", description = "True if all resources are in the desired state"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", description = "The reason of Ready"),
+    printcolumn(name = "Isolated", type_ = "string", json_path = ".status.conditions[?(@.type=='Isolated')].status", description = "True if no check found access from or to another tenant"),
+    printcolumn(name = "Database", type_ = "string", json_path = ".status.conditions[?(@.type=='DatabaseReady')].status", description = "True if the tenant's database is ready"),
+    printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.namespaceCount", description = "The number of namespaces"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Server", type_ = "string", json_path = ".status.database.server", description = "The DatabaseServer that has the tenant's data", priority = 1),
-    printcolumn(name = "Id", type_ = "string", json_path = ".status.id", description = "The mark of ownership", priority = 1)
+    printcolumn(name = "Id", type_ = "string", json_path = ".status.id", description = "The tenant's id", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(oldSelf.id) || (has(self.id) && self.id == oldSelf.id)").message("id is immutable"),
 )]
 pub struct TenantSpec {
-    /// The tenant's identity for good: a UUID in lower case. Absent: the UID of the Tenant, shown in `status.id`.
-    /// Naming the id of a retained tenant reclaims its namespaces.
+    /// The tenant's immutable id: a UUID in lower case. Absent: the UID of the Tenant, shown in `status.id`.
+    /// The id of a retained tenant reclaims its namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 36),
         regex(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
     )]
     pub id: Option<String>,
-    /// The tenant's name as people write it.
+    /// The tenant's display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub display_name: Option<String>,
-    /// The TenantTier that gives defaults and bounds.
+    /// The TenantTier with defaults and bounds.
     #[schemars(length(min = 1, max = 253))]
     pub tier: String,
-    /// How far the tenant is kept apart.
+    /// Isolation model of the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
-    /// Who has access to the tenant's namespaces.
+    /// Users, groups and ServiceAccounts with access to the tenant's namespaces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub owners: Vec<Owner>,
-    /// Namespaces besides the first one, which has the tenant's name. Each is called `<tenant>-<name>`.
+    /// Namespaces in addition to the first one, which has the tenant's name. Each has the name `<tenant>-<name>`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub namespaces: Vec<TenantNamespace>,
-    /// What all the tenant's namespaces may use together. What is left out is as the tier says.
+    /// Quota over all the tenant's namespaces. Absent keys come from the tier.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::resource_list")]
     pub quota: ResourceList,
-    /// What may come in and go out. What is left out is as the tier says, else refused.
+    /// Network access. Absent fields come from the tier, otherwise they deny.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
-    /// What the objects in its namespaces may name, within what the tier allows. What is left out is as the tier says.
+    /// Names that objects in its namespaces may refer to, within the tier's lists. Absent fields come from the tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Allowed>,
-    /// Applications that run in the tenant's first namespace, besides the tier's.
+    /// Applications in the tenant's first namespace, in addition to the tier's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub workloads: Vec<Workload>,
-    /// The tenant's PostgreSQL database. Absent: as the tier says.
+    /// The tenant's PostgreSQL database. Absent: the tier's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<TenantDatabase>,
-    /// How long the tenant's credentials live, and which keys of its own it has. What is left out is as the tier says.
+    /// Rotation of the tenant's credentials, and keys of its own. Absent fields come from the tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
-    /// The tenant's way in.
+    /// Access to the tenant from outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<TenantGateway>,
-    /// Any JSON, handed to the workloads as `/etc/tenant/configuration.json`. At most 256 KiB.
+    /// Any JSON. The workloads read it from `/etc/tenant/configuration.json`. At most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]
     pub configuration: Option<Value>,
-    /// Stops everything the tenant runs and keeps its data.
+    /// Stops all pods of the tenant and keeps its data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
-    /// What happens to the namespaces when the Tenant is deleted. Absent means Retain.
+    /// Action on the namespaces of a deleted Tenant. Absent means Retain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
-    /// What of the object cannot be read, and is left out here. Not a field of the resource.
+    /// Unreadable parts of the object, which are absent here. Not a field of the resource.
     #[serde(skip)]
     pub unread: Vec<Unread>,
 }
 
-/// How far the tenant is kept apart.
+/// Isolation model of the tenant.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Isolation {
@@ -121,7 +121,7 @@ pub struct Isolation {
     pub model: IsolationModel,
 }
 
-/// Someone with access to the tenant's namespaces.
+/// A user, group or ServiceAccount with access to the tenant's namespaces.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -132,7 +132,7 @@ pub struct Isolation {
 pub struct Owner {
     /// User, Group or ServiceAccount.
     pub kind: OwnerKind,
-    /// `rbac.authorization.k8s.io` for users and groups; may be left out.
+    /// `rbac.authorization.k8s.io` for users and groups; optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub api_group: Option<String>,
@@ -143,14 +143,14 @@ pub struct Owner {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub namespace: Option<String>,
-    /// What the owner may do.
+    /// Role of the owner.
     pub role: OwnerRole,
 }
 
-/// What kind of identity an owner is.
+/// Kind of an owner.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OwnerKind {
-    /// A person.
+    /// A user.
     User,
     /// All members of a group.
     Group,
@@ -158,10 +158,10 @@ pub enum OwnerKind {
     ServiceAccount,
 }
 
-/// What an owner may do in the tenant's namespaces.
+/// Rights of an owner in the tenant's namespaces.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OwnerRole {
-    /// Everything but the bounds the operator sets.
+    /// All rights except changes of the operator's objects.
     Admin,
     /// As Admin, without access control.
     Editor,
@@ -173,7 +173,7 @@ impl OwnerRole {
     /// Every role, in the order of rights.
     pub const ALL: [Self; 3] = [Self::Admin, Self::Editor, Self::Viewer];
 
-    /// The ClusterRole that carries it, and the name of the RoleBinding in each namespace.
+    /// Returns its ClusterRole, which is also the name of the RoleBinding in each namespace.
     pub fn cluster_role(self) -> &'static str {
         match self {
             Self::Admin => "tenant-operator-tenant-admin",
@@ -190,19 +190,19 @@ pub struct TenantNamespace {
     /// A DNS label; `<tenant>-<name>` must not exceed 63 characters.
     #[schemars(length(min = 1, max = 61), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
-    /// This namespace's share of the tenant's quota. What is left out is divided evenly among the namespaces that do
-    /// not name it.
+    /// This namespace's share of the tenant's quota. The operator divides the rest of a key evenly among the namespaces
+    /// without that key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::resource_list")]
     pub quota: ResourceList,
 }
 
-/// What happens to the namespaces of a deleted Tenant.
+/// Action on the namespaces of a deleted Tenant.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeletionPolicy {
-    /// They stay, with nothing running and nobody let in, until a Tenant of the same name names the id.
+    /// They stay, without pods and access, until a Tenant of the same name reclaims them by their id.
     #[default]
     Retain,
-    /// They are emptied and deleted.
+    /// The operator deletes them with their objects.
     Delete,
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The defaults and bounds of every tenant of a plan.
+/// Defaults and bounds of the tenants of a tier.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[kube(
     group = "tenant-operator.io",
@@ -27,13 +27,13 @@ use std::collections::BTreeMap;
     shortname = "tier",
     category = "tenancy",
     derive = "PartialEq",
-    doc = "A plan: the defaults and bounds of its tenants.",
+    doc = "A plan with the defaults and bounds of its tenants.",
     printcolumn(name = "Display Name", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(
         name = "Isolation",
         type_ = "string",
         json_path = ".spec.isolation.default",
-        description = "The model of tenants that name none"
+        description = "The default isolation model"
     ),
     printcolumn(name = "Pod Security", type_ = "string", json_path = ".spec.podSecurity"),
     printcolumn(name = "CPU", type_ = "string", json_path = ".spec.quota.requests\\.cpu"),
@@ -45,38 +45,38 @@ use std::collections::BTreeMap;
     validation = Rule::new("!has(self.network) || !has(self.network.ingress) || !has(self.network.ingress.tenants) || size(self.network.ingress.tenants) == 0").message("a tier cannot name peers: only two tenants can agree on that"),
 )]
 pub struct TenantTierSpec {
-    /// The plan's name as people write it.
+    /// The tier's display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub display_name: Option<String>,
-    /// Which isolation models tenants may have.
+    /// Isolation models of the tenants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<TierIsolation>,
-    /// Default and upper bound of each tenant's quota. A key that is left out is not bounded.
+    /// Default and upper bound of each tenant's quota. An absent key has no bound.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::resource_list")]
     pub quota: ResourceList,
-    /// What a container gets that says nothing itself. Absent: requests of 100m CPU, 128Mi memory; limits of 1 CPU,
+    /// Defaults for containers without resources. Absent: requests of 100m CPU, 128Mi memory; limits of 1 CPU,
     /// 512Mi memory; 1Gi ephemeral storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_defaults: Option<ContainerResources>,
     /// The Pod Security Standard of the tenants' namespaces. Absent means restricted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security: Option<PodSecurity>,
-    /// How many namespaces a tenant may have, the first included. Absent means 33.
+    /// Maximum number of namespaces of a tenant, including the first. Absent means 33.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 33))]
     pub max_namespaces: Option<i32>,
-    /// What the objects in the tenants' namespaces may name: a tenant narrows it, and never widens it.
+    /// Names that objects in the tenants' namespaces may refer to. A tenant can narrow these lists, but not widen them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Allowed>,
-    /// Where and how the tenants' workloads are scheduled.
+    /// Scheduling of the tenants' workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduling: Option<Scheduling>,
-    /// Network access of tenants that say nothing themselves. An explicit Deny cannot be overridden by a tenant.
+    /// Default network access of tenants. A tenant cannot override an explicit Deny.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
-    /// Workloads that every tenant of the plan gets; a tenant overrides fields of one by naming it.
+    /// Workloads of every tenant of the tier. A tenant overrides fields of one by a workload of the same name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -84,14 +84,14 @@ pub struct TenantTierSpec {
     /// The tenants' databases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<TierDatabase>,
-    /// How long the tenants' credentials live, and which keys every one of them has.
+    /// Rotation of the tenants' credentials, and keys of every tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
-    /// The tenants' way in.
+    /// Access to the tenants from outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<TierGateway>,
-    /// What the tenants' people may be. Workloads find it as `/etc/tenant/roles.json`, and a route may ask for permissions. With any role here,
-    /// another that a route or an API key names opens nothing.
+    /// Roles of the tenants' users. Workloads read them from `/etc/tenant/roles.json`, and a route may require their permissions. If the tier has roles,
+    /// other roles in routes and API keys grant no access.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -100,50 +100,50 @@ pub struct TenantTierSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]
     pub configuration_schema: Option<Value>,
-    /// What of the object cannot be read, and is left out here. Not a field of the resource.
+    /// Unreadable parts of the object, which are absent here. Not a field of the resource.
     #[serde(skip)]
     pub unread: Vec<Unread>,
 }
 
-/// Which isolation models tenants may have.
+/// Isolation models of the tenants.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.default) || !has(self.allowed) || self.default in self.allowed").message("default must be one of allowed"))]
 pub struct TierIsolation {
-    /// The model of tenants that name none. Absent: the first of `allowed`, else DedicatedApplication.
+    /// Default model. Absent: the first of `allowed`, otherwise DedicatedApplication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<IsolationModel>,
-    /// The models that a tenant may name. Absent or empty means all.
+    /// Models that a tenant may choose. Absent or empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub allowed: Vec<IsolationModel>,
-    /// What is done when a Critical check finds that a tenant reaches another. Absent means Report.
+    /// Action when a Critical check finds that a tenant reaches another. Absent means Report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_violation: Option<ViolationResponse>,
-    /// How long nothing must have been found until a quarantine ends, as a duration such as `10m`. Absent means 10m.
+    /// Time without findings after which a quarantine ends, as a duration such as `10m`. Absent means 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
     pub quarantine_period: Option<String>,
 }
 
-/// What is done when a tenant is found to reach another.
+/// Action when a tenant reaches another.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ViolationResponse {
-    /// It is told: by the condition Isolated, an event and a metric.
+    /// The operator reports it by the condition Isolated, an event and a metric.
     #[default]
     Report,
-    /// It is told, and the tenant's network and database logins are closed until nothing more is found.
+    /// The operator reports it, and closes the tenant's network and database logins until the checks find nothing.
     Quarantine,
 }
 
-/// A Pod Security Standard. `privileged` is not to be had: a privileged pod is outside every bound.
+/// A Pod Security Standard. `privileged` does not exist here, because a privileged pod has no bounds.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub enum PodSecurity {
-    /// Hardened: what every tenant gets that says nothing.
+    /// Hardened; the default.
     #[default]
     Restricted,
-    /// Without the known privilege escalations.
+    /// Prevents known privilege escalations.
     Baseline,
 }
 
@@ -157,7 +157,7 @@ impl PodSecurity {
     }
 }
 
-/// Where and how workloads are scheduled.
+/// Scheduling of workloads.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Scheduling {

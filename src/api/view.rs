@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-/// What the tenant's owners may see of their Tenant. Written by the operator alone, in the tenant's first namespace.
+/// Read-only view of a Tenant for its owners. The operator writes it in the tenant's first namespace.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[kube(
     group = "tenant-operator.io",
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
     category = "tenancy",
     namespaced,
     derive = "PartialEq",
-    doc = "A tenant's read-only window on its own Tenant: tier, conditions, usage. Written by tenant-operator alone.",
+    doc = "A tenant's read-only view of its own Tenant: tier, conditions, usage. Only tenant-operator writes it.",
     printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier"),
     printcolumn(
         name = "Ready",
@@ -37,13 +37,13 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TenantViewSpec {
-    /// The tenant's identity.
+    /// The tenant's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The tenant's name as people write it.
+    /// The tenant's display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// The plan.
+    /// The tier.
     pub tier: String,
     /// As in the Tenant's status.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -52,19 +52,19 @@ pub struct TenantViewSpec {
     /// The tenant's namespaces, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<String>,
-    /// What tier and spec together amount to.
+    /// Combined result of tier and spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective: Option<Effective>,
-    /// Where the tenant's data is.
+    /// Location of the tenant's data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseStatus>,
-    /// The keys of its own.
+    /// State of the tenant's own keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<CredentialsStatus>,
-    /// How the tenant is reached.
+    /// Access to the tenant from outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewayStatus>,
-    /// What the tenant uses.
+    /// Usage of the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }

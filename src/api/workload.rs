@@ -11,7 +11,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An application of the tenant, in its first namespace. Where tier and tenant both describe a workload of one name,
+/// An application of the tenant, in its first namespace. If tier and tenant have a workload with the same name,
 /// each field that the tenant sets replaces the tier's.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -20,11 +20,11 @@ pub struct Workload {
     /// A DNS label; the name of the Deployment, Service and ServiceAccount.
     #[schemars(length(min = 1, max = 53), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
-    /// The container image. May be left out only where the tier's workload of this name has one.
+    /// The container image. Optional only if the tier's workload of this name has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub image: Option<String>,
-    /// When the image is pulled. Absent means Kubernetes' default.
+    /// Pull policy of the image. Absent means Kubernetes' default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<ImagePullPolicy>,
     /// Replaces the image's entrypoint.
@@ -35,22 +35,22 @@ pub struct Workload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256), inner(length(max = 4096)))]
     pub args: Option<Vec<String>>,
-    /// How many pods run. Absent means 1, or what `autoscaling` says.
+    /// Number of pods. Absent means 1, or the number from `autoscaling`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10000))]
     pub replicas: Option<i32>,
-    /// Lets the number of pods follow their load.
+    /// Adapts the number of pods to their load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
-    /// Ports that the container serves; a Service of the workload's name carries the same ports.
+    /// Ports of the container; a Service with the workload's name has the same ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub ports: Option<Vec<WorkloadPort>>,
-    /// What each container asks for and may use; absent means the tier's container defaults.
+    /// Requests and limits of each container. Absent means the tier's container defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ContainerResources>,
-    /// Environment variables. `TENANT_ID` and `TENANT_NAME` are always set, and not by these.
+    /// Environment variables. The operator always sets `TENANT_ID` and `TENANT_NAME`; these cannot replace them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub env: Option<Vec<EnvVar>>,
@@ -61,10 +61,10 @@ pub struct Workload {
     /// Restarts the container when it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liveness_probe: Option<Probe>,
-    /// Takes the pod out of its Service while it fails.
+    /// Removes the pod from its Service while it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness_probe: Option<Probe>,
-    /// Holds the other probes back until it succeeds.
+    /// Delays the other probes until it succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Probe>,
     /// Volumes of the pod.
@@ -72,44 +72,44 @@ pub struct Workload {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub volumes: Option<Vec<WorkloadVolume>>,
-    /// Where the container sees them.
+    /// Mount paths in the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub volume_mounts: Option<Vec<VolumeMount>>,
-    /// PersistentVolumeClaims made for this workload, shared by its pods, and mounted.
+    /// PersistentVolumeClaims of this workload, which its pods share and mount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub volume_claims: Option<Vec<VolumeClaim>>,
-    /// The pod's security context. What is left out is as Pod Security `restricted` asks.
+    /// The pod's security context. Absent fields get the values that Pod Security `restricted` requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security_context: Option<PodSecurityContext>,
-    /// The container's security context. What is left out is as Pod Security `restricted` asks.
+    /// The container's security context. Absent fields get the values that Pod Security `restricted` requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_context: Option<SecurityContext>,
-    /// Whether pods get a token for the API server. Absent means false.
+    /// Gives pods a token for the API server. Absent means false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub automount_service_account_token: Option<bool>,
-    /// What happens when the tenant's configuration changes. Absent means Restart.
+    /// Action when the tenant's configuration changes. Absent means Restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration_update: Option<ConfigurationUpdate>,
 }
 
-/// When an image is pulled.
+/// Pull policy of an image.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImagePullPolicy {
     /// At every start of a container.
     Always,
-    /// When the node does not have it.
+    /// If the node does not have it.
     IfNotPresent,
     /// Never.
     Never,
 }
 
-/// What a change of the tenant's configuration does to a workload.
+/// Action on a workload when the tenant's configuration changes.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigurationUpdate {
-    /// Its pods are rolled.
+    /// Rolls its pods.
     Restart,
     /// Nothing: the workload watches the mounted file itself.
     Reload,
@@ -120,14 +120,14 @@ pub enum ConfigurationUpdate {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.minReplicas) || self.minReplicas <= self.maxReplicas").message("minReplicas must not exceed maxReplicas"))]
 pub struct Autoscaling {
-    /// The least number of pods. Absent means 1.
+    /// Minimum number of pods. Absent means 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub min_replicas: Option<i32>,
-    /// The greatest number of pods.
+    /// Maximum number of pods.
     #[schemars(range(min = 1, max = 10000))]
     pub max_replicas: i32,
-    /// The mean CPU use aimed at, in percent of the request. Absent means 80.
+    /// Target of the mean CPU usage, in percent of the request. Absent means 80.
     #[serde(
         default,
         rename = "targetCPUUtilizationPercentage",
@@ -135,13 +135,13 @@ pub struct Autoscaling {
     )]
     #[schemars(range(min = 1, max = 1000))]
     pub target_cpu_utilization_percentage: Option<i32>,
-    /// How long load must have fallen before pods are taken away, in seconds. Absent means 300.
+    /// Time of lower load before the autoscaler removes pods, in seconds. Absent means 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
     pub scale_down_stabilization_window_seconds: Option<i32>,
 }
 
-/// A port that a workload serves.
+/// A port of a workload.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadPort {
@@ -151,12 +151,12 @@ pub struct WorkloadPort {
     /// The port in the container, and of the Service.
     #[schemars(range(min = 1, max = 65535))]
     pub container_port: i32,
-    /// Absent means TCP.
+    /// Protocol. Absent means TCP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
 }
 
-/// A volume of a kind that Pod Security `restricted` permits.
+/// A volume of a kind that Pod Security `restricted` allows.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.projected), has(self.downwardAPI), has(self.persistentVolumeClaim), has(self.ephemeral)].exists_one(x, x)").message("exactly one kind of volume must be given"))]
@@ -179,7 +179,7 @@ pub struct WorkloadVolume {
     /// Facts about the pod itself.
     #[serde(default, rename = "downwardAPI", skip_serializing_if = "Option::is_none")]
     pub downward_api: Option<DownwardAPIVolumeSource>,
-    /// A PersistentVolumeClaim that exists already.
+    /// An existing PersistentVolumeClaim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistent_volume_claim: Option<PersistentVolumeClaimVolumeSource>,
     /// A claim of its own for each pod.
@@ -187,30 +187,30 @@ pub struct WorkloadVolume {
     pub ephemeral: Option<EphemeralVolumeSource>,
 }
 
-/// A PersistentVolumeClaim made for a workload; its name is `<workload>-<name>`.
+/// A PersistentVolumeClaim of a workload; its name is `<workload>-<name>`.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeClaim {
     /// The claim's name, unique in the workload.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
-    /// Where the container sees it: an absolute path.
+    /// Mount path in the container, which is absolute.
     #[schemars(length(min = 1, max = 1024), regex(pattern = r"^/"))]
     pub mount_path: String,
-    /// How much is asked for, such as `10Gi`.
+    /// Requested storage, such as `10Gi`.
     #[schemars(schema_with = "schema::quantity")]
     pub storage: Quantity,
-    /// Absent means `[ReadWriteOnce]`.
+    /// Access modes. Absent means `[ReadWriteOnce]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4))]
     pub access_modes: Option<Vec<AccessMode>>,
-    /// Absent means the cluster's default class.
+    /// StorageClass. Absent means the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub storage_class_name: Option<String>,
 }
 
-/// How a volume may be mounted.
+/// Access mode of a volume.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessMode {
     /// Read and written from one node.

@@ -50,13 +50,13 @@ async fn kubectl_explains() -> Result<()> {
     harness::cluster().await?;
     for (field, words) in [
         ("tenant", "One customer of the platform"),
-        ("tenant.spec.workloads.autoscaling", "follow their load"),
+        ("tenant.spec.workloads.autoscaling", "to their load"),
         ("tenant.status.effective", "tier and spec"),
         ("tier.spec.podSecurity", "Pod Security"),
         ("tv.spec", "DESCRIPTION"),
-        ("tenant.spec.database.model", "kept apart"),
+        ("tenant.spec.database.model", "Database model"),
         ("tenant.spec.credentials.rotationInterval", "90 days"),
-        ("tenant.status.database", "Where the tenant's data is"),
+        ("tenant.status.database", "Location of the tenant's data"),
         ("tier.spec.database.serverSelector", "DatabaseServers"),
         ("dbs", "One PostgreSQL server"),
         ("dbs.spec.tls.mode", "VerifyFull"),

@@ -10,7 +10,7 @@ TYPES = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "o
 
 
 def table(root):
-    rows = ["| value | default | what it is |", "| --- | --- | --- |"]
+    rows = ["| value | default | description |", "| --- | --- | --- |"]
     for value in values.leaves(root):
         default = json.dumps(values.plain(value)).replace("|", "\\|")
         choice = f" One of {value.hints['enum']}." if "enum" in value.hints else ""

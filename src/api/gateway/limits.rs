@@ -1,26 +1,26 @@
-//! What a tenant may be sent, and how it is passed on.
+//! Limits of requests to a tenant, and settings for their traffic.
 
 use crate::api::schema;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A number of requests in a time.
+/// A number of requests in a unit of time.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimit {
-    /// How many.
+    /// Number of requests.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub requests: i64,
-    /// In what time.
+    /// Unit of time.
     pub unit: RateLimitUnit,
-    /// How many more may come at once, which later ones wait for. Not every gateway knows this.
+    /// Number of further requests that may come at once. Not every gateway supports this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub burst: Option<i64>,
 }
 
-/// A time in which requests are counted.
+/// A unit of time for counting requests.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RateLimitUnit {
     Second,
@@ -39,7 +39,7 @@ impl RateLimitUnit {
         }
     }
 
-    /// Its length in seconds.
+    /// Returns its length in seconds.
     pub fn seconds(self) -> u32 {
         match self {
             Self::Second => 1,
@@ -50,65 +50,65 @@ impl RateLimitUnit {
     }
 }
 
-/// How requests are passed on to the tenant's workloads. What is left out is as the tier says, else as the gateway does by itself.
+/// Settings for requests to the tenant's workloads. Absent fields come from the tier, otherwise the gateway's defaults apply.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Traffic {
-    /// How long an answer may take as a whole, as a duration such as `15s`.
+    /// Timeout of the whole answer, as a duration such as `15s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
     pub request_timeout: Option<String>,
-    /// How often a request is tried again that could not be passed on, or whose answer was 502, 503 or 504.
+    /// Number of retries of a request that the gateway could not forward, or with the answer 502, 503 or 504.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10))]
     pub retries: Option<i32>,
-    /// How many connections to one workload there may be, and how many requests may wait for one.
+    /// Maximum numbers of connections to one workload, and of requests that wait for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreaker>,
-    /// When a pod gets no more requests for a while.
+    /// Ejection of failing pods for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlier_detection: Option<OutlierDetection>,
-    /// Which pod gets the next request.
+    /// Choice of the pod for the next request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_balancing: Option<LoadBalancing>,
 }
 
-/// What may be under way to one workload.
+/// Limits of connections and waiting requests for one workload.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CircuitBreaker {
-    /// Connections.
+    /// Maximum number of connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_connections: Option<i64>,
-    /// Requests that wait for a connection.
+    /// Maximum number of requests that wait for a connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub max_pending_requests: Option<i64>,
 }
 
-/// When a pod gets no more requests for a while.
+/// Ejection of failing pods for a while.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct OutlierDetection {
-    /// After so many failures in a row: answers of 5xx, and connections that failed.
+    /// Number of failures in a row: answers of 5xx, and failed connections.
     #[schemars(range(min = 1, max = 1000))]
     pub consecutive_errors: i32,
-    /// For so long, as a duration such as `30s`.
+    /// Time of the ejection, as a duration such as `30s`.
     #[schemars(schema_with = "schema::duration")]
     pub ejection_time: String,
 }
 
-/// Which pod gets the next request.
+/// Choice of the pod for the next request.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadBalancing {
     /// One after the other.
     RoundRobin,
-    /// The one with the fewest requests under way.
+    /// The pod with the fewest running requests.
     LeastRequest,
-    /// Any.
+    /// A random pod.
     Random,
-    /// Always the same for one client's address.
+    /// Always the same pod for a client's address.
     SourceIP,
 }
 

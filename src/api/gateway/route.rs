@@ -1,11 +1,11 @@
-//! What of a tenant is served, where.
+//! Routes of a tenant.
 
 use crate::api::role::{PERMISSION_NAME, ROLE_NAME};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is served at one path.
+/// A route at one path.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -14,25 +14,25 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.permissions) || size(self.permissions) == 0").message("needs roles or permissions, not both"),
 )]
 pub struct GatewayRoute {
-    /// Where. Absent means every path.
+    /// Path of the route. Absent means every path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<RoutePath>,
-    /// By which methods. Absent or empty means all.
+    /// Methods of the route. Absent or empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 9))]
     pub methods: Vec<HttpMethod>,
-    /// By what.
+    /// Target of the route.
     pub backend: RouteBackend,
-    /// Whether credentials are asked for. Absent means Required where the tenant has any authentication.
+    /// Requirement of credentials. Absent means Required if the tenant has any authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<RouteAuthentication>,
-    /// Who is let in, of those who are authenticated: whose token or key has one of these roles. Absent or empty means all. One that a
-    /// tier with roles lacks opens nothing.
+    /// Roles of admitted tokens and keys, which need one of them. Absent or empty means all. A role that a
+    /// tier with roles lacks grants no access.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = ROLE_NAME)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub roles: Vec<String>,
-    /// Who is let in, by what they may do: whose token or key has a role that holds all of these, as the tier's `roles` say: nobody where none does. Not
+    /// Permissions of admitted tokens and keys, which need one role of the tier with all of these. Without such a role the route admits nobody. Not
     /// together with `roles`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = PERMISSION_NAME)))]
@@ -47,21 +47,21 @@ pub struct GatewayRoute {
     validation = Rule::new("!self.value.contains('//') && !self.value.contains('/./') && !self.value.contains('/../') && !self.value.endsWith('/.') && !self.value.endsWith('/..')").message("a path has no empty parts, and no . or .."),
 )]
 pub struct RoutePath {
-    /// How the value is meant.
+    /// Type of the path.
     #[serde(rename = "type")]
     pub type_: PathType,
-    /// Such as `/api/executive`.
+    /// Value, such as `/api/executive`.
     #[schemars(length(min = 1, max = 512), regex(pattern = r"^/[-A-Za-z0-9._~!$&'()*+,;=:@/]*$"))]
     pub value: String,
 }
 
-/// How a path is meant.
+/// Type of a path.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PathType {
     /// The path and everything below it, part by part.
     #[default]
     PathPrefix,
-    /// The path alone.
+    /// Only the path itself.
     Exact,
 }
 
@@ -74,7 +74,7 @@ impl PathType {
     }
 }
 
-/// What answers: a workload of the tenant, or an application that tenants share.
+/// Target of a route: a workload of the tenant, or an application that tenants share.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -86,22 +86,22 @@ pub struct RouteBackend {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub workload: Option<String>,
-    /// One of the tier's `gateway.applications`. Where the tier does not have it, requests are answered 503.
+    /// One of the tier's `gateway.applications`. If the tier lacks it, the gateway answers with 503.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub application: Option<String>,
-    /// The name of one of the workload's ports. May be left out where it has but one.
+    /// The name of one of the workload's ports. Optional if it has only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 15))]
     pub port: Option<String>,
 }
 
-/// Whether credentials are asked for.
+/// Requirement of credentials.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteAuthentication {
-    /// Whoever has none is refused.
+    /// The gateway refuses requests without credentials.
     Required,
-    /// Everybody is let in.
+    /// The gateway admits all requests.
     None,
 }
 

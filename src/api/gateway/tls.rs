@@ -4,23 +4,23 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A certificate, and the hosts that are served with it: by TLS, and by nothing else.
+/// A certificate and its hosts, which the gateway serves only by TLS.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.secretName) != has(self.issuerRef)").message("needs one of secretName and issuerRef"))]
 pub struct GatewayTls {
-    /// Which of the tenant's hosts, written as they are there.
+    /// Hosts of the certificate, spelled as in the tenant's hosts.
     #[schemars(length(min = 1, max = 64), inner(length(min = 3, max = 253)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub hosts: Vec<String>,
-    /// A Secret of type `kubernetes.io/tls` in the tenant's first namespace. The gateway reads it, and follows it when it changes; the operator does not.
+    /// A Secret of type `kubernetes.io/tls` in the tenant's first namespace. The gateway reads it and follows its changes; the operator does not read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub secret_name: Option<String>,
-    /// By whom cert-manager has the certificate issued, and renewed.
+    /// Issuer with which cert-manager issues and renews the certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer_ref: Option<IssuerRef>,
 }
@@ -39,12 +39,12 @@ pub struct IssuerRef {
     pub name: String,
 }
 
-/// Where an issuer is.
+/// Kind of an issuer.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IssuerKind {
-    /// In no namespace: the platform's.
+    /// An issuer of the platform, without a namespace.
     ClusterIssuer,
-    /// In the tenant's first namespace.
+    /// An issuer in the tenant's first namespace.
     Issuer,
 }
 
@@ -57,20 +57,20 @@ impl IssuerKind {
     }
 }
 
-/// What is known of a certificate, without what opens.
+/// State of a certificate, without its private key.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateStatus {
-    /// The hosts that are served with it.
+    /// The hosts of the certificate.
     #[schemars(length(max = 64))]
     pub hosts: Vec<String>,
-    /// The Secret that it is in.
+    /// The Secret of the certificate.
     pub secret_name: String,
-    /// When it ends (RFC 3339), as cert-manager says; of others the operator does not know.
+    /// Time of expiry (RFC 3339) from cert-manager; absent for other certificates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub not_after: Option<String>,
-    /// When cert-manager renews it (RFC 3339).
+    /// Time at which cert-manager renews it (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub renewal_time: Option<String>,

@@ -1,18 +1,18 @@
-//! What a tenant's way in is used for.
+//! Usage of a tenant's gateway routes.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the gateway passed on to a tenant in the five minutes before it was asked. A request that it refused for want of credentials is not counted.
+/// Requests that the gateway forwarded to a tenant in the last five minutes. Requests without credentials do not count.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayUsage {
-    /// Requests, those over a limit included.
+    /// Requests, including those over a limit.
     pub requests: i64,
-    /// Requests that were refused since they were over a limit.
+    /// Requests that the gateway refused because of a limit.
     pub limited_requests: i64,
-    /// What clients sent, in bytes, with the headers that the gateway passes on.
+    /// Bytes from clients, including the headers that the gateway forwards.
     pub received_bytes: i64,
-    /// What workloads answered, in bytes.
+    /// Bytes in the workloads' answers.
     pub sent_bytes: i64,
 }
