@@ -27,7 +27,7 @@ pub fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
         })
         .collect::<Result<_, _>>()?;
     if labels.is_empty() {
-        Err("at least one label is needed, or every pod would be meant".to_owned())
+        Err("needs at least one label; otherwise it would select every pod".to_owned())
     } else {
         Ok(labels)
     }

@@ -3,13 +3,13 @@
 /// How a name begins that stands for every one below it.
 const ANY: &str = "*.";
 
-/// Whether a host, or wildcard, is below a wildcard.
+/// Returns true if a host, or wildcard, is below a wildcard.
 pub fn covers(wildcard: &str, host: &str) -> bool {
     let below = wildcard.strip_prefix('*').filter(|_| wildcard.starts_with(ANY));
     below.is_some_and(|below| wildcard != host && host.ends_with(below))
 }
 
-/// Whether two hosts have a name in common.
+/// Returns true if two hosts have a name in common.
 pub fn overlap(a: &str, b: &str) -> bool {
     a == b || covers(a, b) || covers(b, a)
 }
@@ -21,7 +21,7 @@ pub fn above(host: &str) -> impl Iterator<Item = String> {
     dots.map(move |at| format!("*{}", &name[at..]))
 }
 
-/// Whether a host stands for several.
+/// Returns true if a host stands for several.
 pub fn is_wildcard(host: &str) -> bool {
     host.starts_with(ANY)
 }

@@ -120,7 +120,7 @@ pub fn namespace(tenant: &str, name: &str) -> String {
     format!("{tenant}-{name}")
 }
 
-/// Whether an object of this tenant can be in this namespace at all: in one that is named after it, or as a claim. What
+/// Returns true if an object of this tenant can be in this namespace at all: in one that is named after it, or as a claim. What
 /// others mark elsewhere is none of ours, and must not fill our memory.
 pub fn may_hold(tenant: &str, namespace: &str, name: &str) -> bool {
     let after = namespace.strip_prefix(tenant);
@@ -168,7 +168,7 @@ pub fn certificate_secret(first_host: &str) -> String {
     format!("{CERTIFICATE_SECRETS}{}", &digest(first_host.as_bytes())[..16])
 }
 
-/// Whether the operator gives this name to a Secret in a tenant's namespace.
+/// Returns true if the operator gives this name to a Secret in a tenant's namespace.
 pub fn is_own_secret(name: &str) -> bool {
     let slots = || (1..=MOST_API_KEYS).flat_map(api_key_secrets);
     [DATABASE_SECRET, API_KEYS_SECRET].contains(&name)
@@ -190,7 +190,7 @@ pub const DATABASE_CLAIM: &str = "database";
 pub const ID_CLAIM: &str = "id";
 pub const HOST_CLAIM: &str = "host";
 
-/// Whether an object of this name, in the operator's namespace, is a claim.
+/// Returns true if an object of this name, in the operator's namespace, is a claim.
 pub fn is_claim(name: &str) -> bool {
     name.starts_with("claim-")
 }
@@ -214,7 +214,7 @@ pub fn digest(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Whether `name` is a DNS label (RFC 1123).
+/// Returns true if `name` is a DNS label (RFC 1123).
 pub fn is_dns_label(name: &str) -> bool {
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     let outer = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());

@@ -132,12 +132,12 @@ impl Amount {
         })
     }
 
-    /// Whether it is below zero.
+    /// Returns true if it is below zero.
     pub fn is_negative(self) -> bool {
         self.nanos < 0
     }
 
-    /// Whether it has no fraction.
+    /// Returns true if it has no fraction.
     pub fn is_whole(self) -> bool {
         self.nanos % NANO == 0
     }

@@ -32,7 +32,7 @@ pub struct Published {
 pub enum Turn {
     /// The published credentials stay.
     Keep {
-        /// Whether the other login works still.
+        /// True if the other login works still.
         other_open: bool,
         /// When to look again.
         next: Timestamp,

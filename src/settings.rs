@@ -62,7 +62,7 @@ pub struct Settings {
     #[arg(long, env = "CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
 
-    /// Whether only the holder of the lease works; needed with more than one replica.
+    /// True if only the holder of the lease works; needed with more than one replica.
     #[arg(long, env = "LEADER_ELECT", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub leader_elect: bool,
 

@@ -150,7 +150,7 @@ fn an_id_that_is_not_known_yet_is_said_to_be_so() {
         TENANT.replace(", id: 3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11", "")
     ));
     let notes = String::from_utf8(output.stderr.clone()).expect("text");
-    assert!(notes.contains("acme names no spec.id"), "{notes}");
+    assert!(notes.contains("acme has no spec.id"), "{notes}");
     assert!(succeeded(output).contains("00000000-0000-0000-0000-000000000000"));
 }
 
@@ -185,7 +185,7 @@ fn what_cannot_be_rendered_is_refused_with_a_reason() {
         (
             "an unknown field",
             with(&TENANT.replace("tier: plan", "tier: plan, tierr: x")),
-            vec!["spec.tierr: there is no such field"],
+            vec!["spec.tierr: unknown field"],
         ),
         (
             "an unknown field deep inside",
@@ -193,7 +193,7 @@ fn what_cannot_be_rendered_is_refused_with_a_reason() {
                 "tier: plan",
                 "tier: plan, workloads: [{name: a, image: b, env: [{name: X, valu: y}]}]",
             )),
-            vec!["spec.workloads[0].env[0].valu: there is no such field"],
+            vec!["spec.workloads[0].env[0].valu: unknown field"],
         ),
         (
             "an unknown value",
@@ -208,7 +208,7 @@ fn what_cannot_be_rendered_is_refused_with_a_reason() {
         }
     }
     let said = failed(run(&["render", "-f", "/nowhere/at/all.yaml"], ""));
-    assert!(said.contains("/nowhere/at/all.yaml cannot be read"), "{said}");
+    assert!(said.contains("cannot read /nowhere/at/all.yaml"), "{said}");
     assert!(failed(run(&["render"], "")).contains("--filename"));
 }
 
@@ -370,7 +370,7 @@ fn a_database_needs_a_server_in_the_input_for_its_sql_only() {
     let output = render(&format!("{TIER}---{tenant}"));
     let errors = String::from_utf8_lossy(&output.stderr).to_string();
     assert!(
-        errors.contains("its SQL and network policy are not shown: there is no DatabaseServer"),
+        errors.contains("the output has no SQL and no network policy for the database: there is no DatabaseServer"),
         "{errors}"
     );
     assert!(!succeeded(output).contains("# SQL"));

@@ -64,7 +64,7 @@ pub fn gone<T>(result: Result<T, kube::Error>) -> Result<()> {
     }
 }
 
-/// Whether the API server answered with this status code.
+/// Returns true if the API server answered with this status code.
 pub fn has_code(error: &kube::Error, code: u16) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == code)
 }

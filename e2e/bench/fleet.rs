@@ -91,7 +91,7 @@ pub async fn run(cluster: &Cluster, profile: Profile, count: usize) -> Result<Fl
     }
 }
 
-/// Whether it is Ready, its newest spec included.
+/// Returns true if it is Ready, its newest spec included.
 pub fn is_ready(tenant: &Tenant) -> bool {
     condition(tenant, kind::READY)
         .is_some_and(|ready| ready.status == "True" && ready.observed_generation == tenant.metadata.generation)

@@ -187,7 +187,7 @@ impl Course {
         self.taken_up.get(key).is_some_and(|generation| *generation >= awaited)
     }
 
-    /// Whether the gateway has taken up all that leads to it.
+    /// Returns true if the gateway has taken up all that leads to it.
     fn is_led_to(&self) -> bool {
         self.told()
             .all(|object| !TAKEN_UP.contains(&object.key.kind) || self.is_taken_up(&object.key))

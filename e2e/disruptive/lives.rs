@@ -249,7 +249,7 @@ impl Shared {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the request changes something of the tenant's.
+    /// Returns true if the request changes something of the tenant's.
     fn counts(&self, request: &http::request::Parts, body: &Bytes) -> bool {
         let (at, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
         let aside = ["/events", "/leases", "/selfsubjectaccessreviews", "/databaseservers"];

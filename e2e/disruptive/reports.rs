@@ -62,7 +62,7 @@ fn results(report: &Value) -> Vec<Value> {
     report["results"].as_array().cloned().unwrap_or_default()
 }
 
-/// Whether all that was tried passed.
+/// Returns true if all that was tried passed.
 fn passes(report: &Value) -> bool {
     let none = |kind: &str| report["summary"][kind] == 0;
     let count = |kind: &str| results(report).iter().filter(|one| one["result"] == kind).count() as u64;

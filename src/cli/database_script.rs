@@ -41,7 +41,7 @@ impl DatabaseScript {
 fn script(server: &DatabaseServer, admin: &Identifier) -> anyhow::Result<String> {
     let database = Identifier::new(server.spec.database.as_str()).context("spec.database")?;
     let mut out = format!(
-        "-- DatabaseServer {}: execute as a superuser, with psql, once; again does no harm.\n\\set ON_ERROR_STOP on\n",
+        "-- DatabaseServer {}: execute once as a superuser, with psql; executing it again is harmless.\n\\set ON_ERROR_STOP on\n",
         server.name_any()
     );
     let note = |out: &mut String, why: &str| {
@@ -50,10 +50,7 @@ fn script(server: &DatabaseServer, admin: &Identifier) -> anyhow::Result<String>
     let say = |out: &mut String, statement: Statement, end: &str| {
         let _ = writeln!(out, "{}{end}", statement.reveal());
     };
-    note(
-        &mut out,
-        "The role that the operator works as; give it a password with \\password.",
-    );
+    note(&mut out, "The operator's role; set its password with \\password.");
     say(
         &mut out,
         sql![
@@ -66,7 +63,7 @@ fn script(server: &DatabaseServer, admin: &Identifier) -> anyhow::Result<String>
     say(&mut out, sql!["ALTER ROLE ", admin, " CREATEROLE CREATEDB"], ";");
     note(
         &mut out,
-        "The database of the tenants and of the operator's records, owned by that role.",
+        "The database of the tenants and of the operator's records, which that role owns.",
     );
     say(
         &mut out,
@@ -89,7 +86,7 @@ fn script(server: &DatabaseServer, admin: &Identifier) -> anyhow::Result<String>
         sql!["REVOKE ALL ON DATABASE ", &database, " FROM PUBLIC"],
         ";",
     );
-    note(&mut out, "The operator itself needs them to make a database.");
+    note(&mut out, "The operator itself needs them to create a database.");
     say(&mut out, sql!["GRANT CONNECT ON DATABASE postgres TO ", admin], ";");
     say(
         &mut out,
@@ -97,11 +94,11 @@ fn script(server: &DatabaseServer, admin: &Identifier) -> anyhow::Result<String>
         ";",
     );
     let _ = writeln!(out, "\n\\connect {database}");
-    note(&mut out, "Otherwise tenants can leave things there for each other.");
+    note(&mut out, "Otherwise tenants can exchange objects there.");
     say(&mut out, sql!["REVOKE ALL ON SCHEMA public FROM PUBLIC"], ";");
     note(
         &mut out,
-        "Otherwise every tenant can make large objects, which count for nobody's storage.",
+        "Otherwise every tenant can create large objects, which count towards no tenant's storage.",
     );
     say(
         &mut out,
@@ -113,7 +110,7 @@ fn script(server: &DatabaseServer, admin: &Identifier) -> anyhow::Result<String>
     );
     note(
         &mut out,
-        "Otherwise every tenant with a schema sees how much its neighbours' tables are read and written; pg_monitor still does.",
+        "Otherwise every tenant with a schema sees the reads and writes of other tenants' tables; pg_monitor still does.",
     );
     say(&mut out, sql![CLOSE_STATISTICS], ";");
     note(
@@ -145,7 +142,7 @@ fn shared(tables: &SharedTables, admin: &Identifier, out: &mut String) -> anyhow
     let database = Identifier::new(tables.database.as_str()).context("sharedTables.database")?;
     let _ = writeln!(
         out,
-        "\n\\connect {database}\n\n-- Row-level security on shared tables is their owners' to enable, and policies name the roles of the application."
+        "\n\\connect {database}\n\n-- Only the owners of shared tables can enable row-level security, and policies name the roles of the application."
     );
     let mut say = |statement: Statement, end: &str| {
         let _ = writeln!(out, "{}{end}", statement.reveal());

@@ -26,10 +26,10 @@ pub fn read(files: &[String]) -> anyhow::Result<Resources> {
                 let mut text = String::new();
                 std::io::stdin()
                     .read_to_string(&mut text)
-                    .context("standard input cannot be read")?;
+                    .context("cannot read standard input")?;
                 text
             }
-            path => std::fs::read_to_string(path).with_context(|| format!("{path} cannot be read"))?,
+            path => std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?,
         };
         parse(&text, &mut resources).with_context(|| file.clone())?;
     }
@@ -58,7 +58,7 @@ fn typed<T: serde::de::DeserializeOwned + serde::Serialize>(value: Value) -> any
     let typed: T = serde_json::from_value(value.clone())?;
     let known = serde_json::to_value(&typed)?;
     if let Some(path) = unknown(&value, &known, String::new()) {
-        bail!("{path}: there is no such field");
+        bail!("{path}: unknown field");
     }
     Ok(typed)
 }

@@ -32,7 +32,7 @@ impl Render {
     /// The objects of every Tenant that was given, as YAML.
     ///
     /// # Errors
-    /// What is wrong with the input, naming the fields.
+    /// Errors of the input, with the fields.
     pub fn run(&self) -> anyhow::Result<String> {
         let mut resources = input::read(&self.filenames)?;
         if resources.tenants.is_empty() {
@@ -42,7 +42,7 @@ impl Render {
             if id(tenant).is_none() {
                 tenant.metadata.uid = Some(NO_ID.into());
                 let name = tenant.metadata.name.as_deref().unwrap_or_default();
-                eprintln!("Tenant {name} names no spec.id: shown with {NO_ID}, in a cluster it is the Tenant's UID");
+                eprintln!("Tenant {name} has no spec.id: the output has {NO_ID}, in a cluster it is the Tenant's UID");
             }
         }
         let to = attachment(&self.settings);
@@ -64,13 +64,13 @@ impl Render {
                 anyhow!("Tenant {name} is invalid:\n{}", reasons.join("\n"))
             })?;
             if valid.core.network.api_server == Access::Allow {
-                eprintln!("Tenant {name}: the NetworkPolicy for the API server is not shown, only a cluster knows it");
+                eprintln!(
+                    "Tenant {name}: the output has no NetworkPolicy for the API server, whose addresses only a cluster knows"
+                );
             }
             let gateway = valid.part::<ValidGateway>();
             if gateway.is_some() && !has_gateway {
-                eprintln!(
-                    "Tenant {name}: its routes are not shown, --gateway-controller and --gateway-name say for what"
-                );
+                eprintln!("Tenant {name}: the output has no routes; set --gateway-controller and --gateway-name");
             }
             for unsupported in gateway.iter().flat_map(|gateway| &gateway.unsupported) {
                 eprintln!("Tenant {name}: {unsupported}");
@@ -86,7 +86,9 @@ impl Render {
                         });
                         comments.push_str(&statements::comments(&valid, &database, server)?);
                     }
-                    Err(why) => eprintln!("Tenant {name}: its SQL and network policy are not shown: {why:#}"),
+                    Err(why) => eprintln!(
+                        "Tenant {name}: the output has no SQL and no network policy for the database: {why:#}"
+                    ),
                 }
             }
             documents.extend(

@@ -27,7 +27,7 @@ pub fn server<'a>(database: &ValidDatabase, servers: &'a [DatabaseServer]) -> an
         .collect();
     let chosen = placement::choose(&candidates, database.model, &database.selector).map_err(|why| anyhow!(why))?;
     let found = servers.iter().find(|server| server.name_any() == chosen);
-    found.context("the server that was chosen is not in the input")
+    found.context("the input does not contain the chosen server")
 }
 
 /// Every statement, with identifiers quoted and secrets left out.

@@ -78,13 +78,13 @@ fn leaves() -> Vec<Value> {
     all
 }
 
-/// Whether the API server takes it for a time: it looks at the date, and lets pass much of what comes behind.
+/// Returns true if the API server takes it for a time: it looks at the date, and lets pass much of what comes behind.
 fn is_date(text: &str) -> bool {
     let date = text.get(..10).map(str::parse::<k8s_openapi::jiff::civil::Date>);
     date.is_some_and(|date| date.is_ok())
 }
 
-/// Whether a schema accepts a leaf.
+/// Returns true if a schema accepts a leaf.
 fn accepts(schema: &Value, value: &Value) -> bool {
     let is = |key: &str| schema[key] == true;
     let bound = |key: &str| schema[key].as_f64();

@@ -155,7 +155,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Whether the API server leaves `key` out where it is `value`: Go's `omitempty`. Elsewhere a zero means something, such
+/// Returns true if the API server leaves `key` out where it is `value`: Go's `omitempty`. Elsewhere a zero means something, such
 /// as `automountServiceAccountToken: false`.
 fn is_zero(key: &str, value: &Value) -> bool {
     match value {
@@ -191,7 +191,7 @@ fn same_quantity(desired: &Value, live: &Value, path: &str) -> bool {
     stands_here && amount(desired).is_some_and(|wanted| amount(live) == Some(wanted))
 }
 
-/// Whether the API server sets `key` to `value` by itself where it is left out (Kubernetes 1.33 to 1.36).
+/// Returns true if the API server sets `key` to `value` by itself where it is left out (Kubernetes 1.33 to 1.36).
 fn is_default(path: &str, key: &str, value: &Value, siblings: &Map<String, Value>) -> bool {
     let parent = path.rsplit('.').next().unwrap_or(path);
     let is = |expected: Value| *value == expected;

@@ -111,7 +111,7 @@ impl Error {
         }
     }
 
-    /// Whether trying again is pointless until somebody changes something.
+    /// Returns true if trying again is pointless until somebody changes something.
     pub fn is_stalled(&self) -> bool {
         matches!(
             self.reason(),
@@ -132,7 +132,7 @@ impl Error {
         }
     }
 
-    /// Whether the same attempt may succeed soon although nobody changes anything.
+    /// Returns true if the same attempt may succeed soon although nobody changes anything.
     pub fn is_transient(&self) -> bool {
         matches!(
             self.reason(),

@@ -138,7 +138,7 @@ impl Kind {
         }
     }
 
-    /// Whether it leads into a tenant.
+    /// Returns true if it leads into a tenant.
     pub fn is_route(self) -> bool {
         matches!(self, Self::HttpRoute | Self::ApisixRoute)
     }

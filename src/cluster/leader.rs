@@ -161,7 +161,11 @@ impl Candidate {
                 Ok(Attempt::Raced) => sleep(pause).await,
                 Err(error) => {
                     if reported != error {
-                        tracing::warn!(lease = self.name, error, "the lease cannot be tried for");
+                        tracing::warn!(
+                            lease = self.name,
+                            error,
+                            "the operator could not try to acquire the lease"
+                        );
                         reported = error;
                     }
                     sleep(pause).await;
@@ -199,16 +203,20 @@ impl Candidate {
             };
             match result {
                 Ok(Attempt::Held(since)) => renewed = since,
-                Ok(Attempt::Raced) => tracing::debug!(lease = self.name, "the lease was written by another"),
+                Ok(Attempt::Raced) => tracing::debug!(lease = self.name, "another process wrote the lease"),
                 Ok(Attempt::Wait(_)) => {
-                    tracing::error!(lease = self.name, holder = self.holder(), "another holds the lease");
+                    tracing::error!(
+                        lease = self.name,
+                        holder = self.holder(),
+                        "another process holds the lease"
+                    );
                     return;
                 }
                 Err(error) if Instant::now() >= deadline => {
-                    tracing::error!(lease = self.name, error, "the lease was not renewed in time");
+                    tracing::error!(lease = self.name, error, "the operator did not renew the lease in time");
                     return;
                 }
-                Err(error) => tracing::warn!(lease = self.name, error, "the lease was not renewed yet"),
+                Err(error) => tracing::warn!(lease = self.name, error, "the operator has not renewed the lease yet"),
             }
         }
     }
@@ -307,7 +315,11 @@ impl Candidate {
     /// Lets another take the lease at once. A failure costs time only: the lease then runs out.
     async fn release(&mut self) {
         if let Err(error) = flatten(timeout(self.timing.renew_deadline, self.give_up()).await) {
-            tracing::warn!(lease = self.name, error, "the lease was not released and runs out");
+            tracing::warn!(
+                lease = self.name,
+                error,
+                "the operator did not release the lease, which will expire"
+            );
         }
     }
 

@@ -55,7 +55,7 @@ pub struct Desired {
     pub value: Value,
     /// Paths (JSON pointers) that are somebody else's in this one object, such as `/spec/replicas` under an autoscaler.
     pub others: Vec<&'static str>,
-    /// Whether an object that Kubernetes itself made under this name may be taken over; only ever the `default`
+    /// True if an object that Kubernetes itself made under this name may be taken over; only ever the `default`
     /// ServiceAccount of a namespace that is ours.
     pub takes_over: bool,
 }
@@ -87,14 +87,14 @@ impl Live {
         self.value.pointer("/metadata/annotations")?.get(name)?.as_str()
     }
 
-    /// Whether it is marked for this tenant: by its labels, or by its annotation where labels were changed.
+    /// Returns true if it is marked for this tenant: by its labels, or by its annotation where labels were changed.
     pub fn belongs_to(&self, owner: &Identity) -> bool {
         let labelled =
             self.label(names::TENANT) == Some(&owner.tenant) && self.label(names::TENANT_ID) == Some(&owner.id);
         labelled || self.annotation(names::OWNED_BY) == Some(&owner.annotation())
     }
 
-    /// Whether it is marked for nobody.
+    /// Returns true if it is marked for nobody.
     pub fn is_unmarked(&self) -> bool {
         self.label(names::TENANT_ID).is_none() && self.annotation(names::OWNED_BY).is_none()
     }
@@ -109,7 +109,7 @@ impl Live {
         }
     }
 
-    /// Whether its deletion has begun.
+    /// Returns true if its deletion has begun.
     pub fn is_terminating(&self) -> bool {
         self.value.pointer("/metadata/deletionTimestamp").is_some()
     }

@@ -115,7 +115,7 @@ pub async fn withdraw(writer: &Writer, owner: &Identity, name: &str) -> Result<(
     }
 }
 
-/// Whether a Secret says what it should; what others added besides is theirs to take away.
+/// Returns true if a Secret says what it should; what others added besides is theirs to take away.
 pub fn is_as(found: &Secret, wanted: &Secret) -> bool {
     let has = |found: &Option<BTreeMap<String, String>>, wanted: &Option<BTreeMap<String, String>>| {
         let (found, wanted) = (found.clone().unwrap_or_default(), wanted.clone().unwrap_or_default());

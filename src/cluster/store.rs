@@ -80,12 +80,12 @@ impl Store {
             .await;
     }
 
-    /// Whether all objects of a kind were listed once.
+    /// Returns true if all objects of a kind were listed once.
     pub fn has_listed(&self, kind: Kind) -> bool {
         self.synced.borrow().contains(&kind)
     }
 
-    /// Whether the cluster was seen to lack a kind.
+    /// Returns true if the cluster was seen to lack a kind.
     pub fn is_lacking(&self, kind: Kind) -> bool {
         let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
         lacking.contains(&kind)

@@ -267,7 +267,7 @@ pub fn map<K, L>(event: Event<K>, change: impl FnOnce(K) -> L) -> Event<L> {
     }
 }
 
-/// Whether a watch failed because the API server does not serve the kind.
+/// Returns true if a watch failed because the API server does not serve the kind.
 pub fn is_unserved(error: &watcher::Error) -> bool {
     use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
     match error {

@@ -222,7 +222,7 @@ impl Writer {
         request().await
     }
 
-    /// Whether this very object was asked for before where this very object stood, and nothing came of it.
+    /// Returns true if this very object was asked for before where this very object stood, and nothing came of it.
     fn is_idle(&self, desired: &Desired, live: &Live) -> bool {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.get(&desired.key) == Some(&attempt(desired, live))
@@ -253,18 +253,18 @@ fn attempt(desired: &Desired, live: &Live) -> (u64, u64) {
     (digest(&desired.value), digest(&found))
 }
 
-/// Whether the API server answered with this status code.
+/// Returns true if the API server answered with this status code.
 pub fn has_code(error: &kube::Error, code: u16) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == code)
 }
 
-/// Whether the authorizer refused, as opposed to an admission policy or a quota, which answer 403 too.
+/// Returns true if the authorizer refused, as opposed to an admission policy or a quota, which answer 403 too.
 fn lacks_rights(error: &kube::Error) -> bool {
     let by_authorizer = |message: &str| message.contains("is forbidden: User \"") && message.contains("\" cannot ");
     matches!(error, kube::Error::Api(status) if status.code == 403 && by_authorizer(&status.message))
 }
 
-/// Whether the policy refused that holds what leads to a tenant to the hosts on its namespace.
+/// Returns true if the policy refused that holds what leads to a tenant to the hosts on its namespace.
 fn lacks_hosts(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 403 && status.message.contains(names::GATEWAY_CONFINEMENT))
 }

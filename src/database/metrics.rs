@@ -24,15 +24,19 @@ impl DatabaseMetrics {
     pub fn register(all: &Metrics) -> Self {
         let metrics = Self::default();
         all.register(OPERATOR, |ours| {
-            ours.register("database_statements", "SQL statements sent", metrics.statements.clone());
+            ours.register(
+                "database_statements",
+                "SQL statements of the operator",
+                metrics.statements.clone(),
+            );
             ours.register(
                 "database_connections",
-                "Connections that the operator has open",
+                "Open connections of the operator",
                 metrics.connections.clone(),
             );
             ours.register(
                 "database_server_up",
-                "1 while tenants' databases on this server can be worked with, else 0",
+                "1 while the operator can manage tenants' databases on this server, else 0",
                 metrics.up.clone(),
             );
         });

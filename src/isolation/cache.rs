@@ -84,12 +84,12 @@ where
         while let Some(change) = changes.next().await {
             match change {
                 Ok(()) => self.changed.notify_one(),
-                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is begun anew"),
+                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch failed; the operator restarts it"),
             }
         }
     }
 
-    /// Whether all were listed once.
+    /// Returns true if all were listed once.
     pub fn is_listed(&self) -> bool {
         self.is_listed.load(Ordering::Acquire)
     }

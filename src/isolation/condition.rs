@@ -15,7 +15,7 @@ const FRESH: SignedDuration = SignedDuration::from_hours(6);
 /// What a tenant's own people are told of violations: whom they concern besides is not theirs to know.
 const TOLD_TO_TENANTS: &str = "a check failed; the platform's administrators can see the details";
 
-/// Whether a status says how as many checks came out.
+/// Returns true if a status says how as many checks came out.
 pub fn was_tried(old: Option<&TenantStatus>, checks: usize) -> bool {
     let shown = old.and_then(|old| old.isolation.as_ref());
     shown.is_some_and(|shown| shown.untried == 0 && usize::try_from(shown.passed + shown.failed) == Ok(checks))

@@ -34,17 +34,17 @@ impl IsolationMetrics {
         all.register(TENANT, |tenant| {
             tenant.register(
                 "isolation_checks",
-                "Checks that tenants are apart, by check and result",
+                "Isolation checks, by check and result",
                 metrics.checks.clone(),
             );
             tenant.register(
                 "isolation_violations",
-                "What lets a tenant reach another or be reached, by tenant and check; absent where nothing does",
+                "Isolation violations, by tenant and check; absent without violations",
                 metrics.violations.clone(),
             );
             tenant.register(
                 "isolation_survey_period_seconds",
-                "In how long the API server is asked once about everything that each tenant's people and accounts must not do; 0 if it is not",
+                "Time in which the operator asks the API server once about all forbidden actions of each tenant's users and accounts; 0 if it does not",
                 metrics.survey_period.clone(),
             );
         });

@@ -8,7 +8,7 @@ use crate::time::seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 
-/// Whether tenants of this tier are cut off at all.
+/// Returns true if tenants of this tier are cut off at all.
 pub fn is_asked_for(tier: &TenantTier) -> bool {
     let isolation = tier.spec.isolation.as_ref();
     isolation.and_then(|isolation| isolation.on_violation) == Some(ViolationResponse::Quarantine)
@@ -59,7 +59,7 @@ fn reaches_others(status: &TenantStatus) -> Option<String> {
     worst.map(|violation| violation.check.clone())
 }
 
-/// Whether what could be tried in quarantine too was not. What needs the tenant's own network and logins cannot be.
+/// Returns true if what could be tried in quarantine too was not. What needs the tenant's own network and logins cannot be.
 fn may_reach_others(status: &TenantStatus) -> bool {
     isolated(status)
         .is_some_and(|condition| condition.status == "Unknown" && condition.message.starts_with(API_ACCESS.id))

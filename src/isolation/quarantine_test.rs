@@ -124,7 +124,7 @@ fn it_comes_back_when_nothing_was_found_for_as_long_as_its_tier_says() {
     // Not to know is not to have found nothing.
     let blind = found(
         "Unknown",
-        "api-access could not be tried: the API server could not be asked",
+        "api-access could not be tried: the API server did not answer",
         &[],
     );
     let held = decide(

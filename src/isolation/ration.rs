@@ -38,7 +38,7 @@ impl Ration {
         self.most
     }
 
-    /// Whether there is room for an object of this size in place of one of the old size, which is given back in any case.
+    /// Returns true if there is room for an object of this size in place of one of the old size, which is given back in any case.
     pub fn takes(&mut self, key: &Key, old: usize, new: usize) -> bool {
         if key.0.is_empty() {
             return true;

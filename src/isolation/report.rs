@@ -208,12 +208,12 @@ fn summary(results: &[Value]) -> Value {
     counts
 }
 
-/// Whether an old result says how this check came out.
+/// Returns true if an old result says how this check came out.
 fn was_found(old: &Value, check: &Check) -> bool {
     old["rule"] == check.id && (old["result"] == "pass" || old["result"] == "fail")
 }
 
-/// Whether both say the same, at whatever time.
+/// Returns true if both say the same, at whatever time.
 fn is_same(old: &Value, new: &Value) -> bool {
     let timeless = |result: &Value| {
         let mut fields = result.as_object().cloned().unwrap_or_default();

@@ -88,13 +88,13 @@ impl ReportWriter {
         loop {
             match kinds.split_first() {
                 Some((kind, former)) => {
-                    tracing::info!(%kind, "proofs are reported");
+                    tracing::info!(%kind, "the operator writes reports");
                     lock(&self.reported).is_on(true);
                     self.backoff.succeeded(ALL);
                     kinds = self.keep(*kind, former, &kinds).await;
                     lock(&self.reported).is_on(false);
                     if kinds.is_empty() {
-                        tracing::info!("proofs are reported no more: the cluster has no resource for reports");
+                        tracing::info!("the operator writes no more reports: the cluster has no resource for them");
                     }
                 }
                 None => kinds = self.others(&kinds).await,
@@ -129,7 +129,7 @@ impl ReportWriter {
             match served(&self.client, &KINDS).await {
                 Ok(now) if now != kinds => return now,
                 Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "which reports the cluster has could not be asked"),
+                Err(error) => tracing::debug!(%error, "the operator could not find out which reports the cluster has"),
             }
             pause = LOOK;
             let _ = tokio::time::timeout(self.period, self.look.notified()).await;
@@ -169,7 +169,7 @@ impl ReportWriter {
                 Err(error) => {
                     failures = failures.saturating_add(1);
                     if failures == TROUBLE {
-                        tracing::warn!(%kind, %error, "the watch of reports fails again and again");
+                        tracing::warn!(%kind, %error, "the watch of reports fails repeatedly");
                     }
                 }
             }
@@ -224,7 +224,7 @@ impl ReportWriter {
         let found = match listed {
             Ok(list) => list.items,
             Err(error) => {
-                tracing::warn!(%kind, %error, "reports of former times could not be listed");
+                tracing::warn!(%kind, %error, "the operator could not list old reports");
                 return;
             }
         };
@@ -242,7 +242,7 @@ impl ReportWriter {
             if is_marked(&live)
                 && let Err(error) = writer.delete(&live).await
             {
-                tracing::warn!(error = error.chain(), "a report of former times could not be removed");
+                tracing::warn!(error = error.chain(), "the operator could not delete an old report");
             }
         }
     }
@@ -286,7 +286,7 @@ fn key(kind: Kind, tenant: &str) -> Key {
     }
 }
 
-/// Whether it is a report that this operator made: by its name and all marks.
+/// Returns true if it is a report that this operator made: by its name and all marks.
 fn is_marked(live: &Live) -> bool {
     let tenant = live.label(names::TENANT).unwrap_or_default();
     let marked = live.label(names::TENANT_ID).is_some() && live.label(names::MANAGED_BY) == Some(names::MANAGER);
@@ -301,7 +301,7 @@ async fn remove(live: Option<Live>, writer: &Writer, store: &Store) -> Result<()
     Ok(())
 }
 
-/// Whether the resource is not there, or is about to go.
+/// Returns true if the resource is not there, or is about to go.
 fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Write { source, .. } if has_code(source, 404) || has_code(source, 405))
 }

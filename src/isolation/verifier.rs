@@ -125,7 +125,7 @@ impl IsolationVerifier {
             }
         };
         if tokio::time::timeout(READY, known).await.is_err() {
-            tracing::warn!("what the proof of isolation judges is not all known yet");
+            tracing::warn!("the operator has not listed all inputs of the isolation checks yet");
         }
     }
 
@@ -326,7 +326,7 @@ fn rest(took: Duration) -> Duration {
     (took * REST).clamp(GATHER, LONGEST_REST)
 }
 
-/// Whether nothing else changed about a tenant than who invites its people, or whom its people invite. The tenants' people can
+/// Returns true if nothing else changed about a tenant than who invites its people, or whom its people invite. The tenants' people can
 /// do that as often as they like, and as many as they like; all else is the platform's, and told first.
 fn only_invited(before: Option<&Vec<Opening>>, now: Option<&Vec<Opening>>) -> bool {
     let of_platform = |openings: Option<&Vec<Opening>>| -> Vec<Opening> {

@@ -25,7 +25,7 @@ pub struct Ledger {
 pub struct Said {
     /// Which one it was.
     pub envoy: String,
-    /// Whether it started after the ledger was begun, so that all it counted is new.
+    /// True if it started after the ledger was begun, so that all it counted is new.
     pub is_new: bool,
     pub counted: HashMap<Source, Counted>,
 }

@@ -45,7 +45,7 @@ async fn ask(instance: Instance) -> Option<Said> {
             counted,
         }),
         Err(error) => {
-            tracing::warn!(address = %instance.address, %error, "a pod of the gateway does not say what it counted");
+            tracing::warn!(address = %instance.address, %error, "the operator could not read the counters of a gateway pod");
             None
         }
     }
@@ -79,7 +79,7 @@ impl Meter {
     pub async fn run(&self) {
         loop {
             if let Err(error) = self.round().await {
-                tracing::warn!(%error, "the gateway's pods cannot be listed: requests are not counted");
+                tracing::warn!(%error, "the operator cannot list the gateway's pods, so it counts no requests");
             }
             tokio::time::sleep(self.settings.period).await;
         }

@@ -24,16 +24,16 @@ impl RequestMetrics {
             for (name, help, family) in [
                 (
                     "gateway_requests",
-                    "Requests to the tenant, those over a limit included",
+                    "Requests to the tenant, including those over a limit",
                     requests,
                 ),
                 (
                     "gateway_limited_requests",
-                    "Requests that were refused since they were over a limit",
+                    "Requests that the gateway refused because of a limit",
                     limited,
                 ),
-                ("gateway_received_bytes", "What clients sent to the tenant", received),
-                ("gateway_sent_bytes", "What the tenant answered", sent),
+                ("gateway_received_bytes", "Bytes from clients to the tenant", received),
+                ("gateway_sent_bytes", "Bytes in the tenant's answers", sent),
             ] {
                 tenant.register(name, help, family.clone());
             }

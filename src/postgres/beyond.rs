@@ -41,7 +41,7 @@ SELECT json_build_object(
 /// What the server says.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beyond {
-    /// Whether the same questions about what is the tenant's own are answered with yes.
+    /// True if the same questions about what is the tenant's own are answered with yes.
     pub control: bool,
     /// What no tenant's role may be.
     pub attributes: Vec<String>,
@@ -55,7 +55,7 @@ pub struct Beyond {
     pub relations: Vec<String>,
     /// Somebody else's schema in the same database.
     pub neighbour: Option<String>,
-    /// Whether it could make a table there.
+    /// True if it could make a table there.
     #[serde(skip)]
     pub wrote: bool,
 }

@@ -18,7 +18,7 @@ pub struct Catalog {
     pub server_id: Option<String>,
     /// `server_version`, such as `16.10`.
     pub version_text: String,
-    /// Whether it refuses writes: a standby, or told so.
+    /// True if it refuses writes: a standby, or told so.
     pub read_only: bool,
     /// The database that holds the operator's records and the Schema tenants.
     pub database: String,
@@ -29,12 +29,12 @@ pub struct Catalog {
     pub databases: HashMap<String, Place>,
     /// Installed in [`Catalog::database`].
     pub extensions: Vec<String>,
-    /// Whether anyone may make large objects in [`Catalog::database`].
+    /// True if anyone may make large objects in [`Catalog::database`].
     pub large_objects_open: bool,
-    /// Whether anyone may ask for the statistics of everyone's tables in [`Catalog::database`].
+    /// True if anyone may ask for the statistics of everyone's tables in [`Catalog::database`].
     #[serde(default)]
     pub statistics_open: bool,
-    /// Whether anyone may ask which tables are locked in [`Catalog::database`].
+    /// True if anyone may ask which tables are locked in [`Catalog::database`].
     #[serde(default)]
     pub locks_open: bool,
     #[serde(default)]
@@ -53,7 +53,7 @@ pub struct Admin {
     pub superuser: bool,
     pub create_role: bool,
     pub create_database: bool,
-    /// Whether it has the rights of what it is a member of.
+    /// True if it has the rights of what it is a member of.
     #[serde(default)]
     pub inherit: bool,
 }
@@ -68,7 +68,7 @@ pub struct Connections {
     pub of_superusers: i32,
     /// `reserved_connections`; none before 16.
     pub reserved: Option<i32>,
-    /// Whether the operator's role may use these.
+    /// True if the operator's role may use these.
     pub uses_reserved: bool,
     /// `authentication_timeout`.
     pub authentication_seconds: i32,
@@ -87,7 +87,7 @@ pub struct Role {
     pub replication: bool,
     pub bypass_rls: bool,
     pub connection_limit: i32,
-    /// Whether its password has an end.
+    /// True if its password has an end.
     pub expires: bool,
     /// Sessions that it has now.
     pub sessions: i64,
@@ -121,7 +121,7 @@ pub struct DefaultGrant {
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
     pub database: String,
-    /// Whether it owns something there, as opposed to being granted it.
+    /// True if it owns something there, as opposed to being granted it.
     pub owns: bool,
 }
 
@@ -151,7 +151,7 @@ pub struct Membership {
 pub struct Place {
     pub oid: i64,
     pub owner: String,
-    /// Whether connections are allowed; of databases only.
+    /// True if connections are allowed; of databases only.
     #[serde(default)]
     pub open: bool,
     /// How many relations and functions are in it; of schemas, where only one tenant was looked at.
@@ -198,7 +198,7 @@ impl Intent {
 }
 
 impl Place {
-    /// Whether this role, or PUBLIC where there is none, was granted a privilege directly.
+    /// Returns true if this role, or PUBLIC where there is none, was granted a privilege directly.
     pub fn grants(&self, grantee: Option<&str>, privilege: &str) -> bool {
         self.grants
             .iter()
@@ -207,7 +207,7 @@ impl Place {
 }
 
 impl Catalog {
-    /// Whether the mark of this very object names this tenant.
+    /// Returns true if the mark of this very object names this tenant.
     pub fn is_ours(&self, kind: &str, name: &str, oid: i64, tenant_id: &str) -> bool {
         self.mark(kind, name)
             .is_some_and(|mark| mark.oid == oid && mark.tenant_id == tenant_id)
@@ -218,7 +218,7 @@ impl Catalog {
         self.marks.get(&format!("{kind}:{name}"))
     }
 
-    /// Whether anything is recorded for this tenant.
+    /// Returns true if anything is recorded for this tenant.
     pub fn knows(&self, tenant_id: &str) -> bool {
         self.marks.values().any(|mark| mark.tenant_id == tenant_id)
             || self.intents.values().any(|intent| intent.tenant_id == tenant_id)

@@ -32,7 +32,7 @@ pub enum Asked {
 #[derive(Clone)]
 pub struct Connector {
     tls: Option<MakeRustlsConnect>,
-    /// Whether the server's certificate is verified.
+    /// True if the server's certificate is verified.
     verified: bool,
 }
 

@@ -37,7 +37,7 @@ impl Names {
         }
     }
 
-    /// Whether some tenant's role could be called so.
+    /// Returns true if some tenant's role could be called so.
     pub fn may_be(role: &str) -> bool {
         let digits = role.strip_prefix("t_").and_then(|rest| rest.get(..DIGITS));
         digits.is_some_and(|digits| digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))

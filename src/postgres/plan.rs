@@ -34,7 +34,7 @@ pub struct Wanted {
     pub settings: Vec<(&'static str, String)>,
     /// Of those that the server allows.
     pub extensions: Vec<Identifier>,
-    /// Whether the logins may write.
+    /// True if the logins may write.
     pub writable: bool,
 }
 
@@ -93,7 +93,7 @@ pub struct Shared {
 /// How one of the two logins should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Login {
-    /// Whether it may log in. One that never could need not exist.
+    /// True if it may log in. One that never could need not exist.
     pub open: bool,
     /// A new password.
     pub password: Option<Verifier>,
@@ -113,7 +113,7 @@ pub enum Venue {
 }
 
 impl Venue {
-    /// Whether a statement with this venue is executed in one transaction with its neighbours of the same.
+    /// Returns true if a statement with this venue is executed in one transaction with its neighbours of the same.
     pub fn is_transaction(&self) -> bool {
         matches!(self, Self::Records | Self::Inside(_))
     }

@@ -68,7 +68,7 @@ impl Catalog {
         part
     }
 
-    /// Whether anything but the number of sessions differs between two looks at one tenant, be it at this one or at all.
+    /// Returns true if anything but the number of sessions differs between two looks at one tenant, be it at this one or at all.
     pub fn differs(&self, other: &Self) -> bool {
         let quiet = |catalog: &Self| {
             let mut catalog = catalog.clone();

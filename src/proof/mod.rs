@@ -107,7 +107,7 @@ impl Proof {
         })
     }
 
-    /// Whether nothing is wrong, as far as it was tried in this process's life, and something is still to be tried.
+    /// Returns true if nothing is wrong, as far as it was tried in this process's life, and something is still to be tried.
     pub fn is_pending(&self) -> bool {
         let pending = self
             .outcomes

@@ -227,7 +227,7 @@ impl Inner {
         let ours = registry.sub_registry_with_prefix(OPERATOR);
         ours.register(
             "build",
-            "The version that runs",
+            "The running version",
             Info::new(BuildLabels {
                 version: env!("CARGO_PKG_VERSION"),
             }),
@@ -243,26 +243,22 @@ impl Inner {
             "Duration of reconciles",
             self.reconcile_duration.clone(),
         );
-        ours.register(
-            "queue_depth",
-            "Objects that wait to be reconciled",
-            self.queue_depth.clone(),
-        );
+        ours.register("queue_depth", "Objects in the queue", self.queue_depth.clone());
         ours.register(
             "api_requests",
-            "Attempts of Kubernetes API requests by verb, resource and class of answer",
+            "Attempts of Kubernetes API requests by verb, resource and class of response",
             self.requests.clone(),
         );
         ours.register(
             "api_request_duration_seconds",
-            "Duration of attempts of Kubernetes API requests; of watches until they begin",
+            "Duration of attempts of Kubernetes API requests; for watches until they start",
             self.request_duration.clone(),
         );
         ours.register("tenants", "Tenants by condition and its status", self.tenants.clone());
         ours.register("leader", "1 in the process that leads, else 0", self.leader.clone());
         ours.register(
             "objects_written",
-            "Kubernetes objects written",
+            "Writes of Kubernetes objects",
             self.objects_written.clone(),
         );
     }

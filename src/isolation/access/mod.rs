@@ -47,7 +47,7 @@ pub struct Access {
     watched: Arc<Watched>,
     client: kube::Client,
     pub vaults: Vec<String>,
-    /// Whether it is asked what it allows besides.
+    /// True if it is asked what it allows besides.
     is_surveyed: bool,
     /// What it was found to allow.
     pub survey: Survey,
@@ -231,7 +231,7 @@ impl Access {
         Ok(answer)
     }
 
-    /// Whether roles, bindings and resources are known.
+    /// Returns true if roles, bindings and resources are known.
     pub fn is_ready(&self) -> bool {
         self.watched.is_synced() && self.watched.discovered().is_some()
     }

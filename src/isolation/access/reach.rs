@@ -14,7 +14,7 @@ pub struct TenantSubjects {
 }
 
 impl TenantSubjects {
-    /// Whether it names this subject as an owner.
+    /// Returns true if it names this subject as an owner.
     pub fn owns(&self, party: &Party, subject: &str) -> bool {
         self.owners.iter().any(|owner| match (owner.kind, party) {
             (OwnerKind::User, Party::User(name)) | (OwnerKind::Group, Party::Group(name)) => owner.name == *name,

@@ -109,7 +109,7 @@ impl AccessScanner {
             match asked {
                 Ok(()) => sleep_until(begun + pause.min(LONGEST)).await,
                 Err(error) => {
-                    tracing::debug!(%error, "the API server could not be asked what it allows");
+                    tracing::debug!(%error, "the API server did not answer a review of rights");
                     sleep(REST).await;
                 }
             }

@@ -155,7 +155,7 @@ impl Asked {
 pub struct Yes {
     /// What the authorizer says to it.
     pub reason: String,
-    /// Whether everybody with credentials may do it.
+    /// True if everybody with credentials may do it.
     pub is_everybodys: bool,
 }
 
@@ -224,7 +224,7 @@ impl Survey {
         }
     }
 
-    /// Whether all that a former process told of a tenant was asked about again. What it told is noted the first time.
+    /// Returns true if all that a former process told of a tenant was asked about again. What it told is noted the first time.
     pub fn recall<'m>(&self, tenant: &str, messages: impl Iterator<Item = &'m str>) -> bool {
         let mut recalled = lock(&self.recalled);
         let ours = || {
@@ -425,7 +425,7 @@ impl Survey {
     }
 }
 
-/// Whether the binding that RBAC names is told already.
+/// Returns true if the binding that RBAC names is told already.
 fn is_explained(reason: &str, openings: &[Opening]) -> bool {
     reason.starts_with(RBAC)
         && openings.iter().any(|opening| {

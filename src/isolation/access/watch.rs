@@ -51,7 +51,7 @@ impl Watched {
         (watched, handles)
     }
 
-    /// Whether everything was listed once.
+    /// Returns true if everything was listed once.
     pub fn is_synced(&self) -> bool {
         self.listed.load(Ordering::Acquire) >= KINDS
     }
@@ -101,7 +101,7 @@ where
     while let Some(change) = changes.next().await {
         match change {
             Ok(()) => watched.changed.notify_one(),
-            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch failed and is begun anew"),
+            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch failed; the operator restarts it"),
         }
     }
 }
@@ -161,7 +161,7 @@ async fn discover(client: Client, watched: Arc<Watched>) {
                 DISCOVERY.0
             }
             Err(error) => {
-                tracing::warn!(%error, "the API's resources could not be listed");
+                tracing::warn!(%error, "the operator could not list the API's resources");
                 DISCOVERY.1
             }
         };

@@ -35,7 +35,7 @@ pub enum Enforcer {
 }
 
 impl Enforcer {
-    /// Whether the API server's words tell that it was this one who refused.
+    /// Returns true if the API server's words tell that it was this one who refused.
     pub fn has_refused(self, words: &str) -> bool {
         match self {
             Self::PodSecurity => words.contains("violates PodSecurity"),

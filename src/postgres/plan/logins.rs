@@ -22,14 +22,14 @@ const MANAGED: &[&str] = &[
 ];
 
 impl Plan<'_> {
-    /// Whether sessions of the logins may act as another role than new ones will.
+    /// Returns true if sessions of the logins may act as another role than new ones will.
     fn changing(&self) -> bool {
         let names = &self.wanted.names;
         let mark = self.catalog.mark("role", names.owner.as_str());
         self.changes_hands() || mark.is_some_and(|mark| mark.revision.as_deref() == Some(CHANGING))
     }
 
-    /// Whether some login acted as another role until now.
+    /// Returns true if some login acted as another role until now.
     fn changes_hands(&self) -> bool {
         let names = &self.wanted.names;
         let acting = format!("role={}", self.wanted.acting().as_str());

@@ -102,7 +102,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Whether a membership lets a login become a role, and nothing else.
+    /// Returns true if a membership lets a login become a role, and nothing else.
     pub(super) fn becomes(&self, member: &Membership) -> bool {
         let inherits = self.catalog.version >= GRANT_OPTIONS && member.inherit;
         member.set && !member.admin && !inherits

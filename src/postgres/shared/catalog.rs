@@ -19,9 +19,9 @@ pub struct Observed {
     /// The operator's role.
     pub admin: String,
     pub superuser: bool,
-    /// Whether the operator may make schemas.
+    /// True if the operator may make schemas.
     pub can_create: bool,
-    /// Whether the operator may let roles connect.
+    /// True if the operator may let roles connect.
     pub can_admit: bool,
     /// The group, application and migration roles.
     pub roles: BTreeMap<String, Role>,
@@ -85,7 +85,7 @@ pub struct Grant {
 #[serde(rename_all = "camelCase")]
 pub struct Schema {
     pub owner: String,
-    /// Whether the operator has its owner's rights.
+    /// True if the operator has its owner's rights.
     pub ours: bool,
     pub owner_superuser: bool,
     pub grants: Vec<Grant>,
@@ -101,7 +101,7 @@ pub struct Table {
     /// `relkind`: r, p or f.
     pub kind: String,
     pub owner: String,
-    /// Whether the operator has its owner's rights.
+    /// True if the operator has its owner's rights.
     pub ours: bool,
     pub owner_superuser: bool,
     pub enabled: bool,
@@ -184,7 +184,7 @@ pub struct View {
     pub owner: String,
     /// The tables it shows.
     pub bases: Vec<i64>,
-    /// Whether it asks with the rights of who uses it.
+    /// True if it asks with the rights of who uses it.
     pub invoker: bool,
     /// Roles of interest that can use it.
     pub users: Vec<String>,
@@ -215,7 +215,7 @@ pub struct DefaultPrivilege {
 #[derive(Deserialize, Clone, Debug)]
 pub struct Given {
     pub role: String,
-    /// Whether the operator can act as the role.
+    /// True if the operator can act as the role.
     pub ours: bool,
     #[serde(flatten)]
     pub default: DefaultGrant,

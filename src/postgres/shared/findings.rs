@@ -12,7 +12,7 @@ use crate::sql;
 
 use Severity::{Hint, Violation, Weakness};
 
-/// Whether a role has a name as the operator gives to tenants' roles.
+/// Returns true if a role has a name as the operator gives to tenants' roles.
 pub fn is_tenants(role: &str) -> bool {
     let Some(rest) = role.strip_prefix("t_") else {
         return false;
@@ -21,7 +21,7 @@ pub fn is_tenants(role: &str) -> bool {
     digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) && matches!(suffix, "" | "_a" | "_b" | "_r")
 }
 
-/// Whether a role is the operator's own or made by it, and so no way for an application to come in.
+/// Returns true if a role is the operator's own or made by it, and so no way for an application to come in.
 pub fn is_reserved(role: &str) -> bool {
     role == GROUP || is_tenants(role)
 }

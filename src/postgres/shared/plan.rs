@@ -23,7 +23,7 @@ pub struct Wanted<'a> {
     pub group: &'a Identifier,
     /// The OID of the role that the operator made as the group.
     pub mark: Option<i64>,
-    /// Whether it was tried to mend it in this call.
+    /// True if it was tried to mend it in this call.
     pub stuck: bool,
 }
 
@@ -60,7 +60,7 @@ pub struct Loss {
 }
 
 impl Plan {
-    /// Whether nothing is to be done.
+    /// Returns true if nothing is to be done.
     pub fn is_quiet(&self) -> bool {
         self.group.is_empty() && self.works.is_empty()
     }
@@ -284,7 +284,7 @@ fn group(wanted: &Wanted, catalog: &Catalog, observed: &Observed, plan: &mut Pla
     true
 }
 
-/// Whether tenants are more through the group than they should be.
+/// Returns true if tenants are more through the group than they should be.
 fn is_dangerous(wanted: &Wanted, observed: &Observed) -> bool {
     observed
         .role(wanted.group.as_str())
@@ -563,7 +563,7 @@ fn strangers(table: &Table) -> Vec<Statement> {
         .collect()
 }
 
-/// Whether the operator sees every row of a table, whoever's it is.
+/// Returns true if the operator sees every row of a table, whoever's it is.
 pub fn shows_all(wanted: &Wanted, chosen: &Chosen, observed: &Observed) -> bool {
     let policies = policy::of_table(chosen.entry, &ways(wanted, chosen.entry, observed));
     observed.superuser || !chosen.table.enabled || policy::settle(chosen.table, &policies, observed).is_empty()

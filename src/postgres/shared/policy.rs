@@ -15,7 +15,7 @@ pub const PREFIX: &str = "tenant_operator_";
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub name: Identifier,
-    /// Whether it concerns SELECT only, and not all commands.
+    /// True if it concerns SELECT only, and not all commands.
     pub read: bool,
     /// Sorted; none is PUBLIC.
     pub roles: Vec<Identifier>,
@@ -223,7 +223,7 @@ fn forget(relation: &Statement, name: &Identifier) -> Statement {
         .join(sql![" AND name = ", Literal(name.as_str())])
 }
 
-/// Whether a table is protected as the operator did it before policies were `TO PUBLIC`: nobody sees more by that, although any
+/// Returns true if a table is protected as the operator did it before policies were `TO PUBLIC`: nobody sees more by that, although any
 /// tenant can drop them. Where the table cannot be had for a change, it stays open until it can.
 pub fn is_former(table: &Table, entry: &Entry, ways: &Ways, observed: &Observed) -> bool {
     let Some(relation) = relation(table) else {

@@ -354,7 +354,7 @@ fn comma(a: Statement, b: Statement) -> Statement {
     a.join(sql![", "]).join(b)
 }
 
-/// Whether a text is a UUID in its usual form.
+/// Returns true if a text is a UUID in its usual form.
 pub fn is_uuid(text: &str) -> bool {
     let dash = |i: usize| matches!(i, 8 | 13 | 18 | 23);
     text.len() == 36

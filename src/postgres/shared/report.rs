@@ -60,14 +60,14 @@ pub struct SharedReport {
     pub closed: usize,
     /// The worst first.
     pub findings: Vec<Finding>,
-    /// Whether anything was written.
+    /// True if anything was written.
     pub changed: bool,
     /// Ids of tenants, of those that were wanted, that do not see their rows in every database with shared tables yet.
     pub missing: BTreeSet<String>,
 }
 
 impl SharedReport {
-    /// Whether row-level security holds on every shared table and nothing is known to go around it.
+    /// Returns true if row-level security holds on every shared table and nothing is known to go around it.
     pub fn is_protected(&self) -> bool {
         let violates = |finding: &Finding| finding.severity == Severity::Violation;
         !self.findings.iter().any(violates)

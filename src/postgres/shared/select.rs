@@ -123,7 +123,7 @@ fn same(a: &Entry, b: &Entry) -> bool {
     a.column == b.column && a.type_ == b.type_ && a.applications == b.applications && a.migration == b.migration
 }
 
-/// Whether a name is as the pattern says, in which `*` stands for any characters.
+/// Returns true if a name is as the pattern says, in which `*` stands for any characters.
 fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
