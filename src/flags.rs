@@ -45,7 +45,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How long it is waited until the same is asked again.
+/// Parses the time between two repetitions of a question.
 pub fn pause(text: &str) -> Result<Duration, String> {
     let pause = duration(text)?;
     match pause >= Duration::from_secs(1) {
@@ -54,7 +54,7 @@ pub fn pause(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How often something is tried: shorter than ten seconds, it would be without end.
+/// Parses the time between two tests: below ten seconds, tests would never end.
 pub fn period(text: &str) -> Result<Duration, String> {
     let period = duration(text)?;
     match period >= Duration::from_secs(10) {

@@ -1,6 +1,6 @@
-//! Which host names are whose. Pure.
+//! Comparison of host names. Pure.
 
-/// How a name begins that stands for every one below it.
+/// Prefix of a name that stands for every name below it.
 const ANY: &str = "*.";
 
 /// Returns true if a host, or wildcard, is below a wildcard.

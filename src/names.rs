@@ -65,7 +65,7 @@ pub const ALLOWED_RUNTIME_CLASSES: &str = "tenant-operator.io/allowed-runtime-cl
 pub const ALLOWED_SERVICE_TYPES: &str = "tenant-operator.io/allowed-service-types";
 /// Keys, or all of a prefix; without it none but those that are admitted anyway.
 pub const ALLOWED_ANNOTATIONS: &str = "tenant-operator.io/allowed-annotations";
-/// Which hosts; without it none.
+/// Annotation with the allowed hosts; none without it.
 pub const ALLOWED_HOSTS: &str = "tenant-operator.io/allowed-hosts";
 /// Annotation of a namespace: all of its tenant's, comma separated. The NetworkPolicies of the tenant's own may name these; the chart's
 /// policies read it.
@@ -150,7 +150,7 @@ pub fn api_key_clients(key: &str) -> [String; 2] {
     [key.to_string(), format!("{key}.previous")]
 }
 
-/// How many API keys there can be.
+/// Maximum number of API keys.
 pub const MOST_API_KEYS: usize = 16;
 
 /// The Secrets with one API key each, for gateways that want such: the key, and the one before it.
@@ -160,7 +160,7 @@ pub fn api_key_secrets(slot: usize) -> [String; 2] {
     [name, former]
 }
 
-/// How the names begin of the Secrets that cert-manager puts certificates into for the operator.
+/// Prefix of the names of cert-manager's Secrets for the operator's certificates.
 const CERTIFICATE_SECRETS: &str = "tenant-certificate-";
 
 /// The Secret with the certificate of these hosts, the first of which no other certificate has.
@@ -181,7 +181,7 @@ pub fn api_key_next(key: &str) -> String {
     format!("{key}.next")
 }
 
-/// Where bindings are in a workload's containers, each in a folder of its own.
+/// Folder of bindings in a workload's containers, each in a folder of its own.
 pub const BINDINGS: &str = "/bindings";
 /// The kind of the claim that says where a tenant's data is.
 pub const DATABASE_CLAIM: &str = "database";
@@ -200,7 +200,7 @@ pub fn claim(kind: &str, value: &str) -> String {
     claim_prefix(kind) + &digest(value.as_bytes())
 }
 
-/// How the names of all claims of a kind begin.
+/// Returns the prefix of the names of all claims of a kind.
 pub fn claim_prefix(kind: &str) -> String {
     format!("claim-{kind}-")
 }

@@ -8,7 +8,7 @@ const NANO: i128 = 1_000_000_000;
 /// The greatest quantity Kubernetes represents, 2^63-1.
 const MAX: i128 = i64::MAX as i128;
 
-/// How a quantity was written, and is written again.
+/// Notation of a quantity, which its text keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Binary,
@@ -161,7 +161,7 @@ impl Amount {
         }
     }
 
-    /// What is left, never below zero.
+    /// Returns the rest, never below zero.
     pub fn minus(self, other: Self) -> Self {
         Self {
             nanos: (self.nanos - other.nanos).max(0),

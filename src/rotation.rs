@@ -5,20 +5,20 @@ use crate::time::after;
 use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;
 
-/// How long credentials live.
+/// Rotation of credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
     pub interval: Duration,
-    /// How long the former ones go on working.
+    /// Time for which the former credentials keep working.
     pub overlap: Duration,
-    /// What the annotation says: another value than last time asks for new credentials.
+    /// Value of the annotation: a new value requests new credentials.
     pub request: Option<String>,
 }
 
-/// What the published Secret says of itself.
+/// State of the published Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Which of the two logins it names.
+    /// Index of its login.
     pub login: usize,
     pub issued_at: Timestamp,
     /// Until when the other one works too.
@@ -27,7 +27,7 @@ pub struct Published {
     pub rotated_for: Option<String>,
 }
 
-/// What is to be done.
+/// Next action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// The published credentials stay.

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// The settings of the running operator.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
-    /// Namespace the operator runs in; its lease and Secrets are there.
+    /// Namespace of the operator, with its lease and Secrets.
     #[arg(long, env = "OPERATOR_NAMESPACE", default_value = "tenant-operator-system")]
     pub namespace: String,
 
@@ -25,7 +25,7 @@ pub struct Settings {
     #[arg(long, env = "OPERATOR_POD_NAME", default_value_t = own_name(), hide_default_value = true)]
     pub pod_name: String,
 
-    /// ServiceAccount the operator runs as.
+    /// ServiceAccount of the operator.
     #[arg(long, env = "OPERATOR_SERVICE_ACCOUNT", default_value = names::MANAGER)]
     pub service_account: String,
 
@@ -34,7 +34,7 @@ pub struct Settings {
     #[arg(long, env = "CLUSTER_CIDRS", default_value = "", value_parser = cidrs, hide_default_value = true)]
     pub cluster_cidrs: std::vec::Vec<IpNet>,
 
-    /// Namespace of the gateway's pods, which tenants may let in; empty means that there is none.
+    /// Namespace of the gateway's pods, from which tenants may admit traffic; empty means that there is none.
     #[arg(long, env = "GATEWAY_NAMESPACE", default_value = "", value_parser = optional, hide_default_value = true)]
     pub gateway_namespace: std::option::Option<String>,
 
@@ -46,43 +46,43 @@ pub struct Settings {
     #[arg(long, env = "DNS_POD_LABELS", default_value = "k8s-app=kube-dns", value_parser = labels)]
     pub dns_pod_labels: BTreeMap<String, String>,
 
-    /// What names in the cluster end in.
+    /// Suffixes of hosts in the cluster.
     #[command(flatten)]
     pub dns: DnsSettings,
 
-    /// How log lines are written.
+    /// Format of the log.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 
-    /// What is logged: a level, or directives such as `info,tenant_operator=debug`.
+    /// Lowest level in the log: a level, or directives such as `info,tenant_operator=debug`.
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
 
-    /// How many tenants are reconciled at the same time.
+    /// Number of tenants that the operator reconciles at the same time.
     #[arg(long, env = "CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
 
-    /// True if only the holder of the lease works; needed with more than one replica.
+    /// Let only the holder of the lease reconcile; needed with more than one replica.
     #[arg(long, env = "LEADER_ELECT", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub leader_elect: bool,
 
-    /// Where `/metrics` is served.
+    /// Address of `/metrics`.
     #[arg(long, env = "METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
     pub metrics_address: SocketAddr,
 
-    /// Where `/healthz` and `/readyz` are served.
+    /// Address of `/healthz` and `/readyz`.
     #[arg(long, env = "HEALTH_ADDRESS", default_value = "0.0.0.0:8081")]
     pub health_address: SocketAddr,
 
-    /// How long a lease holds without being renewed; whole seconds.
+    /// Duration of a lease without renewal, in whole seconds.
     #[arg(long, env = "LEASE_DURATION", default_value = "15s", value_parser = duration)]
     pub lease_duration: Duration,
 
-    /// After how long without a successful renewal the leader gives up; less than the lease's duration.
+    /// Time without a successful renewal after which the leader gives up; less than the lease's duration.
     #[arg(long, env = "RENEW_DEADLINE", default_value = "10s", value_parser = duration)]
     pub renew_deadline: Duration,
 
-    /// How often the lease is renewed or tried for.
+    /// Time between two attempts to renew or acquire the lease.
     #[arg(long, env = "RETRY_PERIOD", default_value = "2s", value_parser = duration)]
     pub retry_period: Duration,
 
@@ -90,23 +90,23 @@ pub struct Settings {
     #[arg(long, env = "SKIP_ADMISSION_PROOF", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub skip_admission_proof: bool,
 
-    /// How often the API server is asked for kinds that the cluster lacks: the gateway's, cert-manager's, and those of reports.
+    /// Time between two checks for kinds that the cluster lacks: those of the gateway, of cert-manager, and of reports.
     #[arg(long, env = "DISCOVERY_PERIOD", default_value = "15s", value_parser = pause)]
     pub discovery_period: Duration,
 
-    /// How it is proven that tenants are apart.
+    /// Settings of the isolation checks.
     #[command(flatten)]
     pub isolation: IsolationSettings,
 
-    /// The gateway that routes are written for.
+    /// Settings of the gateway.
     #[command(flatten)]
     pub gateway: GatewaySettings,
 
-    /// Where requests are counted.
+    /// Settings of the gateway's metrics.
     #[command(flatten)]
     pub metering: MeteringSettings,
 
-    /// How often database servers are looked at.
+    /// Settings of database servers.
     #[command(flatten)]
     pub database: DatabaseSettings,
 }

@@ -1,4 +1,4 @@
-//! How the process is told to end.
+//! Signals that end the process.
 
 use tokio::signal::unix::{SignalKind, signal};
 

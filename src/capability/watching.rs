@@ -76,7 +76,7 @@ pub async fn follow_objects(
                 kind if !Kind::ALL.contains(&kind) => wake_all(tenants, queue, has_routes),
                 _ => {}
             },
-            Err(error) => tracing::warn!(%kind, %error, "a watch failed and is begun anew"),
+            Err(error) => tracing::warn!(%kind, %error, "a watch failed; the operator restarts it"),
         }
     }
 }

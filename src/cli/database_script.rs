@@ -27,7 +27,7 @@ impl DatabaseScript {
     /// A script for `psql`, one part for each server.
     ///
     /// # Errors
-    /// What is wrong with the input.
+    /// Errors of the input.
     pub fn run(&self) -> anyhow::Result<String> {
         let servers = input::read(&self.filenames)?.servers;
         if servers.is_empty() {

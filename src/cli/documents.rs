@@ -14,7 +14,7 @@ pub fn yaml<'a>(documents: impl IntoIterator<Item = &'a Value>) -> String {
     out
 }
 
-/// What stands at the beginning of a line, or after a dash.
+/// Key at the beginning of a line, or after a dash.
 fn node(value: &Value, indent: usize, out: &mut String) {
     match value {
         Value::Object(map) if !map.is_empty() => {
@@ -40,7 +40,7 @@ fn node(value: &Value, indent: usize, out: &mut String) {
     }
 }
 
-/// What follows a key.
+/// Text after a key.
 fn child(value: &Value, indent: usize, out: &mut String) {
     match value {
         Value::Object(map) if !map.is_empty() => out.push('\n'),

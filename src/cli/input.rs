@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::io::Read;
 
-/// What was read.
+/// Resources from the input.
 #[derive(Default)]
 pub struct Resources {
     pub tenants: Vec<Tenant>,

@@ -30,7 +30,7 @@ enum Command {
     Render(Box<render::Render>),
     /// Print what a superuser executes once on a DatabaseServer, so that the operator needs no more than CREATEROLE and CREATEDB.
     DatabaseScript(database_script::DatabaseScript),
-    /// What the operator's own short-lived pods in tenants' namespaces do, to try what the network lets through.
+    /// Runs in the operator's own short-lived pods in tenants' namespaces, to test the network.
     #[command(hide = true)]
     Probe(probe::Probe),
     /// Print the CustomResourceDefinitions.
@@ -44,7 +44,7 @@ enum Command {
 /// Does what the command line says.
 ///
 /// # Errors
-/// What to print before the program ends with a failure.
+/// Message before the program ends with a failure.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Run(settings) => {

@@ -22,7 +22,7 @@ enum Deed {
     Dial {
         /// KIND,tcp|udp,ADDRESS:PORT
         targets: Vec<Target>,
-        /// How long the network may take to keep a new pod apart.
+        /// Time that the network may take to isolate a new pod.
         #[arg(long, default_value = "15s", value_parser = duration)]
         settle: Duration,
         /// Where the kubelet looks for a pod's last words.

@@ -14,7 +14,7 @@ use std::fmt::Write;
 /// The server of the input that a tenant would be placed on.
 ///
 /// # Errors
-/// Why none fits.
+/// Reason of each server.
 pub fn server<'a>(database: &ValidDatabase, servers: &'a [DatabaseServer]) -> anyhow::Result<&'a DatabaseServer> {
     let candidates: Vec<Candidate> = servers
         .iter()

@@ -1,4 +1,4 @@
-//! How long to wait before an object that failed is tried again.
+//! Delay before the retry of a failed object.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

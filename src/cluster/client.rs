@@ -18,11 +18,11 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tower::{BoxError, Layer, Service, ServiceExt};
 
-/// How long a call may take, retries and the reading of its answer included.
+/// Timeout of a call, including retries and the reading of its answer.
 const DEADLINE: Duration = Duration::from_secs(15);
-/// How long a watch may take until the server begins to answer; from there on kube's watcher has its own idle timeout.
+/// Timeout of a watch until the server begins to answer; after that kube's watcher has its own idle timeout.
 const WATCH_START: Duration = Duration::from_secs(30);
-/// How often a call is tried again.
+/// Number of retries of a call.
 const RETRIES: u32 = 3;
 /// How many calls are under way at once: an API server that is busy answers no sooner when asked more, and each call has a
 /// connection of its own, whose buffers stay. Leases and watches do not wait in this line.
@@ -49,7 +49,7 @@ pub async fn infer() -> Result<Config, kube::Error> {
     Config::infer().await.map_err(kube::Error::InferConfig)
 }
 
-/// How objects are watched: a list comes object by object, so that a large one never stands in memory whole.
+/// Configuration of watches: a list arrives object by object, so a large list is never in memory as a whole.
 pub fn watch_config() -> watcher::Config {
     watcher::Config::default().streaming_lists()
 }
@@ -196,7 +196,7 @@ where
             .await
     }
 
-    /// How long to wait before the next attempt after this answer; nothing when there is to be none.
+    /// Returns the delay before the next attempt after this answer, or None without a further attempt.
     fn wait<T>(&self, answer: &Response<T>, retries: u32) -> Option<Duration> {
         if retries >= RETRIES || !is_retried(self.kind.verb, answer.status()) {
             return None;
@@ -237,7 +237,7 @@ fn is_retried(verb: &str, status: StatusCode) -> bool {
     }
 }
 
-/// What the server asks to wait; its other form, a date, is not used by the API server.
+/// Returns the server's Retry-After; the API server does not use its other form, a date.
 fn retry_after<T>(answer: &Response<T>) -> Duration {
     let seconds = answer
         .headers()

@@ -171,7 +171,7 @@ async fn a_watch_has_a_deadline_only_until_it_begins() {
     begun.assert_counted("watch", "2xx", 1);
 }
 
-/// Whoever may write an object may have it say that it was written in the year 9999.
+/// A writer of an object can set the year 9999 as its time of writing.
 #[tokio::test(start_paused = true)]
 async fn how_an_object_was_written_keeps_no_answer_from_being_read() {
     let inner = service_fn(|_: Request<Body>| async {

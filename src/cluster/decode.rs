@@ -19,11 +19,11 @@ use serde_path_to_error::Segment;
 use std::borrow::Cow;
 use std::fmt;
 
-/// How many levels of an object are read: whatever handles a value descends into it, and the stack is finite.
+/// Maximum depth of an object: functions on values are recursive, and the stack is finite.
 pub const LEVELS: usize = 100;
-/// How many mistakes in one field are named; a field with more is left out whole.
+/// Maximum number of named errors in one field; decoding drops a field with more.
 const NAMED: usize = 4;
-/// How many mistakes of one object are mended at most.
+/// Maximum number of repaired errors of one object.
 const MENDED: usize = 200;
 /// Keys that serde_json takes for its own.
 const RESERVED: &str = "$serde_json::private::";
@@ -46,7 +46,7 @@ impl<K> From<K> for Read<K> {
 
 /// A kind whose objects are read as far as they can be.
 pub trait Readable: Resource + DeserializeOwned {
-    /// What stands for the fields without which no object of the kind can be decoded.
+    /// Placeholders for fields that decoding of the kind requires.
     fn least() -> Value {
         json!({})
     }
@@ -254,7 +254,7 @@ fn text(path: &[Segment]) -> String {
     text
 }
 
-/// Where in an object a value stands.
+/// Path of a value in an object.
 enum Place<'a> {
     Root,
     Field(&'a Place<'a>, &'a str),
@@ -451,7 +451,7 @@ pub fn without_managed_fields(json: &[u8]) -> Option<Vec<u8>> {
     Some(kept)
 }
 
-/// Where a string ends that begins here.
+/// Returns the end of the string that begins here.
 fn string_end(json: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {

@@ -70,7 +70,7 @@ fn strings() -> Vec<Value> {
         .collect()
 }
 
-/// What may stand for a value of this type or that.
+/// Candidates for values of each type.
 fn leaves() -> Vec<Value> {
     let mut all = strings();
     all.extend(integers().map(Value::from));
@@ -174,7 +174,7 @@ fn each(schema: &Value) -> Vec<Value> {
     all
 }
 
-/// What has to be there, and no more.
+/// Required fields only.
 fn least(schema: &Value) -> Value {
     let required = schema["required"]
         .as_array()

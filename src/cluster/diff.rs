@@ -1,7 +1,7 @@
-//! Whether an object is as it should be, decided here and not by a request.
+//! Comparison of an object with its desired state, without a request.
 //!
 //! Everything outside of `metadata` and `status` must be exactly as desired: what others added is a difference too.
-//! What the API server fills in by itself is not; it is known by name and value in [`is_default`].
+//! Defaults of the API server are no difference; [`is_default`] has their names and values.
 
 use super::{Desired, Live};
 use crate::names;

@@ -1,4 +1,4 @@
-//! What counts as a difference, and what a replacement keeps. tests/defaults.rs asks an API server about the defaults.
+//! Tests of differences, and of the fields that a replacement keeps. tests/defaults.rs asks an API server about the defaults.
 
 use super::*;
 use crate::cluster::{Key, Kind};

@@ -1,4 +1,4 @@
-//! What can go wrong in a reconcile, and what to tell about it.
+//! Errors of a reconcile, and their messages.
 
 use super::client::DeadlineExceeded;
 use super::{Key, Kind, Live};
@@ -12,7 +12,7 @@ pub const MAX_CHAIN: usize = 1024;
 /// The result of a step of a reconcile.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a reconcile failed.
+/// Error of a reconcile.
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
     /// A call to the Kubernetes API failed.
@@ -21,29 +21,29 @@ pub enum Error {
     /// A write of this object was refused or failed.
     #[error("{key}: {}", api_text(source))]
     Write {
-        /// What was to be written.
+        /// Object of the write.
         key: Key,
-        /// What the API server said.
+        /// Answer of the API server.
         source: kube::Error,
     },
     /// An object of the wanted name exists and does not carry our mark: it is left as it is.
     #[error("{key} exists and {}; the operator leaves it unchanged{}", belongs(.key, .tenant), reclaim(.key, .tenant, .id))]
     Foreign {
-        /// What was to be made.
+        /// Object to create.
         key: Key,
         /// The tenant it is marked for, if any.
         tenant: Option<String>,
-        /// That tenant's id.
+        /// Id of that tenant.
         id: Option<String>,
     },
-    /// What must be unique is another tenant's.
+    /// A unique value belongs to another tenant.
     #[error("{field}: {value} belongs to tenant {holder}")]
     Claimed {
         /// The field that names it.
         field: &'static str,
-        /// What is claimed.
+        /// Claimed value.
         value: String,
-        /// Who has it.
+        /// Current holder.
         holder: String,
     },
     /// An object of the wanted name is being deleted, and must be gone before it can be made anew.
@@ -65,7 +65,7 @@ pub enum Error {
     Internal(String),
 }
 
-/// Whose a foreign object is, in words.
+/// Describes the owner of a foreign object.
 fn belongs(key: &Key, tenant: &Option<String>) -> String {
     match tenant {
         Some(tenant) if *tenant == key.name => "belongs to an earlier tenant of that name".to_string(),
@@ -74,7 +74,7 @@ fn belongs(key: &Key, tenant: &Option<String>) -> String {
     }
 }
 
-/// How to take over what an earlier tenant of the same name left.
+/// Describes how to reclaim the objects of an earlier tenant of the same name.
 fn reclaim(key: &Key, tenant: &Option<String>, id: &Option<String>) -> String {
     match (tenant, id) {
         (Some(tenant), Some(id)) if key.kind == Kind::Namespace && *tenant == key.name => {
@@ -224,7 +224,7 @@ fn cause_text(error: &(dyn StdError + 'static)) -> String {
     }
 }
 
-/// Where JSON was wrong; serde_json's own text may quote the value.
+/// Returns the position of an error in JSON; serde_json's own text may quote the value.
 fn json_text(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         serde_json::error::Category::Io => "I/O error",

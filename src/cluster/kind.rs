@@ -70,7 +70,7 @@ impl Kind {
         Self::TenantView,
     ];
 
-    /// How the API server calls it.
+    /// Returns its name in the API server.
     pub fn resource(self) -> ApiResource {
         match self {
             Self::Namespace => ApiResource::erase::<Namespace>(&()),

@@ -20,11 +20,11 @@ const JITTER: f64 = 1.2;
 /// The times of an election. All candidates for a Lease should have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// How long a lease holds without being renewed; written into it, in whole seconds.
+    /// Duration of a lease without renewal, written into it in whole seconds.
     pub lease_duration: Duration,
     /// After how long without a successful renewal the leader gives up.
     pub renew_deadline: Duration,
-    /// How often the lease is renewed or tried for.
+    /// Time between two attempts to renew or acquire the lease.
     pub retry_period: Duration,
 }
 
@@ -56,16 +56,16 @@ pub struct Leadership {
     renewal: JoinHandle<()>,
 }
 
-/// Who was last seen to hold the lease.
+/// Last observed holder of the lease.
 #[derive(Clone, Debug)]
 struct Observed {
     holder: String,
     duration: Duration,
-    /// When this process first saw the lease as it is now.
+    /// Time at which this process first saw the lease in its current state.
     since: Instant,
 }
 
-/// What a candidate does next.
+/// Next action of a candidate.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     /// There is no Lease: make it.
@@ -94,7 +94,7 @@ fn decide(observed: Option<&Observed>, exists: bool, me: &str, now: Instant) -> 
     }
 }
 
-/// How an attempt at the lease ended.
+/// Outcome of an attempt to acquire the lease.
 enum Attempt {
     /// It is ours; the write began at this time.
     Held(Instant),

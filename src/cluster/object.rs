@@ -4,7 +4,7 @@ use super::Kind;
 use crate::names;
 use serde_json::Value;
 
-/// Whose an object is: a name, and the id that tells it from an earlier tenant of that name.
+/// Identity of a tenant: its name, and the id that distinguishes it from an earlier tenant of that name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub tenant: String,
@@ -18,7 +18,7 @@ impl Identity {
     }
 }
 
-/// Where an object is.
+/// Kind, namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     pub kind: Kind,
@@ -28,7 +28,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// Where the namespace of this name is.
+    /// Returns the key of the namespace with this name.
     pub fn namespace(name: impl Into<String>) -> Self {
         Self {
             kind: Kind::Namespace,

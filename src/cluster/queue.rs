@@ -1,4 +1,4 @@
-//! Who is waiting to be reconciled.
+//! Queue of objects to reconcile.
 
 use crate::api::Tenant;
 use crate::telemetry::metrics::Metrics;

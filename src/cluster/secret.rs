@@ -28,13 +28,13 @@ pub fn tell(secret: &mut Secret, annotation: &str, record: &impl Serialize) {
     annotations.insert(annotation.into(), text);
 }
 
-/// What was said of a Secret; None where nothing was, or nobody understands it.
+/// Reads the record in a Secret's annotation; None if it is missing or unreadable.
 pub fn told<T: DeserializeOwned>(secret: &Secret, annotation: &str) -> Option<T> {
     let text = secret.metadata.annotations.as_ref()?.get(annotation)?;
     serde_json::from_str(text).ok()
 }
 
-/// Where a tenant's Secret is.
+/// Returns the key of a tenant's Secret.
 fn key(owner: &Identity, name: &str) -> Key {
     Key {
         kind: Kind::Secret,

@@ -1,4 +1,4 @@
-//! Which kinds a cluster has, of those that not every cluster has.
+//! Optional kinds that a cluster has.
 
 use super::Kind;
 use kube::Client;

@@ -1,4 +1,4 @@
-//! What is known of the cluster: every object of ours, trimmed and kept as compressed text, found by tenant.
+//! Store of the operator's objects in the cluster, by tenant, as trimmed and compressed text.
 //!
 //! A thousand tenants have some twenty thousand objects; as parsed values, or as plain text, they would not fit the memory
 //! that this operator allows itself.
@@ -333,7 +333,7 @@ fn version(text: &str) -> u64 {
     text.parse().unwrap_or(0)
 }
 
-/// What reconciliation depends on: all that is kept but a quota's use, which moves with every pod, and versions.
+/// Returns the inputs of reconciliation: all kept fields except a quota's usage, which changes with every pod, and versions.
 fn relevant(kind: Kind, value: &Value) -> u64 {
     let mut value = value.clone();
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {

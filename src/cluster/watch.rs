@@ -19,12 +19,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a watch that failed waits before it is begun anew, at first and at most. kube's own may wait a minute.
+/// First and longest delay before the restart of a failed watch. kube's own may wait a minute.
 const RETRY: (Duration, Duration) = (Duration::from_millis(800), Duration::from_secs(8));
 /// After how long without a failure the next wait is the first again.
 const CALM: Duration = Duration::from_secs(120);
 
-/// What a watch fills.
+/// Receiver of a watch's events.
 pub trait Cache<K> {
     /// Something that callers have to act on, in the order in which they do.
     type Change: Ord + Send;
@@ -55,7 +55,7 @@ where
     changes.flatten()
 }
 
-/// Where in the life of a watch an event stands.
+/// Phase of a watch to which an event belongs.
 #[derive(Clone, Copy)]
 enum Step {
     Listing,
@@ -143,7 +143,7 @@ where
     }
 }
 
-/// How two states of a store differ.
+/// Differences of two states of a store.
 fn differences<K: Resource>(before: &[Arc<K>], after: &[Arc<K>]) -> Vec<Change> {
     let by_name = |objects: &[Arc<K>]| -> BTreeMap<String, (Option<String>, Option<String>)> {
         let key = |object: &Arc<K>| (object.name_any(), (object.uid(), object.resource_version()));

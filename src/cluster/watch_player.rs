@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// How long a caller has to act on an event. Tests that use this run with paused time.
+/// Time in which a caller has to act on an event. Tests that use this run with paused time.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Plays a watch of one kind.

@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often a write is tried again after another's write came between.
+/// Number of retries of a write after a conflict.
 const CONFLICTS: usize = 4;
-/// How long a right that was just given may take to be known everywhere (tried: under 2 s).
+/// Time until a new right takes effect everywhere (measured: under 2 s).
 const RIGHTS_DELAYS: [Duration; 8] = [
     Duration::from_millis(15),
     Duration::from_millis(30),
@@ -27,7 +27,7 @@ const RIGHTS_DELAYS: [Duration; 8] = [
     Duration::from_millis(1000),
 ];
 
-/// What a write came to.
+/// Outcome of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Unchanged,

@@ -94,7 +94,7 @@ fn forbidden() -> (u16, Value) {
     status(403, "Forbidden", message)
 }
 
-/// What was asked: verb and body.
+/// Requests: verb and body.
 type Asked = Vec<(String, Value)>;
 
 struct Scene {
@@ -144,7 +144,7 @@ fn scene(answers: impl IntoIterator<Item = (u16, Value)>) -> Scene {
 }
 
 impl Scene {
-    /// What the watch has told.
+    /// Objects from the watch.
     fn knows(self, object: Value) -> Self {
         self.store
             .put(Kind::ConfigMap, serde_json::from_value(object).expect("an object"));

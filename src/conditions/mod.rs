@@ -56,7 +56,7 @@ pub fn merge(update: ConditionUpdate, old: &[Condition], generation: Option<i64>
     }
 }
 
-/// So many of a thing with its verb: "1 workload is", "3 workloads are".
+/// Returns a count with its noun and verb: "1 workload is", "3 workloads are".
 pub fn are(count: impl TryInto<u64>, noun: &str) -> String {
     match count.try_into().unwrap_or(0) {
         1 => format!("1 {noun} is"),

@@ -1,14 +1,14 @@
 //! The reasons of conditions: a public interface, listed in docs/conditions.md.
 
-/// A reason, and what docs/conditions.md says of it.
+/// A reason, with its row in docs/conditions.md.
 #[derive(Clone, Copy, Debug)]
 pub struct Reason {
     /// One word for the condition.
     pub word: &'static str,
-    /// The conditions that have it.
+    /// The conditions with this reason.
     pub conditions: &'static str,
     pub meaning: &'static str,
-    /// What an administrator does about it.
+    /// Action for an administrator.
     pub action: &'static str,
 }
 
@@ -16,7 +16,7 @@ macro_rules! reasons {
     ($($name:ident $word:literal $conditions:literal $meaning:literal $action:literal)*) => {
         $(pub const $name: &str = $word;)*
 
-        /// All of them.
+        /// All reasons.
         pub const ALL: &[Reason] = &[$(Reason {
             word: $word,
             conditions: $conditions,

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
-/// What is open by such objects, by tenant.
+/// Openings by such objects, for each tenant.
 pub type Breaches = BTreeMap<String, Vec<Violation>>;
 /// Judges all of them, or says why it cannot.
 type Judge<K> = Box<dyn Fn(&[Arc<K>]) -> Result<Breaches, &'static str> + Send + Sync>;
@@ -28,7 +28,7 @@ pub struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     objects: reflector::Store<K>,
     judge: Judge<K>,
     is_listed: AtomicBool,
-    /// How much of them is kept.
+    /// Memory limit for these objects.
     ration: Mutex<Ration>,
     /// Those that are kept only as far as they can be read, by namespace and name.
     partial: Mutex<BTreeSet<(String, String)>>,
@@ -123,19 +123,19 @@ where
         }
     }
 
-    /// What was open when it was last judged.
+    /// Returns the openings of the last evaluation.
     ///
     /// # Errors
-    /// Why it cannot be judged yet.
+    /// Reason why there is no evaluation yet.
     pub fn breaches(&self) -> Result<Arc<Breaches>, &'static str> {
         let last = lock(&self.breaches).clone();
         last.map_or_else(|| self.judge(), Ok)
     }
 
-    /// What is open now.
+    /// Returns the current openings.
     ///
     /// # Errors
-    /// Why it cannot be judged.
+    /// Reason why there is no evaluation.
     pub fn judge(&self) -> Result<Arc<Breaches>, &'static str> {
         if !self.is_listed() {
             return Err("the operator has not listed all objects that can open access yet");

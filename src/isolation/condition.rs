@@ -1,4 +1,4 @@
-//! What to say of the proof that a tenant is apart. Pure; the clock is an argument.
+//! Condition and status of a tenant's isolation checks. Pure; the clock is an argument.
 
 use crate::api::{Direction, IsolationStatus, IsolationViolation, Opener, TenantStatus};
 use crate::conditions::{ConditionUpdate, MAX_MESSAGE, kind, merge, reason};
@@ -8,11 +8,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
-/// How many violations the status shows.
+/// Number of violations in the status.
 const SHOWN: usize = 10;
-/// How old the time of the last proof in the status may get while nothing else changes: a write of its own costs.
+/// Maximum age of the last proof's time in the status while nothing else changes, because each write costs.
 const FRESH: SignedDuration = SignedDuration::from_hours(6);
-/// What a tenant's own people are told of violations: whom they concern besides is not theirs to know.
+/// Message about violations for a tenant's own users, who must not learn of other tenants.
 const TOLD_TO_TENANTS: &str = "a check failed; the platform's administrators can see the details";
 
 /// Returns true if a status says how as many checks came out.
@@ -21,7 +21,7 @@ pub fn was_tried(old: Option<&TenantStatus>, checks: usize) -> bool {
     shown.is_some_and(|shown| shown.untried == 0 && usize::try_from(shown.passed + shown.failed) == Ok(checks))
 }
 
-/// What a former process found, where that stands until this one has tried it too.
+/// Returns the findings of a former process while this one has not run the checks yet.
 pub fn stands<'a>(proof: &Proof, old: Option<&'a TenantStatus>) -> Option<&'a IsolationStatus> {
     let stands = proof.is_pending() && was_tried(old, proof.outcomes.len());
     old.filter(|_| stands)?.isolation.as_ref()
@@ -47,7 +47,7 @@ fn carried(proof: &Proof, former: &IsolationStatus) -> Proof {
     proof
 }
 
-/// What a status shows, as it was found.
+/// Converts a violation in the status back to a finding.
 fn violation(shown: &IsolationViolation) -> Violation {
     Violation {
         direction: shown.direction.unwrap_or(Direction::Inward),

@@ -68,7 +68,7 @@ impl IsolationMetrics {
         }
     }
 
-    /// How long it takes to ask once about everybody.
+    /// Sets the duration of one lap over all identities.
     pub fn set_survey_period(&self, period: Duration) {
         let seconds = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
         self.survey_period.set(seconds);

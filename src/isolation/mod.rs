@@ -24,7 +24,7 @@ pub use start::{Started, Surroundings, start};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What a mutex holds, also after whoever held it panicked: each of ours is whole between two statements.
+/// Locks a mutex, even after a panic of a holder: each of ours is consistent between two statements.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

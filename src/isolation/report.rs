@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 /// The kinds of report, the one that is preferred first.
 pub const KINDS: [Kind; 2] = [Kind::ClusterReport, Kind::ClusterPolicyReport];
 
-/// How many results a report has at most.
+/// Maximum number of results in a report.
 const MOST: usize = 50;
 /// A message is cut here, in bytes.
 const MAX_MESSAGE: usize = 1024;
@@ -26,7 +26,7 @@ const MAX_MESSAGE: usize = 1024;
 const BOUNDED: &str = "bounded";
 const CATEGORY: &str = "Tenant isolation";
 
-/// What is to be reported of a tenant.
+/// Input of a tenant's report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     pub owner: Identity,
@@ -194,7 +194,7 @@ fn severity(severity: Severity) -> &'static str {
     }
 }
 
-/// How many results there are of each kind, those that are not shown included.
+/// Counts the results of each kind, including those that the report does not show.
 fn summary(results: &[Value]) -> Value {
     let mut counts = json!({"pass": 0, "fail": 0, "warn": 0, "error": 0, "skip": 0});
     for result in results {

@@ -27,13 +27,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// How soon it is asked again at the soonest whether the cluster has the resource.
+/// Shortest time between two checks for the resource.
 const LOOK: Duration = Duration::from_secs(2);
-/// How often it is looked who is due.
+/// Time between two checks for due reports.
 const TICK: Duration = Duration::from_millis(500);
-/// So many failures in a row are more than a resource that has only just come, or goes.
+/// Number of failures in a row beyond those of a resource that was just created or is being deleted.
 const TROUBLE: u32 = 4;
-/// What all reports have in common where writing them fails; no tenant is called so.
+/// Key of failures that concern all reports; no tenant has this name.
 const ALL: &str = "";
 
 /// The reports of all tenants.
@@ -48,7 +48,7 @@ pub struct ReportWriter {
     known: Notify,
     /// The resource may be gone.
     look: Notify,
-    /// How often it is asked whether the cluster has it.
+    /// Time between two checks for the resource.
     period: Duration,
     backoff: Backoff,
 }

@@ -7,21 +7,21 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long a tenant's changes are gathered: one write is to say them all, and what a process that has just begun cannot try yet is none.
+/// Time for which a tenant's changes are collected into one write; checks that a new process cannot run yet are no change.
 const GATHER: Duration = Duration::from_secs(2);
 
-/// What is to be reported of a tenant.
+/// Pending report of a tenant.
 struct Said {
     statement: Statement,
     /// The results as last worked out, as JSON. What was found keeps its time, whatever others do to the report.
     results: Option<String>,
 }
 
-/// What is to be reported of all tenants, by name.
+/// Pending reports of all tenants, by name.
 #[derive(Default)]
 pub struct Reported {
     said: BTreeMap<String, Said>,
-    /// When whose report is looked at; None while the cluster has no resource for reports.
+    /// Times at which reports are due; None while the cluster has no resource for reports.
     due: Option<BTreeMap<String, Instant>>,
 }
 

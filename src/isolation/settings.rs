@@ -5,22 +5,22 @@ use super::admission::settings::AdmissionProbe;
 use super::network::settings::NetworkProbe;
 use clap::{ArgAction, Args};
 
-/// How it is proven that tenants are apart.
+/// Settings of the isolation checks.
 #[derive(Args, Clone, Debug)]
 pub struct IsolationSettings {
-    /// How authorizers are asked.
+    /// Settings of reviews.
     #[command(flatten)]
     pub api_probe: ApiProbe,
 
-    /// Report the proof of each tenant as a ClusterReport or ClusterPolicyReport, where the cluster has either.
+    /// Write the results of each tenant's checks as a ClusterReport or ClusterPolicyReport, if the cluster has either.
     #[arg(long = "isolation-reports", env = "ISOLATION_REPORTS", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub reports: bool,
 
-    /// How admission is tried.
+    /// Settings of the admission check.
     #[command(flatten)]
     pub admission_probe: AdmissionProbe,
 
-    /// How the network is tried.
+    /// Settings of the network check.
     #[command(flatten)]
     pub network_probe: NetworkProbe,
 }

@@ -1,4 +1,4 @@
-//! When each tenant's namespaces are tried, and what was found when they last were.
+//! Turns of each tenant's namespaces, and their last results.
 
 use super::lock;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub struct Turn<S, F> {
     pub due: Instant,
     /// None until it was tried in this process's life.
     pub found: Option<F>,
-    /// How often the first turn was put off.
+    /// Number of postponements of the first turn.
     put_off: u32,
 }
 
@@ -27,7 +27,7 @@ impl<S, F> Turn<S, F> {
     }
 }
 
-/// What is tried in one namespace of a tenant.
+/// Input of the check in one namespace of a tenant.
 pub trait Subject: Clone + PartialEq {
     fn tenant(&self) -> &str;
     fn namespace(&self) -> &str;

@@ -25,26 +25,26 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long changes are gathered: the API server's authorizer learns of them about as fast as this program.
+/// Time for collecting changes: the API server's authorizer learns of them about as fast as this program.
 const GATHER: Duration = Duration::from_secs(1);
 /// After how long those concerned are looked at once more, in case the authorizer was slower.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How long those who wait for the same are gathered.
+/// Time for collecting waiters for the same result.
 const TOGETHER: Duration = Duration::from_millis(300);
-/// How long the first report on a tenant waits for what is tried by dry-run.
+/// Time for which the first report on a tenant waits for the dry-run checks.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a process that has begun waits for what it judges, and how often it looks.
 const READY: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How often it is looked whether tenants, their namespaces or owners changed.
+/// Time between two checks for changes of tenants, their namespaces or owners.
 const PERIOD: Duration = Duration::from_secs(15);
 /// How many times as long as a look took it rests, and how long at most: what people write costs by how much it is and never by how often.
 const REST: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_secs(30);
-/// How many of those whom others' people invited are woken at once: anybody can invite everybody.
+/// Number of tenants to reconcile at once after grants by others: any owner can grant access to all tenants.
 const INVITED: usize = 20;
 
-/// What is open to and of each tenant.
+/// Openings to and from each tenant.
 type Openings = BTreeMap<String, Vec<Opening>>;
 
 #[derive(Default)]
@@ -54,17 +54,17 @@ struct Told {
     slices: Arc<Breaches>,
 }
 
-/// How a tenant stands when it is to be proven apart.
+/// Inputs of a tenant's checks.
 pub struct VerificationInput {
-    /// How the look with its own login came out, if it has one.
+    /// Result of the check with its own login, if it has one.
     pub database: Option<Outcome>,
-    /// Where its pods are.
+    /// State of its pods in the network.
     pub network: NetworkState,
-    /// What its people may make in each of its namespaces; None where nothing new can be said.
+    /// Rights of its users in each of its namespaces; None without news.
     pub admission: Option<Vec<admission::Subject>>,
 }
 
-/// Where a tenant stands in the network.
+/// State of a tenant in the network.
 pub enum NetworkState {
     /// Its pods may be there.
     Pods(Vec<Subject>),
@@ -90,7 +90,7 @@ pub struct IsolationVerifier {
     examiner: Option<Arc<AdmissionProber>>,
     /// From when on it is resolved again for those who wait.
     resolved: tokio::sync::Mutex<Option<Instant>>,
-    /// What was open when those concerned were last woken.
+    /// Openings at the last notification.
     told: Mutex<Told>,
 }
 

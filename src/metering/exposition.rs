@@ -21,7 +21,7 @@ impl Source {
     }
 }
 
-/// What was counted by rule. Lines of anything else are left out.
+/// Returns the counts of each rule. Skips all other lines.
 pub fn read(text: &str) -> HashMap<Source, Counted> {
     let mut all: HashMap<Source, Counted> = HashMap::new();
     for line in text.lines() {

@@ -8,22 +8,22 @@ use std::time::{Duration, Instant};
 /// Over how long usage is told.
 pub const WINDOW: Duration = Duration::from_secs(300);
 
-/// What was counted by namespace.
+/// Counts by namespace.
 pub type ByNamespace = HashMap<String, Counted>;
 
-/// What was counted since the ledger was begun.
+/// Counts since the start of the ledger.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// What each Envoy said last.
+    /// Last counts of each Envoy.
     last: HashMap<String, HashMap<Source, Counted>>,
     sums: ByNamespace,
     /// The sums as they were, the oldest first: that of the window's beginning, and all within it.
     before: VecDeque<(Instant, ByNamespace)>,
 }
 
-/// What one Envoy said.
+/// Counts of one Envoy.
 pub struct Said {
-    /// Which one it was.
+    /// Identity of the Envoy.
     pub envoy: String,
     /// True if it started after the ledger was begun, so that all it counted is new.
     pub is_new: bool,
@@ -68,7 +68,7 @@ impl Ledger {
         came
     }
 
-    /// What was counted in these namespaces during the last [`WINDOW`]; None until there was one.
+    /// Returns the counts of these namespaces in the last [`WINDOW`]; None before its end.
     pub fn recent<'a>(&self, namespaces: impl IntoIterator<Item = &'a str>) -> Option<Counted> {
         let ((first, before), (last, _)) = (self.before.front()?, self.before.back()?);
         if last.duration_since(*first) < WINDOW {

@@ -17,10 +17,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// How many pods are asked at once.
+/// Number of pods to read at once.
 const AT_ONCE: usize = 4;
 
-/// What the gateway counts of tenants' requests.
+/// Counts of tenants' requests at the gateway.
 pub struct Meter {
     pods: Api<Pod>,
     settings: MeteringSettings,
@@ -85,7 +85,7 @@ impl Meter {
         }
     }
 
-    /// What tenants with these namespaces were sent during the last minutes; None until that is known.
+    /// Returns the requests of a tenant with these namespaces in the last minutes; None until they are known.
     pub fn usage(&self, namespaces: &[String]) -> Option<GatewayUsage> {
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = ledger.recent(namespaces.iter().map(String::as_str))?;
@@ -136,7 +136,7 @@ impl Meter {
         })
     }
 
-    /// What came to each tenant. What came to namespaces of nobody's is left out.
+    /// Adds up the counts of each tenant. Skips namespaces without a tenant.
     fn by_tenant(&self, came: ByNamespace) -> HashMap<String, Counted> {
         let whose = self.objects.of_kind(Kind::Namespace);
         let whose: HashMap<String, String> = whose.into_iter().map(|(tenant, key)| (key.name, tenant)).collect();

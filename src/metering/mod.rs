@@ -1,4 +1,4 @@
-//! What tenants use of what is not counted by Kubernetes or PostgreSQL: what their gateway says of their requests.
+//! Usage of tenants that neither Kubernetes nor PostgreSQL counts: requests at their gateway.
 
 mod capability;
 pub mod exposition;
@@ -12,21 +12,21 @@ pub use capability::Metering;
 
 use std::ops::{Add, AddAssign};
 
-/// What was counted of requests: since an Envoy began, or in a time.
+/// Counts of requests: since the start of an Envoy, or in a period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     /// Requests that were answered, whoever answered.
     pub requests: u64,
     /// Those of them that were over the tenant's limit.
     pub limited: u64,
-    /// What clients sent, in bytes, as it was passed on to workloads.
+    /// Bytes from clients, as forwarded to workloads.
     pub received_bytes: u64,
-    /// What workloads answered, in bytes.
+    /// Bytes in the workloads' answers.
     pub sent_bytes: u64,
 }
 
 impl Counted {
-    /// What was counted since `before`. Less than before means that counting began anew.
+    /// Returns the counts since `before`. Lower counts mean that counting restarted.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         let each = |now: u64, before: u64| now.checked_sub(before).unwrap_or(now);

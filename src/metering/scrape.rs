@@ -14,12 +14,12 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long an answer may take.
+/// Timeout of an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How much of it is read: a thousand tenants with ten rules each say a quarter of that.
+/// Maximum length of an answer: a thousand tenants with ten rules each need a quarter of it.
 const MOST: usize = 32 * 1024 * 1024;
 
-/// What this Envoy counted since it began.
+/// Reads the counts of this Envoy since its start.
 ///
 /// # Errors
 /// It could not be reached within ten seconds, or what it said is too much or no text.

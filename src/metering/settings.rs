@@ -1,4 +1,4 @@
-//! What the operator is told about where requests are counted.
+//! Settings of the metrics of requests.
 
 use crate::flags::{labels, period};
 use clap::{ArgAction, Args};
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The settings of reading the gateway's metrics.
 #[derive(Args, Clone, Debug)]
 pub struct MeteringSettings {
-    /// Read from the gateway's pods what they count of tenants' requests; with Envoy Gateway only.
+    /// Read the counters of tenants' requests from the gateway's pods; only with Envoy Gateway.
     #[arg(id = "gateway-metrics", long = "gateway-metrics", env = "GATEWAY_METRICS", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub enabled: bool,
 
@@ -16,7 +16,7 @@ pub struct MeteringSettings {
     #[arg(id = "gateway-metrics-pod-labels", long = "gateway-metrics-pod-labels", env = "GATEWAY_METRICS_POD_LABELS", default_value = "app.kubernetes.io/managed-by=envoy-gateway,app.kubernetes.io/component=proxy", value_parser = labels)]
     pub pod_labels: BTreeMap<String, String>,
 
-    /// Their port for that.
+    /// Port of their metrics.
     #[arg(
         id = "gateway-metrics-port",
         long = "gateway-metrics-port",
@@ -25,7 +25,7 @@ pub struct MeteringSettings {
     )]
     pub port: u16,
 
-    /// How often they are asked.
+    /// Time between two reads of these counters.
     #[arg(id = "gateway-metrics-period", long = "gateway-metrics-period", env = "GATEWAY_METRICS_PERIOD", default_value = "1m", value_parser = period)]
     pub period: Duration,
 }

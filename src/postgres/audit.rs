@@ -52,9 +52,9 @@ SELECT json_build_object(
 pub struct Finding {
     /// The schema, which has its owner role's name.
     pub place: String,
-    /// What is so.
+    /// Description of the finding.
     pub what: String,
-    /// What takes it back; none where only a superuser could.
+    /// Statement that revokes it; none if only a superuser can.
     pub remedy: Option<Step>,
 }
 

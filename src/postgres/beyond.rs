@@ -1,4 +1,4 @@
-//! What a tenant's login may do with what is not its own, as the server itself answers that login.
+//! Privileges of a tenant's login on foreign objects, from the server's answers to that login.
 
 use super::client::{Error, Visit};
 use super::plan::{self, Place, Wanted};
@@ -38,12 +38,12 @@ SELECT json_build_object(
       ORDER BY random() LIMIT 1)
 )";
 
-/// What the server says.
+/// Answer of the server.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beyond {
     /// True if the same questions about what is the tenant's own are answered with yes.
     pub control: bool,
-    /// What no tenant's role may be.
+    /// Attributes that no tenant's role may have.
     pub attributes: Vec<String>,
     /// Roles it can become, or has the rights of.
     pub roles: Vec<String>,
@@ -60,7 +60,7 @@ pub struct Beyond {
     pub wrote: bool,
 }
 
-/// What is the tenant's own, or all tenants'.
+/// Objects of the tenant itself, or of all tenants.
 #[derive(Clone, Debug)]
 pub struct Own<'a> {
     pub names: &'a Names,
@@ -73,7 +73,7 @@ pub struct Own<'a> {
 }
 
 impl<'a> Own<'a> {
-    /// What is this tenant's own. `records` is the database of the operator's records.
+    /// Returns the objects of this tenant. `records` is the database of the operator's records.
     pub fn of(wanted: &'a Wanted, records: &'a str) -> Self {
         let (names, place) = (&wanted.names, &wanted.place);
         let shared = match place {
@@ -93,10 +93,10 @@ impl<'a> Own<'a> {
     }
 }
 
-/// What a tenant's session may do beyond what is its own. Nothing is changed.
+/// Reads the privileges of a tenant's session on foreign objects, without changes.
 ///
 /// # Errors
-/// Where it cannot be asked.
+/// Failures of the request.
 pub async fn look(visit: &Visit<'_>, own: &Own<'_>) -> Result<Beyond, Error> {
     visit.execute(&sql!["SET search_path TO pg_catalog, pg_temp"]).await?;
     let mut roles: Vec<&str> = own.names.roles().iter().map(|role| role.as_str()).collect();

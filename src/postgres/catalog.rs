@@ -1,4 +1,4 @@
-//! What a server says of itself: roles, schemas, databases, and which of them the operator marked as its own.
+//! Catalog of a server: roles, schemas, databases, and the operator's marks on them.
 
 use super::Names;
 use serde::Deserialize;
@@ -58,7 +58,7 @@ pub struct Admin {
     pub inherit: bool,
 }
 
-/// How many connections the server takes, and from whom.
+/// Limits of the server's connections.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Connections {
@@ -92,13 +92,13 @@ pub struct Role {
     /// Sessions that it has now.
     pub sessions: i64,
     pub settings: Vec<Setting>,
-    /// What it is a member of.
+    /// Roles of which it is a member.
     pub member_of: Vec<Membership>,
-    /// What is a member of it.
+    /// Members of the role.
     pub members: Vec<Membership>,
     /// Its default privileges in [`Catalog::database`]: by type of object, whether they name PUBLIC.
     pub defaults: HashMap<String, bool>,
-    /// What its default privileges in [`Catalog::database`] give to others.
+    /// Grants to others by its default privileges in [`Catalog::database`].
     #[serde(default)]
     pub given: Vec<DefaultGrant>,
     /// The databases in which something is its own, or was granted to it. [`Catalog::database`] only of logins.
@@ -106,7 +106,7 @@ pub struct Role {
     pub holdings: Vec<Holding>,
 }
 
-/// What everything that a role makes from now on is granted to somebody else.
+/// Default privileges on a role's future objects.
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct DefaultGrant {
     /// In which schema only; none: in all.
@@ -138,7 +138,7 @@ pub struct Setting {
 pub struct Membership {
     /// The other one.
     pub role: String,
-    /// Who granted it; from 16 on only that role's grant is revoked.
+    /// Grantor; from 16 on only that role's grant can be revoked.
     #[serde(default)]
     pub grantor: Option<String>,
     pub admin: bool,
@@ -154,7 +154,7 @@ pub struct Place {
     /// True if connections are allowed; of databases only.
     #[serde(default)]
     pub open: bool,
-    /// How many relations and functions are in it; of schemas, where only one tenant was looked at.
+    /// Number of its relations and functions; only for schemas in a catalog of one tenant.
     #[serde(default)]
     pub objects: Option<i64>,
     /// To others than its owner.
@@ -174,11 +174,11 @@ pub struct Grant {
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Mark {
-    /// Of the very object: another of the same name is not ours.
+    /// OID of the object: another object of the same name is not the operator's.
     pub oid: i64,
     pub name: String,
     pub tenant_id: String,
-    /// Of a database: what its inside was last made like. Of an owner role: what is still to be done.
+    /// Revision of a database's last setup, or pending work of an owner role.
     pub revision: Option<String>,
 }
 
@@ -191,7 +191,7 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// What the database is called until it is marked.
+    /// Name of the database until it has its mark.
     pub fn database(&self) -> String {
         format!("new_{}", self.nonce)
     }

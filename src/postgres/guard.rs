@@ -183,7 +183,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 #[derive(Default)]
 struct Watch {
     head: Vec<u8>,
-    /// How much is left of a message that says nothing here.
+    /// Remaining bytes of a message that the filter skips.
     rest: u32,
 }
 

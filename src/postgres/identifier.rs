@@ -9,7 +9,7 @@ pub const MAX: usize = 63;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identifier(String);
 
-/// Why a text cannot be a name.
+/// Reason for an invalid name.
 #[derive(thiserror::Error, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidIdentifier {
     /// There is nothing.
@@ -27,7 +27,7 @@ impl Identifier {
     /// A name of these very characters, upper case and quotes included.
     ///
     /// # Errors
-    /// Where PostgreSQL has no such name.
+    /// Names that PostgreSQL does not support.
     pub fn new(name: impl Into<String>) -> Result<Self, InvalidIdentifier> {
         let name = name.into();
         if name.is_empty() {

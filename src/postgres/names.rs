@@ -4,7 +4,7 @@
 use super::Identifier;
 use crate::names;
 
-/// How many hexadecimal digits of the digest a name has: 80 bits.
+/// Number of hexadecimal digits of the digest in a name: 80 bits.
 const DIGITS: usize = 20;
 
 /// The names of one tenant's roles and places.

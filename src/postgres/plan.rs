@@ -21,18 +21,18 @@ pub const EXTENSIONS: &str = "extensions";
 /// In a database of its own a tenant works in this schema.
 pub const PUBLIC: &str = "public";
 
-/// How a tenant's roles and place should be.
+/// Desired state of a tenant's roles and place.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub tenant_id: String,
     pub names: Names,
     pub place: Place,
     pub logins: [Login; 2],
-    /// Of each login.
+    /// Connection limit of each login.
     pub connection_limit: i32,
     /// Defaults of each session, `statement_timeout` and the like.
     pub settings: Vec<(&'static str, String)>,
-    /// Of those that the server allows.
+    /// Extensions, all of which the server allows.
     pub extensions: Vec<Identifier>,
     /// True if the logins may write.
     pub writable: bool,
@@ -48,7 +48,7 @@ impl Wanted {
     }
 }
 
-/// Where a tenant's data lives.
+/// Location of a tenant's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A schema in the database of the operator's records.
@@ -79,7 +79,7 @@ impl Place {
     }
 }
 
-/// How a tenant reaches the platform's tables.
+/// Access of a tenant to the platform's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
     /// The role that the tables are granted to; every tenant's owner role is a member.
@@ -90,7 +90,7 @@ pub struct Shared {
     pub search_path: Vec<Identifier>,
 }
 
-/// How one of the two logins should be.
+/// Desired state of one of the two logins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Login {
     /// True if it may log in. One that never could need not exist.
@@ -99,7 +99,7 @@ pub struct Login {
     pub password: Option<Verifier>,
 }
 
-/// Where a statement is executed.
+/// Place in which a statement runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Venue {
     /// In one transaction with its neighbours, in the database of the operator's records.
@@ -138,7 +138,7 @@ pub struct Conflict {
 /// be called again with what is observed after they were executed.
 ///
 /// # Errors
-/// What is not ours is left as it is.
+/// A foreign object has a name of the tenant. The operator leaves it unchanged.
 pub fn plan(wanted: &Wanted, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
     ours(&wanted.names, &wanted.tenant_id, catalog)?;
     let mut plan = Plan {
@@ -212,7 +212,7 @@ struct Plan<'a> {
     wanted: &'a Wanted,
     catalog: &'a Catalog,
     steps: Vec<Step>,
-    /// What the server may well refuse, and nothing else waits for.
+    /// Step that the server may refuse without consequences for others.
     last: Vec<Step>,
 }
 

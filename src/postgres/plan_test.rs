@@ -1,4 +1,4 @@
-//! What is planned, as it is shown: without a server.
+//! Tests of the plan without a server.
 
 use super::logins::CHANGING;
 use super::*;

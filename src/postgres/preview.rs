@@ -4,7 +4,7 @@ use super::Identifier;
 use super::catalog::{Admin, Catalog, Intent, Mark, Place as Found};
 use super::plan::{self, Conflict, Place, Step, Wanted};
 
-/// What stands for the random part of a new database's name.
+/// Placeholder for the random part of a new database's name.
 const NONCE: &str = "<random>";
 
 /// A server of version 16 with nothing on it, whose admin has CREATEROLE and CREATEDB.

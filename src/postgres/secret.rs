@@ -52,7 +52,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What PostgreSQL keeps of a password. Left out of everything that is shown.
+/// PostgreSQL's verifier of a password. Never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verifier(String);
 

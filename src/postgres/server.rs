@@ -1,4 +1,4 @@
-//! What concerns a server as a whole: the operator's records, and what is closed to everyone.
+//! State of a whole server: the operator's records, and privileges to revoke from PUBLIC.
 
 use super::catalog::Catalog;
 use super::client::{Address, Error, Server};
@@ -44,15 +44,15 @@ pub fn close_locks(admin: &Identifier) -> Statement {
 
 /// The connections without which the operator cannot work: its pulse, its pool, and one besides.
 const NEEDED: i32 = 3;
-/// So many connections a second must it take, at least, to hold all of them without a password.
+/// Minimum rate of connections a second that an attacker without a password needs to hold all of them.
 const PACE: i32 = 10;
 
 /// Something on a server that keeps tenants less apart than it could.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weakness {
-    /// What is so, and what it weakens.
+    /// Description of the weakness and its consequence.
     pub what: String,
-    /// What a superuser would execute, and in which database.
+    /// Statements for a superuser, and their database.
     pub remedy: Step,
 }
 
@@ -60,7 +60,7 @@ pub struct Weakness {
 /// another one, on which nobody's data is, and nothing is made.
 ///
 /// # Errors
-/// What the server refuses; a schema of that name that is somebody else's; [`Error::AnotherServer`].
+/// Refusals of the server; a foreign schema of that name; [`Error::AnotherServer`].
 pub async fn prepare(server: &Server, address: &Address, known: Option<&str>) -> Result<(), Error> {
     let client = match server.connect_to(&address.database).await {
         Err(error) if error.code() == Some(SqlState::INVALID_CATALOG_NAME.code()) => {
@@ -120,7 +120,7 @@ pub fn is_same(known: Option<&str>, catalog: &Catalog) -> Result<(), Error> {
     }
 }
 
-/// What keeps tenants less apart than it could, by what the catalog says.
+/// Returns weaknesses in the separation of tenants, from the catalog.
 pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
     let mut found = Vec::new();
     let mut note = |what: String, venue: Venue, statement: Statement| {
@@ -187,7 +187,7 @@ pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
     found
 }
 
-/// Which of them the operator may remove by itself, and can: another's database is not its to close.
+/// Returns the weaknesses that the operator can remove itself; it may not close other roles' databases.
 pub fn is_ours_to_mend(weakness: &Weakness, catalog: &Catalog) -> bool {
     let admin = &catalog.admin;
     let owned = |owner: &str| admin.superuser || owner == admin.name;
@@ -212,7 +212,7 @@ pub fn is_ours_to_mend(weakness: &Weakness, catalog: &Catalog) -> bool {
     }
 }
 
-/// Why the operator's own role can do more than it should, if it can.
+/// Returns the excess privilege of the operator's own role, if any.
 pub fn excess(catalog: &Catalog) -> Option<&'static str> {
     if catalog.admin.superuser {
         Some("the operator's role is a superuser: a role with CREATEROLE and CREATEDB is enough")
@@ -226,7 +226,7 @@ pub fn excess(catalog: &Catalog) -> Option<&'static str> {
     }
 }
 
-/// How others can use up the connections that the operator needs, and how that is set right. The settings are the server's.
+/// Returns ways in which others can use up the operator's connections, and their remedies. The settings are the server's.
 pub fn crowding(catalog: &Catalog) -> Vec<String> {
     let connections = &catalog.connections;
     let admin = &catalog.admin;
@@ -275,7 +275,7 @@ pub fn crowding(catalog: &Catalog) -> Vec<String> {
     found
 }
 
-/// What the operator's role lacks, if anything.
+/// Returns the missing privilege of the operator's role, if any.
 pub fn lack(catalog: &Catalog) -> Option<&'static str> {
     let admin = &catalog.admin;
     match (

@@ -4,7 +4,7 @@ use super::Names;
 use super::catalog::{Catalog, Grant, Place};
 
 impl Catalog {
-    /// What concerns one tenant, and the server as a whole.
+    /// Returns the parts for one tenant, and for the whole server.
     pub fn of(&self, names: &Names) -> Self {
         let mut part = Self {
             version: self.version,

@@ -1,4 +1,4 @@
-//! How much of a server's certificate is verified: libpq's `sslmode`, with rustls.
+//! Verification of a server's certificate: libpq's `sslmode`, with rustls.
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// What is verified.
+/// Verification mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// Nothing: the connection is encrypted, to whoever answers.
@@ -19,7 +19,7 @@ pub enum Trust {
     Host(Authority),
 }
 
-/// Who may sign the server's certificate.
+/// Certificate authorities of the server's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authority {
     /// The machine's well-known authorities.
@@ -28,7 +28,7 @@ pub enum Authority {
     Pem(String),
 }
 
-/// Why no TLS connection can be tried.
+/// Errors in the setup of TLS.
 #[derive(thiserror::Error, Debug)]
 pub enum TlsError {
     /// The authority's PEM text holds no certificate, or one that is broken.

@@ -1,4 +1,4 @@
-//! What tenants use of a server: bytes and sessions, of all tenants in one statement.
+//! Usage of a server: bytes and sessions of all tenants in one statement.
 
 use super::client::{Error, Server};
 use serde::Deserialize;
@@ -42,10 +42,10 @@ SELECT json_build_object(
       SELECT usename, count(*) AS sessions FROM pg_stat_activity WHERE usename ~ '^t_[0-9a-f]{20}_[ab]$' GROUP BY usename) a)
 )";
 
-/// What was used when it was last asked.
+/// Last known usage.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Of all databases that the operator's role may connect to.
+    /// Bytes of all databases that the operator's role may connect to.
     pub bytes: i64,
     /// Bytes by name.
     schemas: HashMap<String, i64>,
@@ -72,7 +72,7 @@ impl Usage {
 }
 
 impl Server {
-    /// What all tenants use.
+    /// Reads the usage of all tenants.
     ///
     /// # Errors
     /// As [`Error`] says.

@@ -1,4 +1,4 @@
-//! How the checks of one tenant came out.
+//! Outcomes of the checks of one tenant.
 
 pub mod check;
 
@@ -12,17 +12,17 @@ pub struct Violation {
     pub opened_by: Opener,
     /// The other tenant; empty is every one.
     pub counterpart: String,
-    /// What is open, to whom.
+    /// Description of the opening.
     pub message: String,
 }
 
-/// How one check came out.
+/// Outcome of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Passed,
     /// Not empty.
     Violated(Vec<Violation>),
-    /// Why it could not be tried.
+    /// Reason why it could not run.
     Untried(String),
     /// It will be tried soon for the first time in this process's life.
     Pending,
@@ -37,7 +37,7 @@ impl Outcome {
         }
     }
 
-    /// What several of the same check amount to: whatever was found, else that something could not be tried, or not yet.
+    /// Combines several outcomes of one check: all findings, otherwise that one could not run, or not yet.
     pub fn together(outcomes: impl IntoIterator<Item = Self>) -> Self {
         let (mut violations, mut untried, mut is_pending) = (Vec::new(), None, false);
         for outcome in outcomes {
@@ -61,7 +61,7 @@ impl Outcome {
         }
     }
 
-    /// How much was found.
+    /// Returns the number of findings.
     pub fn violations(&self) -> &[Violation] {
         match self {
             Self::Violated(found) => found,
@@ -79,7 +79,7 @@ impl Outcome {
     }
 }
 
-/// How all checks that concern a tenant came out.
+/// Outcomes of all checks of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
     pub outcomes: Vec<(&'static Check, Outcome)>,
@@ -88,7 +88,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// What was found, the worst first.
+    /// Returns the findings, the worst first.
     pub fn violations(&self) -> impl Iterator<Item = (&'static Check, &Violation)> {
         let mut found = Vec::new();
         for (check, outcome) in &self.outcomes {

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it is ready or what it waits for.
+//! Liveness and readiness of the process, with the pending conditions.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -6,7 +6,7 @@ use axum::routing::get;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What has to happen before the operator is ready. Clones share it.
+/// Conditions for the operator's readiness. Clones share them.
 ///
 /// Nobody waits for leadership here: a standby is ready, or a rolling update with two replicas would never end.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,7 @@ impl Readiness {
         self.lock().remove(name);
     }
 
-    /// What is still waited for, in alphabetical order; empty means ready.
+    /// Pending conditions, in alphabetical order; empty means ready.
     pub fn waiting(&self) -> Vec<&'static str> {
         self.lock().iter().copied().collect()
     }

@@ -5,7 +5,7 @@ use tracing_subscriber::filter::{EnvFilter, ParseError};
 use tracing_subscriber::util::TryInitError;
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// One JSON object per line.
@@ -19,7 +19,7 @@ pub enum LogFormat {
 /// `kube_client::client::builder` brings those back.
 const NEVER: &str = "kube_client::client=off,tokio_postgres=warn";
 
-/// Why logging could not be set up.
+/// Error in the setup of logging.
 #[derive(thiserror::Error, Debug)]
 pub enum Error {
     /// The directives are malformed.
@@ -27,7 +27,7 @@ pub enum Error {
     Directives {
         /// As they were given.
         directives: String,
-        /// What is wrong with them.
+        /// Error of the parser.
         source: ParseError,
     },
     /// Something else receives the logs already.

@@ -27,7 +27,7 @@ pub const OPERATOR: &str = "tenant_operator";
 /// The prefix of metrics of tenants.
 pub const TENANT: &str = "tenant";
 
-/// What was done to an object.
+/// Action on an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// It was made.
@@ -38,7 +38,7 @@ pub enum Operation {
     Delete,
 }
 
-/// How an API request ended.
+/// Result of an API request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The server answered with this status code.
@@ -143,7 +143,7 @@ impl Metrics {
         }
     }
 
-    /// How many objects wait to be reconciled.
+    /// Sets the number of objects in the queue.
     pub fn set_queue_depth(&self, depth: i64) {
         self.0.queue_depth.set(depth);
     }
@@ -162,7 +162,7 @@ impl Metrics {
             .observe(duration.as_secs_f64());
     }
 
-    /// How many tenants have each condition in each status: the whole truth, what is not named is no longer shown.
+    /// Sets the number of tenants for each condition and status, and drops all other series.
     pub fn set_tenants(&self, counts: &[(String, String, i64)]) {
         let mut shown = self.0.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let mut now = BTreeSet::new();
@@ -180,7 +180,7 @@ impl Metrics {
         *shown = now;
     }
 
-    /// Whether this process leads.
+    /// Sets whether this process leads.
     pub fn set_leader(&self, leader: bool) {
         self.0.leader.set(i64::from(leader));
     }

@@ -1,4 +1,4 @@
-//! How the operator is watched: logs, metrics and health, and the two listeners that serve them.
+//! Logs, metrics and health of the operator, and the two listeners that serve them.
 
 pub mod health;
 pub mod logs;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// How long open connections may take to finish when the operator stops.
+/// Time for open connections to finish when the operator stops.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The two listeners, bound and not yet served.

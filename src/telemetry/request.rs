@@ -1,4 +1,4 @@
-//! What kind of API request it is, told from its method and URL in words that never include a name.
+//! Classification of an API request by its method and URL, in words that never include a name.
 
 use http::{Method, Uri};
 
@@ -13,7 +13,7 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// Of a request with this method and URL; the URL's host does not matter.
+    /// Classifies a request with this method and URL; the URL's host does not matter.
     pub fn of(method: &Method, uri: &Uri) -> Self {
         let path: Vec<&str> = uri.path().split('/').filter(|part| !part.is_empty()).collect();
         let (resource, named) = resource(&path);

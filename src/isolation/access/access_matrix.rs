@@ -23,7 +23,7 @@ const UNLISTED: &[(&str, &str, &str)] = &[
     ("break-glass", "tenant-operator.io", "tenants"),
 ];
 
-/// What can be done beyond a tenant, the worst first. The same for all.
+/// Actions beyond a tenant, the worst first. The same for all.
 #[derive(Debug, Default, PartialEq)]
 pub struct Attempts {
     /// In one namespace.
@@ -81,7 +81,7 @@ fn rule(attempt: &Attempt) -> PolicyRule {
     }
 }
 
-/// What can be asked about one identity.
+/// Questions about one identity.
 #[derive(Debug)]
 pub struct Space<'a> {
     pub attempts: &'a Attempts,

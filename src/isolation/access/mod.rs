@@ -1,4 +1,4 @@
-//! What the Kubernetes API lets a tenant's people and accounts do beyond their tenant.
+//! Access of a tenant's users and accounts to the Kubernetes API beyond their tenant.
 
 pub mod access_matrix;
 pub mod rbac;
@@ -25,14 +25,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use survey::{Asked, Survey, Yes};
 
-/// How long a yes of the API server's is believed.
+/// Time for which a yes of the API server is valid.
 const BELIEVED: Duration = Duration::from_secs(300);
-/// How many attempts of one opening are asked about: one yes is enough.
+/// Maximum number of questions about one opening: one yes is enough.
 const ASKED: usize = 3;
-/// How many openings of one tenant are asked about and told.
+/// Maximum number of openings of one tenant to review and report.
 const TOLD: usize = 20;
 
-/// What is open, as last resolved.
+/// Openings of the last resolution.
 #[derive(Default)]
 struct Resolved {
     revision: u64,
@@ -49,11 +49,11 @@ pub struct Access {
     pub vaults: Vec<String>,
     /// True if it is asked what it allows besides.
     is_surveyed: bool,
-    /// What it was found to allow.
+    /// Access that it allows.
     pub survey: Survey,
     resolving: Mutex<()>,
     resolved: Mutex<Resolved>,
-    /// When the API server last said yes to what.
+    /// Times of the API server's last yes.
     answers: Mutex<HashMap<Question, Instant>>,
 }
 
@@ -76,7 +76,7 @@ impl Access {
     /// are bindings, and blocks.
     ///
     /// # Errors
-    /// What is not known yet.
+    /// Missing inputs.
     pub fn openings(
         &self,
         holders: BTreeMap<String, TenantSubjects>,
@@ -195,7 +195,7 @@ impl Access {
     /// Asks what is asked about somebody in this turn. `concerned` gets the tenants of whom something else is to be told than before.
     ///
     /// # Errors
-    /// Where it could not be asked.
+    /// Failures of the request.
     pub async fn ask_about(&self, questions: &[Asked], concerned: &mut BTreeSet<String>) -> Result<(), kube::Error> {
         for asked in questions {
             let is_news = match asked.question().ask(&self.client).await? {
@@ -246,7 +246,7 @@ impl Access {
         self.watched.changed.notified().await;
     }
 
-    /// What was answered before a change is not believed after it.
+    /// A change invalidates earlier answers.
     pub fn forget_answers(&self) {
         lock(&self.answers).clear();
     }

@@ -1,4 +1,4 @@
-//! What RBAC gives to whom: roles and bindings as they are, resolved. Pure.
+//! Resolution of RBAC's roles and bindings. Pure.
 
 use crate::isolation::ration::{self, Ration};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
@@ -14,7 +14,7 @@ pub type Key = (String, String);
 pub struct Rbac {
     roles: HashMap<Key, Vec<PolicyRule>>,
     bindings: BTreeMap<Key, Binding>,
-    /// How much of each is kept.
+    /// Memory limit for each kind.
     rations: Rations,
     /// Those that are kept only as far as they can be read.
     partial: Partial,
@@ -44,7 +44,7 @@ impl Default for Rations {
 /// A RoleBinding or ClusterRoleBinding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
-    /// Where it holds; None is everywhere.
+    /// Namespace of the grant; None means all.
     pub namespace: Option<String>,
     pub name: String,
     role: Key,
@@ -141,7 +141,7 @@ parts!(bindings: RoleBinding namespaced true, ClusterRoleBinding namespaced fals
     Binding::new(&binding.metadata, &binding.role_ref, binding.subjects.as_ref())
 });
 
-/// What is kept of an object.
+/// Kept part of an object.
 trait Kept {
     /// About what it takes.
     fn size(&self) -> usize;
@@ -165,7 +165,7 @@ fn size(list: &impl Serialize) -> usize {
     REST + serde_json::to_string(list).map_or(0, |text| text.len())
 }
 
-/// Where an object is.
+/// Key of an object.
 pub fn key(metadata: &ObjectMeta) -> Key {
     (
         metadata.namespace.clone().unwrap_or_default(),
@@ -194,13 +194,13 @@ impl Rbac {
         names
     }
 
-    /// What a binding gives; nothing where its role does not exist.
+    /// Returns the rules of a binding; none if its role does not exist.
     pub fn rules(&self, binding: &Binding) -> &[PolicyRule] {
         self.roles.get(&binding.role).map_or(&[], Vec::as_slice)
     }
 }
 
-/// Whose a subject is.
+/// Owner of a subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Party {
     /// ServiceAccounts of a namespace.
@@ -213,9 +213,9 @@ pub enum Party {
     User(String),
     /// A group of people, by name.
     Group(String),
-    /// Whoever can reach the API server, every tenant's people and accounts among them.
+    /// All clients of the API server, including every tenant's users and accounts.
     Everybody,
-    /// Of the system itself.
+    /// The system itself.
     System,
 }
 
@@ -263,7 +263,7 @@ impl Party {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Discovered {
     pub resources: BTreeMap<String, bool>,
-    /// What can be done with each; `group/resource` or `group/resource/subresource`.
+    /// Verbs of each; `group/resource` or `group/resource/subresource`.
     pub verbs: BTreeMap<String, BTreeSet<String>>,
 }
 

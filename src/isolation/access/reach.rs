@@ -1,11 +1,11 @@
-//! Whom of a tenant's people and accounts RBAC lets beyond their tenant. Pure.
+//! Access of a tenant's users and accounts beyond their tenant by RBAC. Pure.
 
 use super::rbac::{ACCOUNT, ACCOUNTS, Binding, Discovered, Party, Rbac};
 use super::rule_scope::{self, Attempt};
 use crate::api::{Direction, Opener, Owner, OwnerKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What is to be known of a tenant.
+/// Namespaces and identities of a tenant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TenantSubjects {
     pub name: String,
@@ -41,15 +41,15 @@ pub struct Field<'a> {
 pub struct Opening {
     pub opened_by: Opener,
     pub direction: Direction,
-    /// Who is reached, or reaches; empty is every tenant.
+    /// The other tenant; empty means every tenant.
     pub counterpart: String,
     /// The binding that opens it.
     pub binding: String,
-    /// Who is let through, as the binding names it.
+    /// Subject of the binding.
     pub who: Who,
-    /// Where; None is everywhere.
+    /// Namespace; None means all.
     pub namespace: Option<String>,
-    /// What is let through; not empty.
+    /// Allowed actions; not empty.
     pub attempts: Vec<Attempt>,
 }
 
@@ -62,11 +62,11 @@ pub struct Who {
     pub title: String,
 }
 
-/// How many attempts a message names.
+/// Number of attempts in a message.
 const NAMED: usize = 3;
 
 impl Opening {
-    /// What to tell of it.
+    /// Returns the message of the violation.
     pub fn message(&self) -> String {
         let named: Vec<String> = self.attempts.iter().take(NAMED).map(Attempt::title).collect();
         let more = match self.attempts.len().saturating_sub(NAMED) {
@@ -246,7 +246,7 @@ fn guests<'a>(owners: &HashMap<Party, Vec<&'a TenantSubjects>>, party: &Party) -
     found
 }
 
-/// How a subject comes to the API server.
+/// User and groups of a subject at the API server.
 pub fn who(party: &Party, subject: &str) -> Who {
     let name = |name: &str| name.to_string();
     let everybody = || name("system:authenticated");

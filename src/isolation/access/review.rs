@@ -6,7 +6,7 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessRevie
 use kube::api::{Api, PostParams};
 use kube::{Client, Error};
 
-/// Whether somebody may do something somewhere.
+/// A question about an identity's access.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     pub user: String,
@@ -19,7 +19,7 @@ pub struct Question {
     pub name: String,
 }
 
-/// What the API server says to a question.
+/// Answer of the API server to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// With its reason.
@@ -54,7 +54,7 @@ impl Question {
     /// Asks it.
     ///
     /// # Errors
-    /// Where the API server cannot be asked.
+    /// Failures of the request to the API server.
     pub async fn ask(&self, client: &Client) -> Result<Answer, Error> {
         let some = |text: &str| Some(text.to_string()).filter(|text| !text.is_empty());
         let (resource, subresource) = match self.resource.split_once('/') {

@@ -1,4 +1,4 @@
-//! Which part of a rule reaches other tenants, given where it holds. Pure.
+//! Part of a rule that reaches other tenants, given its scope. Pure.
 
 use super::rbac::Discovered;
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -28,7 +28,7 @@ impl Attempt {
     }
 }
 
-/// What everyone may ask about oneself.
+/// Reviews that every user may request about itself.
 const SELF: &[(&str, &str)] = &[
     ("authorization.k8s.io", "selfsubjectaccessreviews"),
     ("authorization.k8s.io", "selfsubjectrulesreviews"),
@@ -51,7 +51,7 @@ const TELLING: &[(&str, &str)] = &[
 ];
 const READ: &[&str] = &["get", "list", "watch"];
 
-/// What of this rule, held in the whole cluster, reaches other tenants' namespaces or what is of all of them.
+/// Returns the part of a cluster-wide rule that reaches other tenants' namespaces or objects of all tenants.
 pub fn everywhere(rule: &PolicyRule, discovered: &Discovered) -> Vec<Attempt> {
     attempts(rule)
         .filter(
@@ -75,7 +75,7 @@ pub fn everywhere(rule: &PolicyRule, discovered: &Discovered) -> Vec<Attempt> {
         .collect()
 }
 
-/// What of this rule, held in another tenant's namespace, reaches that tenant: all that exists there.
+/// Returns the part of a rule in another tenant's namespace that reaches that tenant: all of it that exists there.
 pub fn inside(rule: &PolicyRule, discovered: &Discovered) -> Vec<Attempt> {
     attempts(rule)
         .filter(|attempt| {
@@ -87,7 +87,7 @@ pub fn inside(rule: &PolicyRule, discovered: &Discovered) -> Vec<Attempt> {
         .collect()
 }
 
-/// Where a rule names no objects it means all of them.
+/// A rule without object names applies to all objects.
 const ALL_NAMES: &[String] = &[String::new()];
 
 fn attempts(rule: &PolicyRule) -> impl Iterator<Item = Attempt> {

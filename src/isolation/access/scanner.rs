@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// How long is waited where nobody is known yet.
+/// Wait while no identity is known yet.
 const TICK: Duration = Duration::from_secs(1);
-/// How long is waited where nothing can be asked.
+/// Wait while no question can be asked.
 const REST: Duration = Duration::from_secs(10);
 /// How long after one turn the next comes at most: what was found is asked about again.
 const LONGEST: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! What the proof has to know of each tenant: its namespaces and its people.
+//! Namespaces and users of each tenant, for the checks.
 
 use super::reach::TenantSubjects;
 use crate::api::Tenant;

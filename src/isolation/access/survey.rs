@@ -13,18 +13,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How many attempts are told of one identity in one place.
+/// Maximum number of reported attempts of one identity in one place.
 const ATTEMPTS: usize = 3;
-/// How many such places are told of one tenant.
+/// Maximum number of reported places of one tenant.
 const PLACES: usize = 10;
-/// How many questions are asked about one identity in its turn.
+/// Number of questions about one identity in its turn.
 pub const TURN: u64 = 5;
-/// How the reasons of that authorizer begin, by whose bindings tenants let each other in.
+/// Beginning of RBAC's reasons, by whose bindings tenants share access.
 const RBAC: &str = "RBAC: ";
 
-/// Who may do what everybody may.
+/// Title of all authenticated users.
 const EVERYBODY: &str = "everybody with credentials";
-/// How what is told begins.
+/// Beginning of the messages.
 const LETS: &str = "the API server lets";
 
 /// Somebody of a tenant's.
@@ -110,7 +110,7 @@ impl Identity {
     }
 }
 
-/// What is asked about somebody.
+/// A question about an identity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
     pub identity: Identity,
@@ -159,7 +159,7 @@ pub struct Yes {
     pub is_everybodys: bool,
 }
 
-/// What the API server said yes to.
+/// An allowed question.
 #[derive(Clone, Debug, PartialEq)]
 struct Finding {
     counterpart: String,
@@ -174,9 +174,9 @@ struct Finding {
 /// One identity in one place.
 type Spot = (Identity, Option<String>);
 
-/// What was found.
+/// A finding.
 pub struct Survey {
-    /// How often it is asked about again.
+    /// Time between two repetitions of its questions.
     again: Duration,
     found: Mutex<BTreeMap<Spot, Finding>>,
     /// What a former process told of each tenant that was seen in this one, until it was asked about again.
@@ -290,7 +290,7 @@ impl Survey {
         lock(&self.recalled).remove(tenant);
     }
 
-    /// What was found and is to be asked about again, the oldest first.
+    /// Returns findings to review again, the oldest first.
     pub fn due(&self) -> Vec<Asked> {
         let found = lock(&self.found);
         let mut due: Vec<_> = found
@@ -389,7 +389,7 @@ impl Survey {
         concerned
     }
 
-    /// What is to be said of a tenant that these openings do not explain.
+    /// Returns the violations of a tenant that these openings do not explain.
     pub fn violations(&self, tenant: &str, openings: &[Opening]) -> Vec<Violation> {
         let found = lock(&self.found);
         let mut violations = Vec::new();

@@ -20,9 +20,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, RwLock as AsyncRwLock, RwLockReadGuard};
 use tokio_util::task::AbortOnDropHandle;
 
-/// How often the list of resources is asked for, and how soon again where that failed.
+/// Time between two lists of resources, and after a failed one.
 const DISCOVERY: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(10));
-/// How many kinds are watched.
+/// Number of watched kinds.
 const KINDS: usize = 4;
 
 /// Roles, bindings and resources as last seen.

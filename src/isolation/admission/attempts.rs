@@ -1,4 +1,4 @@
-//! What is tried. Pure.
+//! Attempts of the admission check. Pure.
 
 use super::Subject;
 use crate::api::{ImagePullPolicy, ServiceType};
@@ -16,12 +16,12 @@ pub const NAME: &str = "tenant-operator-examination";
 const SERVICES: &str = "tenant-operator-services";
 const RAW_SOCKETS: &str = "tenant-operator-raw-sockets";
 const EXAMINER: &str = "tenant-operator-examiner";
-/// What a quota bounds that one container can exceed.
+/// Keys of a quota that one container can exceed.
 const AMOUNTS: [&str; 4] = ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 /// And one claim.
 const STORAGE: &str = "requests.storage";
 
-/// What must refuse something.
+/// The policy or plugin that must refuse an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enforcer {
     /// Pod Security Admission, by the labels of the namespace.
@@ -30,7 +30,7 @@ pub enum Enforcer {
     Policy(&'static str),
     /// The tenant's ResourceQuota, by this amount.
     Quota(&'static str),
-    /// What keeps the examiner itself from doing more than to try.
+    /// The policy that restricts the examiner to dry-run.
     Examiner,
 }
 
@@ -49,7 +49,7 @@ impl Enforcer {
         }
     }
 
-    /// What it is called, of what is tried in this namespace.
+    /// Returns its title for an attempt in this namespace.
     pub fn title(self, namespace: &str) -> String {
         match self {
             Self::PodSecurity => format!("Pod Security in namespace {namespace}"),
@@ -59,7 +59,7 @@ impl Enforcer {
         }
     }
 
-    /// Whom it keeps from something.
+    /// Returns the restricted identity.
     pub fn whom(self) -> &'static str {
         match self {
             Self::Examiner => "the operator's examiner",
@@ -71,7 +71,7 @@ impl Enforcer {
 /// Something that a tenant's people must not do.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// What it is, after "may".
+    /// The action, after "may".
     pub what: &'static str,
     pub enforcer: Enforcer,
     pub make: Make,
@@ -87,12 +87,12 @@ pub struct Make {
     pub object: Value,
 }
 
-/// What must be let through; else no refusal is worth anything.
+/// Returns the control, which the API server must accept; otherwise refusals prove nothing.
 pub fn control() -> Make {
     make::<ConfigMap>(json!({"metadata": {"generateName": NAME}}))
 }
 
-/// What the walls of every tenant must refuse.
+/// Returns the attempts that the API server must refuse in every tenant.
 pub fn attempts(subject: &Subject) -> Vec<Attempt> {
     let attempt = |what, enforcer, make| Attempt { what, enforcer, make };
     let policy = Enforcer::Policy;

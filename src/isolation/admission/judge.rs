@@ -1,16 +1,16 @@
-//! What the API server's answers prove. Pure.
+//! Evaluation of the API server's answers. Pure.
 
 use super::attempts::{Enforcer, NAME};
 use crate::api::{Direction, Opener};
 use crate::proof::{Outcome, Violation};
 
-/// How the API server took something that was tried.
+/// Answer of the API server to an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Allowed,
     /// With its words.
     Refused(String),
-    /// Why there is none.
+    /// Reason for a missing answer.
     Unanswered(String),
 }
 

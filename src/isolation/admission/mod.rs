@@ -1,4 +1,4 @@
-//! What the API server must not let a tenant's people make, tried by dry-run as one who may make such things as RBAC goes.
+//! Check by dry-run that the API server refuses forbidden objects from a tenant's users, as a user with the necessary RBAC.
 
 pub mod attempts;
 pub mod judge;
@@ -13,14 +13,14 @@ use crate::capability::{
 use crate::cluster::Identity;
 use crate::isolation::turns;
 
-/// What of a tenant decides what its people may make in one of its namespaces.
+/// Inputs that decide about allowed objects in one of a tenant's namespaces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     pub owner: Identity,
     pub namespace: String,
     pub placement: Placement,
     pub allowed: Allowed,
-    /// Of this namespace.
+    /// Quota of this namespace.
     pub quota: ResourceList,
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// How often it is looked whose turn it is.
+/// Time between two checks for due turns.
 const TICK: Duration = Duration::from_millis(500);
 /// After how long what was let through, or could not be tried, is tried again.
 const SOON: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ const FEW: usize = 8;
 /// How often it is taken for new that RBAC refuses the examiner.
 const PATIENCE: u32 = 20;
 
-/// How both checks came out.
+/// Results of both checks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Findings {
     pub admission: Outcome,

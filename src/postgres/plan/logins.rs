@@ -55,7 +55,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Whoever is in acts as before, and goes. Then there is nobody left who makes what the reader could not read.
+    /// Ends sessions with the former role. No session then creates objects that the reader could not read.
     pub(super) fn hand_over(&mut self) {
         let (names, catalog) = (&self.wanted.names, self.catalog);
         if !self.changing() {
@@ -89,7 +89,7 @@ impl Plan<'_> {
         ]);
     }
 
-    /// What the reader may do with the tables of a schema as they are now; there will be no others while it acts.
+    /// Grants the reader's privileges on the current tables of a schema; there are no new tables while it acts.
     fn reading(&self, schema: &Identifier) -> Vec<Statement> {
         let reader = &self.wanted.names.reader;
         let mut statements = vec![
@@ -164,7 +164,7 @@ impl Plan<'_> {
         }
     }
 
-    /// What a login owns, by having been itself instead of the owner, is the owner's.
+    /// Reassigns to the owner objects that a login owns because it acted as itself.
     fn reassign(&mut self, login: &Identifier, found: Option<&Role>) {
         let (names, catalog) = (&self.wanted.names, self.catalog);
         let holdings = found.map(|role| role.holdings.as_slice());
@@ -258,7 +258,7 @@ impl Plan<'_> {
         }
     }
 
-    /// What was granted in databases that are none of the tenant's, or are so no more.
+    /// Revokes grants in databases that do not belong to the tenant any more.
     pub(super) fn leave_other_databases(&mut self) {
         let (names, catalog, here) = (&self.wanted.names, self.catalog, self.databases());
         let mut others: Vec<_> = catalog.databases.iter().collect();
@@ -287,7 +287,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Whoever came in while the door was open leaves when it is closed.
+    /// Ends sessions from the time before the login was closed.
     pub(super) fn end_sessions(&mut self, which: usize) {
         let login = &self.wanted.names.logins[which];
         let Some(role) = self.catalog.roles.get(login.as_str()) else {

@@ -230,7 +230,7 @@ impl Plan<'_> {
         });
     }
 
-    /// What the inside of the database was last made like.
+    /// Revision of the database's last setup.
     fn revision(&self) -> String {
         let names: Vec<&str> = self.wanted.extensions.iter().map(Identifier::as_str).collect();
         format!("1 {}", names.join(" "))

@@ -22,7 +22,7 @@ impl Plan<'_> {
         }
     }
 
-    /// What the tenant makes is open to nobody else: left as they are, PUBLIC may call every function and use every type.
+    /// Closes the tenant's future objects to others: by default PUBLIC may call every function and use every type.
     fn default_privileges(&mut self) {
         let (names, catalog) = (&self.wanted.names, self.catalog);
         let owner = &names.owner;
@@ -81,7 +81,7 @@ impl Plan<'_> {
         self.only_members(name);
     }
 
-    /// What no tenant's role may be.
+    /// Attributes that no tenant's role may have.
     pub(super) fn attributes(&mut self, name: &Identifier, role: &Role, inherit: bool) {
         let table = [
             (role.superuser, " NOSUPERUSER"),
@@ -213,7 +213,7 @@ pub fn take_back(role: &Identifier, given: &DefaultGrant) -> Option<Statement> {
     )
 }
 
-/// What the operator needs to act for one of its roles: membership with the role's rights.
+/// Grants the membership with which the operator can act for one of its roles.
 pub(super) fn as_member(catalog: &Catalog, role: &Identifier) -> Option<Statement> {
     if catalog.admin.superuser {
         return None;

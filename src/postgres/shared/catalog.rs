@@ -1,4 +1,4 @@
-//! What one database says of its shared tables and of who can reach them.
+//! Catalog of one database: its shared tables and the roles with access to them.
 
 use crate::postgres::catalog::DefaultGrant;
 use serde::Deserialize;
@@ -27,7 +27,7 @@ pub struct Observed {
     pub roles: BTreeMap<String, Role>,
     /// The shared ones, and the registry's.
     pub schemas: HashMap<String, Schema>,
-    /// Of these schemas, with their partitions and children elsewhere.
+    /// Tables of these schemas, with their partitions and children elsewhere.
     pub tables: Vec<Table>,
     /// Views over the tables, directly or through other views.
     pub views: Vec<View>,
@@ -46,7 +46,7 @@ pub struct Observed {
     pub tenants: HashMap<String, Tenant>,
     /// Tenants' ids by role.
     pub logins: HashMap<String, String>,
-    /// What policies were made from, and how PostgreSQL printed them then.
+    /// Sources of policies, and PostgreSQL's text of them at creation.
     pub records: Vec<Record>,
 }
 
@@ -61,7 +61,7 @@ pub struct Role {
     pub bypass_rls: bool,
     pub create_role: bool,
     pub member_of: Vec<String>,
-    /// Of the group only, and none that has a tenant's name.
+    /// Members of the group only, except roles with a tenant's name.
     pub members: Vec<String>,
     /// Roles of interest that it can act as, through whatever others.
     pub reaches: Vec<String>,
@@ -75,7 +75,7 @@ pub struct Grant {
     pub privilege: String,
     #[serde(default)]
     pub grantable: bool,
-    /// Of a grant on a single column.
+    /// Column of a grant on a single column.
     #[serde(default)]
     pub column: Option<String>,
 }
@@ -115,7 +115,7 @@ pub struct Table {
     pub policies: Vec<Policy>,
     pub indexes: Vec<Index>,
     pub references: Vec<Reference>,
-    /// That belong to its columns.
+    /// Sequences of its columns.
     pub sequences: Vec<Sequence>,
 }
 
@@ -203,7 +203,7 @@ pub struct Function {
 /// A default privilege.
 #[derive(Deserialize, Clone, Debug)]
 pub struct DefaultPrivilege {
-    /// Whose tables.
+    /// Owner of the tables.
     pub role: String,
     /// None: in every schema.
     pub schema: Option<String>,
@@ -254,7 +254,7 @@ pub struct Tenant {
     pub tier: Option<String>,
 }
 
-/// What is remembered of a policy.
+/// Record of a policy.
 #[derive(Deserialize, Clone, Debug)]
 pub struct Record {
     pub relation: i64,
@@ -284,7 +284,7 @@ impl Table {
         format!("{}.{}", self.schema, self.name)
     }
 
-    /// What a role, or PUBLIC, was granted directly.
+    /// Returns the direct grants of a role, or of PUBLIC.
     pub fn granted<'a>(&'a self, grantee: Option<&'a str>) -> impl Iterator<Item = &'a Grant> {
         self.grants
             .iter()

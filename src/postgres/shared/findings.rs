@@ -1,4 +1,4 @@
-//! What is found on and around shared tables that the operator does not mend by itself.
+//! Findings on and around shared tables that the operator does not repair by itself.
 
 use super::GROUP;
 use super::catalog::{Observed, Table};
@@ -36,7 +36,7 @@ fn inside(database: &Identifier, statement: Option<Statement>) -> Option<Step> {
 /// Whether the tenant column is there and of a type that can hold what the spec says is in it.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Description of the problem.
 pub fn column(chosen: &Chosen) -> Result<(), String> {
     let name = chosen.entry.column.as_str();
     match chosen.table.columns.get(name) {
@@ -51,7 +51,7 @@ pub fn column(chosen: &Chosen) -> Result<(), String> {
     }
 }
 
-/// What keeps a table closed to tenants, besides that it is not the operator's to protect.
+/// Returns the reasons to keep a table closed to tenants, except a missing membership of the operator.
 pub fn obstacles(database: &Identifier, chosen: &Chosen) -> Vec<Finding> {
     let table = chosen.table;
     let object = format!("{}/{}", database.as_str(), table.title());
@@ -90,7 +90,7 @@ fn drop_policy(table: &Table, name: &str) -> Option<Statement> {
     Some(sql!["DROP POLICY ", &name, " ON "].join(relation(table)?))
 }
 
-/// That a table belongs to a role for which the operator cannot act.
+/// Reports a table of a role for which the operator cannot act.
 pub fn not_ours(database: &Identifier, chosen: &Chosen, observed: &Observed) -> Finding {
     let table = chosen.table;
     let names = (
@@ -123,7 +123,7 @@ pub fn not_ours(database: &Identifier, chosen: &Chosen, observed: &Observed) -> 
     .with(remedy)
 }
 
-/// What is wrong with the roles that the spec names.
+/// Reports problems of the roles in the spec.
 pub fn roles(database: &str, entries: &[Entry], observed: &Observed, findings: &mut Vec<Finding>) {
     let mut note = |severity, role: &str, what: String| {
         let finding = Finding::new(severity, format!("role {role}"), what);
@@ -211,7 +211,7 @@ pub fn roles(database: &str, entries: &[Entry], observed: &Observed, findings: &
     }
 }
 
-/// What goes around the policies, or tells of other tenants in spite of them.
+/// Reports access that bypasses the policies, or reveals other tenants despite them.
 pub fn around(
     database: &Identifier,
     chosen: &[Chosen],

@@ -44,7 +44,7 @@ pub struct RegistryRow {
     pub owner_role: Identifier,
 }
 
-/// How tenants reach the tables that the spec names.
+/// Returns the kinds of access to the tables in the spec.
 ///
 /// # Errors
 /// A name that PostgreSQL cannot have.

@@ -12,10 +12,10 @@ use crate::postgres::sql::Literal;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 
-/// What a tenant may do with its rows.
+/// Privileges of a tenant on its rows.
 const PRIVILEGES: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 
-/// What is wanted of one database.
+/// Desired state of one database.
 pub struct Wanted<'a> {
     pub database: &'a Identifier,
     pub entries: &'a [Entry],
@@ -30,27 +30,27 @@ pub struct Wanted<'a> {
 /// Statements that belong together: one transaction.
 #[derive(Clone, Debug)]
 pub struct Work {
-    /// What they concern, as findings name it.
+    /// Object of the statements, as in findings.
     pub object: String,
     pub statements: Vec<Statement>,
-    /// What is done where they are refused: it closes what cannot be protected.
+    /// Fallback after a refusal: it closes unprotected tables.
     pub otherwise: Vec<Statement>,
 }
 
-/// What is to be done in one database, and what is to be said.
+/// Statements and findings for one database.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Concerns the server as a whole, and comes first.
     pub group: Vec<Step>,
     pub works: Vec<Work>,
     pub findings: Vec<Finding>,
-    /// What somebody else took from the operator's policies.
+    /// Changes of the operator's policies by others.
     pub losses: Vec<Loss>,
     pub protected: usize,
     pub closed: usize,
 }
 
-/// What a table lost of its protection, by somebody else than the operator.
+/// Protection that others removed from a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
     pub relation: i64,
@@ -161,7 +161,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
     plan
 }
 
-/// What the shared tables and the registry lost since the operator protected them.
+/// Returns protection that others removed from the shared tables and the registry.
 fn losses(wanted: &Wanted, observed: &Observed, chosen: &[Chosen]) -> Vec<Loss> {
     let of_tables = chosen.iter().map(|chosen| {
         let policies = policy::of_table(chosen.entry, &ways(wanted, chosen.entry, observed));
@@ -302,7 +302,7 @@ fn close(chosen: &[Chosen], wanted: &Wanted, plan: &mut Plan) {
     }
 }
 
-/// What takes every privilege on a table from the group; none where it has none, or the operator may not.
+/// Returns the statement that revokes every privilege on a table from the group; none without privileges or if the operator may not.
 fn revocation(table: &Table, group: &Identifier) -> Vec<Statement> {
     let holds = table.granted(Some(group.as_str())).next().is_some()
         || table
@@ -316,7 +316,7 @@ fn revocation(table: &Table, group: &Identifier) -> Vec<Statement> {
         .collect()
 }
 
-/// What the group holds and should not.
+/// Returns the excess privileges of the group.
 fn leave(wanted: &Wanted, observed: &Observed, granted: &[i64], plan: &mut Plan) {
     defaults(wanted, observed, plan);
     let database = wanted.database.as_str();

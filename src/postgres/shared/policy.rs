@@ -101,7 +101,7 @@ fn application(ways: &Ways) -> Option<Statement> {
         .reduce(|a, b| a.join(sql![" OR "]).join(b))
 }
 
-/// What stands in the tenant column, of the tenant that is logged in.
+/// Returns the expected value of the tenant column for a tenant's login.
 fn own_value(type_: TenantColumnType) -> Statement {
     match type_ {
         TenantColumnType::Uuid => {
@@ -117,7 +117,7 @@ fn own_value(type_: TenantColumnType) -> Statement {
     }
 }
 
-/// What stands in the tenant column, of the tenant that the application says it works for. Unset and empty are no tenant.
+/// Returns the expected value of the tenant column for the application's current tenant. Unset and empty values are no tenant.
 fn current_value(type_: TenantColumnType) -> Statement {
     match type_ {
         TenantColumnType::Uuid => sql!["nullif(current_setting('app.current_tenant_id', true), '')::uuid"],
@@ -216,7 +216,7 @@ fn oid(relation: &Statement) -> Statement {
     sql![Literal(relation.to_string()), "::regclass"]
 }
 
-/// What is remembered of a policy is no more.
+/// Deletes the record of a policy.
 fn forget(relation: &Statement, name: &Identifier) -> Statement {
     sql!["DELETE FROM tenant_registry.policy WHERE relation = "]
         .join(oid(relation))
@@ -255,7 +255,7 @@ pub fn is_former(table: &Table, entry: &Entry, ways: &Ways, observed: &Observed)
     table.enabled && table.forced && ours.all(|found| is_known(&found.name))
 }
 
-/// What somebody else took from a table's protection since the operator made it, as far as it is still wanted.
+/// Returns changes of a table's protection by others, if the operator still wants that protection.
 pub fn losses(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<String> {
     let Some(relation) = relation(table) else {
         return Vec::new();

@@ -12,7 +12,7 @@ use crate::postgres::{Identifier, Statement};
 use crate::sql;
 use std::collections::BTreeMap;
 
-/// How many rows one statement writes.
+/// Number of rows that one statement writes.
 const BATCH: usize = 200;
 
 /// A name and a type.
@@ -364,7 +364,7 @@ pub fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// What is granted to the group in this database and should not be, and the statements that take it back.
+/// Returns excess grants to the group in this database, and the statements that revoke them.
 pub fn excess(observed: &Observed, granted: &[i64], schemas: &[&str]) -> Vec<(String, Option<Statement>)> {
     let mut found = Vec::new();
     // Printed with quotes where it needs them.

@@ -1,10 +1,10 @@
-//! What is told of shared tables.
+//! Report on shared tables.
 
 use crate::postgres::plan::Step;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// How bad something is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Row-level security does not hold on a shared table, or something goes around it.
@@ -21,9 +21,9 @@ pub struct Finding {
     pub severity: Severity,
     /// `database/schema.table`, or a role.
     pub object: String,
-    /// What is so, and what it weakens.
+    /// Description of the finding and its consequence.
     pub what: String,
-    /// What an owner or superuser would execute; none where it is to be decided.
+    /// Statements for an owner or superuser; none if the platform has to decide.
     pub remedy: Vec<Step>,
 }
 
@@ -87,7 +87,7 @@ impl SharedReport {
     }
 }
 
-/// What a superuser, or the owners of what is named, execute once: every remedy there is.
+/// Returns all remedies, which a superuser or the owners of the objects execute once.
 pub fn script(report: &SharedReport) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for step in report.findings.iter().flat_map(|finding| &finding.remedy) {

@@ -1,4 +1,4 @@
-//! Which tables are shared, by what the spec says and the catalog shows.
+//! Selection of shared tables, by the spec and the catalog.
 
 use super::catalog::{Observed, Table};
 use super::report::{Finding, Severity};
@@ -21,10 +21,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What the spec says, in names that PostgreSQL can have.
+    /// Parses the spec into names that PostgreSQL supports.
     ///
     /// # Errors
-    /// Where it cannot have one of them.
+    /// Names that PostgreSQL does not support.
     pub fn of(spec: &SharedTables) -> Result<Self, InvalidIdentifier> {
         let roles = spec.application_roles.iter().map(String::as_str);
         Ok(Self {

@@ -21,12 +21,12 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-/// How often one call looks: the group, the registry, the tables, what was refused, and the end.
+/// Rounds of one call: the group, the registry, the tables, refused statements, and the end.
 const ROUNDS: usize = 6;
-/// How long one transaction may take; the server cancels each of its statements earlier.
+/// Timeout of one transaction; the server cancels each of its statements earlier.
 const TRANSACTION: Duration = Duration::from_secs(60);
 
-/// Who can change a table's policies: its owner, whoever is a member of that role, and superusers; the first few.
+/// Roles that can change a table's policies: its owner, members of that role, and superusers; the first few.
 const ABLE: &str = "\
 WITH RECURSIVE able AS (
   SELECT c.relowner AS oid FROM pg_class c WHERE c.oid::int8 = $1
@@ -42,7 +42,7 @@ SELECT json_build_object(
       SELECT r.rolname FROM pg_roles r WHERE r.rolsuper ORDER BY r.rolname LIMIT 10) s)
 )";
 
-/// What [`ABLE`] says.
+/// Result of [`ABLE`].
 #[derive(Deserialize, Debug)]
 struct Able {
     owner: String,
@@ -57,7 +57,7 @@ struct Able {
 /// that of all tenants.
 ///
 /// # Errors
-/// Where the server as a whole is in trouble; everything else is reported.
+/// Problems of the whole server; the report has all others.
 pub async fn tend(
     server: &Server,
     spec: &[SharedTables],
@@ -183,7 +183,7 @@ fn forget(database: &str) -> Step {
     }
 }
 
-/// What one database says, the registry's rows included where it is the operator's.
+/// Reads one database, including the registry's rows if the operator owns it.
 pub(super) async fn observe(
     server: &Server,
     client: &Client,
@@ -226,7 +226,7 @@ struct Tending<'a> {
     server: &'a Server,
     catalog: &'a Catalog,
     wanted: Wanted<'a>,
-    /// What was refused in this call, and why. Not tried again in it.
+    /// Refused statements of this call, and their errors. The call does not retry them.
     refused: BTreeMap<String, String>,
     report: SharedReport,
 }
