@@ -129,9 +129,9 @@ impl Reported {
     pub async fn follow(&self, ticket: Ticket<'_>) -> Result<()> {
         let Self { scene, a, b, is_ours } = self;
         what_is_open_is_reported(scene, a, b).await?;
-        // A process that has just begun knows the time of what was found from the report alone, which others change below.
-        ticket.restarted(&scene.cluster).await?;
         what_others_do_is_put_back(a).await?;
+        // Not before: a process that has just begun knows since when something is so from the report alone.
+        ticket.restarted(&scene.cluster).await?;
         anothers_is_left_alone(scene, &scene.tier(json!({})).await?).await?;
         if *is_ours {
             the_resource_may_go_and_come_back(scene, a).await?;
