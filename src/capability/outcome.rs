@@ -51,12 +51,12 @@ impl Reports {
         self.all.iter().find(|report| report.description.condition == condition)
     }
 
-    /// The problem that the Tenant's Ready names. `is_quarantined`: only its namespaces must come right.
+    /// The problem that the Tenant's Ready names: a refused object first, since somebody must act on it. `is_quarantined`: only its namespaces must come right.
     pub fn problem(&self, is_quarantined: bool) -> Option<&Report> {
         let problems = self.all.iter().filter(|report| report.state.problem().is_some());
         problems
             .filter(|report| !is_quarantined || report.description.stage == Stage::Namespaces)
-            .min_by_key(|report| report.description.rank)
+            .min_by_key(|report| (report.because.is_none(), report.description.rank))
     }
 
     /// Adds the report of a claim that another tenant holds, unless its capability has a problem anyway.

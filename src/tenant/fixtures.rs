@@ -6,9 +6,14 @@ use crate::capability::peers::named_peers;
 use crate::capability::{Invalid, PeerTenant, Platform, ValidTenant, World, namespaces};
 use crate::gateway::{Attachment, Controller, GatewayConfig, Scheme, ValidGateway};
 use crate::testing::lay_over;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use tower::BoxError;
 
 pub const ID: &str = "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11";
 
@@ -132,4 +137,40 @@ pub fn acme_of(capabilities: &Capabilities, spec: Value, plan: Value) -> ValidTe
 /// `acme` with this spec, of a tier with that one.
 pub fn acme(spec: Value, plan: Value) -> ValidTenant {
     valid(&tenant(spec), &tier(plan))
+}
+
+/// An API server that accepts whatever is created, but for the kinds and names that it refuses. Its quota controller is quick.
+pub fn api_server(refuses: impl Fn(&str, &str) -> bool + Clone + Send + 'static) -> Client {
+    let server = tower::service_fn(move |request: Request<Body>| {
+        let refuses = refuses.clone();
+        async move {
+            let is_create = request.method() == Method::POST;
+            let body = request.into_body().collect().await?.to_bytes();
+            let status = |code: StatusCode, reason: &str, message: String| {
+                let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code.as_u16(), "reason": reason, "message": message});
+                (code, status)
+            };
+            let (code, object) = if is_create {
+                let mut object: Value = serde_json::from_slice(&body)?;
+                let [kind, name] = [&object["kind"], &object["metadata"]["name"]];
+                let [kind, name] = [kind, name].map(|text| text.as_str().unwrap_or_default().to_string());
+                object["metadata"]["uid"] = json!(format!("{kind} {name}"));
+                object["metadata"]["resourceVersion"] = json!("1");
+                object["status"]["hard"] = object["spec"]["hard"].clone();
+                match refuses(&kind, &name) {
+                    true => status(
+                        StatusCode::UNPROCESSABLE_ENTITY,
+                        "Invalid",
+                        format!("{name} is invalid"),
+                    ),
+                    false => (StatusCode::CREATED, object),
+                }
+            } else {
+                status(StatusCode::NOT_FOUND, "NotFound", "not found".into())
+            };
+            let response = Response::builder().status(code);
+            Ok::<_, BoxError>(response.body(Body::from(object.to_string().into_bytes()))?)
+        }
+    });
+    Client::new(server, "default")
 }

@@ -7,6 +7,8 @@ pub(crate) mod fixtures;
 pub mod observe;
 pub mod plan;
 pub mod provision;
+#[cfg(test)]
+mod refusal_test;
 pub mod revocation;
 pub mod status;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A capability in one file: a greeting for each tenant. The list of capabilities names it in one line; the driver does all else.
 
-use super::fixtures::{acme_of, platform, tenant, tier, world};
+use super::fixtures::{acme_of, api_server, platform, tenant, tier, world};
 use super::provision::provision;
 use super::status::{Observed, status};
 use super::{Capabilities, plan, validate};
@@ -16,7 +16,7 @@ use crate::namespaces::Namespaces;
 use crate::telemetry::metrics::Metrics;
 use crate::workloads::Workloads;
 use async_trait::async_trait;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
@@ -111,36 +111,12 @@ fn list(greeting: Arc<Greeting>) -> Capabilities {
     vec![Arc::new(Namespaces), greeting, Arc::new(OwnKeys), Arc::new(Workloads)]
 }
 
-/// An API server that takes everything, and whose quota controller is quick.
-fn client() -> Client {
-    let server = tower::service_fn(|request: Request<Body>| async move {
-        let is_write = request.method() == Method::POST;
-        let body = request.into_body().collect().await?.to_bytes();
-        let (code, object) = match is_write {
-            true => {
-                let mut object: Value = serde_json::from_slice(&body)?;
-                object["metadata"]["uid"] = json!(object["metadata"]["name"].to_string());
-                object["metadata"]["resourceVersion"] = json!("1");
-                object["status"]["hard"] = object["spec"]["hard"].clone();
-                (StatusCode::CREATED, object)
-            }
-            false => (
-                StatusCode::NOT_FOUND,
-                json!({"kind": "Status", "code": 404, "reason": "NotFound"}),
-            ),
-        };
-        let response = Response::builder().status(code);
-        Ok::<_, BoxError>(response.body(Body::from(object.to_string().into_bytes()))?)
-    });
-    Client::new(server, "default")
-}
-
 async fn pass_over(greeting: Arc<Greeting>, store: &Arc<Store>, spec: Value) -> (Reports, ValidTenant, TenantStatus) {
     let capabilities = list(greeting);
     let platform = platform();
     let mut valid = acme_of(&capabilities, spec.clone(), json!({}));
     let pass = Pass {
-        writer: &Writer::new(client(), store.clone(), Metrics::new()),
+        writer: &Writer::new(api_server(|_, _| false), store.clone(), Metrics::new()),
         store,
         platform: &platform,
         capabilities: &capabilities,
