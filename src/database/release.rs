@@ -232,7 +232,7 @@ async fn repeat(
                 );
             }
             // Somebody granted something to a role since it was let go.
-            Err(error) if error.code() == Some(DEPENDENT_OBJECTS) => last = Some(error),
+            Err(error) if error.code() == Some(DEPENDENT_OBJECTS) || error.is_raced() => last = Some(error),
             result => result.map_err(text)?,
         }
     }

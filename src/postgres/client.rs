@@ -73,6 +73,17 @@ WHERE a.usename ~ '^t_[0-9a-f]{20}_[ab]$'
                   ('pg_authid'::regclass, 'pg_auth_members'::regclass, 'pg_db_role_setting'::regclass, 'pg_database'::regclass)
                OR l.locktype IN ('relation', 'transactionid') AND left(a.usename, 22) IN (SELECT g.tenant FROM givers g)))";
 
+/// Whoever has any privilege on a database or a schema can grant it without effect, and keep the row of the catalog for as long as its transaction is open.
+const END_BLOCKERS: &str = "\
+SELECT to_json(count(pg_terminate_backend(b.pid)))
+FROM (SELECT DISTINCT unnest(pg_blocking_pids(l.pid)) AS pid FROM pg_locks l JOIN pg_stat_activity o ON o.pid = l.pid
+      WHERE NOT l.granted AND l.locktype IN ('transactionid', 'tuple', 'object') AND o.usename = session_user) w
+JOIN pg_stat_activity b ON b.pid = w.pid
+WHERE b.usename ~ '^t_[0-9a-f]{20}_[ab]$'";
+/// How long statements wait for a tenant before its session is ended, and how often that is looked at then.
+const GRACE: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// How a server is reached, and as whom.
 #[derive(Clone, Debug)]
 pub struct Address {
@@ -161,6 +172,11 @@ impl Error {
             Self::Refused { code, .. } => Some(code),
             _ => None,
         }
+    }
+
+    /// Whether somebody changed the same row of the catalog meanwhile, which PostgreSQL has no other word for.
+    pub fn is_raced(&self) -> bool {
+        self.code() == Some(SqlState::INTERNAL_ERROR.code())
     }
 
     pub(super) fn of(statement: &str, error: &tokio_postgres::Error) -> Self {
@@ -408,11 +424,28 @@ impl Server {
         timeout(QUERY, work).await.map_err(|_| Error::Timeout)?
     }
 
-    /// Executes steps in their order: neighbours of one transaction together, others by themselves.
+    /// Executes steps in their order: neighbours of one transaction together, others by themselves. It ends sessions of tenants that hold
+    /// up what is no table.
     ///
     /// # Errors
     /// The first step that was refused; its transaction left nothing behind, earlier ones hold.
     pub async fn execute(&self, steps: &[Step]) -> Result<(), Error> {
+        let ending = async {
+            tokio::time::sleep(GRACE).await;
+            loop {
+                if let Ok(ended @ 1..) = self.query::<i64>(END_BLOCKERS, &[]).await {
+                    tracing::warn!(ended, "sessions of tenants held a change up");
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        };
+        tokio::select! {
+            executed = self.execute_all(steps) => executed,
+            () = ending => unreachable!("it never ends"),
+        }
+    }
+
+    async fn execute_all(&self, steps: &[Step]) -> Result<(), Error> {
         for group in steps.chunk_by(|a, b| a.venue == b.venue && a.venue.is_transaction()) {
             let statements: Vec<&Statement> = group.iter().map(|step| &step.statement).collect();
             // A database that takes long to make or to remove keeps nobody waiting.

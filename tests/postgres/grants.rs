@@ -2,7 +2,8 @@
 //! and younger.
 
 use crate::servers::number;
-use crate::site::{Admin, Site, Tenant, run, superuser, text};
+use crate::site::{Admin, Site, Tenant, run, state, superuser, text};
+use tenant_operator::postgres::Identifier;
 use tenant_operator::postgres::client::Error;
 use tenant_operator::postgres::plan::{Place, removal};
 use tokio_postgres::Client;
@@ -255,4 +256,50 @@ pub async fn hold_nothing_up(site: Site, place: Place) {
     drop((held, other));
     site.remove(&giver).await;
     site.remove(&bystander).await;
+}
+
+/// Whoever has any privilege can grant it without effect, of which PostgreSQL only warns, and keep the catalog's row.
+pub async fn without_effect_hold_nothing_up(site: Site, place: Place) {
+    let extended = |mut tenant: Tenant| {
+        tenant.wanted.extensions = vec![Identifier::new("hstore").expect("a name")];
+        tenant
+    };
+    let (bystander, attacker) = (site.new_tenant(&place).await, extended(site.new_tenant(&place).await));
+    site.converge(&attacker.wanted).await;
+    let other = site.session(&bystander, 0).await;
+    run(&other, "BEGIN; CREATE TABLE mine ()").await;
+    let grant = format!(
+        "GRANT TEMPORARY ON DATABASE {} TO PUBLIC",
+        site.database_of(&attacker.wanted)
+    );
+    let hold = async |statements: &str| {
+        let session = site.session(&attacker, 0).await;
+        run(&session, "SET idle_in_transaction_session_timeout = 0").await;
+        run(&session, &format!("BEGIN; {statements}")).await;
+        session
+    };
+    let victim = extended(site.tenant(&place));
+    for statements in [
+        // No lock has the number of a subtransaction that is over.
+        &format!("SAVEPOINT s; {grant}; RELEASE s"),
+        "GRANT USAGE ON SCHEMA extensions TO PUBLIC",
+    ] {
+        let session = hold(statements).await;
+        site.converge(&victim.wanted).await;
+        assert_ne!(
+            state(&session, "SELECT").await,
+            "",
+            "control: nothing waits for {statements}"
+        );
+        if statements.starts_with("SAVEPOINT") {
+            let again = hold(statements).await;
+            site.remove(&victim).await;
+            assert_ne!(state(&again, "SELECT").await, "", "control: no removal waits");
+        }
+    }
+    run(&other, "COMMIT; SELECT FROM mine").await;
+    drop(other);
+    for tenant in [&attacker, &bystander, &victim] {
+        site.remove(tenant).await;
+    }
 }

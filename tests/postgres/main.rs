@@ -124,6 +124,7 @@ fn subjects() -> Vec<Subject> {
         subject!(members::harm_nobody, BOTH, admins: LIMITED),
         subject!(conflicts::are_left_alone, BOTH),
         subject!(grants::hold_nothing_up, BOTH, on: On::Two, admins: LIMITED),
+        subject!(grants::without_effect_hold_nothing_up, SCHEMA, on: On::Two, admins: LIMITED),
         subject!(grants::keep_no_role, BOTH),
         subject!(beyond::is_seen, BOTH),
         subject!(cost::grows_with_the_number, SCHEMA, admins: &[Admin::Superuser], own: true),
