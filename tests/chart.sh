@@ -130,6 +130,7 @@ check "it reaches them" test "$(egress --set "$envoy" --set gateway.metrics.enab
 check "it is told of them" test "$(counts | grep -A1 -E 'name: GATEWAY_METRICS(_PORT|_PERIOD)?$' | sed -n 's/.*value: //p' | xargs)" = 'true 19001 1m'
 check "it asks no gateway unless it is to" lacks 'GATEWAY_METRICS|tenant-operator-metering' --set "$envoy"
 refuse "requests counted where there is no Envoy Gateway" render --set gateway.metrics.enabled=true,network.gatewayNamespace=x
+check "registries under the platform's own domain" has "host.endsWith\('\.ad\.acme-corp'\)" --set 'network.dns.suffixes={ad.acme-corp}'
 check "APISIX's Redis" has 'value: "redis:6380"$' --set "$apisix" --set gateway.redis=redis:6380
 shared='gateway.applicationNamespaces={crm,portal}'
 grants() { render "$@" | awk '/^  namespace: / { where = $2 } /resources: \[referencegrants\]/ { on = 1 } on && /verbs:/ { sub(/.*verbs: /, ""); print where, $0; on = 0 }' | xargs; }

@@ -41,7 +41,7 @@ INTERNAL = ("127.0.0.1", "127.0.0.1:5000", "10.0.0.1:8080", "192.0.2.1", "[::1]:
             "web.acme.svc.cluster.local", "Web.Acme.Svc.Cluster.Local:80", "web.acme.svc.example.com", "10-0-0-1.acme.pod.cluster.local", "10-0-0-1.acme.pod:80",
             "kubernetes.default", "kubernetes.default:443", "kube-dns.kube-system:53", "node-1.internal", "ip-10-0-0-1.ec2.internal:10250", "host.local", "host.localdomain")
 # Names for use within (RFC 6762, appendix G; RFC 6761 but invalid, which is nowhere; RFC 7686, 8375 and 9476), and those that ICANN gives to nobody because so many use them.
-WITHIN = ("alt", "arpa", "corp", "example", "home", "home.arpa", "internal", "intranet", "lan", "local", "localdomain", "localhost", "mail", "onion", "private", "test")
+WITHIN = ("alt", "arpa", "consul", "corp", "example", "home", "home.arpa", "internal", "intranet", "lan", "local", "localdomain", "localhost", "mail", "onion", "private", "test")
 INTERNAL += tuple(f"registry.{suffix}{port}" for suffix in WITHIN for port in ("", ":8080"))
 PUBLIC = ("", "bitnami/", "docker.io/", "ghcr.io/acme/", "registry.example.com:5000/", "Registry.Example.com/", "xn--bcher-kva.example.com/", "lan.example.com/", "home.example.com:5000/", "mycorp.com/", "registry.test.io/", "registry.xn--p1ai/", "svc.example.com/",
           "local.example.com/")
@@ -74,6 +74,7 @@ def contents(r):
         for level in (A, ns):
             volumes(r, level)
             registries(r, level)
+            neighbours(r, level)
         r.allowed("a volume of a driver that is allowed", new_pod(ns, volumes=[volume("csi", {"driver": ALLOWED_DRIVER})]))
         r.refused("a driver whose name only begins so", new_pod(ns, volumes=[volume("csi", {"driver": ALLOWED_DRIVER[:-1]})]), VOLUMES)
         known_registries(r)
@@ -209,3 +210,34 @@ def called_hosts(r, ns):
                         r.allowed(title, answer)
                     else:
                         r.refused(title, answer, PODS)
+
+
+def neighbours(r, ns):
+    """Whom a pod wants near or far: the scheduler holds to a required anti-affinity both ways, so that one pod keeps others off all nodes."""
+    schemas = must(request("GET", "/openapi/v3/api/v1"))["components"]["schemas"]
+    fields = lambda kind: schemas[f"io.k8s.api.core.v1.{kind}"]["properties"]
+    # By the API's own list: what names other pods, and in which fields it names their namespaces.
+    kinds = [field for field in fields("Affinity") if field != "nodeAffinity"]
+    ways = fields("PodAffinity").keys() | fields("PodAntiAffinity").keys()
+    named = [field for field in fields("PodAffinityTerm") if "amespace" in field]
+    r.check("affinities are those that are tried", (sorted(kinds), len(ways), sorted(named)) == (["podAffinity", "podAntiAffinity"], 2, ["namespaceSelector", "namespaces"]),
+            str((kinds, ways, named)))
+    for kind in kinds:
+        for way in sorted(ways):
+            for said, fine in (({}, True), ({"namespaces": []}, True), ({"namespaces": [ns]}, True), ({"namespaceSelector": None}, True), ({"namespaces": [FOREIGN]}, False),
+                               ({"namespaces": [ns, B]}, False), ({"namespaceSelector": {}}, False),
+                               ({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": B}}}, False), ({"namespaceSelector": {}, "namespaces": [ns]}, False)):
+                term = {"labelSelector": {}, "topologyKey": "kubernetes.io/os", **said}
+                terms = [term] if way.startswith("required") else [{"weight": 1, "podAffinityTerm": term}]
+                answer = new_pod(ns, affinity={kind: {way: terms}})
+                title = f"{kind} {way} with {said}"
+                if fine:
+                    r.allowed(title, answer)
+                else:
+                    r.refused(title, answer, PODS)
+    near = lambda other: new_pod(ns, affinity={"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+        {"labelSelector": {}, "topologyKey": "kubernetes.io/os", "namespaces": [ns, other]}]}})
+    annotate(ns, "tenant-operator.io/own-namespaces", f"{ns},{ns}-more")
+    until("the tenant's namespaces", lambda: near(f"{ns}-more").ok)
+    r.refused("podAffinity in a namespace whose name only begins like one of the tenant's", near(f"{ns}-mor"), PODS)
+    annotate(ns, "tenant-operator.io/own-namespaces", None)
