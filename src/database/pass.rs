@@ -7,7 +7,7 @@ use super::placement;
 use super::release::LOCK_NOT_AVAILABLE;
 use super::secret::{self, Credentials, Endpoint};
 use super::servers::{Connection, Databases, Health, ServerState};
-use crate::api::{DatabaseServerSpec, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction};
+use crate::api::{DatabaseServerSpec, DatabaseStatus, DatabaseUsage, SecretReference, StorageLimitAction, TlsMode};
 use crate::capability::{Note, State, TenantCore};
 use crate::cluster::{Error, Writer, secret as stored};
 use crate::conditions::reason;
@@ -20,6 +20,7 @@ use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::{self, Login, Place, Wanted};
 use crate::postgres::secret::Password;
 use crate::postgres::shared;
+use crate::postgres::tls::Trust;
 use crate::proof;
 use crate::rotation::{self, Published, Turn};
 use crate::time::{after, seconds};
@@ -434,17 +435,19 @@ impl DatabasePass<'_> {
     }
 
     fn endpoint(&self, connection: &Connection, tenant_names: &Names) -> Endpoint {
-        let resource = self.databases.resource(&self.placement.server);
-        let tls = resource
-            .and_then(|resource| resource.spec.tls.clone())
-            .unwrap_or_default();
         let status = self.status(tenant_names, None);
         Endpoint {
             host: connection.address.host.clone(),
             port: connection.address.port,
             database: status.database,
             schema: status.schema,
-            tls: tls.mode.unwrap_or_default(),
+            // As it was connected to: the spec may be another's already.
+            tls: match connection.address.trust {
+                None => TlsMode::Disable,
+                Some(Trust::Anyone) => TlsMode::Require,
+                Some(Trust::Authority(_)) => TlsMode::VerifyCA,
+                Some(Trust::Host(_)) => TlsMode::VerifyFull,
+            },
             ca: connection.ca.clone(),
         }
     }
