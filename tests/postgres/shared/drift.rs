@@ -331,7 +331,7 @@ pub async fn the_group(world: World) {
         ))
         .await;
     let report = world.tend().await;
-    reports(&report, Severity::Violation, "is not the role that the operator made");
+    reports(&report, Severity::Violation, "is not the role that the operator created");
     assert_eq!(report.protected, 0);
     let granted = format!("SELECT count(*) FROM information_schema.role_table_grants WHERE grantee = '{GROUP}'");
     assert_eq!(one(&world.root, &granted).await, "0");
