@@ -133,7 +133,7 @@ async fn a_server_in_use_cannot_go() -> Result<()> {
     let at = path("databaseservers", "", &server.name);
     scene.cluster.delete(&at).await.context("delete the server")?;
     server
-        .condition("Ready", "False", "InUse", &["1 tenant is on it"])
+        .condition("Ready", "False", "InUse", &["1 tenant is still on it"])
         .await?;
     // It serves on, and takes nobody new.
     site.log_in(&binding).await?;

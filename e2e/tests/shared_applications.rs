@@ -259,8 +259,8 @@ async fn a_route_leads_to_what_the_tier_names_where_the_platform_has_it() -> Res
     let at = |namespace: &str| json!({"name": "crm", "namespace": namespace, "service": "web", "port": 80});
     for (namespace, words) in [
         (victim.name.as_str(), "gateway.applicationNamespaces"),
-        (operator::NAMESPACE, "that of the operator"),
-        (operator::GATEWAY_NAMESPACE, "that of the gateway"),
+        (operator::NAMESPACE, "the namespace of the operator"),
+        (operator::GATEWAY_NAMESPACE, "the namespace of the gateway"),
         ("default", "gateway.applicationNamespaces"),
     ] {
         let tier = scene

@@ -193,7 +193,8 @@ async fn publish(
 
 /// Adds to the reports what only those should pay for that are about to be published.
 async fn diagnose(pass: &Pass<'_>, valid: &ValidTenant, reports: &mut Reports) {
-    for report in &mut reports.all {
+    // A refusal says all there is to say.
+    for report in reports.all.iter_mut().filter(|report| report.because.is_none()) {
         let condition = report.description.condition;
         let mut capabilities = pass.capabilities.iter();
         if let Some(capability) = capabilities.find(|capability| capability.description().condition == condition) {

@@ -247,10 +247,10 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             "service",
         ),
         (
-            "Kubernetes' own",
+            "that Kubernetes reserves",
             json!({"namespace": "kube-system"}),
             1,
-            "Kubernetes' own",
+            "that Kubernetes reserves",
         ),
         ("a namespace that is none", json!({"namespace": "a/b"}), 1, "namespace"),
     ] {
