@@ -25,7 +25,7 @@ use tenant_operator::capability::{
 use tenant_operator::cluster::{Desired, Key, Kind, Live, metadata};
 use tenant_operator::database::claim::{self, Placement};
 use tenant_operator::database::secret::{self, Credentials, Endpoint};
-use tenant_operator::database::{Attachment, servers};
+use tenant_operator::database::{Attachment, address};
 use tenant_operator::gateway::{self, ValidGateway, keys, state};
 use tenant_operator::names;
 use tenant_operator::namespaces::is_enforced;
@@ -507,7 +507,7 @@ fn attach(site: &Site, valid: &mut ValidTenant) -> Result<Secret> {
     let names = Names::of(&valid.core.owner.id);
     let endpoint = Endpoint {
         host: server.host.clone(),
-        port: servers::port(&server),
+        port: address::port(&server),
         database: server.database.clone(),
         schema: Some(names.place.as_str().into()),
         tls: TlsMode::VerifyFull,
@@ -515,9 +515,9 @@ fn attach(site: &Site, valid: &mut ValidTenant) -> Result<Secret> {
     };
     let secret = secret::build(&valid.core.owner, &names, &endpoint, &credentials);
     valid.set(Attachment {
-        reach: servers::reach(&server),
+        reach: address::reach(&server),
         port: endpoint.port,
-        verified: servers::is_verified(&server),
+        verified: address::is_verified(&server),
         revision: Some(secret::revision(&secret)),
     });
     Ok(secret)

@@ -5,7 +5,7 @@ use crate::api::Access;
 use crate::capability::peers::named_peers;
 use crate::capability::{PeerTenant, World, id, namespaces};
 use crate::controller::run::{attachment, platform};
-use crate::database::servers::{is_verified, port, reach};
+use crate::database::address::{is_verified, port, reach};
 use crate::database::{Attachment, ValidDatabase};
 use crate::gateway::ValidGateway;
 use crate::settings::Settings;

@@ -9,7 +9,7 @@ use crate::cluster::{
     client::watch_config,
     watch::{self, Change, Reflected},
 };
-use crate::database::{Databases, agent};
+use crate::database::{Databases, server_loop};
 use futures::{Stream, StreamExt};
 use kube::Client;
 use kube::api::Api;
@@ -47,7 +47,7 @@ async fn follow_tiers(
 /// Watches the DatabaseServers into their store, and has each looked after while it exists, for ever.
 pub async fn servers(client: Client, writer: Writer<DatabaseServer>, databases: Arc<Databases>) {
     let events = watch::noted(watch::trimmed(Api::all(client), watch_config(), |_| {}));
-    let look_after = |name| AbortOnDropHandle::new(tokio::spawn(agent::look_after(databases.clone(), name)));
+    let look_after = |name| AbortOnDropHandle::new(tokio::spawn(server_loop::look_after(databases.clone(), name)));
     follow_servers(events, writer, &databases, look_after).await;
 }
 

@@ -1,11 +1,12 @@
 //! The database as a capability of a tenant.
 
 use super::ValidDatabase;
+use super::address;
 use super::binding::{self, Attachment};
 use super::claim::{self, Placement};
 use super::pass::{self, DatabasePass, Outcome};
 use super::release;
-use super::servers::{self, Databases};
+use super::servers::Databases;
 use super::validate;
 use crate::api::{DeletionPolicy, TenantStatus};
 use crate::capability::{
@@ -115,9 +116,9 @@ impl Capability for Database {
             .ok()
             .and_then(|placement| databases.resource(&placement.server));
         let attachment = server.map(|server| Attachment {
-            reach: servers::reach(&server.spec),
-            port: servers::port(&server.spec),
-            verified: servers::is_verified(&server.spec),
+            reach: address::reach(&server.spec),
+            port: address::port(&server.spec),
+            verified: address::is_verified(&server.spec),
             revision: self.revisions().get(&owner.id).cloned(),
         });
         if let Some(attachment) = attachment {

@@ -1,16 +1,22 @@
 //! Tenants' databases: which server a tenant is placed on, its credentials and their Secret, and what is watched over on each
 //! server. What is done on a server itself is `crate::postgres`.
 
-pub mod agent;
+pub mod address;
 mod binding;
 mod capability;
 pub mod claim;
+pub mod connect;
+mod inspection;
 pub mod isolation;
 pub mod metrics;
 pub mod pass;
 pub mod placement;
+mod registry;
 pub mod release;
+mod scheduling;
 pub mod secret;
+pub mod server_loop;
+mod server_state;
 pub mod servers;
 pub mod settings;
 pub mod status;

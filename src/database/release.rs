@@ -1,7 +1,8 @@
 //! Lets go of a tenant's data: closes it and keeps it, or removes it and sees that nothing is left.
 
 use super::claim::{self, Placement};
-use super::servers::{Connection, Databases, Health, ServerState};
+use super::server_state::{Connection, Health, ServerState};
+use super::servers::Databases;
 use crate::api::{DatabaseModel, DeletionPolicy};
 use crate::cluster::{Error, Identity, Key, Writer, secret};
 use crate::names;

@@ -1,7 +1,8 @@
 //! What to say of a DatabaseServer.
 
-use super::agent::Findings;
-use super::servers::{Databases, ServerState};
+use super::inspection::Findings;
+use super::server_state::ServerState;
+use super::servers::Databases;
 use crate::api::{DatabaseServer, DatabaseServerStatus};
 use crate::cluster::{Error, decode::Read, write::has_code};
 use crate::conditions::{are, reason};

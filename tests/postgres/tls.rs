@@ -3,7 +3,7 @@
 use crate::site::{Admin, Site, run, superuser, text};
 use std::path::Path;
 use std::process::Command;
-use tenant_operator::database::agent::open;
+use tenant_operator::database::connect::open;
 use tenant_operator::postgres::plan::Place;
 use tenant_operator::postgres::tls::{Authority, Trust};
 use tokio::task::spawn_blocking;

@@ -1,10 +1,13 @@
 //! What an agent asks the API server for, and tells it, where a tenant's namespace can answer for the server's host.
 
 use super::*;
-use crate::api::Tenant;
+use crate::api::{DatabaseServer, Tenant};
 use crate::cluster::{Key, Kind, Queue, Store};
 use crate::database::settings::DatabaseSettings;
 use crate::dns::DnsSettings;
+use crate::postgres::client::{Address, Server};
+use crate::postgres::secret::Password;
+use crate::postgres::tls::Trust;
 use crate::telemetry::metrics::Metrics;
 use http::{Request, Response};
 use kube::Client;

@@ -1,0 +1,110 @@
+//! The addresses of a DatabaseServer: the hosts that the operator connects to, and the destinations of tenants' pods.
+
+use super::servers::Databases;
+use crate::api::{DatabaseServerSpec, TlsMode, unread_in};
+use crate::capability::Reach;
+use crate::postgres::client;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+
+/// The port where the spec names none.
+const PORT: u16 = 5432;
+
+impl Databases {
+    /// The tenants' namespaces that a host leads to in the cluster, and whose each is.
+    pub fn captors(&self, host: &str) -> BTreeMap<String, String> {
+        let of = |namespace: String| Some((self.store.holder_of_namespace(&namespace)?, namespace));
+        let found = self.dns.namespaces(host).into_iter().filter_map(of);
+        found.map(|(tenant, namespace)| (namespace, tenant)).collect()
+    }
+
+    /// The names to ask for a server by, the best one first: its whole name where it has one, and its host as it is written. Where the certificate is not
+    /// verified against the name, none for which a tenant's Service could answer: another certificate of the same authority may be that tenant's.
+    ///
+    /// # Errors
+    /// Which tenant's, where none is left.
+    pub fn hosts(&self, spec: &DatabaseServerSpec) -> Result<Vec<String>, client::Error> {
+        let mut hosts: Vec<String> = self.dns.whole(&spec.host).into_iter().collect();
+        hosts.push(spec.host.clone());
+        let mode = spec.tls.as_ref().and_then(|tls| tls.mode).unwrap_or_default();
+        if mode == TlsMode::VerifyFull {
+            return Ok(hosts);
+        }
+        hosts.retain(|host| self.captors(host).is_empty());
+        if hosts.is_empty() {
+            let captors = self.captors(&spec.host);
+            let whose = captors
+                .iter()
+                .map(|(namespace, tenant)| format!("{namespace} of tenant {tenant}"));
+            return Err(client::Error::Captured(format!(
+                "in the cluster the host {} leads to namespace {}, whose Service would answer: the operator does not connect. \
+                 Set spec.tls.mode to VerifyFull, name the server by an address or by another host, or remove the namespace",
+                spec.host,
+                whose.collect::<Vec<_>>().join(" and "),
+            )));
+        }
+        Ok(hosts)
+    }
+}
+
+/// What of a server's resource cannot be read, but for what the operator itself says of it.
+pub fn unread(spec: &DatabaseServerSpec) -> Option<String> {
+    let mut fields = ["spec", "status.serverId"].into_iter();
+    fields.find_map(|field| unread_in(&spec.unread, field))
+}
+
+/// The port of a server.
+pub fn port(spec: &DatabaseServerSpec) -> u16 {
+    spec.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT)
+}
+
+/// Whether clients verify who answers.
+pub fn is_verified(spec: &DatabaseServerSpec) -> bool {
+    spec.tls
+        .clone()
+        .unwrap_or_default()
+        .mode
+        .unwrap_or_default()
+        .is_verified()
+}
+
+/// How tenants' pods reach a server, for their network policies: addresses that the spec names, the host where it is an
+/// address, or the namespace of a Service.
+pub fn reach(spec: &DatabaseServerSpec) -> Vec<Reach> {
+    if !spec.addresses.is_empty() {
+        let cidrs = spec.addresses.iter().filter_map(|cidr| cidr.parse::<IpNet>().ok());
+        return cidrs.map(Reach::Addresses).collect();
+    }
+    if let Ok(address) = spec.host.parse::<std::net::IpAddr>() {
+        return vec![Reach::Addresses(IpNet::from(address))];
+    }
+    let mut labels = spec.host.split('.').skip(1);
+    match (labels.next(), labels.next()) {
+        (Some(namespace), Some("svc")) => vec![Reach::Namespace(namespace.into())],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_reach_a_server_by_what_its_host_says() {
+        let reach = |host: &str, addresses: &[&str]| {
+            reach(&DatabaseServerSpec {
+                host: host.into(),
+                addresses: addresses.iter().map(ToString::to_string).collect(),
+                ..DatabaseServerSpec::default()
+            })
+        };
+        let cidr = |text: &str| Reach::Addresses(text.parse().expect("a CIDR"));
+        assert_eq!(reach("10.0.0.5", &[]), [cidr("10.0.0.5/32")]);
+        assert_eq!(reach("2001:db8::5", &[]), [cidr("2001:db8::5/128")]);
+        let namespace = Reach::Namespace("databases".into());
+        assert_eq!(reach("pg.databases.svc", &[]), std::slice::from_ref(&namespace));
+        assert_eq!(reach("pg.databases.svc.cluster.local", &[]), [namespace]);
+        assert_eq!(reach("pg.example.com", &["10.1.0.0/28"]), [cidr("10.1.0.0/28")]);
+        assert_eq!(reach("pg.example.com", &[]), []);
+    }
+}

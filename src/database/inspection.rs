@@ -1,0 +1,145 @@
+//! Inspects a whole server: its identity, its catalog, its usage and what is open to everyone, which it closes.
+
+use super::connect::connect;
+use super::registry;
+use super::server_loop::{Memory, wake_changed};
+use super::server_state::ServerState;
+use super::servers::Databases;
+use crate::api::DatabaseServer;
+use crate::names;
+use crate::postgres::catalog::Catalog;
+use crate::postgres::client::{Error, Server};
+use crate::postgres::server::{self, Weakness};
+use crate::postgres::shared::{self, SharedReport};
+use kube::ResourceExt;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How many findings of one audit are mended; the others come next time.
+const AUDITED: usize = 100;
+
+/// What a look found out about a server as a whole.
+#[derive(Debug, Default)]
+pub struct Findings {
+    pub server_id: Option<String>,
+    pub version: String,
+    pub weaknesses: Vec<Weakness>,
+    pub excess: Option<&'static str>,
+    pub lack: Option<&'static str>,
+    /// How others can use up the connections that the operator needs.
+    pub crowding: Vec<String>,
+    pub shared: Option<SharedReport>,
+}
+
+/// One look at everything.
+pub(super) async fn look(
+    databases: &Databases,
+    shard: &ServerState,
+    resource: &DatabaseServer,
+    memory: &mut Memory,
+) -> Result<Findings, Error> {
+    let connection = connect(databases, shard, resource, memory).await?;
+    let server = &connection.server;
+    // One that is frozen is found out in seconds.
+    server.pulse().await?;
+    let is_new = memory
+        .prepared
+        .as_ref()
+        .is_none_or(|before| !Arc::ptr_eq(before, &connection));
+    let known = known_id(resource);
+    if is_new {
+        memory.counted = 0;
+        server::prepare(server, &connection.address, known).await?;
+    }
+    shard.begin();
+    let mut catalog = server.observe(None).await?;
+    server::is_same(known, &catalog)?;
+    if is_new && harden(server, &catalog).await {
+        catalog = server.observe(None).await?;
+    }
+    let mut findings = Findings {
+        // A distribution adds its own behind it.
+        server_id: catalog.server_id.clone(),
+        version: catalog.version_text.split(' ').next().unwrap_or_default().to_string(),
+        weaknesses: server::weaknesses(&catalog),
+        excess: server::excess(&catalog),
+        lack: server::lack(&catalog),
+        crowding: server::crowding(&catalog),
+        shared: None,
+    };
+    if findings.lack.is_none() && !resource.spec.shared_tables.is_empty() {
+        let rows = registry::rows(databases, &resource.name_any());
+        let report = shared::tend(server, &resource.spec.shared_tables, &rows, &catalog).await?;
+        if report.changed {
+            catalog = server.observe(None).await?;
+        }
+        findings.shared = Some(report);
+    }
+    let mut audited = false;
+    if memory
+        .asked_for_usage
+        .is_none_or(|at| at.elapsed() >= databases.settings.usage_period)
+    {
+        memory.asked_for_usage = Some(Instant::now());
+        audited = true;
+        match server.usage().await {
+            Ok(usage) => shard.known().usage = usage,
+            // Figures are not worth giving up a server for.
+            Err(error) => tracing::warn!(server = shard.name, "sizes are not known: {error}"),
+        }
+    }
+    if audited {
+        audit(server, &shard.name).await;
+    }
+    let before = shard.saw_all(catalog);
+    if !is_new {
+        wake_changed(databases, shard, &before);
+    }
+    memory.prepared = Some(connection);
+    Ok(findings)
+}
+
+/// The id that the server had when it was seen last, unless somebody said that another takes its place.
+fn known_id(resource: &DatabaseServer) -> Option<&str> {
+    let known = resource.status.as_ref()?.server_id.as_deref()?;
+    let replaced = resource.annotations().get(names::REPLACES).map(String::as_str);
+    (replaced != Some(known)).then_some(known)
+}
+
+/// Closes what is open to everyone, as far as the server lets the operator. What it does not shows when it is looked at again.
+async fn harden(server: &Server, catalog: &Catalog) -> bool {
+    let weaknesses = server::weaknesses(catalog);
+    let ours = weaknesses
+        .iter()
+        .filter(|weakness| server::is_ours_to_mend(weakness, catalog));
+    let mut tried = false;
+    for weakness in ours {
+        tried = true;
+        if let Err(error) = server.execute(std::slice::from_ref(&weakness.remedy)).await {
+            tracing::info!("{}: {error}", weakness.what);
+        }
+    }
+    tried
+}
+
+/// Takes back what was granted by hand inside tenants' schemas, as far as the server lets the operator. It does no harm until
+/// somebody opens the schema too, which is seen and put back at every look.
+async fn audit(server: &Server, name: &str) {
+    let findings = match server.audit().await {
+        Ok(findings) => findings,
+        Err(error) => return tracing::warn!(server = name, "grants inside schemas are not known: {error}"),
+    };
+    for finding in findings.into_iter().take(AUDITED) {
+        let mended = match &finding.remedy {
+            Some(remedy) => server
+                .execute(std::slice::from_ref(remedy))
+                .await
+                .map_err(|error| error.to_string()),
+            None => Err("only a superuser can take it back".into()),
+        };
+        match mended {
+            Ok(()) => tracing::info!(server = name, "{}: taken back", finding.what),
+            Err(why) => tracing::warn!(server = name, "{}: {why}", finding.what),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Applies the desired state to the server, until the server is in it.
+
+use super::DatabasePass;
+use super::failure::{Failure, progressing, stalled};
+use crate::conditions::reason;
+use crate::database::release::LOCK_NOT_AVAILABLE;
+use crate::database::server_state::{Connection, ServerState};
+use crate::postgres::client;
+use crate::postgres::plan::{self, Wanted};
+use crate::postgres::shared;
+
+/// How often the catalog is looked at again within one pass; making a database takes three rounds.
+const ROUNDS: usize = 8;
+
+impl DatabasePass<'_> {
+    /// Repeats plan and execution until there is nothing left to do.
+    pub(super) async fn settle(
+        &self,
+        connection: &Connection,
+        shard: &ServerState,
+        wanted: &Wanted,
+    ) -> Result<(), Failure> {
+        let server = &connection.server;
+        let mut wanted = wanted.clone();
+        let mut steps = plan::plan(&wanted, &shard.of(&wanted.names))?;
+        let is_known = shard.of(&wanted.names).roles.contains_key(wanted.names.owner.as_str());
+        if let Some(first) = steps.first().filter(|_| is_known) {
+            let (tenant, steps) = (&self.tenant.owner.tenant, steps.len());
+            tracing::info!(server = shard.name, tenant, steps, first = %first.statement, "its part of the server is mended");
+        }
+        let mut evicted = false;
+        for _ in 0..ROUNDS {
+            if steps.is_empty() {
+                return Ok(());
+            }
+            let executed = server.execute(&steps).await;
+            let refused = matches!(executed, Err(client::Error::Refused { .. }));
+            if !refused {
+                executed.clone()?;
+            }
+            // A transaction that was refused set none.
+            for login in wanted.logins.iter_mut().filter(|_| !refused) {
+                login.password = None;
+            }
+            let seen = server.observe(Some(&wanted.names)).await?;
+            shard.saw(&wanted.tenant_id, &wanted.names, seen);
+            let next = plan::plan(&wanted, &shard.of(&wanted.names))?;
+            // What was there before may have been older than the truth; the same again would be refused again.
+            if refused && next.first() == steps.first() {
+                let blocked =
+                    matches!(&executed, Err(client::Error::Refused { code, .. }) if code == LOCK_NOT_AVAILABLE);
+                if !blocked || evicted {
+                    executed?;
+                }
+                evicted = true;
+                let oids: Vec<i64> = shard.of(&wanted.names).marks.values().map(|mark| mark.oid).collect();
+                let ended = server.evict(&oids).await?;
+                tracing::warn!(server = shard.name, ended, "sessions of tenants were in the way");
+                continue;
+            }
+            // PostgreSQL only warned, and did nothing.
+            if next == steps {
+                break;
+            }
+            steps = next;
+        }
+        let what: Vec<String> = steps.iter().take(3).map(|step| step.statement.to_string()).collect();
+        Err(stalled(
+            reason::UNMENDED,
+            format!(
+                "the server accepted these statements without effect: {}",
+                what.join("; ")
+            ),
+        ))
+    }
+
+    /// Enters the tenant in the registry of the shared tables, without which it would see no row of its own.
+    pub(super) async fn enroll(&self, connection: &Connection, shard: &ServerState) -> Result<(), Failure> {
+        let known = shard.known().enrolled.contains(&self.tenant.owner.id);
+        let Some(resource) = self.databases.resource(&shard.name).filter(|_| !known) else {
+            return Ok(());
+        };
+        let row = crate::database::registry::row(self.databases, &self.tenant.owner);
+        let catalog = connection.server.observe(None).await?;
+        let report = shared::tend(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
+        if report.missing.contains(&self.tenant.owner.id) {
+            return Err(progressing(
+                reason::NOT_REGISTERED,
+                "the registry of the shared tables does not contain the tenant yet".into(),
+            ));
+        }
+        shard.known().enrolled.insert(self.tenant.owner.id.clone());
+        Ok(())
+    }
+}

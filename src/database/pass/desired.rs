@@ -1,0 +1,123 @@
+//! The desired state of a tenant on its server, and the connection to that server.
+
+use super::failure::{Failure, progressing, stalled};
+use super::{DatabasePass, Outcome};
+use crate::api::{DatabaseServerSpec, StorageLimitAction};
+use crate::capability::{Note, State};
+use crate::conditions::reason;
+use crate::database::placement;
+use crate::database::server_state::{Connection, Health, ServerState};
+use crate::postgres::Names;
+use crate::postgres::client;
+use crate::postgres::identifier::InvalidIdentifier;
+use crate::postgres::plan::{Login, Place, Wanted};
+use std::sync::Arc;
+
+/// Below this part of the limit a tenant may write again.
+const ROOM: f64 = 0.9;
+
+impl DatabasePass<'_> {
+    /// The connection, if the server can be worked with.
+    pub(super) fn connection(&self, shard: &ServerState) -> Result<Arc<Connection>, Failure> {
+        if self.databases.resource(&shard.name).is_none() {
+            return Err(stalled(
+                reason::SERVER_NOT_FOUND,
+                format!(
+                    "DatabaseServer {} has the tenant's data and does not exist: create it again",
+                    shard.name
+                ),
+            ));
+        }
+        let known = shard.known();
+        let away = |reason, message: &str| progressing(reason, format!("DatabaseServer {}: {message}", shard.name));
+        if let Some(unread) = self.databases.unread(&shard.name) {
+            return Err(away(reason::INVALID_SERVER, &unread));
+        }
+        match (&known.health, &known.connection) {
+            (Health::Ready, Some(connection)) => Ok(connection.clone()),
+            (Health::Away { reason, message }, _) => Err(away(reason, message)),
+            _ => Err(away(reason::SERVER_UNKNOWN, "the operator has not checked it yet")),
+        }
+    }
+
+    /// What should be on the server, with both logins closed.
+    pub(super) fn wanted(&self, shard: &ServerState, tenant_names: &Names) -> Result<Wanted, Failure> {
+        let resource = self.databases.resource(&shard.name);
+        let spec = resource.as_ref().map(|resource| &resource.spec);
+        let allowed = spec.map(|spec| spec.extensions.clone()).unwrap_or_default();
+        for extension in &self.database.extensions {
+            if !allowed.iter().any(|allowed| allowed == extension.as_str()) {
+                return Err(stalled(
+                    reason::EXTENSION_NOT_ALLOWED,
+                    format!(
+                        "spec.database.extensions: {} is not among those that DatabaseServer {} allows ({})",
+                        extension.as_str(),
+                        shard.name,
+                        allowed.join(", ")
+                    ),
+                ));
+            }
+        }
+        let place = self.place(spec).map_err(client::Error::from)?;
+        if let Place::Shared(shared) = &place
+            && shared.databases.is_empty()
+        {
+            let message = format!(
+                "DatabaseServer {} has no spec.sharedTables any more: restore them",
+                shard.name
+            );
+            return Err(stalled(reason::NO_SHARED_TABLES, message));
+        }
+        Ok(Wanted {
+            tenant_id: self.tenant.owner.id.clone(),
+            names: tenant_names.clone(),
+            place,
+            logins: [Login::default(), Login::default()],
+            connection_limit: self.database.connection_limit,
+            settings: self.database.settings.clone(),
+            extensions: self.database.extensions.clone(),
+            writable: self.is_writable(shard, tenant_names),
+        })
+    }
+
+    pub(super) fn place(&self, spec: Option<&DatabaseServerSpec>) -> Result<Place, InvalidIdentifier> {
+        let tables = spec.map_or(&[][..], |spec| &spec.shared_tables);
+        placement::place(self.placement.model, tables)
+    }
+
+    /// Whether the tenant has room left, where it matters. Once there was none, some must be made.
+    fn is_writable(&self, shard: &ServerState, tenant_names: &Names) -> bool {
+        let (Some(most), StorageLimitAction::ReadOnly) = (self.database.max_storage, self.database.on_storage_limit)
+        else {
+            return true;
+        };
+        // Of shared tables nobody has bytes of its own.
+        let Some(bytes) = shard.known().usage.bytes_of(tenant_names) else {
+            return true;
+        };
+        let catalog = shard.of(tenant_names);
+        let reads = catalog.roles.get(tenant_names.reader.as_str());
+        let limited = reads.is_some_and(|role| !role.members.iter().all(|member| member.role == catalog.admin.name));
+        (bytes as f64) < most as f64 * if limited { ROOM } else { 1.0 }
+    }
+
+    pub(super) fn limits(&self, shard: &ServerState, tenant_names: &Names, wanted: &Wanted, outcome: &mut Outcome) {
+        let bytes = shard.known().usage.bytes_of(tenant_names).unwrap_or(0);
+        let Some(most) = self
+            .database
+            .max_storage
+            .filter(|most| bytes >= *most || !wanted.writable)
+        else {
+            return;
+        };
+        let message = format!("the tenant stores {bytes} bytes, of at most {most}");
+        match wanted.writable {
+            true => outcome.state.remark(Note::new(reason::STORAGE_LIMIT_REACHED, message)),
+            false => {
+                let message =
+                    format!("{message}: the tenant can read and delete, but not write, until it is below the limit");
+                outcome.state = State::Stalled(Note::new(reason::STORAGE_LIMIT_REACHED, message));
+            }
+        }
+    }
+}
