@@ -1,31 +1,39 @@
 //! Connections to one server: bounded in number, each call bounded in time.
 
+mod address;
+mod error;
+mod evict;
+mod pool;
+mod visit;
+
+pub use address::Address;
+pub use error::Error;
+use evict::END_BLOCKERS;
+pub use visit::Visit;
+
 use super::catalog::{self, Catalog};
-use super::guard::{Asked, Connector};
+use super::guard::Connector;
 use super::plan::{Step, Venue};
 use super::secret::Password;
-use super::tls::{self, TlsError, Trust};
+use super::tls::{self, Trust};
 use super::{Identifier, Names, Statement};
-use crate::conditions::reason;
 use crate::sql;
-use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime, Timeouts,
-};
+use address::config;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
 use futures::StreamExt;
 use futures::future::{Either, ready};
 use futures::poll;
 use futures::stream::FuturesOrdered;
-use std::ops::Deref;
+use pool::Borrowed;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use tokio_postgres::config::{SslMode, SslNegotiation};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Json, ToSql};
-use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long a connection may take to come about.
@@ -38,250 +46,14 @@ const CALL: Duration = Duration::from_secs(60);
 const OWN: &str = "all connections of the operator are in use";
 /// How long a question may take.
 const QUERY: Duration = Duration::from_secs(15);
-/// How long a trial of a tenant's login may take.
-const TRIAL: Duration = Duration::from_secs(10);
 /// How long the answer to an empty statement may take.
 const PULSE: Duration = Duration::from_secs(4);
 /// Connections besides the pool's: to other databases, and as tenants. Of very few only one.
 const BESIDES: usize = 2;
-/// So many characters of a statement are shown.
-const STATEMENT: usize = 300;
-/// Nothing of a tenant's is ever on the path; a statement that hangs is the server's to end.
-const OPTIONS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=30s -c lock_timeout=5s \
-                       -c idle_in_transaction_session_timeout=30s -c client_min_messages=warning";
-
-const TRIAL_OPTIONS: &str = "-c statement_timeout=5s -c client_min_messages=error";
-
-const EVICT: &str = "\
-WITH hung AS (
-  SELECT s.dbid, s.classid, s.objid FROM pg_shdepend s
-  WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid::int8 = ANY ($1) AND s.deptype IN ('a', 'i', 'r')
-), givers AS (
-  SELECT left(pg_get_userbyid(o.refobjid), 22) AS tenant FROM hung h
-  JOIN pg_shdepend o ON (o.dbid, o.classid, o.objid, o.refclassid, o.deptype) = (h.dbid, h.classid, h.objid, 'pg_authid'::regclass, 'o')
-  UNION SELECT left(pg_get_userbyid(c.relowner), 22) FROM hung h
-  JOIN pg_policy p ON h.classid = 'pg_policy'::regclass AND p.oid = h.objid JOIN pg_class c ON c.oid = p.polrelid
-  -- Policies of other databases are not seen from here; a tenant's database has its name.
-  UNION SELECT d.datname FROM hung h JOIN pg_database d ON h.classid = 'pg_policy'::regclass AND d.oid = h.dbid
-)
-SELECT to_json(count(pg_terminate_backend(a.pid)))
-FROM pg_stat_activity a
-WHERE a.usename ~ '^t_[0-9a-f]{20}_[ab]$'
-  AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND
-              (l.locktype = 'object' AND l.classid IN ('pg_authid'::regclass, 'pg_database'::regclass) AND l.objid::int8 = ANY ($1)
-               OR l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.relation IN
-                  ('pg_authid'::regclass, 'pg_auth_members'::regclass, 'pg_db_role_setting'::regclass, 'pg_database'::regclass)
-               OR l.locktype IN ('relation', 'transactionid') AND left(a.usename, 22) IN (SELECT g.tenant FROM givers g)))";
-
-/// Whoever has any privilege on a database or a schema can grant it without effect, and keep the row of the catalog for as long as its transaction is open.
-const END_BLOCKERS: &str = "\
-SELECT to_json(count(pg_terminate_backend(b.pid)))
-FROM (SELECT DISTINCT unnest(pg_blocking_pids(l.pid)) AS pid FROM pg_locks l JOIN pg_stat_activity o ON o.pid = l.pid
-      WHERE NOT l.granted AND l.locktype IN ('transactionid', 'tuple', 'object') AND o.usename = session_user) w
-JOIN pg_stat_activity b ON b.pid = w.pid
-WHERE b.usename ~ '^t_[0-9a-f]{20}_[ab]$'";
-/// How long statements wait for a tenant before its session is ended, and how often that is looked at then.
+/// The time that statements wait for a tenant before its session is ended, and the period in which that is looked at then.
 const GRACE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(200);
-
-/// How a server is reached, and as whom.
-#[derive(Clone, Debug)]
-pub struct Address {
-    pub host: String,
-    pub port: u16,
-    /// None: without TLS.
-    pub trust: Option<Trust>,
-    pub user: String,
-    pub password: Password,
-    /// The database of the operator's records.
-    pub database: String,
-    /// How many connections at once, at least three.
-    pub connections: usize,
-}
-
-/// What went wrong between the operator and a server. Carries no password.
-#[derive(thiserror::Error, Clone, Debug)]
-pub enum Error {
-    /// It does not answer, or not in PostgreSQL's protocol, or its certificate is not believed.
-    #[error("the server cannot be reached: {0}")]
-    Unreachable(String),
-    /// It asks for the password or its MD5 digest, and nothing has shown who it is.
-    #[error("{0}")]
-    Asked(Asked),
-    /// Somebody else may answer under its name, and nothing would show it.
-    #[error("{0}")]
-    Captured(String),
-    /// It took too long.
-    #[error("the server did not answer in time")]
-    Timeout,
-    /// It does not let this role in.
-    #[error("{0}")]
-    Authentication(String),
-    /// It has no connection left, or starts or stops.
-    #[error("the server takes no connection: {0}")]
-    Busy(String),
-    /// It refused a statement.
-    #[error("{message} ({code}) in: {statement}")]
-    Refused {
-        /// The statement without its secrets.
-        statement: String,
-        /// SQLSTATE.
-        code: String,
-        message: String,
-    },
-    /// Its records are not those of the server that was here before.
-    #[error(
-        "this is another server than before: its records have the id {} instead of {known}, and it has no tenant's data. If you replaced it \
-         on purpose, annotate the DatabaseServer with tenant-operator.io/replaces={known}",
-        .found.as_deref().unwrap_or("(none)")
-    )]
-    AnotherServer { known: String, found: Option<String> },
-    /// The connection cannot even be tried.
-    #[error("{0}")]
-    Settings(String),
-}
-
-impl Error {
-    /// The category, for conditions and metrics.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Unreachable(_) => reason::SERVER_UNREACHABLE,
-            Self::Asked(Asked::Password) => reason::CLEARTEXT_PASSWORD,
-            Self::Asked(Asked::Digest) => reason::MD5_PASSWORD,
-            Self::Captured(_) => reason::HOST_CAPTURED,
-            Self::Timeout => reason::SERVER_TIMEOUT,
-            Self::Authentication(_) => reason::AUTHENTICATION_FAILED,
-            Self::Busy(_) => reason::SERVER_BUSY,
-            Self::Refused { code, .. } if code == SqlState::READ_ONLY_SQL_TRANSACTION.code() => {
-                reason::SERVER_READ_ONLY
-            }
-            Self::Refused { .. } => reason::SERVER_REFUSED,
-            Self::AnotherServer { .. } => reason::ANOTHER_SERVER,
-            Self::Settings(_) => reason::INVALID_SERVER,
-        }
-    }
-
-    /// Whether the server as a whole is in trouble, as opposed to one statement.
-    pub fn concerns_server(&self) -> bool {
-        !matches!(self.reason(), reason::SERVER_REFUSED)
-    }
-
-    /// The SQLSTATE of a refusal.
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            Self::Refused { code, .. } => Some(code),
-            _ => None,
-        }
-    }
-
-    /// Whether somebody changed the same row of the catalog meanwhile, which PostgreSQL has no other word for.
-    pub fn is_raced(&self) -> bool {
-        self.code() == Some(SqlState::INTERNAL_ERROR.code())
-    }
-
-    pub(super) fn of(statement: &str, error: &tokio_postgres::Error) -> Self {
-        let Some(db) = error.as_db_error() else {
-            return asked(error).map_or_else(|| Self::Unreachable(chain(error)), Self::Asked);
-        };
-        let mut message = db.message().to_string();
-        // What a role cannot be dropped for.
-        if let Some(detail) = db
-            .detail()
-            .filter(|_| *db.code() == SqlState::DEPENDENT_OBJECTS_STILL_EXIST)
-        {
-            message = format!("{message}: {detail}");
-        }
-        match db.code() {
-            code if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-                Self::Authentication(message)
-            }
-            code if *code == SqlState::TOO_MANY_CONNECTIONS
-                || *code == SqlState::CANNOT_CONNECT_NOW
-                || *code == SqlState::ADMIN_SHUTDOWN
-                || *code == SqlState::CRASH_SHUTDOWN =>
-            {
-                Self::Busy(message)
-            }
-            code => Self::Refused {
-                statement: shortened(statement),
-                code: code.code().to_string(),
-                message,
-            },
-        }
-    }
-}
-
-/// A statement that fits into a condition's message.
-fn shortened(statement: &str) -> String {
-    match statement.char_indices().nth(STATEMENT) {
-        Some((end, _)) => format!("{}…", &statement[..end]),
-        None => statement.to_string(),
-    }
-}
-
-/// What the connection was ended for by the operator itself.
-fn asked(error: &tokio_postgres::Error) -> Option<Asked> {
-    let cause = std::error::Error::source(error)?.downcast_ref::<std::io::Error>()?;
-    cause.get_ref()?.downcast_ref().copied()
-}
-
-/// An error and its causes; the driver's own text says only of what kind it is.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
-impl From<TlsError> for Error {
-    fn from(error: TlsError) -> Self {
-        Self::Settings(error.to_string())
-    }
-}
-
-impl From<PoolError> for Error {
-    fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Backend(error) => Self::of("connect", &error),
-            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Self::Busy(OWN.into()),
-            PoolError::Timeout(_) => Self::Timeout,
-            other => Self::Unreachable(other.to_string()),
-        }
-    }
-}
-
-/// A connection of the pool. It goes back only when all went well: whatever state it is in after an error, or after it was
-/// given up in the middle, nobody else may meet it.
-struct Borrowed(Option<Object>);
-
-impl Borrowed {
-    fn keep(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Deref for Borrowed {
-    type Target = Object;
-
-    fn deref(&self) -> &Object {
-        // Taken only where it ends.
-        self.0.as_ref().unwrap_or_else(|| unreachable!())
-    }
-}
-
-impl Drop for Borrowed {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(Object::take(connection));
-        }
-    }
-}
+impl Borrowed {}
 
 /// The operator's connections to one server.
 pub struct Server {
@@ -353,16 +125,6 @@ impl Server {
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         1 + self.pool.status().size + self.most_besides.saturating_sub(self.besides.available_permits())
-    }
-
-    /// Ends the sessions of tenants that hold a lock on one of these roles or databases, or have changed a role and not said
-    /// whether they mean it, and so keep it from being changed or dropped; and the transactions of tenants that granted
-    /// something to one of these roles. Any tenant can do so, with anyone's.
-    ///
-    /// # Errors
-    /// As [`Error`] says.
-    pub async fn evict(&self, objects: &[i64]) -> Result<i64, Error> {
-        self.query(EVICT, &[&objects]).await
     }
 
     /// Whether it answers, by an empty statement.
@@ -514,32 +276,6 @@ impl Server {
             .await
     }
 
-    /// Logs in as a tenant would.
-    ///
-    /// # Errors
-    /// [`Error::Authentication`] where the server does not let it in.
-    pub async fn log_in(&self, user: &str, password: &Password, database: &str) -> Result<Visit<'_>, Error> {
-        let work = async {
-            let permit = self.permit().await?;
-            let client = self.open(user, password, database, Some(permit)).await?;
-            self.count(1);
-            // The session is the tenant's: what is not qualified may be its own.
-            let query = "SELECT session_user::pg_catalog.text, current_user::pg_catalog.text, \
-                         pg_catalog.current_database()::pg_catalog.text, \
-                         coalesce(pg_catalog.current_schema()::pg_catalog.text, '')";
-            let failed = |error: tokio_postgres::Error| Error::of(query, &error);
-            let row = client.query_one(query, &[]).await.map_err(failed)?;
-            let text = |column: usize| row.try_get::<_, String>(column).map_err(failed);
-            let who = [text(0)?, text(1)?, text(2)?, text(3)?];
-            Ok(Visit {
-                who,
-                client,
-                server: self,
-            })
-        };
-        timeout(TRIAL, work).await.map_err(|_| Error::Timeout)?
-    }
-
     /// Sends statements through a connection to another database, in one transaction.
     ///
     /// # Errors
@@ -639,43 +375,6 @@ async fn carry<T>(connection: impl Future<Output = T>, permit: Option<OwnedSemap
     drop(permit);
 }
 
-/// A session as a tenant.
-pub struct Visit<'a> {
-    /// Session user, current user, database, schema.
-    pub who: [String; 4],
-    client: Client,
-    server: &'a Server,
-}
-
-impl std::fmt::Debug for Visit<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Visit").field("who", &self.who).finish_non_exhaustive()
-    }
-}
-
-impl Visit<'_> {
-    /// Executes one statement.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] where the server says no.
-    pub async fn execute(&self, statement: &Statement) -> Result<(), Error> {
-        let work = self.server.send(&self.client, statement);
-        timeout(TRIAL, work).await.map_err(|_| Error::Timeout)?
-    }
-
-    /// One statement whose one row has one JSON column.
-    ///
-    /// # Errors
-    /// As [`Visit::execute`].
-    pub async fn ask<T>(&self, statement: &Statement, arguments: &[&(dyn ToSql + Sync)]) -> Result<T, Error>
-    where
-        T: serde::de::DeserializeOwned + std::fmt::Debug,
-    {
-        let work = self.server.query_through(&self.client, statement, arguments);
-        timeout(TRIAL, work).await.map_err(|_| Error::Timeout)?
-    }
-}
-
 /// Whether a statement touches nothing that another tenant's would, and may take its time.
 fn takes_long(statement: &Statement) -> bool {
     let text = statement.to_string();
@@ -686,27 +385,4 @@ fn takes_long(statement: &Statement) -> bool {
 
 async fn within<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     timeout(CALL, work).await.map_err(|_| Error::Timeout)?
-}
-
-fn config(address: &Address, user: &str, password: &Password, database: &str) -> Config {
-    let mut config = Config::new();
-    config
-        .host(&address.host)
-        .port(address.port)
-        .user(user)
-        .password(password.reveal())
-        .dbname(database)
-        .application_name(crate::names::MANAGER)
-        .connect_timeout(CONNECT)
-        .keepalives_idle(Duration::from_secs(30))
-        .tcp_user_timeout(CALL)
-        // What the connector makes of it.
-        .ssl_mode(SslMode::Require)
-        .ssl_negotiation(match address.trust {
-            Some(_) => SslNegotiation::Postgres,
-            None => SslNegotiation::Direct,
-        });
-    // As a tenant, what the tenant would have, within bounds that it cannot change.
-    config.options(if user == address.user { OPTIONS } else { TRIAL_OPTIONS });
-    config
 }

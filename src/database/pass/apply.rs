@@ -29,6 +29,7 @@ impl DatabasePass<'_> {
             tracing::info!(server = shard.name, tenant, steps, first = %first.statement, "its part of the server is mended");
         }
         let mut evicted = false;
+        let mut last = Ok(());
         for _ in 0..ROUNDS {
             if steps.is_empty() {
                 return Ok(());
@@ -46,6 +47,14 @@ impl DatabasePass<'_> {
             shard.saw(&wanted.tenant_id, &wanted.names, seen);
             let next = plan::plan(&wanted, &shard.of(&wanted.names))?;
             // What was there before may have been older than the truth; the same again would be refused again.
+            let raced = executed.as_ref().is_err_and(client::Error::is_raced);
+            last = executed
+                .clone()
+                .or_else(|error| if raced { Err(error) } else { Ok(()) });
+            if raced {
+                steps = next;
+                continue;
+            }
             if refused && next.first() == steps.first() {
                 let blocked =
                     matches!(&executed, Err(client::Error::Refused { code, .. }) if code == LOCK_NOT_AVAILABLE);
@@ -64,6 +73,7 @@ impl DatabasePass<'_> {
             }
             steps = next;
         }
+        last?;
         let what: Vec<String> = steps.iter().take(3).map(|step| step.statement.to_string()).collect();
         Err(stalled(
             reason::UNMENDED,

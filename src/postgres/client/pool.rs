@@ -1,0 +1,31 @@
+//! A connection of the pool, which goes back only after success.
+
+use deadpool_postgres::Object;
+use std::ops::Deref;
+
+/// A connection of the pool. It goes back only when all went well: whatever state it is in after an error, or after it was
+/// given up in the middle, nobody else may meet it.
+pub(super) struct Borrowed(pub(super) Option<Object>);
+
+impl Borrowed {
+    pub(super) fn keep(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Deref for Borrowed {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        // Taken only where it ends.
+        self.0.as_ref().unwrap_or_else(|| unreachable!())
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(Object::take(connection));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Ways around the policies of shared tables: one look at everything that gives one.
+
+use super::{column, inside};
+use crate::postgres::shared::GROUP;
+use crate::postgres::shared::catalog::Observed;
+use crate::postgres::shared::report::{Finding, Severity};
+use crate::postgres::shared::select::{Chosen, Entry};
+use crate::postgres::{Identifier, Statement};
+
+/// Reports access that bypasses the policies, or reveals other tenants despite them.
+pub fn around(
+    database: &Identifier,
+    chosen: &[Chosen],
+    entries: &[Entry],
+    observed: &Observed,
+    findings: &mut Vec<Finding>,
+) {
+    let mut around = Around {
+        database,
+        chosen,
+        entries,
+        observed,
+        findings,
+    };
+    for chosen in chosen {
+        around.grants(chosen);
+        around.policies(chosen);
+        around.family(chosen);
+        if chosen.table.kind != "f" && column(chosen).is_ok() {
+            around.keys(chosen);
+            around.references(chosen);
+        }
+    }
+    around.views();
+    around.functions();
+    around.defaults();
+    around.schemas();
+    around.named();
+    around.door();
+}
+
+pub(super) struct Around<'a> {
+    pub(super) database: &'a Identifier,
+    pub(super) chosen: &'a [Chosen<'a>],
+    pub(super) entries: &'a [Entry],
+    pub(super) observed: &'a Observed,
+    pub(super) findings: &'a mut Vec<Finding>,
+}
+
+impl Around<'_> {
+    fn object(&self, title: &str) -> String {
+        format!("{}/{title}", self.database.as_str())
+    }
+
+    pub(super) fn note(&mut self, severity: Severity, title: &str, what: String, remedy: Option<Statement>) {
+        let finding = Finding::new(severity, self.object(title), what).with(inside(self.database, remedy));
+        self.findings.push(finding);
+    }
+
+    pub(super) fn is_shared(&self, oid: i64) -> bool {
+        self.chosen.iter().any(|chosen| chosen.table.oid == oid)
+    }
+
+    /// Tenants, or the applications that serve them.
+    pub(super) fn is_bound(&self, role: &str) -> bool {
+        role == GROUP
+            || self.entries.iter().any(|entry| {
+                entry
+                    .applications
+                    .iter()
+                    .any(|application| application.as_str() == role)
+            })
+    }
+}
