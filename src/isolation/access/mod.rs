@@ -1,6 +1,7 @@
 //! Access of a tenant's users and accounts to the Kubernetes API beyond their tenant.
 
 pub mod access_matrix;
+pub mod identity;
 pub mod rbac;
 pub mod reach;
 mod review;
@@ -18,12 +19,13 @@ use super::{lock, ration};
 use crate::api::IsolationViolation;
 use crate::proof::check::API_ACCESS;
 use crate::proof::{Outcome, Violation};
+use identity::Asked;
 use rbac::Discovered;
 use reach::{Opening, TenantSubjects};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use survey::{Asked, Survey, Yes};
+use survey::{Survey, Yes};
 
 /// Time for which a yes of the API server is valid.
 const BELIEVED: Duration = Duration::from_secs(300);

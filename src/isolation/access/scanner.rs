@@ -1,10 +1,10 @@
 //! Asks the API server's authorizers, of everybody in turn, what RBAC does not tell: a little each second, for ever.
 
 use super::access_matrix::Attempts;
+use super::identity::{Identity, TURN};
 use super::reach::TenantSubjects;
 use super::settings::ApiProbe;
 use super::subjects;
-use super::survey::{Identity, TURN};
 use super::{Access, rbac::Discovered};
 use crate::api::Tenant;
 use crate::cluster::{Kind, Queue, Store};

@@ -1,12 +1,11 @@
-//! What the API server lets a tenant's people and accounts do beyond their tenant that RBAC does not explain: what is asked of whom, and
-//! what was found.
+//! The findings about each identity that RBAC does not explain, and the violations that follow from them.
 
-use super::access_matrix::{Attempts, Space};
+use super::access_matrix::Attempts;
+use super::identity::{Asked, Identity, Spot, TURN};
 use super::rbac::Party;
-use super::reach::{Opening, TenantSubjects, Who, who};
-use super::review::Question;
+use super::reach::{Opening, TenantSubjects};
 use super::rule_scope::Attempt;
-use crate::api::{Direction, Opener, OwnerKind};
+use crate::api::{Direction, Opener};
 use crate::isolation::lock;
 use crate::proof::Violation;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +16,6 @@ use std::time::{Duration, Instant};
 const ATTEMPTS: usize = 3;
 /// Maximum number of reported places of one tenant.
 const PLACES: usize = 10;
-/// Number of questions about one identity in its turn.
-pub const TURN: u64 = 5;
 /// Beginning of RBAC's reasons, by whose bindings tenants share access.
 const RBAC: &str = "RBAC: ";
 
@@ -26,129 +23,6 @@ const RBAC: &str = "RBAC: ";
 const EVERYBODY: &str = "everybody with credentials";
 /// Beginning of the messages.
 const LETS: &str = "the API server lets";
-
-/// Somebody of a tenant's.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Identity {
-    pub tenant: String,
-    party: Party,
-    /// As a binding would name it.
-    subject: String,
-    who: Who,
-}
-
-impl Identity {
-    fn new(tenant: &str, party: Party, subject: &str) -> Self {
-        Self {
-            tenant: tenant.into(),
-            who: who(&party, subject),
-            subject: subject.into(),
-            party,
-        }
-    }
-
-    /// A tenant's owners, the ServiceAccounts that are known by name (namespace, name), and one for all others of each namespace.
-    pub fn all<'a>(holder: &TenantSubjects, accounts: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeSet<Self> {
-        let account = |namespace: &str, account: Option<&str>| {
-            let party = Party::Accounts {
-                namespace: namespace.into(),
-                account: account.map(str::to_string),
-            };
-            Self::new(&holder.name, party, account.unwrap_or("default"))
-        };
-        let person = |party: Party, name: &str| Self::new(&holder.name, party, name);
-        let owners = holder.owners.iter().map(|owner| match owner.kind {
-            OwnerKind::User => person(Party::User(owner.name.clone()), &owner.name),
-            OwnerKind::Group => person(Party::Group(owner.name.clone()), &owner.name),
-            OwnerKind::ServiceAccount => account(owner.namespace.as_deref().unwrap_or_default(), Some(&owner.name)),
-        });
-        let namespaces = holder.namespaces.iter().map(|namespace| account(namespace, None));
-        let named = accounts.map(|(namespace, name)| account(namespace, Some(name)));
-        owners.chain(namespaces).chain(named).collect()
-    }
-
-    /// Where it has no business, and whose that is: empty is the operator's.
-    fn places<'a>(
-        &self,
-        holders: &'a BTreeMap<String, TenantSubjects>,
-        vaults: &'a [String],
-    ) -> BTreeMap<&'a str, &'a str> {
-        let is_other =
-            |holder: &&TenantSubjects| holder.name != self.tenant && !holder.owns(&self.party, &self.subject);
-        let theirs = holders.values().filter(is_other).flat_map(|holder| {
-            let namespaces = holder.namespaces.iter().map(String::as_str);
-            namespaces.map(|namespace| (namespace, holder.name.as_str()))
-        });
-        theirs.chain(vaults.iter().map(|vault| (vault.as_str(), ""))).collect()
-    }
-
-    /// What is asked about it in this turn, and how many questions its lap has.
-    pub fn questions(
-        &self,
-        turn: u64,
-        attempts: &Attempts,
-        holders: &BTreeMap<String, TenantSubjects>,
-        vaults: &[String],
-    ) -> (Vec<Asked>, u64) {
-        let owned = self.places(holders, vaults);
-        let places: Vec<&str> = owned.keys().copied().collect();
-        let places = &places;
-        let space = Space { attempts, places };
-        let numbers = turn.wrapping_mul(TURN)..turn.wrapping_mul(TURN).saturating_add(TURN.min(space.lap()));
-        let asked = |(place, attempt): (Option<&str>, &Attempt)| Asked {
-            identity: self.clone(),
-            place: place.map(str::to_string),
-            counterpart: place
-                .and_then(|place| owned.get(place))
-                .copied()
-                .unwrap_or_default()
-                .into(),
-            attempt: attempt.clone(),
-        };
-        let questions = numbers.filter_map(|number| space.question(number)).map(asked);
-        (questions.collect(), space.lap())
-    }
-}
-
-/// A question about an identity.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
-    pub identity: Identity,
-    /// None is everywhere.
-    pub place: Option<String>,
-    /// Whose the place is; empty is every tenant's, or the operator's.
-    pub counterpart: String,
-    pub attempt: Attempt,
-}
-
-impl Asked {
-    /// The question whose yes is a finding.
-    pub fn question(&self) -> Question {
-        Question {
-            user: self.identity.who.user.clone(),
-            groups: self.identity.who.groups.clone(),
-            namespace: self.place.clone(),
-            verb: self.attempt.verb.clone(),
-            group: self.attempt.group.clone(),
-            resource: self.attempt.resource.clone(),
-            name: self.attempt.name.clone(),
-        }
-    }
-
-    /// The same about somebody who is nobody in particular.
-    pub fn about_anybody(&self) -> Question {
-        let anybody = who(&Party::Everybody, "");
-        Question {
-            user: anybody.user,
-            groups: anybody.groups,
-            ..self.question()
-        }
-    }
-
-    fn spot(&self) -> Spot {
-        (self.identity.clone(), self.place.clone())
-    }
-}
 
 /// A yes.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,9 +44,6 @@ struct Finding {
     /// Told is what stands: an authorizer may have failed for a moment, and what RBAC lets through is told by those who follow it.
     stands: bool,
 }
-
-/// One identity in one place.
-type Spot = (Identity, Option<String>);
 
 /// A finding.
 pub struct Survey {

@@ -1,7 +1,7 @@
 //! Who is asked about, where, and what is told of it.
 
 use super::*;
-use crate::api::{Owner, OwnerRole};
+use crate::api::{Owner, OwnerKind, OwnerRole};
 use crate::isolation::access::rbac::Discovered;
 
 const AGAIN: Duration = Duration::from_secs(30);
