@@ -47,15 +47,16 @@ async fn follow_tiers(
 /// Watches the DatabaseServers into their store, and has each looked after while it exists, for ever.
 pub async fn servers(client: Client, writer: Writer<DatabaseServer>, databases: Arc<Databases>) {
     let events = watch::noted(watch::trimmed(Api::all(client), watch_config(), |_| {}));
-    let look_after = |name| AbortOnDropHandle::new(tokio::spawn(server_loop::look_after(databases.clone(), name)));
-    follow_servers(events, writer, &databases, look_after).await;
+    let run_server_loop =
+        |name| AbortOnDropHandle::new(tokio::spawn(server_loop::run_server_loop(databases.clone(), name)));
+    follow_servers(events, writer, &databases, run_server_loop).await;
 }
 
 async fn follow_servers(
     events: impl Stream<Item = watcher::Result<Event<DatabaseServer>>> + Send,
     writer: Writer<DatabaseServer>,
     databases: &Databases,
-    look_after: impl Fn(String) -> AbortOnDropHandle<()>,
+    run_server_loop: impl Fn(String) -> AbortOnDropHandle<()>,
 ) {
     let mut agents: HashMap<String, (Option<i64>, AbortOnDropHandle<()>)> = HashMap::new();
     let mut changes = pin!(watch::changes(events, Reflected::new(writer)));
@@ -68,10 +69,10 @@ async fn follow_servers(
                 let generation = server.metadata.generation;
                 let (known, _) = agents
                     .entry(name.clone())
-                    .or_insert_with(|| (None, look_after(name.clone())));
+                    .or_insert_with(|| (None, run_server_loop(name.clone())));
                 let spec_changed = std::mem::replace(known, generation) != generation;
                 if spec_changed || server.metadata.deletion_timestamp.is_some() {
-                    databases.shard(&name).nudge.notify_one();
+                    databases.server_state(&name).notify.notify_one();
                 }
                 if spec_changed {
                     databases.wake(&name);

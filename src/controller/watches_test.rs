@@ -233,16 +233,19 @@ async fn servers_have_agents_while_the_store_has_them() {
 
     // While there was no watch, one was deleted and made anew, two was deleted, three was made.
     for name in ["one", "two"] {
-        databases.metrics.looked_at_server(name, 1, 1, true);
+        databases.metrics.record_server(name, 1, 1, true);
     }
-    let before = databases.shard("two");
+    let before = databases.server_state("two");
     player
         .list([server("one", "3", 3), server("three", "4", 4)], || check(2))
         .await;
     assert_eq!(agents.take(), "one ends, two ends, one begins, three begins");
     assert_eq!(woken.take(), ["on-one", "on-three", "on-two"]);
     assert!(!metrics.encode().contains(r#"server="two""#), "its metrics are left");
-    assert!(!Arc::ptr_eq(&before, &databases.shard("two")), "its state is left");
+    assert!(
+        !Arc::ptr_eq(&before, &databases.server_state("two")),
+        "its state is left"
+    );
 
     // Only its status moved.
     player.play(Event::Apply(server("three", "4", 5))).await;

@@ -11,18 +11,18 @@ use std::collections::BTreeMap;
 const PORT: u16 = 5432;
 
 impl Databases {
-    /// The tenants' namespaces that a host leads to in the cluster, and whose each is.
+    /// Returns the namespaces of tenants that a host leads to in the cluster, and the tenant of each.
     pub fn captors(&self, host: &str) -> BTreeMap<String, String> {
         let of = |namespace: String| Some((self.store.holder_of_namespace(&namespace)?, namespace));
         let found = self.dns.namespaces(host).into_iter().filter_map(of);
         found.map(|(tenant, namespace)| (namespace, tenant)).collect()
     }
 
-    /// The names to ask for a server by, the best one first: its whole name where it has one, and its host as it is written. Where the certificate is not
-    /// verified against the name, none for which a tenant's Service could answer: another certificate of the same authority may be that tenant's.
+    /// Returns the names to connect to, the best one first: the whole name where there is one, then the host as written. Where the certificate is not
+    /// verified against the name, the list lacks each name for which a tenant's Service could answer with a certificate of the same authority.
     ///
     /// # Errors
-    /// Which tenant's, where none is left.
+    /// Names the tenants that can answer, where no name remains.
     pub fn hosts(&self, spec: &DatabaseServerSpec) -> Result<Vec<String>, client::Error> {
         let mut hosts: Vec<String> = self.dns.whole(&spec.host).into_iter().collect();
         hosts.push(spec.host.clone());
@@ -47,7 +47,7 @@ impl Databases {
     }
 }
 
-/// What of a server's resource cannot be read, but for what the operator itself says of it.
+/// Returns the unreadable part of a server's resource, except in the status that the operator itself writes.
 pub fn unread(spec: &DatabaseServerSpec) -> Option<String> {
     let mut fields = ["spec", "status.serverId"].into_iter();
     fields.find_map(|field| unread_in(&spec.unread, field))
@@ -58,7 +58,7 @@ pub fn port(spec: &DatabaseServerSpec) -> u16 {
     spec.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT)
 }
 
-/// Whether clients verify who answers.
+/// Returns true if clients verify the server.
 pub fn is_verified(spec: &DatabaseServerSpec) -> bool {
     spec.tls
         .clone()
@@ -68,7 +68,7 @@ pub fn is_verified(spec: &DatabaseServerSpec) -> bool {
         .is_verified()
 }
 
-/// How tenants' pods reach a server, for their network policies: addresses that the spec names, the host where it is an
+/// Returns the destinations of tenants' pods for their network policies: the addresses in the spec, the host if it is an
 /// address, or the namespace of a Service.
 pub fn reach(spec: &DatabaseServerSpec) -> Vec<Reach> {
     if !spec.addresses.is_empty() {

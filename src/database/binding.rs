@@ -1,5 +1,5 @@
-//! How a workload comes to its tenant's database: by reference to the Secret, as variables and, by the Service Binding
-//! convention, as files.
+//! The binding of a workload to its tenant's database: variables that refer to the Secret and, by the Service Binding
+//! convention, files.
 
 use crate::capability::{Binding, Contributions, Egress, Reach};
 use crate::names::{self, BINDINGS};

@@ -221,7 +221,7 @@ impl Capability for Database {
     }
 }
 
-/// Lets go of the data of a tenant that asks for no database any more: only the Tenant's own deletion ends data, one field of a tier must not.
+/// Retains the data of a tenant that no longer asks for a database. Only the deletion of the Tenant ends data; one field of a tier must not.
 async fn let_go(databases: &Databases, pass: &Pass<'_>, owner: &Identity) -> Result<Option<Report>, Error> {
     let had = databases.placement(owner);
     if had.is_none_or(|placement| placement.retained) {

@@ -1,4 +1,4 @@
-//! Where a tenant's data is, for good: an object in the operator's namespace that outlives the Tenant while data is kept.
+//! The permanent record of a tenant's placement: an object in the operator's namespace that outlives the Tenant while data is retained.
 
 use crate::api::DatabaseModel;
 use crate::cluster::{Desired, Identity, Key, Kind, Live, metadata};
@@ -6,18 +6,18 @@ use crate::names;
 use k8s_openapi::api::core::v1::ConfigMap;
 use std::collections::BTreeMap;
 
-/// Where a tenant's data is.
+/// Placement of a tenant's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     pub server: String,
     pub model: DatabaseModel,
-    /// Whether the data is kept for a tenant that is gone, or that asks for no database any more.
+    /// True if the data is retained without a Tenant that asks for it.
     pub retained: bool,
-    /// Whether the data was given up as asked, and nothing is done about it any more.
+    /// True if the data is abandoned as requested.
     pub abandoned: bool,
 }
 
-/// The object that records a placement.
+/// Returns the object that records a placement.
 pub fn record(owner: &Identity, namespace: &str, placement: &Placement) -> Desired {
     let mut meta = metadata::meta(owner, namespace, &name(owner));
     let labels = meta.labels.get_or_insert_default();
@@ -41,7 +41,7 @@ pub fn record(owner: &Identity, namespace: &str, placement: &Placement) -> Desir
     metadata::desired(Kind::ConfigMap, &meta, &object)
 }
 
-/// Where that object is.
+/// Returns the key of that object.
 pub fn key(owner: &Identity, namespace: &str) -> Key {
     Key {
         kind: Kind::ConfigMap,
@@ -54,12 +54,12 @@ fn name(owner: &Identity) -> String {
     names::claim(names::DATABASE_CLAIM, &owner.id)
 }
 
-/// Whether an object records a placement.
+/// Returns true if an object records a placement.
 pub fn is_record(live: &Live) -> bool {
     live.label(names::CLAIM) == Some(names::DATABASE_CLAIM)
 }
 
-/// What an object records.
+/// Returns the placement that an object records.
 pub fn read(live: &Live) -> Option<Placement> {
     let text = |key: &str| live.value.pointer("/data")?.get(key)?.as_str();
     Some(Placement {

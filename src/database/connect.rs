@@ -11,13 +11,13 @@ use crate::postgres::secret::Password;
 use crate::postgres::tls::{Authority, Trust};
 use std::sync::Arc;
 
-/// Connections where the spec says nothing.
+/// Default number of connections.
 const CONNECTIONS: usize = 8;
 
-/// The connections to the server as its resource and Secrets say now; those of before while nothing changed.
+/// Connects as the server's resource and Secrets say; returns the present connections where nothing changed.
 pub(super) async fn connect(
     databases: &Databases,
-    shard: &ServerState,
+    server_state: &ServerState,
     resource: &DatabaseServer,
     memory: &mut Memory,
 ) -> Result<Arc<Connection>, Error> {
@@ -27,7 +27,7 @@ pub(super) async fn connect(
     }
     let hosts = databases.hosts(spec).inspect_err(|_| {
         memory.prepared = None;
-        if let Some(connection) = shard.known().connection.take() {
+        if let Some(connection) = server_state.snapshot().connection.take() {
             connection.server.close();
         }
     })?;
@@ -59,7 +59,7 @@ pub(super) async fn connect(
         host: host.clone(),
         ..address.clone()
     };
-    let known = shard.known().connection.clone();
+    let known = server_state.snapshot().connection.clone();
     let is_known = |known: &Arc<Connection>| hosts.iter().any(|host| is_same(&known.address, &named(host)));
     if let Some(known) = known.filter(is_known) {
         return Ok(known);
@@ -70,15 +70,15 @@ pub(super) async fn connect(
         [] => return Err(Error::Settings("the host is empty".into())),
     };
     let connection = Arc::new(Connection { server, address, ca });
-    shard.known().connection = Some(connection.clone());
+    server_state.snapshot().connection = Some(connection.clone());
     Ok(connection)
 }
 
-/// Under its whole name, which tenants are given too, where the server answers to it: the cluster's domain may be another one, and the server's
-/// certificate may have the shorter name only. Which of the two is decided while it answers to one.
+/// Connects by the whole name, which tenants get too, if the server answers to it. The cluster's domain may differ, and the server's
+/// certificate may have the shorter name only.
 ///
 /// # Errors
-/// Why it answers to neither.
+/// The server answers to neither name.
 pub async fn open(address: Address, whole: Option<Address>) -> Result<(Server, Address), Error> {
     let server = Server::new(address.clone())?;
     let Some(whole) = whole else {
@@ -99,7 +99,7 @@ pub async fn open(address: Address, whole: Option<Address>) -> Result<(Server, A
     }
 }
 
-/// Whether a server of this name answers, if only by a refusal.
+/// Checks that a server of this name answers, if only by a refusal.
 async fn answers(server: &Server) -> Result<(), Error> {
     match server.pulse().await {
         Err(error @ (Error::Unreachable(_) | Error::Timeout)) => Err(error),

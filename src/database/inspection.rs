@@ -15,10 +15,10 @@ use kube::ResourceExt;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How many findings of one audit are mended; the others come next time.
+/// Maximum number of findings that one audit repairs; the next audit repairs the others.
 const AUDITED: usize = 100;
 
-/// What a look found out about a server as a whole.
+/// Findings about a server as a whole.
 #[derive(Debug, Default)]
 pub struct Findings {
     pub server_id: Option<String>,
@@ -26,19 +26,19 @@ pub struct Findings {
     pub weaknesses: Vec<Weakness>,
     pub excess: Option<&'static str>,
     pub lack: Option<&'static str>,
-    /// How others can use up the connections that the operator needs.
+    /// Reasons why tenants can use up the operator's connections.
     pub crowding: Vec<String>,
     pub shared: Option<SharedReport>,
 }
 
-/// One look at everything.
-pub(super) async fn look(
+/// Inspects the whole server and returns the findings.
+pub(super) async fn inspect(
     databases: &Databases,
-    shard: &ServerState,
+    server_state: &ServerState,
     resource: &DatabaseServer,
     memory: &mut Memory,
 ) -> Result<Findings, Error> {
-    let connection = connect(databases, shard, resource, memory).await?;
+    let connection = connect(databases, server_state, resource, memory).await?;
     let server = &connection.server;
     // One that is frozen is found out in seconds.
     server.pulse().await?;
@@ -51,7 +51,7 @@ pub(super) async fn look(
         memory.counted = 0;
         server::prepare(server, &connection.address, known).await?;
     }
-    shard.begin();
+    server_state.begin_inspection();
     let mut catalog = server.observe(None).await?;
     server::is_same(known, &catalog)?;
     if is_new && harden(server, &catalog).await {
@@ -83,30 +83,30 @@ pub(super) async fn look(
         memory.asked_for_usage = Some(Instant::now());
         audited = true;
         match server.usage().await {
-            Ok(usage) => shard.known().usage = usage,
+            Ok(usage) => server_state.snapshot().usage = usage,
             // Figures are not worth giving up a server for.
-            Err(error) => tracing::warn!(server = shard.name, "sizes are not known: {error}"),
+            Err(error) => tracing::warn!(server = server_state.name, "sizes are not known: {error}"),
         }
     }
     if audited {
-        audit(server, &shard.name).await;
+        audit(server, &server_state.name).await;
     }
-    let before = shard.saw_all(catalog);
+    let before = server_state.update_all(catalog);
     if !is_new {
-        wake_changed(databases, shard, &before);
+        wake_changed(databases, server_state, &before);
     }
     memory.prepared = Some(connection);
     Ok(findings)
 }
 
-/// The id that the server had when it was seen last, unless somebody said that another takes its place.
+/// Id of the server at the last inspection; None where an annotation lets another server replace it.
 fn known_id(resource: &DatabaseServer) -> Option<&str> {
     let known = resource.status.as_ref()?.server_id.as_deref()?;
     let replaced = resource.annotations().get(names::REPLACES).map(String::as_str);
     (replaced != Some(known)).then_some(known)
 }
 
-/// Closes what is open to everyone, as far as the server lets the operator. What it does not shows when it is looked at again.
+/// Revokes privileges of PUBLIC as far as the server permits. The next inspection reports the rest.
 async fn harden(server: &Server, catalog: &Catalog) -> bool {
     let weaknesses = server::weaknesses(catalog);
     let ours = weaknesses
@@ -122,8 +122,8 @@ async fn harden(server: &Server, catalog: &Catalog) -> bool {
     tried
 }
 
-/// Takes back what was granted by hand inside tenants' schemas, as far as the server lets the operator. It does no harm until
-/// somebody opens the schema too, which is seen and put back at every look.
+/// Revokes manual grants inside tenants' schemas as far as the server permits. They do no harm until somebody opens the schema too, which
+/// each inspection reverts.
 async fn audit(server: &Server, name: &str) {
     let findings = match server.audit().await {
         Ok(findings) => findings,

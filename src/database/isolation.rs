@@ -1,12 +1,12 @@
-//! What a tenant's own login reaches on its server beyond what is its own. Pure.
+//! The check of a tenant's own login: its access beyond the tenant's own objects. Pure.
 
 use crate::api::{Direction, Opener};
 use crate::postgres::Names;
 use crate::postgres::beyond::Beyond;
 use crate::proof::{Outcome, Violation};
 
-/// The outcome of a look with the tenant's own credentials.
-pub fn judge(beyond: &Beyond) -> Outcome {
+/// Returns the outcome of a check with the tenant's own credentials.
+pub fn outcome(beyond: &Beyond) -> Outcome {
     if !beyond.control {
         return Outcome::Untried(
             "the server denies the tenant even its own schema, so its other answers prove nothing".into(),
@@ -79,7 +79,7 @@ mod tests {
             roles: vec!["t_0123456789abcdef0123_a".into(), "pg_monitor".into(), "t_short".into()],
             ..closed()
         };
-        let found: Vec<(Opener, String)> = judge(&beyond)
+        let found: Vec<(Opener, String)> = outcome(&beyond)
             .violations()
             .iter()
             .map(|violation| (violation.opened_by, violation.message.clone()))
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn each_opening_is_a_violation() {
-        assert_eq!(judge(&closed()), Outcome::Passed);
+        assert_eq!(outcome(&closed()), Outcome::Passed);
         type Fault = (fn(&mut Beyond), &'static str);
         let open: [Fault; 6] = [
             (|b| b.attributes = vec!["BYPASSRLS".into()], "have BYPASSRLS"),
@@ -117,7 +117,7 @@ mod tests {
         for (open, words) in open {
             let mut beyond = closed();
             open(&mut beyond);
-            let Outcome::Violated(found) = judge(&beyond) else {
+            let Outcome::Violated(found) = outcome(&beyond) else {
                 panic!("{words} was let through");
             };
             assert!(found.len() == 1 && found[0].message.contains(words), "{found:?}");
@@ -130,6 +130,6 @@ mod tests {
             control: false,
             ..closed()
         };
-        assert!(matches!(judge(&beyond), Outcome::Untried(_)));
+        assert!(matches!(outcome(&beyond), Outcome::Untried(_)));
     }
 }

@@ -43,9 +43,9 @@ impl DatabaseMetrics {
         metrics
     }
 
-    /// A database server was looked at: how many statements were sent to it since the look before, how many connections to it
-    /// are open, and whether it can be worked with.
-    pub fn looked_at_server(&self, server: &str, statements: u64, connections: usize, up: bool) {
+    /// Records an inspection: the statements since the former one, the open connections, and whether the operator can work with
+    /// the server.
+    pub fn record_server(&self, server: &str, statements: u64, connections: usize, up: bool) {
         let label = ServerLabel { server: server.into() };
         self.statements.get_or_create(&label).inc_by(statements);
         let connections = i64::try_from(connections).unwrap_or(i64::MAX);
@@ -53,7 +53,7 @@ impl DatabaseMetrics {
         self.up.get_or_create(&label).set(i64::from(up));
     }
 
-    /// A database server is no more.
+    /// Removes the series of a deleted server.
     pub fn forget_server(&self, server: &str) {
         let label = ServerLabel { server: server.into() };
         self.statements.remove(&label);

@@ -1,5 +1,5 @@
-//! Tenants' databases: which server a tenant is placed on, its credentials and their Secret, and what is watched over on each
-//! server. What is done on a server itself is `crate::postgres`.
+//! Tenants' databases: the placement of a tenant, its credentials and their Secret, and the loop of each server.
+//! `crate::postgres` does the work on a server.
 
 pub mod address;
 mod binding;

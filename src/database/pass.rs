@@ -1,5 +1,5 @@
-//! One tenant's database: brings the server's catalog and the tenant's Secret to what is wanted, and sees for itself that the
-//! Secret opens it.
+//! One tenant's database: applies the desired state to the server, publishes the Secret, and verifies that its credentials
+//! log in.
 
 mod apply;
 mod desired;
@@ -30,20 +30,20 @@ use k8s_openapi::jiff::Timestamp;
 use login::{RECHECK_DOUBTFUL, mark};
 use std::time::Duration;
 
-/// When a tenant comes again that found no seat.
+/// Time after which a tenant without a permit comes again.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// How a tenant's database stands.
+/// Result of a pass over a tenant's database.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     pub status: DatabaseStatus,
     pub usage: Option<DatabaseUsage>,
-    /// Says which credentials are in the Secret; none: there is no Secret yet.
+    /// Revision of the credentials in the Secret; None: there is no Secret yet.
     pub revision: Option<String>,
     pub state: State,
-    /// When there will be something to do.
+    /// Time until the next pass.
     pub again: Option<Duration>,
-    /// What the tenant's own login was last seen to reach beyond what is its own; none: it was not tried.
+    /// Last result of the isolation check with the tenant's own login; None: not tried.
     pub isolation: Option<proof::Outcome>,
 }
 
@@ -56,7 +56,7 @@ pub struct DatabasePass<'a> {
     pub placement: &'a Placement,
 }
 
-/// A tenant that no server has room for.
+/// Returns the outcome of a tenant for which no server has room.
 pub fn unplaced(message: String) -> Outcome {
     Outcome {
         state: State::Stalled(Note::new(reason::NO_SERVER, message)),
@@ -65,30 +65,33 @@ pub fn unplaced(message: String) -> Outcome {
 }
 
 impl DatabasePass<'_> {
-    /// Does what is to be done now.
+    /// Runs the pass.
     ///
     /// # Errors
-    /// The API server's; what is wrong with the server is in the outcome.
+    /// Errors of the API server; the outcome names problems of the server.
     pub async fn reconcile(&self) -> Result<Outcome, Error> {
         let owner = &self.tenant.owner;
-        let shard = self.databases.shard(&self.placement.server);
-        shard.first_look().await;
+        let server_state = self.databases.server_state(&self.placement.server);
+        server_state.first_inspection().await;
         let tenant_names = Names::of(&owner.id);
         let found = stored::read(self.writer, owner, names::DATABASE_SECRET).await?;
         let credentials = found.as_ref().and_then(|secret| secret::parse(secret, &tenant_names));
         let mut outcome = Outcome {
             status: self.status(&tenant_names, credentials.as_ref()),
             revision: found.as_ref().filter(|_| credentials.is_some()).map(secret::revision),
-            usage: Some(self.usage(&shard, &tenant_names)),
+            usage: Some(self.usage(&server_state, &tenant_names)),
             ..Outcome::default()
         };
-        match self.work(&shard, &tenant_names, found, credentials, &mut outcome).await {
+        match self
+            .work(&server_state, &tenant_names, found, credentials, &mut outcome)
+            .await
+        {
             Ok(()) => Ok(outcome),
             Err(Failure::Kubernetes(error)) => Err(error),
             Err(Failure::Server(state)) => {
                 let is_away = |note: &&Note| matches!(note.reason, reason::SERVER_TIMEOUT | reason::SERVER_UNREACHABLE);
                 if let Some(note) = state.problem().filter(is_away) {
-                    shard.went_away(note.reason, &note.message);
+                    server_state.mark_away(note.reason, &note.message);
                 }
                 Ok(Outcome { state, ..outcome })
             }
@@ -97,18 +100,18 @@ impl DatabasePass<'_> {
 
     async fn work(
         &self,
-        shard: &ServerState,
+        server_state: &ServerState,
         tenant_names: &Names,
         found: Option<Secret>,
         credentials: Option<Credentials>,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
-        let Some(_permit) = shard.permit().await else {
+        let Some(_permit) = server_state.permit().await else {
             // After a restart all come at once: what a former process saw stands until somebody has looked again.
             let stands = |current: &Credentials| {
                 !self.tenant.is_shut()
-                    && self.was_seen_open(current)
-                    && shard.verified(&self.tenant.owner.id, &mark(current)).is_none()
+                    && self.is_open_in_status(current)
+                    && server_state.verified(&self.tenant.owner.id, &mark(current)).is_none()
             };
             if credentials.as_ref().is_some_and(stands) {
                 outcome.again = Some(BUSY);
@@ -117,31 +120,31 @@ impl DatabasePass<'_> {
             outcome.again = Some(BUSY * 2);
             return Err(progressing(
                 reason::SERVER_BUSY,
-                format!("DatabaseServer {} is busy with other tenants", shard.name),
+                format!("DatabaseServer {} is busy with other tenants", server_state.name),
             ));
         };
-        let connection = self.connection(shard)?;
+        let connection = self.connection(server_state)?;
         let owner = &self.tenant.owner;
-        let mut wanted = self.wanted(shard, tenant_names)?;
+        let mut wanted = self.wanted(server_state, tenant_names)?;
         if let Place::Shared(_) = wanted.place {
-            self.enroll(&connection, shard).await?;
+            self.enroll(&connection, server_state).await?;
         }
-        let open = open_logins(&shard.of(tenant_names), tenant_names);
+        let open = open_logins(&server_state.catalog_of(tenant_names), tenant_names);
         let now = seconds(Timestamp::now());
         let published = credentials.as_ref().map(|credentials| &credentials.published);
         let turn = rotation::decide(published, open, &self.tenant.rotation, now);
         if self.tenant.is_shut() {
             // What its login was seen to reach is of no account when it comes back.
-            shard.forget(&owner.id);
+            server_state.forget(&owner.id);
             wanted.logins = [Login::default(), Login::default()];
-            return self.settle(&connection, shard, &wanted).await;
+            return self.apply(&connection, server_state, &wanted).await;
         }
         let current = match turn {
             Turn::Issue { login, previous_until } => {
                 // Its turn before has ended just now, when the next was asked for already: so do its sessions.
                 if open[login] {
                     wanted.logins[1 - login].open = open[1 - login];
-                    self.settle(&connection, shard, &wanted).await?;
+                    self.apply(&connection, server_state, &wanted).await?;
                 }
                 let issued = Credentials {
                     published: Published {
@@ -157,12 +160,12 @@ impl DatabasePass<'_> {
                     password: Some(issued.password.verifier()),
                 };
                 wanted.logins[1 - login].open = open[1 - login];
-                self.settle(&connection, shard, &wanted).await?;
+                self.apply(&connection, server_state, &wanted).await?;
                 // Nothing is published that was not seen to work.
-                self.log_in(&connection, shard, &wanted, &issued).await?;
+                self.log_in(&connection, server_state, &wanted, &issued).await?;
                 outcome.revision = Some(self.publish(&connection, tenant_names, found, &issued).await?);
                 tracing::info!(login, "credentials were issued");
-                shard.verify(&owner.id, Some(&mark(&issued)));
+                server_state.set_verified(&owner.id, Some(&mark(&issued)));
                 outcome.again = Some(Duration::from_secs(1));
                 issued
             }
@@ -178,22 +181,22 @@ impl DatabasePass<'_> {
                 wanted.logins[login].open = true;
                 wanted.logins[1 - login].open = other_open;
                 let role = tenant_names.logins[login].as_str();
-                if !shard.of(tenant_names).roles.contains_key(role) {
+                if !server_state.catalog_of(tenant_names).roles.contains_key(role) {
                     // Somebody dropped it, and its password with it.
                     wanted.logins[login].password = Some(current.password.verifier());
-                    shard.verify(&owner.id, None);
+                    server_state.set_verified(&owner.id, None);
                 }
-                let settled = self.settle(&connection, shard, &wanted).await;
-                if let Err(Failure::Server(State::Stalled(note))) = &settled
+                let applied = self.apply(&connection, server_state, &wanted).await;
+                if let Err(Failure::Server(State::Stalled(note))) = &applied
                     && note.reason == reason::UNMENDED
                 {
                     // What stands open against our will is what the tenant's own login should be asked about.
-                    let _ = self.verify(&connection, shard, &wanted, &current).await;
-                    outcome.isolation = shard.apart(&owner.id);
+                    let _ = self.verify(&connection, server_state, &wanted, &current).await;
+                    outcome.isolation = server_state.isolation(&owner.id);
                 }
-                settled?;
+                applied?;
                 outcome.revision = Some(self.publish(&connection, tenant_names, found, &current).await?);
-                let turn = self.verify(&connection, shard, &wanted, &current).await?;
+                let turn = self.verify(&connection, server_state, &wanted, &current).await?;
                 let until = now.duration_until(next);
                 let until = Duration::try_from(until)
                     .ok()
@@ -209,16 +212,16 @@ impl DatabasePass<'_> {
             }
         };
         outcome.status = self.status(tenant_names, Some(&current));
-        outcome.isolation = shard.apart(&owner.id);
+        outcome.isolation = server_state.isolation(&owner.id);
         if outcome.isolation != Some(proof::Outcome::Passed) {
             outcome.again = Some(outcome.again.unwrap_or(RECHECK_DOUBTFUL).min(RECHECK_DOUBTFUL));
         }
-        self.limits(shard, tenant_names, &wanted, outcome);
+        self.limits(server_state, tenant_names, &wanted, outcome);
         Ok(())
     }
 }
 
-/// Which logins the server lets in.
+/// Returns, for each login, true if the server lets it in.
 fn open_logins(catalog: &Catalog, tenant_names: &Names) -> [bool; 2] {
     [0, 1].map(|login| {
         let role = catalog.roles.get(tenant_names.logins[login].as_str());

@@ -1,4 +1,4 @@
-//! Which server a new tenant's data goes to, and what it has there. Pure; whoever has a place keeps it.
+//! The choice of a server for a new tenant, and the tenant's objects there. Pure; a placed tenant keeps its server.
 
 use crate::api::DatabaseModel;
 use crate::api::database_server::SharedTables;
@@ -12,27 +12,27 @@ use std::collections::BTreeMap;
 /// Label of a DatabaseServer: `true` reserves it for single tenants of the Server model.
 pub const DEDICATED: &str = "tenant-operator.io/dedicated";
 
-/// A server as far as placement is concerned.
+/// Properties of a server for the placement.
 #[derive(Clone, Debug, Default)]
 pub struct Candidate {
     pub name: String,
     pub labels: BTreeMap<String, String>,
-    /// Why it takes no tenants now, if it does not.
+    /// Reason why it takes no tenants now.
     pub refuses: Option<String>,
     /// Tenants placed on it.
     pub tenants: usize,
     pub max_tenants: Option<usize>,
-    /// Bytes on it and how many there may be.
+    /// Bytes on it, and the maximum.
     pub bytes: i64,
     pub max_bytes: Option<i64>,
-    /// Whether a tenant of the Server model has it for itself.
+    /// True if it belongs to one tenant of the Server model.
     pub is_taken: bool,
-    /// Whether it has tables that tenants share.
+    /// True if it has tables that tenants share.
     pub has_shared_tables: bool,
 }
 
 impl Candidate {
-    /// How full it is, of 1; one without a bound is emptier than any with.
+    /// Returns its load between 0 and 1; a server without a bound counts as emptier than any other.
     fn fullness(&self) -> f64 {
         let part = |amount: f64, most: Option<f64>| most.map_or(0.0, |most| amount / most.max(1.0));
         let tenants = part(self.tenants as f64, self.max_tenants.map(|most| most as f64));
@@ -62,10 +62,10 @@ impl Candidate {
     }
 }
 
-/// The least full server that fits, of equals the one with fewer tenants, then by name.
+/// Returns the least loaded suitable server; of equals the one with fewer tenants, then by name.
 ///
 /// # Errors
-/// Why no server fits, each server's reason.
+/// Each server's reason, where no server is suitable.
 pub fn choose(candidates: &[Candidate], model: DatabaseModel, selector: &Selector) -> Result<String, String> {
     let objections: Vec<(&Candidate, Option<String>)> = candidates
         .iter()
@@ -91,10 +91,10 @@ pub fn choose(candidates: &[Candidate], model: DatabaseModel, selector: &Selecto
     }
 }
 
-/// What a tenant of this model has on a server with these shared tables.
+/// Returns the place of a tenant of this model on a server with these shared tables.
 ///
 /// # Errors
-/// A name of theirs that PostgreSQL cannot have.
+/// A table's name is not valid in PostgreSQL.
 pub fn place(model: DatabaseModel, tables: &[SharedTables]) -> Result<Place, InvalidIdentifier> {
     Ok(match model {
         DatabaseModel::Schema => Place::Schema,

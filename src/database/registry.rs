@@ -4,7 +4,7 @@ use super::servers::Databases;
 use crate::postgres::Names;
 use crate::postgres::shared::RegistryRow;
 
-/// The tenants that share the platform's tables on this server, as applications may know them.
+/// Returns the tenants that share the platform's tables on this server, as applications see them.
 pub(super) fn rows(databases: &Databases, server: &str) -> Vec<RegistryRow> {
     let placed = databases.placements().into_iter();
     let shared = placed.filter(|(_, place)| {
@@ -13,7 +13,7 @@ pub(super) fn rows(databases: &Databases, server: &str) -> Vec<RegistryRow> {
     shared.map(|(owner, _)| row(databases, &owner)).collect()
 }
 
-/// One tenant as applications may know it.
+/// Returns one tenant as applications see it.
 pub fn row(databases: &Databases, owner: &crate::cluster::Identity) -> RegistryRow {
     let tenant = databases
         .tenants

@@ -1,4 +1,4 @@
-//! Lets go of a tenant's data: closes it and keeps it, or removes it and sees that nothing is left.
+//! Releases a tenant's data: closes the logins and retains the data, or removes it completely.
 
 use super::claim::{self, Placement};
 use super::server_state::{Connection, Health, ServerState};
@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 /// SQLSTATE `lock_not_available`.
 pub const LOCK_NOT_AVAILABLE: &str = "55P03";
-/// How often the catalog is looked at again within one pass.
+/// Maximum number of rounds in one pass.
 const ROUNDS: usize = 6;
 /// Of a role that is dropped, and privileges depend on it.
 const DEPENDENT_OBJECTS: &str = "2BP01";
 
-/// Brings a tenant's data nearer to its end, or to its rest. Returns what is waited for, or nothing when it is over.
+/// Retains or removes a tenant's data. Returns the reason why it waits, or None at the end.
 ///
 /// # Errors
 /// The API server's.
@@ -34,19 +34,19 @@ pub async fn release(
     if placement.abandoned || (placement.retained && policy == DeletionPolicy::Retain) {
         return Ok(None);
     }
-    let shard = databases.shard(&placement.server);
-    shard.first_look().await;
+    let server_state = databases.server_state(&placement.server);
+    server_state.first_inspection().await;
     let names = Names::of(&owner.id);
-    let Some(_permit) = shard.permit().await else {
+    let Some(_permit) = server_state.permit().await else {
         return Ok(Some(format!(
             "DatabaseServer {} is busy with other tenants",
-            shard.name
+            server_state.name
         )));
     };
-    let waiting = match connection(databases, &shard) {
+    let waiting = match connection(databases, &server_state) {
         Ok(connection) => match policy {
-            DeletionPolicy::Retain => close(&connection, &shard, owner, &names).await,
-            DeletionPolicy::Delete => remove(databases, &connection, &shard, owner, &names, &placement).await,
+            DeletionPolicy::Retain => close(&connection, &server_state, owner, &names).await,
+            DeletionPolicy::Delete => remove(databases, &connection, &server_state, owner, &names, &placement).await,
         },
         Err(why) => Err(why),
     };
@@ -71,19 +71,19 @@ fn has_namespace(databases: &Databases, owner: &Identity) -> bool {
     live.is_some_and(|live| live.belongs_to(owner) && !live.is_terminating())
 }
 
-/// Lets nobody in for as long as the tenant is suspended, whatever else its spec says. Returns what is waited for.
+/// Closes the logins while the tenant is suspended, whatever else its spec says. Returns the reason why it waits.
 ///
 /// # Errors
-/// None so far; the server's troubles are what is waited for.
+/// None so far: the returned reason names problems of the server.
 pub async fn pause(databases: &Databases, owner: &Identity) -> Result<Option<String>, Error> {
     let Some(placement) = databases.placement(owner).filter(|placement| !placement.retained) else {
         return Ok(None);
     };
-    let shard = databases.shard(&placement.server);
-    shard.first_look().await;
+    let server_state = databases.server_state(&placement.server);
+    server_state.first_inspection().await;
     let names = Names::of(&owner.id);
-    let result = match connection(databases, &shard) {
-        Ok(connection) => repeat(&connection, &shard, owner, &names, plan::pausing).await,
+    let result = match connection(databases, &server_state) {
+        Ok(connection) => repeat(&connection, &server_state, owner, &names, plan::pausing).await,
         Err(why) => Err(why),
     };
     let waiting = |why| {
@@ -95,7 +95,7 @@ pub async fn pause(databases: &Databases, owner: &Identity) -> Result<Option<Str
     Ok(result.err().map(waiting))
 }
 
-/// Gives up what is on this server while it cannot be reached, and is left as it is: its record stays, so that nobody else gets the id.
+/// Abandons the data on a server that the operator cannot reach. The record stays, so that no other tenant gets the id.
 ///
 /// # Errors
 /// The API server's.
@@ -110,7 +110,7 @@ pub async fn abandon(
         return Ok(None);
     };
     // One that answers can be asked.
-    if connection(databases, &databases.shard(server)).is_ok() {
+    if connection(databases, &databases.server_state(server)).is_ok() {
         return Ok(None);
     }
     let placement = Placement {
@@ -132,7 +132,7 @@ async fn finish(
     policy: DeletionPolicy,
     placement: Placement,
 ) -> Result<(), Error> {
-    databases.shard(&placement.server).forget(&owner.id);
+    databases.server_state(&placement.server).forget(&owner.id);
     let key = claim::key(owner, &databases.namespace);
     match policy {
         DeletionPolicy::Retain => {
@@ -152,35 +152,40 @@ async fn finish(
     Ok(())
 }
 
-fn connection(databases: &Databases, shard: &ServerState) -> Result<Arc<Connection>, String> {
-    if databases.resource(&shard.name).is_none() {
+fn connection(databases: &Databases, server_state: &ServerState) -> Result<Arc<Connection>, String> {
+    if databases.resource(&server_state.name).is_none() {
         return Err("there is no such DatabaseServer".into());
     }
-    if let Some(unread) = databases.unread(&shard.name) {
+    if let Some(unread) = databases.unread(&server_state.name) {
         return Err(unread);
     }
-    let known = shard.known();
-    match (&known.health, &known.connection) {
+    let snapshot = server_state.snapshot();
+    match (&snapshot.health, &snapshot.connection) {
         (Health::Ready, Some(connection)) => Ok(connection.clone()),
         (Health::Away { message, .. }, _) => Err(message.clone()),
         _ => Err("the operator has not checked it yet".into()),
     }
 }
 
-async fn close(connection: &Connection, shard: &ServerState, owner: &Identity, names: &Names) -> Result<(), String> {
-    repeat(connection, shard, owner, names, plan::closing).await
+async fn close(
+    connection: &Connection,
+    server_state: &ServerState,
+    owner: &Identity,
+    names: &Names,
+) -> Result<(), String> {
+    repeat(connection, server_state, owner, names, plan::closing).await
 }
 
 async fn remove(
     databases: &Databases,
     connection: &Connection,
-    shard: &ServerState,
+    server_state: &ServerState,
     owner: &Identity,
     names: &Names,
     placement: &Placement,
 ) -> Result<(), String> {
-    close(connection, shard, owner, names).await?;
-    let resource = databases.resource(&shard.name);
+    close(connection, server_state, owner, names).await?;
+    let resource = databases.resource(&server_state.name);
     if let (DatabaseModel::SharedTable, Some(resource)) = (placement.model, resource) {
         let catalog = connection
             .server
@@ -190,7 +195,7 @@ async fn remove(
         let tables = &resource.spec.shared_tables;
         let left = shared::remove_tenant(&connection.server, tables, &owner.id, names, &catalog).await;
         let left = left.map_err(|error| error.to_string())?;
-        shard.known().enrolled.remove(&owner.id);
+        server_state.snapshot().enrolled.remove(&owner.id);
         if !left.problems.is_empty() {
             return Err(left.problems.join("; "));
         }
@@ -198,14 +203,14 @@ async fn remove(
             return Err(format!("{} rows in shared tables are left", left.rows));
         }
     }
-    repeat(connection, shard, owner, names, plan::removal).await
+    repeat(connection, server_state, owner, names, plan::removal).await
 }
 
 type Planned = Result<Vec<plan::Step>, plan::Conflict>;
 
 async fn repeat(
     connection: &Connection,
-    shard: &ServerState,
+    server_state: &ServerState,
     owner: &Identity,
     names: &Names,
     plan: impl Fn(&Names, &str, &crate::postgres::catalog::Catalog) -> Planned,
@@ -216,18 +221,23 @@ async fn repeat(
     for _ in 0..ROUNDS {
         // What is to be taken away is looked at afresh.
         let seen = server.observe(Some(names)).await.map_err(text)?;
-        shard.saw(&owner.id, names, seen);
-        let steps = plan(names, &owner.id, &shard.of(names)).map_err(|conflict| conflict.to_string())?;
+        server_state.update_tenant(&owner.id, names, seen);
+        let steps = plan(names, &owner.id, &server_state.catalog_of(names)).map_err(|conflict| conflict.to_string())?;
         if steps.is_empty() {
             return Ok(());
         }
         match server.execute(&steps).await {
             // Somebody holds a lock on the tenant's role or database; it need not be the tenant itself.
             Err(client::Error::Refused { code, .. }) if code == LOCK_NOT_AVAILABLE => {
-                let oids: Vec<i64> = shard.of(names).marks.values().map(|mark| mark.oid).collect();
+                let oids: Vec<i64> = server_state
+                    .catalog_of(names)
+                    .marks
+                    .values()
+                    .map(|mark| mark.oid)
+                    .collect();
                 let ended = server.evict(&oids).await.map_err(text)?;
                 tracing::warn!(
-                    server = shard.name,
+                    server = server_state.name,
                     ended,
                     "sessions of tenants were in the way of a removal"
                 );

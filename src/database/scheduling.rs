@@ -13,13 +13,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl Databases {
-    /// Where a tenant's data is.
+    /// Returns the placement of a tenant's data.
     pub fn placement(&self, owner: &Identity) -> Option<Placement> {
         let live = self.store.get(&owner.tenant, &claim::key(owner, &self.namespace))?;
         claim::read(&live).filter(|_| live.belongs_to(owner))
     }
 
-    /// Everyone who has a place: tenant, id and place.
+    /// Returns all placements, with tenant and id.
     pub fn placements(&self) -> Vec<(Identity, Placement)> {
         let prefix = crate::names::claim_prefix(crate::names::DATABASE_CLAIM);
         let records = self
@@ -35,10 +35,10 @@ impl Databases {
         records.iter().filter_map(read).collect()
     }
 
-    /// Gives a tenant a place, or finds the one that it has.
+    /// Places a tenant, or returns its present placement.
     ///
     /// # Errors
-    /// The API server's. Inside: why no server fits.
+    /// Errors of the API server. The inner error names each server's reason.
     pub async fn place(
         &self,
         writer: &Writer,
@@ -65,7 +65,7 @@ impl Databases {
             };
         }
         for server in self.servers.state() {
-            self.shard(&server.name_any()).first_look().await;
+            self.server_state(&server.name_any()).first_inspection().await;
         }
         // One at a time, or two would take the last place.
         let _placing = self.placing.lock().await;
@@ -97,9 +97,9 @@ impl Databases {
         let candidate = |server: &Arc<DatabaseServer>| {
             let name = server.name_any();
             let capacity = server.spec.capacity.clone().unwrap_or_default();
-            let shard = self.shard(&name);
-            let known = shard.known();
-            let refuses = match &known.health {
+            let server_state = self.server_state(&name);
+            let snapshot = server_state.snapshot();
+            let refuses = match &snapshot.health {
                 _ if server.metadata.deletion_timestamp.is_some() => Some("it is being deleted".to_string()),
                 Health::Unknown => Some("the operator has not checked it yet".into()),
                 Health::Away { message, .. } => Some(message.clone()),
@@ -110,7 +110,7 @@ impl Databases {
                 refuses,
                 tenants: tenants.get(&name).copied().unwrap_or(0),
                 max_tenants: capacity.max_tenants.and_then(|most| usize::try_from(most).ok()),
-                bytes: known.usage.bytes,
+                bytes: snapshot.usage.bytes,
                 max_bytes: capacity
                     .max_storage
                     .and_then(|quantity| Amount::parse(&quantity.0).ok())

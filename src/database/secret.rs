@@ -15,7 +15,7 @@ use k8s_openapi::jiff::Timestamp;
 /// The Secret's type.
 pub const TYPE: &str = "servicebinding.io/postgresql";
 
-/// Where a tenant's database is, for its clients.
+/// Address of a tenant's database for its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     pub host: String,
@@ -35,7 +35,7 @@ pub struct Credentials {
     pub password: Password,
 }
 
-/// What pods are told of a Secret: changes with each new password, and when the server is reached otherwise.
+/// Revision of a Secret for pods: changes with each new password or address.
 pub fn revision(secret: &Secret) -> String {
     let text = |key: &str| {
         let bytes = secret.data.as_ref().and_then(|data| data.get(key));
@@ -54,7 +54,7 @@ pub fn revision(secret: &Secret) -> String {
     names::digest(format!("{parts}\n{issued}").as_bytes())[..16].to_string()
 }
 
-/// The Secret as it should be.
+/// Returns the desired Secret.
 pub fn build(owner: &Identity, names: &Names, endpoint: &Endpoint, credentials: &Credentials) -> Secret {
     let Credentials { published, password } = credentials;
     let user = names.logins[published.login].as_str();
@@ -125,7 +125,7 @@ pub fn build(owner: &Identity, names: &Names, endpoint: &Endpoint, credentials: 
     }
 }
 
-/// The credentials in a Secret, where they are whole and name one of the tenant's logins.
+/// Returns the credentials in a Secret that are complete and name one of the tenant's logins.
 pub fn parse(secret: &Secret, names: &Names) -> Option<Credentials> {
     let text = |key: &str| {
         let bytes = secret.data.as_ref()?.get(key)?;

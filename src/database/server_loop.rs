@@ -1,6 +1,6 @@
 //! The loop of one DatabaseServer: it inspects the server, wakes the tenants whose part changed, and reports the server's status.
 
-use super::inspection::{Findings, look};
+use super::inspection::{Findings, inspect};
 use super::server_state::{Connection, Health, ServerState};
 use super::servers::Databases;
 use super::status;
@@ -15,14 +15,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long it may be away before its tenants say so.
-const BLIP: Duration = Duration::from_secs(6);
-/// How often it is asked between two looks whether it is still there.
+/// Time that a server may be away before its tenants report it.
+const AWAY_GRACE: Duration = Duration::from_secs(6);
+/// Period of the liveness check between two inspections.
 const PULSE_PERIOD: Duration = Duration::from_secs(5);
-/// How long the next look waits after a failure, at first and at most.
+/// First and longest delay after a failed inspection.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
-/// What an agent remembers between two looks.
+/// State of the loop between two inspections.
 #[derive(Default)]
 pub(super) struct Memory {
     /// The server that was prepared and hardened.
@@ -31,36 +31,36 @@ pub(super) struct Memory {
     pub(super) counted: u64,
     pub(super) asked_for_usage: Option<Instant>,
     away_since: Option<Instant>,
-    told: bool,
+    reported: bool,
     failures: u32,
-    /// The tenants' namespaces that its host leads to, and whose each is.
+    /// Namespaces of tenants that the host leads to, and the tenant of each.
     captors: BTreeMap<String, String>,
 }
 
-/// Looks after a server until the end, a mistake of this program's own included.
-pub async fn look_after(databases: Arc<Databases>, name: String) {
+/// Runs the loop of a server for ever; starts it again after a panic.
+pub async fn run_server_loop(databases: Arc<Databases>, name: String) {
     loop {
-        let tending = AssertUnwindSafe(tend(databases.clone(), name.clone()))
+        let running = AssertUnwindSafe(run(databases.clone(), name.clone()))
             .catch_unwind()
             .await;
-        if tending.is_err() {
-            tracing::error!(server = name, "the agent panicked and begins anew");
+        if running.is_err() {
+            tracing::error!(server = name, "the server loop panicked and starts again");
         }
         tokio::time::sleep(RETRY.1).await;
     }
 }
 
-async fn tend(databases: Arc<Databases>, name: String) {
+async fn run(databases: Arc<Databases>, name: String) {
     let mut memory = Memory::default();
     // Whose namespaces are whose is not known before.
     databases.store.synced().await;
     loop {
-        let shard = databases.shard(&name);
+        let server_state = databases.server_state(&name);
         let Some(resource) = databases.resource(&name) else {
             tokio::time::sleep(RETRY.0).await;
             continue;
         };
-        if let Err(error) = status::keep_finalizer(&databases, &resource).await {
+        if let Err(error) = status::reconcile_finalizer(&databases, &resource).await {
             tracing::warn!(server = name, "{}", error.chain());
         }
         let host = &resource.spec.host;
@@ -70,27 +70,27 @@ async fn tend(databases: Arc<Databases>, name: String) {
             let differ = || (databases.captors(host) != captors).then_some(());
             databases.store.when_namespaces(differ)
         };
-        let looked = tokio::select! {
-            looked = look(&databases, &shard, &resource, &mut memory) => looked,
+        let inspected = tokio::select! {
+            inspected = inspect(&databases, &server_state, &resource, &mut memory) => inspected,
             // Before anything more is said to whoever answers now.
             () = other_captors() => continue,
         };
-        let pause = settle(&databases, &shard, &looked, &mut memory);
-        measure(&databases, &shard, &mut memory);
-        shard.looked();
-        if let Err(error) = status::report(&databases, &resource, &shard, &looked).await {
+        let pause = record_health(&databases, &server_state, &inspected, &mut memory);
+        record_metrics(&databases, &server_state, &mut memory);
+        server_state.note_inspection();
+        if let Err(error) = status::report(&databases, &resource, &server_state, &inspected).await {
             tracing::warn!(server = name, "{}", error.chain());
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = silence(&shard), if looked.is_ok() => {}
+            () = unresponsive(&server_state), if inspected.is_ok() => {}
             () = other_captors() => {}
-            () = shard.nudge.notified() => tokio::time::sleep(Duration::from_millis(100)).await,
+            () = server_state.notify.notified() => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Wakes the tenants whose namespaces the host leads to now, or did before: their conditions say so.
+/// Wakes the tenants whose namespaces the host leads to now, or did before: their conditions report it.
 fn wake_captors(databases: &Databases, memory: &mut Memory, captors: &BTreeMap<String, String>) {
     let before = std::mem::replace(&mut memory.captors, captors.clone());
     let of = |all: &BTreeMap<String, String>| all.clone().into_iter().collect::<BTreeSet<_>>();
@@ -99,11 +99,11 @@ fn wake_captors(databases: &Databases, memory: &mut Memory, captors: &BTreeMap<S
     }
 }
 
-/// Resolves when the server does not answer any more.
-async fn silence(shard: &ServerState) {
+/// Resolves when the server stops answering.
+async fn unresponsive(server_state: &ServerState) {
     loop {
         tokio::time::sleep(PULSE_PERIOD).await;
-        let connection = shard.known().connection.clone();
+        let connection = server_state.snapshot().connection.clone();
         if let Some(connection) = connection
             && connection.server.pulse().await.is_err()
         {
@@ -112,14 +112,14 @@ async fn silence(shard: &ServerState) {
     }
 }
 
-/// Notes how the server stands, wakes whom that concerns, and says when to look again.
-fn settle(
+/// Records the server's health, wakes the tenants that it concerns, and returns the time until the next inspection.
+fn record_health(
     databases: &Databases,
-    shard: &ServerState,
-    looked: &Result<Findings, Error>,
+    server_state: &ServerState,
+    inspected: &Result<Findings, Error>,
     memory: &mut Memory,
 ) -> Duration {
-    let health = match looked {
+    let health = match inspected {
         Ok(Findings { lack: Some(lack), .. }) => Health::Away {
             reason: reason::INSUFFICIENT_PRIVILEGE,
             message: (*lack).to_string(),
@@ -137,11 +137,11 @@ fn settle(
         },
     };
     let ready = health == Health::Ready;
-    let before = std::mem::replace(&mut shard.known().health, health.clone());
+    let before = std::mem::replace(&mut server_state.snapshot().health, health.clone());
     if ready {
         if before != Health::Ready {
-            tracing::info!(server = shard.name, "the server is ready");
-            databases.wake(&shard.name);
+            tracing::info!(server = server_state.name, "the server is ready");
+            databases.wake(&server_state.name);
         }
         *memory = Memory {
             prepared: memory.prepared.take(),
@@ -155,40 +155,42 @@ fn settle(
     if before != health
         && let Health::Away { reason, message } = &health
     {
-        tracing::warn!(server = shard.name, reason, "{message}");
+        tracing::warn!(server = server_state.name, reason, "{message}");
     }
     let since = *memory.away_since.get_or_insert_with(Instant::now);
-    let lasts = since.elapsed() >= BLIP || matches!(looked, Err(Error::Captured(_)));
-    if lasts && !memory.told {
-        memory.told = true;
-        databases.wake(&shard.name);
+    let lasts = since.elapsed() >= AWAY_GRACE || matches!(inspected, Err(Error::Captured(_)));
+    if lasts && !memory.reported {
+        memory.reported = true;
+        databases.wake(&server_state.name);
     }
     memory.failures += 1;
     RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(memory.failures.min(10) - 1))
 }
 
-fn measure(databases: &Databases, shard: &ServerState, memory: &mut Memory) {
-    let known = shard.known();
-    let (statements, connections) = known.connection.as_ref().map_or((0, 0), |connection| {
+fn record_metrics(databases: &Databases, server_state: &ServerState, memory: &mut Memory) {
+    let snapshot = server_state.snapshot();
+    let (statements, connections) = snapshot.connection.as_ref().map_or((0, 0), |connection| {
         (connection.server.statements(), connection.server.connections())
     });
-    let up = known.health == Health::Ready;
+    let up = snapshot.health == Health::Ready;
     let new = statements.saturating_sub(memory.counted);
-    databases.metrics.looked_at_server(&shard.name, new, connections, up);
+    databases
+        .metrics
+        .record_server(&server_state.name, new, connections, up);
     memory.counted = statements.max(memory.counted);
 }
 
-/// Wakes the tenants of whom this look saw something else than the one before.
-pub(super) fn wake_changed(databases: &Databases, shard: &ServerState, before: &Catalog) {
+/// Wakes the tenants whose part changed since the former inspection.
+pub(super) fn wake_changed(databases: &Databases, server_state: &ServerState, before: &Catalog) {
     for (owner, _) in databases
         .placements()
         .into_iter()
-        .filter(|(_, place)| place.server == shard.name)
+        .filter(|(_, place)| place.server == server_state.name)
     {
         let names = Names::of(&owner.id);
-        if before.of(&names).differs(&shard.of(&names)) {
+        if before.of(&names).differs(&server_state.catalog_of(&names)) {
             tracing::info!(
-                server = shard.name,
+                server = server_state.name,
                 tenant = owner.tenant,
                 "its part of the server was changed"
             );

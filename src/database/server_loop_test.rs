@@ -102,7 +102,7 @@ impl Scene {
                 self.databases.store.observe(kind, Event::InitDone);
             }
         }
-        AbortOnDropHandle::new(tokio::spawn(look_after(self.databases.clone(), "pg".into())))
+        AbortOnDropHandle::new(tokio::spawn(run_server_loop(self.databases.clone(), "pg".into())))
     }
 
     fn list_namespaces(&self) {
@@ -186,7 +186,7 @@ async fn a_host_that_a_tenant_can_answer_for_is_not_connected_to() {
             ];
             assert!(words.iter().all(|word| message.contains(word)), "{case}");
             assert!((scene.woken)().contains(&"atk".to_string()), "{case}");
-            let Health::Away { reason, message } = scene.databases.shard("pg").known().health.clone() else {
+            let Health::Away { reason, message } = scene.databases.server_state("pg").snapshot().health.clone() else {
                 panic!("{case}");
             };
             assert!(reason == reason::HOST_CAPTURED && !message.contains("atk"), "{message}");
@@ -238,7 +238,7 @@ async fn a_host_that_is_captured_later_is_given_up_at_once_and_taken_up_at_once(
             address,
             ca: None,
         });
-        scene.databases.shard("pg").known().connection = Some(connection.clone());
+        scene.databases.server_state("pg").snapshot().connection = Some(connection.clone());
         store.put(Kind::Namespace, namespace("atk-x1", "atk"));
         let (asked, ready) = scene.look().await;
         assert!(
@@ -247,7 +247,7 @@ async fn a_host_that_is_captured_later_is_given_up_at_once_and_taken_up_at_once(
         );
         assert!(before.elapsed() < RETRY.0, "found by polling: {:?}", before.elapsed());
         assert!(
-            scene.databases.shard("pg").known().connection.is_none(),
+            scene.databases.server_state("pg").snapshot().connection.is_none(),
             "it is still used"
         );
         let refused = connection.server.connect_to("tenants").await.expect_err("closed");
@@ -261,7 +261,7 @@ async fn a_host_that_is_captured_later_is_given_up_at_once_and_taken_up_at_once(
     // The host changes, which the watch of servers says.
     let changed = server("10.0.0.5", &json!({"mode": "Require"}));
     scene.writer.apply_watcher_event(&Event::Apply(changed));
-    scene.databases.shard("pg").nudge.notify_one();
+    scene.databases.server_state("pg").notify.notify_one();
     assert_eq!(scene.look().await.1["reason"], "InvalidServer");
     assert_eq!((scene.woken)(), ["atk"]);
 }

@@ -15,10 +15,10 @@ use kube::{Api, Client, ResourceExt};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Every server.
+/// All servers.
 pub struct Databases {
     pub client: Client,
-    /// The operator's own, where the Secrets of servers are.
+    /// Namespace of the operator, with the Secrets of servers.
     pub namespace: String,
     pub store: Arc<Store>,
     pub tenants: reflector::Store<Tenant>,
@@ -27,7 +27,7 @@ pub struct Databases {
     pub metrics: DatabaseMetrics,
     pub settings: DatabaseSettings,
     pub dns: DnsSettings,
-    shards: RwLock<HashMap<String, Arc<ServerState>>>,
+    server_states: RwLock<HashMap<String, Arc<ServerState>>>,
     pub(super) placing: tokio::sync::Mutex<()>,
 }
 
@@ -51,39 +51,47 @@ impl Databases {
             metrics: DatabaseMetrics::register(metrics),
             settings,
             dns,
-            shards: RwLock::default(),
+            server_states: RwLock::default(),
             placing: tokio::sync::Mutex::default(),
         }
     }
 
-    /// A server's state, from its first mention on.
-    pub fn shard(&self, name: &str) -> Arc<ServerState> {
-        if let Some(shard) = self.shards.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return shard.clone();
+    /// Returns a server's state; creates it at the first mention.
+    pub fn server_state(&self, name: &str) -> Arc<ServerState> {
+        if let Some(server_state) = self
+            .server_states
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+        {
+            return server_state.clone();
         }
-        let mut shards = self.shards.write().unwrap_or_else(PoisonError::into_inner);
-        shards
+        let mut server_states = self.server_states.write().unwrap_or_else(PoisonError::into_inner);
+        server_states
             .entry(name.to_string())
             .or_insert_with(|| Arc::new(ServerState::new(name)))
             .clone()
     }
 
-    /// The server is no more.
+    /// Forgets a server after its deletion.
     pub fn forget(&self, name: &str) {
-        self.shards.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.server_states
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
     }
 
-    /// The resource of this name.
+    /// Returns the resource of this name.
     pub fn resource(&self, name: &str) -> Option<Arc<DatabaseServer>> {
         self.servers.get(&ObjectRef::new(name))
     }
 
-    /// What of a server's resource cannot be read: it is not worked with, since it might be another, or lose what protects it.
+    /// Returns the unreadable part of a server's resource. The operator does not work with such a server: it might be another one, or lose its protection.
     pub fn unread(&self, name: &str) -> Option<String> {
         address::unread(&self.resource(name)?.spec)
     }
 
-    /// Wakes every tenant that is on a server, or that waits for one.
+    /// Wakes each tenant that is on a server, or that waits for one.
     pub fn wake(&self, server: &str) {
         for tenant in self.tenants.state() {
             let status = tenant.status.as_ref().and_then(|status| status.database.as_ref());
@@ -93,10 +101,10 @@ impl Databases {
         }
     }
 
-    /// A Secret of the operator's own namespace.
+    /// Reads a key of a Secret in the operator's namespace.
     ///
     /// # Errors
-    /// Why it cannot be used, naming it and never its content.
+    /// Names the Secret and the reason, never its content.
     pub async fn secret(&self, name: &str, key: &str) -> Result<String, client::Error> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         let unusable = |why: &str| client::Error::Settings(format!("Secret {}/{name}: {why}", self.namespace));

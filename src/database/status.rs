@@ -1,4 +1,4 @@
-//! What to say of a DatabaseServer.
+//! The status of a DatabaseServer.
 
 use super::inspection::Findings;
 use super::server_state::ServerState;
@@ -16,18 +16,18 @@ use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-/// A condition's message is cut here, in bytes.
+/// Maximum length of a condition's message in bytes.
 const MAX_MESSAGE: usize = 2048;
-/// Figures and times alone are no reason to write more often than this.
+/// Minimum time between two writes for figures and times alone.
 const PERIOD: SignedDuration = SignedDuration::from_mins(5);
 
-/// What one condition says.
-struct Said(&'static str, &'static str, &'static str, String);
+/// Type, status, reason and message of a condition.
+struct ConditionUpdate(&'static str, &'static str, &'static str, String);
 
-/// The status to write.
+/// Returns the status to write.
 pub fn status(
     server: &DatabaseServer,
-    looked: &Result<Findings, client::Error>,
+    inspected: &Result<Findings, client::Error>,
     tls: &str,
     tenants: usize,
     bytes: i64,
@@ -35,9 +35,9 @@ pub fn status(
 ) -> DatabaseServerStatus {
     let old = server.status.clone().unwrap_or_default();
     let now = seconds(now);
-    let conditions = said(server, looked, tenants)
+    let conditions = conditions(server, inspected, tenants)
         .into_iter()
-        .map(|Said(kind, status, reason, mut message)| {
+        .map(|ConditionUpdate(kind, status, reason, mut message)| {
             message.truncate(message.floor_char_boundary(MAX_MESSAGE));
             let before = old.conditions.iter().find(|condition| condition.type_ == kind);
             let since = before.filter(|condition| condition.status == status);
@@ -51,7 +51,7 @@ pub fn status(
             }
         })
         .collect();
-    let found = looked.as_ref().ok();
+    let found = inspected.as_ref().ok();
     DatabaseServerStatus {
         observed_generation: server.metadata.generation,
         conditions,
@@ -64,13 +64,17 @@ pub fn status(
     }
 }
 
-fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenants: usize) -> Vec<Said> {
-    let findings = match looked {
+fn conditions(
+    server: &DatabaseServer,
+    inspected: &Result<Findings, client::Error>,
+    tenants: usize,
+) -> Vec<ConditionUpdate> {
+    let findings = match inspected {
         Ok(findings) => findings,
         Err(error) => {
             let (reason, message) = (error.reason(), error.to_string());
             let unknown = |kind| {
-                Said(
+                ConditionUpdate(
                     kind,
                     "Unknown",
                     reason,
@@ -78,8 +82,8 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
                 )
             };
             let mut all = vec![
-                Said("Ready", "False", reason, message.clone()),
-                Said("Reachable", "False", reason, message),
+                ConditionUpdate("Ready", "False", reason, message.clone()),
+                ConditionUpdate("Reachable", "False", reason, message),
                 unknown("Hardened"),
                 unknown("LeastPrivilege"),
                 unknown("ConnectionsReserved"),
@@ -95,20 +99,20 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
     let ready = match (findings.lack, most.filter(|most| full(*most))) {
         _ if server.metadata.deletion_timestamp.is_some() => {
             let message = format!("it is being deleted, and {} still on it", are(tenants, "tenant"));
-            Said("Ready", "False", reason::IN_USE, message)
+            ConditionUpdate("Ready", "False", reason::IN_USE, message)
         }
-        (Some(lack), _) => Said("Ready", "False", reason::INSUFFICIENT_PRIVILEGE, lack.into()),
+        (Some(lack), _) => ConditionUpdate("Ready", "False", reason::INSUFFICIENT_PRIVILEGE, lack.into()),
         (None, Some(most)) => {
             let message = format!(
                 "{} on it, and capacity.maxTenants is {most}: it takes no more",
                 are(tenants, "tenant")
             );
-            Said("Ready", "False", reason::FULL, message)
+            ConditionUpdate("Ready", "False", reason::FULL, message)
         }
-        (None, None) => Said("Ready", "True", reason::READY, "tenants can be placed on it".into()),
+        (None, None) => ConditionUpdate("Ready", "True", reason::READY, "tenants can be placed on it".into()),
     };
     let hardened = match findings.weaknesses.is_empty() {
-        true => Said(
+        true => ConditionUpdate(
             "Hardened",
             "True",
             reason::CLOSED,
@@ -124,27 +128,27 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
                 "{}. `tenant-operator database-script` prints what a superuser executes once",
                 what.join("; ")
             );
-            Said("Hardened", "False", reason::OPEN, message)
+            ConditionUpdate("Hardened", "False", reason::OPEN, message)
         }
     };
     let privilege = match findings.excess {
-        None => Said(
+        None => ConditionUpdate(
             "LeastPrivilege",
             "True",
             reason::SUFFICIENT,
             "the operator's role can do what it needs".into(),
         ),
-        Some(excess) => Said("LeastPrivilege", "False", reason::EXCESSIVE, excess.into()),
+        Some(excess) => ConditionUpdate("LeastPrivilege", "False", reason::EXCESSIVE, excess.into()),
     };
-    let reachable = Said("Reachable", "True", reason::REACHABLE, "it answers".into());
+    let reachable = ConditionUpdate("Reachable", "True", reason::REACHABLE, "it answers".into());
     let connections = match findings.crowding.is_empty() {
-        true => Said(
+        true => ConditionUpdate(
             "ConnectionsReserved",
             "True",
             reason::CONNECTIONS_RESERVED,
             "tenants cannot use up the connections that the operator needs".into(),
         ),
-        false => Said(
+        false => ConditionUpdate(
             "ConnectionsReserved",
             "False",
             reason::CONNECTIONS_SHARED,
@@ -167,14 +171,14 @@ fn said(server: &DatabaseServer, looked: &Result<Findings, client::Error>, tenan
         );
         let message = [vec![tables], violations.clone(), weaknesses].concat().join("; ");
         all.push(match violations.is_empty() {
-            true => Said("SharedTablesProtected", "True", reason::PROTECTED, message),
-            false => Said("SharedTablesProtected", "False", reason::UNPROTECTED, message),
+            true => ConditionUpdate("SharedTablesProtected", "True", reason::PROTECTED, message),
+            false => ConditionUpdate("SharedTablesProtected", "False", reason::UNPROTECTED, message),
         });
     }
     all
 }
 
-/// Whether a status is worth a write: anything but its figures differs, or these are old and differ.
+/// Returns true if anything but the figures differs, or if old figures differ.
 fn is_worth_writing(old: Option<&DatabaseServerStatus>, new: &DatabaseServerStatus, now: Timestamp) -> bool {
     let Some(old) = old else { return true };
     let still = |status: &DatabaseServerStatus| DatabaseServerStatus {
@@ -187,29 +191,29 @@ fn is_worth_writing(old: Option<&DatabaseServerStatus>, new: &DatabaseServerStat
     still(old) != still(new) || (!recent && old != new)
 }
 
-/// Writes what was found out, when it is worth it.
+/// Writes the status if it is worth a write.
 ///
 /// # Errors
 /// The API server's.
 pub async fn report(
     databases: &Databases,
     server: &DatabaseServer,
-    shard: &ServerState,
-    looked: &Result<Findings, client::Error>,
+    server_state: &ServerState,
+    inspected: &Result<Findings, client::Error>,
 ) -> Result<(), Error> {
     let name = server.name_any();
     let tenants = count(databases, &name);
     let (bytes, tls) = {
-        let known = shard.known();
-        let encrypted = known
+        let snapshot = server_state.snapshot();
+        let encrypted = snapshot
             .connection
             .as_ref()
             .is_some_and(|connection| connection.address.trust.is_some());
-        (known.usage.bytes, if encrypted { "TLS" } else { "none" })
+        (snapshot.usage.bytes, if encrypted { "TLS" } else { "none" })
     };
     let now = Timestamp::now();
     // What was read last may be older than what this agent wrote last.
-    let new = status(server, looked, tls, tenants, bytes, now);
+    let new = status(server, inspected, tls, tenants, bytes, now);
     if !is_worth_writing(server.status.as_ref(), &new, now) {
         return Ok(());
     }
@@ -226,17 +230,17 @@ pub async fn report(
     }
 }
 
-/// How many tenants have their data there, retained ones included.
+/// Returns the number of tenants with data on a server, retained data included.
 fn count(databases: &Databases, server: &str) -> usize {
     let placed = databases.placements();
     placed.iter().filter(|(_, place)| place.server == server).count()
 }
 
-/// Keeps the resource while tenants are on the server: without it nobody would know how to reach their data.
+/// Keeps the finalizer while tenants are on the server: without the resource the operator could not reach their data.
 ///
 /// # Errors
 /// The API server's.
-pub async fn keep_finalizer(databases: &Databases, server: &DatabaseServer) -> Result<(), Error> {
+pub async fn reconcile_finalizer(databases: &Databases, server: &DatabaseServer) -> Result<(), Error> {
     let name = server.name_any();
     let held = server
         .finalizers()

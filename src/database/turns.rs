@@ -1,4 +1,4 @@
-//! Whose turn it is, where not everybody's can be at once: in the order of asking, so many in a time. Pure; the clock is an argument.
+//! Turns in the order of asking, at a limited rate. Pure; the clock is an argument.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 /// Turns that were given out and not taken yet.
 #[derive(Default)]
 pub struct Turns {
-    /// When the next one is free.
+    /// Time of the next free turn.
     free: Option<Instant>,
     given: HashMap<String, Instant>,
 }
 
 impl Turns {
-    /// How long somebody has to wait for its turn; none where it takes it now. Turns are `gap` apart, and one that was given is kept.
+    /// Returns the time until a turn; zero takes it. Turns are `gap` apart, and a turn once given stays.
     pub fn take(&mut self, who: &str, gap: Duration, now: Instant) -> Duration {
         let at = match self.given.get(who) {
             Some(at) => *at,
@@ -30,7 +30,7 @@ impl Turns {
         at - now
     }
 
-    /// Somebody does not come any more, or not for what it asked then.
+    /// Forgets a turn that nobody takes any more.
     pub fn forget(&mut self, who: &str) {
         self.given.remove(who);
     }

@@ -4,20 +4,20 @@ use crate::api::{DatabaseModel, StorageLimitAction};
 use crate::postgres::Identifier;
 use kube::core::Selector;
 
-/// A tenant's database as it should be.
+/// Desired database of a tenant.
 #[derive(Clone, Debug)]
 pub struct ValidDatabase {
     pub model: DatabaseModel,
-    /// Of each login.
+    /// Connection limit of each login.
     pub connection_limit: i32,
     pub extensions: Vec<Identifier>,
-    /// Defaults of each session.
+    /// Default settings of each session.
     pub settings: Vec<(&'static str, String)>,
-    /// Which servers it may be on.
+    /// Selector of the servers that may have the data.
     pub selector: Selector,
-    /// In bytes.
+    /// Maximum size in bytes.
     pub max_storage: Option<i64>,
     pub on_storage_limit: StorageLimitAction,
-    /// When the credentials were issued that the status reports as seen to open this database.
+    /// Time of issue of the credentials that, by the status, open this database.
     pub opened_by: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Which database a tenant gets, and how long its credentials live.
+//! The database of a tenant, and the lifetime of its credentials.
 
 use super::ValidDatabase;
 use crate::api::{DatabaseModel, IsolationModel, Tenant, TierDatabase};
@@ -9,10 +9,10 @@ use crate::quantity::Amount;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::Selector;
 
-/// The connections of each login where neither tenant nor tier says anything.
+/// Default number of connections of each login.
 const CONNECTION_LIMIT: i32 = 20;
 
-/// The tenant's database, if it has one.
+/// Returns the tenant's database, if it has one.
 pub fn resolve(asked: &Asked<'_>, isolation: IsolationModel, errors: &mut Vec<Invalid>) -> Option<ValidDatabase> {
     let (tenant, placed) = (asked.tenant, asked.world.placed);
     let (spec, plan) = (&tenant.spec, &asked.tier.spec);
@@ -56,7 +56,7 @@ pub fn resolve(asked: &Asked<'_>, isolation: IsolationModel, errors: &mut Vec<In
     })
 }
 
-/// Which credentials the status tells of as seen to open the database that the spec asks for now.
+/// Returns the credentials that, by the status, open the database of the present spec.
 fn opened_by(tenant: &Tenant) -> Option<String> {
     let is_current = |ready: &&Condition| ready.observed_generation == tenant.metadata.generation;
     let ready = condition(tenant, kind::DATABASE_READY).filter(|ready| ready.status == "True");

@@ -31,7 +31,7 @@ pub async fn is_seen(site: Site, place: Place) {
     let (tenant, other) = (site.new_tenant(&place).await, site.new_tenant(&place).await);
     let (owner, login, theirs) = (tenant.owner(), tenant.login(0), other.owner());
     let closed = look(&site, &tenant, &other).await;
-    assert_eq!(isolation::judge(&closed), Outcome::Passed, "{closed:?}");
+    assert_eq!(isolation::outcome(&closed), Outcome::Passed, "{closed:?}");
     let shares = place == Place::Schema;
     let neighbour = closed.neighbour.clone().unwrap_or_default();
     assert_eq!(neighbour == theirs, shares, "whose schema was tried: {neighbour}");
@@ -99,7 +99,7 @@ pub async fn is_seen(site: Site, place: Place) {
     for (fault, remedy, words) in faults {
         run(&root, &fault).await;
         let seen = look(&site, &tenant, &other).await;
-        let Outcome::Violated(found) = isolation::judge(&seen) else {
+        let Outcome::Violated(found) = isolation::outcome(&seen) else {
             panic!("{fault} was not seen: {seen:?}");
         };
         assert!(
@@ -108,7 +108,7 @@ pub async fn is_seen(site: Site, place: Place) {
         );
         let theirs = look(&site, &other, &tenant).await;
         assert_eq!(
-            isolation::judge(&theirs),
+            isolation::outcome(&theirs),
             Outcome::Passed,
             "{fault}: said of the other too"
         );
@@ -122,7 +122,7 @@ pub async fn is_seen(site: Site, place: Place) {
         );
         run(&root, &protected).await;
         let seen = look(&site, &tenant, &other).await;
-        assert_eq!(isolation::judge(&seen), Outcome::Passed, "{seen:?}");
+        assert_eq!(isolation::outcome(&seen), Outcome::Passed, "{seen:?}");
         run(
             &root,
             &format!("DROP TABLE public.kept; REVOKE ALL ON SCHEMA public FROM {owner}"),

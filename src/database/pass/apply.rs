@@ -9,24 +9,27 @@ use crate::postgres::client;
 use crate::postgres::plan::{self, Wanted};
 use crate::postgres::shared;
 
-/// How often the catalog is looked at again within one pass; making a database takes three rounds.
+/// Maximum number of rounds in one pass; the creation of a database takes three.
 const ROUNDS: usize = 8;
 
 impl DatabasePass<'_> {
-    /// Repeats plan and execution until there is nothing left to do.
-    pub(super) async fn settle(
+    /// Plans and executes until no step remains.
+    pub(super) async fn apply(
         &self,
         connection: &Connection,
-        shard: &ServerState,
+        server_state: &ServerState,
         wanted: &Wanted,
     ) -> Result<(), Failure> {
         let server = &connection.server;
         let mut wanted = wanted.clone();
-        let mut steps = plan::plan(&wanted, &shard.of(&wanted.names))?;
-        let is_known = shard.of(&wanted.names).roles.contains_key(wanted.names.owner.as_str());
+        let mut steps = plan::plan(&wanted, &server_state.catalog_of(&wanted.names))?;
+        let is_known = server_state
+            .catalog_of(&wanted.names)
+            .roles
+            .contains_key(wanted.names.owner.as_str());
         if let Some(first) = steps.first().filter(|_| is_known) {
             let (tenant, steps) = (&self.tenant.owner.tenant, steps.len());
-            tracing::info!(server = shard.name, tenant, steps, first = %first.statement, "its part of the server is mended");
+            tracing::info!(server = server_state.name, tenant, steps, first = %first.statement, "its part of the server is mended");
         }
         let mut evicted = false;
         let mut last = Ok(());
@@ -44,8 +47,8 @@ impl DatabasePass<'_> {
                 login.password = None;
             }
             let seen = server.observe(Some(&wanted.names)).await?;
-            shard.saw(&wanted.tenant_id, &wanted.names, seen);
-            let next = plan::plan(&wanted, &shard.of(&wanted.names))?;
+            server_state.update_tenant(&wanted.tenant_id, &wanted.names, seen);
+            let next = plan::plan(&wanted, &server_state.catalog_of(&wanted.names))?;
             // What was there before may have been older than the truth; the same again would be refused again.
             let raced = executed.as_ref().is_err_and(client::Error::is_raced);
             last = executed
@@ -62,9 +65,14 @@ impl DatabasePass<'_> {
                     executed?;
                 }
                 evicted = true;
-                let oids: Vec<i64> = shard.of(&wanted.names).marks.values().map(|mark| mark.oid).collect();
+                let oids: Vec<i64> = server_state
+                    .catalog_of(&wanted.names)
+                    .marks
+                    .values()
+                    .map(|mark| mark.oid)
+                    .collect();
                 let ended = server.evict(&oids).await?;
-                tracing::warn!(server = shard.name, ended, "sessions of tenants were in the way");
+                tracing::warn!(server = server_state.name, ended, "sessions of tenants were in the way");
                 continue;
             }
             // PostgreSQL only warned, and did nothing.
@@ -84,10 +92,10 @@ impl DatabasePass<'_> {
         ))
     }
 
-    /// Enters the tenant in the registry of the shared tables, without which it would see no row of its own.
-    pub(super) async fn enroll(&self, connection: &Connection, shard: &ServerState) -> Result<(), Failure> {
-        let known = shard.known().enrolled.contains(&self.tenant.owner.id);
-        let Some(resource) = self.databases.resource(&shard.name).filter(|_| !known) else {
+    /// Adds the tenant to the registry of the shared tables, without which it would see no row.
+    pub(super) async fn enroll(&self, connection: &Connection, server_state: &ServerState) -> Result<(), Failure> {
+        let known = server_state.snapshot().enrolled.contains(&self.tenant.owner.id);
+        let Some(resource) = self.databases.resource(&server_state.name).filter(|_| !known) else {
             return Ok(());
         };
         let row = crate::database::registry::row(self.databases, &self.tenant.owner);
@@ -99,7 +107,7 @@ impl DatabasePass<'_> {
                 "the registry of the shared tables does not contain the tenant yet".into(),
             ));
         }
-        shard.known().enrolled.insert(self.tenant.owner.id.clone());
+        server_state.snapshot().enrolled.insert(self.tenant.owner.id.clone());
         Ok(())
     }
 }

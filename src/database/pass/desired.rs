@@ -13,36 +13,37 @@ use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::{Login, Place, Wanted};
 use std::sync::Arc;
 
-/// Below this part of the limit a tenant may write again.
+/// Part of the limit below which a tenant may write again.
 const ROOM: f64 = 0.9;
 
 impl DatabasePass<'_> {
-    /// The connection, if the server can be worked with.
-    pub(super) fn connection(&self, shard: &ServerState) -> Result<Arc<Connection>, Failure> {
-        if self.databases.resource(&shard.name).is_none() {
+    /// Returns the connection to a healthy server.
+    pub(super) fn connection(&self, server_state: &ServerState) -> Result<Arc<Connection>, Failure> {
+        if self.databases.resource(&server_state.name).is_none() {
             return Err(stalled(
                 reason::SERVER_NOT_FOUND,
                 format!(
                     "DatabaseServer {} has the tenant's data and does not exist: create it again",
-                    shard.name
+                    server_state.name
                 ),
             ));
         }
-        let known = shard.known();
-        let away = |reason, message: &str| progressing(reason, format!("DatabaseServer {}: {message}", shard.name));
-        if let Some(unread) = self.databases.unread(&shard.name) {
+        let snapshot = server_state.snapshot();
+        let away =
+            |reason, message: &str| progressing(reason, format!("DatabaseServer {}: {message}", server_state.name));
+        if let Some(unread) = self.databases.unread(&server_state.name) {
             return Err(away(reason::INVALID_SERVER, &unread));
         }
-        match (&known.health, &known.connection) {
+        match (&snapshot.health, &snapshot.connection) {
             (Health::Ready, Some(connection)) => Ok(connection.clone()),
             (Health::Away { reason, message }, _) => Err(away(reason, message)),
             _ => Err(away(reason::SERVER_UNKNOWN, "the operator has not checked it yet")),
         }
     }
 
-    /// What should be on the server, with both logins closed.
-    pub(super) fn wanted(&self, shard: &ServerState, tenant_names: &Names) -> Result<Wanted, Failure> {
-        let resource = self.databases.resource(&shard.name);
+    /// Returns the desired state with both logins closed.
+    pub(super) fn wanted(&self, server_state: &ServerState, tenant_names: &Names) -> Result<Wanted, Failure> {
+        let resource = self.databases.resource(&server_state.name);
         let spec = resource.as_ref().map(|resource| &resource.spec);
         let allowed = spec.map(|spec| spec.extensions.clone()).unwrap_or_default();
         for extension in &self.database.extensions {
@@ -52,7 +53,7 @@ impl DatabasePass<'_> {
                     format!(
                         "spec.database.extensions: {} is not among those that DatabaseServer {} allows ({})",
                         extension.as_str(),
-                        shard.name,
+                        server_state.name,
                         allowed.join(", ")
                     ),
                 ));
@@ -64,7 +65,7 @@ impl DatabasePass<'_> {
         {
             let message = format!(
                 "DatabaseServer {} has no spec.sharedTables any more: restore them",
-                shard.name
+                server_state.name
             );
             return Err(stalled(reason::NO_SHARED_TABLES, message));
         }
@@ -76,7 +77,7 @@ impl DatabasePass<'_> {
             connection_limit: self.database.connection_limit,
             settings: self.database.settings.clone(),
             extensions: self.database.extensions.clone(),
-            writable: self.is_writable(shard, tenant_names),
+            writable: self.is_writable(server_state, tenant_names),
         })
     }
 
@@ -85,24 +86,30 @@ impl DatabasePass<'_> {
         placement::place(self.placement.model, tables)
     }
 
-    /// Whether the tenant has room left, where it matters. Once there was none, some must be made.
-    fn is_writable(&self, shard: &ServerState, tenant_names: &Names) -> bool {
+    /// Returns true if the tenant may write. After it reached the limit it must free some room first.
+    fn is_writable(&self, server_state: &ServerState, tenant_names: &Names) -> bool {
         let (Some(most), StorageLimitAction::ReadOnly) = (self.database.max_storage, self.database.on_storage_limit)
         else {
             return true;
         };
         // Of shared tables nobody has bytes of its own.
-        let Some(bytes) = shard.known().usage.bytes_of(tenant_names) else {
+        let Some(bytes) = server_state.snapshot().usage.bytes_of(tenant_names) else {
             return true;
         };
-        let catalog = shard.of(tenant_names);
+        let catalog = server_state.catalog_of(tenant_names);
         let reads = catalog.roles.get(tenant_names.reader.as_str());
         let limited = reads.is_some_and(|role| !role.members.iter().all(|member| member.role == catalog.admin.name));
         (bytes as f64) < most as f64 * if limited { ROOM } else { 1.0 }
     }
 
-    pub(super) fn limits(&self, shard: &ServerState, tenant_names: &Names, wanted: &Wanted, outcome: &mut Outcome) {
-        let bytes = shard.known().usage.bytes_of(tenant_names).unwrap_or(0);
+    pub(super) fn limits(
+        &self,
+        server_state: &ServerState,
+        tenant_names: &Names,
+        wanted: &Wanted,
+        outcome: &mut Outcome,
+    ) {
+        let bytes = server_state.snapshot().usage.bytes_of(tenant_names).unwrap_or(0);
         let Some(most) = self
             .database
             .max_storage

@@ -6,7 +6,7 @@ use crate::conditions::reason;
 use crate::postgres::client;
 use crate::postgres::plan;
 
-/// What went wrong: in Kubernetes, or with the server; then how the database stands.
+/// Reason of a pass's end: an error of Kubernetes, or the state of the database on its server.
 pub(super) enum Failure {
     Kubernetes(Error),
     Server(State),

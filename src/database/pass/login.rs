@@ -11,34 +11,34 @@ use crate::postgres::plan::Wanted;
 use crate::proof;
 use std::time::Duration;
 
-/// After how long a login is tried again although nothing changed.
+/// Time between two checks of a login without any change.
 const RECHECK: Duration = Duration::from_secs(600);
-/// The same where the last one did not show that the tenant is apart.
+/// Time between two checks after one that did not pass.
 pub(super) const RECHECK_DOUBTFUL: Duration = Duration::from_secs(30);
-/// At most one such trial in this time on each server, however many tenants.
+/// Minimum time between two routine checks on one server.
 const RECHECK_GAP: Duration = Duration::from_secs(3);
-/// At most one trial in this time where the status says that a former process saw the same credentials work: a restart is not everybody's turn at once.
+/// Minimum time between two checks after a restart of credentials that the status calls verified.
 const RESTART_GAP: Duration = Duration::from_millis(50);
 
 impl DatabasePass<'_> {
-    /// Tries the published credentials: when they are new to this process, and from time to time. A password that no longer
-    /// works, because somebody changed it, is set again. Returns how long its turn is away where it has to wait for it.
+    /// Tries the published credentials: when they are new to this process, and then periodically. Sets a password again that
+    /// somebody changed. Returns the time until its turn, if it has to wait.
     pub(super) async fn verify(
         &self,
         connection: &Connection,
-        shard: &ServerState,
+        server_state: &ServerState,
         wanted: &Wanted,
         current: &Credentials,
     ) -> Result<Option<Duration>, Failure> {
         let (id, revision) = (&self.tenant.owner.id, mark(current));
-        let recheck = match shard.apart(id) {
+        let recheck = match server_state.isolation(id) {
             Some(proof::Outcome::Passed) => RECHECK,
             _ => RECHECK_DOUBTFUL,
         };
-        match shard.verified(id, &revision) {
-            Some(at) if at.elapsed() < recheck || !shard.may_check(RECHECK_GAP) => return Ok(None),
-            None if self.was_seen_open(current) => {
-                let wait = shard.restart_turn(id, RESTART_GAP);
+        match server_state.verified(id, &revision) {
+            Some(at) if at.elapsed() < recheck || !server_state.may_recheck(RECHECK_GAP) => return Ok(None),
+            None if self.is_open_in_status(current) => {
+                let wait = server_state.restart_turn(id, RESTART_GAP);
                 if !wait.is_zero() {
                     return Ok(Some(wait));
                 }
@@ -50,39 +50,39 @@ impl DatabasePass<'_> {
                 tracing::warn!("the published credentials do not open the database ({message}): set again");
                 let mut again = wanted.clone();
                 again.logins[current.published.login].password = Some(current.password.verifier());
-                self.settle(connection, shard, &again).await?;
-                shard.verify(id, None);
-                self.log_in(connection, shard, wanted, current).await?;
+                self.apply(connection, server_state, &again).await?;
+                server_state.set_verified(id, None);
+                self.log_in(connection, server_state, wanted, current).await?;
             }
             // All its connections are in use: the password was good.
             Err(client::Error::Busy(message)) if message.contains("for role") => {}
-            visit => self.inspect(visit, shard, wanted).await?,
+            visit => self.check_login(visit, server_state, wanted).await?,
         }
-        shard.verify(id, Some(&revision));
+        server_state.set_verified(id, Some(&revision));
         Ok(None)
     }
 
-    /// Whether the tenant's status tells of these credentials as of some that open.
-    pub(super) fn was_seen_open(&self, current: &Credentials) -> bool {
+    /// Returns true if the status says that these credentials open the database.
+    pub(super) fn is_open_in_status(&self, current: &Credentials) -> bool {
         self.database.opened_by.as_ref() == Some(&current.published.issued_at.to_string())
     }
 
     pub(super) async fn log_in(
         &self,
         connection: &Connection,
-        shard: &ServerState,
+        server_state: &ServerState,
         wanted: &Wanted,
         credentials: &Credentials,
     ) -> Result<(), Failure> {
         let visit = connection.log_in(wanted, credentials).await;
-        self.inspect(visit, shard, wanted).await
+        self.check_login(visit, server_state, wanted).await
     }
 
-    /// Whether a login came through as who it should be, and what it reaches beyond what is its own.
-    async fn inspect(
+    /// Checks the role of a login, and its access beyond the tenant's own objects.
+    async fn check_login(
         &self,
         visit: Result<Visit<'_>, client::Error>,
-        shard: &ServerState,
+        server_state: &ServerState,
         wanted: &Wanted,
     ) -> Result<(), Failure> {
         let visit = visit.map_err(|error| match error {
@@ -95,23 +95,23 @@ impl DatabasePass<'_> {
             ),
             error => error.into(),
         })?;
-        self.check(&visit.who, wanted)?;
-        self.look_beyond(&visit, shard, wanted).await;
+        self.check_role(&visit.who, wanted)?;
+        self.check_access(&visit, server_state, wanted).await;
         Ok(())
     }
 
-    /// Tries, as the tenant, what is not the tenant's.
-    async fn look_beyond(&self, visit: &Visit<'_>, shard: &ServerState, wanted: &Wanted) {
-        let records = shard.known().catalog.database.clone();
+    /// Tries to reach other tenants' objects with the tenant's own login.
+    async fn check_access(&self, visit: &Visit<'_>, server_state: &ServerState, wanted: &Wanted) {
+        let records = server_state.snapshot().catalog.database.clone();
         let outcome = match beyond::look(visit, &Own::of(wanted, &records)).await {
-            Ok(found) => crate::database::isolation::judge(&found),
+            Ok(found) => crate::database::isolation::outcome(&found),
             Err(error) => proof::Outcome::Untried(error.to_string()),
         };
-        shard.set_apart(&self.tenant.owner.id, outcome);
+        server_state.set_isolation(&self.tenant.owner.id, outcome);
     }
 
-    /// Whether who logged in is who it should be.
-    fn check(&self, seen: &[String; 4], wanted: &Wanted) -> Result<(), Failure> {
+    /// Checks that the login acts as the right role.
+    fn check_role(&self, seen: &[String; 4], wanted: &Wanted) -> Result<(), Failure> {
         let acting = wanted.acting().as_str();
         if seen[1] == acting {
             return Ok(());
@@ -124,7 +124,7 @@ impl DatabasePass<'_> {
 }
 
 impl Connection {
-    /// Logs in as a tenant would, to the first of its databases.
+    /// Logs in to the tenant's first database with its credentials.
     async fn log_in(&self, wanted: &Wanted, credentials: &Credentials) -> Result<Visit<'_>, client::Error> {
         let databases = wanted.place.databases(&wanted.names, &self.address.database);
         let database = databases.first().copied().unwrap_or_default();
@@ -133,7 +133,7 @@ impl Connection {
     }
 }
 
-/// Tells credentials of one tenant from others of the same, for this process.
+/// Returns an identifier of one tenant's credentials for this process.
 pub(super) fn mark(credentials: &Credentials) -> String {
     format!("{}-{}", credentials.published.login, credentials.published.issued_at)
 }

@@ -32,7 +32,7 @@ impl DatabasePass<'_> {
         }
     }
 
-    /// Writes the Secret where it is not as it should be. Returns its revision.
+    /// Writes the Secret if it differs, and returns its revision.
     pub(super) async fn publish(
         &self,
         connection: &Connection,
@@ -75,11 +75,11 @@ impl DatabasePass<'_> {
         }
     }
 
-    pub(super) fn usage(&self, shard: &ServerState, tenant_names: &Names) -> DatabaseUsage {
-        let known = shard.known();
+    pub(super) fn usage(&self, server_state: &ServerState, tenant_names: &Names) -> DatabaseUsage {
+        let snapshot = server_state.snapshot();
         DatabaseUsage {
-            bytes: known.usage.bytes_of(tenant_names),
-            connections: Some(known.usage.sessions_of(tenant_names)),
+            bytes: snapshot.usage.bytes_of(tenant_names),
+            connections: Some(snapshot.usage.sessions_of(tenant_names)),
         }
     }
 }
