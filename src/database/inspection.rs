@@ -69,7 +69,7 @@ pub(super) async fn inspect(
     };
     if findings.lack.is_none() && !resource.spec.shared_tables.is_empty() {
         let rows = registry::rows(databases, &resource.name_any());
-        let report = shared::tend(server, &resource.spec.shared_tables, &rows, &catalog).await?;
+        let report = shared::reconcile(server, &resource.spec.shared_tables, &rows, &catalog).await?;
         if report.changed {
             catalog = server.observe(None).await?;
         }

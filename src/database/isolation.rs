@@ -2,11 +2,11 @@
 
 use crate::api::{Direction, Opener};
 use crate::postgres::Names;
-use crate::postgres::beyond::Beyond;
+use crate::postgres::cross_tenant_access::CrossTenantAccess;
 use crate::proof::{Outcome, Violation};
 
 /// Returns the outcome of a check with the tenant's own credentials.
-pub fn outcome(beyond: &Beyond) -> Outcome {
+pub fn outcome(beyond: &CrossTenantAccess) -> Outcome {
     if !beyond.control {
         return Outcome::Untried(
             "the server denies the tenant even its own schema, so its other answers prove nothing".into(),
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn what_another_tenant_can_have_given_is_told_apart() {
-        let beyond = Beyond {
+        let beyond = CrossTenantAccess {
             roles: vec!["t_0123456789abcdef0123_a".into(), "pg_monitor".into(), "t_short".into()],
             ..closed()
         };
@@ -94,18 +94,18 @@ mod tests {
         );
     }
 
-    fn closed() -> Beyond {
-        Beyond {
+    fn closed() -> CrossTenantAccess {
+        CrossTenantAccess {
             control: true,
             neighbour: Some("t_1".into()),
-            ..Beyond::default()
+            ..CrossTenantAccess::default()
         }
     }
 
     #[test]
     fn each_opening_is_a_violation() {
         assert_eq!(outcome(&closed()), Outcome::Passed);
-        type Fault = (fn(&mut Beyond), &'static str);
+        type Fault = (fn(&mut CrossTenantAccess), &'static str);
         let open: [Fault; 6] = [
             (|b| b.attributes = vec!["BYPASSRLS".into()], "have BYPASSRLS"),
             (|b| b.roles = vec!["t_2".into()], "rights of t_2"),
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_control_that_fails_is_no_pass() {
-        let beyond = Beyond {
+        let beyond = CrossTenantAccess {
             control: false,
             ..closed()
         };

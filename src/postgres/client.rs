@@ -180,7 +180,7 @@ impl Server {
             let statement = connection.prepare_cached(query).await.map_err(refused)?;
             let row = connection.query_one(&statement, arguments).await.map_err(refused)?;
             let Json(value) = row.try_get::<_, Json<T>>(0).map_err(refused)?;
-            connection.keep();
+            connection.recycle();
             Ok(value)
         };
         timeout(QUERY, work).await.map_err(|_| Error::Timeout)?
@@ -232,14 +232,14 @@ impl Server {
         let lock = sql!["LOCK TABLE tenant_operator.object IN SHARE ROW EXCLUSIVE MODE"];
         let all: Vec<&Statement> = std::iter::once(&lock).chain(statements.iter().copied()).collect();
         self.transaction(&connection, &all).await?;
-        connection.keep();
+        connection.recycle();
         Ok(())
     }
 
     async fn alone(&self, statement: &Statement) -> Result<(), Error> {
         let connection = self.connection().await?;
         self.send(&connection, statement).await?;
-        connection.keep();
+        connection.recycle();
         Ok(())
     }
 

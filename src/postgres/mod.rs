@@ -2,9 +2,9 @@
 //! carry them. Knows tenants by their id only, and nothing of Kubernetes.
 
 pub mod audit;
-pub mod beyond;
 pub mod catalog;
 pub mod client;
+pub mod cross_tenant_access;
 mod guard;
 pub mod identifier;
 pub mod names;

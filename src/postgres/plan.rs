@@ -7,13 +7,13 @@ use super::sql::Literal;
 use super::{Identifier, Names, Statement};
 use crate::sql;
 
-mod ending;
 mod logins;
 mod places;
 mod privileges;
+mod removal;
 mod roles;
-pub use ending::{closing, pausing, removal};
 pub use privileges::revoke_all;
+pub use removal::{closing, pausing, removal};
 pub use roles::{GRANT_OPTIONS, take_back};
 
 /// The schema that shared extensions are installed in; nobody but the operator can make anything there.

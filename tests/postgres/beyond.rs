@@ -2,20 +2,20 @@
 
 use crate::site::{Site, Tenant, run, superuser};
 use tenant_operator::database::isolation;
-use tenant_operator::postgres::beyond::{self, Beyond, Own};
+use tenant_operator::postgres::cross_tenant_access::{self, CrossTenantAccess, OwnObjects};
 use tenant_operator::postgres::plan::Place;
 use tenant_operator::proof::Outcome;
 
 /// What a login sees, of what this test knows of: other tests' databases come and go.
-async fn look(site: &Site, tenant: &Tenant, other: &Tenant) -> Beyond {
+async fn look(site: &Site, tenant: &Tenant, other: &Tenant) -> CrossTenantAccess {
     let database = site.database_of(&tenant.wanted);
     let visit = site
         .server
         .log_in(tenant.login(0), &tenant.passwords[0], &database)
         .await
         .expect("its own");
-    let own = Own::of(&tenant.wanted, &site.address.database);
-    let mut beyond = beyond::look(&visit, &own).await.expect("asked");
+    let own = OwnObjects::of(&tenant.wanted, &site.address.database);
+    let mut beyond = cross_tenant_access::probe(&visit, &own).await.expect("asked");
     let known = [
         "postgres".to_string(),
         "template1".into(),

@@ -100,7 +100,7 @@ impl DatabasePass<'_> {
         };
         let row = crate::database::registry::row(self.databases, &self.tenant.owner);
         let catalog = connection.server.observe(None).await?;
-        let report = shared::tend(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
+        let report = shared::reconcile(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
         if report.missing.contains(&self.tenant.owner.id) {
             return Err(progressing(
                 reason::NOT_REGISTERED,

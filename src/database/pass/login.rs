@@ -5,8 +5,8 @@ use super::failure::{Failure, stalled};
 use crate::conditions::reason;
 use crate::database::secret::Credentials;
 use crate::database::server_state::{Connection, ServerState};
-use crate::postgres::beyond::{self, Own};
 use crate::postgres::client::{self, Visit};
+use crate::postgres::cross_tenant_access::{self, OwnObjects};
 use crate::postgres::plan::Wanted;
 use crate::proof;
 use std::time::Duration;
@@ -103,7 +103,7 @@ impl DatabasePass<'_> {
     /// Tries to reach other tenants' objects with the tenant's own login.
     async fn check_access(&self, visit: &Visit<'_>, server_state: &ServerState, wanted: &Wanted) {
         let records = server_state.snapshot().catalog.database.clone();
-        let outcome = match beyond::look(visit, &Own::of(wanted, &records)).await {
+        let outcome = match cross_tenant_access::probe(visit, &OwnObjects::of(wanted, &records)).await {
             Ok(found) => crate::database::isolation::outcome(&found),
             Err(error) => proof::Outcome::Untried(error.to_string()),
         };

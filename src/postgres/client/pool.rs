@@ -8,7 +8,7 @@ use std::ops::Deref;
 pub(super) struct Borrowed(pub(super) Option<Object>);
 
 impl Borrowed {
-    pub(super) fn keep(mut self) {
+    pub(super) fn recycle(mut self) {
         drop(self.0.take());
     }
 }

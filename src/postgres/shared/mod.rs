@@ -1,7 +1,7 @@
 //! Tables of the platform's own that tenants share, told apart by row-level security.
 //!
 //! ```text
-//! catalog  → select → plan      → tend
+//! catalog  → select → plan      → reconcile
 //! observed   which    what to do  does it, and says what it cannot
 //! ```
 //!
@@ -12,15 +12,15 @@ pub mod catalog;
 mod findings;
 pub mod plan;
 pub mod policy;
+mod reconcile;
 mod registry;
 mod removal;
 mod report;
 pub mod select;
-mod tend;
 
+pub use reconcile::reconcile;
 pub use removal::{Left, remove_tenant};
 pub use report::{Finding, Severity, SharedReport, script};
-pub use tend::tend;
 
 use super::Identifier;
 use super::identifier::InvalidIdentifier;

@@ -145,7 +145,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
         plan.closed = chosen.len();
         return plan;
     }
-    let settled = registry::settle(observed, &all_ways(wanted, observed));
+    let settled = registry::statements(observed, &all_ways(wanted, observed));
     if !settled.is_empty() {
         plan.closed = chosen.len();
         plan.work(object, settled);

@@ -157,7 +157,7 @@ fn everything(ways: &Ways) -> Option<Policy> {
 ///
 /// Whether an expression is the one that was wanted cannot be told from its text: each version prints it its own way. So
 /// what PostgreSQL printed when the policy was made is remembered, in a table that only the operator can read.
-pub fn settle(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Statement> {
+pub fn statements(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Statement> {
     let Some(relation) = relation(table) else {
         return Vec::new();
     };

@@ -100,7 +100,7 @@ fn tables(observed: &Observed) -> impl Iterator<Item = &Table> {
 }
 
 /// The statements that make it and keep it closed; none where it is as it should be.
-pub fn settle(observed: &Observed, ways: &Ways) -> Vec<Statement> {
+pub fn statements(observed: &Observed, ways: &Ways) -> Vec<Statement> {
     let mut statements = Vec::new();
     let present = state(observed) == State::Present;
     if !observed.schemas.contains_key(REGISTRY) {
@@ -140,7 +140,7 @@ pub fn settle(observed: &Observed, ways: &Ways) -> Vec<Statement> {
         };
         // What is closed to all needs none, and must be readable before the others are settled.
         if let Some(policies) = policies {
-            statements.extend(policy::settle(found, &policies, observed));
+            statements.extend(policy::statements(found, &policies, observed));
         }
         let Some(relation) = relation(found) else { continue };
         let wanted = select.iter().map(|role| (*role, vec!["SELECT"])).collect();

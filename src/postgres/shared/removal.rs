@@ -3,9 +3,9 @@
 use super::catalog::Table;
 use super::plan::Wanted;
 use super::policy::relation;
+use super::reconcile::{Marks, databases, observe};
 use super::registry::{self, is_uuid};
 use super::select::{Entry, choose};
-use super::tend::{Marks, databases, observe};
 use super::{REGISTRY, findings, group, plan};
 use crate::api::database_server::{SharedTables, TenantColumnType};
 use crate::postgres::catalog::Catalog;

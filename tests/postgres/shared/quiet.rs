@@ -17,7 +17,7 @@ pub async fn one_statement_that_reads(world: World) {
     let catalog = world.catalog().await;
     let (statements, log) = (world.server.statements(), world.log().len());
     for _ in 0..3 {
-        let report = tenant_operator::postgres::shared::tend(&world.server, &world.spec, &world.rows, &catalog)
+        let report = tenant_operator::postgres::shared::reconcile(&world.server, &world.spec, &world.rows, &catalog)
             .await
             .unwrap();
         assert!(!report.changed);
@@ -69,7 +69,7 @@ pub async fn a_thousand_tenants(mut world: World) {
     let catalog = world.catalog().await;
     // Marked by nobody, they are not the operator's: nobody comes in as one of them.
     let statements = world.server.statements();
-    let report = shared::tend(&world.server, &world.spec, &world.rows, &catalog)
+    let report = shared::reconcile(&world.server, &world.spec, &world.rows, &catalog)
         .await
         .unwrap();
     assert!(report.changed);
@@ -81,20 +81,20 @@ pub async fn a_thousand_tenants(mut world: World) {
     let mut without = catalog.clone();
     without.roles.retain(|name, _| catalog.mark("role", name).is_some());
     assert!(
-        shared::tend(&world.server, &world.spec, &world.rows, &without)
+        shared::reconcile(&world.server, &world.spec, &world.rows, &without)
             .await
             .unwrap()
             .changed
     );
     assert_eq!(one(&world.root, count).await, "1002 1002");
     // A call with a short list and an older catalog takes nothing away.
-    let report = shared::tend(&world.server, &world.spec, &world.rows[..1], &without)
+    let report = shared::reconcile(&world.server, &world.spec, &world.rows[..1], &without)
         .await
         .unwrap();
     assert!(!report.changed && report.missing.is_empty());
     let (statements, begun) = (world.server.statements(), Instant::now());
     for _ in 0..3 {
-        let report = shared::tend(&world.server, &world.spec, &world.rows, &without)
+        let report = shared::reconcile(&world.server, &world.spec, &world.rows, &without)
             .await
             .unwrap();
         assert!(!report.changed);

@@ -196,7 +196,7 @@ impl World {
 
     pub async fn tend(&self) -> SharedReport {
         let catalog = self.catalog().await;
-        shared::tend(&self.server, &self.spec, &self.rows, &catalog)
+        shared::reconcile(&self.server, &self.spec, &self.rows, &catalog)
             .await
             .unwrap()
     }

@@ -34,7 +34,7 @@ pub(super) fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], pl
         // Where the column is not what the spec says no policy can be made; a table that is not shared at all may be meant.
         let can_settle = table.kind != "f" && findings::column(chosen).is_ok();
         let settle = match can_settle {
-            true => policy::settle(table, &policy::of_table(chosen.entry, &ways), observed),
+            true => policy::statements(table, &policy::of_table(chosen.entry, &ways), observed),
             false => Vec::new(),
         };
         if !settle.is_empty() && !table.ours {
@@ -210,5 +210,5 @@ fn strangers(table: &Table) -> Vec<Statement> {
 /// Returns true if the operator sees every row of a table, whoever's it is.
 pub fn shows_all(wanted: &Wanted, chosen: &Chosen, observed: &Observed) -> bool {
     let policies = policy::of_table(chosen.entry, &ways(wanted, chosen.entry, observed));
-    observed.superuser || !chosen.table.enabled || policy::settle(chosen.table, &policies, observed).is_empty()
+    observed.superuser || !chosen.table.enabled || policy::statements(chosen.table, &policies, observed).is_empty()
 }

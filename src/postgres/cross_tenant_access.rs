@@ -40,7 +40,7 @@ SELECT json_build_object(
 
 /// Answer of the server.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Beyond {
+pub struct CrossTenantAccess {
     /// True if the same questions about what is the tenant's own are answered with yes.
     pub control: bool,
     /// Attributes that no tenant's role may have.
@@ -62,7 +62,7 @@ pub struct Beyond {
 
 /// Objects of the tenant itself, or of all tenants.
 #[derive(Clone, Debug)]
-pub struct Own<'a> {
+pub struct OwnObjects<'a> {
     pub names: &'a Names,
     pub schema: &'a str,
     /// The role that the logins act as.
@@ -72,7 +72,7 @@ pub struct Own<'a> {
     pub databases: Vec<&'a str>,
 }
 
-impl<'a> Own<'a> {
+impl<'a> OwnObjects<'a> {
     /// Returns the objects of this tenant. `records` is the database of the operator's records.
     pub fn of(wanted: &'a Wanted, records: &'a str) -> Self {
         let (names, place) = (&wanted.names, &wanted.place);
@@ -97,12 +97,12 @@ impl<'a> Own<'a> {
 ///
 /// # Errors
 /// Failures of the request.
-pub async fn look(visit: &Visit<'_>, own: &Own<'_>) -> Result<Beyond, Error> {
+pub async fn probe(visit: &Visit<'_>, own: &OwnObjects<'_>) -> Result<CrossTenantAccess, Error> {
     visit.execute(&sql!["SET search_path TO pg_catalog, pg_temp"]).await?;
     let mut roles: Vec<&str> = own.names.roles().iter().map(|role| role.as_str()).collect();
     roles.extend(own.group.map(Identifier::as_str));
     let acting = own.acting.as_str();
-    let mut beyond: Beyond = visit
+    let mut beyond: CrossTenantAccess = visit
         .ask(&sql![QUERY], &[&own.schema, &acting, &roles, &own.databases])
         .await?;
     let neighbour = beyond.neighbour.as_deref().and_then(|name| Identifier::new(name).ok());

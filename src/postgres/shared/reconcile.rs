@@ -58,7 +58,7 @@ struct Able {
 ///
 /// # Errors
 /// Problems of the whole server; the report has all others.
-pub async fn tend(
+pub async fn reconcile(
     server: &Server,
     spec: &[SharedTables],
     rows: &[RegistryRow],
@@ -87,7 +87,7 @@ pub async fn tend(
             }
             continue;
         }
-        let mut tending = Tending {
+        let mut reconciler = Reconciler {
             server,
             catalog,
             wanted: Wanted {
@@ -101,8 +101,8 @@ pub async fn tend(
             refused: BTreeMap::new(),
             report: SharedReport::default(),
         };
-        match tending.run(&mut marks).await {
-            Ok(()) => report.add(tending.report),
+        match reconciler.run(&mut marks).await {
+            Ok(()) => report.add(reconciler.report),
             Err(error) if error.concerns_server() => return Err(error),
             Err(error) => {
                 report.missing.extend(rows.iter().map(|row| row.id.clone()));
@@ -222,7 +222,7 @@ fn is_absent(error: &Error) -> bool {
     codes.iter().any(|code| error.code() == Some(code.code()))
 }
 
-struct Tending<'a> {
+struct Reconciler<'a> {
     server: &'a Server,
     catalog: &'a Catalog,
     wanted: Wanted<'a>,
@@ -231,7 +231,7 @@ struct Tending<'a> {
     report: SharedReport,
 }
 
-impl Tending<'_> {
+impl Reconciler<'_> {
     async fn run(&mut self, marks: &mut Marks) -> Result<(), Error> {
         let database = self.wanted.database;
         let client = self.server.connect_to(database.as_str()).await?;
