@@ -292,7 +292,7 @@ where
         },
     );
     let _watch = spawn(keeping);
-    let is_seen = async || kept.judge().is_ok_and(|found| found.contains_key("seen"));
+    let is_seen = async || kept.evaluate().is_ok_and(|found| found.contains_key("seen"));
     takes(&format!("{kind} with {rest}"), is_seen).await;
     ["good", "bad"].map(|name| kept.outcome(name, &[name.to_string()]) == Outcome::Passed)
 }

@@ -1,4 +1,4 @@
-//! Keeps all objects of a kind that can open a way between tenants, and what they were judged to open.
+//! Keeps all objects of a kind that can open access between tenants, and the result of their evaluation.
 
 use super::lock;
 use super::ration::Ration;
@@ -20,13 +20,13 @@ use tokio::sync::Notify;
 
 /// Openings by such objects, for each tenant.
 pub type Breaches = BTreeMap<String, Vec<Violation>>;
-/// Judges all of them, or says why it cannot.
-type Judge<K> = Box<dyn Fn(&[Arc<K>]) -> Result<Breaches, &'static str> + Send + Sync>;
+/// Evaluates all objects, or returns the reason why it cannot.
+type Evaluate<K> = Box<dyn Fn(&[Arc<K>]) -> Result<Breaches, &'static str> + Send + Sync>;
 
 /// Objects of one kind.
 pub struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     objects: reflector::Store<K>,
-    judge: Judge<K>,
+    evaluate: Evaluate<K>,
     is_listed: AtomicBool,
     /// Memory limit for these objects.
     ration: Mutex<Ration>,
@@ -34,7 +34,7 @@ pub struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     partial: Mutex<BTreeSet<(String, String)>>,
     /// Told at every change.
     pub changed: Notify,
-    /// As last judged.
+    /// Last evaluation.
     breaches: Mutex<Option<Arc<Breaches>>>,
 }
 
@@ -47,7 +47,7 @@ where
         client: Client,
         config: Config,
         (trim, most): (fn(&mut K), usize),
-        judge: J,
+        evaluate: J,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + use<K, J>)
     where
         J: Fn(&[Arc<K>]) -> Result<Breaches, &'static str> + Send + Sync + 'static,
@@ -55,7 +55,7 @@ where
         let (objects, writer) = reflector::store();
         let kept = Arc::new(Self {
             objects,
-            judge: Box::new(judge),
+            evaluate: Box::new(evaluate),
             is_listed: AtomicBool::new(false),
             ration: Mutex::new(Ration::new(most)),
             partial: Mutex::default(),
@@ -68,7 +68,7 @@ where
         (kept, keep)
     }
 
-    /// Keeps what the watch tells, and says that there is something else to be judged.
+    /// Stores the changes of the watch, and notifies of each.
     async fn follow(
         self: Arc<Self>,
         events: impl Stream<Item = watcher::Result<Event<Read<K>>>> + Send,
@@ -129,18 +129,18 @@ where
     /// Reason why there is no evaluation yet.
     pub fn breaches(&self) -> Result<Arc<Breaches>, &'static str> {
         let last = lock(&self.breaches).clone();
-        last.map_or_else(|| self.judge(), Ok)
+        last.map_or_else(|| self.evaluate(), Ok)
     }
 
     /// Returns the current openings.
     ///
     /// # Errors
     /// Reason why there is no evaluation.
-    pub fn judge(&self) -> Result<Arc<Breaches>, &'static str> {
+    pub fn evaluate(&self) -> Result<Arc<Breaches>, &'static str> {
         if !self.is_listed() {
             return Err("the operator has not listed all objects that can open access yet");
         }
-        let found = Arc::new((self.judge)(&self.objects.state())?);
+        let found = Arc::new((self.evaluate)(&self.objects.state())?);
         *lock(&self.breaches) = Some(found.clone());
         Ok(found)
     }
@@ -262,7 +262,7 @@ mod tests {
         let (objects, writer) = reflector::store::<NetworkPolicy>();
         let kept = Arc::new(Cache {
             objects,
-            judge: Box::new(|_| Ok(Breaches::new())),
+            evaluate: Box::new(|_| Ok(Breaches::new())),
             is_listed: AtomicBool::new(true),
             ration: Mutex::new(Ration::new(1000)),
             partial: Mutex::default(),
@@ -319,7 +319,7 @@ mod tests {
         let (objects, writer) = reflector::store::<K>();
         let kept = Arc::new(Cache {
             objects,
-            judge: Box::new(|objects| {
+            evaluate: Box::new(|objects| {
                 let names = objects.iter().map(|object| object.name_any());
                 Ok(names.map(|name| (name, Vec::new())).collect())
             }),
@@ -333,11 +333,11 @@ mod tests {
         tokio::spawn(kept.clone().follow(events, writer));
         let is_changed = || kept.changed.notified().now_or_never().is_some();
         let judged = || {
-            let found = kept.judge().map(|found| Vec::from_iter(found.keys().cloned()));
+            let found = kept.evaluate().map(|found| Vec::from_iter(found.keys().cloned()));
             found.unwrap_or_default().join(" ")
         };
         let one = |name: &str, version| object::<Read<K>>(name, name, version, json!({"metadata": {"namespace": "a"}}));
-        let check = || assert!(!is_changed() && !kept.is_listed() && kept.judge().is_err());
+        let check = || assert!(!is_changed() && !kept.is_listed() && kept.evaluate().is_err());
         player.list([one("goes", 1), one("stays", 2)], check).await;
         assert!(is_changed() && kept.is_listed());
         assert_eq!(judged(), "goes stays");

@@ -71,7 +71,7 @@ pub fn add(status: &mut TenantStatus, proof: &Proof, old: Option<&TenantStatus>,
         return;
     }
     let proof = carried.as_ref().map_or(proof, |(_, carried)| carried);
-    let condition = merge(said(proof), before, status.observed_generation, now);
+    let condition = merge(update(proof), before, status.observed_generation, now);
     status.conditions.push(condition);
     let mut new = shown(proof);
     let former = old.and_then(|old| old.isolation.clone());
@@ -102,7 +102,7 @@ pub fn redacted(condition: &Condition) -> Condition {
     condition
 }
 
-fn said(proof: &Proof) -> ConditionUpdate {
+fn update(proof: &Proof) -> ConditionUpdate {
     let violations: Vec<_> = proof.violations().collect();
     let (status, reason, message) = if let Some((check, violation)) = violations.first() {
         let more = match violations.len() - 1 {

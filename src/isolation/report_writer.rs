@@ -2,7 +2,7 @@
 
 use super::lock;
 use super::report::{KINDS, Statement};
-use super::reported::Reported;
+use super::report_queue::ReportQueue;
 use crate::cluster::backoff::Backoff;
 use crate::cluster::metadata::managed_selector;
 use crate::cluster::{
@@ -41,9 +41,9 @@ pub struct ReportWriter {
     client: Client,
     metrics: Metrics,
     queue: Queue,
-    reported: Mutex<Reported>,
+    reports: Mutex<ReportQueue>,
     /// Of whom it was logged that the report cannot be written.
-    told: Mutex<BTreeSet<String>>,
+    logged: Mutex<BTreeSet<String>>,
     /// Somebody is due.
     known: Notify,
     /// The resource may be gone.
@@ -59,8 +59,8 @@ impl ReportWriter {
             client,
             metrics,
             queue,
-            reported: Mutex::default(),
-            told: Mutex::default(),
+            reports: Mutex::default(),
+            logged: Mutex::default(),
             known: Notify::new(),
             look: Notify::new(),
             period,
@@ -70,14 +70,14 @@ impl ReportWriter {
 
     /// Notes what is to be reported of a tenant.
     pub fn put(&self, statement: Statement) {
-        lock(&self.reported).put(statement, Instant::now());
+        lock(&self.reports).put(statement, Instant::now());
         self.known.notify_one();
     }
 
     /// Nothing is to be reported of a tenant any more.
     pub fn forget(&self, tenant: &str) {
-        lock(&self.reported).forget(tenant, Instant::now());
-        lock(&self.told).remove(tenant);
+        lock(&self.reports).forget(tenant, Instant::now());
+        lock(&self.logged).remove(tenant);
         self.backoff.forget(tenant);
         self.known.notify_one();
     }
@@ -89,10 +89,10 @@ impl ReportWriter {
             match kinds.split_first() {
                 Some((kind, former)) => {
                     tracing::info!(%kind, "the operator writes reports");
-                    lock(&self.reported).is_on(true);
+                    lock(&self.reports).is_on(true);
                     self.backoff.succeeded(ALL);
-                    kinds = self.keep(*kind, former, &kinds).await;
-                    lock(&self.reported).is_on(false);
+                    kinds = self.maintain(*kind, former, &kinds).await;
+                    lock(&self.reports).is_on(false);
                     if kinds.is_empty() {
                         tracing::info!("the operator writes no more reports: the cluster has no resource for them");
                     }
@@ -103,12 +103,12 @@ impl ReportWriter {
     }
 
     /// Keeps the reports of this kind while the API server serves just these kinds; which it serves then.
-    async fn keep(&self, kind: Kind, former: &[Kind], kinds: &[Kind]) -> Vec<Kind> {
+    async fn maintain(&self, kind: Kind, former: &[Kind], kinds: &[Kind]) -> Vec<Kind> {
         let (store, listed) = (Arc::new(Store::default()), Notify::new());
         let writer = Writer::new(self.client.clone(), store.clone(), self.metrics.clone());
         let write = async {
             listed.notified().await;
-            lock(&self.reported).all_changed(Instant::now());
+            lock(&self.reports).all_changed(Instant::now());
             for kind in former {
                 self.clear(*kind, &writer).await;
             }
@@ -177,7 +177,7 @@ impl ReportWriter {
     }
 
     fn changed(&self, kind: Kind, tenant: &str, store: &Store) {
-        if lock(&self.reported).changed(tenant, Instant::now()) {
+        if lock(&self.reports).changed(tenant, Instant::now()) {
             self.known.notify_one();
         } else if store.get(tenant, &key(kind, tenant)).is_some() {
             // Its reconcile knows what to say of it, or that there is nothing to say.
@@ -188,12 +188,12 @@ impl ReportWriter {
     /// Makes each report that is due as it should be, one after the other, for ever.
     async fn write(&self, kind: Kind, writer: &Writer, store: &Store) {
         loop {
-            let next = lock(&self.reported).next(Instant::now());
+            let next = lock(&self.reports).next(Instant::now());
             let Some(tenant) = next else {
                 let _ = tokio::time::timeout(TICK, self.known.notified()).await;
                 continue;
             };
-            match self.settle(kind, &tenant, writer, store).await {
+            match self.reconcile(kind, &tenant, writer, store).await {
                 Ok(()) => self.succeeded(&tenant),
                 Err(error) => tokio::time::sleep(self.failed(&tenant, &error)).await,
             }
@@ -201,9 +201,9 @@ impl ReportWriter {
     }
 
     /// Makes one report as it should be, or not be.
-    async fn settle(&self, kind: Kind, tenant: &str, writer: &Writer, store: &Store) -> Result<(), Error> {
+    async fn reconcile(&self, kind: Kind, tenant: &str, writer: &Writer, store: &Store) -> Result<(), Error> {
         let live = store.get(tenant, &key(kind, tenant)).filter(is_marked);
-        let worked_out = lock(&self.reported).work_out(kind, tenant, live.as_ref(), Timestamp::now());
+        let worked_out = lock(&self.reports).work_out(kind, tenant, live.as_ref(), Timestamp::now());
         let Some((owner, desired)) = worked_out else {
             return remove(live, writer, store).await;
         };
@@ -250,7 +250,7 @@ impl ReportWriter {
     fn succeeded(&self, tenant: &str) {
         for key in [tenant, ALL] {
             self.backoff.succeeded(key);
-            lock(&self.told).remove(key);
+            lock(&self.logged).remove(key);
         }
     }
 
@@ -260,10 +260,10 @@ impl ReportWriter {
         let is_its_own = matches!(error.reason(), reason::CONFLICT | "ApiInvalid");
         let whose = if is_its_own { tenant } else { ALL };
         let again = Instant::now() + self.backoff.failed(tenant);
-        lock(&self.reported).look_at(tenant, again);
+        lock(&self.reports).look_at(tenant, again);
         if is_missing(error) {
             self.look.notify_one();
-        } else if lock(&self.told).insert(whose.to_string()) {
+        } else if lock(&self.logged).insert(whose.to_string()) {
             tracing::warn!(
                 tenant,
                 reason = error.reason(),

@@ -48,7 +48,7 @@ const INVITED: usize = 20;
 type Openings = BTreeMap<String, Vec<Opening>>;
 
 #[derive(Default)]
-struct Told {
+struct LastResults {
     openings: Arc<Openings>,
     policies: Arc<Breaches>,
     slices: Arc<Breaches>,
@@ -91,7 +91,7 @@ pub struct IsolationVerifier {
     /// From when on it is resolved again for those who wait.
     resolved: tokio::sync::Mutex<Option<Instant>>,
     /// Openings at the last notification.
-    told: Mutex<Told>,
+    last: Mutex<LastResults>,
 }
 
 impl IsolationVerifier {
@@ -112,7 +112,7 @@ impl IsolationVerifier {
             objects: known.objects.clone(),
             metrics,
             resolved: tokio::sync::Mutex::default(),
-            told: Mutex::default(),
+            last: Mutex::default(),
         }
     }
 
@@ -136,7 +136,7 @@ impl IsolationVerifier {
                 let before = old.and_then(|old| old.isolation.as_ref());
                 let before = before.map_or(&[][..], |before| &before.violations);
                 let openings = openings.get(tenant).map_or(&[][..], Vec::as_slice);
-                self.access.judge(tenant, openings, before).await
+                self.access.outcome(tenant, openings, before).await
             }
             Err(why) => Outcome::Untried(why.into()),
         };
@@ -279,14 +279,14 @@ impl IsolationVerifier {
             let begun = Instant::now();
             let openings = self.resolve().await;
             let (policies, slices) = (self.policies.clone(), self.slices.clone());
-            let policies = spawn_blocking(move || policies.judge()).await;
-            let slices = spawn_blocking(move || slices.judge()).await;
+            let policies = spawn_blocking(move || policies.evaluate()).await;
+            let slices = spawn_blocking(move || slices.evaluate()).await;
             pause = rest(begun.elapsed());
             let (mut concerned, mut by_access) = (Vec::new(), false);
             if let Ok(now) = openings {
-                let told = &mut lock(&self.told).openings;
-                let before = told.clone();
-                let differing = differing(told, now.clone());
+                let last = &mut lock(&self.last).openings;
+                let before = last.clone();
+                let differing = differing(last, now.clone());
                 by_access = !differing.is_empty();
                 let is_invited = |tenant: &String| only_invited(before.get(tenant), now.get(tenant));
                 let (later, at_once): (Vec<_>, Vec<_>) = differing.into_iter().partition(is_invited);
@@ -295,10 +295,10 @@ impl IsolationVerifier {
                 invited.extend(later.into_iter().filter(|tenant| !waiting.contains(tenant)));
             }
             if let Ok(now) = policies {
-                concerned.extend(differing(&mut lock(&self.told).policies, now));
+                concerned.extend(differing(&mut lock(&self.last).policies, now));
             }
             if let Ok(now) = slices {
-                concerned.extend(differing(&mut lock(&self.told).slices, now));
+                concerned.extend(differing(&mut lock(&self.last).slices, now));
             }
             concerned.extend(invited.drain(..INVITED.min(invited.len())));
             if by_access {

@@ -129,7 +129,7 @@ impl Access {
     /// How one tenant's openings stand with the API server itself: RBAC is not its only authorizer, and what was just taken
     /// away may still be known here. Besides, what the survey found; what a former one found (it is in `before`) was
     /// asked about again first.
-    pub async fn judge(&self, tenant: &str, openings: &[Opening], before: &[IsolationViolation]) -> Outcome {
+    pub async fn outcome(&self, tenant: &str, openings: &[Opening], before: &[IsolationViolation]) -> Outcome {
         if let Err(why) = self.control().await {
             return Outcome::Untried(why);
         }

@@ -55,7 +55,7 @@ pub struct Survey {
 }
 
 /// What a message told of somebody: the attempts, and where. What everybody may do is told of each tenant's own people.
-fn told(
+fn parse_message(
     message: &str,
     tenant: &str,
     identity: &Identity,
@@ -117,23 +117,24 @@ impl Survey {
     ) -> Vec<Asked> {
         let recalled = lock(&self.recalled);
         let messages = recalled.get(tenant).into_iter().flatten();
-        let told = messages.filter_map(|message| told(message, tenant, identity, attempts));
-        told.flat_map(|(named, place)| {
-            let theirs =
-                |holder: &&TenantSubjects| place.as_ref().is_some_and(|place| holder.namespaces.contains(place));
-            let counterpart = holders
-                .values()
-                .find(theirs)
-                .map(|holder| holder.name.clone())
-                .unwrap_or_default();
-            named.into_iter().map(move |attempt| Asked {
-                identity: identity.clone(),
-                place: place.clone(),
-                counterpart: counterpart.clone(),
-                attempt,
+        let found = messages.filter_map(|message| parse_message(message, tenant, identity, attempts));
+        found
+            .flat_map(|(named, place)| {
+                let theirs =
+                    |holder: &&TenantSubjects| place.as_ref().is_some_and(|place| holder.namespaces.contains(place));
+                let counterpart = holders
+                    .values()
+                    .find(theirs)
+                    .map(|holder| holder.name.clone())
+                    .unwrap_or_default();
+                named.into_iter().map(move |attempt| Asked {
+                    identity: identity.clone(),
+                    place: place.clone(),
+                    counterpart: counterpart.clone(),
+                    attempt,
+                })
             })
-        })
-        .collect()
+            .collect()
     }
 
     /// Tenants of whom a former process told something that was not asked about yet.

@@ -1,7 +1,7 @@
 //! Check by dry-run that the API server refuses forbidden objects from a tenant's users, as a user with the necessary RBAC.
 
 pub mod attempts;
-pub mod judge;
+pub mod outcome;
 pub mod prober;
 pub mod settings;
 

@@ -1,7 +1,7 @@
 //! Tries by dry-run what the API server must refuse a tenant's people: one tenant after the other, again and again.
 
 use super::attempts::{self, Make};
-use super::judge::{self, Answer};
+use super::outcome::{self, Answer};
 use super::{Subject, settings::AdmissionProbe};
 use crate::cluster::Queue;
 use crate::isolation::turns::{Turn, Turns, about};
@@ -148,7 +148,7 @@ impl AdmissionProber {
         let quota = match attempts::excess(subject) {
             Some(attempt) => {
                 let answer = self.attempt(namespace, attempt.make).await;
-                Some(judge::judge(
+                Some(outcome::outcome(
                     namespace,
                     &control,
                     &[(attempt.what, attempt.enforcer, answer)],
@@ -157,7 +157,7 @@ impl AdmissionProber {
             None => None,
         };
         Findings {
-            admission: judge::judge(namespace, &control, &tried),
+            admission: outcome::outcome(namespace, &control, &tried),
             quota,
         }
     }

@@ -17,7 +17,7 @@ pub fn cache(
     known: &Inventory,
 ) -> (Arc<Cache<EndpointSlice>>, impl Future<Output = ()> + Send + use<>) {
     let (objects, tenants, vaults) = (known.objects.clone(), known.tenants.clone(), [known.namespace.clone()]);
-    let judge = move |slices: &[Arc<EndpointSlice>]| {
+    let evaluate = move |slices: &[Arc<EndpointSlice>]| {
         proven()?;
         let homes = objects
             .namespaces()
@@ -30,7 +30,7 @@ pub fn cache(
         };
         Ok(field.openings(slices.iter().map(Arc::as_ref)))
     };
-    Cache::new(client, watch_config(), (trim, ration::FOLLOWING), judge)
+    Cache::new(client, watch_config(), (trim, ration::FOLLOWING), evaluate)
 }
 
 /// Whether what must be found is.

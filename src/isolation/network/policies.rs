@@ -42,7 +42,7 @@ impl Field<'_> {
                 continue;
             };
             let name = policy.metadata.name.as_deref().unwrap_or_default();
-            for (direction, counterpart, whom) in self.judge(&room.tenant, policy) {
+            for (direction, counterpart, whom) in self.evaluate(&room.tenant, policy) {
                 let violation = Violation {
                     direction,
                     // What the tenants' own people write is kept within their bounds.
@@ -60,7 +60,7 @@ impl Field<'_> {
     }
 
     /// To whom a policy of this tenant's namespaces opens a way, by which tenant and in words.
-    fn judge(&self, tenant: &str, policy: &NetworkPolicy) -> Vec<(Direction, String, String)> {
+    fn evaluate(&self, tenant: &str, policy: &NetworkPolicy) -> Vec<(Direction, String, String)> {
         let Some(spec) = &policy.spec else { return Vec::new() };
         let ingress = spec
             .ingress

@@ -3,7 +3,7 @@
 use super::schedule::{Landmarks, Round, Subject, again, round, targets};
 use super::settings::NetworkProbe;
 use super::target::{Report, Target};
-use super::{judge, pods};
+use super::{outcome, pods};
 use crate::cluster::api_server;
 use crate::cluster::{Queue, write::has_code};
 use crate::isolation::lock;
@@ -136,7 +136,7 @@ impl NetworkProber {
             landmarks,
         );
         let report = self.dial(subject, &targets).await?;
-        let outcome = judge::judge(
+        let outcome = outcome::outcome(
             &report,
             &subject.namespace,
             &targets,

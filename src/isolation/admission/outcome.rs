@@ -15,7 +15,7 @@ pub enum Answer {
 }
 
 /// The outcome of attempts in this namespace, of which each must be refused by its enforcer.
-pub fn judge(namespace: &str, control: &Answer, tried: &[(&'static str, Enforcer, Answer)]) -> Outcome {
+pub fn outcome(namespace: &str, control: &Answer, tried: &[(&'static str, Enforcer, Answer)]) -> Outcome {
     match control {
         Answer::Allowed => {}
         Answer::Refused(why) => {
@@ -97,7 +97,7 @@ mod tests {
                 refused("exceeded quota: tenant, requested: requests.cpu=3, limited: requests.cpu=2"),
             ),
         ];
-        assert_eq!(judge("acme", &Answer::Allowed, &tried), Outcome::Passed);
+        assert_eq!(outcome("acme", &Answer::Allowed, &tried), Outcome::Passed);
     }
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
             enforcer,
             refused("exceeded quota: tenant, requested: pods=1, limited: pods=0"),
         )];
-        assert!(matches!(judge("acme", &Answer::Allowed, &tried), Outcome::Untried(_)));
+        assert!(matches!(outcome("acme", &Answer::Allowed, &tried), Outcome::Untried(_)));
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
         let why = |added: &str| {
             let name = format!("{NAME}{added}");
             let refused = refused(&format!("pods \"{name}\" is forbidden: not {name}, nor {NAME}:1"));
-            judge("acme", &Answer::Allowed, &[(WHAT, WALL, refused)])
+            outcome("acme", &Answer::Allowed, &[(WHAT, WALL, refused)])
         };
         assert_eq!(why("x7k2p"), why("abcde"));
         assert!(matches!(why("abcde"), Outcome::Untried(why) if why.contains(&format!("not {NAME}, nor {NAME}:1"))));
@@ -126,7 +126,7 @@ mod tests {
     fn the_servers_own_plugin_refuses_external_ips_as_well() {
         let answer = refused("services \"x\" is forbidden: Use of external IPs is denied by admission control.");
         let tried = [("make a Service", Enforcer::Policy("tenant-operator-services"), answer)];
-        assert_eq!(judge("acme", &Answer::Allowed, &tried), Outcome::Passed);
+        assert_eq!(outcome("acme", &Answer::Allowed, &tried), Outcome::Passed);
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
             (WHAT, WALL, Answer::Allowed),
             ("run a privileged container", Enforcer::PodSecurity, Answer::Allowed),
         ];
-        let outcome = judge("acme", &Answer::Allowed, &tried);
+        let outcome = outcome("acme", &Answer::Allowed, &tried);
         let messages: Vec<&str> = outcome.violations().iter().map(|v| v.message.as_str()).collect();
         assert_eq!(
             messages,
@@ -178,7 +178,7 @@ mod tests {
                 "the API server refused even a ConfigMap",
             ),
         ] {
-            let Outcome::Untried(why) = judge("acme", &control, &[(WHAT, WALL, answer.clone())]) else {
+            let Outcome::Untried(why) = outcome("acme", &control, &[(WHAT, WALL, answer.clone())]) else {
                 panic!("{control:?} {answer:?}");
             };
             assert!(why.contains(word), "{why}");

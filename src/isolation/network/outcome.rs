@@ -6,7 +6,7 @@ use crate::proof::{Outcome, Violation};
 
 /// The outcome of a probe that should have reached none of the targets it was given. It was in this namespace; `neighbour` is the tenant
 /// in whose namespace one listened.
-pub fn judge(report: &Report, namespace: &str, given: &[Target], neighbour: Option<&str>) -> Outcome {
+pub fn outcome(report: &Report, namespace: &str, given: &[Target], neighbour: Option<&str>) -> Outcome {
     // What a pod may send from there is no matter of what it reaches.
     if !report.raw_sockets.is_empty() {
         let mut found = vec![raw_sockets(&report.raw_sockets, namespace)];
@@ -98,23 +98,23 @@ mod tests {
             closed: neighbour.clone(),
             ..Report::default()
         };
-        assert_eq!(judge(&closed, "acme", &neighbour, Some("b")), Outcome::Passed);
+        assert_eq!(outcome(&closed, "acme", &neighbour, Some("b")), Outcome::Passed);
         let more = targets(&["neighbour,tcp,10.0.0.1:7007", "operator,tcp,10.0.0.9:8080"]);
         assert!(
-            matches!(judge(&closed, "acme", &more, Some("b")), Outcome::Untried(why) if why.contains("operator,tcp,10.0.0.9:8080"))
+            matches!(outcome(&closed, "acme", &more, Some("b")), Outcome::Untried(why) if why.contains("operator,tcp,10.0.0.9:8080"))
         );
         let mute = Report {
             unreached: vec!["the cluster's DNS (udp 10.96.0.10:53)".into()],
             ..closed.clone()
         };
         assert!(
-            matches!(judge(&mute, "acme", &neighbour, Some("b")), Outcome::Untried(why) if why.contains("udp 10.96.0.10:53"))
+            matches!(outcome(&mute, "acme", &neighbour, Some("b")), Outcome::Untried(why) if why.contains("udp 10.96.0.10:53"))
         );
         let deserted = Report {
             closed: targets(&["metadata,tcp,169.254.169.254:80"]),
             ..Report::default()
         };
-        assert!(matches!(judge(&deserted, "acme", &[], None), Outcome::Untried(_)));
+        assert!(matches!(outcome(&deserted, "acme", &[], None), Outcome::Untried(_)));
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
             ..mute.clone()
         };
         for (report, count) in [(mute, 1), (open, 2)] {
-            let Outcome::Violated(found) = judge(&report, "acme", &given, Some("b")) else {
+            let Outcome::Violated(found) = outcome(&report, "acme", &given, Some("b")) else {
                 panic!("let through");
             };
             assert_eq!(found.len(), count, "{found:?}");
@@ -150,7 +150,7 @@ mod tests {
             ..Report::default()
         };
         let given = targets(&["neighbour,udp,10.0.0.1:7007", "kubelet,tcp,$(NODE):10250"]);
-        let Outcome::Violated(found) = judge(&report, "acme", &given, Some("b")) else {
+        let Outcome::Violated(found) = outcome(&report, "acme", &given, Some("b")) else {
             panic!("let through");
         };
         assert_eq!(found[0].counterpart, "b");

@@ -1,4 +1,4 @@
-//! What is to be reported of each tenant, and when it is looked whether it is. Pure; the clock is an argument.
+//! Pending reports of the tenants, and the times at which each is compared. Pure; the clock is an argument.
 
 use super::report::Statement;
 use crate::cluster::{Desired, Identity, Kind, Live};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const GATHER: Duration = Duration::from_secs(2);
 
 /// Pending report of a tenant.
-struct Said {
+struct PendingReport {
     statement: Statement,
     /// The results as last worked out, as JSON. What was found keeps its time, whatever others do to the report.
     results: Option<String>,
@@ -19,13 +19,13 @@ struct Said {
 
 /// Pending reports of all tenants, by name.
 #[derive(Default)]
-pub struct Reported {
-    said: BTreeMap<String, Said>,
+pub struct ReportQueue {
+    pending: BTreeMap<String, PendingReport>,
     /// Times at which reports are due; None while the cluster has no resource for reports.
     due: Option<BTreeMap<String, Instant>>,
 }
 
-impl Reported {
+impl ReportQueue {
     /// Reports are written from now on, or no more.
     pub fn is_on(&mut self, is_on: bool) {
         self.due = is_on.then(BTreeMap::new);
@@ -34,13 +34,14 @@ impl Reported {
     /// Notes what is to be reported of a tenant.
     pub fn put(&mut self, statement: Statement, now: Instant) {
         let tenant = statement.owner.tenant.clone();
-        match self.said.get_mut(&tenant) {
-            Some(said) if said.statement == statement => return,
+        match self.pending.get_mut(&tenant) {
+            Some(pending) if pending.statement == statement => return,
             // A later Tenant of that name shares nothing with the former.
-            Some(said) if said.statement.uid == statement.uid => said.statement = statement,
+            Some(pending) if pending.statement.uid == statement.uid => pending.statement = statement,
             _ => {
                 let results = None;
-                self.said.insert(tenant.clone(), Said { statement, results });
+                self.pending
+                    .insert(tenant.clone(), PendingReport { statement, results });
             }
         }
         self.changed(&tenant, now);
@@ -48,13 +49,13 @@ impl Reported {
 
     /// Nothing is to be reported of a tenant any more: its report is to go.
     pub fn forget(&mut self, tenant: &str, now: Instant) {
-        self.said.remove(tenant);
+        self.pending.remove(tenant);
         self.look_at(tenant, now);
     }
 
     /// Something about a report changed. False where it is not known yet what it should say.
     pub fn changed(&mut self, tenant: &str, now: Instant) -> bool {
-        if !self.said.contains_key(tenant) {
+        if !self.pending.contains_key(tenant) {
             return false;
         }
         let soon = now + GATHER;
@@ -67,7 +68,7 @@ impl Reported {
 
     /// All that is to be reported is looked at.
     pub fn all_changed(&mut self, now: Instant) {
-        let tenants: Vec<String> = self.said.keys().cloned().collect();
+        let tenants: Vec<String> = self.pending.keys().cloned().collect();
         for tenant in tenants {
             self.changed(&tenant, now);
         }
@@ -97,8 +98,8 @@ impl Reported {
         live: Option<&Live>,
         now: Timestamp,
     ) -> Option<(Identity, Desired)> {
-        let said = self.said.get_mut(tenant)?;
-        let before = match &said.results {
+        let pending = self.pending.get_mut(tenant)?;
+        let before = match &pending.results {
             Some(results) => serde_json::from_str(results).ok(),
             // What a former process reported.
             None => live.and_then(|live| live.value.pointer("/results").cloned()),
@@ -107,9 +108,9 @@ impl Reported {
             Some(Value::Array(before)) => before,
             _ => Vec::new(),
         };
-        let desired = said.statement.report(kind, &before, now);
-        said.results = desired.value.get("results").map(Value::to_string);
-        Some((said.statement.owner.clone(), desired))
+        let desired = pending.statement.report(kind, &before, now);
+        pending.results = desired.value.get("results").map(Value::to_string);
+        Some((pending.statement.owner.clone(), desired))
     }
 }
 
@@ -138,14 +139,14 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn since(reported: &mut Reported, live: Option<&Live>, second: i64) -> Option<i64> {
+    fn since(reported: &mut ReportQueue, live: Option<&Live>, second: i64) -> Option<i64> {
         let (_, desired) = reported.work_out(Kind::ClusterReport, "acme", live, at(second))?;
         desired.value.pointer("/results/0/timestamp/seconds")?.as_i64()
     }
 
     #[test]
     fn a_report_is_due_when_something_else_is_to_be_said_or_somebody_changed_it() {
-        let (mut reported, now) = (Reported::default(), Instant::now());
+        let (mut reported, now) = (ReportQueue::default(), Instant::now());
         let later = now + GATHER;
         reported.put(statement("1", Outcome::Passed), now);
         assert_eq!(reported.next(later), None, "there is nowhere to report");
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_was_found_keeps_its_time_whatever_others_make_of_the_report() {
-        let (mut reported, now) = (Reported::default(), Instant::now());
+        let (mut reported, now) = (ReportQueue::default(), Instant::now());
         reported.put(statement("1", Outcome::Passed), now);
         let (_, desired) = reported
             .work_out(Kind::ClusterReport, "acme", None, at(10))
@@ -186,7 +187,7 @@ mod tests {
             value: desired.value,
         };
         // A former process's is there, and then somebody's.
-        let mut restarted = Reported::default();
+        let mut restarted = ReportQueue::default();
         restarted.put(statement("1", Outcome::Passed), now);
         assert_eq!(since(&mut restarted, Some(&live), 20), Some(10));
         let mut changed = live.clone();
