@@ -5,7 +5,7 @@ use super::exposition::Source;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Over how long usage is told.
+/// Period that the reported usage covers.
 pub const WINDOW: Duration = Duration::from_secs(300);
 
 /// Counts by namespace.
@@ -22,7 +22,7 @@ pub struct Ledger {
 }
 
 /// Counts of one Envoy.
-pub struct Said {
+pub struct Sample {
     /// Identity of the Envoy.
     pub envoy: String,
     /// True if it started after the ledger was begun, so that all it counted is new.
@@ -31,32 +31,32 @@ pub struct Said {
 }
 
 impl Ledger {
-    /// Takes down what all Envoys said that there are, and returns what came to it by namespace. Who is not heard of this time, but is there still, is kept.
-    pub fn add(&mut self, round: Vec<Said>, is_there: impl Fn(&str) -> bool, now: Instant) -> ByNamespace {
+    /// Adds a round of samples and returns the increase by namespace. It keeps an Envoy that still exists but gave no sample.
+    pub fn add(&mut self, round: Vec<Sample>, is_there: impl Fn(&str) -> bool, now: Instant) -> ByNamespace {
         self.last.retain(|envoy, _| is_there(envoy));
         let mut came = ByNamespace::new();
-        for said in round {
-            let before = self.last.get(&said.envoy);
-            for (source, counted) in &said.counted {
+        for sample in round {
+            let before = self.last.get(&sample.envoy);
+            for (source, counted) in &sample.counted {
                 let more = match before {
                     Some(before) => counted.since(before.get(source).copied().unwrap_or_default()),
-                    None if said.is_new => *counted,
+                    None if sample.is_new => *counted,
                     None => continue,
                 };
                 if more != Counted::default() {
                     *came.entry(source.namespace().to_string()).or_default() += more;
                 }
             }
-            self.last.insert(said.envoy, said.counted);
+            self.last.insert(sample.envoy, sample.counted);
         }
         // Whoever has no rule any more in any Envoy has nothing to be told of.
-        let told: HashSet<&str> = self
+        let counted: HashSet<&str> = self
             .last
             .values()
             .flat_map(HashMap::keys)
             .map(Source::namespace)
             .collect();
-        self.sums.retain(|namespace, _| told.contains(namespace.as_str()));
+        self.sums.retain(|namespace, _| counted.contains(namespace.as_str()));
         for (namespace, more) in &came {
             *self.sums.entry(namespace.clone()).or_default() += *more;
         }
@@ -88,13 +88,13 @@ mod tests {
     use super::super::exposition::read;
     use super::*;
 
-    fn said(envoy: &str, is_new: bool, counts: &[(&str, u64)]) -> Said {
+    fn sample(envoy: &str, is_new: bool, counts: &[(&str, u64)]) -> Sample {
         let line = |(namespace, count): &(&str, u64)| {
             format!(
                 "envoy_cluster_upstream_rq_completed{{envoy_cluster_name=\"httproute/{namespace}/r/rule/0\"}} {count}\n"
             )
         };
-        Said {
+        Sample {
             envoy: envoy.into(),
             is_new,
             counted: read(&counts.iter().map(line).collect::<String>()),
@@ -108,33 +108,33 @@ mod tests {
     #[test]
     fn only_what_came_since_the_beginning_counts_whoever_starts_anew() {
         let (mut ledger, now) = (Ledger::default(), Instant::now());
-        let came = ledger.add(vec![said("a", false, &[("acme", 100)])], |_| true, now);
+        let came = ledger.add(vec![sample("a", false, &[("acme", 100)])], |_| true, now);
         assert_eq!(requests(&came, "acme"), 0, "from before");
         let round = vec![
-            said("a", false, &[("acme", 130), ("globex", 5)]),
-            said("b", true, &[("acme", 7)]),
+            sample("a", false, &[("acme", 130), ("globex", 5)]),
+            sample("b", true, &[("acme", 7)]),
         ];
         let came = ledger.add(round, |_| true, now);
         assert_eq!((requests(&came, "acme"), requests(&came, "globex")), (37, 5));
         // One that does not answer is neither lost nor counted twice; one that began anew counts from nothing.
-        let came = ledger.add(vec![said("b", true, &[("acme", 2)])], |_| true, now);
+        let came = ledger.add(vec![sample("b", true, &[("acme", 2)])], |_| true, now);
         assert_eq!(requests(&came, "acme"), 2);
-        let came = ledger.add(vec![said("a", false, &[("acme", 131)])], |_| true, now);
+        let came = ledger.add(vec![sample("a", false, &[("acme", 131)])], |_| true, now);
         assert_eq!(requests(&came, "acme"), 1);
         // A rule that was gone for a while counts from nothing too.
-        let came = ledger.add(vec![said("a", false, &[])], |_| true, now);
+        let came = ledger.add(vec![sample("a", false, &[])], |_| true, now);
         assert_eq!(requests(&came, "acme"), 0);
-        let came = ledger.add(vec![said("a", false, &[("acme", 140)])], |_| true, now);
+        let came = ledger.add(vec![sample("a", false, &[("acme", 140)])], |_| true, now);
         assert_eq!(requests(&came, "acme"), 140);
     }
 
     #[test]
     fn who_is_gone_is_forgotten() {
         let (mut ledger, now) = (Ledger::default(), Instant::now());
-        ledger.add(vec![said("a", false, &[("acme", 100)])], |_| true, now);
-        ledger.add(vec![said("a", false, &[("acme", 110), ("globex", 1)])], |_| true, now);
+        ledger.add(vec![sample("a", false, &[("acme", 100)])], |_| true, now);
+        ledger.add(vec![sample("a", false, &[("acme", 110), ("globex", 1)])], |_| true, now);
         assert_eq!(ledger.sums.len(), 2);
-        ledger.add(vec![said("a", false, &[("acme", 110)])], |_| true, now);
+        ledger.add(vec![sample("a", false, &[("acme", 110)])], |_| true, now);
         assert_eq!(ledger.sums.keys().collect::<Vec<_>>(), ["acme"]);
         ledger.add(Vec::new(), |_| false, now);
         assert!(ledger.last.is_empty() && ledger.sums.is_empty());
@@ -144,7 +144,7 @@ mod tests {
     fn usage_is_that_of_the_last_five_minutes() {
         let (mut ledger, begun) = (Ledger::default(), Instant::now());
         let mut tell = |minute: u64, count: u64| {
-            let round = vec![said("a", false, &[("acme", count), ("acme-staging", 2 * count)])];
+            let round = vec![sample("a", false, &[("acme", count), ("acme-staging", 2 * count)])];
             ledger.add(round, |_| true, begun + Duration::from_secs(60 * minute));
             let all = ["acme", "acme-staging", "unheard-of"];
             ledger.recent(all).map(|counted| counted.requests)

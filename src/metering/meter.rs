@@ -1,7 +1,7 @@
 //! Asks the gateway's pods, again and again, what they counted of each tenant's requests.
 
 use super::Counted;
-use super::ledger::{ByNamespace, Ledger, Said};
+use super::ledger::{ByNamespace, Ledger, Sample};
 use super::metrics::RequestMetrics;
 use super::scrape::scrape;
 use super::settings::MeteringSettings;
@@ -37,9 +37,9 @@ struct Instance {
     is_new: bool,
 }
 
-async fn ask(instance: Instance) -> Option<Said> {
+async fn ask(instance: Instance) -> Option<Sample> {
     match scrape(instance.address).await {
-        Ok(counted) => Some(Said {
+        Ok(counted) => Some(Sample {
             envoy: instance.uid,
             is_new: instance.is_new,
             counted,
@@ -112,7 +112,7 @@ impl Meter {
         let there: BTreeSet<String> = list.items.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
         let instances: Vec<Instance> = list.items.iter().filter_map(|pod| self.instance(pod)).collect();
         let asked = stream::iter(instances).map(ask).buffer_unordered(AT_ONCE);
-        let round: Vec<Option<Said>> = asked.collect().await;
+        let round: Vec<Option<Sample>> = asked.collect().await;
         let round = round.into_iter().flatten().collect();
         let came = {
             let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
