@@ -178,12 +178,17 @@ impl Candidate {
         tracing::info!(lease = self.name, identity = self.identity, "leading");
         let lost = CancellationToken::new();
         let (release, released) = oneshot::channel();
-        let renewal = tokio::spawn(self.keep(since, lost.clone(), released));
+        let renewal = tokio::spawn(self.renew_until_lost(since, lost.clone(), released));
         Leadership { lost, release, renewal }
     }
 
     /// Renews until it is told to stop, or the lease is lost.
-    async fn keep(mut self, mut renewed: Instant, lost: CancellationToken, mut stop: oneshot::Receiver<()>) {
+    async fn renew_until_lost(
+        mut self,
+        mut renewed: Instant,
+        lost: CancellationToken,
+        mut stop: oneshot::Receiver<()>,
+    ) {
         // However this ends, by a panic too, it is no longer renewed.
         let _lost = lost.drop_guard();
         loop {

@@ -21,15 +21,15 @@ pub fn opaque(owner: &Identity, name: &str, data: BTreeMap<String, ByteString>) 
     }
 }
 
-/// Says it of a Secret, for the next time.
-pub fn tell(secret: &mut Secret, annotation: &str, record: &impl Serialize) {
+/// Writes a record into a Secret's annotation.
+pub fn annotate(secret: &mut Secret, annotation: &str, record: &impl Serialize) {
     let text = serde_json::to_string(record).unwrap_or_default();
     let annotations = secret.metadata.annotations.get_or_insert_default();
     annotations.insert(annotation.into(), text);
 }
 
 /// Reads the record in a Secret's annotation; None if it is missing or unreadable.
-pub fn told<T: DeserializeOwned>(secret: &Secret, annotation: &str) -> Option<T> {
+pub fn annotation<T: DeserializeOwned>(secret: &Secret, annotation: &str) -> Option<T> {
     let text = secret.metadata.annotations.as_ref()?.get(annotation)?;
     serde_json::from_str(text).ok()
 }
@@ -140,10 +140,10 @@ mod tests {
             id: "id-1".into(),
         };
         let mut secret = opaque(&owner, "keys", BTreeMap::new());
-        assert_eq!(told::<Vec<u8>>(&secret, names::KEYS), None, "nothing was said");
-        tell(&mut secret, names::KEYS, &[1, 2]);
-        assert_eq!(told(&secret, names::KEYS), Some(vec![1_u8, 2]));
-        assert_eq!(told::<bool>(&secret, names::KEYS), None, "it says something else");
+        assert_eq!(annotation::<Vec<u8>>(&secret, names::KEYS), None, "nothing was said");
+        annotate(&mut secret, names::KEYS, &[1, 2]);
+        assert_eq!(annotation(&secret, names::KEYS), Some(vec![1_u8, 2]));
+        assert_eq!(annotation::<bool>(&secret, names::KEYS), None, "it says something else");
         let annotations = secret.metadata.annotations.expect("annotations");
         assert_eq!(annotations[names::OWNED_BY], owner.annotation());
     }

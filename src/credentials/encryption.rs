@@ -198,7 +198,7 @@ fn secret(owner: &Identity, keys: &BTreeMap<String, Key>, current: &str, record:
     let keys = keys.iter().map(|(id, key)| (id.clone(), ByteString(key.0.to_vec())));
     let data = words.into_iter().chain(keys).collect();
     let mut secret = secret::opaque(owner, names::ENCRYPTION_KEY_SECRET, data);
-    secret::tell(&mut secret, names::KEYS, record);
+    secret::annotate(&mut secret, names::KEYS, record);
     secret
 }
 

@@ -31,7 +31,7 @@ fn head_start(overlap: Duration) -> Duration {
 
 /// Reads the record of keys from a Secret's annotation.
 fn record<T: DeserializeOwned>(secret: &Secret) -> Option<T> {
-    secret::told(secret, names::KEYS)
+    secret::annotation(secret, names::KEYS)
 }
 
 /// One entry of a Secret, as text.

@@ -219,7 +219,7 @@ impl Keys {
         let mut data: BTreeMap<_, _> = ENTRIES.map(String::from).into_iter().zip(values).collect();
         next.map(|next| data.insert(NEXT.into(), bytes(next.reveal())));
         let mut secret = secret::opaque(owner, names::SIGNING_KEY_SECRET, data);
-        secret::tell(&mut secret, names::KEYS, &record);
+        secret::annotate(&mut secret, names::KEYS, &record);
         let due = after(record.issued_at, rotation.interval);
         let until = record.previous.map(|(_, until)| until);
         let ripe = record

@@ -49,7 +49,7 @@ pub fn turn(
     now: Timestamp,
     mut fresh: impl FnMut() -> String,
 ) -> Keyring {
-    let records = found.and_then(|found| secret::told(found, names::API_KEYS));
+    let records = found.and_then(|found| secret::annotation(found, names::API_KEYS));
     let records: BTreeMap<String, Record> = records.unwrap_or_default();
     let held = |client: &str| {
         let data = found.and_then(|found| found.data.as_ref())?;
@@ -147,7 +147,7 @@ pub fn turn(
         );
     }
     let mut secret = secret::opaque(owner, names::API_KEYS_SECRET, data);
-    secret::tell(&mut secret, names::API_KEYS, &kept);
+    secret::annotate(&mut secret, names::API_KEYS, &kept);
     Keyring { secret, status, next }
 }
 
@@ -181,14 +181,14 @@ pub fn without(found: &Secret, named: &[String], fresh: impl FnOnce() -> String)
 /// The Secret without the former keys whose time is over; nothing else changes. None where there are none.
 pub fn lapsed(found: &Secret, now: Timestamp) -> Option<Secret> {
     let mut left = found.clone();
-    let mut records: BTreeMap<String, Record> = secret::told(found, names::API_KEYS)?;
+    let mut records: BTreeMap<String, Record> = secret::annotation(found, names::API_KEYS)?;
     for (name, record) in &mut records {
         if record.previous_until.take_if(|until| *until <= now).is_some() {
             let [_, former] = names::api_key_clients(name);
             left.data.get_or_insert_default().remove(&former);
         }
     }
-    secret::tell(&mut left, names::API_KEYS, &records);
+    secret::annotate(&mut left, names::API_KEYS, &records);
     (left != *found).then_some(left)
 }
 

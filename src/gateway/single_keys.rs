@@ -17,14 +17,14 @@ pub type Slots = BTreeMap<String, usize>;
 
 /// What the Secret with all keys says of these.
 pub fn told(keys: Option<&Secret>) -> Slots {
-    keys.and_then(|keys| secret::told(keys, names::API_KEY_SLOTS))
+    keys.and_then(|keys| secret::annotation(keys, names::API_KEY_SLOTS))
         .unwrap_or_default()
 }
 
 /// Says it there, for the next time.
 pub fn tell(keys: &mut Secret, slots: &Slots) {
     if !slots.is_empty() {
-        secret::tell(keys, names::API_KEY_SLOTS, slots);
+        secret::annotate(keys, names::API_KEY_SLOTS, slots);
     }
 }
 
@@ -60,7 +60,7 @@ pub fn secret(
     let held = held.unwrap_or_else(|| ByteString(fresh().into_bytes()));
     let mut secret = secret::opaque(owner, name, BTreeMap::from([(KEY.into(), held)]));
     if key.is_none() {
-        secret::tell(&mut secret, names::OPENS_NOTHING, &true);
+        secret::annotate(&mut secret, names::OPENS_NOTHING, &true);
     }
     secret
 }
