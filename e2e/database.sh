@@ -29,7 +29,7 @@ spec:
 EOF
 }
 
-# What only a superuser can do, where this machine has one: $1 is the operator's program.
+# Hardening that only a superuser can do, where this machine has one: $1 is the operator's program.
 harden_database() {
   [ -n "${DATABASE_CONTROL:-}" ] || return 0
   say "closing it to PUBLIC, as its superuser (tenant-operator database-script)"

@@ -4,7 +4,7 @@
 #   GATEWAY_SCHEME=http|https   how it is reached (http)
 #   GATEWAY_ADDRESS=ADDRESS     where, for what is printed
 
-# Where applications are that tenants share; the operator's rights there come with the chart.
+# Namespace of the shared applications; the chart brings the operator's rights there.
 APPLICATIONS=shared-applications
 
 has_gateway() { [ -n "${GATEWAY_CONTROLLER:-}" ]; }
@@ -18,7 +18,7 @@ gateway_values() {
   if [ "$GATEWAY_CONTROLLER" = EnvoyGateway ]; then echo "--set gateway.metrics.enabled=true,gateway.metrics.period=10s"; fi
 }
 
-# What is applied: with databases and routes where there is something to have them.
+# The folder of samples to apply: with databases and routes where there is a server or a gateway for them.
 samples() {
   local variant=config/samples
   if has_database; then variant+=-databases; fi
@@ -26,7 +26,7 @@ samples() {
   echo "$variant"
 }
 
-# How the samples are reached.
+# Prints commands that reach the samples.
 show_routes() {
   local url=${GATEWAY_SCHEME:-http}://$GATEWAY_ADDRESS
   cat <<EOF

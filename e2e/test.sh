@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make test: all tests that guard a change, on the cluster that `make up` made, or on one that is brought up for them and taken
-# down again. Every part runs whatever became of the others; the last lines say what failed, and where the time went.
+# make test: all tests that guard a change, on the cluster that `make up` made. Without one it brings up a cluster, and takes it down again. Every part runs,
+# even after failures; the last lines name the failures and the parts' times.
 #   FILTER=NAME   only the parts whose name contains it (unit, chart, api, admission, e2e, disruptive, crd, postgres, …)
 #   ALL=1         everything there is (make test-all): every version of PostgreSQL, every round, the enforcer's qualification
 set -uo pipefail
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 . e2e/choose.sh
 . e2e/rust.sh
 
-# What is slower than this, in seconds, is named at the end.
+# Seconds above which the end of the run names a test.
 SLOW=10
 logs=$(mktemp -d) || exit 1
 trap 'rm -rf "$logs"' EXIT
@@ -76,7 +76,7 @@ rejoin() {
   done
 }
 
-# Of the local cluster's programs, the operator and the tests nothing waits for anything: both cores are kept busy.
+# The local cluster's programs, the operator and the tests build independently: both cores are kept busy.
 build() {
   local building
   if [ "$CLUSTER" = local ]; then

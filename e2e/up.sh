@@ -30,7 +30,7 @@ bring_up() {
     e2e/cluster/up.sh
     wait "$building" || die "the operator does not build"
     trap - EXIT
-    # Where its PostgreSQL and its gateway are.
+    # The addresses of its PostgreSQL and its gateway.
     . target/cluster/env
     DATABASE_ADDRESSES=$DATABASE_IP/32
     GATEWAY_CONTROLLER=EnvoyGateway

@@ -5,12 +5,12 @@ use crate::flags::items;
 use clap::Args;
 use std::collections::BTreeSet;
 
-/// Labels of the cluster's own names, whatever its domain.
+/// Labels of the cluster's own names in any cluster domain.
 const CLUSTER: [&str; 2] = ["svc", "pod"];
 
-/// Ends of hosts that the chart's policy refuses too, which has no list of top-level domains. IANA's Special-Use Domain Names: `arpa` (`home.arpa`), `alt`
-/// (RFC 9476), `example`, `invalid`, `localhost` and `test` (RFC 6761), `local` (RFC 6762), `onion` (RFC 7686). What networks use besides: RFC 6762, appendix G;
-/// ICANN's `internal`, and its `corp`, `home` and `mail`, which it delegates to nobody; Consul's own.
+/// Suffixes that the chart's policy refuses too, which has no list of top-level domains. IANA's Special-Use Domain Names: `arpa` (`home.arpa`), `alt` (RFC
+/// 9476), `example`, `invalid`, `localhost` and `test` (RFC 6761), `local` (RFC 6762), `onion` (RFC 7686). Suffixes that private networks use: RFC 6762,
+/// appendix G; ICANN's `internal`, and `corp`, `home` and `mail`, which it delegates to nobody; Consul's own.
 const PRIVATE: [&str; 17] = [
     "alt",
     "arpa",
@@ -31,14 +31,14 @@ const PRIVATE: [&str; 17] = [
     "test",
 ];
 
-/// How the cluster's names are asked for.
+/// Settings for the cluster's DNS.
 #[derive(Args, Clone, Debug)]
 pub struct DnsSettings {
     /// Domain of the cluster's names.
     #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local", value_parser = domain)]
     pub cluster_domain: String,
 
-    /// Further names that hosts end in which are asked for in the cluster, comma separated: no tenant's namespace is called so.
+    /// Further suffixes of hosts that the cluster's pods resolve, comma separated: no tenant's namespace may have such a name.
     // A plain `Vec` would make clap split by itself, and refuse the empty string that an unset chart value gives.
     #[arg(long, env = "DNS_SUFFIXES", default_value = "", value_parser = labels, hide_default_value = true)]
     pub dns_suffixes: std::collections::BTreeSet<String>,
@@ -59,7 +59,7 @@ impl Default for DnsSettings {
 }
 
 impl DnsSettings {
-    /// What hosts end in such a name, if any do.
+    /// Returns the kind of hosts that end in this name, if any do.
     pub fn suffix(&self, name: &str) -> Option<&'static str> {
         if CLUSTER.contains(&name) || self.cluster_domain.split('.').any(|label| label == name) {
             return Some("the names of the cluster's own Services and pods");
@@ -71,8 +71,8 @@ impl DnsSettings {
         (is_public && !self.dns_exempt_suffixes.contains(name)).then_some("the hosts of a top-level domain")
     }
 
-    /// The namespaces whose Services and pods a resolver in the cluster can find under a host: the one that the search list makes of its end, and the one
-    /// that stands before `svc` or `pod`, with as much of the cluster's domain behind as a node's own search list may complete.
+    /// Returns the namespaces whose Services and pods a resolver in the cluster can find under a host. One comes from the host's end by the search list. The
+    /// other stands before `svc` or `pod`, followed by as much of the cluster's domain as a node's own search list may complete.
     pub fn namespaces(&self, host: &str) -> BTreeSet<String> {
         let host = host.to_ascii_lowercase();
         let Some(last) = last_label(&host) else {
@@ -88,7 +88,7 @@ impl DnsSettings {
         searched.into_iter().chain(named).map(String::from).collect()
     }
 
-    /// The whole name of a Service's host, `service.namespace.svc`: no search list makes another name of it that a Service could have.
+    /// Returns a Service's fully qualified host for `service.namespace.svc`: no search list makes another Service's name of it.
     pub fn whole(&self, host: &str) -> Option<String> {
         let is_service = host.ends_with(".svc") && host.matches('.').count() >= 2;
         is_service.then(|| format!("{host}.{}", self.cluster_domain))
@@ -218,7 +218,7 @@ mod tests {
             // Nodes search parts of the domain as well.
             ("db.acme.svc.cluster", "acme cluster", "cluster"),
             ("db.acme.svc.k8s.example", "example", "acme example"),
-            // What is whole is not searched for.
+            // Resolvers do not append search domains to a fully qualified name.
             ("db.acme.svc.cluster.local", "acme", "local"),
             ("db.acme.svc.CLUSTER.local.", "acme", ""),
             ("pod-0.db.acme.svc.cluster.local", "acme", "local"),

@@ -10,7 +10,7 @@ mod allocator {
     #[global_allocator]
     static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-    /// Few arenas however many cores there are, and what is free is given back within a second, also by an idle process.
+    /// Few arenas on any number of cores; the allocator gives free memory back within a second, also in an idle process.
     #[unsafe(export_name = "_rjem_malloc_conf")]
     pub static SETTINGS: &[u8] = b"narenas:2,dirty_decay_ms:500,muzzy_decay_ms:0,background_thread:true\0";
 }

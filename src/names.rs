@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 /// The API group of all our resources, and the prefix of our labels and annotations.
 pub const GROUP: &str = "tenant-operator.io";
 
-/// Who writes: the field manager, event reporter and value of `app.kubernetes.io/managed-by`.
+/// The operator's name: as field manager, event reporter and value of `app.kubernetes.io/managed-by`.
 pub const MANAGER: &str = "tenant-operator";
 
 /// Label: the name of the tenant an object belongs to.
@@ -20,7 +20,7 @@ pub const ISOLATION: &str = "tenant-operator.io/isolation";
 pub const RETAINED: &str = "tenant-operator.io/retained";
 /// Label on workload objects and their pods: the workload's name.
 pub const WORKLOAD: &str = "tenant-operator.io/workload";
-/// Label on a claim: what kind of value it claims.
+/// Label on a claim: the kind of the claimed value.
 pub const CLAIM: &str = "tenant-operator.io/claim";
 /// Annotation: `<tenant>/<id>`, so that an object whose labels were stripped is still known as ours.
 pub const OWNED_BY: &str = "tenant-operator.io/owned-by";
@@ -32,7 +32,7 @@ pub const CONFIGURATION_DIGEST: &str = "tenant-operator.io/configuration-digest"
 pub const CREDENTIALS_REVISION: &str = "tenant-operator.io/credentials-revision";
 /// Annotation of a Tenant: another value than before asks for new credentials.
 pub const ROTATE: &str = "tenant-operator.io/rotate-credentials";
-/// Annotation of a Tenant that is being deleted: gives up what is on this DatabaseServer, which is left as it is.
+/// Annotation of a Tenant in deletion: abandons its data on this DatabaseServer, which stays as it is.
 pub const ABANDON: &str = "tenant-operator.io/abandon-database";
 /// Annotation of a DatabaseServer: the id of the server that this one takes the place of.
 pub const REPLACES: &str = "tenant-operator.io/replaces";
@@ -46,14 +46,14 @@ pub const ROTATED_FOR: &str = "tenant-operator.io/rotated-for";
 pub const API_KEYS: &str = "tenant-operator.io/api-keys";
 /// Annotation of it: which Secret with one key is whose, in JSON.
 pub const API_KEY_SLOTS: &str = "tenant-operator.io/api-key-slots";
-/// Annotation of a Secret with one key: nobody was told what is in it.
+/// Annotation of a Secret with one key: nobody knows its value.
 pub const OPENS_NOTHING: &str = "tenant-operator.io/opens-nothing";
 /// Annotation of a Secret with a tenant's own keys: when they were made, in JSON.
 pub const KEYS: &str = "tenant-operator.io/keys";
 /// Annotation of a Tenant: ids of encryption keys that nobody needs any more, comma separated.
 pub const ABANDON_KEYS: &str = "tenant-operator.io/abandon-encryption-keys";
-/// Annotations of a namespace: what the objects in it may name, comma separated; the chart's policies read them. Without one of
-/// them that is not bounded.
+/// Annotations of a namespace: names that its objects may contain, comma separated; the chart's policies read them. Without an annotation the policies do not
+/// bound these names.
 pub const ALLOWED_REGISTRIES: &str = "tenant-operator.io/allowed-image-registries";
 pub const ALLOWED_PULL_POLICIES: &str = "tenant-operator.io/allowed-image-pull-policies";
 pub const ALLOWED_STORAGE_CLASSES: &str = "tenant-operator.io/allowed-storage-classes";
@@ -74,9 +74,9 @@ pub const OWN_NAMESPACES: &str = "tenant-operator.io/own-namespaces";
 pub const QUARANTINED_SINCE: &str = "tenant-operator.io/quarantined-since";
 /// The check that found it out.
 pub const QUARANTINED_BY: &str = "tenant-operator.io/quarantined-by";
-/// Since when nothing more is found.
+/// Time since which no violation has been found.
 pub const QUARANTINE_CLEAN_SINCE: &str = "tenant-operator.io/quarantine-clean-since";
-/// Label of a pod that tries what the network lets through: what it does, `listen` or `dial`.
+/// Label of a pod that probes the network: its task, `listen` or `dial`.
 pub const PROBE: &str = "tenant-operator.io/probe";
 /// The names of such pods start so.
 pub const PROBES: &str = "tenant-operator-probe";
@@ -93,11 +93,11 @@ pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 pub const NAMESPACE_ROLE: &str = "tenant-operator-namespace";
 /// The RoleBinding by which it does so.
 pub const NAMESPACE_BINDING: &str = "tenant-operator";
-/// The admission policy on what the operator writes for a gateway.
+/// The admission policy on the operator's objects for a gateway.
 pub const GATEWAY_CONFINEMENT: &str = "tenant-operator-confinement-gateway";
-/// As whom it is tried: nobody can log in so, the operator alone may act so, and a policy of the chart's lets it do nothing but try.
+/// The user that tries forbidden requests. Nobody can log in as it, only the operator may act as it, and a policy of the chart's limits it to dry runs.
 pub const EXAMINER: &str = "tenant-operator:examiner";
-/// The ClusterRole of whoever tries what tenants must not make, and its RoleBinding in tenants' namespaces.
+/// The ClusterRole of the user that tries forbidden requests, and its RoleBinding in tenants' namespaces.
 pub const EXAMINER_ROLE: &str = "tenant-operator-examiner";
 
 /// The name of the report on a tenant: at most 69 characters, of 253.
@@ -105,7 +105,7 @@ pub fn report(tenant: &str) -> String {
     format!("{MANAGER}-{tenant}")
 }
 
-/// The name of what lets a tenant's routes lead to shared applications, in the namespace of these.
+/// Returns the name of the grant for a tenant's routes to shared applications, in the applications' namespace.
 pub fn grant(tenant: &str) -> String {
     format!("{MANAGER}-{tenant}")
 }
@@ -120,8 +120,8 @@ pub fn namespace(tenant: &str, name: &str) -> String {
     format!("{tenant}-{name}")
 }
 
-/// Returns true if an object of this tenant can be in this namespace at all: in one that is named after it, or as a claim. What
-/// others mark elsewhere is none of ours, and must not fill our memory.
+/// Returns true if this namespace can hold this object of the tenant: none, one that is named after the tenant, or any for a claim. Objects that others mark
+/// elsewhere are none of ours, and must not fill our memory.
 pub fn may_hold(tenant: &str, namespace: &str, name: &str) -> bool {
     let after = namespace.strip_prefix(tenant);
     namespace.is_empty() || is_claim(name) || after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
@@ -134,7 +134,7 @@ pub const CONFIGURATION: &str = "tenant-configuration";
 pub const DATABASE_SECRET: &str = "tenant-database";
 /// Its entry, and libpq's variable, that says which requests of a server are answered.
 pub const REQUIRE_AUTH: &str = "PGREQUIREAUTH";
-/// The Secret with a tenant's API keys: for each client that may use one, what it sends.
+/// The Secret with a tenant's API keys, by client.
 pub const API_KEYS_SECRET: &str = "tenant-api-keys";
 
 /// The Secret with the key that a tenant signs tokens with, and its volume in workloads.
@@ -195,7 +195,7 @@ pub fn is_claim(name: &str) -> bool {
     name.starts_with("claim-")
 }
 
-/// The name of the claim on `value`, which must be normalised: the same value has the same name whoever asks.
+/// Returns the name of the claim on `value`, which must be normalised: the same value has the same name for every tenant.
 pub fn claim(kind: &str, value: &str) -> String {
     claim_prefix(kind) + &digest(value.as_bytes())
 }

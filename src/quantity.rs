@@ -74,7 +74,7 @@ impl Amount {
     /// Parses a quantity such as `500m`, `1.5Gi`, `2e3` or `20`.
     ///
     /// # Errors
-    /// A sentence that says what is wrong, without the text itself.
+    /// A sentence that names the fault, without the text itself.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const MALFORMED: &str = "is not a quantity such as 500m, 2 or 10Gi";
         let number_end = text
@@ -121,7 +121,7 @@ impl Amount {
             .map_err(|_| "is out of range")?
             .checked_mul(numerator)
             .ok_or("is out of range")?;
-        // Kubernetes rounds up what is finer than it can represent.
+        // Kubernetes rounds up finer values than it can represent.
         nanos = nanos.checked_add((part + scale - 1) / scale).ok_or("is out of range")?;
         if nanos > MAX * NANO {
             return Err("is out of range");

@@ -1,5 +1,5 @@
-//! Two credentials take turns: a database's two logins, an API key and the one before it. Which is whose turn, and when, follows from what the published
-//! Secret says, the spec and the clock; nothing else is remembered. Pure.
+//! Two credentials take turns: a database's two logins, an API key and the one before it. Each change follows from the published Secret, the spec and the
+//! clock; there is no other state. Pure.
 
 use crate::time::after;
 use k8s_openapi::jiff::Timestamp;
@@ -21,7 +21,7 @@ pub struct Published {
     /// Index of its login.
     pub login: usize,
     pub issued_at: Timestamp,
-    /// Until when the other one works too.
+    /// The time until which the other login works too.
     pub previous_until: Option<Timestamp>,
     /// The request it answers.
     pub rotated_for: Option<String>,
@@ -34,7 +34,7 @@ pub enum Turn {
     Keep {
         /// True if the other login works still.
         other_open: bool,
-        /// When to look again.
+        /// The time of the next check.
         next: Timestamp,
         /// A request for new credentials waits for the other login to be free.
         waits: bool,
@@ -49,7 +49,7 @@ pub enum Turn {
 /// Decides whose turn it is. `open` says which logins the server lets in now; it matters where nothing is published.
 pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotation, now: Timestamp) -> Turn {
     let Some(published) = published else {
-        // Who used the other one, if anybody, is not cut off at once.
+        // Clients of the other login, if any, keep their access for a while.
         let login = usize::from(open[0] && !open[1]);
         let previous_until = open[1 - login].then(|| after(now, rotation.overlap));
         return Turn::Issue { login, previous_until };

@@ -1,4 +1,4 @@
-//! What the operator is told when it starts: flags, each also an environment variable, read once.
+//! The operator's flags, each also an environment variable, read once at the start.
 
 use crate::database::settings::DatabaseSettings;
 use crate::dns::DnsSettings;

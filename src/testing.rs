@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// Sets what `over` has in `base`; only objects are merged.
+/// Sets the values of `over` in `base`; only objects are merged.
 pub fn lay_over(base: &mut Value, over: Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {

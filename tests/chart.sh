@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Proves the chart: what is generated is fresh, every variant renders and is
-# taken by an API server (where one is reachable), and wrong values are refused.
+# Proves the chart: generated files are fresh, every variant renders, an API server (where one is reachable) accepts it, and the schema refuses wrong values.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

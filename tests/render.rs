@@ -50,7 +50,7 @@ fn succeeded(output: Output) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// What is said of a failure, with nothing printed.
+/// Returns the error of a failure, and asserts that nothing was printed.
 fn failed(output: Output) -> String {
     assert!(!output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the scripts of `make up`, `make test` and `make down` do on kind, and which cluster they choose: in a copy of them, with
-# commands in the place of kind, docker, kubectl, helm, cargo and apt-get that record how they are called. No cluster is needed.
+# Tests of the scripts of `make up`, `make test` and `make down` on kind, and of their choice of cluster. They run in a copy, with commands in the place of
+# kind, docker, kubectl, helm, cargo and apt-get that record their calls. No cluster is needed.
 # shellcheck disable=SC2016
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1

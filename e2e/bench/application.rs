@@ -1,4 +1,4 @@
-//! What tenants with routes share: an application of the platform, with one real pod.
+//! The application of the platform that tenants with routes share, with one real pod.
 
 use crate::cluster::{Cluster, gone};
 use crate::timing::until;
@@ -8,7 +8,7 @@ use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::json;
 use std::time::Duration;
 
-/// Where the operator may grant routes, as `e2e/up.sh` tells the chart.
+/// The namespace in which `e2e/up.sh` lets the operator grant routes.
 pub const NAMESPACE: &str = "shared-applications";
 pub const NAME: &str = "bench";
 const IMAGE: &str = "executive-service:1.0.0";

@@ -1,4 +1,4 @@
-//! What the operator asked of the API server, by the audit log.
+//! The operator's requests to the API server, from the audit log.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ pub struct Mark {
 /// Requests of one user between two places in the log.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Reads and writes of what is neither lease, event, DatabaseServer, review of rights nor dry run; watches left out.
+    /// Reads and writes of other resources than leases, events, DatabaseServers, reviews of rights and dry runs; watches left out.
     pub requests: u64,
     /// Those of them that change something, refused ones included.
     pub writes: u64,
@@ -26,10 +26,10 @@ pub struct Counts {
     /// Statuses of DatabaseServers, which say when each was last looked at.
     pub servers: u64,
     pub events: u64,
-    /// What the proof asks: what would be refused, by dry run, and who may do what, by a review.
+    /// Requests of the isolation checks: dry runs that the API server should refuse, and reviews of rights.
     pub dry_runs: u64,
     pub reviews: u64,
-    /// Requests by verb, resource and status code, for whoever wonders.
+    /// Requests by verb, resource and status code, for a closer look.
     pub by_kind: BTreeMap<String, u64>,
 }
 
@@ -74,7 +74,7 @@ impl Mark {
         Ok(Self { file: file.into(), at })
     }
 
-    /// What `user` asked since.
+    /// Counts the later requests of `user`.
     pub fn since(&self, user: &str) -> Result<Counts> {
         let mut file = File::open(&self.file)?;
         file.seek(SeekFrom::Start(self.at))?;

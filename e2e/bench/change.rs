@@ -68,7 +68,7 @@ fn see(seen: &Seen, tenant: &Tenant) {
     }
 }
 
-/// So many of the tenants but the first, evenly distributed.
+/// Returns at most this number of tenants, evenly distributed, without the first.
 pub fn spread(tenants: usize, most: usize) -> Vec<usize> {
     let others = tenants.saturating_sub(1);
     let taken = others.min(most);

@@ -1,4 +1,4 @@
-//! Removes what the bench made, whatever state it is in.
+//! Removes the bench's objects in any state.
 
 use crate::cluster::{Cluster, WORKERS, gone, has_code};
 use crate::spec::{FLEET, FLOOR, LABEL, TIER};
@@ -15,7 +15,7 @@ use tenant_operator::names;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Both runs, the tier, what its tenants share, and the operator's replicas.
+/// Removes both runs, the tier and the tenants' shared objects, and restores the operator's replicas.
 pub async fn everything(cluster: &Cluster, replicas: i32) -> Result<()> {
     if operator::replicas(cluster).await? != replicas {
         operator::scale(cluster, replicas).await?;
@@ -119,7 +119,7 @@ pub async fn by_force(cluster: &Cluster, run: &str) -> Result<()> {
     .await
 }
 
-/// The names of what bears the mark of one of the run's tenants.
+/// Returns the names of objects with the mark of one of the run's tenants.
 async fn marked(cluster: &Cluster, kind: Kind, namespace: &str, run: &str) -> Result<Vec<String>> {
     let listed = cluster
         .api(kind, namespace)

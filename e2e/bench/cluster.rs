@@ -8,13 +8,13 @@ use std::time::Duration;
 use tenant_operator::api::{Tenant, TenantTier};
 use tenant_operator::cluster::Kind;
 
-/// How many requests the bench has under way at most.
+/// The most concurrent requests of the bench.
 pub const WORKERS: usize = 16;
 
 #[derive(Clone)]
 pub struct Cluster {
     pub client: Client,
-    /// For what nobody else may write.
+    /// The client for objects that only the operator may write.
     as_operator: Client,
 }
 
@@ -56,7 +56,7 @@ impl Cluster {
     }
 }
 
-/// What is gone already is no error.
+/// Accepts that an object is already gone.
 pub fn gone<T>(result: Result<T, kube::Error>) -> Result<()> {
     match result {
         Err(error) if !has_code(&error, 404) => Err(error.into()),

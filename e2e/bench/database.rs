@@ -1,4 +1,4 @@
-//! With DB=1: the PostgreSQL server that tenants get their databases on, and what of it Kubernetes is told.
+//! With DB=1: the PostgreSQL server for the tenants' databases, and its objects in Kubernetes.
 
 use crate::cluster::{Cluster, gone};
 use crate::operator::NAMESPACE;
@@ -20,9 +20,9 @@ use tokio_postgres::{Client, Config, NoTls};
 
 /// The DatabaseServer's name, and the label's value by which the tier selects it.
 pub const NAME: &str = "bench";
-/// As whom the operator works.
+/// The operator's role.
 pub const ADMIN: &str = "tenant_operator";
-/// Where tenants' schemas are, and the operator's records.
+/// The database of the tenants' schemas and the operator's records.
 const DATABASE: &str = "tenants";
 const SECRETS: [&str; 2] = ["bench-database-admin", "bench-database-ca"];
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -93,7 +93,7 @@ impl Site {
         Ok(client)
     }
 
-    /// How the operator reaches a database of it.
+    /// Returns the operator's address of one of its databases.
     pub fn address(&self, database: &str) -> Address {
         Address {
             host: self.host.clone(),
@@ -164,7 +164,7 @@ pub async fn ready(cluster: &Cluster) -> Result<()> {
     .await
 }
 
-/// Whatever server a bench before had, it is no more: its tenants go without it.
+/// Abandons an earlier bench's server, which is gone, so that its tenants can be deleted.
 pub async fn abandon(cluster: &Cluster) -> Result<()> {
     if servers(cluster).get_opt(NAME).await?.is_none() {
         return Ok(());

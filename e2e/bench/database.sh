@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/../cluster/lib.sh"
 
 VERSION=16
-# What the chart lets the operator reach.
+# Port that the chart lets the operator reach.
 PORT=5432
 servers() { "$REPO/tests/postgres/servers.sh" "$@" >/dev/null; }
 

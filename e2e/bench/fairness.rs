@@ -1,4 +1,4 @@
-//! Whether a tenant at its limit slows the others: how long their changes take alone, and beside one.
+//! Fairness: the duration of other tenants' changes, alone and beside a tenant at its limit.
 
 use crate::change::{Observer, spread};
 use crate::cluster::Cluster;
@@ -9,25 +9,25 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use std::time::Duration;
 
-/// How many of the other tenants are changed, and how often each: an even number, after which they are as before.
+/// The number of other tenants to change, and of changes to each: even, so that each ends as it began.
 const OTHERS: usize = 20;
 const ROUNDS: usize = 4;
-/// How long the Admin is at it before the others are looked at.
+/// The time for which the Admin is active before the first measurement.
 const UNREST: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// From the change of a Tenant until its status was seen Ready at that generation, the shortest first.
+/// Time from the change of a Tenant until its status was Ready at that generation, the shortest first.
 #[derive(Clone, Debug)]
 pub struct Fairness {
     pub alone: Vec<Duration>,
     pub beside: Vec<Duration>,
-    /// How many changes the noisy tenant's Admin made in a second.
+    /// Changes by the noisy tenant's Admin in a second.
     pub rate: f64,
 }
 
 impl Fairness {
-    /// How many times as long it takes beside the noisy tenant: the median, and what one in twenty is above.
+    /// Returns the slow-down beside the noisy tenant: of the median, and of the 95th percentile.
     pub fn ratios(&self) -> [f64; 2] {
         [0.50, 0.95].map(|share| {
             let [beside, alone] = [&self.beside, &self.alone].map(|times| percentile(times, share).as_secs_f64());

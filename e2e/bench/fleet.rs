@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use tenant_operator::api::Tenant;
 use tenant_operator::conditions::{condition, kind};
 
-/// What the operator's turn came to.
+/// The results of the operator's turn.
 #[derive(Clone, Debug)]
 pub struct Fleet {
-    /// From the first create until the last tenant was seen Ready.
+    /// Time from the first create until the last tenant was Ready.
     pub total: Duration,
-    /// From each tenant's create until it was seen Ready, the shortest first.
+    /// Time from each tenant's create until it was Ready, the shortest first.
     pub each: Vec<Duration>,
 }
 

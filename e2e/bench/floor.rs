@@ -1,7 +1,7 @@
-//! The floor: what a plain client needs that knows beforehand what to write, and reads nothing.
+//! The floor: a plain client that knows the objects beforehand and reads nothing.
 //!
-//! Sixteen workers write the operator's own plan for each tenant in its order (law 2). Nobody waits idly: while a
-//! tenant's quota is not yet in force, its Deployment not available, or its way in not taken up by the gateway, its worker goes on with another tenant.
+//! Sixteen workers write the operator's own plan for each tenant in its order (law 2). No worker waits idly: it goes on with another tenant until the quota is
+//! in force, the Deployment available, or the gateway has accepted the routes.
 
 use crate::cluster::{Cluster, WORKERS, has_code};
 use crate::database::Site;
@@ -37,40 +37,40 @@ use tenant_operator::tenant::{self, Capabilities, Environment, plan};
 use tenant_operator::workloads::availability::judge;
 use tokio::sync::Notify;
 
-/// What the floor came to.
+/// The results of the floor.
 #[derive(Clone, Debug)]
 pub struct Floor {
-    /// Until the last tenant's status and view were written.
+    /// Time until the last write of a tenant's status and view.
     pub total: Duration,
-    /// Until the last object of the plans was written.
+    /// Time until the last write of a plan's object.
     pub written: Duration,
     pub writes: u64,
 }
 
-/// What all tenants have in common.
+/// Settings that all tenants share.
 pub struct Common {
     pub profile: Profile,
     pub tier: TenantTier,
     pub platform: Platform,
     pub capabilities: Capabilities,
-    /// Where routes attach.
+    /// The place where routes attach.
     pub gateway: Option<gateway::Attachment>,
     pub world: World,
     /// The server where every tenant has its database.
     pub site: Option<Arc<Site>>,
 }
 
-/// What Envoy Gateway says of that it took it up.
+/// Kinds with a status by which Envoy Gateway reports that it accepted them.
 const TAKEN_UP: [Kind; 3] = [Kind::HttpRoute, Kind::SecurityPolicy, Kind::BackendTrafficPolicy];
 
-/// What of a tenant is written next.
+/// The next objects of a tenant to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// The Tenant with its finalizer, and everything up to its quota.
     Bounds,
-    /// Access, configuration, workloads, and what tells the gateway, with routes that let nobody through; once the quota is in force.
+    /// Access, configuration, workloads, and the gateway's objects, with routes that admit nobody; once the quota is in force.
     Workloads,
-    /// The routes as they should be; once the gateway has taken up what guards them.
+    /// The desired routes; once the gateway has accepted their guards.
     Opening,
     /// The status, and the tenant's own view of it; once the workloads are available, and the gateway has taken up all.
     Report,
@@ -81,10 +81,10 @@ struct Course {
     /// The stage that was written, and whose consequence is waited for.
     written: Option<Stage>,
     planned: Option<Arc<Planned>>,
-    /// Namespaces whose quota was seen in force.
+    /// Namespaces with a quota in force.
     enforced: HashSet<String>,
     available: bool,
-    /// Which generation of what the gateway has taken up.
+    /// The generation of each object that the gateway has accepted.
     taken_up: HashMap<Key, i64>,
     /// Generations that are waited for, where they are not the first.
     awaited: HashMap<Key, i64>,
@@ -102,12 +102,12 @@ struct Run {
     courses: Vec<Mutex<Course>>,
     /// The first tenant that nobody has begun.
     next: AtomicUsize,
-    /// What can go on; comes before anything new.
+    /// Stages that can go on, before any new tenant.
     later: Mutex<VecDeque<(usize, Stage)>>,
     wake: Notify,
     done: AtomicUsize,
     writes: AtomicU64,
-    /// When the last object of a plan was written.
+    /// The time at which the last object of a plan was written.
     last_object: Mutex<Instant>,
 }
 
@@ -172,7 +172,7 @@ pub async fn run(cluster: &Cluster, common: Common, count: usize) -> Result<Floo
 }
 
 impl Course {
-    /// What tells the gateway of it, where anything does.
+    /// Returns the gateway's objects, where there are any.
     fn told(&self) -> impl Iterator<Item = &Desired> {
         let planned = self
             .planned
@@ -213,7 +213,7 @@ impl Run {
         Ok(())
     }
 
-    /// What to write now; nothing when all is done.
+    /// Returns the next job; None when all is done.
     async fn job(&self) -> Option<(usize, Stage)> {
         loop {
             let mut woken = std::pin::pin!(self.wake.notified());
@@ -232,7 +232,7 @@ impl Run {
         }
     }
 
-    /// Queues a tenant's next stage when what it waits for is there.
+    /// Queues a tenant's next stage once its conditions are met.
     fn go_on(&self, index: usize) {
         let mut course = locked(&self.courses[index]);
         let namespaces = course
@@ -253,7 +253,7 @@ impl Run {
         self.wake.notify_one();
     }
 
-    /// Takes in what a watch said.
+    /// Takes in a watch's object.
     fn see(&self, kind: Kind, object: &DynamicObject) {
         let tenant = object
             .metadata
@@ -290,7 +290,7 @@ impl Run {
         self.go_on(index);
     }
 
-    /// What guards a route, where anything does.
+    /// Returns the object that guards a route, where there is one.
     fn guard(&self, desired: &Desired) -> Option<Key> {
         let to = self.common.gateway.as_ref()?;
         to.controller.guard(&desired.key, &desired.value)

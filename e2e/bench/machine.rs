@@ -1,4 +1,4 @@
-//! On what it was measured.
+//! The machine of the measurement.
 
 use crate::cluster::Cluster;
 use anyhow::Result;

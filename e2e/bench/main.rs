@@ -1,7 +1,8 @@
-//! `make bench`: how long N tenants take on a real control plane, beside a plain client that writes the same objects.
+//! `make bench`: times N tenants on a real control plane, beside a plain client that writes the same objects.
 //!
 //! One run, in this order: the floor, the operator's turn, a minute of quiet, changes beside a noisy tenant, a restart, removal. With `--database` each tenant
-//! has a schema on one PostgreSQL server, which has a floor and figures of its own; with `--routes` each has a way in through the gateway. What it made is removed whatever happens.
+//! has a schema on one PostgreSQL server, which has a floor and figures of its own. With `--routes` each has routes through the gateway. The bench always
+//! removes its objects.
 
 mod application;
 mod audit;
@@ -36,13 +37,13 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Measures the operator that is installed in the cluster of KUBECONFIG.
 #[derive(Parser)]
 struct Arguments {
-    /// How many tenants.
+    /// Number of tenants.
     #[arg(long, env = "N", default_value_t = 200)]
     tenants: usize,
     /// The API server's audit log.
     #[arg(long, env = "AUDIT_LOG")]
     audit_log: PathBuf,
-    /// How many seconds nothing may be written.
+    /// Length of the quiet, in seconds, without a write.
     #[arg(long, default_value_t = 60)]
     quiet: u64,
     /// The files of a PostgreSQL server of the bench's own (database.sh): every tenant has its database there.
@@ -58,7 +59,7 @@ struct Arguments {
     /// Every tenant has a host of its own at the gateway, an API key and a limit, and shares one application; none has a workload.
     #[arg(long, conflicts_with = "database")]
     routes: bool,
-    /// What was built, for the record.
+    /// Revision of the build, for the record.
     #[arg(long, default_value = "unknown")]
     revision: String,
     /// The file that the table is put into, the newest first.

@@ -1,4 +1,4 @@
-//! A tenant at its limit, whose Admin changes what is his all the time.
+//! A tenant at its limit, whose Admin changes his own objects all the time.
 
 use crate::cluster::{Cluster, has_code};
 use crate::timing::until;
@@ -21,16 +21,16 @@ use tokio_util::task::AbortOnDropHandle;
 const NAME: &str = "bench-noise";
 /// More pods than the tenant's quota has.
 const REPLICAS: u32 = 60;
-/// After how long each of what he changes is changed again, and after how long he deletes the pods of the workload.
+/// The intervals between his changes of each object, and between his deletions of the workload's pods.
 const CHANGE: Duration = Duration::from_millis(200);
 const DELETION: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What an object becomes at his so manieth turn.
+/// The new content of an object at each of his turns.
 type Change = fn(u64) -> Value;
 
-/// What he changes.
+/// Returns the objects that he changes.
 fn changed() -> [(ApiResource, Change); 4] {
     [
         (
@@ -79,7 +79,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Fills a tenant's quota and begins to change what is there, as a member of its Admins.
+    /// Fills a tenant's quota and begins to change its objects, as a member of its Admins.
     pub async fn begin(cluster: &Cluster, tenant: &str, admins: &str) -> Result<Self> {
         let admin = acting_as(NAME, admins).await?;
         for (resource, to) in changed() {
@@ -128,7 +128,7 @@ impl Noise {
         })
     }
 
-    /// How many changes he has made, by the second.
+    /// Returns his changes in a second.
     pub fn rate(&self) -> Result<f64> {
         let (changes, refused) = (
             self.changes.load(Ordering::Relaxed),
@@ -141,7 +141,7 @@ impl Noise {
     }
 }
 
-/// Removes what he made, and waits until its pods are gone.
+/// Removes his objects, and waits until the pods are gone.
 pub async fn remove(cluster: &Cluster, tenant: &str) -> Result<()> {
     let mut resources = vec![resource::<Deployment>()];
     resources.extend(changed().map(|(resource, _)| resource));

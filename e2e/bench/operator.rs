@@ -1,4 +1,4 @@
-//! The installed operator: whether it runs, what it measures of itself.
+//! The installed operator: its state, and its own metrics.
 
 use crate::cluster::Cluster;
 use crate::timing::until;
@@ -27,7 +27,7 @@ fn pods(cluster: &Cluster) -> Api<Pod> {
     Api::namespaced(cluster.client.clone(), NAMESPACE)
 }
 
-/// How many pods of it there should be.
+/// Returns the desired number of its pods.
 pub async fn replicas(cluster: &Cluster) -> Result<i32> {
     let deployment = deployments(cluster)
         .get(names::MANAGER)
@@ -130,7 +130,7 @@ pub async fn delete(cluster: &Cluster, pod: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the operator says of itself.
+/// The operator's own metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     pub cpu_seconds: f64,
@@ -141,7 +141,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// What was counted since an earlier look; memory as it is now.
+    /// Returns the counts since an earlier reading; memory as it is now.
     pub fn since(self, before: &Self) -> Self {
         Self {
             cpu_seconds: self.cpu_seconds - before.cpu_seconds,

@@ -28,7 +28,7 @@ use tenant_operator::database::ValidDatabase;
 use tenant_operator::gateway::Controller;
 use tenant_operator::tenant::{self, Capabilities, capabilities};
 
-/// When the operator has written nothing for this long it has settled.
+/// The time without a write after which the operator counts as settled.
 const SETTLED: Duration = Duration::from_secs(5);
 
 /// Everything that was measured.
@@ -57,7 +57,7 @@ pub struct Figures {
     pub sql: Option<Sql>,
 }
 
-/// What was measured of the PostgreSQL server.
+/// Measurements of the PostgreSQL server.
 pub struct Sql {
     pub version: String,
     pub floor: SqlFloor,
@@ -70,7 +70,7 @@ pub struct Sql {
     pub few: usize,
     /// The same time of quiet with so few tenants.
     pub few_quiet: Statements,
-    /// What the removal of one tenant takes, of those that were removed to have few.
+    /// Statements for the removal of one tenant, on average over those removed to leave few.
     pub removal: f64,
 }
 
@@ -224,7 +224,7 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     })
 }
 
-/// What was sent to PostgreSQL since; nothing where there is none.
+/// Counts the later statements to PostgreSQL; none without a server.
 fn since(place: Option<&Place>) -> Result<Statements> {
     place.map_or_else(|| Ok(Statements::default()), Place::since)
 }

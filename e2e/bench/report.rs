@@ -12,17 +12,17 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-/// Where the newest table is put in the record.
+/// The place of the newest table in the record.
 const HERE: &str = "<!-- newest first -->\n";
-/// So many tables of each kind of run stay in the record; git has the others.
+/// The number of tables of each kind of run in the record; git has the others.
 const KEPT: usize = 2;
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What must be reached.
+/// The targets.
 const MOST_RATIO: f64 = 1.5;
-/// How many times as long others' reconciles take beside a noisy tenant.
+/// The highest slow-down of others' reconciles beside a noisy tenant.
 const MOST_SLOWING: f64 = 2.0;
-/// What the operator itself takes, and what each tenant adds.
+/// The highest memory of the operator itself, and for each tenant.
 const MOST_MEMORY_MIB: [f64; 2] = [40.0, 0.0625];
 const MOST_CONNECTIONS: i64 = 10;
 /// Each minute, however many tenants: a look or two.
@@ -45,12 +45,12 @@ impl Figures {
         own + each * self.tenants as f64
     }
 
-    /// So much in the quiet, in a minute.
+    /// Converts a count in the quiet to a rate for a minute.
     fn per_minute(&self, number: u64) -> f64 {
         number as f64 * 60.0 / self.quiet.as_secs_f64().max(1.0)
     }
 
-    /// So much in the quiet, for one tenant in an hour.
+    /// Converts a count in the quiet to a rate for one tenant and an hour.
     fn per_hour(&self, number: f64) -> f64 {
         number * 3600.0 / self.quiet.as_secs_f64().max(1.0) / self.tenants.max(1) as f64
     }
@@ -314,7 +314,7 @@ fn routing_rows(text: &mut String, routing: &Routing) {
     }
 }
 
-/// The rows of the PostgreSQL server, and what was sent to it.
+/// Adds the rows of the PostgreSQL server and its statements.
 fn sql_rows(text: &mut String, figures: &Figures, sql: &Sql) {
     let count = figures.tenants as f64;
     let share = |part: u64| format!("{:.1}", part as f64 / count);

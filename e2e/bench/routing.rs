@@ -1,4 +1,4 @@
-//! With ROUTES=1: whether the gateway serves every tenant as its status says, and what one tenant's change rewrites.
+//! With ROUTES=1: the gateway's answers for every tenant, and the rewrites for one tenant's change.
 
 use crate::audit::{Counts, Mark};
 use crate::change::{Observer, spread};
@@ -27,27 +27,27 @@ use tenant_operator::names;
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How many tenants get another limit, one after the other.
+/// The number of tenants that get another limit, one after the other.
 const CHANGED: usize = 20;
-/// How long an answer may take, and how long the proxy may take to hear of what its controller took up.
+/// The timeout of an answer, and of the proxy after its controller has accepted a change.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What was measured of the routes.
+/// Measurements of the routes.
 pub struct Routing {
-    /// From when the last tenant was seen Ready until each was answered as it should be.
+    /// Time from the last tenant's Ready until each tenant's gateway answers are right.
     pub lag: Duration,
     /// From the change of a limit until its tenant was Ready again, the shortest first.
     pub changes: Vec<Duration>,
-    /// How many objects that tell the gateway there are, and how many of them were rewritten by all changes.
+    /// The number of the gateway's objects, and of those that all changes rewrote.
     pub objects: usize,
     pub rewritten: usize,
-    /// What the operator asked meanwhile.
+    /// The operator's requests meanwhile.
     pub asked: Counts,
 }
 
-/// Where the Gateway listens for HTTP.
+/// Returns the Gateway's address for HTTP.
 async fn address(cluster: &Cluster, to: &Attachment) -> Result<SocketAddr> {
     let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "Gateway");
     let resource = ApiResource::from_gvk(&kind);
@@ -150,7 +150,7 @@ pub async fn run(cluster: &Cluster, log: &Path, count: usize, lag: Duration) -> 
     })
 }
 
-/// What tells the gateway, and its generation.
+/// Returns the gateway's objects and their generations.
 async fn generations(cluster: &Cluster) -> Result<HashMap<(Kind, String, String), i64>> {
     let mut found = HashMap::new();
     let ours = ListParams::default().labels(names::TENANT);
@@ -168,7 +168,7 @@ async fn generations(cluster: &Cluster) -> Result<HashMap<(Kind, String, String)
     Ok(found)
 }
 
-/// How long it takes until the gateway serves what the statuses say.
+/// Measures the time until the gateway serves the routes that the statuses report.
 pub async fn lag(cluster: &Cluster, to: &Attachment, count: usize) -> Result<Duration> {
     let (at, ready) = (address(cluster, to).await?, Instant::now());
     say("every host is asked");

@@ -1,4 +1,4 @@
-//! How many connections the operator has at once, by the server's own list.
+//! The operator's concurrent connections, from the server's own list.
 
 use crate::database::{ADMIN, Site};
 use anyhow::Result;
@@ -9,7 +9,7 @@ use tenant_operator::names;
 use tokio_util::task::AbortOnDropHandle;
 
 const EVERY: Duration = Duration::from_millis(50);
-/// As itself, or to try a tenant's login.
+/// Counts connections of the operator as itself, and to try a tenant's login.
 const QUERY: &str = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 OR application_name = $2";
 
 /// Looks until dropped.

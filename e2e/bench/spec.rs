@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tenant_operator::api::{Tenant, TenantTier};
 
-/// What marks a Tenant as the bench's.
+/// The label of the bench's Tenants.
 pub const LABEL: &str = "bench.tenant-operator.io/run";
 pub const TIER: &str = "bench";
 /// The two runs' names begin so.
@@ -17,7 +17,7 @@ pub const FLEET: &str = "fleet";
 /// The one that tenants are made with, and another.
 pub const DESTINATIONS: [&str; 2] = ["203.0.113.0/24", "198.51.100.0/24"];
 
-/// How many requests a minute the tier allows, and another number below it.
+/// Requests that the tier allows in a minute, and a lower number.
 pub const LIMITS: [u32; 2] = [1000, 900];
 /// The one API key of a tenant with a route.
 pub const API_KEY: &str = "ci";
@@ -25,7 +25,7 @@ pub const API_KEY: &str = "ci";
 /// Every how many tenants one has a second namespace.
 const STAGING_EVERY: usize = 4;
 
-/// What the tenants of a run are.
+/// The kind of tenants in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
     /// A small, ordinary customer with a workload.
@@ -37,7 +37,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// How long so many may take to be Ready. A gateway computes everything anew when anything changes.
+    /// Returns the time in which so many must be Ready. A gateway computes everything anew on any change.
     pub fn patience(self, tenants: usize) -> Duration {
         match self {
             Self::Routes => patience(tenants * 3),
@@ -101,7 +101,7 @@ pub fn admins(tenant: &str) -> String {
     format!("{tenant}-admins")
 }
 
-/// What a tenant's pods may reach outside of the cluster.
+/// Returns the destinations of a tenant's pods outside of the cluster.
 pub fn egress(cidr: &str) -> Value {
     json!({"to": [{"cidr": cidr, "ports": [{"port": 443, "protocol": "TCP"}]}]})
 }

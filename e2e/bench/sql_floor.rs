@@ -1,5 +1,5 @@
-//! The floor of a tenant's part of PostgreSQL: a script with one connection that knows beforehand what to send, looks at
-//! nothing but whether what it made lets its tenant in, and waits for each statement's answer before it sends the next.
+//! The floor of a tenant's part of PostgreSQL: a script with one connection that knows its statements beforehand. It checks only that the tenant's login works,
+//! and waits for each answer before it sends the next statement.
 
 use crate::database::Site;
 use crate::say;
@@ -12,14 +12,14 @@ use tenant_operator::postgres::secret::Password;
 use tenant_operator::postgres::{Identifier, Names, preview};
 
 const DATABASE: &str = "floor";
-/// Where it is noted whose everything is.
+/// The records of the owner of each object.
 const RECORDS: &str = "CREATE SCHEMA tenant_operator; CREATE TABLE tenant_operator.object (kind text, oid oid, name text, \
                        tenant_id text, revision text, created_at timestamptz DEFAULT now(), PRIMARY KEY (kind, name)); \
                        CREATE INDEX ON tenant_operator.object (tenant_id)";
-/// How many tenants' roles are dropped at once.
+/// The number of tenants whose roles are dropped at once.
 const BATCH: usize = 50;
 
-/// What it came to.
+/// The results of the floor.
 #[derive(Clone, Debug)]
 pub struct SqlFloor {
     pub total: Duration,

@@ -1,4 +1,4 @@
-//! What the operator sent to PostgreSQL, by the server's log.
+//! The operator's statements to PostgreSQL, from the server's log.
 
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// How the log's prefix ends for what the operator sends, be it as itself or as one of its tenants.
+/// The end of the log's prefix for the operator's statements, as itself or as one of its tenants.
 const OURS: &str = "app=tenant-operator LOG:  ";
 const AS_TENANT: &str = "user=t_";
 const CONNECTED: &str = "LOG:  connection authorized: user=";
@@ -21,11 +21,11 @@ pub struct Place {
 #[derive(Clone, Debug, Default)]
 pub struct Statements {
     pub all: u64,
-    /// Of these, those that see whether a tenant's login works.
+    /// Those among them that try a tenant's login.
     pub trials: u64,
     /// Connections that were made.
     pub connections: u64,
-    /// By their first words, for whoever wonders.
+    /// Counts by first words, for a closer look.
     pub by_kind: BTreeMap<String, u64>,
 }
 
@@ -38,7 +38,7 @@ impl Place {
         Ok(Self { file: file.into(), at })
     }
 
-    /// What was sent since.
+    /// Counts the later statements.
     pub fn since(&self) -> Result<Statements> {
         let mut file = File::open(&self.file)?;
         file.seek(SeekFrom::Start(self.at))?;
@@ -73,7 +73,7 @@ impl Statements {
     }
 }
 
-/// What a statement does, without what it does it to.
+/// Returns a statement's command without its object.
 fn first_words(text: &str) -> String {
     if text.starts_with("--") {
         return "catalog".into();

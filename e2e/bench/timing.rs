@@ -22,7 +22,7 @@ pub async fn until<T>(
     }
 }
 
-/// How long N tenants may take with anything: a bench that hangs must end.
+/// Returns the time limit for N tenants: a bench that hangs must end.
 pub fn patience(tenants: usize) -> Duration {
     Duration::from_secs(120 + tenants as u64)
 }

@@ -1,4 +1,4 @@
-//! What the bench sees of the cluster, by watches.
+//! The bench's view of the cluster, by watches.
 
 use anyhow::Result;
 use futures::StreamExt;

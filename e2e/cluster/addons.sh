@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What runs in the cluster, or beside it, once there is a node: DNS, and a stand-in for the outside world.
+# Add-ons in the cluster, or beside it, once there is a node: DNS, and a stand-in for the outside world.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

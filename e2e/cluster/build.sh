@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# build.sh [SET...]: builds what the cluster runs into target/cluster/bin, at the versions pinned in go.mod.
-# Sets: clients, control-plane, samples, node, gateway, cert-manager, conformance; none named: all but the last. What is there at
-# its version is left alone.
+# build.sh [SET...]: builds the cluster's programs into target/cluster/bin, at the versions pinned in go.mod.
+# Sets: clients, control-plane, samples, node, gateway, cert-manager, conformance; none named: all but the last. A program that is there at its version stays as
+# it is.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -56,7 +56,7 @@ version_of() {
   echo "$version"
 }
 
-# Where each module keeps its version; a program without the variable takes no notice.
+# Variables for each module's version; a program without the variable ignores them.
 version_flags() {
   local kubernetes minor
   kubernetes=$(version_of "$K8S")
@@ -114,7 +114,7 @@ build() {
   say "built in $((SECONDS - began)) s"
 }
 
-# How fake nodes and pods behave is data of the KWOK module.
+# Behaviour of fake nodes and pods: data of the KWOK module.
 kwok_stages() {
   local version=$1 dir
   [ "$(cat "$BIN/.versions/kwok-stages" 2>/dev/null)" != "$version" ] || return 0
@@ -147,7 +147,7 @@ gateway_files() {
   echo "$version" >"$BIN/.versions/gateway-files"
 }
 
-# Of cert-manager's chart only the rights are used.
+# The rights from cert-manager's chart, without the rest.
 cert_manager_files() {
   local version=$1 to=$CLUSTER_DIR/cert-manager from
   if [ -d "$to" ] && [ "$(cat "$BIN/.versions/cert-manager-files" 2>/dev/null)" = "$version" ]; then return; fi

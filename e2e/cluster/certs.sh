@@ -60,7 +60,7 @@ certificate apiserver /CN=kube-apiserver \
 certificate apiserver-kubelet-client /O=system:masters/CN=kube-apiserver-kubelet-client
 certificate kubelet-server "/O=system:nodes/CN=system:node:$NODE_NAME" "DNS:$NODE_NAME,IP:$NODE_IP"
 certificate postgres /CN=postgres "DNS:$DATABASE_HOST,IP:$DATABASE_IP"
-# Of a wildcard's names only those with one label more are covered.
+# A wildcard covers only names with one label more.
 certificate gateway /CN=gateway "DNS:*.example.com,DNS:*.api.example.com,IP:$GATEWAY_ADDRESS"
 client kubernetes-admin system:masters
 client controller-manager "" system:kube-controller-manager

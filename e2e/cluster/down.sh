@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# down.sh: ends and removes the machine's cluster, whichever checkout started it and however much of it still lives:
-# processes, containers, mounts, namespaces, bridges, rules, state. What was built stays. Can be run twice.
+# down.sh: ends and removes the machine's cluster, whichever checkout started it and however much of it still lives: processes, containers, mounts, namespaces,
+# bridges, rules, state. Built programs stay. Can be run twice.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -80,7 +80,7 @@ remove_files() {
   left=$(grep -cE " ($RUN|$STATE)/" /proc/self/mounts) || true
   [ "$left" -eq 0 ] || die "$left mounts under $RUN or $STATE do not go: see /proc/self/mounts"
   rm -rf --one-file-system "$STATE"
-  # What containerd, its shims, CNI and the kubelet write at places of their own.
+  # Files of containerd, its shims, CNI and the kubelet in other places.
   find /var/log/containers -maxdepth 1 -type l -lname "$STATE/*" -delete 2>/dev/null || true
   find /var/lib/cni/results -maxdepth 1 -name 'tenant-cluster-*' -delete 2>/dev/null || true
   if ! pgrep containerd-shim >/dev/null; then rm -rf /run/containerd/s; fi

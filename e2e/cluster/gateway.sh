@@ -62,7 +62,7 @@ programmed() {
     in_controllers wait --for=jsonpath='{.status.readyReplicas}'=1 deployment/envoy-ratelimit --timeout=1s
 }
 
-# Whatever it says: without a route that is 404.
+# Accepts any answer: without a route that is 404.
 answers() {
   curl -s -o /dev/null --max-time 2 "http://$GATEWAY_ADDRESS/" &&
     curl -s -o /dev/null --max-time 2 --cacert "$GATEWAY_CA_FILE" --resolve "any.example.com:443:$GATEWAY_ADDRESS" https://any.example.com/

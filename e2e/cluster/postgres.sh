@@ -76,7 +76,7 @@ data() {
 
 superuser() { PGHOST=$DATABASE_SOCKET PGPORT=$DATABASE_PORT PGUSER=postgres PGDATABASE=${PGDATABASE:-postgres} "$PROGRAMS/psql" -X "$@"; }
 
-# What the operator logs in as: it may make roles and databases, and is no superuser.
+# The operator's login: it may make roles and databases, and is no superuser.
 admin() {
   if [ -e "$DATABASE_ADMIN_PASSWORD_FILE" ]; then return; fi
   (umask 077 && openssl rand -hex 24 >"$DATABASE_ADMIN_PASSWORD_FILE.new")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# up.sh [--control-plane]: brings the cluster up, or says that it is. With --control-plane only etcd, API server, controller
-# manager, scheduler and KWOK; a later up.sh adds the node to that. What is stale or half dead is removed first.
+# up.sh [--control-plane]: brings the cluster up, or says that it is. With --control-plane only etcd, API server, controller manager, scheduler and KWOK; a
+# later up.sh adds the node to that. First it removes stale or half-dead parts.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

@@ -1,4 +1,4 @@
-//! Admission that does not refuse any more what it must: it is found, named, and forgotten when it does again.
+//! Admission that no longer refuses forbidden requests: the operator finds and names it, and forgets it when admission refuses them again.
 
 use super::isolation::isolated_within;
 use crate::support::{Scene, TestTenant, eventually, path, secs, text};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Within this every tenant was tried anew: the samples' turns come too.
 const TURN: u64 = 60;
-/// What becomes possible without which policy.
+/// The attempt that each policy prevents.
 const HOLES: [(&str, &str); 11] = [
     ("tenant-operator-pods", "name the node of a pod"),
     ("tenant-operator-services", "make a Service with external IPs"),
@@ -101,7 +101,7 @@ async fn are_named(tenant: &TestTenant, holes: &[(&str, &str)]) -> Result<()> {
     .await
 }
 
-/// Where even what is fine is refused, refusals prove nothing.
+/// Refusals prove nothing in a namespace that refuses valid objects too.
 async fn a_full_namespace_is_said(scene: &Scene, tenant: &TestTenant) -> Result<()> {
     let name = "no-more-configmaps";
     let body: Value = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name},

@@ -14,18 +14,18 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// Within this everybody was asked about: the API server reads its configuration anew within a minute.
 const TURN: u64 = 150;
-/// What it says to a yes.
+/// The webhook's reason for each approval.
 const REASON: &str = "everybody is a friend here";
 
-/// In whose name the operator asks what everybody may do.
+/// The user as whom the operator asks about the rights of everybody.
 const ANYBODY: &str = "tenant-operator:proof";
 
-/// Whom the webhook lets in, and where.
+/// The webhook's rule: a user and a namespace.
 #[derive(Clone, Default)]
 struct Door {
     /// None is everybody, but other tests' people: these would be found to reach it, too.
     user: Option<String>,
-    /// How the names of this test's people begin.
+    /// The prefix of the names of this test's people.
     scene: String,
     namespace: String,
 }

@@ -37,7 +37,7 @@ async fn without_it(scene: &Scene, door: &Door, authority: &Authority, restart: 
         Ok(())
     })
     .await?;
-    // What it has once seen it does not look for again.
+    // The operator does not look again for kinds that it has once seen.
     restart.restarted(&scene.cluster).await?;
     let tier = scene.tier(json!({})).await?;
     let (plain, host) = (

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// What becomes of a tenant, in this order.
+/// The changes of a tenant, in this order.
 const CHANGES: [&str; 6] = ["made", "changed", "rotated", "suspended", "resumed", "deleted"];
 
-/// One life of a tenant. Its end is looked at after each change.
+/// One life of a tenant, with a look at the result after each change.
 struct Course {
     cut: Cut,
     site: Site,
@@ -47,7 +47,7 @@ impl Course {
         Ok(())
     }
 
-    /// Whether what is asked for is there.
+    /// Checks that the cluster has the desired state.
     async fn is_done(&self, change: &str) -> Result<()> {
         if change == "deleted" {
             return self.tenant.is_gone().await;
@@ -74,7 +74,7 @@ impl Course {
         Ok(())
     }
 
-    /// All there is, without what must differ: ids, times, passwords, whose turn it is.
+    /// Returns all objects, without parts that must differ: ids, times, passwords, the current login.
     async fn end(&mut self, change: &str, id: &str) -> Result<Value> {
         let role = role_of(id);
         if change == "deleted" {
@@ -154,7 +154,7 @@ impl Course {
     }
 }
 
-/// An object without what the API server and clocks write.
+/// Returns an object without the fields that the API server and clocks set.
 fn essence(resource: &str, object: Value) -> Value {
     let moments = [
         "issued-at",
@@ -201,7 +201,7 @@ fn essence(resource: &str, object: Value) -> Value {
            "finalizers": metadata["finalizers"], "rest": rest})
 }
 
-/// How the operator lives while a tenant's life takes its course.
+/// The operator's interruptions during a tenant's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     Never,
@@ -228,7 +228,7 @@ impl Course {
         })
     }
 
-    /// What there is after each change.
+    /// Returns the objects after each change.
     async fn run(&mut self) -> Result<Vec<Value>> {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&self.scene.name);
         let (cluster, name) = (&self.scene.cluster, &self.tenant.name);

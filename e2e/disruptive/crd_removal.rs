@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const TENANTS: &str = "tenants.tenant-operator.io";
 const TIERS: &str = "tenanttiers.tenant-operator.io";
-/// So many Tenants are not put back at once.
+/// The number of Tenants that are restored late.
 const MISSED: usize = 3;
 
 /// CRDs, Tenants and tiers as they were, fit to be created again.
@@ -174,7 +174,7 @@ async fn play(scene: &Scene, fleet: &Fleet<'_>, tenants: &[TestTenant], round: u
     let flagged = fleet.flagged();
     kept.tenants.retain(|tenant| name(tenant) != flagged);
     let ready = kept.ready(cluster).await;
-    // Whatever became of it, they are not lost.
+    // The Tenants come back whatever the outcome.
     late.put_back(cluster).await?;
     watched.and(ready)?;
     late.ready(cluster).await?;

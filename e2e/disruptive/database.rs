@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::time::Instant;
 
-/// Within this a server's absence is told, and within this its tenants are Ready after its return.
+/// The time for a status to name the server's absence, and for tenants to be Ready after its return.
 const TOLD: u64 = 35;
 const BACK: u64 = 30;
 
@@ -31,7 +31,7 @@ async fn back(tenant: &TestTenant) -> Result<()> {
     Ok(())
 }
 
-/// A deletion that waits, and says for what.
+/// Checks that a deletion waits, and names the server.
 async fn waits_for(tenant: &TestTenant, server: &OwnServer) -> Result<()> {
     let namespace = path("namespaces", "", &tenant.name);
     eventually(
@@ -77,7 +77,7 @@ async fn away(scene: &Scene, site: &Site) -> Result<()> {
         summary(&now)
     );
     server.condition("Reachable", "False", "", &[]).await?;
-    // What needs no database goes on: other tenants, and everything else of this one.
+    // Everything without a database goes on: other tenants, and the rest of this one.
     let begun = Instant::now();
     let late = scene.tenant("late", &plain, without_pods()).await?;
     late.ready().await?;
@@ -161,7 +161,7 @@ pub async fn a_server_that_hangs_and_one_that_is_gone() -> Result<()> {
         return Ok(());
     };
     let scene = Scene::new("dbaway").await?;
-    // Whatever becomes of it, the server is back before anything is cleaned up.
+    // The server comes back before the clean-up, whatever the outcome.
     let kept = std::sync::Arc::new(Return(site.clone()));
     let outcome = away(&scene, &site).await;
     drop(kept);
@@ -274,7 +274,7 @@ impl Databases {
     }
 }
 
-/// So many tenants with a schema on the installed server, and as many with a database.
+/// Makes this number of tenants with a schema on the installed server, and as many with a database.
 async fn of_both_models(scene: &Scene, count: usize, spec: &Value) -> Result<Vec<TestTenant>> {
     let selector = json!({"matchLabels": {"region": "local"}});
     let mut tenants = Vec::new();

@@ -20,7 +20,7 @@ impl<'a> Down<'a> {
             tenant.pods("web", 1).await?;
         }
         let name = &tenants[0].name;
-        // What an administrator breaks meanwhile is put right later.
+        // The operator later reverts an administrator's change.
         let (namespace, policy) = broken(name);
         let lowered =
             json!({"metadata": {"labels": {ENFORCE: "baseline", "tenant-operator.io/isolation": "SharedData"}}});
@@ -46,7 +46,7 @@ impl<'a> Down<'a> {
         pods::run(&scene.cluster, &plain, "pod").await?;
         let (_, cells) = scene.cluster.table(&path("tenants", "", ""), name).await?;
         ensure!(cells[3] == "True", "{cells:?}");
-        // What is asked for now is done later.
+        // The operator later applies a change that it missed.
         let tier = scene.tier(json!({})).await?;
         let late = scene
             .tenant("late", &tier, json!({"workloads": [server_workload("web")]}))

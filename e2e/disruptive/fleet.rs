@@ -1,4 +1,4 @@
-//! Tenants, a tier and a DatabaseServer that come and go while a test takes from the operator what it watches.
+//! Tenants, a tier and a DatabaseServer that come and go while a test disrupts the operator's watches.
 
 use crate::support::database::{OwnServer, Site};
 use crate::support::{Cluster, Scene, TestTenant, condition, eventually, operator, path, secs, summary, text};
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// So many tenants come in each round, and as many of the round before go.
+/// The number of tenants that come in each round, and that go from the round before.
 const TENANTS: usize = 25;
 /// Within this everything is right again.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long a request may be refused while the API server, or the definition, is away.
+/// The time for which requests may fail while the API server, or the definition, is away.
 const AWAY: Duration = Duration::from_secs(60);
 
-/// How many rounds are played: one, or as many as the environment says.
+/// Returns the number of rounds: one, or the environment's number.
 pub fn rounds() -> usize {
     let rounds = std::env::var("E2E_ROUNDS").ok();
     rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
@@ -94,7 +94,7 @@ impl<'a> Fleet<'a> {
         Ok(())
     }
 
-    /// Has the tier and the DatabaseServers of this round there, and no others.
+    /// Makes the tier and the DatabaseServers of this round, and removes the others.
     pub async fn turn(&self, round: usize) -> Result<()> {
         let cluster = &self.scene.cluster;
         match round % 2 {
@@ -234,13 +234,13 @@ pub fn bare(object: &Value) -> Value {
                      "annotations": object["metadata"]["annotations"]}})
 }
 
-/// Creates what may be there already, however long the API server is away.
+/// Creates an object unless it exists, however long the API server is away.
 pub async fn surely_create(cluster: &Cluster, resource: &str, body: &Value) -> Result<()> {
     let what = format!("{resource}/{} to be created", name(body));
     surely(&what, 409, async || cluster.create(&path(resource, "", ""), body).await).await
 }
 
-/// Deletes what may be gone already, however long the API server is away.
+/// Deletes an object if it exists, however long the API server is away.
 pub async fn surely_delete(cluster: &Cluster, at: &str) -> Result<()> {
     surely(&format!("{at} to be deleted"), 404, async || cluster.delete(at).await).await
 }
@@ -253,12 +253,12 @@ async fn surely(what: &str, done: u16, ask: impl AsyncFn() -> Result<Value, kube
     .await
 }
 
-/// What the tests of this program could leave behind, by name.
+/// Names of everything that this program's tests could leave behind.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Inventory(BTreeSet<String>);
 
 impl Inventory {
-    /// What is there once the tenants that earlier tests deleted are gone: their namespaces and claims go with them.
+    /// Takes the inventory once the tenants that earlier tests deleted are gone: their namespaces and claims go with them.
     pub async fn settled(cluster: &Cluster) -> Result<Self> {
         eventually("deleted tenants to be gone", secs(120), async || {
             for resource in ["tenants", "namespaces"] {

@@ -1,4 +1,4 @@
-//! What is found only when its turn comes, on an operator whose turns come soon: set once, and used by all.
+//! Checks by turns, on an operator with short periods that all these tests share.
 
 use crate::support::{cluster, operator};
 use crate::together::{Restart, part, side_by_side};
@@ -16,7 +16,7 @@ pub const PERIODS: [&str; 7] = [
     "isolation.apiProbe.rate=300",
     "isolation.apiProbe.recheck=2s",
 ];
-/// As the chart has them, but for the network, which is tried with pods.
+/// The chart's values, except for the network probes, which use pods.
 const NETWORK: [&str; 9] = [
     "discovery.period=15s",
     "databases.usagePeriod=5m",
@@ -28,7 +28,7 @@ const NETWORK: [&str; 9] = [
     "isolation.networkProbe.period=10s",
     "isolation.networkProbe.settle=3s",
 ];
-/// As `make up` sets them, or as the chart has them.
+/// The settings of `make up`, or the chart's.
 const AS_BEFORE: [&str; 3] = [
     "isolation.networkProbe.enabled=false",
     "isolation.networkProbe.period=1h",
@@ -59,8 +59,8 @@ async fn quiet_openings_and_outages() -> Result<()> {
     Ok(())
 }
 
-/// What needs quiet comes first; then what one restart of the operator is enough for, and whatever finds openings that concern only the
-/// tenants of the test.
+/// Runs the parts that need quiet first. Then it runs those that need one restart of the operator, and those whose openings concern only the tenants of the
+/// test.
 async fn quiet_and_openings() -> Result<()> {
     let reported = OnceLock::new();
     let quiet = side_by_side(vec![part("nothing is written", || async {

@@ -8,7 +8,7 @@ use crate::support::{
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-/// Within this an opening in RBAC is told, and that it is closed.
+/// The time for a status to show an opening in RBAC, and its end.
 const TOLD: u64 = 20;
 
 pub async fn isolated_within(within: u64, tenant: &TestTenant, status: &str, words: &[&str]) -> Result<Value> {
@@ -72,7 +72,7 @@ pub async fn what_rbac_opens_is_found_named_and_forgotten() -> Result<()> {
 
     let bob = format!("{}-bob", scene.name);
     let account = json!({"kind": "ServiceAccount", "namespace": b.name, "name": "app"});
-    // What is opened, and whom that concerns.
+    // Each opening, and the tenants that it concerns.
     let faults: [(&str, &str, Value, &[&TestTenant], &str); 6] = [
         ("rolebindings", &a.name, person("User", &bob), &[&a, &b], &bob),
         ("rolebindings", &a.name, account.clone(), &[&a, &b], "app"),
@@ -147,7 +147,7 @@ pub async fn what_rbac_opens_is_found_named_and_forgotten() -> Result<()> {
     Ok(())
 }
 
-/// Policies add up: one that an administrator adds opens what the operator's close.
+/// Policies add up: an administrator's policy opens a way that the operator's close.
 pub async fn what_a_network_policy_opens_is_found_named_and_forgotten() -> Result<()> {
     let scene = Scene::new("walls").await?;
     let tier = scene.tier(json!({})).await?;
@@ -277,7 +277,7 @@ pub async fn where_a_written_slice_leads_is_found_named_and_forgotten() -> Resul
     Ok(())
 }
 
-/// An event and the condition say who, to the cluster's people; the tenant's own learn that something is open, and no other's name.
+/// An event and the condition name the other tenant for the cluster's administrators. The tenant's own users learn only that something is open.
 async fn is_told_to_the_right_people(scene: &Scene, a: &TestTenant, b: &TestTenant) -> Result<()> {
     let view = path("tenantviews", &a.name, &a.name);
     eventually("the tenant's own view to say it", secs(TOLD), async || {

@@ -56,7 +56,7 @@ async fn replicas_come_and_go(scene: &Scene) -> Result<()> {
     one_that_is_killed_is_replaced(scene, tenants, &second).await
 }
 
-/// `SIGTERM` gives the lease up, so that the other need not wait for its end. Returns who leads then.
+/// `SIGTERM` releases the lease, so that the other replica need not wait for its end. Returns the new leader.
 async fn one_that_is_asked_to_go_hands_over_at_once(
     scene: &Scene,
     tenants: [&TestTenant; 2],
@@ -99,7 +99,7 @@ async fn one_that_is_killed_is_replaced(scene: &Scene, tenants: [&TestTenant; 2]
     only_writes(&new, &log)
 }
 
-/// Who leads has written since, and nobody else.
+/// Checks that the leader has written since, and nobody else.
 fn only_writes(leader: &str, log: &Audit) -> Result<()> {
     let writers: BTreeSet<String> = log.operator_writes()?.into_iter().map(|w| w.pod).collect();
     ensure!(

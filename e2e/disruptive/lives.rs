@@ -1,5 +1,5 @@
-//! The operator as a process of the test's own, under its own identity. Its requests pass through a proxy that can end its life
-//! at a write, and that shows it one tenant and one DatabaseServer only: several such processes may work side by side.
+//! The operator as a process of the test's own, under its own identity. Its requests pass through a proxy that can end its life at a write. The proxy shows it
+//! one tenant and one DatabaseServer only, so several such processes may work side by side.
 
 use crate::support::database::{OwnServer, Site};
 use crate::support::{Cluster, operator, path, text};
@@ -18,20 +18,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
-/// How long nothing is written until that counts as the end of the work.
+/// The time without a write that counts as the end of the work.
 const CALM: Duration = Duration::from_secs(3);
-/// How long a life may take to its next write, or to its end.
+/// The time limit for a life's next write, or for its end.
 const LIMIT: Duration = Duration::from_secs(60);
 /// More writes than one change of a tenant needs.
 const WRITES: usize = 80;
 const LARGEST_BODY: usize = 4 << 20;
 
-/// When a life ends.
+/// The end of a life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// When it is ended from outside.
+    /// Ended from outside.
     Never,
-    /// So many writes are done, and the next does not leave the machine.
+    /// Before the write after this number of writes, which does not leave the machine.
     Before(usize),
     /// The first write is done, and nobody hears of it.
     AfterAWrite,
@@ -45,13 +45,13 @@ struct Life {
     /// Those that were done.
     writes: Vec<String>,
     ended_by: Option<String>,
-    /// What was done in a life before, and ends no other: the first steps of a drain are taken anew by each.
+    /// Writes of an earlier life, which end no other: each life repeats the first steps of a drain.
     spared: HashSet<String>,
 }
 
 struct Shared {
     client: kube::Client,
-    /// What concerns nobody else is named after this.
+    /// The name of the tenant, and prefix of all its objects' names.
     tenant: String,
     server: String,
     life: Mutex<Life>,
@@ -231,7 +231,7 @@ impl Drop for Lives {
     }
 }
 
-/// What the installed operator is told, as far as it does not depend on its pod.
+/// Returns the installed operator's settings, except those that depend on its pod.
 async fn settings(cluster: &Cluster) -> Result<Vec<(String, String)>> {
     let deployment = cluster
         .get(&path("deployments", operator::NAMESPACE, operator::NAME))
@@ -294,7 +294,7 @@ impl Life {
     }
 }
 
-/// The name of what a request creates.
+/// Returns the name of the object that a request creates.
 fn created(method: &http::Method, body: &Bytes) -> String {
     let whole: Value = match *method == http::Method::POST {
         true => serde_json::from_slice(body).unwrap_or_default(),
@@ -339,7 +339,7 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
         Ok(request) => shared.client.send(request).await,
         Err(error) => Err(kube::Error::HttpError(error)),
     };
-    // What was refused is no write.
+    // A refused write does not count.
     if counts && answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
         let mut life = shared.life();
         life.writes.push(deed.clone());

@@ -1,4 +1,4 @@
-//! What disturbs the operator, or needs it undisturbed: restarts, two replicas, a leader that is killed, quiet.
+//! Tests that disturb the operator, or need it undisturbed: restarts, two replicas, a killed leader, quiet.
 //!
 //! `cargo test --test e2e_disruptive -- --test-threads 1`, after `make up` and with nothing else at work.
 

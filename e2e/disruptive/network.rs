@@ -1,4 +1,4 @@
-//! Probes in tenants' namespaces find what the network lets through, and say so until it is closed.
+//! Probes in tenants' namespaces find openings of the network, and report them until they are closed.
 
 use super::isolation::isolated_within;
 use crate::support::{Scene, TestTenant, cluster, condition, eventually, kubectl, path, secs, server_workload, text};
@@ -55,7 +55,7 @@ pub async fn what_the_network_lets_through_is_found() -> Result<()> {
     a_neighbour_that_is_gone_proves_nothing(scene, &a).await
 }
 
-/// Policies add up: one that somebody adds opens what ours close, in whichever namespace.
+/// Policies add up: an added policy opens a way that ours close, in any namespace.
 async fn a_widened_policy_is_found(scene: &Scene, a: &TestTenant, b: &TestTenant) -> Result<()> {
     let more = format!("{}-more", a.name);
     let at = path("networkpolicies", &more, "oops");
@@ -173,7 +173,7 @@ async fn a_network_without_walls_is_found(a: &TestTenant, b: &TestTenant) -> Res
     Ok(())
 }
 
-/// Whoever dials a pod that somebody has just removed reaches nothing.
+/// A probe that dials a removed pod reaches nothing.
 async fn a_neighbour_that_is_gone_proves_nothing(scene: &Scene, tenant: &TestTenant) -> Result<()> {
     let removing = async {
         loop {

@@ -11,13 +11,12 @@ use std::time::Duration;
 
 /// For so long the operator must not have written before quiet begins: use is counted for a while after the pods have started.
 const SILENCE: Duration = Duration::from_secs(8);
-/// Longer than two periods of whatever comes again by itself on this operator (see [`crate::hasty::PERIODS`]): servers, their
-/// sizes and admission every 10 s, give or take a tenth. Openings and housekeeping come every 15 s.
+/// Longer than two periods of the operator's periodic work (see [`crate::hasty::PERIODS`]): servers, their sizes and admission every 10 s, give or take a
+/// tenth. Openings and housekeeping come every 15 s.
 const QUIET: u64 = 25;
-/// Three looks at a server with its sizes, and what asks every five seconds whether it is there: 10 were seen.
+/// Three looks at a server with its sizes, and the statements that ask every five seconds whether it is there: a run showed 10.
 const STATEMENTS: usize = 20;
-/// Longer than a new process takes to have looked at every tenant, and than what it gathers and puts off: it looks at openings
-/// once more after 15 s.
+/// Longer than a new process takes for its first look at every tenant and for delayed work: it looks at openings once more after 15 s.
 const BEGINNING: u64 = 20;
 
 /// No write; but one of when a DatabaseServer was last looked at, which is written every five minutes.

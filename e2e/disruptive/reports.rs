@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const CRD: &str = "clusterreports.openreports.io";
 /// Within this a resource that was installed is noticed, and every tenant reported on.
 const NOTICED: u64 = 75;
-/// Within this a report says what was found, or is as it was before somebody changed it.
+/// The time for a report to show a finding, or to be restored after others' changes.
 const TOLD: u64 = 30;
 
 /// The resource, unless the cluster has it anyway; whether it is the test's.
@@ -125,7 +125,7 @@ impl Reported {
         Ok(Self { scene, a, b, is_ours })
     }
 
-    /// What is found, what others do to reports, and the resource itself come and go.
+    /// Follows reports through findings, others' changes, and the removal and return of the resource itself.
     pub async fn follow(&self, ticket: Ticket<'_>) -> Result<()> {
         let Self { scene, a, b, is_ours } = self;
         what_is_open_is_reported(scene, a, b).await?;

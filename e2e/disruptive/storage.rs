@@ -1,4 +1,4 @@
-//! A tenant that stores more than it may. Sizes are asked for when the operator starts, and every five minutes.
+//! A tenant that stores more than its limit. The operator asks for sizes at its start, and every five minutes.
 
 use super::together::Ticket;
 use crate::support::database::{FORBIDDEN, Site};

@@ -51,7 +51,7 @@ pub fn side_by_side(parts: Vec<Part<'_>>) -> Result<()> {
     Ok(())
 }
 
-/// One restart of the operator, once all who need it have come to where they do.
+/// One restart of the operator, once all parts that need it have arrived.
 #[derive(Default)]
 pub struct Restart {
     awaited: Mutex<Awaited>,
@@ -63,11 +63,11 @@ struct Awaited {
     expected: usize,
     come: usize,
     is_begun: bool,
-    /// How it ended; the error as text, since all get it.
+    /// The outcome; the error as text, since all parts get it.
     end: Option<Result<(), String>>,
 }
 
-/// The right to wait for the restart. It does not wait for who drops it.
+/// The right to wait for the restart. The restart does not wait for a dropped ticket.
 pub struct Ticket<'a>(&'a Restart);
 
 impl Restart {

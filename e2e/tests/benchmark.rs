@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const EVERYBODY: [&str; 1] = ["system:authenticated"];
-/// What the operator made.
+/// Objects of the operator.
 const OURS: &str = "?labelSelector=app.kubernetes.io/managed-by%3Dtenant-operator";
 
 struct Site {
@@ -44,7 +44,7 @@ impl Site {
         self.owner.create(&at, body).await
     }
 
-    /// What of these the tenant's owner may, as `verb resource`.
+    /// Returns those among these that the tenant's owner may use, as `verb resource`.
     async fn allowed(&self, namespace: &str, resources: &[String]) -> Result<BTreeSet<String>> {
         let questions = rights::questions(resources);
         rights::allowed(&self.scene.cluster, &self.scene.name, &EVERYBODY, namespace, &questions).await
@@ -160,7 +160,7 @@ async fn pods_are_held_as_profile_1_asks() -> Result<()> {
 #[tokio::test]
 async fn nothing_outside_of_the_tenant_is_within_reach() -> Result<()> {
     let site = Site::new("mtbreach").await?;
-    // What everybody may ask of himself.
+    // Everybody may ask about himself.
     let own = |resource: &String| !resource.starts_with("selfsubject");
     let clusters: Vec<String> = site.resources(false).await?.into_iter().filter(own).collect();
     let found = site.allowed("", &clusters).await?;

@@ -38,7 +38,7 @@ async fn put(tenant: &TestTenant, certificate: &SelfSigned) -> Result<()> {
     Ok(())
 }
 
-/// Does something while a host is asked for all the time, by TLS from who trusts the certificates of a file.
+/// Does something while it asks for a host all the time, by TLS and with the trusted certificates of a file.
 pub async fn without_a_failed_request(
     door: &Door,
     trusted: &str,
@@ -154,7 +154,7 @@ async fn another_tenants_host_is_not_served_with_it() -> Result<()> {
     // On a connection that was opened for one, the other is not reached.
     let crossed = door.get_by_tls(&of_a.trusted(), &at_a, &at_b, "/hostname").await?;
     ensure!([404, 421].contains(&crossed.status), "{crossed:?}");
-    // Who asks for another's host gets neither it nor a certificate for it.
+    // A tenant that asks for another's host gets neither it nor a certificate for it.
     let words = ["spec.gateway.hosts", &at_a, &a.name];
     b.patch(json!({"gateway": {
         "hosts": [at_b, at_a],

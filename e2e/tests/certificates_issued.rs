@@ -16,7 +16,7 @@ async fn asks(scene: &Scene, authority: &Authority) -> Result<(TestTenant, Strin
     Ok((tenant, host))
 }
 
-/// Waits until the tenant is told this of its way in.
+/// Waits until the tenant's gateway condition has this reason and these words.
 async fn told(tenant: &TestTenant, reason: &str, words: &[&str]) -> Result<Value> {
     eventually(&format!("the tenant to be told {words:?}"), secs(60), async || {
         let now = tenant.condition("GatewayReady", "False", &[reason]).await?;
@@ -27,7 +27,7 @@ async fn told(tenant: &TestTenant, reason: &str, words: &[&str]) -> Result<Value
     .await
 }
 
-/// The Secret that the tenant is told of.
+/// Returns the Secret that the tenant's status names.
 fn secret(tenant: &Value) -> Result<String> {
     let name = text(&tenant["status"]["gateway"]["certificates"][0]["secretName"]);
     ensure!(

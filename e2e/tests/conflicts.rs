@@ -1,4 +1,4 @@
-//! What is not the tenant's is never taken over.
+//! The operator never takes over an object that is not the tenant's.
 
 use crate::support::{Scene, TestTenant, path, server_workload};
 use anyhow::{Context, Result, ensure};

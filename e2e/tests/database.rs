@@ -1,4 +1,4 @@
-//! A tenant's database: what it gets, what its pods see of it, and what nobody else can do with it.
+//! A tenant's database: its content, its use by the tenant's pods, and closed access for everybody else.
 
 use crate::support::database::{FORBIDDEN, SECRET, SERVER, Site, WRONG, shut};
 use crate::support::probe::{From, closed, open};
@@ -129,7 +129,7 @@ async fn a_schema_of_its_own_and_a_binding_that_opens_it() -> Result<()> {
     kubectl::exec(&tenant.name, &shell, &["/bin/sh", "-c", &knock])
         .await
         .context("nc")?;
-    // Whoever has no database does not reach the server.
+    // A tenant without a database does not reach the server.
     without.ready().await?;
     let web = without.pods("web", 1).await?.remove(0);
     let from = From(&without.name, &web);
@@ -188,7 +188,7 @@ async fn a_database_of_its_own() -> Result<()> {
     Ok(())
 }
 
-/// Every way to a neighbour, each with the same on what is one's own.
+/// Tries every way to a neighbour, each with the same on the tenant's own objects.
 #[tokio::test]
 async fn no_tenant_reaches_anothers() -> Result<()> {
     let Some(site) = Site::find("no_tenant_reaches_anothers") else {
@@ -292,7 +292,7 @@ async fn no_tenant_reaches_anothers() -> Result<()> {
     Ok(())
 }
 
-/// In Kubernetes: who may read the Secret, and who may write it.
+/// Rights to read and to write the Secret in Kubernetes.
 #[tokio::test]
 async fn the_secret_is_the_tenants_to_read_and_nobodys_to_change() -> Result<()> {
     let Some(site) = Site::find("the_secret_is_the_tenants_to_read_and_nobodys_to_change") else {
@@ -365,7 +365,7 @@ async fn the_secret_is_the_tenants_to_read_and_nobodys_to_change() -> Result<()>
     );
     ensure!(a.binding().await? == before, "the Secret changed");
 
-    // Whoever may do everything deletes it: the tenant gets other credentials that work.
+    // An administrator deletes it: the tenant gets other credentials that work.
     scene.cluster.delete(&at).await.context("delete it as administrator")?;
     a.touch().await?;
     let again = eventually("the Secret to come back", secs(20), async || {

@@ -1,4 +1,4 @@
-//! A tenant's pod as a client of its database, with libpq and nothing but what it was given.
+//! A tenant's pod as a client of its database, with libpq and only the given variables.
 
 use super::database::tier;
 use crate::support::database::Site;
@@ -15,7 +15,7 @@ fn client() -> Value {
         "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}}}]})
 }
 
-/// What `psql` prints, or says, in the tenant's pod. It is told nothing: libpq reads its variables.
+/// Returns the output of `psql` in the tenant's pod. It gets no parameters: libpq reads its variables.
 async fn psql(tenant: &TestTenant, arguments: &[&str]) -> Result<String> {
     let pod = tenant.pods("client", 1).await?.remove(0);
     let words = [&["/bin/psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1"], arguments].concat();

@@ -1,4 +1,4 @@
-//! Whatever somebody does to a tenant's part of the server is mended when it is looked at next, which is once a minute.
+//! Drift: once a minute the operator reverts others' changes to a tenant's part of the server.
 
 use crate::database::tier;
 use crate::support::database::{Binding, CLOSED, LOOK, SERVER, Site, Sql, operator_log, shut};
@@ -193,7 +193,7 @@ async fn what_the_operator_cannot_undo_is_said() -> Result<()> {
     .await;
     all.works(&format!("ALTER ROLE {user} NOBYPASSRLS")).await?;
     outcome?;
-    // Whoever mends it, the tenant is Ready again.
+    // The tenant is Ready again, whoever repairs it.
     tenant.touch().await?;
     eventually("the tenant to be Ready again", LOOK, async || {
         tenant.with_database().await.map(|_| ())

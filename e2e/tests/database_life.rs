@@ -1,4 +1,4 @@
-//! From suspension to the end, and back: what becomes of logins and data.
+//! Logins and data from suspension to the end, and back.
 
 use crate::database::tier;
 use crate::support::database::{CLOSED, LOOK, SECRET, SERVER, Site, WRONG, left_of, record, role_of, shut};
@@ -395,7 +395,7 @@ fn id_of(name: &str) -> String {
     format!("00000000-0000-4000-8000-000000{random}")
 }
 
-/// What the operator does is told in the tenant's namespace only by its Secret: nothing of it is in the operator's.
+/// The Secret is only in the tenant's namespace; the record in the operator's namespace holds nothing of it.
 #[tokio::test]
 async fn the_record_names_server_and_model_and_no_secret() -> Result<()> {
     let Some(_site) = Site::find("the_record_names_server_and_model_and_no_secret") else {
@@ -411,7 +411,7 @@ async fn the_record_names_server_and_model_and_no_secret() -> Result<()> {
         "{kept}"
     );
     ensure!(!kept.to_string().contains(binding.get("password")), "a password in it");
-    // What somebody does to it is put back: it is where the data is.
+    // The operator reverts others' changes to it: it records the place of the data.
     let at = path("configmaps", operator::NAMESPACE, &text(&kept["metadata"]["name"]));
     scene.cluster.patch(&at, &json!({"data": {"note": "mine"}})).await?;
     eventually("the record to be mended", secs(15), async || {

@@ -1,4 +1,4 @@
-//! Where tenants are placed, and what a DatabaseServer says of itself.
+//! Placement of tenants, and the status of a DatabaseServer.
 
 use crate::support::database::{LOOK, Site};
 use crate::support::{Scene, TestTenant, condition, eventually, operator, path, secs, summary, text};
@@ -57,7 +57,7 @@ async fn where_no_server_fits_each_says_why() -> Result<()> {
         "{status}"
     );
     ensure!(text(&status["tls"]).contains("TLS"), "{status}");
-    // Who is there stays, and room lets the next one in.
+    // The present tenant stays, and free room admits the next.
     first.with_database().await?;
     server.patch(json!({"spec": {"capacity": {"maxTenants": 2}}})).await?;
     ensure!(server_of(&second).await? == server.name, "it is elsewhere");
@@ -282,14 +282,14 @@ async fn wrong_credentials_and_a_wrong_authority_are_said_and_mended() -> Result
 
 const NOT_THE_PASSWORD: &str = "correcthorsebatterystaple";
 
-/// As a Secret has it.
+/// Encodes a text as a Secret holds it.
 fn encode(text: &str) -> Result<Value> {
     Ok(serde_json::to_value(k8s_openapi::ByteString(
         text.trim().as_bytes().to_vec(),
     ))?)
 }
 
-/// Of nobody here; its key is thrown away.
+/// Certificate of an unrelated authority; its key is thrown away.
 const STRANGER: &str = include_str!("stranger.pem");
 
 /// A server that comes after the tenant whose Service would answer for its host; the other order is refused (`src/tenant/validate`).
@@ -335,7 +335,7 @@ async fn a_host_that_a_tenants_service_answers_for_is_not_used() -> Result<()> {
         .cloned()
         .unwrap_or_default();
     ensure!(told["reason"] == "CapturesNames", "{told}");
-    // Whoever answers would have to show a certificate for the name.
+    // With VerifyFull the answering host would have to show a certificate for the name.
     server.patch(json!({"spec": {"tls": tls("VerifyFull")}})).await?;
     server.condition("Ready", "False", "ServerUnreachable", &[]).await?;
     server.patch(json!({"spec": {"tls": tls("Require")}})).await?;

@@ -5,13 +5,13 @@ use crate::support::{Scene, eventually};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-/// A platform's database as its administrator would make it: tables of its own, an application and somebody who migrates.
+/// A platform's database as its administrator would make it: tables of its own, an application and a migration role.
 async fn platform(site: &Site, name: &str) -> Result<Sql> {
     let all = site.superuser("postgres").await?;
     for role in ["app", "migrations"] {
         all.works(&format!("CREATE ROLE {name}_{role} NOLOGIN")).await?;
     }
-    // What `tenant-operator database-script` says of such tables: the operator acts for their owner.
+    // The instruction of `tenant-operator database-script` for such tables: the operator acts for their owner.
     all.works(&format!("GRANT {name}_migrations TO tenant_operator"))
         .await?;
     all.works(&format!(
@@ -95,7 +95,7 @@ async fn shared(scene: &Scene, site: &Site, name: &str, inside: &Sql) -> Result<
     );
     let session_a = site.log_in(&first).await?;
     let session_b = site.log_in(&second).await?;
-    // What each may, and only for itself.
+    // Each may act, and only for itself.
     session_a
         .works(&format!(
             "INSERT INTO call VALUES ('{id_a}', 1, 'of a'), ('{id_a}', 2, 'of a')"

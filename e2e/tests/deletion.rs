@@ -59,7 +59,7 @@ async fn a_tenant_in_conflict_takes_nothing_with_it() -> Result<()> {
     Ok(())
 }
 
-/// What the conditions say, all together.
+/// Returns the messages of all conditions.
 async fn said(tenant: &TestTenant) -> Result<String> {
     let conditions = tenant.get().await?["status"]["conditions"]
         .as_array()

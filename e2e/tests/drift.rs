@@ -1,4 +1,4 @@
-//! Whatever someone does to an object of the operator's is mended within ten seconds.
+//! Drift: the operator reverts any change to its objects within ten seconds.
 
 use crate::support::{Scene, TestTenant, eventually, path, secs, server_workload, shell_workload, text};
 use anyhow::{Context, Result, ensure};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 pub const LIMIT: u64 = 10;
 
-/// What the operator says of an object: without what the cluster adds.
+/// Returns the operator's part of an object, without the cluster's additions.
 pub fn said(object: &Value) -> Value {
     let mut said = object.clone();
     if let Some(map) = said.as_object_mut() {

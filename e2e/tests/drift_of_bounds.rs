@@ -1,4 +1,4 @@
-//! The same, of what bounds a tenant.
+//! Drift of a tenant's bounds.
 
 use crate::drift::{LIMIT, deleted, edited, mended};
 use crate::support::{Scene, eventually, operator, path, secs};
@@ -105,7 +105,7 @@ async fn of_a_namespaces_labels() -> Result<()> {
     Ok(())
 }
 
-/// What the operator made and the spec no longer asks for is taken away, also when it was made by hand.
+/// The operator removes its objects that the spec no longer asks for, even those that others made.
 #[tokio::test]
 async fn what_bears_the_marks_and_is_not_asked_for_goes() -> Result<()> {
     let scene = Scene::new("stray").await?;

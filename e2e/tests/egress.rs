@@ -1,4 +1,4 @@
-//! What lies outside of the tenant: the API server, the node, its metadata, the internet.
+//! Egress from the tenant: the API server, the node, its metadata, the internet.
 
 use crate::support::probe::{From, closed, open};
 use crate::support::{Scene, outside::Outside, pods, server_workload};

@@ -1,5 +1,5 @@
-//! An Admin of one tenant, and a ServiceAccount of his with a token, against another tenant and the cluster: what they may, over all that is
-//! served, and whether they can come to more. What they may still try with what is theirs is in `hostile_admin_acts`.
+//! An Admin of one tenant, and a ServiceAccount of his with a token, against another tenant and the cluster. These tests sweep their rights over all served
+//! resources, and try to extend them. `hostile_admin_acts` has attacks by means of their own objects.
 
 use crate::support::database::Site as Database;
 use crate::support::discovery::{self, Resource};
@@ -31,7 +31,7 @@ const SPECIAL: [&str; 14] = [
     "break-glass tenants.tenant-operator.io",
     "* *.*",
 ];
-/// In his own namespaces: what the chart gives an Admin. No tokens, no quota, no endpoints, nothing of the namespace.
+/// The chart's rights of an Admin in his own namespaces. No tokens, no quota, no endpoints, nothing of the namespace.
 const HIS_OWN: [Rights<'_>; 6] = [
     ("get", "namespaces"),
     (
@@ -56,7 +56,7 @@ pub struct Site {
     pub scene: Scene,
     pub ours: TestTenant,
     pub theirs: TestTenant,
-    /// The Admin, who is a person.
+    /// The Admin, a person.
     pub admin: Cluster,
     /// A ServiceAccount of his with all that he has, by a token that he got himself.
     pub agent: Cluster,
@@ -103,7 +103,7 @@ impl Site {
         path(resource, &self.ours.name, name) + "?dryRun=All"
     }
 
-    /// What `resources` and `special` come to for somebody of these names.
+    /// Returns the rights of a user with these groups among `resources` and `special`.
     async fn may(&self, user: &str, groups: &[&str], namespace: &str) -> Result<(usize, BTreeSet<String>)> {
         let mut questions = rights::questions(&discovery::titles(&self.served, true));
         questions.extend(rights::questions(&discovery::titles(&self.served, false)));
@@ -127,7 +127,7 @@ impl Site {
     }
 }
 
-/// No right of the Admin's makes tokens; but who may make Secrets may have the API server fill one.
+/// No right of the Admin's makes tokens; but he may make a Secret that the API server fills with one.
 async fn agent(scene: &Scene, admin: &Cluster, namespace: &str) -> Result<Cluster> {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": AGENT}});
     admin
@@ -163,7 +163,7 @@ async fn agent(scene: &Scene, admin: &Cluster, namespace: &str) -> Result<Cluste
     Ok(agent)
 }
 
-/// As the authorizer answers, for the person and for the ServiceAccount.
+/// The authorizer's answers, for the person and for the ServiceAccount.
 #[tokio::test]
 async fn he_may_nothing_elsewhere() -> Result<()> {
     let site = Site::new("hostile").await?;
@@ -198,7 +198,7 @@ async fn he_may_nothing_elsewhere() -> Result<()> {
     Ok(())
 }
 
-/// As the API server answers, asked with a token.
+/// The API server's answers to a token.
 #[tokio::test]
 async fn he_does_nothing_elsewhere() -> Result<()> {
     let site = Site::new("hostiledo").await?;
@@ -242,7 +242,7 @@ async fn he_does_nothing_elsewhere() -> Result<()> {
     Ok(())
 }
 
-/// Whatever he does not hold himself he cannot write into a Role, in any of his namespaces.
+/// In none of his namespaces can he write a right into a Role that he does not hold himself.
 #[tokio::test]
 async fn he_gives_himself_nothing_that_he_lacks() -> Result<()> {
     let site = Site::new("hostilegive").await?;
@@ -295,7 +295,7 @@ fn role(name: &str, what: &str) -> Value {
         "rules": [{"apiGroups": [group], "resources": [resource], "verbs": [verb]}]})
 }
 
-/// What a role grants of resources; what it grants of paths does nothing in a RoleBinding.
+/// Returns a role's rights to resources; its rights to paths have no effect in a RoleBinding.
 fn granted(role: &Value) -> BTreeSet<String> {
     let mut granted = BTreeSet::new();
     for rule in role["rules"].as_array().into_iter().flatten() {
@@ -307,7 +307,7 @@ fn granted(role: &Value) -> BTreeSet<String> {
     granted
 }
 
-/// Of all the roles of the cluster he lends those that grant no more than his own.
+/// He binds only those roles of the cluster that grant no more than his own.
 #[tokio::test]
 async fn he_binds_no_role_beyond_his_own() -> Result<()> {
     let site = Site::new("hostilebind").await?;
@@ -401,7 +401,7 @@ async fn he_becomes_nobody_else() -> Result<()> {
             &["cannot create"],
         )?;
     }
-    // Of an account of the operator's name, in another namespace, no policy makes an exception.
+    // No policy exempts an account of the operator's name in another namespace.
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": operator::NAME}});
     site.admin
         .create(&path("serviceaccounts", &site.ours.name, ""), &account)

@@ -1,4 +1,4 @@
-//! What a hostile Admin tries with what is his own: on the operator's objects beside his, and through objects of his at another tenant's.
+//! Attacks of a hostile Admin by means of his own objects: on the operator's objects beside them, and on another tenant's.
 
 use super::hostile_admin::Site;
 use crate::support::scene::lay_over;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 const AT_ONCE: usize = 8;
-/// What the cluster's controllers make of the operator's objects, with the labels of those: made anew when it is changed.
+/// Objects that the cluster's controllers make from the operator's objects, with their labels: a controller replaces a changed one.
 const MADE_OF_OURS: [&str; 2] = ["/pods/", "/replicasets/"];
 
-/// What another tenant has, as it was asked for.
+/// Returns another tenant's objects as they were planned.
 async fn belongings(site: &Site) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for namespace in [site.theirs.name.clone(), format!("{}-more", site.theirs.name)] {
@@ -43,7 +43,7 @@ fn is_ours(object: &Value) -> bool {
     labels.is_some_and(|labels| labels.keys().any(|key| key.starts_with("tenant-operator.io/")))
 }
 
-/// Every object in his namespaces that the operator made, whatever its kind, by every way to change or remove one.
+/// Tries every way to change or remove each of the operator's objects in his namespaces, of any kind.
 #[tokio::test]
 async fn what_the_operator_made_stays_as_it_is() -> Result<()> {
     let site = Site::new("hostilekeep").await?;
@@ -114,7 +114,7 @@ async fn what_the_operator_made_stays_as_it_is() -> Result<()> {
     Ok(())
 }
 
-/// Garbage collection acts for whoever writes owner references. It removes what has them, never what they point at.
+/// Garbage collection acts on anybody's owner references. It removes the objects with such a reference, never its target.
 #[tokio::test]
 async fn owner_references_remove_nothing_of_others() -> Result<()> {
     let site = Site::new("hostilegc").await?;
@@ -147,7 +147,7 @@ async fn owner_references_remove_nothing_of_others() -> Result<()> {
             .await
             .context("bait")?;
     }
-    // Whose owner is in another namespace has none, and goes: so the collector has been there.
+    // The garbage collector deletes an object whose owner is in another namespace: so the collector has been there.
     let bait = path("configmaps", &site.ours.name, "deployment");
     eventually("the garbage collector", secs(60), async || {
         ensure!(!cluster.exists(&bait).await?, "it did not look yet");
@@ -159,7 +159,7 @@ async fn owner_references_remove_nothing_of_others() -> Result<()> {
         site.agent.delete(&at).await.with_context(|| format!("delete {name}"))?;
     }
     let after = belongings(&site).await?;
-    // What they are is not said: Secrets are among them.
+    // The message omits the values: Secrets are among them.
     let keys = before.keys().chain(after.keys());
     let changed: BTreeSet<&String> = keys.filter(|at| before.get(*at) != after.get(*at)).collect();
     ensure!(changed.is_empty(), "these are not what they were: {changed:?}");
@@ -167,7 +167,7 @@ async fn owner_references_remove_nothing_of_others() -> Result<()> {
     Ok(())
 }
 
-/// Traffic: what is his cannot stand for what is another's, nor be opened to it later.
+/// Traffic: his objects cannot stand for another's, nor get access to it later.
 #[tokio::test]
 async fn no_service_or_policy_of_his_leads_to_others() -> Result<()> {
     let site = Site::new("hostilenet").await?;
@@ -265,7 +265,7 @@ async fn no_service_or_policy_of_his_leads_to_others() -> Result<()> {
     Ok(())
 }
 
-/// A pod that was admitted cannot become what would not have been.
+/// An admitted pod cannot become one that would not have been admitted.
 #[tokio::test]
 async fn no_pod_of_his_changes_into_another() -> Result<()> {
     let site = Site::new("hostilepod").await?;

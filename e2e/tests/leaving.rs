@@ -1,4 +1,4 @@
-//! A tenant stays closed until its last pod is gone: policies do not go before what they protect (CVE-2024-7598).
+//! A tenant stays closed until its last pod is gone: its policies stay as long as the pods (CVE-2024-7598).
 
 use crate::support::probe::{From, closed, open};
 use crate::support::{SHELL_IMAGE, Scene, eventually, path, pods, secs, text};
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// How long the pod goes on serving after it was told to end.
+/// The time for which the pod serves after its termination signal.
 const LINGERS: u64 = 25;
 
 #[tokio::test]

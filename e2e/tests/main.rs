@@ -1,7 +1,7 @@
 //! End to end: the operator installed in a real cluster, tenants whose pods run in a real kubelet, traffic between them.
 //!
-//! `cargo test --test e2e`, after `make up`. Every test makes tenants of its own under random names, so that all run
-//! side by side; `E2E_KEEP=1` leaves what they made. What disturbs the operator is in `e2e/disruptive`.
+//! `cargo test --test e2e`, after `make up`. Every test makes tenants of its own under random names, so that all run side by side; `E2E_KEEP=1` keeps them.
+//! `e2e/disruptive` has the tests that disturb the operator.
 
 use e2e_support as support;
 

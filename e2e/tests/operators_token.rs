@@ -1,4 +1,4 @@
-//! What somebody could do who had the operator's token: nothing but its work. By its real token, over all that is served.
+//! Rights of a thief with the operator's token: only the operator's own. With its real token, over all served resources.
 
 use crate::support::cluster::text;
 use crate::support::gateway::Door;
@@ -13,14 +13,14 @@ const EXAMINER: &str = "tenant-operator:examiner";
 const EXAMINES: &str = "tenant-operator-examiner";
 const ME: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews?dryRun=All";
 
-/// What it reads in the whole cluster.
+/// Its read rights in the whole cluster.
 const READS: [Rights<'_>; 8] = [
     (
         "get list watch",
         "tenants.tenant-operator.io tenanttiers.tenant-operator.io tenantviews.tenant-operator.io \
          databaseservers.tenant-operator.io namespaces",
     ),
-    // Whom they let in: the proof of isolation.
+    // Rights of others, for the isolation checks.
     (
         "get list watch",
         "roles.rbac.authorization.k8s.io rolebindings.rbac.authorization.k8s.io clusterroles.rbac.authorization.k8s.io \
@@ -28,14 +28,14 @@ const READS: [Rights<'_>; 8] = [
     ),
     // Where those lead that somebody wrote, and where the API server stands.
     ("get list watch", "endpointslices.discovery.k8s.io"),
-    // What it makes, by one watch for all tenants. No Secrets.
+    // Its objects, by one watch for all tenants. No Secrets.
     (
         "get list watch",
         "resourcequotas limitranges serviceaccounts configmaps services persistentvolumeclaims \
          networkpolicies.networking.k8s.io deployments.apps horizontalpodautoscalers.autoscaling \
          poddisruptionbudgets.policy",
     ),
-    // What leads to tenants.
+    // Routes to tenants.
     ("get list watch", ROUTES),
     ("get list watch", "referencegrants.gateway.networking.k8s.io"),
     // Whether its CRD is there.
@@ -45,7 +45,7 @@ const READS: [Rights<'_>; 8] = [
     ),
     EVERYBODY,
 ];
-/// What it writes outside of namespaces: finalizers and status. Of new namespaces and bindings a policy judges.
+/// Its write rights outside of namespaces: finalizers and status. A policy decides on new namespaces and bindings.
 const REPORTS: [Rights<'_>; 2] = [
     (
         "update patch",
@@ -54,7 +54,7 @@ const REPORTS: [Rights<'_>; 2] = [
     ),
     ("create", "subjectaccessreviews.authorization.k8s.io"),
 ];
-/// Events of what is in no namespace.
+/// Events of cluster-wide objects.
 const IN_DEFAULT: [Rights<'_>; 1] = [("create patch", "events events.events.k8s.io")];
 /// Claims, its lease, and how it logs in to DatabaseServers; no list of Secrets.
 const IN_ITS_OWN: [Rights<'_>; 4] = [
@@ -63,9 +63,9 @@ const IN_ITS_OWN: [Rights<'_>; 4] = [
     ("get update patch", "leases.coordination.k8s.io=tenant-operator"),
     ("get", "secrets"),
 ];
-/// Where routes begin, and what counts requests. All Gateways at once it does not read.
+/// The routes' Gateway, and the pods that count requests. It cannot list all Gateways.
 const AT_THE_GATEWAY: [Rights<'_>; 2] = [("get", "gateways.gateway.networking.k8s.io=platform"), ("list", "pods")];
-/// By what the gateway is told.
+/// The gateway's objects.
 const ROUTES: &str = "httproutes.gateway.networking.k8s.io listenersets.gateway.networking.k8s.io httproutefilters.gateway.envoyproxy.io \
     securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io certificates.cert-manager.io";
 const IN_A_TENANTS: [Rights<'_>; 9] = [
@@ -90,7 +90,7 @@ const IN_A_TENANTS: [Rights<'_>; 9] = [
     ),
 ];
 
-/// Who holds the token of the operator's ServiceAccount, and nothing else.
+/// Returns a client with only the token of the operator's ServiceAccount.
 async fn thief(scene: &Scene) -> Result<Cluster> {
     let request =
         json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}});
@@ -125,7 +125,7 @@ async fn tenant(scene: &Scene) -> Result<TestTenant> {
     Ok(tenant)
 }
 
-/// Nothing but this, and what a policy refused it refused by the right one.
+/// Checks that there are no other rights, and that the right policy refused the rest.
 fn only(place: &str, found: &Found, allowed: &[&[Rights<'_>]]) -> Result<()> {
     let beyond = found.beyond(&allowed.concat());
     ensure!(beyond.is_empty(), "in {place:?} its token may {beyond:?}");
@@ -208,7 +208,7 @@ async fn in_its_own_namespace_it_writes_claims_and_its_lease() -> Result<()> {
     Ok(())
 }
 
-/// By any of these somebody else would do what it may not: delete what has no owner, or take another server's tenants over.
+/// By any of these writes a thief would gain another's power: to delete an object without an owner, or to take over another server's tenants.
 #[tokio::test]
 async fn of_a_tenant_it_writes_its_finalizer_and_status() -> Result<()> {
     let scene = Scene::new("tokenmeta").await?;
@@ -297,7 +297,7 @@ async fn in_a_tenants_namespace_one_secret_is_its_own() -> Result<()> {
     forbidden("a pod with a Secret", thief.create(&at, &spying).await, &[])
 }
 
-/// Whatever its name and wherever it is.
+/// The operator reads only its own Secrets, whatever their names and places.
 #[tokio::test]
 async fn of_the_secrets_that_there_are_it_reads_its_own() -> Result<()> {
     let scene = Scene::new("tokensecrets").await?;
@@ -380,7 +380,7 @@ async fn it_makes_only_marked_namespaces_and_touches_no_others() -> Result<()> {
         }
         forbidden(namespace, thief.delete(&(at + "?dryRun=All")).await, &["cannot delete"])?;
     }
-    // Of a Tenant it ends the finalizers; what it asks for is people's to say.
+    // The operator may end a Tenant's finalizers; only users may change its spec.
     let tenants = scene.cluster.names(&path("tenants", "", "")).await?;
     let one = tenants.first().context("no Tenant in the cluster")?;
     let at = path("tenants", "", one) + "?dryRun=All";
@@ -468,7 +468,7 @@ async fn it_acts_as_nobody_but_its_examiner() -> Result<()> {
             .map(|name| ("User".to_owned(), name.to_owned()))
             .into();
     others.insert(("Group".to_owned(), "system:masters".to_owned()));
-    // Whoever is let in anywhere.
+    // Bindings in any namespace.
     for resource in ["rolebindings", "clusterrolebindings"] {
         for binding in scene.cluster.list(&path(resource, "", "")).await? {
             for subject in binding["subjects"].as_array().into_iter().flatten() {
@@ -520,7 +520,7 @@ async fn it_acts_as_nobody_but_its_examiner() -> Result<()> {
     forbidden("more than a try", examiner.create(&all, &kept).await, &[EXAMINES])
 }
 
-/// What the examiner may in a tenant's namespace.
+/// Checks the examiner's rights in a tenant's namespace.
 fn it_tries(found: &Found) -> Result<()> {
     let tries = (
         "create",

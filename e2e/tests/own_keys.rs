@@ -1,5 +1,5 @@
-//! A tenant's own keys: one to sign tokens with, whose public half is published and trusted at its own hosts only, and those that its data is encrypted with,
-//! which live as long as the data.
+//! A tenant's own keys. It signs tokens with one, whose public half the gateway publishes and trusts only at the tenant's own hosts. It encrypts data with
+//! others, which live as long as the data.
 
 use crate::support::gateway::{Door, led_to};
 use crate::support::{Scene, TestTenant, eventually, meanwhile, path, secs, server_workload, text};
@@ -17,7 +17,7 @@ const SIGNING: &str = "tenant-signing-key";
 const ENCRYPTION: &str = "tenant-encryption-key";
 const KEY_SET: &str = "/.well-known/jwks.json";
 
-/// What is in a Secret of the tenant's.
+/// Returns the data of a tenant's Secret.
 async fn secret(tenant: &TestTenant, name: &str) -> Result<BTreeMap<String, Vec<u8>>> {
     let secret = tenant.cluster.get(&path("secrets", &tenant.name, name)).await?;
     let entries = secret["data"].as_object().context("an empty Secret")?;
@@ -34,7 +34,7 @@ fn word(secret: &BTreeMap<String, Vec<u8>>, entry: &str) -> Result<String> {
     Ok(String::from_utf8(bytes.clone())?)
 }
 
-/// The `kid` of a signing key, and a token as whoever has the Secret signs it.
+/// Returns the `kid` of a signing key, and a token that it signs.
 fn signed(secret: &BTreeMap<String, Vec<u8>>, tenant: &str) -> Result<(String, String)> {
     let kid = word(secret, "kid")?;
     let key = pem::parse(word(secret, "private-key.pem")?)?;
@@ -59,7 +59,7 @@ async fn token(tenant: &TestTenant) -> Result<String> {
     Ok(bearer(&signed(&secret, &tenant.name)?.1))
 }
 
-/// Whether a published set has a key of this id that verifies the token.
+/// Returns true where a published set has a key of this id that verifies the token.
 fn verifies(set: &Value, kid: &str, token: &str) -> Result<bool> {
     let keys = set["keys"].as_array().context("no keys")?;
     let Some(key) = keys.iter().find(|key| key["kid"] == *kid) else {
@@ -140,7 +140,7 @@ async fn a_token_that_a_tenant_signs_opens_that_tenant_alone() -> Result<()> {
     .await
 }
 
-/// What the gateway is told by of key sets beside the one that it asks for.
+/// Counts the routes that preload key sets in the gateway.
 async fn carriers(tenant: &TestTenant) -> Result<usize> {
     let routes = tenant.cluster.list(&path("httproutes", &tenant.name, "")).await?;
     let class = |route: &Value| text(&route["metadata"]["labels"]["tenant-operator.io/credentials"]);

@@ -1,11 +1,11 @@
-//! What owners may do, as the API server's authorizer says.
+//! Owners' rights, from the API server's authorizer.
 
 use crate::support::rights::{all_allowed, none_allowed};
 use crate::support::{Scene, TestTenant};
 use anyhow::Result;
 use serde_json::json;
 
-/// Everybody who owns may read these.
+/// Every owner may read these.
 const READ: [&str; 12] = [
     "get pods",
     "list services",
@@ -46,7 +46,7 @@ const ACCESS: [&str; 7] = [
     "patch networkpolicies.networking.k8s.io",
     "delete networkpolicies.networking.k8s.io",
 ];
-/// Nobody who owns may do these.
+/// No owner may do these.
 const NEVER: [&str; 28] = [
     "create resourcequotas",
     "update resourcequotas",

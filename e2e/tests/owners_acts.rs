@@ -1,4 +1,4 @@
-//! What happens when an owner tries.
+//! Owners' attempts.
 
 use crate::support::{Cluster, Scene, TestTenant, path, pods, refused, server_workload};
 use anyhow::{Context, Result};

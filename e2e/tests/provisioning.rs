@@ -1,4 +1,4 @@
-//! What a Tenant's namespaces are given.
+//! Objects in a Tenant's namespaces.
 
 use crate::support::quantity::number;
 use crate::support::{Scene, TestTenant, path, text};

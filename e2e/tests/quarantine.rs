@@ -1,4 +1,4 @@
-//! What becomes of a tenant that reaches another, where its tier asks for more than to be told.
+//! Quarantine of a tenant that reaches another, where its tier asks for it.
 
 use crate::support::database::{CLOSED, Site, shut};
 use crate::support::probe::{From, closed, open};
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 /// The tenant's second pod.
 const ASKED: &str = "asked";
-/// How long nothing must have been found.
+/// The time without a finding that ends a quarantine.
 const PERIOD: &str = "8s";
 
 struct Pair {
     scene: Scene,
-    /// Has an owner whom somebody will let into the other.
+    /// A tenant whose owner gets access to the other.
     reaches: Reachable,
     reached: TestTenant,
 }
@@ -52,7 +52,7 @@ impl Pair {
         &self.reaches.tenant
     }
 
-    /// Where it is asked whether the tenant's Service is reached.
+    /// Returns the place from which the test tries the tenant's Service.
     fn asked(&self) -> From<'_> {
         From(&self.tenant().name, ASKED)
     }
@@ -93,7 +93,7 @@ impl Pair {
     }
 }
 
-/// Whether a condition has this status.
+/// Checks a condition's status.
 fn stands(tenant: &Value, kind: &str, status: &str) -> Result<()> {
     let is = condition(tenant, kind).is_some_and(|c| c["status"] == status);
     ensure!(is, "{kind} is not {status}: {}", summary(tenant));
@@ -164,7 +164,7 @@ async fn who_reaches_another_is_cut_off_and_comes_back() -> Result<()> {
         })
         .await?;
     }
-    // Who is reached did nothing, and goes on; so does what runs.
+    // The reached tenant did nothing, and goes on; so do running pods.
     let other = pair.reached.get().await?;
     stands(&other, "Ready", "True")?;
     stands(&other, "Isolated", "False")?;
@@ -190,7 +190,7 @@ async fn namespace_marks(pair: &Pair, tenant: &TestTenant) -> Result<Value> {
     Ok(namespace["metadata"]["annotations"]["tenant-operator.io/quarantined-since"].clone())
 }
 
-/// A mistake elsewhere in the spec must not keep a tenant open that is to be shut.
+/// A mistake elsewhere in the spec must not keep a tenant open that belongs in quarantine.
 #[tokio::test]
 async fn a_spec_that_is_wrong_puts_off_no_quarantine() -> Result<()> {
     let pair = Pair::new("jailwrong", json!({"onViolation": "Quarantine"}), Value::Null).await?;

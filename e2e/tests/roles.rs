@@ -1,4 +1,4 @@
-//! Who may do what: the access matrix of the seed riscura, with a token of each role, through the real gateway.
+//! The access matrix of the seed riscura, with a token of each role, through the real gateway.
 
 use crate::support::gateway::{Door, Issuer, key, led_to, x_api_key};
 use crate::support::{Scene, eventually, path, secs};
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 const ROLES: [&str; 4] = ["super_admin", "tenant_admin", "user", "guest"];
-/// Where something is done, by what permission, and which roles may.
+/// Each path with its permission, and the roles that it admits.
 const MATRIX: [(&str, &str, [bool; 4]); 5] = [
     ("/tenants", "tenants:create", [true, false, false, false]),
     ("/ai/configuration", "ai:configure", [true, true, false, false]),
@@ -89,7 +89,7 @@ async fn each_role_does_what_the_matrix_says_and_nothing_else() -> Result<()> {
     ensure!(told["user"] == json!(["ai:query", "analytics:view"]), "{told}");
     ensure!(told["guest"] == json!([]), "{told}");
 
-    // What no role holds, and whom the tier does not know, lets nobody in and is told.
+    // A permission that no role has, and an unknown role, admit nobody; the status names them.
     for (over, words) in [
         (json!({"permissions": ["ai:train"]}), "no role of tier"),
         (json!({"roles": ["root"]}), "has no role root"),
@@ -141,7 +141,7 @@ async fn what_a_tier_takes_away_opens_its_route_no_more_and_no_other_is_touched(
     tenant.ready().await?;
     let of_both = issuer.token(json!({"tenant_id": tenant.name, "roles": ["accountant", "guest"]}))?;
     let key = x_api_key(&key(&tenant, "app").await?);
-    // Whatever the server says of a path that it does not know: a change of the roles renews its pods besides.
+    // The workload's answer on an unknown path does not matter. A change of the roles renews its pods besides.
     let lets_in = async |paths: &[(&str, bool)]| -> Result<()> {
         eventually(&format!("who is let in to be {paths:?}"), secs(60), async || {
             for (at, is_open) in paths {

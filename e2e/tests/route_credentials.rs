@@ -1,4 +1,4 @@
-//! Through the gateway a tenant lets in whom it says, by its own API keys and by tokens that name it; also while they are renewed, and while routes change.
+//! Credentials at the gateway: a tenant admits clients by its API keys and by tokens that name it, even during rotations and changes of routes.
 
 use crate::support::gateway::{Door, Issuer, api_key, key, led_to, ready, sent, x_api_key};
 use crate::support::scene::lay_over;
@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How often each status was answered, to who has no credentials, until something was done.
+/// Counts each status in answers to clients without credentials, while something is done.
 async fn answers_during<T>(
     door: &Door,
     host: &str,
@@ -268,7 +268,7 @@ async fn a_token_opens_the_tenant_that_it_names() -> Result<()> {
     door.answers(401, &at_a, "/", &[&x_api_key("x"), &good]).await?;
     door.answers(401, &at_a, "/", &[&x_api_key(&key(&b, "ci").await?), &good])
         .await?;
-    // Whose key it was is not believed of a token.
+    // A request with a token cannot claim to have a key's client.
     ensure!(
         sent(&door, &at_a, "", "X-Tenant-Client", &[&good, "X-Tenant-Client: ci"])
             .await?
@@ -359,7 +359,7 @@ async fn what_is_guarded_stays_so_while_rules_move() -> Result<()> {
     Ok(())
 }
 
-/// Another list of roles is another route; what it was before must not fall to the open one above it meanwhile.
+/// Another list of roles is another route; meanwhile its former requests must not reach the open route above it.
 #[tokio::test]
 async fn a_change_of_roles_opens_nothing() -> Result<()> {
     let Some(door) = Door::find("a change of roles") else {

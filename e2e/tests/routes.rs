@@ -1,4 +1,4 @@
-//! A tenant is reached through the gateway at what is its own, as often as its tier says; and nobody else is by that way.
+//! Routes: the gateway leads to a tenant on its own hosts and paths, within its tier's limits, and to nobody else there.
 
 use crate::support::gateway::{Door, SHARED_HOST, curl, key, led_to, ready, sent, x_api_key};
 use crate::support::{Scene, TestTenant, condition, eventually, secs, text};
@@ -60,7 +60,7 @@ async fn a_tenant_answers_at_its_host_and_is_told_whose_request_it_has() -> Resu
     ] {
         door.answers(404, host, path, &[]).await?;
     }
-    // Whose host it is decides, and not what else is said.
+    // Only the host decides on the tenant, not the client's headers.
     let told = sent(
         &door,
         &at_a,
@@ -144,7 +144,7 @@ async fn one_tenants_limit_is_its_own_whatever_the_route() -> Result<()> {
     )
     .await?;
     door.answers(429, &at_a, "/hostname", &[]).await?;
-    // What this gateway cannot do is said.
+    // The status names a feature that this gateway lacks.
     a.patch(json!({"gateway": {"rateLimits": null}})).await?;
     b.patch(json!({"gateway": {"rateLimits": [{"requests": 5, "unit": "Second", "burst": 2}]}}))
         .await?;

@@ -1,11 +1,11 @@
-//! What tenants share: an application of the platform, which each reaches by its own host and is told apart in; and nothing else of its namespace.
+//! Shared applications of the platform: each tenant reaches one by its own host, with its own id, and nothing else of its namespace.
 
 use crate::support::gateway::{Door, Issuer, key, ready, sent, x_api_key};
 use crate::support::{Scene, TestTenant, eventually, forbidden, operator, path, pods, refused, secs, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-/// As `e2e/up.sh` tells the chart.
+/// The namespace that `e2e/up.sh` gives the chart.
 pub const NAMESPACE: &str = "shared-applications";
 
 /// An application there: its Service.
@@ -56,7 +56,7 @@ fn grant(tenant: &str) -> String {
     path("referencegrants", NAMESPACE, &format!("tenant-operator-{tenant}"))
 }
 
-/// What a tenant is granted.
+/// Returns a tenant's grants.
 async fn granted(tenant: &TestTenant) -> Result<Value> {
     let found = tenant.cluster.get(&grant(&tenant.name)).await.context("the grant")?;
     Ok(found["spec"].clone())
@@ -88,7 +88,7 @@ async fn each_tenant_reaches_the_application_as_itself() -> Result<()> {
         door.answers(200, &at_a, "/hostname", &[]).await?.body.trim() == crm,
         "another pod answers"
     );
-    // Whatever a client says of itself.
+    // A client's own headers have no effect.
     let forged = format!("X-Tenant-ID: {}", b.name);
     for (host, now, tenant, headers) in [
         (&at_a, &now_a, &a, vec![forged.as_str()]),
@@ -118,7 +118,7 @@ async fn each_tenant_reaches_the_application_as_itself() -> Result<()> {
         Ok(())
     })
     .await?;
-    // What people of the tenant lead there themselves could tell it anything.
+    // A tenant's own routes to it could carry forged headers.
     for service in [&crm, &other] {
         let route = json!({
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "own"},

@@ -145,7 +145,7 @@ async fn what_a_tier_allows_binds_everybody_in_its_tenants() -> Result<()> {
     tenant.patch(json!({"allowed": null})).await?;
     tenant.ready().await?;
 
-    // What the tier no longer bounds is free within seconds.
+    // A bound that the tier drops ends within seconds.
     let wider = json!({"spec": {"allowed": null}});
     scene
         .cluster

@@ -1,5 +1,4 @@
-//! A Tenant of former times, which today's schema would refuse and the operator cannot decode: what can be read of it is honoured,
-//! and no other waits for it.
+//! An old Tenant, which today's schema would refuse and the operator cannot decode. The operator honours the readable fields, and no other tenant waits for it.
 
 use crate::support::{Cluster, Scene, TestTenant, eventually, path, secs, server_workload};
 use anyhow::{Result, ensure};
@@ -55,7 +54,7 @@ fn tenant(name: &str, tier: &str, mut spec: Value) -> Value {
     json!({"apiVersion": "tenant-operator.io/v1alpha1", "kind": "Tenant", "metadata": {"name": name}, "spec": spec})
 }
 
-/// Takes the bounds away, has the Tenant written, and puts them back, whatever happened.
+/// Removes the schema's bounds, writes the Tenant, and restores them whatever the outcome.
 async fn past_the_schema(scene: &Scene, write: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
     let cluster = &scene.cluster;
     let crd = cluster.get(&path("customresourcedefinitions", "", TENANTS)).await?;

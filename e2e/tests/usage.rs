@@ -1,11 +1,11 @@
-//! What tenants are sent is counted, for each by itself.
+//! Usage: the operator counts each tenant's requests separately.
 
 use crate::support::gateway::{Door, led_to};
 use crate::support::{Cluster, Scene, eventually, operator, secs};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-/// What the operator has counted of a tenant's requests.
+/// Returns the operator's count of a tenant's requests.
 async fn counted(cluster: &Cluster, name: &str, tenant: &str) -> Result<f64> {
     let line = format!("tenant_gateway_{name}_total{{tenant=\"{tenant}\"}} ");
     let mut total = 0.0;

@@ -1,4 +1,4 @@
-//! What people see.
+//! TenantViews, which owners read instead of Tenants.
 
 use crate::support::{Scene, eventually, path, refused, secs, server_workload, text};
 use anyhow::{Context, Result, ensure};

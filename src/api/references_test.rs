@@ -1,4 +1,4 @@
-//! Which fields of our resources could name something in another namespace: none is there that nobody thought of.
+//! Fields of our resources that could name something in another namespace; the test fails on one that is not in its list.
 
 use super::crds;
 use serde_json::Value;
@@ -53,7 +53,7 @@ fn a_namespace_is_named_only_where_that_opens_nothing() {
     assert_eq!(sorted(named), sorted(expected));
 }
 
-/// Whoever may write such a resource must not make the operator read for them what they could not read (CVE-2026-39961).
+/// A tenant's user who writes such a resource must not make the operator read on their behalf what they cannot read (CVE-2026-39961).
 #[test]
 fn the_operator_reads_no_secret_that_a_tenant_could_name() {
     let crds = crds();

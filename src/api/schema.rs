@@ -1,4 +1,4 @@
-//! Schemas that a derive cannot express, and what Kubernetes refuses or dislikes in derived ones.
+//! Schemas that a derive cannot express, and repairs of derived ones that Kubernetes refuses or warns about.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! `tenant-operator database-script`: what a superuser executes once on a server, so that a role with CREATEROLE and CREATEDB is
-//! enough for the operator from then on.
+//! `tenant-operator database-script`: the statements that a superuser executes once on a server. From then on a role with CREATEROLE and CREATEDB is enough for
+//! the operator.
 
 use super::input;
 use crate::api::{DatabaseServer, SharedTables};

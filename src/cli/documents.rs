@@ -1,5 +1,4 @@
-//! YAML that every reader understands alike. `kubectl` reads YAML 1.1, to which `yes`, `off` and `1_000` are no texts:
-//! whatever could be taken for something else is quoted.
+//! YAML that every reader understands alike. `kubectl` reads YAML 1.1, in which `yes`, `off` and `1_000` are no texts: this quotes every ambiguous text.
 
 use serde_json::Value;
 use std::fmt::Write;
@@ -69,7 +68,7 @@ fn text(text: &str) -> String {
     if plain { text.to_string() } else { quoted(text) }
 }
 
-/// Control characters that JSON leaves as they are and YAML does not take, and what some take for the end of a line.
+/// Escapes control characters that JSON leaves as they are and YAML refuses, and those that some readers take for the end of a line.
 fn quoted(text: &str) -> String {
     let mut out = String::new();
     for c in Value::from(text).to_string().chars() {

@@ -28,7 +28,7 @@ enum Command {
     Run(Box<Settings>),
     /// Print every object that a Tenant becomes, in the order of application, without a cluster.
     Render(Box<render::Render>),
-    /// Print what a superuser executes once on a DatabaseServer, so that the operator needs no more than CREATEROLE and CREATEDB.
+    /// Print the statements that a superuser executes once on a DatabaseServer, so that the operator needs only CREATEROLE and CREATEDB.
     DatabaseScript(database_script::DatabaseScript),
     /// Runs in the operator's own short-lived pods in tenants' namespaces, to test the network.
     #[command(hide = true)]
@@ -41,7 +41,7 @@ enum Command {
     },
 }
 
-/// Does what the command line says.
+/// Runs the command.
 ///
 /// # Errors
 /// Message before the program ends with a failure.

@@ -18,14 +18,14 @@ pub struct Probe {
 enum Deed {
     /// Answer, TCP and UDP, until told to end.
     Listen,
-    /// Dial, and write what answered.
+    /// Dial, and write the report.
     Dial {
         /// KIND,tcp|udp,ADDRESS:PORT
         targets: Vec<Target>,
         /// Time that the network may take to isolate a new pod.
         #[arg(long, default_value = "15s", value_parser = duration)]
         settle: Duration,
-        /// Where the kubelet looks for a pod's last words.
+        /// The path from which the kubelet reads a container's termination message.
         #[arg(long, default_value = "/dev/termination-log")]
         report: PathBuf,
     },
@@ -33,7 +33,7 @@ enum Deed {
 
 impl Probe {
     /// # Errors
-    /// What keeps it from listening, or from writing what it found.
+    /// The probe cannot listen, or cannot write its report.
     pub async fn run(self) -> anyhow::Result<()> {
         match self.deed {
             Deed::Listen => Ok(listen::listen().await?),

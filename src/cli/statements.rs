@@ -1,4 +1,4 @@
-//! The SQL of a tenant's database, as comments: what `render` prints stays YAML that a cluster takes.
+//! The SQL of a tenant's database, as comments: so `render` still prints valid YAML for a cluster.
 
 use crate::api::DatabaseServer;
 use crate::capability::ValidTenant;

@@ -14,8 +14,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Notes a failure of `key` and returns how long to wait: twice as long after each failure, from 1 s to 5 min,
-    /// times a random factor from 0.5 to 1.
+    /// Notes a failure of `key` and returns the time to wait. It doubles with each failure, from 1 s to 5 min, times a random factor from 0.5 to 1.
     pub fn failed(&self, key: &str) -> Duration {
         let failures = {
             let mut all = self.lock();

@@ -24,8 +24,8 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const WATCH_START: Duration = Duration::from_secs(30);
 /// Number of retries of a call.
 const RETRIES: u32 = 3;
-/// How many calls are under way at once: an API server that is busy answers no sooner when asked more, and each call has a
-/// connection of its own, whose buffers stay. Leases and watches do not wait in this line.
+/// The most concurrent calls. A busy API server answers more calls no sooner, and each call has a connection of its own, whose buffers stay. Leases and watches
+/// bypass this limit.
 const CALLS_AT_ONCE: usize = 16;
 /// A call that takes longer makes room for another: one tenant's slow answers must not hold up the others.
 const TURN: Duration = Duration::from_secs(1);
@@ -57,9 +57,8 @@ pub fn watch_config() -> watcher::Config {
 /// A client whose attempts are counted in `metrics`. Calls fail with [`DeadlineExceeded`] after 15 s; watches have no
 /// deadline once they began.
 ///
-/// Retried, at most three times and after what `Retry-After` says: 429, where nothing was done; 503 and 504 only of
-/// reads, because a write may have been done, and whoever asked for it has to look. Fails when the configuration's
-/// certificates or credentials cannot be used.
+/// Retries a call at most three times, after the answer's `Retry-After`. It retries 429, after which the server has done nothing, and 503 and 504 of reads
+/// only: a write may have succeeded, and its caller has to look. Fails when the configuration's certificates or credentials cannot be used.
 pub fn client(mut config: Config, metrics: Metrics) -> Result<Client, kube::Error> {
     // kube would retry 15 times, writes too, and wait as long as the server says.
     config.default_retry = false;
@@ -70,10 +69,10 @@ pub fn client(mut config: Config, metrics: Metrics) -> Result<Client, kube::Erro
         .build())
 }
 
-/// The same as [`client`], acting as another user, whom it must be allowed to impersonate.
+/// Returns a client as [`client`] does, which acts as another user. Its own user needs the right to impersonate that one.
 ///
 /// # Errors
-/// As [`client`].
+/// Those of [`client`].
 pub fn acting_as(user: &str, mut config: Config, metrics: Metrics) -> Result<Client, kube::Error> {
     config.auth_info.impersonate = Some(user.to_owned());
     client(config, metrics)
@@ -132,7 +131,7 @@ where
             if attempts.kind.verb == "watch" {
                 return attempts.watch(request).await;
             }
-            // Whoever leads must not lose the lease to its own work.
+            // The leader must not lose its lease to its own work.
             if attempts.kind.resource == "leases" {
                 return attempts.call(request).await;
             }

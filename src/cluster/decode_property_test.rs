@@ -1,4 +1,4 @@
-//! Whatever the schemas of the CustomResourceDefinitions accept is decoded, whole.
+//! Property: the operator decodes, whole, every object that the schemas of the CustomResourceDefinitions accept.
 
 use super::*;
 use crate::api::crds;
@@ -7,10 +7,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// Names of what schemas cannot bound: their depth is judged where they are read.
+/// The mark of fields that schemas cannot bound: the decoder bounds their depth.
 const ANY: &str = "x-kubernetes-preserve-unknown-fields";
 
-/// Numbers at the edges of what anybody may take for an integer, and beside them.
+/// Numbers at the edges of all types of integers, and beside them.
 fn integers() -> impl Iterator<Item = i64> {
     let edges = [
         0,
@@ -78,7 +78,7 @@ fn leaves() -> Vec<Value> {
     all
 }
 
-/// Returns true if the API server takes it for a time: it looks at the date, and lets pass much of what comes behind.
+/// Returns true if the API server accepts the text as a time: it checks the date, and lets pass much of the rest.
 fn is_date(text: &str) -> bool {
     let date = text.get(..10).map(str::parse::<k8s_openapi::jiff::civil::Date>);
     date.is_some_and(|date| date.is_ok())
@@ -115,7 +115,7 @@ fn accepts(schema: &Value, value: &Value) -> bool {
     is_of_type && values.is_none_or(|values| values.contains(value))
 }
 
-/// What may stand for a value of this schema, those that it names itself among it, of which it accepts these.
+/// Returns values that this schema accepts, including those that it names itself.
 fn accepted(schema: &Value) -> Vec<Value> {
     thread_local! {
         /// There are many schemas and few different ones.
@@ -134,7 +134,7 @@ fn accepted(schema: &Value) -> Vec<Value> {
     })
 }
 
-/// Values that a schema accepts: every accepted leaf of every field is in one of them, each beside what is required.
+/// Returns values that a schema accepts: every accepted leaf of every field is in one of them, beside the required fields.
 fn each(schema: &Value) -> Vec<Value> {
     if schema[ANY] == true {
         return vec![
@@ -229,7 +229,7 @@ fn schema(kind: &str) -> &'static Value {
     &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 }
 
-/// Decodes what the schema of a kind accepts, as a watch brings it.
+/// Decodes an object that the schema of a kind accepts, as a watch brings it.
 fn is_decoded<K: Readable>(mut object: Value) {
     object["metadata"] = json!({"name": "acme", "uid": "1", "resourceVersion": "1"});
     let read: Read<K> = serde_json::from_str(&object.to_string()).expect("an object");
@@ -260,7 +260,7 @@ proptest! {
     }
 }
 
-/// A schema has no word for depth: what is deeper than is read is named, and nothing else is lost.
+/// A schema cannot bound depth: the decoder names fields beyond its own bound, and loses nothing else.
 #[test]
 fn what_a_schema_cannot_bound_is_named() {
     fn unread<K: Readable>(field: &str) -> Vec<String> {

@@ -1,10 +1,10 @@
-//! Objects that cannot be decoded whole, and what is read of them.
+//! Objects that cannot be decoded whole, and the fields that are still read.
 
 use super::*;
 use kube::ResourceExt;
 use kube::core::WatchEvent;
 
-/// As it comes in a watch.
+/// Decodes an object from a watch event.
 fn read<K: Readable + Clone>(object: &str) -> Read<K> {
     let line = format!(r#"{{"type":"MODIFIED","object":{object}}}"#);
     match serde_json::from_str::<WatchEvent<Read<K>>>(&line).expect("an event") {
@@ -145,7 +145,7 @@ fn a_field_with_many_mistakes_is_left_out_whole() {
     assert!(long.unread[0].to_string().len() < 300);
 }
 
-/// Anybody who writes an object says how it was written; jiff's times end in the year 9999.
+/// Writers set managed fields themselves; jiff's times end in the year 9999.
 #[test]
 fn how_an_object_was_written_keeps_nothing_from_being_read() {
     let fields = [r#"[{"manager":"x","time":"9999-12-31T23:59:59Z"}]"#, "[1]", "{}"];

@@ -26,7 +26,7 @@ pub fn difference(desired: &Desired, live: &Live) -> Option<String> {
     })
 }
 
-/// The object to PUT in the place of `live`: as desired, with what belongs to others kept.
+/// Returns the object to PUT in the place of `live`: the desired one, with the parts that belong to others.
 pub fn replacement(desired: &Desired, live: &Live) -> Value {
     let mut value = desired.value.clone();
     for path in desired.unmanaged() {

@@ -44,7 +44,7 @@ fn compared(kind: Kind, wanted: Value, found: Value) -> Option<String> {
     difference(&desired(kind, wanted), &live(kind, found))
 }
 
-/// A Deployment's container, or its pod, as the API server returns it where little was said.
+/// Returns a Deployment's container, or its pod, as the API server completes it.
 fn pod(over: Value, container: Value) -> Value {
     let mut one = json!({"name": "web", "image": "web:1"});
     crate::testing::lay_over(&mut one, container);

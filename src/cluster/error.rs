@@ -178,7 +178,7 @@ fn api_reason(error: &kube::Error) -> &'static str {
     }
 }
 
-/// kube's own texts repeat a Status in Rust's debug format, and may quote what the server sent.
+/// Returns the message of an error. kube's own texts repeat a Status in Rust's debug format, and may quote the server's answer.
 fn api_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status_text(status),

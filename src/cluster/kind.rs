@@ -31,11 +31,10 @@ pub enum Kind {
     TenantView,
     /// Read by name when it is needed, never listed or watched: other Secrets must stay unreadable.
     Secret,
-    /// What is found of a tenant, for others' tools to read. Other projects' resources, which a cluster may have or not: watched only
-    /// where it has.
+    /// Reports on a tenant for others' tools. Other projects' resources: the operator watches them only where the cluster has them.
     ClusterReport,
     ClusterPolicyReport,
-    /// What leads to a tenant. Other projects' resources too; watched where the operator is told of such a gateway.
+    /// Objects that lead to a tenant. Other projects' resources too: the operator watches them where its flags name such a gateway.
     HttpRoute,
     HttpRouteFilter,
     SecurityPolicy,
@@ -44,11 +43,11 @@ pub enum Kind {
     ApisixPluginConfig,
     ApisixConsumer,
     ApisixRoute,
-    /// What hosts of a tenant's own are served with, by TLS. Needed only for tenants that ask for it.
+    /// Certificates for a tenant's own hosts. Only tenants with certificates need them.
     Certificate,
     ListenerSet,
     ApisixTls,
-    /// What lets routes lead to shared applications, in the namespaces of these.
+    /// Grants for routes to shared applications, in the applications' namespaces.
     ReferenceGrant,
 }
 

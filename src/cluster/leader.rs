@@ -1,7 +1,7 @@
 //! Leader election on a Lease, by client-go's protocol: it may share a Lease with any program that uses it.
 //!
-//! Writes carry the resourceVersion that was read, so that of two candidates one is refused. Whether the holder's time
-//! is up is judged by how long this process has seen no change, never by the times in the object: clocks differ.
+//! Writes carry the resourceVersion that was read, so that of two candidates one is refused. A lease expires after this process has seen no change for long
+//! enough. The times in the object do not count: clocks differ.
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -22,7 +22,7 @@ const JITTER: f64 = 1.2;
 pub struct Timing {
     /// Duration of a lease without renewal, written into it in whole seconds.
     pub lease_duration: Duration,
-    /// After how long without a successful renewal the leader gives up.
+    /// Time without a successful renewal after which the leader gives up.
     pub renew_deadline: Duration,
     /// Time between two attempts to renew or acquire the lease.
     pub retry_period: Duration,
@@ -182,7 +182,7 @@ impl Candidate {
         Leadership { lost, release, renewal }
     }
 
-    /// Renews until it is told to stop, or the lease is lost.
+    /// Renews the lease until `stop`, or until it is lost.
     async fn renew_until_lost(
         mut self,
         mut renewed: Instant,
@@ -226,7 +226,7 @@ impl Candidate {
         }
     }
 
-    /// Writes on top of what was last written, without reading, unless something came between.
+    /// Writes over its own last write without reading, unless another write came between.
     async fn renew(&mut self) -> Result<Attempt, kube::Error> {
         if let Some(current) = self.current.take() {
             match self.write(Some(current), Step::Renew).await {
@@ -330,7 +330,7 @@ impl Candidate {
 
     async fn give_up(&self) -> Result<(), kube::Error> {
         loop {
-            // A renewal that was interrupted may have been written, so that what is known of the lease is old.
+            // An interrupted renewal may have been written, so the known lease may be old.
             let Some(mut lease) = self.leases.get_opt(&self.name).await? else {
                 return Ok(());
             };

@@ -1,4 +1,4 @@
-//! The cluster: what is known of it, whether it is as it should be, and the writes that make it so.
+//! The cluster: its known state, the comparison with the desired state, and the writes between the two.
 
 pub mod api_server;
 pub mod backoff;

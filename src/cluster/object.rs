@@ -22,7 +22,7 @@ impl Identity {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     pub kind: Kind,
-    /// Empty for what is cluster-scoped.
+    /// Empty for a cluster-scoped object.
     pub namespace: String,
     pub name: String,
 }
@@ -55,8 +55,8 @@ pub struct Desired {
     pub value: Value,
     /// Paths (JSON pointers) that are somebody else's in this one object, such as `/spec/replicas` under an autoscaler.
     pub others: Vec<&'static str>,
-    /// True if an object that Kubernetes itself made under this name may be taken over; only ever the `default`
-    /// ServiceAccount of a namespace that is ours.
+    /// True if the operator may take over an object that Kubernetes itself made under this name. It is true only for the `default` ServiceAccount of the
+    /// tenant's namespaces.
     pub takes_over: bool,
 }
 
@@ -67,7 +67,7 @@ impl Desired {
     }
 }
 
-/// An object as it was last seen, without what nobody here reads.
+/// An object as last seen, without fields that the operator never reads.
 #[derive(Clone, Debug)]
 pub struct Live {
     pub key: Key,
@@ -115,7 +115,7 @@ impl Live {
     }
 }
 
-/// Removes from an object what nobody here reads, so that a thousand tenants fit in little memory.
+/// Removes from an object the fields that the operator never reads, so that a thousand tenants fit in little memory.
 pub fn trim(kind: Kind, value: &mut Value) {
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
         for field in ["managedFields", "creationTimestamp", "generateName", "selfLink"] {
@@ -148,7 +148,7 @@ pub fn trim(kind: Kind, value: &mut Value) {
         Some(Value::Object(status)) if !keep.is_empty() => {
             status.retain(|field, _| keep.contains(&field.as_str()));
             trim_conditions(status.get_mut("conditions"));
-            // Of what is used, numbers of objects are told nobody.
+            // The operator reads no counts of objects from a quota's usage.
             if let Some(Value::Object(used)) = status.get_mut("used") {
                 used.retain(|key, _| !key.starts_with("count/"));
             }
@@ -168,7 +168,7 @@ pub fn trim(kind: Kind, value: &mut Value) {
     }
 }
 
-/// Leaves of conditions what is said, and of which generation.
+/// Keeps only the status, reason, message and generation of conditions.
 fn trim_conditions(conditions: Option<&mut Value>) {
     let Some(Value::Array(conditions)) = conditions else {
         return;

@@ -1,7 +1,6 @@
 //! Texts that are much alike, kept small: each compressed against the first of its kind.
 //!
-//! An object of one tenant differs from the same object of another by little more than names, so that a tenth or a fifth
-//! of its text remains.
+//! Objects of two tenants differ by little more than names, so compression leaves a tenth or a fifth of the text.
 
 use super::Kind;
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
@@ -19,7 +18,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Compresses a text; the first of its kind becomes what later ones are compressed against.
+    /// Compresses a text against the first of its kind.
     pub fn pack(&mut self, kind: Kind, text: &str) -> Packed {
         let sample = self.texts.entry(kind).or_insert_with(|| text.as_bytes().into());
         let bytes = compress_prepend_size_with_dict(text.as_bytes(), sample);

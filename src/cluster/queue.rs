@@ -29,16 +29,16 @@ impl Queue {
         )
     }
 
-    /// Has a tenant reconciled.
+    /// Queues a reconcile of a tenant.
     pub fn wake(&self, tenant: &str) {
-        // One that waits already will see what there is to see.
+        // A tenant that already waits will see this change too.
         if self.wait(tenant) {
             // The receiver ends only when the program does.
             let _ = self.sender.send(ObjectRef::new(tenant));
         }
     }
 
-    /// Notes that a tenant waits, by whatever way it was woken. False where it waited already.
+    /// Records that a tenant waits. Returns false where it waited already.
     pub fn wait(&self, tenant: &str) -> bool {
         let mut waiting = self.lock();
         let new = waiting.insert(tenant.to_string());
@@ -46,7 +46,7 @@ impl Queue {
         new
     }
 
-    /// Notes that a tenant waits no longer: what happens from now on wakes it again.
+    /// Records that a tenant's reconcile has begun: later changes wake it again.
     pub fn begun(&self, tenant: &str) {
         let mut waiting = self.lock();
         waiting.remove(tenant);

@@ -1,5 +1,5 @@
-//! Secrets in a tenant's first namespace, each known by its name: no other is ever read, none is kept in memory, and one that is not the tenant's is left
-//! as it is. What the operator says of one, for itself, is in an annotation: nothing else is remembered.
+//! Secrets in a tenant's first namespace, each known by its name. The operator reads no other Secret, keeps none in memory, and leaves others' Secrets
+//! unchanged. It stores its own records of a Secret in an annotation, and nowhere else.
 
 use super::{Error, Identity, Key, Kind, Live, Writer, metadata::meta, write::has_code};
 use crate::names;
@@ -47,10 +47,10 @@ fn api(writer: &Writer, owner: &Identity) -> Api<Secret> {
     Api::namespaced(writer.client().clone(), &owner.tenant)
 }
 
-/// The tenant's Secret of this name, if there is one.
+/// Returns the tenant's Secret of this name, if there is one.
 ///
 /// # Errors
-/// [`Error::Foreign`] where the name is taken by what is not this tenant's.
+/// [`Error::Foreign`] where an object that is not this tenant's has the name.
 pub async fn read(writer: &Writer, owner: &Identity, name: &str) -> Result<Option<Secret>, Error> {
     let (api, key) = (api(writer, owner), key(owner, name));
     let found = writer.with_new_rights(|| api.get_opt(name)).await;
@@ -70,7 +70,7 @@ pub async fn read(writer: &Writer, owner: &Identity, name: &str) -> Result<Optio
     }
 }
 
-/// Writes a Secret where what was found is not as it should be.
+/// Writes a Secret where the found one differs.
 ///
 /// # Errors
 /// The API server's.
@@ -97,7 +97,7 @@ pub async fn put(writer: &Writer, owner: &Identity, found: Option<&Secret>, mut 
 /// Removes the tenant's Secret of this name.
 ///
 /// # Errors
-/// As [`read`]'s.
+/// The errors are those of [`read`].
 pub async fn withdraw(writer: &Writer, owner: &Identity, name: &str) -> Result<(), Error> {
     let Some(secret) = read(writer, owner, name).await? else {
         return Ok(());
@@ -115,7 +115,7 @@ pub async fn withdraw(writer: &Writer, owner: &Identity, name: &str) -> Result<(
     }
 }
 
-/// Returns true if a Secret says what it should; what others added besides is theirs to take away.
+/// Returns true if a Secret has the wanted content; additions of others do not count.
 pub fn is_as(found: &Secret, wanted: &Secret) -> bool {
     let has = |found: &Option<BTreeMap<String, String>>, wanted: &Option<BTreeMap<String, String>>| {
         let (found, wanted) = (found.clone().unwrap_or_default(), wanted.clone().unwrap_or_default());

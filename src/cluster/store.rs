@@ -1,7 +1,6 @@
 //! Store of the operator's objects in the cluster, by tenant, as trimmed and compressed text.
 //!
-//! A thousand tenants have some twenty thousand objects; as parsed values, or as plain text, they would not fit the memory
-//! that this operator allows itself.
+//! A thousand tenants have some twenty thousand objects. As parsed values, or as plain text, these would exceed the operator's memory limit.
 
 use super::object::{Key, Live, trim};
 use super::packed::{Packed, Samples};
@@ -18,7 +17,7 @@ use tokio::sync::watch;
 struct Stored {
     uid: Box<str>,
     resource_version: u64,
-    /// A digest of what reconciliation depends on; a change of anything else wakes nobody.
+    /// A digest of the fields that reconciliation depends on; a change of any other wakes no tenant.
     relevant: u64,
     json: Packed,
 }
@@ -85,7 +84,7 @@ impl Store {
         self.synced.borrow().contains(&kind)
     }
 
-    /// Returns true if the cluster was seen to lack a kind.
+    /// Returns true if the cluster lacks a kind.
     pub fn is_lacking(&self, kind: Kind) -> bool {
         let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
         lacking.contains(&kind)
@@ -107,7 +106,7 @@ impl Store {
         missing.iter().flat_map(forget).collect()
     }
 
-    /// Takes in what the API server said. Returns the tenants that this concerns.
+    /// Stores an event of the API server. Returns the tenants that it concerns.
     pub fn observe(&self, kind: Kind, event: Event<DynamicObject>) -> Vec<String> {
         match event {
             Event::Init => {
@@ -146,7 +145,7 @@ impl Store {
         self.put_object(kind, object);
     }
 
-    /// Forgets an object that was seen to be gone.
+    /// Forgets an object that is gone.
     pub fn forget(&self, key: &Key) {
         self.remove_if(key, |_| true);
     }
@@ -168,7 +167,7 @@ impl Store {
         namespaces.map(|key| key.name.clone()).collect()
     }
 
-    /// Every object, whoever's, whose key is one of these.
+    /// Returns every object with a matching key, of any tenant.
     pub fn matching(&self, is_one: impl Fn(&Key) -> bool) -> Vec<Live> {
         let inner = self.lock();
         let all = inner.tenants.values().flatten().filter(|(key, _)| is_one(key));
@@ -182,7 +181,7 @@ impl Store {
         live(&inner.samples, key, inner.tenants.get(tenant)?.get(key)?)
     }
 
-    /// One object, whoever's.
+    /// Returns one object, of any tenant.
     pub fn find(&self, key: &Key) -> Option<Live> {
         let inner = self.lock();
         let tenant = inner.holders.get(key)?;
@@ -200,7 +199,7 @@ impl Store {
         self.lock().holders.get(&key).cloned()
     }
 
-    /// Resolves what is looked up of namespaces again and again, with each change of which there are and whose, until it is something.
+    /// Looks again with each change of namespaces and their tenants, until `look` returns something.
     pub async fn when_namespaces<T>(&self, look: impl Fn() -> Option<T>) -> T {
         let mut changes = self.namespaces.subscribe();
         loop {

@@ -1,10 +1,10 @@
-//! Events in any order, and who is woken by them.
+//! Events in any order, and the tenants that they wake.
 
 use super::*;
 use kube::runtime::watcher::Event;
 use serde_json::json;
 
-/// An object of a tenant (of nobody's where that is empty) at a version.
+/// Returns an object of a tenant (of none where that is empty) at a version.
 fn object(tenant: &str, name: &str, uid: &str, version: u64, rest: Value) -> DynamicObject {
     let mut value = json!({"metadata": {"name": name, "namespace": "acme-globex-ns", "uid": uid, "resourceVersion": version.to_string()}});
     if !tenant.is_empty() {
@@ -154,7 +154,7 @@ fn stripped_labels_are_seen_as_an_end() {
     seen.store.put(Kind::ConfigMap, config_map("acme", "u1", 4, "x"));
     assert_eq!(seen.delete(config_map("", "u1", 3, "x")), NOBODY);
     assert_eq!(seen.of("acme"), found("u1", 4, "x"));
-    // What is known as a tenant's stays so where only the label is gone.
+    // A known object stays the tenant's where only the label is gone.
     assert_eq!(seen.apply(config_map("", "u1", 5, "x")), ["acme"]);
     assert_eq!(seen.of("acme"), found("u1", 5, "x"));
 }
@@ -347,7 +347,7 @@ fn what_is_marked_where_its_tenant_cannot_be_is_nobodys() {
     let seen = Seen::new();
     assert_eq!(seen.apply(config_map("elsewhere", "u1", 1, "x")), NOBODY);
     assert!(seen.store.of("elsewhere").is_empty());
-    // An object of ours that is pointed elsewhere stays known, and is looked at.
+    // An object of ours whose label names another tenant stays known, and wakes its tenant.
     seen.apply(config_map("acme", "u1", 2, "x"));
     assert_eq!(seen.apply(config_map("elsewhere", "u1", 3, "x")), ["acme"]);
 }

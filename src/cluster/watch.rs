@@ -1,8 +1,7 @@
 //! Watches: a cache takes in every event first, and callers act on the changes afterwards.
 //!
-//! A watch that could not go on where it ended lists everything anew. Until that list is whole, a cache may lack an object that
-//! exists, or hold one that does not: callers see none of its changes before. At its end they see all at once, deletions included
-//! that happened while there was no watch.
+//! A watch that cannot resume lists everything anew. Until that list is whole, a cache may lack an object that exists, or hold one that does not. So callers
+//! see its changes only at its end, all at once, with the deletions since the last watch.
 
 use super::decode::{Noting, Read, Readable};
 use super::write::has_code;
@@ -21,7 +20,7 @@ use std::time::Duration;
 
 /// First and longest delay before the restart of a failed watch. kube's own may wait a minute.
 const RETRY: (Duration, Duration) = (Duration::from_millis(800), Duration::from_secs(8));
-/// After how long without a failure the next wait is the first again.
+/// Time without a failure after which the next wait is the first again.
 const CALM: Duration = Duration::from_secs(120);
 
 /// Receiver of a watch's events.
@@ -29,7 +28,7 @@ pub trait Cache<K> {
     /// Something that callers have to act on, in the order in which they do.
     type Change: Ord + Send;
 
-    /// Takes in an event. Returns what changed; at the end of a list, deletions among it.
+    /// Takes in an event. Returns the changes; at the end of a list, also deletions.
     fn update(&mut self, event: Event<K>) -> impl Future<Output = Vec<Self::Change>> + Send;
 }
 
@@ -222,7 +221,7 @@ fn tell<K: Resource>(resource: &str, read: &Read<K>) {
     }
 }
 
-/// The same without what nobody reads: `trim` takes it out, and the notes of how objects were applied.
+/// The same with fewer fields: `trim` removes unused ones, and this removes the record of client-side apply.
 pub fn trimmed<K>(
     api: Api<Read<K>>,
     config: Config,
@@ -238,7 +237,7 @@ where
     })
 }
 
-/// Each object alone; it carries what could not be read of it.
+/// Yields each object alone, with a note of its unreadable fields.
 pub fn noted<K: Noting>(
     events: impl Stream<Item = watcher::Result<Event<Read<K>>>> + Send,
 ) -> impl Stream<Item = watcher::Result<Event<K>>> + Send {
@@ -249,7 +248,7 @@ pub fn noted<K: Noting>(
     events.map(move |event| event.map(|event| map(event, noted)))
 }
 
-/// Each object alone, with what could be read of it.
+/// Yields each object alone, with its readable fields.
 pub fn alone<K>(
     events: impl Stream<Item = watcher::Result<Event<Read<K>>>> + Send,
 ) -> impl Stream<Item = watcher::Result<Event<K>>> + Send {

@@ -12,7 +12,7 @@ fn node(name: &str, uid: &str, version: u64) -> Node {
     object(name, uid, version, json!({}))
 }
 
-/// Follows a watch into a cache; what it yielded, failures as well.
+/// Follows a watch into a cache; returns its changes and failures.
 fn follow<K, C>(events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static, cache: C) -> Yielded<C::Change>
 where
     K: Send + 'static,
@@ -138,7 +138,7 @@ async fn objects_show_their_tenants_when_a_list_is_whole() {
     assert!(store.has_listed(Kind::Namespace));
     assert_eq!(yielded.take(), [of("acme"), of("globex"), ObjectChange::Listed]);
 
-    // A list that breaks off: what it brought is shown at the end of the next.
+    // A list that breaks off: its objects appear at the end of the next.
     player.fail().await;
     player.play(Event::Init).await;
     player.play(Event::InitApply(namespace("initech", 3))).await;

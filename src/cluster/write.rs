@@ -1,5 +1,5 @@
-//! The writes: an object is created by POST, so that nothing foreign is ever taken over, and replaced by PUT with the
-//! version that was compared, so that nothing is overwritten unseen and what others added goes away.
+//! The writes. POST creates an object, so the operator never takes over one of others. PUT replaces it in the version that was compared, so it never overwrites
+//! an unseen change, and removes others' additions.
 
 use super::{
     Error, Kind, Store, diff, digest,
@@ -41,7 +41,7 @@ pub struct Writer {
     client: Client,
     store: Arc<Store>,
     metrics: Metrics,
-    /// Replacements that changed nothing: what was asked for and what stood there, so as not to ask again.
+    /// Replacements without effect: digests of the desired and the present object, so as not to repeat the write.
     idle: Mutex<HashMap<Key, (u64, u64)>>,
 }
 
@@ -55,7 +55,7 @@ impl Writer {
         }
     }
 
-    /// The client that writes, for what is no object of a tenant.
+    /// Returns the client for objects of no tenant.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -68,10 +68,10 @@ impl Writer {
         }
     }
 
-    /// Makes one object as it should be.
+    /// Brings one object to its desired state.
     ///
     /// # Errors
-    /// [`Error::Foreign`] where the name is taken by what is not this tenant's; else the API server's refusal.
+    /// [`Error::Foreign`] where an object that is not this tenant's has the name; else the API server's refusal.
     pub async fn ensure(&self, owner: &Identity, desired: &Desired) -> Result<Outcome, Error> {
         let mut live = self.store.get(&owner.tenant, &desired.key);
         for _ in 0..CONFLICTS {
@@ -82,7 +82,7 @@ impl Writer {
                         live = self.fetch(&desired.key).await?;
                         continue;
                     }
-                    // Quota and policies are asked before the name is: what exists already may be refused by them.
+                    // The API server checks quota and policies before the name: they may refuse an object that exists already.
                     Err(error) if has_code(&error, 403) && !lacks_rights(&error) => {
                         match self.fetch(&desired.key).await {
                             Ok(Some(found)) => live = Some(found),
@@ -142,7 +142,7 @@ impl Writer {
                 self.store.forget(&live.key);
                 Ok(())
             }
-            // The precondition failed: what has the name now is another object, and none of our business.
+            // The precondition failed: another object has the name now, and is none of our business.
             Err(error) if has_code(&error, 409) => {
                 self.fetch(&live.key).await?;
                 Ok(())
@@ -207,8 +207,8 @@ impl Writer {
         Ok(version)
     }
 
-    /// Tries again, for three seconds, what is forbidden only because the API server has not yet seen our RoleBinding, or the
-    /// hosts that we have just written onto the namespace.
+    /// Retries forbidden requests for three seconds. The API server may not yet have seen our RoleBinding, or the hosts that we have just written onto the
+    /// namespace.
     pub async fn with_new_rights<T, F: Future<Output = Result<T, kube::Error>>>(
         &self,
         request: impl Fn() -> F,
@@ -239,7 +239,7 @@ fn parse(value: &serde_json::Value) -> Result<DynamicObject, kube::Error> {
     serde_json::from_value(value.clone()).map_err(kube::Error::SerdeError)
 }
 
-/// Digests of what is asked for and of what stands there, its status and version aside.
+/// Returns digests of the desired and the present object, without status and version.
 fn attempt(desired: &Desired, live: &Live) -> (u64, u64) {
     let mut found = live.value.clone();
     if let Some(object) = found.as_object_mut() {
@@ -264,7 +264,7 @@ fn lacks_rights(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 403 && by_authorizer(&status.message))
 }
 
-/// Returns true if the policy refused that holds what leads to a tenant to the hosts on its namespace.
+/// Returns true if the refusal is that of the policy which limits routes to the hosts on their namespace.
 fn lacks_hosts(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 403 && status.message.contains(names::GATEWAY_CONFINEMENT))
 }

@@ -104,7 +104,7 @@ struct Scene {
     start: Instant,
 }
 
-/// A server that gives these answers in turn, and to whatever comes after them the last one.
+/// A server that gives these answers in turn, and repeats the last one.
 fn scene(answers: impl IntoIterator<Item = (u16, Value)>) -> Scene {
     let script: Arc<Mutex<VecDeque<(u16, Value)>>> = Arc::new(Mutex::new(answers.into_iter().collect()));
     let asked: Arc<Mutex<Asked>> = Arc::default();
@@ -444,7 +444,7 @@ async fn silence_ends_with_a_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_changes_nothing_is_not_repeated_but_drift_is_still_mended() {
-    // The API server keeps `drifted` whatever is asked for.
+    // The API server keeps `drifted` after every write.
     let scene = scene([(200, drifted("u1", 4))]).knows(drifted("u1", 4));
     assert_eq!(scene.ensure().await.expect("tried"), Outcome::Unchanged);
     for _ in 0..3 {

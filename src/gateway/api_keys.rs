@@ -24,17 +24,17 @@ impl ReportedKeys {
     }
 }
 
-/// What is known of a tenant's API keys once they are as they should be.
+/// State of a tenant's API keys after a pass has rotated them.
 #[derive(Default)]
 pub struct ApiKeys {
     pub status: Vec<ApiKeyStatus>,
-    /// Which Secret with one key is whose; empty where there are none such.
+    /// The Secret with one key that belongs to each key; empty where the gateway wants none such.
     pub slots: Slots,
-    /// When to look again.
+    /// Time until the next rotation.
     pub again: Option<Duration>,
 }
 
-/// What opens, of 190 random bits.
+/// Draws a key's value from 190 random bits.
 fn fresh() -> String {
     Password::random().reveal().to_string()
 }
@@ -75,7 +75,7 @@ pub async fn reconcile(
     }
     let freed = before.values().filter(|slot| !slots.values().any(|used| used == *slot));
     withdraw_single(writer, owner, freed).await?;
-    // Last, so that whoever is interrupted finds what was there before.
+    // Last, so that an interrupted pass starts again from the former state.
     single_keys::tell(&mut ring.secret, &slots);
     secret::put(writer, owner, found.as_ref(), ring.secret).await?;
     let left = ring.next.map(|next| next.duration_since(now));
@@ -107,7 +107,7 @@ pub async fn withdraw_keys(writer: &Writer, owner: &Identity) -> Result<(), Erro
     secret::withdraw(writer, owner, names::API_KEYS_SECRET).await
 }
 
-/// Takes from the Secret the keys that the spec does not name any more, and those that have expired, by what the status tells of them; nothing new is made.
+/// Removes from the Secret the keys that the spec does not name any more, and those that have expired according to the status. It makes no new keys.
 ///
 /// # Errors
 /// The API server's.

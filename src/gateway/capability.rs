@@ -169,7 +169,7 @@ impl Capability for Gateway {
 
     async fn release(&self, pass: &Pass<'_>, of: &Deletion<'_>, as_is: Released) -> Result<(), Error> {
         if as_is.has_namespace {
-            // Whoever comes back gets other keys.
+            // A tenant that returns gets other keys.
             api_keys::withdraw_keys(pass.writer, of.owner).await?;
         }
         hosts::release_hosts(pass, of.owner).await
@@ -178,7 +178,7 @@ impl Capability for Gateway {
     fn lets_in(&self, live: &Live) -> bool {
         match (live.key.kind, &self.to) {
             (Kind::ApisixConsumer | Kind::ListenerSet, _) => true,
-            // A guarded route goes when others are in its place; what carries a key set, when that is known to be needed no more.
+            // A guarded route goes when others are in its place; a preload, when the gateway no longer needs its key set.
             (kind, Some(to)) if kind.is_route() => !routes::is_guarded(to, live) && !self.is_jwks_preload(live),
             (kind, _) => kind.is_route(),
         }

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 /// A tenant that asks for something.
 pub struct Case {
     pub name: &'static str,
-    /// Of the Tenant.
+    /// The Tenant's spec.
     pub spec: Value,
-    /// Of its TenantTier, `gateway`.
+    /// The TenantTier's `gateway`.
     pub tier: Value,
-    /// Of its TenantTier, `roles`.
+    /// The TenantTier's `roles`.
     pub roles: Value,
 }
 
@@ -78,7 +78,7 @@ fn of_its_own(name: &'static str, gateway: Value) -> Case {
     case
 }
 
-/// Of the access matrix of a seed: who may do what.
+/// Routes from the access matrix of a seed, with the roles that each admits.
 fn by_role() -> Value {
     json!([
         web("/"),
@@ -100,7 +100,7 @@ fn certificates() -> Value {
     ])
 }
 
-/// What tenants share, besides a workload of their own where there is one.
+/// A tenant that uses shared applications, and a workload of its own where it has one.
 fn shared(name: &'static str, gateway: Value) -> Case {
     let application = |name: &str, namespace: &str, service: &str, port: u16| json!({"name": name, "namespace": namespace, "service": service, "port": port});
     let mut case = case(name, gateway);
@@ -132,7 +132,7 @@ fn to_applications() -> Value {
     ])
 }
 
-/// A tenant whose tier has not, or not any more, what some of its routes ask for.
+/// A tenant whose tier lacks, or has lost, roles that some of its routes ask for.
 fn role_taken() -> Case {
     let mut case = case(
         "role_taken",

@@ -1,4 +1,4 @@
-//! Certificates of a tenant's own hosts, and what cert-manager is told of them. Pure.
+//! Certificates of a tenant's own hosts, and their cert-manager objects. Pure.
 
 use super::config::{GatewayConfig, Unsupported};
 use crate::api::{CertificateStatus, IssuerRef};
@@ -14,11 +14,11 @@ pub struct Certificate {
     pub hosts: Vec<String>,
     /// A Secret of the tenant's first namespace.
     pub secret: String,
-    /// Who issues it; None where it is somebody else's care.
+    /// The issuer; None where somebody else provides the Secret.
     pub issuer: Option<IssuerRef>,
 }
 
-/// What of these certificates is for hosts that a tenant has: the others would be shown, or issued, for somebody else's.
+/// Returns the certificates restricted to the tenant's own hosts. The gateway must not serve, nor cert-manager issue, one for another tenant's host.
 pub fn held(certificates: &[Certificate], hosts: &[String]) -> Vec<Certificate> {
     let has = |name: &String| hosts.iter().any(|own| own == name || host::covers(own, name));
     let of = |certificate: &Certificate| Certificate {
@@ -35,7 +35,7 @@ pub fn by_host(way: &GatewayConfig) -> impl Iterator<Item = (&str, &Certificate)
     certificates.flat_map(|certificate| certificate.hosts.iter().map(move |name| (name.as_str(), certificate)))
 }
 
-/// What cert-manager is told: a Certificate for each that somebody issues, called as its Secret.
+/// Returns a cert-manager Certificate for each certificate with an issuer, with the name of its Secret.
 pub fn requests(way: &GatewayConfig) -> Vec<Desired> {
     let request = |certificate: &Certificate| {
         let issuer = certificate.issuer.as_ref()?;
@@ -48,9 +48,9 @@ pub fn requests(way: &GatewayConfig) -> Vec<Desired> {
                 "secretName": certificate.secret,
                 "dnsNames": certificate.hosts,
                 "issuerRef": {"group": "cert-manager.io", "kind": issuer.kind.as_str(), "name": issuer.name},
-                // One that is renewed is not opened by what opened the one before.
+                // A renewed certificate gets a new private key.
                 "privateKey": {"rotationPolicy": "Always"},
-                // So that the tenant's people cannot put something else in its place: the gateway hands it to every proxy.
+                // The tenant's own users must not replace it: the gateway distributes it to every proxy.
                 "secretTemplate": {"annotations": {(names::OWNED_BY): way.owner.annotation()}},
             },
         });
@@ -59,7 +59,7 @@ pub fn requests(way: &GatewayConfig) -> Vec<Desired> {
     way.gateway.certificates.iter().filter_map(request).collect()
 }
 
-/// What is known of the certificates, with what cert-manager says of those that it has issued.
+/// Returns the certificates' status, with cert-manager's report on those that it has issued.
 pub fn status(way: &GatewayConfig, live: impl Fn(&Key) -> Option<Live>) -> Vec<CertificateStatus> {
     let of = |certificate: &Certificate| {
         let key = Key {
@@ -82,7 +82,7 @@ pub fn status(way: &GatewayConfig, live: impl Fn(&Key) -> Option<Live>) -> Vec<C
     way.gateway.certificates.iter().map(of).collect()
 }
 
-/// What a cluster lacks that would be needed for this object.
+/// Reports a kind that this object needs and the cluster lacks.
 pub fn lacking(kind: Kind) -> Unsupported {
     let (field, what) = match kind {
         Kind::Certificate => ("spec.gateway.tls[].issuerRef", "cert-manager, or set secretName"),
@@ -96,7 +96,7 @@ pub fn lacking(kind: Kind) -> Unsupported {
     Unsupported::feature(field, message)
 }
 
-/// Whether what an object is for cannot be before certificates are issued.
+/// Returns true where the gateway programs an object only after certificates are issued.
 pub fn hangs_on_issue(object: &Desired) -> bool {
     let parents = object.value.pointer("/spec/parentRefs").and_then(Value::as_array);
     let is_listened = |parent: &Value| parent["kind"] == Kind::ListenerSet.as_str();

@@ -1,14 +1,14 @@
-//! What is said of a tenant's certificates: by the gateway of its listeners, by cert-manager of what it issues. Pure.
+//! State of a tenant's certificates: the gateway reports on the listeners, cert-manager on the certificates that it issues. Pure.
 
 use super::state::{GatewayState, of_conditions};
 use crate::cluster::Live;
 use crate::conditions::reason;
 use serde_json::Value;
 
-/// Whether the gateway listens with each certificate. A ListenerSet is called programmed as soon as one of its listeners is, so each is looked at.
+/// Checks that the gateway listens with each certificate. Gateways report a ListenerSet as programmed as soon as one listener is, so this reads each listener.
 ///
 /// # Errors
-/// How it stands instead.
+/// The state of the first listener that is not programmed.
 pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), GatewayState> {
     let status = live.value.pointer("/status");
     let accepted = of_conditions(live, status, &["Accepted"]);
@@ -33,7 +33,7 @@ pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), GatewayState> {
     of_conditions(live, status, &["Programmed"])
 }
 
-/// Which host it is that does not stand well.
+/// Adds the host to the state of its certificate.
 fn at(host: &str, standing: GatewayState) -> GatewayState {
     match standing {
         GatewayState::Refused { reason, message } => GatewayState::Refused {
@@ -44,7 +44,7 @@ fn at(host: &str, standing: GatewayState) -> GatewayState {
     }
 }
 
-/// By itself no Gateway takes listeners of others.
+/// Adds a remedy: by default a Gateway accepts no listeners from other namespaces.
 fn allowed(standing: GatewayState) -> GatewayState {
     match standing {
         GatewayState::Refused { reason, message } if message.contains("(NotAllowed)") => GatewayState::Refused {
@@ -55,10 +55,10 @@ fn allowed(standing: GatewayState) -> GatewayState {
     }
 }
 
-/// Whether a certificate was issued as it is asked for now, and is in time.
+/// Checks that cert-manager issued a certificate as the spec now asks for, and in time.
 ///
 /// # Errors
-/// How it stands instead: what cert-manager is still about is waited for.
+/// The state otherwise; an issue in progress counts as waiting.
 pub fn of_certificate(live: &Live) -> Result<(), GatewayState> {
     let status = live.value.pointer("/status");
     match of_conditions(live, status, &[reason::READY]) {
@@ -71,7 +71,7 @@ pub fn of_certificate(live: &Live) -> Result<(), GatewayState> {
     }
 }
 
-/// How a certificate that is not ready stands. Its own message says only what is the matter with its Secret.
+/// Returns the state of a certificate that is not ready. Its own message describes only its Secret.
 fn issued_by(live: &Live, status: Option<&Value>, message: &str) -> GatewayState {
     let conditions = status.and_then(|status| status["conditions"].as_array());
     let issuing = conditions.into_iter().flatten().find(|one| one["type"] == "Issuing");
@@ -129,7 +129,7 @@ mod tests {
         json!(["Accepted", "Programmed"].map(|type_| condition(type_, "True", type_)))
     }
 
-    /// What is said of a listener that stands well, with this said besides or instead.
+    /// Returns the status of a programmed listener, with these conditions added or replaced.
     fn listener(name: &str, instead: &[Value]) -> Value {
         let good = ["Accepted", "ResolvedRefs", "Programmed"].map(|type_| condition(type_, "True", type_));
         let good = good
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(stands(json!([condition("Ready", "True", "Ready")])), Ok(()));
         let missing = condition("Ready", "False", "DoesNotExist");
         let words = "Certificate acme/tenant is not Ready (DoesNotExist): words";
-        // Who is asked is told, for cert-manager itself does not tell that it is not there.
+        // The message names the issuer, since cert-manager does not report that it is missing.
         let waits = stands(json!([missing, condition("Issuing", "True", "DoesNotExist")]));
         let asked = format!("{words}; waiting for ClusterIssuer letsencrypt to issue it");
         assert_eq!(waits, Err(GatewayState::Waiting(asked)));

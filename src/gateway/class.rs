@@ -4,10 +4,10 @@
 use super::config::{Admits, GatewayConfig, Route, Whom};
 use crate::names;
 
-/// What a class is called that asks for none.
+/// The name of the class that asks for no credentials.
 pub const OPEN: &str = "open";
 
-/// What credentials a route asks for.
+/// Credentials that a route asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// None.
@@ -27,7 +27,7 @@ impl Class {
         }
     }
 
-    /// Whether only requests with a key may take such a route.
+    /// Returns true where only requests with a key may take such a route.
     pub fn is_told_by_header(&self) -> bool {
         matches!(
             self,
@@ -38,7 +38,7 @@ impl Class {
         )
     }
 
-    /// Whether the workload is told whose key it was.
+    /// Returns true where the gateway sends the name of the key's client to the workload.
     pub fn has_client(&self) -> bool {
         matches!(self, Self::Key { .. })
     }

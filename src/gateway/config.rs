@@ -1,4 +1,4 @@
-//! A tenant's way in as it should be, whatever gateway makes it. Pure.
+//! A tenant's desired routes, for any gateway. Pure.
 
 use super::certificates::{self, Certificate};
 use crate::api::{HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath};
@@ -12,15 +12,15 @@ use k8s_openapi::jiff::Timestamp;
 use std::fmt;
 use std::time::Duration;
 
-/// Headers that tell a workload whose request it has. What a client sends under these names is dropped.
+/// Headers by which a workload learns about the request's tenant and client. The gateway drops these headers from clients' requests.
 pub const TENANT_ID: &str = "X-Tenant-ID";
 pub const TENANT_NAME: &str = "X-Tenant-Name";
 pub const TENANT_TIER: &str = "X-Tenant-Tier";
 /// The name of the API key that opened.
 pub const TENANT_CLIENT: &str = "X-Tenant-Client";
-/// Where a client sends its API key.
+/// The header in which a client sends its API key.
 pub const API_KEY: &str = "X-API-Key";
-/// Where tenants are on hosts that all share.
+/// The path prefix of tenants on shared hosts.
 pub const SHARED_PATH: &str = "/tenants/";
 
 /// A tenant's way in, as far as spec and tier say.
@@ -30,36 +30,36 @@ pub struct ValidGateway {
     /// The most specific first.
     pub routes: Vec<Route>,
     pub keys: Vec<Key>,
-    /// Of hosts of its own.
+    /// Certificates for hosts of its own.
     pub certificates: Vec<Certificate>,
     pub jwt: Option<JwtAuthentication>,
-    /// By unit.
+    /// Limits, ordered by unit.
     pub rate_limits: Vec<RateLimit>,
     pub concurrent_requests: Option<i64>,
     pub traffic: ValidTraffic,
-    /// What the spec names and the tier does not have.
+    /// Features that the spec names and the tier lacks.
     pub unsupported: Vec<Unsupported>,
 }
 
-/// How requests are passed on.
+/// Settings for traffic to the backends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ValidTraffic {
     pub request_timeout: Option<Duration>,
     pub retries: Option<i32>,
     pub max_connections: Option<i64>,
     pub max_pending_requests: Option<i64>,
-    /// After how many failures in a row a pod is left out, and for how long.
+    /// The failures in a row after which the gateway ejects a pod, and the time of the ejection.
     pub outliers: Option<(i32, Duration)>,
     pub load_balancing: Option<LoadBalancing>,
 }
 
-/// What answers at one path.
+/// The backend at one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     pub path: RoutePath,
     /// In order; empty means all.
     pub methods: Vec<HttpMethod>,
-    /// None where it was an application that the tier does not have: what comes is answered 503.
+    /// None for an application that the tier lacks: the gateway answers such requests with 503.
     pub backend: Option<Backend>,
     pub admits: Admits,
 }
@@ -68,19 +68,19 @@ pub struct Route {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
     pub service: String,
-    /// Where it is, if not in the tenant's first namespace: that of a shared application.
+    /// The namespace of a shared application; None for the tenant's first namespace.
     pub namespace: Option<String>,
     pub port: u16,
 }
 
 impl Backend {
-    /// Whether both are the same Service.
+    /// Returns true where both are the same Service.
     pub fn has_service_of(&self, other: &Self) -> bool {
         (&self.service, &self.namespace) == (&other.service, &other.namespace)
     }
 }
 
-/// Who is let in.
+/// The clients that a route admits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Admits {
     Everybody,
@@ -88,18 +88,18 @@ pub enum Admits {
     Authenticated(Whom),
 }
 
-/// Whom of those who are authenticated.
+/// The subset of authenticated clients that a route admits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Whom {
     All,
-    /// Who has one of these roles, in order. No list is empty: see [`Whom::any_of`].
+    /// Clients with one of these roles, in order. No list is empty: see [`Whom::any_of`].
     AnyOf(Vec<String>),
-    /// Nobody has what is asked for.
+    /// No client has a required role.
     Nobody,
 }
 
 impl Whom {
-    /// Who has one of these roles: nobody where there are none.
+    /// Returns clients with one of these roles; nobody for an empty list.
     pub fn any_of(mut roles: Vec<String>) -> Self {
         roles.sort();
         roles.dedup();
@@ -109,7 +109,7 @@ impl Whom {
         }
     }
 
-    /// Whether whoever has these roles is among them.
+    /// Returns true where a client with these roles is among them.
     pub fn includes(&self, roles: &[String]) -> bool {
         match self {
             Self::All => true,
@@ -119,17 +119,17 @@ impl Whom {
     }
 }
 
-/// An API key, without what opens.
+/// An API key, without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     pub name: String,
     pub roles: Vec<String>,
     pub expires_at: Option<Timestamp>,
-    /// Which of the Secrets with one key each is its own, where the gateway wants such.
+    /// The number of its own Secret, where the gateway wants one Secret for each key.
     pub slot: usize,
 }
 
-/// By what requests are known to be the tenant's.
+/// The host, path or header by which the gateway assigns requests to the tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// Hosts of its own.
@@ -162,7 +162,7 @@ impl Entry {
     }
 }
 
-/// Whether requests are let through.
+/// Gateway access of the tenant's clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Open,
@@ -170,7 +170,7 @@ pub enum State {
     Closed(&'static str),
 }
 
-/// Why a tenant is closed, as its clients are told.
+/// The messages to clients of a closed tenant.
 pub const SUSPENDED: &str = "this tenant is suspended";
 pub const CUT_OFF: &str = "this tenant is temporarily blocked";
 
@@ -188,14 +188,14 @@ pub struct GatewayConfig {
     pub carried: Vec<String>,
 }
 
-/// What a spec asks for and does not get, though it is valid: the gateway cannot do it, or the tier does not have it.
+/// A valid setting that is not in force: the gateway does not support it, or the tier lacks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsupported {
-    /// In one word, for the condition.
+    /// The condition's reason.
     pub reason: &'static str,
     /// The path of the field.
     pub field: String,
-    /// What is not done, and what would be possible.
+    /// The missing effect, and an alternative.
     pub message: String,
 }
 
@@ -206,7 +206,7 @@ impl Unsupported {
         Self { reason, field, message }
     }
 
-    /// What the gateway cannot do.
+    /// Returns a feature that the gateway does not support.
     pub fn feature(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             reason: reason::UNSUPPORTED,
@@ -280,17 +280,17 @@ impl GatewayConfig {
         })
     }
 
-    /// Where its routes lead to.
+    /// Returns the backends of the routes.
     pub fn backends(&self) -> impl Iterator<Item = &Backend> {
         self.gateway.routes.iter().filter_map(|route| route.backend.as_ref())
     }
 
-    /// Whether a route leads nowhere.
+    /// Returns true where a route has no backend.
     pub fn has_loose_end(&self) -> bool {
         self.gateway.routes.iter().any(|route| route.backend.is_none())
     }
 
-    /// What every request is told to the workload, whatever the client said.
+    /// Returns the headers that the gateway sets on each request to the workload, over the client's own.
     pub fn context(&self) -> [(&'static str, &str); 3] {
         [
             (TENANT_ID, &self.owner.id),

@@ -1,4 +1,4 @@
-//! Follows what the gateway says of tenants' routes, in a cluster that may come to know such routes later.
+//! Follows the gateway's reports on tenants' routes, even in a cluster that serves such routes only later.
 
 use super::Attachment;
 use super::state::of_parent;
@@ -17,19 +17,19 @@ use kube::runtime::watcher::{self, Event};
 use std::pin::pin;
 use std::time::Duration;
 
-/// When it is asked for kinds whose watch was told that there is none.
+/// The interval between requests for kinds that the cluster does not serve.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What kinds are needed for.
+/// The purpose of kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Without them nothing leads to any tenant.
     Always,
-    /// Without them all tenants are served but those that ask for certificates, who are told so.
+    /// Without them only tenants with certificates are not served; their conditions name the reason.
     ForCertificates,
 }
 
-/// Watches these kinds while the cluster has them all, for ever; otherwise the API server is asked for them once in a period.
+/// Watches these kinds while the cluster serves them all; otherwise asks the API server for them once in a period. Never ends.
 pub async fn follow(watching: Watching, (kinds, need): (&'static [Kind], Need)) {
     loop {
         until_served(&watching, (kinds, need)).await;
@@ -86,7 +86,7 @@ pub async fn follow_parent(client: Client, to: Attachment, note: impl Fn(Option<
     follow_problem(events, &to, note).await;
 }
 
-/// Notes what keeps the Gateway from serving, each time that something is said of it.
+/// Records the reason why the Gateway does not serve, at each change.
 async fn follow_problem(
     events: impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send,
     to: &Attachment,
@@ -107,12 +107,12 @@ async fn follow_problem(
 /// The Gateway that routes attach to.
 struct Parent<'a> {
     to: &'a Attachment,
-    /// As the list that is under way shows it.
+    /// The object in the list in progress.
     listed: Option<DynamicObject>,
 }
 
 impl Cache<DynamicObject> for Parent<'_> {
-    /// What keeps it from serving.
+    /// The reason why it does not serve.
     type Change = Option<String>;
 
     async fn update(&mut self, event: Event<DynamicObject>) -> Vec<Option<String>> {

@@ -1,4 +1,4 @@
-//! What lets a tenant's routes lead to shared applications: a grant in each of their namespaces, which are the platform's own.
+//! Grants for routes to shared applications: one in each of their namespaces, which are the platform's own.
 
 use super::Attachment;
 use crate::cluster::{Error, Identity, Key, Kind, Writer};

@@ -8,10 +8,10 @@ use crate::names;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams};
 
-/// How many claims are asked for at once.
+/// The number of claims in one page of a list.
 const PAGE: u32 = 500;
 
-/// Takes the hosts that a tenant asks for and that nobody else has. Returns those, and for the first of the others who has it.
+/// Claims the tenant's free hosts. Returns these, and an error that names the holder of the first other one.
 ///
 /// # Errors
 /// The API server's.
@@ -47,7 +47,7 @@ fn is_host_claim(live: &Live, platform: &Platform) -> bool {
     live.key.namespace == platform.namespace && live.label(names::CLAIM) == Some(names::HOST_CLAIM)
 }
 
-/// Takes a host, or says who has it or one that has names in common with it.
+/// Claims a host, or returns the holder of it or of an overlapping one.
 async fn take_host(
     writer: &Writer,
     store: &Store,
@@ -56,7 +56,7 @@ async fn take_host(
     claim: &Claim,
 ) -> Result<Option<String>, Error> {
     let mut rivals = rivals_known(store, owner, platform, &claim.value);
-    // Whoever asks in vain must keep nobody else from what is free.
+    // A tenant that asks in vain must keep nobody else from a free host.
     if store.get(&owner.tenant, &claim.object.key).is_none()
         && let Some(rival) = rivals.first()
     {
@@ -64,7 +64,7 @@ async fn take_host(
     }
     let api: Api<ConfigMap> = Api::namespaced(writer.client().clone(), &platform.namespace);
     let outcome = match take_one(writer, owner, claim).await? {
-        // Of a former tenant of this name: its hosts are not kept.
+        // A former tenant of this name owned it and has lost its hosts.
         Err(Some(held)) if claim::holder(&held) == Some(&owner.tenant) => {
             writer.delete(&held).await?;
             take_one(writer, owner, claim).await?
@@ -73,7 +73,7 @@ async fn take_host(
     };
     match outcome {
         Err(held) => return Ok(Some(holder_of(held.as_ref()))),
-        // Whoever takes it at this moment too is not known here yet.
+        // This store does not yet show a rival that claims the host at this moment.
         Ok(Outcome::Created) => rivals = rivals_now(&api, owner, &claim.value).await?,
         Ok(_) => {}
     }
@@ -99,7 +99,7 @@ struct Rival {
 }
 
 impl Rival {
-    /// The claim of this name, by which a tenant has a value, if it is in the way of an owner who wants a host.
+    /// Returns the claim of this name, by which a tenant has a value, if it conflicts with an owner's claim on a host.
     fn new(name: String, tenant: &str, value: &str, owner: &Identity, host: &str) -> Option<Self> {
         let is_one = tenant != owner.tenant && host::overlap(host, value);
         is_one.then(|| Self {
@@ -142,7 +142,7 @@ fn rival(claim: ConfigMap, owner: &Identity, host: &str) -> Option<Rival> {
     )
 }
 
-/// Those that are known here. What is above a host, or the same, is found by its name; only a wildcard has to look at all.
+/// Returns the rivals in the store. A host's parents and equals are found by name; only a wildcard has to scan all claims.
 fn rivals_known(store: &Store, owner: &Identity, platform: &Platform, host: &str) -> Vec<Rival> {
     let name = |host: &str| names::claim(names::HOST_CLAIM, host);
     let mut known: Vec<Live> = Vec::new();
@@ -166,13 +166,13 @@ fn rivals_known(store: &Store, owner: &Identity, platform: &Platform, host: &str
     known.iter().filter_map(rival).collect()
 }
 
-/// Whether a rival was there before us, as the API server counts: clocks may differ.
+/// Returns true where a rival was there before us, by the API server's order: clocks may differ.
 async fn is_older(api: &Api<ConfigMap>, rival: &Rival, ours: &Key) -> Result<bool, Error> {
     let (theirs, ours) = (api.get_opt(&rival.name).await?, api.get_opt(&ours.name).await?);
     Ok(matches!((theirs, ours), (Some(theirs), Some(ours)) if version(&theirs) < version(&ours)))
 }
 
-/// When a claim was written, which is when it was made: its content never changes.
+/// Returns the order of a claim's creation; its content never changes, so its last write is its creation.
 fn version(claim: &ConfigMap) -> u64 {
     let version = claim.metadata.resource_version.as_deref();
     version.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)

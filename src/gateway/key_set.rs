@@ -2,10 +2,11 @@
 
 use super::config::{Entry, GatewayConfig};
 
-/// Where they are.
+/// The path of the public keys.
 pub const PATH: &str = "/.well-known/jwks.json";
 
-/// Where clients find them by this entry; None where the tenant signs nothing, has a route of its own there, or is known by a header, which needs credentials.
+/// Returns the path of the public keys at this entry. None where the tenant signs nothing, has its own route there, or has an entry by header, which needs
+/// credentials.
 pub fn path(way: &GatewayConfig, entry: &Entry) -> Option<String> {
     way.key_set.as_ref()?;
     let is_taken = way.gateway.routes.iter().any(|route| route.path.value == PATH);

@@ -1,4 +1,4 @@
-//! A tenant's API keys: which there should be, by what the Secret says, the spec and the clock. Pure but for randomness, which is an argument.
+//! A tenant's desired API keys, from the Secret, the spec and the clock. Pure but for randomness, which is an argument.
 
 use super::config::Key;
 use crate::api::ApiKeyStatus;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What the Secret says of one key, in an annotation.
+/// One key's record in the Secret, an annotation.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 struct Record {
@@ -22,25 +22,25 @@ struct Record {
     previous_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rotated_for: Option<String>,
-    /// Since when the gateway has been told of the next one.
+    /// The time at which the gateway got the next key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_since: Option<Timestamp>,
 }
 
-/// How long the gateway has had a key before clients are told of it: whoever reads a new one may use it at once.
+/// The time that the gateway has a key before its clients see it, since clients may use a new key at once.
 const HEAD_START: Duration = Duration::from_secs(5);
-/// Who has the key that there is where there is no other. Nobody was told of it; without any key a gateway may take those of other routes.
+/// The client of the placeholder key where there is no other. Nobody knows the key; without any key a gateway may accept those of other routes.
 const NOBODY: &str = "nobody.at.all";
 
 /// The Secret as it should be now.
 pub struct Keyring {
     pub secret: Secret,
     pub status: Vec<ApiKeyStatus>,
-    /// When to look again; None: there is nothing that time changes.
+    /// The time of the next change; None where time changes nothing.
     pub next: Option<Timestamp>,
 }
 
-/// Which keys there should be. `fresh` makes what opens.
+/// Returns the keys that should exist now. `fresh` draws a key's value.
 pub fn turn(
     owner: &Identity,
     wanted: &[Key],
@@ -151,7 +151,7 @@ pub fn turn(
     Keyring { secret, status, next }
 }
 
-/// The Secret without what the spec does not name and what has expired; nothing new is made. None where that is all as it should be.
+/// Returns the Secret without unnamed and expired keys; makes no new ones. None where nothing differs.
 pub fn without(found: &Secret, named: &[String], fresh: impl FnOnce() -> String) -> Option<Secret> {
     let is_named = |client: &String| {
         let opens = |name: &String| {

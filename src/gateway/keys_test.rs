@@ -1,4 +1,4 @@
-//! Which API keys there are, as time goes by.
+//! API keys over time.
 
 use super::*;
 use crate::rotation::fixtures::rotation;
@@ -34,7 +34,7 @@ fn turned(wanted: &[Key], found: Option<&Secret>, rotation: &Rotation, now: &str
     })
 }
 
-/// What opens, by client.
+/// Returns the keys' values by client.
 fn opens(ring: &Keyring) -> BTreeMap<String, String> {
     let data = ring.secret.data.clone().unwrap_or_default();
     let text = |(client, key): (String, ByteString)| (client, String::from_utf8(key.0).expect("text"));
@@ -60,7 +60,7 @@ fn each_key_is_made_once() {
     );
 }
 
-/// The turn of a renewal, as it comes about: the gateway is told first.
+/// Returns the key ring after a renewal: the gateway gets the key first.
 fn renewed(wanted: &[Key], found: &Secret, rotation: &Rotation, now: &str) -> Keyring {
     let staged = turned(wanted, Some(found), rotation, now);
     let then = (at(now) + Duration::from_secs(5)).to_string();

@@ -30,16 +30,16 @@ use crate::cluster::{Desired, Identity, Key, Kind, Live};
 use config::State;
 use serde_json::Value;
 
-/// What a gateway is to be told of a tenant.
+/// The objects to write to a gateway for a tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
     pub objects: Vec<Desired>,
-    /// What of the tenant's spec is not in force, that of the tier first.
+    /// Settings of the tenant's spec that are not in force, the tier's first.
     pub unsupported: Vec<Unsupported>,
 }
 
 impl Controller {
-    /// The kinds that this gateway is told by. Not every cluster has them.
+    /// Returns the kinds of this gateway's objects. Not every cluster serves them.
     pub fn kinds(self) -> &'static [Kind] {
         match self {
             Self::Apisix => &apisix::KINDS,
@@ -47,7 +47,7 @@ impl Controller {
         }
     }
 
-    /// The kinds by which it is told of certificates, which only those tenants need that ask for some: a cluster may lack them.
+    /// Returns the kinds for certificates. Only tenants with certificates need them: a cluster may lack them.
     pub fn certificate_kinds(self) -> &'static [Kind] {
         match self {
             Self::Apisix => &[Kind::Certificate, Kind::ApisixTls],
@@ -55,17 +55,17 @@ impl Controller {
         }
     }
 
-    /// Whether routes attach to a Gateway, which says of itself whether it serves.
+    /// Returns true where routes attach to a Gateway, which reports its own readiness.
     pub fn has_parent(self) -> bool {
         self == Self::EnvoyGateway
     }
 
-    /// Whether each API key has to be in a Secret of its own.
+    /// Returns true where each API key needs its own Secret.
     pub fn wants_single_keys(self) -> bool {
         self == Self::Apisix
     }
 
-    /// What the gateway must have taken up before a route, as JSON, lets anybody through, if anything.
+    /// Returns the object that the gateway must accept before a route, as JSON, may admit anybody.
     pub fn guard(self, key: &Key, route: &Value) -> Option<Key> {
         match self {
             Self::Apisix => None,
@@ -82,16 +82,16 @@ impl Controller {
         }
     }
 
-    /// A route with a guard, as JSON, as it is to be written before the others that are planned, so that none of them is taken instead.
+    /// Returns a route with a guard, as JSON, to write before the other planned routes, so that requests never take one of these instead.
     pub fn transitional(self, before: &Value, after: &Value, planned: &[&Value]) -> Value {
         match self {
-            // Whatever leads in by one entry is one object.
+            // One object holds all routes of an entry.
             Self::Apisix => after.clone(),
             Self::EnvoyGateway => envoy::transitional(before, after, planned),
         }
     }
 
-    /// Whether a route, as JSON, lets nobody through.
+    /// Returns true where a route, as JSON, admits nobody.
     pub fn is_blocked(self, route: &Value) -> bool {
         match self {
             Self::Apisix => false,
@@ -99,7 +99,7 @@ impl Controller {
         }
     }
 
-    /// What is to be written, in this order, so that a route answers everybody with 503, and says why; nothing where it lets nobody through.
+    /// Returns the objects, in order, that make a route answer all requests with 503 and the reason; nothing where it admits nobody.
     pub fn closed(self, owner: &Identity, route: &Live, why: &str) -> Vec<Desired> {
         match self {
             Self::Apisix => apisix::shut(route, why).into_iter().collect(),
@@ -116,7 +116,7 @@ impl Controller {
         }
     }
 
-    /// Whether an object, as JSON, leads nowhere and only makes the gateway know of a key set.
+    /// Returns true where an object, as JSON, leads nowhere and only preloads a key set.
     pub fn is_jwks_preload(self, object: &Value) -> bool {
         match self {
             Self::Apisix => false,
@@ -124,7 +124,7 @@ impl Controller {
         }
     }
 
-    /// What makes this gateway know of key sets beside those that it asks for; it is part of the way in.
+    /// Returns the objects that preload key sets which no route asks for; they are part of the way in.
     pub fn jwks_preloads(self, way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
         match self {
             Self::Apisix => Vec::new(),

@@ -1,4 +1,4 @@
-//! Tells the gateway what leads to a tenant, and sees how it takes that.
+//! Writes a tenant's routes to the gateway, and reads their state.
 
 use super::api_keys::{self, ApiKeys};
 use super::state::{GatewayState, judge, of_object};
@@ -11,7 +11,7 @@ use crate::conditions::reason;
 use serde_json::Value;
 use std::time::Duration;
 
-/// What is the matter with a Gateway that nobody has looked at yet.
+/// The message before the first look at the Gateway.
 pub const UNSEEN: &str = "the Gateway was not looked at yet";
 
 /// A tenant's way in, as it was found.
@@ -19,7 +19,7 @@ pub const UNSEEN: &str = "the Gateway was not looked at yet";
 pub struct Outcome {
     pub state: State,
     pub status: GatewayStatus,
-    /// When time changes something.
+    /// The time until the next change.
     pub again: Option<Duration>,
 }
 
@@ -63,8 +63,7 @@ pub fn jwks_preloads(tenant: &ValidTenant, to: &Attachment) -> Vec<Desired> {
         .unwrap_or_default()
 }
 
-/// Lets nobody through by these routes, which are not asked for any more, until what takes their place is there: without them requests would take
-/// others, which may ask for less.
+/// Closes these stale routes until their replacements are there: without them requests would take other routes, which may ask for less.
 ///
 /// # Errors
 /// The first write that was refused.
@@ -78,7 +77,7 @@ pub async fn close(writer: &Writer, owner: &Identity, to: &Attachment, stale: &[
     Ok(())
 }
 
-/// Answers everybody with 503, by whatever leads to the tenant: what it shares with others knows nothing of it being closed.
+/// Answers all requests to the tenant with 503, on its own routes: objects that it shares with others do not know that it is closed.
 ///
 /// # Errors
 /// The first write that was refused; the others are tried all the same.
@@ -107,7 +106,7 @@ pub async fn reconcile(
 ) -> Result<Option<Outcome>, Error> {
     let (writer, store, owner) = (pass.writer, pass.store, &tenant.core.owner);
     let Some((to, mut config)) = to.and_then(|to| Some((to, config(tenant, to)?))) else {
-        // Without hosts nothing leads in; whoever has a key keeps it for when something does.
+        // Without hosts no route leads in; clients keep their keys for the next one.
         if tenant.part::<ValidGateway>().is_none() {
             api_keys::reconcile(writer, tenant, &[], false).await?;
         }
@@ -134,7 +133,7 @@ pub async fn reconcile(
         let message = format!("the cluster's {missing}s are not known yet: it may lack that kind");
         return Ok(Some(done(GatewayState::Waiting(message))));
     }
-    // What is in Secrets may have changed since it was planned.
+    // Secrets may have changed since the plan.
     let planned = tenant
         .part::<PlannedRoutes>()
         .filter(|planned| planned.config == config);
@@ -148,7 +147,7 @@ pub async fn reconcile(
         .iter()
         .cloned()
         .partition(|object| object.key.kind.is_route());
-    // Who is let in is said before anything leads in.
+    // Policies must exist before the routes that they guard.
     pass.apply(owner, &others).await?;
     let (routes, blocked) = block(store, tenant, to, routes);
     apply_routes(pass, tenant, to, routes).await?;
@@ -171,8 +170,8 @@ pub async fn reconcile(
     Ok(Some(done(state)))
 }
 
-/// Writes the routes, so that no request that is to show credentials ever takes one that asks for none: first those that ask for some, with what they are about
-/// to let go of, then all others, and last what lets go.
+/// Writes the routes so that no request that must show credentials ever takes a route that asks for none. First come routes with credentials, which still keep
+/// the matches that they will give up; then all others; then the first ones without those matches.
 async fn apply_routes(
     pass: &Pass<'_>,
     tenant: &ValidTenant,
@@ -203,7 +202,7 @@ async fn apply_routes(
     Ok(())
 }
 
-/// Takes out what the cluster has no kind for, which only certificates need. Returns how that stands, where there is any.
+/// Removes objects of kinds that the cluster lacks, which only certificates need. Returns the state of the missing kinds.
 fn unknown(store: &Store, objects: &mut Vec<Desired>) -> Option<GatewayState> {
     let unknown = objects.extract_if(.., |object| !store.has_listed(object.key.kind));
     let unknown: Vec<Desired> = unknown.collect();
@@ -214,8 +213,8 @@ fn unknown(store: &Store, objects: &mut Vec<Desired>) -> Option<GatewayState> {
     })
 }
 
-/// A route that asks for credentials lets nobody through until the gateway has said that it asks for them: it takes up routes and policies one by one. Returns
-/// the routes as they should be now, and one that is not open yet.
+/// Closes a route with credentials until the gateway has reported that it asks for them, since it accepts routes and policies one by one. Returns the routes as
+/// they should be now, and the name of one that is not open yet.
 fn block(store: &Store, tenant: &ValidTenant, to: &Attachment, routes: Vec<Desired>) -> (Vec<Desired>, Option<String>) {
     let mut blocked = None;
     let routes = routes.into_iter().map(|route| {

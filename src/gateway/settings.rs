@@ -1,4 +1,4 @@
-//! What the operator is told of the platform's gateway.
+//! Settings for the platform's gateway.
 
 use super::config::{Entry, GatewayConfig};
 use crate::flags::{items, optional};
@@ -35,7 +35,7 @@ pub struct GatewaySettings {
     #[arg(id = "gateway-shared-hosts", long = "gateway-shared-hosts", env = "GATEWAY_SHARED_HOSTS", default_value = "", value_parser = hosts, hide_default_value = true)]
     pub shared_hosts: std::vec::Vec<String>,
 
-    /// How clients reach that Gateway.
+    /// Scheme by which clients reach that Gateway.
     #[arg(
         id = "gateway-scheme",
         long = "gateway-scheme",
@@ -49,22 +49,22 @@ pub struct GatewaySettings {
     #[arg(id = "gateway-application-namespaces", long = "gateway-application-namespaces", env = "GATEWAY_APPLICATION_NAMESPACES", default_value = "", value_parser = namespaces, hide_default_value = true)]
     pub application_namespaces: std::vec::Vec<String>,
 
-    /// Where APISIX counts requests: a Redis, as `host` or `host:port`. Empty means that each of its instances counts for itself.
+    /// Redis in which APISIX counts requests, as `host` or `host:port`. If empty, each of its instances counts separately.
     #[arg(id = "gateway-redis", long = "gateway-redis", env = "GATEWAY_REDIS", default_value = "", value_parser = redis, hide_default_value = true)]
     pub redis: std::option::Option<Redis>,
 }
 
-/// Where a gateway counts requests.
+/// The Redis in which a gateway counts requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redis {
     pub host: String,
     pub port: u16,
 }
 
-/// How many URLs a status has at most.
+/// The most URLs in a status.
 const MOST_ENDPOINTS: usize = 80;
 
-/// How clients reach a gateway.
+/// Scheme by which clients reach a gateway.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scheme {
     #[default]
@@ -72,7 +72,7 @@ pub enum Scheme {
     Http,
 }
 
-/// Where routes attach.
+/// The place where routes attach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
     pub controller: Controller,
@@ -83,14 +83,14 @@ pub struct Attachment {
     /// Hosts that all tenants share.
     pub shared_hosts: Vec<String>,
     pub scheme: Scheme,
-    /// Where shared applications may be.
+    /// Namespaces that may hold shared applications.
     pub application_namespaces: Vec<String>,
-    /// Where requests are counted, if not by each instance for itself.
+    /// The Redis in which the gateway counts requests; None where each instance counts separately.
     pub redis: Option<Redis>,
 }
 
 impl Attachment {
-    /// Where a tenant answers.
+    /// Returns the URLs at which a tenant answers.
     pub fn endpoints(&self, way: &GatewayConfig) -> Vec<String> {
         let scheme = match self.scheme {
             Scheme::Https => "https",
@@ -114,7 +114,7 @@ impl Attachment {
 }
 
 impl GatewaySettings {
-    /// Where routes attach, if there is a gateway to write for.
+    /// Returns the place where routes attach; None without a gateway.
     pub fn attachment(&self, gateway_namespace: Option<&str>) -> Option<Attachment> {
         if self.name.is_empty() {
             return None;

@@ -1,6 +1,7 @@
-//! API keys in a Secret each, for gateways that take no other: which Secret is whose, and what is in it. Pure but for randomness, which is an argument.
+//! API keys in a Secret each, for gateways that take no other: the assignment of Secrets to keys, and their content. Pure but for randomness, which is an
+//! argument.
 //!
-//! A key keeps its Secret, and another gets one that was nobody's just now, where there is one: the gateway may take up a Secret before what is said of it.
+//! A key keeps its Secret, and a new one gets a free Secret, where there is one. The gateway may read a Secret before the policy that names its client.
 
 use super::config::Key;
 use crate::cluster::{Identity, secret};
@@ -12,10 +13,10 @@ use std::collections::BTreeMap;
 /// The field that gateways read.
 const KEY: &str = "key";
 
-/// Which Secret is whose, by the key's name.
+/// The number of each key's own Secret, by the key's name.
 pub type Slots = BTreeMap<String, usize>;
 
-/// What the Secret with all keys says of these.
+/// Reads the numbers from the Secret with all keys.
 pub fn told(keys: Option<&Secret>) -> Slots {
     keys.and_then(|keys| secret::annotation(keys, names::API_KEY_SLOTS))
         .unwrap_or_default()
@@ -28,7 +29,7 @@ pub fn tell(keys: &mut Secret, slots: &Slots) {
     }
 }
 
-/// Which Secret is to be whose.
+/// Assigns a Secret to each key.
 pub fn slots(wanted: &[Key], before: &Slots) -> Slots {
     let all = 1..=names::MOST_API_KEYS;
     let mut slots = Slots::new();
@@ -48,7 +49,7 @@ pub fn slots(wanted: &[Key], before: &Slots) -> Slots {
     slots
 }
 
-/// A Secret with one key; where none opens, with what nobody was told.
+/// Returns a Secret with one key; without a valid key it holds a value that nobody knows.
 pub fn secret(
     owner: &Identity,
     name: &str,
@@ -65,7 +66,7 @@ pub fn secret(
     secret
 }
 
-/// What a Secret holds that nobody was told.
+/// Returns a Secret's value where no client knows it.
 fn unknown(found: Option<&Secret>) -> Option<ByteString> {
     let found = found?;
     let opens_nothing = found.metadata.annotations.as_ref()?.contains_key(names::OPENS_NOTHING);

@@ -1,4 +1,4 @@
-//! Which Secret is whose as keys come and go, and what is in it.
+//! Assignment of Secrets as keys come and go, and their content.
 
 use super::*;
 

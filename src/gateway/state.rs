@@ -1,4 +1,4 @@
-//! What a gateway says of what it was told. Pure.
+//! State of a tenant's routes, read from the gateway's reports. Pure.
 
 use super::{Attachment, Unsupported, certificates, certificates_state, envoy};
 use crate::capability::{Note, State};
@@ -6,7 +6,7 @@ use crate::cluster::{Desired, Key, Kind, Live};
 use crate::conditions::reason;
 use serde_json::Value;
 
-/// How a tenant's way in stands.
+/// State of a tenant's routes in the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GatewayState {
     /// The gateway has taken up everything as it is now.
@@ -28,7 +28,7 @@ impl From<GatewayState> for State {
 }
 
 impl GatewayState {
-    /// Which object it waits for is not said: it would be another one every second, and each a write of the status.
+    /// Names no object: the message would change every second, and each change would write the status.
     pub fn not_yet() -> Self {
         Self::Waiting("the gateway has not accepted all routes and policies yet".into())
     }
@@ -46,7 +46,7 @@ impl GatewayState {
     }
 }
 
-/// What the Gateway itself, as JSON, says of itself: None where it serves, else why not.
+/// Returns the reason why the Gateway, as JSON, does not serve; None where it serves.
 pub fn of_parent(to: &Attachment, gateway: Option<&Value>) -> Option<String> {
     let name = format!("Gateway {}/{}", to.namespace, to.name);
     let Some(gateway) = gateway else {
@@ -68,7 +68,7 @@ pub fn of_parent(to: &Attachment, gateway: Option<&Value>) -> Option<String> {
     None
 }
 
-/// Whether the gateway has taken up everything that it was told. What carries key sets comes and goes while all is well.
+/// Judges whether the gateway has accepted all objects. Preloads come and go while all is well.
 pub fn judge(
     to: &Attachment,
     planned: &[Desired],
@@ -99,10 +99,10 @@ pub fn judge(
     waiting.unwrap_or_else(|| GatewayState::without(unsupported))
 }
 
-/// Whether the gateway has taken up one object.
+/// Checks that the gateway has accepted one object.
 ///
 /// # Errors
-/// How it stands instead.
+/// The state otherwise.
 pub fn of_object(to: &Attachment, live: &Live) -> Result<(), GatewayState> {
     let said = |pointer: &str| {
         live.value
@@ -138,7 +138,7 @@ pub fn of_object(to: &Attachment, live: &Live) -> Result<(), GatewayState> {
     }
 }
 
-/// Whether what was said of an object is good, and said of what it is now.
+/// Checks that these conditions of an object are true, and are of its current generation.
 pub(super) fn of_conditions(live: &Live, said: Option<&Value>, types: &[&str]) -> Result<(), GatewayState> {
     let conditions = said.and_then(|said| said["conditions"].as_array());
     let conditions: Vec<&Value> = conditions.into_iter().flatten().collect();
@@ -159,12 +159,12 @@ pub(super) fn of_conditions(live: &Live, said: Option<&Value>, types: &[&str]) -
     Ok(())
 }
 
-/// Whether two references name the same.
+/// Returns true where two references name the same object.
 fn is_same(a: &Value, b: &Value) -> bool {
     ["kind", "namespace", "name"].iter().all(|field| a[field] == b[field])
 }
 
-/// Whether a reference names what the tenant's own routes lead through: the Gateway, or its listeners there.
+/// Returns true where a reference names the parent of the tenant's own routes: the Gateway, or the tenant's listeners there.
 fn is_ours(reference: &Value, to: &Attachment, live: &Live) -> bool {
     let is = |kind: &str, namespace: &str, name: &str| {
         reference["kind"] == kind && reference["namespace"] == namespace && reference["name"] == name
@@ -356,7 +356,7 @@ mod tests {
             }
         );
         assert_eq!(stands(&all[2..], &[]), GatewayState::Ready);
-        // In the same words whatever is waited for: each other message would be a write.
+        // The words are the same for every awaited object: each other message would be a write.
         assert_eq!(judge(&to(), &all[2..], &[], |_| None), GatewayState::not_yet());
         assert_eq!(stands(&all[..1], &cannot), GatewayState::not_yet());
     }

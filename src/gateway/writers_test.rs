@@ -1,4 +1,4 @@
-//! What each gateway is told in each case, and what it is found not to be able to.
+//! Objects of each gateway in each case, and the features that each gateway does not support.
 
 use super::cases::{self, Case};
 use super::*;
@@ -265,7 +265,7 @@ fn a_tenant_is_closed_by_its_routes_alone_and_once() {
     }
 }
 
-/// The rules by which a gateway is told where requests go.
+/// Returns the rules of a gateway's routes.
 fn rules(case: &Case, controller: Controller) -> Vec<Value> {
     let objects = controller.write(&way(case), &attachment(controller)).objects;
     let all = objects.iter().filter(|object| object.key.kind.is_route());

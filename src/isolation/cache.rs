@@ -42,7 +42,7 @@ impl<K> Cache<K>
 where
     K: Readable<DynamicType = ()> + Clone + Serialize + Debug + Send + Sync + 'static,
 {
-    /// The objects, and what keeps them, for ever. What `trim` takes out is not kept, nor what is more than the most of a namespace.
+    /// Returns the objects, and the loop that keeps them, which never ends. `trim` removes parts of each; a namespace's ration bounds the rest.
     pub fn new<J>(
         client: Client,
         config: Config,
@@ -94,7 +94,7 @@ where
         self.is_listed.load(Ordering::Acquire)
     }
 
-    /// How it came out for a tenant when it was last judged. Of what was not kept nothing is known.
+    /// Returns the tenant's last outcome. Objects beyond the ration leave it unknown.
     pub fn outcome(&self, tenant: &str, namespaces: &[String]) -> Outcome {
         let violations = match self.breaches() {
             Ok(breaches) => breaches.get(tenant).cloned().unwrap_or_default(),
@@ -146,13 +146,13 @@ where
     }
 }
 
-/// Puts in what there is room for.
+/// Stores objects within the ration.
 struct Keeper<K: Resource<DynamicType = ()> + Clone + 'static> {
     kept: Arc<Cache<K>>,
     writer: Writer<K>,
-    /// Of the list that is under way: until it is whole, that of before stands for what is kept.
+    /// The ration of the list in progress; the former one applies until the list is whole.
     next: Option<Ration>,
-    /// Likewise, which of its objects cannot be read whole.
+    /// Objects of that list that cannot be read whole.
     partial: BTreeSet<(String, String)>,
 }
 
@@ -182,7 +182,7 @@ impl<K> Keeper<K>
 where
     K: Resource<DynamicType = ()> + Clone + Serialize + 'static,
 {
-    /// Notes what cannot be read whole.
+    /// Records objects that cannot be read whole.
     fn note_partial(&mut self, event: &Event<Read<K>>) {
         let mut kept = lock(&self.kept.partial);
         match event {
@@ -201,7 +201,7 @@ where
         }
     }
 
-    /// An event, as far as there is room for what it brings.
+    /// Returns an event's part within the ration.
     fn rationed(&mut self, event: Event<K>) -> Option<Event<K>> {
         let old = |object: &K| {
             let known = self.kept.objects.get(&ObjectRef::from_obj(object));

@@ -53,7 +53,7 @@ impl Capability for Isolation {
         Ok(None)
     }
 
-    // Its condition is added by what it observes.
+    // `observe` adds its condition.
     fn concerns(&self, _: Option<&ValidTenant>, _: &TenantStatus, _: bool) -> bool {
         false
     }

@@ -27,8 +27,8 @@ pub fn stands<'a>(proof: &Proof, old: Option<&'a TenantStatus>) -> Option<&'a Is
     old.filter(|_| stands)?.isolation.as_ref()
 }
 
-/// The proof with what a former process found of each check that this one has not tried yet. What it found and the status had no room for
-/// is not known.
+/// Returns the proof, completed by a former process's findings of each check that this process has not tried yet. Findings that had no room in the status are
+/// unknown.
 fn carried(proof: &Proof, former: &IsolationStatus) -> Proof {
     let failed: BTreeSet<&str> = former.violations.iter().map(|found| found.check.as_str()).collect();
     let are_all_shown = usize::try_from(former.failed) == Ok(failed.len());
@@ -57,7 +57,7 @@ fn violation(shown: &IsolationViolation) -> Violation {
     }
 }
 
-/// Adds the proof to a status that is to be written.
+/// Adds the proof to a status.
 pub fn add(status: &mut TenantStatus, proof: &Proof, old: Option<&TenantStatus>, now: Timestamp) {
     let before = old.map_or(&[][..], |old| &old.conditions);
     let carried = stands(proof, old).map(|former| (former, carried(proof, former)));

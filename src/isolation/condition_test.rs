@@ -1,4 +1,4 @@
-//! What is said of a proof, and how often.
+//! The condition of a proof, and how often it changes.
 
 use super::*;
 use crate::api::{Direction, Opener};
@@ -170,14 +170,14 @@ fn what_a_former_process_found_stands_until_it_is_tried_again() {
         let worse = with(&proof([violated(1), Outcome::Pending]), Some(&tried), at("10:00:02"));
         assert_eq!(message(&worse), "api-access: opening 0");
     }
-    // What was open and is closed by now is not told for as long as another check waits for its turn; what that found is.
+    // A closed opening disappears from the message while another check waits for its turn; that check's former findings stay.
     let open = with(&proof([violated(1), Outcome::Passed]), None, at("10:00:00"));
     let closed = with(&pending, Some(&open), at("10:00:02"));
     assert_eq!(message(&closed), "found nothing: api-access, database-access");
     let both = with(&proof([violated(1), violated(1)]), None, at("10:00:00"));
     let half = with(&pending, Some(&both), at("10:00:02"));
     assert_eq!(message(&half), "database-access: opening 0");
-    // Of what there was no room to show nothing is known.
+    // Findings that had no room in the status are unknown.
     let crowded = with(&proof([violated(20), violated(1)]), None, at("10:00:00"));
     let unknown = with(&pending, Some(&crowded), at("10:00:02"));
     assert_eq!(unknown.conditions[0].status, "Unknown");

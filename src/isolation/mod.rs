@@ -1,4 +1,4 @@
-//! The proof that no tenant reaches another: checks, how they came out, and what to tell of it.
+//! Isolation between tenants: the checks, their outcomes, and the reports.
 
 pub mod access;
 pub mod admission;

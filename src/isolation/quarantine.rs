@@ -1,4 +1,4 @@
-//! Whether a tenant that was found to reach another is cut off, where its tier asks for it. Pure; the clock is an argument.
+//! Quarantine of a tenant that reaches another, where its tier asks for it. Pure; the clock is an argument.
 
 use crate::api::{Direction, Opener, TenantStatus, TenantTier, ViolationResponse};
 use crate::capability::Quarantine;
@@ -14,8 +14,8 @@ pub fn is_asked_for(tier: &TenantTier) -> bool {
     isolation.and_then(|isolation| isolation.on_violation) == Some(ViolationResponse::Quarantine)
 }
 
-/// Whether the tenant is to be cut off, by what was last found of it; `before` is the quarantine it is in. What it does itself
-/// counts: whoever is reached by another is no danger to anybody.
+/// Decides on the tenant's quarantine from its latest findings; `before` is its present quarantine. Only its own access counts: a tenant that another reaches
+/// endangers nobody.
 pub fn decide(
     tier: Option<&TenantTier>,
     status: Option<&TenantStatus>,
@@ -48,7 +48,7 @@ fn isolated(status: &TenantStatus) -> Option<&Condition> {
     status.conditions.iter().find(|c| c.type_ == kind::ISOLATED)
 }
 
-/// The check that finds that it does. What another tenant can give it must not be a way to have it cut off.
+/// Returns the check that finds that the tenant reaches others. A finding that another tenant can cause must not quarantine this one.
 fn reaches_others(status: &TenantStatus) -> Option<String> {
     isolated(status).filter(|condition| condition.status == "False")?;
     let violations = status.isolation.iter().flat_map(|isolation| &isolation.violations);
@@ -59,7 +59,7 @@ fn reaches_others(status: &TenantStatus) -> Option<String> {
     worst.map(|violation| violation.check.clone())
 }
 
-/// Returns true if what could be tried in quarantine too was not. What needs the tenant's own network and logins cannot be.
+/// Returns true if a check that can run in quarantine has not run. Checks that need the tenant's own network and logins cannot.
 fn may_reach_others(status: &TenantStatus) -> bool {
     isolated(status)
         .is_some_and(|condition| condition.status == "Unknown" && condition.message.starts_with(API_ACCESS.id))

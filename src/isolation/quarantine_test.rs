@@ -1,4 +1,4 @@
-//! When a tenant is cut off, and when it comes back.
+//! Begin and end of a quarantine.
 
 use super::*;
 use crate::api::{IsolationStatus, IsolationViolation};
@@ -71,12 +71,12 @@ fn only_a_tenant_that_reaches_another_is_cut_off_and_only_where_its_tier_says_so
         ),
         (&tier(json!({"isolation": {"onViolation": "Report"}})), &reaches, false),
         (&tier(json!({})), &reaches, false),
-        // It is reached; another tenant can have given it; a wall of several is down; nobody says who.
+        // The tenant is reached; another tenant can have caused it; one of several policies fails; no direction is known.
         (&strict, &found("False", "", &[("Critical", inward)]), false),
         (&strict, &found("False", "", &[("Critical", given)]), false),
         (&strict, &found("False", "", &[("High", OWN)]), false),
         (&strict, &found("False", "", &[("Critical", None)]), false),
-        // What was found before could not be tried again.
+        // The check could not repeat the former finding.
         (&strict, &found("Unknown", "", &[]), false),
     ] {
         let decided = decide(Some(tier), Some(status), None, at("11:00:00"));
@@ -110,7 +110,7 @@ fn it_comes_back_when_nothing_was_found_for_as_long_as_its_tier_says() {
         assert_eq!(look(Some("1h"), Some("12:00:00"), "13:00:00"), None);
         assert_eq!(look(Some("0s"), None, "12:00:00"), None);
     }
-    // While something is found there is no end to it, and what is found again begins the period anew.
+    // A finding keeps the quarantine going, and a new one begins the period anew.
     let reaches = found("False", "", &[("Critical", OWN)]);
     for clean in [None, Some("12:00:00")] {
         let held = decide(

@@ -1,24 +1,24 @@
-//! How much is kept of what people write in one namespace: memory is there for all tenants. What was left out stays so until it
-//! changes or all is listed anew. Pure.
+//! Ration of memory for objects that users write in one namespace: all tenants share the memory. An object that was left out stays so until it changes or the
+//! watch lists everything anew. Pure.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 
-/// Bytes of JSON of one kind in one namespace, of what people write themselves: some hundred times what a tenant commonly has.
+/// Bytes of JSON of one kind in one namespace, for objects that users write: some hundred times a tenant's common use.
 pub const WRITTEN: usize = 256 * 1024;
-/// The same of what follows from its pods and Services.
+/// The same for objects that follow from its pods and Services.
 pub const FOLLOWING: usize = 4 * 1024 * 1024;
 
-/// Namespace, which is empty for what is cluster-wide and the platform's own, and name.
+/// Namespace, which is empty for cluster-wide objects and the platform's own, and name.
 type Key = (String, String);
 
-/// Who has used how much of theirs.
+/// The ration, and the use of each namespace.
 #[derive(Debug)]
 pub struct Ration {
     most: usize,
     used: HashMap<String, usize>,
-    /// What there was no room for, by namespace and as digests: names take room too.
+    /// Objects without room, by namespace and as digests: names take room too.
     left_out: HashMap<String, HashSet<u64>>,
     hasher: RandomState,
 }
@@ -33,12 +33,12 @@ impl Ration {
         }
     }
 
-    /// How much there is for one namespace.
+    /// Returns the ration of one namespace.
     pub fn most(&self) -> usize {
         self.most
     }
 
-    /// Returns true if there is room for an object of this size in place of one of the old size, which is given back in any case.
+    /// Returns true if there is room for an object of this size in place of one of the old size. It gives the old size back in any case.
     pub fn takes(&mut self, key: &Key, old: usize, new: usize) -> bool {
         if key.0.is_empty() {
             return true;
@@ -71,7 +71,7 @@ impl Ration {
         }
     }
 
-    /// Forgets what was left out and is not among these.
+    /// Forgets left-out objects that are not among these.
     pub fn retain(&mut self, listed: &HashSet<Key>) {
         if self.left_out.is_empty() {
             return;

@@ -33,12 +33,12 @@ pub struct Statement {
     /// The Tenant's: when that very Tenant goes, its report does.
     pub uid: String,
     pub proof: Proof,
-    /// What a former process found, where that stands for what is pending.
+    /// A former process's findings, which stand in for pending checks.
     pub stands: Option<IsolationStatus>,
 }
 
 impl Statement {
-    /// The report of this kind. `before` are the results that it had: what is found still keeps its time.
+    /// Returns the report of this kind. `before` are its former results: a lasting finding keeps its time.
     pub fn report(&self, kind: Kind, before: &[Value], now: Timestamp) -> Desired {
         let mut results = self.results(before);
         for result in &mut results {
@@ -104,7 +104,7 @@ impl Statement {
         }
         results.extend(others);
         if self.stands.is_some() {
-            // What fails is former then, and stands where it stood.
+            // All failures are former findings then, and keep their places.
             let place = |one: &Value| before.iter().position(|old| is_same(old, one)).unwrap_or(MOST);
             results.sort_by_cached_key(|one| match one["result"] == "fail" {
                 true => (false, place(one)),
@@ -114,7 +114,7 @@ impl Statement {
         results
     }
 
-    /// What a former process found of a check: as it reported it, else as it is in the status, which shows the first few only.
+    /// Returns a former process's findings of a check: from its report, else from the status, which shows the first few only.
     fn former(&self, check: &Check, before: &[Value]) -> Vec<Value> {
         let Some(stands) = &self.stands else {
             return Vec::new();
@@ -213,7 +213,7 @@ fn was_found(old: &Value, check: &Check) -> bool {
     old["rule"] == check.id && (old["result"] == "pass" || old["result"] == "fail")
 }
 
-/// Returns true if both say the same, at whatever time.
+/// Returns true if both results are the same but for their time.
 fn is_same(old: &Value, new: &Value) -> bool {
     let timeless = |result: &Value| {
         let mut fields = result.as_object().cloned().unwrap_or_default();

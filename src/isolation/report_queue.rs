@@ -13,7 +13,7 @@ const GATHER: Duration = Duration::from_secs(2);
 /// Pending report of a tenant.
 struct PendingReport {
     statement: Statement,
-    /// The results as last worked out, as JSON. What was found keeps its time, whatever others do to the report.
+    /// The latest results, as JSON. A finding keeps its time, even if others change the report.
     results: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl ReportQueue {
         self.due = is_on.then(BTreeMap::new);
     }
 
-    /// Notes what is to be reported of a tenant.
+    /// Sets a tenant's desired report.
     pub fn put(&mut self, statement: Statement, now: Instant) {
         let tenant = statement.owner.tenant.clone();
         match self.pending.get_mut(&tenant) {
@@ -47,13 +47,13 @@ impl ReportQueue {
         self.changed(&tenant, now);
     }
 
-    /// Nothing is to be reported of a tenant any more: its report is to go.
+    /// Drops a tenant's desired report: its report must go.
     pub fn forget(&mut self, tenant: &str, now: Instant) {
         self.pending.remove(tenant);
         self.look_at(tenant, now);
     }
 
-    /// Something about a report changed. False where it is not known yet what it should say.
+    /// Queues a changed report. Returns false where its desired content is not known yet.
     pub fn changed(&mut self, tenant: &str, now: Instant) -> bool {
         if !self.pending.contains_key(tenant) {
             return false;
@@ -66,7 +66,7 @@ impl ReportQueue {
         true
     }
 
-    /// All that is to be reported is looked at.
+    /// Queues all reports.
     pub fn all_changed(&mut self, now: Instant) {
         let tenants: Vec<String> = self.pending.keys().cloned().collect();
         for tenant in tenants {
@@ -74,14 +74,14 @@ impl ReportQueue {
         }
     }
 
-    /// A report is looked at then, and not before.
+    /// Queues a report for this time, and not before.
     pub fn look_at(&mut self, tenant: &str, at: Instant) {
         if let Some(due) = &mut self.due {
             due.insert(tenant.to_string(), at);
         }
     }
 
-    /// Whose report has been due for the longest time; it is not any more.
+    /// Removes and returns the tenant whose report has been due for the longest time.
     pub fn next(&mut self, now: Instant) -> Option<String> {
         let due = self.due.as_mut()?;
         let (tenant, _) = due.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at)?;
@@ -101,7 +101,7 @@ impl ReportQueue {
         let pending = self.pending.get_mut(tenant)?;
         let before = match &pending.results {
             Some(results) => serde_json::from_str(results).ok(),
-            // What a former process reported.
+            // A former process reported this.
             None => live.and_then(|live| live.value.pointer("/results").cloned()),
         };
         let before: Vec<Value> = match before {

@@ -1,4 +1,4 @@
-//! What a report says, when its times move, and that it is what the schema asks for.
+//! Content of a report, changes of its times, and conformance to the schema.
 
 use super::*;
 use crate::api::{Direction, IsolationViolation, Opener};
@@ -37,7 +37,7 @@ fn statement(outcomes: Vec<(&'static Check, Outcome)>) -> Statement {
     }
 }
 
-/// What a former process's status said.
+/// The status that a former process wrote.
 fn status(failed: i32, shown: &[(&Check, usize)]) -> IsolationStatus {
     IsolationStatus {
         failed,
@@ -222,7 +222,7 @@ fn what_the_status_says_stands_where_nothing_was_reported() {
             (&ADMISSION, Outcome::Pending),
             (&QUOTA, Outcome::Pending),
         ]);
-        // What was only put off is no finding.
+        // A check that was only put off is no finding.
         let put_off = restarted.report(Kind::ClusterReport, &[], at("10:00:00"));
         restarted.stands = Some(stands);
         restarted.report(Kind::ClusterReport, &results(&put_off), at("11:00:00"))
@@ -285,7 +285,7 @@ fn a_report_is_what_the_schema_asks_for() {
     let crd: Value =
         crate::tenant::fixtures::fixture("openreports/clusterreports.yaml", "clusterreports.openreports.io");
     let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
-    // The API server prunes what a schema does not name, where this operator would write it again.
+    // The API server prunes fields that a schema lacks, and this operator would write them again.
     close(&mut schema);
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let statement = statement(vec![

@@ -42,7 +42,7 @@ pub struct ReportWriter {
     metrics: Metrics,
     queue: Queue,
     reports: Mutex<ReportQueue>,
-    /// Of whom it was logged that the report cannot be written.
+    /// Tenants for which the log already names the failure to write the report.
     logged: Mutex<BTreeSet<String>>,
     /// Somebody is due.
     known: Notify,
@@ -68,13 +68,13 @@ impl ReportWriter {
         }
     }
 
-    /// Notes what is to be reported of a tenant.
+    /// Sets a tenant's desired report.
     pub fn put(&self, statement: Statement) {
         lock(&self.reports).put(statement, Instant::now());
         self.known.notify_one();
     }
 
-    /// Nothing is to be reported of a tenant any more.
+    /// Drops a tenant's desired report.
     pub fn forget(&self, tenant: &str) {
         lock(&self.reports).forget(tenant, Instant::now());
         lock(&self.logged).remove(tenant);
@@ -136,7 +136,7 @@ impl ReportWriter {
         }
     }
 
-    /// Watches the reports into the store, for ever; what others did to one is looked at.
+    /// Watches the reports into the store, and queues changes by others. Never ends.
     async fn watch(&self, kind: Kind, store: &Arc<Store>, listed: &Notify) {
         let api: Api<Read<DynamicObject>> = Api::all_with(self.client.clone(), &kind.resource());
         let events = watch::alone(watch::events(api, watch_config().labels(&managed_selector())));
@@ -180,7 +180,7 @@ impl ReportWriter {
         if lock(&self.reports).changed(tenant, Instant::now()) {
             self.known.notify_one();
         } else if store.get(tenant, &key(kind, tenant)).is_some() {
-            // Its reconcile knows what to say of it, or that there is nothing to say.
+            // The tenant's reconcile announces its report, or that there is none.
             self.queue.wake(tenant);
         }
     }
@@ -207,7 +207,7 @@ impl ReportWriter {
         let Some((owner, desired)) = worked_out else {
             return remove(live, writer, store).await;
         };
-        // One of an earlier tenant of that name, whom the garbage collector may be about to take it from.
+        // The report of an earlier tenant of that name, which the garbage collector may be about to delete.
         let former = live.filter(|live| !live.belongs_to(&owner));
         remove(former, writer, store).await?;
         let outcome = writer.ensure(&owner, &desired).await?;
@@ -215,7 +215,7 @@ impl ReportWriter {
         Ok(())
     }
 
-    /// Removes what bears our marks among the reports of a kind that is no longer written.
+    /// Removes reports with our marks of a kind that the operator no longer writes.
     async fn clear(&self, kind: Kind, writer: &Writer) {
         let listed = writer
             .api(kind, "")
@@ -254,9 +254,9 @@ impl ReportWriter {
         }
     }
 
-    /// Has it tried again later; how long all others wait, too.
+    /// Schedules another try; returns the time that all others wait, too.
     fn failed(&self, tenant: &str, error: &Error) -> Duration {
-        // Of the name, or of what it says: that is this one's alone.
+        // The report's name or content caused it: that concerns this report alone.
         let is_its_own = matches!(error.reason(), reason::CONFLICT | "ApiInvalid");
         let whose = if is_its_own { tenant } else { ALL };
         let again = Instant::now() + self.backoff.failed(tenant);
@@ -341,7 +341,7 @@ mod tests {
                 let labels = json!({"metadata": {"labels": {names::TENANT: tenant}}});
                 object::<DynamicObject>(&names::report(tenant), tenant, version, labels)
             };
-            // Of one nobody has said yet what is to be reported: its reconcile knows.
+            // No reconcile has announced this tenant's report yet.
             player
                 .list([report("acme", 1), report("globex", 2)], || {
                     assert_eq!(take(), [""; 0]);

@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub struct Surroundings {
     /// The port of the operator's own metrics, which the network probe dials.
     pub metrics_port: u16,
-    /// The period in which the API server is asked for kinds that the cluster lacks.
+    /// The interval between requests for kinds that the cluster lacks.
     pub discovery_period: Duration,
 }
 
@@ -32,7 +32,7 @@ pub struct Started {
     pub loops: Vec<AbortOnDropHandle<()>>,
 }
 
-/// Starts all loops. The second client acts as the user by whom admission is tried; None where it is not.
+/// Starts all loops. The second client acts as the user that tries admission; None where admission is not tried.
 pub fn start(
     (client, examiner): (Client, Option<Client>),
     inventory: &Inventory,

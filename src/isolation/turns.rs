@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// A namespace's turn. `S` is what decides how the trial comes out there, `F` what is found.
+/// A namespace's turn. `S` is the subject, on which the finding `F` depends.
 #[derive(Clone, Debug)]
 pub struct Turn<S, F> {
     pub subject: S,
@@ -53,8 +53,8 @@ impl<S: Subject, F: Clone + PartialEq> Turns<S, F> {
         lock(&self.turns)
     }
 
-    /// Notes what a tenant's namespaces are now, and says whether any is due. The turn of one that is new comes at once, else when it
-    /// would; the first time, if it `was_tried` by a former process whose word still stands, at some time within a period.
+    /// Records a tenant's present namespaces, and returns true if any is due. A new or changed namespace is due at once. The first time, if it `was_tried` by a
+    /// former process whose finding still stands, it is due at some time within a period.
     pub fn know(&self, tenant: &str, subjects: Vec<S>, was_tried: bool) -> bool {
         let (mut turns, now) = (self.all(), Instant::now());
         let is_one = |namespace: &str| subjects.iter().any(|subject| subject.namespace() == namespace);
@@ -68,7 +68,7 @@ impl<S: Subject, F: Clone + PartialEq> Turns<S, F> {
                 };
                 Turn::new(subject.clone(), due)
             });
-            // What a former process found does not stand any more.
+            // A former process's finding does not hold any more.
             let is_awaited = turn.found.is_none() && turn.put_off == 0 && !was_tried;
             if turn.subject != subject || is_awaited {
                 turn.subject = subject;
@@ -79,14 +79,14 @@ impl<S: Subject, F: Clone + PartialEq> Turns<S, F> {
         is_due
     }
 
-    /// What was known of a tenant's namespaces when they were last told.
+    /// Returns the tenant's namespaces as last learned.
     pub fn of(&self, tenant: &str) -> Vec<S> {
         let turns = self.all();
         let theirs = turns.values().filter(|turn| turn.subject.tenant() == tenant);
         theirs.map(|turn| turn.subject.clone()).collect()
     }
 
-    /// What was found there when its turn was last.
+    /// Returns the finding of its last turn.
     pub fn found(&self, subject: &S) -> Option<F> {
         self.all().get(subject.namespace())?.found.clone()
     }
@@ -110,7 +110,7 @@ impl<S: Subject, F: Clone + PartialEq> Turns<S, F> {
         true
     }
 
-    /// Remembers what was found, unless the subject is another by now; whether something else is to be said than before.
+    /// Records a finding, unless the subject has changed meanwhile. Returns true if it differs from before.
     pub fn learn(&self, subject: &S, found: F, again: Duration) -> bool {
         let mut turns = self.all();
         let Some(turn) = turns
@@ -138,7 +138,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// A tenant's namespace, and what it is like.
+    /// A tenant's namespace, and its variant.
     #[derive(Clone, Debug, PartialEq)]
     struct Room(&'static str, &'static str, u8);
 
@@ -167,7 +167,7 @@ mod tests {
         assert!(turns.learn(&a(1), 7, HOUR) && !is_due(&turns));
         assert!(!turns.know("a", vec![a(1)], false));
         assert!(turns.know("a", vec![a(2)], false) && is_due(&turns));
-        // What was found of the former one is not said of this one.
+        // The former tenant's finding does not carry over to this one.
         assert!(!turns.learn(&a(1), 8, HOUR));
         assert_eq!(turns.found(&a(2)), Some(7));
         assert!(turns.learn(&a(2), 8, HOUR) && !turns.learn(&a(2), 8, HOUR));

@@ -27,18 +27,19 @@ use tokio::time::Instant;
 
 /// Time for collecting changes: the API server's authorizer learns of them about as fast as this program.
 const GATHER: Duration = Duration::from_secs(1);
-/// After how long those concerned are looked at once more, in case the authorizer was slower.
+/// Time after which the tenants concerned are judged once more, in case the authorizer was slower.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Time for collecting waiters for the same result.
 const TOGETHER: Duration = Duration::from_millis(300);
 /// Time for which the first report on a tenant waits for the dry-run checks.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a process that has begun waits for what it judges, and how often it looks.
+/// The time that a new process waits for its caches, and the interval between its looks.
 const READY: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Time between two checks for changes of tenants, their namespaces or owners.
 const PERIOD: Duration = Duration::from_secs(15);
-/// How many times as long as a look took it rests, and how long at most: what people write costs by how much it is and never by how often.
+/// The rest after a look as a multiple of the look's duration, and its maximum. So the cost depends on the amount of users' objects, never on how often they
+/// write.
 const REST: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_secs(30);
 /// Number of tenants to reconcile at once after grants by others: any owner can grant access to all tenants.
@@ -88,7 +89,7 @@ pub struct IsolationVerifier {
     probes: Option<Arc<NetworkProber>>,
     /// None where the platform does not want admission to be tried.
     examiner: Option<Arc<AdmissionProber>>,
-    /// From when on it is resolved again for those who wait.
+    /// The earliest time of the next resolution for waiting tenants.
     resolved: tokio::sync::Mutex<Option<Instant>>,
     /// Openings at the last notification.
     last: Mutex<LastResults>,
@@ -116,8 +117,8 @@ impl IsolationVerifier {
         }
     }
 
-    /// Waits until everything is known that is judged, so that a process that has just begun does not say of all tenants that it is
-    /// not; not for ever, since tenants' bounds are more urgent.
+    /// Waits until the caches are complete, so that a new process does not report all tenants as unjudged. The wait is bounded, since tenants' bounds are more
+    /// urgent.
     pub async fn ready(&self) {
         let known = async {
             while !(self.access.is_ready() && self.policies.is_listed() && self.slices.is_listed()) {
@@ -129,7 +130,7 @@ impl IsolationVerifier {
         }
     }
 
-    /// Tries whether a tenant is apart from all others. `old` is what was said before.
+    /// Judges whether a tenant is isolated from all others. `old` is the former status.
     pub async fn prove(&self, tenant: &str, stance: VerificationInput, old: Option<&TenantStatus>) -> Proof {
         let outcome = match self.openings(tenant).await {
             Ok(openings) => {
@@ -218,8 +219,8 @@ impl IsolationVerifier {
         }
     }
 
-    /// What is open, with this tenant as it is now. Roles and bindings may have changed a moment ago: whoever follows them wakes
-    /// those concerned. While many tenants come at once, all who wait are resolved together.
+    /// Returns the openings, with this tenant as it is now. Roles and bindings may have changed a moment ago: the watch wakes the tenants concerned. One
+    /// resolution serves all tenants that wait at the same time.
     async fn openings(&self, tenant: &str) -> Result<Arc<Openings>, &'static str> {
         let holder = subjects::one(&self.tenants, &self.objects, tenant);
         if let Some(known) = self.access.last(&holder) {
@@ -238,13 +239,13 @@ impl IsolationVerifier {
         openings
     }
 
-    /// What is open now, found out beside the threads that everything else shares.
+    /// Resolves the openings on a thread of its own, beside the shared ones.
     async fn resolve(&self) -> Result<Arc<Openings>, &'static str> {
         let (access, tenants, objects) = (self.access.clone(), self.tenants.clone(), self.objects.clone());
         spawn_blocking(move || access.openings(subjects::all(&tenants, &objects))).await
     }
 
-    /// Nothing is to be shown of a tenant that is no more.
+    /// Forgets a tenant that is gone, with its metrics.
     pub fn forget(&self, tenant: &str) {
         self.access.survey.forget(tenant);
         if let Some(probes) = &self.probes {
@@ -258,10 +259,10 @@ impl IsolationVerifier {
         }
     }
 
-    /// Wakes those whom a change concerns, for ever.
+    /// Wakes the tenants that a change concerns. Never ends.
     pub async fn follow(self: Arc<Self>, queue: Queue) {
-        // Without all namespaces, what two tenants have agreed on would be judged open. The tenants' store is not waited for: it
-        // wakes one of those who wait, and the controller is one.
+        // Without all namespaces, agreements between tenants would be judged as openings. This does not wait for the tenants' store: that one wakes only one
+        // waiting task, and the controller is one.
         self.objects.synced().await;
         let mut pause = GATHER;
         let mut invited: VecDeque<String> = VecDeque::new();
@@ -313,7 +314,7 @@ impl IsolationVerifier {
     }
 }
 
-/// Does what takes long on a thread of its own, so that it holds up nobody's reconcile.
+/// Runs long work on a thread of its own, so that it holds up no reconcile.
 async fn spawn_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, &'static str> + Send + 'static,
 ) -> Result<T, &'static str> {
@@ -321,13 +322,13 @@ async fn spawn_blocking<T: Send + 'static>(
     done.unwrap_or(Err("the check did not run: this is a bug of the operator"))
 }
 
-/// How long changes are gathered after a look that took so long.
+/// Returns the time for gathering changes after a look of this duration.
 fn rest(took: Duration) -> Duration {
     (took * REST).clamp(GATHER, LONGEST_REST)
 }
 
-/// Returns true if nothing else changed about a tenant than who invites its people, or whom its people invite. The tenants' people can
-/// do that as often as they like, and as many as they like; all else is the platform's, and told first.
+/// Returns true if only invitations changed: by the tenant's users, or of them. Tenants' users can make any number of these at any time; all other changes are
+/// the platform's, and come first.
 fn only_invited(before: Option<&Vec<Opening>>, now: Option<&Vec<Opening>>) -> bool {
     let of_platform = |openings: Option<&Vec<Opening>>| -> Vec<Opening> {
         let openings = openings.into_iter().flatten();
@@ -337,7 +338,7 @@ fn only_invited(before: Option<&Vec<Opening>>, now: Option<&Vec<Opening>>) -> bo
     of_platform(before) == of_platform(now)
 }
 
-/// The tenants of whom something else is to be said than before, which is forgotten.
+/// Replaces `before`, and returns the tenants whose entry differs.
 fn differing<T: PartialEq>(before: &mut Arc<BTreeMap<String, T>>, now: Arc<BTreeMap<String, T>>) -> Vec<String> {
     let before = std::mem::replace(before, now.clone());
     let mut tenants: Vec<String> = before.keys().chain(now.keys()).cloned().collect();

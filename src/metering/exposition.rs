@@ -1,10 +1,10 @@
-//! What an Envoy says of the requests that it passed on (<https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats>),
-//! in Prometheus' text format. Pure.
+//! Parser of Envoy's counters of requests (<https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats>), in Prometheus'
+//! text format. Pure.
 
 use super::Counted;
 use std::collections::HashMap;
 
-/// What is asked of an Envoy that Envoy Gateway runs: no more than what is read here, of what was used at all.
+/// The path of an Envoy's statistics under Envoy Gateway: only the used counters that this module reads.
 pub const PATH: &str = concat!(
     "/stats/prometheus?usedonly&filter=%5Ecluster%5C.httproute%2F%5B%5E.%5D*%5C.",
     "(upstream_rq_completed%7Cratelimit%5C.over_limit%7Cupstream_cx_%5Brt%5Dx_bytes_total)%24"

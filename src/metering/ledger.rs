@@ -1,4 +1,4 @@
-//! Adds up what several Envoys count, each of which begins anew when it starts. Pure.
+//! Sums of several Envoys' counters, each of which begins anew at its start. Pure.
 
 use super::Counted;
 use super::exposition::Source;
@@ -49,7 +49,7 @@ impl Ledger {
             }
             self.last.insert(sample.envoy, sample.counted);
         }
-        // Whoever has no rule any more in any Envoy has nothing to be told of.
+        // A namespace without a rule in any Envoy needs no sum any more.
         let counted: HashSet<&str> = self
             .last
             .values()

@@ -1,4 +1,4 @@
-//! Asks the gateway's pods, again and again, what they counted of each tenant's requests.
+//! Loop that asks the gateway's pods for their counts of each tenant's requests.
 
 use super::Counted;
 use super::ledger::{ByNamespace, Ledger, Sample};

@@ -15,7 +15,7 @@ use std::ops::{Add, AddAssign};
 /// Counts of requests: since the start of an Envoy, or in a period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// Requests that were answered, whoever answered.
+    /// Answered requests, by the gateway or a workload.
     pub requests: u64,
     /// Those of them that were over the tenant's limit.
     pub limited: u64,

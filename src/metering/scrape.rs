@@ -1,4 +1,4 @@
-//! Asks one Envoy what it counted.
+//! Reads the counters of one Envoy.
 
 use super::Counted;
 use super::exposition::{PATH, Source, read};
@@ -22,7 +22,7 @@ const MOST: usize = 32 * 1024 * 1024;
 /// Reads the counts of this Envoy since its start.
 ///
 /// # Errors
-/// It could not be reached within ten seconds, or what it said is too much or no text.
+/// It cannot be reached within ten seconds, or its answer is too long or no text.
 pub async fn scrape(address: SocketAddr) -> anyhow::Result<HashMap<Source, Counted>> {
     let text = tokio::time::timeout(TIMEOUT, fetch(address))
         .await

@@ -1,5 +1,5 @@
-//! What somebody granted by hand inside tenants' schemas, and what there belongs to somebody else; policies of the platform's own
-//! that tenants could drop: a slower look than the catalog's, for all tenants in one statement.
+//! Audit of grants and owners inside tenants' schemas, and of the platform's policies that tenants could drop. Slower than the catalog's query; one statement
+//! for all tenants.
 
 use super::client::{Error, Server};
 use super::plan::{Step, Venue};
@@ -7,7 +7,7 @@ use super::{Identifier, Statement};
 use crate::sql;
 use serde::Deserialize;
 
-/// Runs in the database of the records. Grants are told by their type, not one by one: a single statement revokes them all.
+/// The query runs in the database of the records. It groups grants by type: a single statement revokes them all.
 pub const QUERY: &str = "\
 WITH places AS MATERIALIZED (
   SELECT n.oid, n.nspname, r.oid AS owner, ARRAY(SELECT u.oid FROM pg_roles u WHERE u.rolname IN
@@ -89,8 +89,8 @@ struct Owned {
 }
 
 impl Server {
-    /// What others may do, or own, inside the tenants' schemas. Nobody but the tenant's own roles reaches into a schema, so
-    /// that what stands here does no harm until somebody also opens the schema.
+    /// Returns rights and ownership of others inside the tenants' schemas. Only the tenant's own roles may use a schema, so a finding does no harm until
+    /// somebody also opens the schema.
     ///
     /// # Errors
     /// As [`Error`] says.

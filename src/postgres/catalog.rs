@@ -23,7 +23,7 @@ pub struct Catalog {
     /// The database that holds the operator's records and the Schema tenants.
     pub database: String,
     pub admin: Admin,
-    /// By name.
+    /// Roles by name.
     pub roles: HashMap<String, Role>,
     pub schemas: HashMap<String, Place>,
     pub databases: HashMap<String, Place>,
@@ -39,9 +39,9 @@ pub struct Catalog {
     pub locks_open: bool,
     #[serde(default)]
     pub connections: Connections,
-    /// By `kind:name`.
+    /// Marks by `kind:name`.
     pub marks: HashMap<String, Mark>,
-    /// By the name that the database will have.
+    /// Intents by the name that the database will have.
     pub intents: HashMap<String, Intent>,
 }
 
@@ -53,7 +53,7 @@ pub struct Admin {
     pub superuser: bool,
     pub create_role: bool,
     pub create_database: bool,
-    /// True if it has the rights of what it is a member of.
+    /// True if it inherits the rights of the roles that it is a member of.
     #[serde(default)]
     pub inherit: bool,
 }
@@ -224,7 +224,7 @@ impl Catalog {
             || self.intents.values().any(|intent| intent.tenant_id == tenant_id)
     }
 
-    /// Replaces what is known of one tenant by what was just observed of it.
+    /// Replaces one tenant's part by a new observation.
     pub fn take(&mut self, names: &Names, seen: Self) {
         let ours = |name: &str| names.roles().iter().any(|role| role.as_str() == name);
         self.roles.retain(|name, _| !ours(name));

@@ -6,8 +6,8 @@ use super::{Identifier, Names};
 use crate::sql;
 use serde::Deserialize;
 
-/// Asked in the tenant's session, where whatever is not qualified may be the tenant's own; so the path is set before.
-/// `$1` its schema, `$2` its owner role or reader, `$3` roles it may be a member of, `$4` databases that are open to it.
+/// The query runs in the tenant's session, where unqualified names may be the tenant's own; so it sets the path before. `$1` its schema, `$2` its owner role or
+/// reader, `$3` roles it may be a member of, `$4` databases that are open to it.
 const QUERY: &str = "\
 SELECT json_build_object(
   'control', has_schema_privilege(current_user, $1::text, 'USAGE')
@@ -41,7 +41,7 @@ SELECT json_build_object(
 /// Answer of the server.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct CrossTenantAccess {
-    /// True if the same questions about what is the tenant's own are answered with yes.
+    /// True if the same questions about the tenant's own objects get a yes.
     pub control: bool,
     /// Attributes that no tenant's role may have.
     pub attributes: Vec<String>,

@@ -1,4 +1,4 @@
-//! What a server may ask for on a connection on which it has not shown who it is: neither the password nor its MD5 digest.
+//! Limits on a server's requests before it has proved its identity: neither the password nor its MD5 digest.
 
 use std::io;
 use std::pin::Pin;
@@ -27,8 +27,8 @@ pub enum Asked {
     Digest,
 }
 
-/// How connections begin. Without TLS nothing is wrapped and nothing negotiated (the driver takes it for TLS that is spoken at once), but what the
-/// server asks for is looked at all the same.
+/// The connector of all connections. Without TLS it wraps and negotiates nothing, which the driver takes for TLS from the first byte. It inspects the server's
+/// requests all the same.
 #[derive(Clone)]
 pub struct Connector {
     tls: Option<MakeRustlsConnect>,
@@ -131,7 +131,7 @@ impl AsyncWrite for Wire {
 /// A stream that ends where the server asks for the password or its MD5 digest, before the driver sees that it does.
 pub struct Guarded<S> {
     inner: S,
-    /// None once the server has let the client in, or may ask for what it wants.
+    /// None once the server has admitted the client; then it may send any request.
     watch: Option<Watch>,
 }
 
@@ -178,8 +178,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 }
 
-/// PostgreSQL's protocol, as far as it goes until somebody is let in: messages of a type, a length that counts itself, and the rest, which for an
-/// authentication request (`R`) begins with its kind.
+/// Parser of PostgreSQL's messages until the server admits the client. Each has a type, a length that counts itself, and a body; an authentication request
+/// (`R`) has its kind first.
 #[derive(Default)]
 struct Watch {
     head: Vec<u8>,
@@ -193,7 +193,7 @@ const CLEARTEXT: u32 = 3;
 const MD5: u32 = 5;
 
 impl Watch {
-    /// Whether the client has been let in.
+    /// Returns true once the server has admitted the client.
     fn read(&mut self, mut bytes: &[u8]) -> Result<bool, Asked> {
         while let Some((byte, others)) = bytes.split_first() {
             if self.rest > 0 {

@@ -1,4 +1,4 @@
-//! A server of the tests' own asks for the password, or for a digest of it, and tells what it was told.
+//! A server of the tests' own asks for the password, or for a digest of it, and returns the client's answer.
 
 use super::*;
 use crate::postgres::client::{Address, Error, Server};
@@ -29,7 +29,7 @@ fn a_request_is_seen_however_it_is_cut() {
         (vec![&MD5_SALTED], Err(Asked::Digest)),
         (vec![sasl, &notice, &MD5_SALTED], Err(Asked::Digest)),
         (vec![sasl, ok], Ok(true)),
-        // Afterwards it may say what it likes.
+        // Afterwards the server may send anything.
         (vec![ok, &CLEAR, &MD5_SALTED], Ok(true)),
         (vec![&notice, &notice], Ok(false)),
     ];
@@ -160,7 +160,7 @@ impl Pki {
         }
     }
 
-    /// One connection, on which this is asked for; what the client answers.
+    /// Serves one connection with this request; returns the client's answer.
     fn serve(&self, tls: bool, request: &[u8]) -> (u16, std::thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -180,7 +180,7 @@ impl Pki {
     }
 }
 
-/// Asks once, and says what was answered.
+/// Sends a request, and returns the answer.
 fn converse(stream: &mut (impl Read + Write), request: &[u8]) -> String {
     let mut length = [0; 4];
     stream

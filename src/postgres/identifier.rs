@@ -5,7 +5,7 @@ use std::fmt;
 /// The longest name in bytes: `NAMEDATALEN - 1`. A longer one would be cut without a word.
 pub const MAX: usize = 63;
 
-/// A name that can stand in a statement: [`fmt::Display`] writes it quoted, whatever is in it.
+/// A name that can stand in a statement: [`fmt::Display`] quotes it, whatever it contains.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identifier(String);
 

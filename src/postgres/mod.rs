@@ -1,5 +1,5 @@
-//! PostgreSQL: what a server's catalog says, what it should say, the statements between the two, and the connections that
-//! carry them. Knows tenants by their id only, and nothing of Kubernetes.
+//! PostgreSQL: a server's catalog, its desired state, the statements between the two, and the connections that carry them. Knows tenants only by their id, and
+//! nothing of Kubernetes.
 
 pub mod audit;
 pub mod catalog;

@@ -1,5 +1,5 @@
-//! What a tenant's things are called on a server. Any tenant can list every role, schema and database of its server, so
-//! their names are digests and tell nothing of whose they are.
+//! Names of a tenant's objects on a server. Any tenant can list every role, schema and database of its server, so the names are digests and do not reveal the
+//! tenant.
 
 use super::Identifier;
 use crate::names;
@@ -10,7 +10,7 @@ const DIGITS: usize = 20;
 /// The names of one tenant's roles and places.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
-    /// Owns what the tenant makes; cannot log in.
+    /// Owns the tenant's objects; cannot log in.
     pub owner: Identifier,
     /// Take turns as the tenant's login.
     pub logins: [Identifier; 2],

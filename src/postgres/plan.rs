@@ -1,5 +1,5 @@
-//! Observed catalog + wanted state → the statements between the two. Pure; every call looks at the whole truth, so that what
-//! was left half done, or undone by others, comes out of it like what is new.
+//! Observed catalog + wanted state → the statements between the two. Pure. Every call compares everything, so it also completes half-done work and reverts
+//! others' changes.
 
 use super::catalog::{Catalog, Intent};
 use super::secret::Verifier;
@@ -102,13 +102,13 @@ pub struct Login {
 /// Place in which a statement runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Venue {
-    /// In one transaction with its neighbours, in the database of the operator's records.
+    /// One transaction with its neighbours, in the database of the operator's records.
     Records,
-    /// By itself, since PostgreSQL refuses it in a transaction.
+    /// A statement alone, since PostgreSQL refuses it in a transaction.
     Alone,
-    /// In one transaction with its neighbours, in this database.
+    /// One transaction with its neighbours, in this database.
     Inside(Identifier),
-    /// By itself, in this database.
+    /// A statement alone, in this database.
     AloneInside(Identifier),
 }
 
@@ -134,8 +134,8 @@ pub struct Conflict {
     pub name: String,
 }
 
-/// The statements that bring a tenant's part of a server nearer to what is wanted; none when it is. Not always all of them: to
-/// be called again with what is observed after they were executed.
+/// Returns statements that bring a tenant's part of a server nearer to the wanted state; none when it is reached. Not always all of them: call it again with
+/// the observation after their execution.
 ///
 /// # Errors
 /// A foreign object has a name of the tenant. The operator leaves it unchanged.
@@ -167,7 +167,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
     Ok(plan.steps)
 }
 
-/// Whether everything that bears the tenant's names bears its mark too.
+/// Checks that every object with the tenant's names has its mark too.
 fn ours(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<(), Conflict> {
     let conflict = |kind, name: &Identifier| Conflict {
         kind,
@@ -246,7 +246,7 @@ impl Plan<'_> {
             ", ",
             from,
             Literal(name.as_str()),
-            // What bore this mark is gone: it was dropped by somebody else.
+            // Somebody else dropped the object that had this mark.
             " ON CONFLICT (kind, name) DO UPDATE SET oid = excluded.oid, revision = NULL, created_at = now() \
              WHERE object.tenant_id = excluded.tenant_id"
         ]);
@@ -273,7 +273,7 @@ fn well_known(name: &'static str) -> Identifier {
     Identifier::new(name).unwrap_or_else(|_| unreachable!())
 }
 
-/// To whom something was granted; nobody where no statement could name it.
+/// Returns the grantee of a privilege; None where no statement can name it.
 fn whom(grantee: Option<&str>) -> Option<Statement> {
     match grantee {
         None => Some(sql!["PUBLIC"]),

@@ -147,7 +147,7 @@ fn settled(wanted: &Wanted) -> Catalog {
     catalog
 }
 
-/// As settled: no password to set.
+/// Returns the wanted state after a pass: no password to set.
 fn known(place: Place) -> Wanted {
     let mut wanted = wanted(place);
     wanted.logins[0].password = None;
@@ -156,7 +156,7 @@ fn known(place: Place) -> Wanted {
 
 fn shown(steps: &[Step]) -> String {
     let short = |step: &Step| {
-        // Of a block of code its beginning tells enough.
+        // The beginning of a code block is enough.
         let mut statement = step.statement.to_string();
         if statement.starts_with("DO ") {
             statement.truncate(150);

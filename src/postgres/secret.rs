@@ -1,4 +1,4 @@
-//! Passwords, and what PostgreSQL is told of them.
+//! Passwords, and their verifiers for PostgreSQL.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl Password {
         &self.0
     }
 
-    /// The SCRAM-SHA-256 verifier (RFC 5803), with a random salt: all that PostgreSQL is told.
+    /// Returns the SCRAM-SHA-256 verifier (RFC 5803), with a random salt. PostgreSQL gets nothing else.
     pub fn verifier(&self) -> Verifier {
         Verifier(postgres_protocol::password::scram_sha_256(self.0.as_bytes()))
     }

@@ -26,8 +26,8 @@ const SETUP: [&str; 6] = [
     "INSERT INTO tenant_operator.server VALUES (gen_random_uuid()::text)",
 ];
 
-/// Takes the counters of single tables, indexes, functions and databases from PUBLIC, whatever view shows them; `pg_monitor` keeps
-/// them. A session's own and those that the server itself keeps from others have other arguments.
+/// Revokes the counters of single tables, indexes, functions and databases from PUBLIC, for all views; `pg_monitor` keeps them. A session's own counters, and
+/// those that the server itself hides from others, have other arguments.
 pub const CLOSE_STATISTICS: &str = "\
 DO $$ DECLARE f text; BEGIN FOR f IN SELECT format('FUNCTION pg_catalog.%I(oid)', proname) FROM pg_catalog.pg_proc \
 WHERE pronamespace = 'pg_catalog'::regnamespace AND proname LIKE 'pg\\_stat\\_get\\_%' AND proargtypes::text = '26' LOOP \
@@ -56,8 +56,8 @@ pub struct Weakness {
     pub remedy: Step,
 }
 
-/// Sees to it that the database and the operator's records in it exist. A server that was known has them already: if not, it is
-/// another one, on which nobody's data is, and nothing is made.
+/// Makes the database and the operator's records in it, where they are missing. A known server has them already. If it has not, it is another server without
+/// the tenants' data, and this makes nothing.
 ///
 /// # Errors
 /// Refusals of the server; a foreign schema of that name; [`Error::AnotherServer`].
@@ -94,7 +94,7 @@ pub async fn prepare(server: &Server, address: &Address, known: Option<&str>) ->
     }
 }
 
-/// Whether records may be made: not on a server that should have them.
+/// Checks that records may be made: not on a server that had some before.
 fn is_new(known: Option<&str>) -> Result<(), Error> {
     match known {
         None => Ok(()),
@@ -105,7 +105,7 @@ fn is_new(known: Option<&str>) -> Result<(), Error> {
     }
 }
 
-/// Whether this is the server that it was.
+/// Checks that this is the same server as before.
 ///
 /// # Errors
 /// [`Error::AnotherServer`]
@@ -132,7 +132,7 @@ pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
     let mut databases: Vec<_> = catalog.databases.iter().collect();
     databases.sort_by_key(|(name, _)| *name);
     for (name, database) in databases {
-        // What has no name that can be written is nobody's to close.
+        // A name that cannot be quoted belongs to no tenant.
         let Ok(identifier) = Identifier::new(name.as_str()) else {
             continue;
         };
@@ -204,7 +204,7 @@ pub fn is_ours_to_mend(weakness: &Weakness, catalog: &Catalog) -> bool {
             }),
         _ if statement.starts_with("REVOKE ALL ON SCHEMA public ") => {
             let owner = catalog.schemas.get("public").map_or("", |schema| schema.owner.as_str());
-            // From 15 on it is the database owner's, whoever that is.
+            // From 15 on the schema belongs to the database's owner.
             let database = catalog.databases.get(&catalog.database);
             owned(owner) || (owner == "pg_database_owner" && database.is_some_and(|database| owned(&database.owner)))
         }

@@ -1,4 +1,4 @@
-//! One tenant's part of what was observed.
+//! One tenant's part of an observation.
 
 use super::Names;
 use super::catalog::{Catalog, Grant, Place};

@@ -1,5 +1,4 @@
-//! Statements. What does not stand in this program's own text enters one as an identifier, a literal or a number, and is
-//! quoted as such; nothing else can.
+//! Statements. Text from outside this program enters a statement only as a quoted identifier, a quoted literal or a number.
 
 use super::Identifier;
 use super::secret::Verifier;
@@ -111,7 +110,7 @@ pub fn list(names: &[Identifier]) -> Statement {
     Statement::new(pieces)
 }
 
-/// A string constant, whatever `standard_conforming_strings` says. A NUL, which no PostgreSQL text can hold, is left out.
+/// Returns a string constant, for any `standard_conforming_strings`. It omits a NUL, which no PostgreSQL text can hold.
 fn literal(text: &str) -> String {
     let text = text.replace('\0', "").replace('\'', "''");
     match text.contains('\\') {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Verification mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Nothing: the connection is encrypted, to whoever answers.
+    /// No verification: the connection is encrypted, to any server.
     Anyone,
     /// The certificate is signed by an authority.
     Authority(Authority),
@@ -77,7 +77,7 @@ fn verifier(authority: &Authority, provider: &Arc<CryptoProvider>) -> Result<Arc
     Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?)
 }
 
-/// Verifies who signed, and not for which name.
+/// Verifies the signature, for any name.
 #[derive(Debug)]
 struct AnyName(Arc<dyn ServerCertVerifier>);
 
@@ -91,7 +91,7 @@ impl ServerCertVerifier for AnyName {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         match self.0.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
-            // The name is the last thing that is looked at: all else was found good.
+            // The verifier checks the name last: everything else is valid.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -122,7 +122,7 @@ impl ServerCertVerifier for AnyName {
     }
 }
 
-/// Believes whoever answers, as `sslmode=require` does.
+/// Accepts any server, as `sslmode=require` does.
 #[derive(Debug)]
 struct Believe(Arc<CryptoProvider>);
 

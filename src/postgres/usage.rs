@@ -4,9 +4,8 @@ use super::client::{Error, Server};
 use serde::Deserialize;
 use std::collections::HashMap;
 
-/// Sizes are files' sizes: they are asked for rarely. The records' database is where it runs. Whoever may not connect to a
-/// database may not know its size. A size is asked for under a lock: where a tenant holds one against it, the server's estimate
-/// stands in.
+/// The query for sizes. They are sizes of files, so it runs rarely, in the records' database. A role that may not connect to a database may not read its size.
+/// PostgreSQL reads a size under a lock: where a tenant holds a conflicting one, the server's estimate stands in.
 pub const QUERY: &str = "\
 WITH databases AS MATERIALIZED (
   SELECT d.oid, d.datname, CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS bytes
@@ -50,7 +49,7 @@ pub struct Usage {
     /// Bytes by name.
     schemas: HashMap<String, i64>,
     databases: HashMap<String, i64>,
-    /// By login.
+    /// Sessions by login.
     sessions: HashMap<String, i64>,
 }
 

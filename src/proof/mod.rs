@@ -94,7 +94,7 @@ impl Proof {
         for (check, outcome) in &self.outcomes {
             found.extend(outcome.violations().iter().map(|violation| (*check, violation)));
         }
-        // What tenants can give each other must push nothing else out of sight.
+        // Violations that tenants can cause for each other must not crowd out the others.
         found.sort_by_key(|(check, violation)| (check.severity, violation.opened_by, violation.direction));
         found.into_iter()
     }

@@ -33,7 +33,7 @@ impl Readiness {
     }
 }
 
-/// `/healthz`: 200 while the runtime answers at all. `/readyz`: 200, or 503 with what is waited for.
+/// `/healthz`: 200 while the runtime answers at all. `/readyz`: 200, or 503 with the missing condition.
 pub(super) fn router(readiness: Readiness) -> Router {
     let ready = move || {
         let waiting = readiness.waiting();

@@ -25,7 +25,7 @@ pub enum Error {
     /// The directives are malformed.
     #[error("malformed log level {directives:?}: {source}")]
     Directives {
-        /// As they were given.
+        /// The directives as given.
         directives: String,
         /// Error of the parser.
         source: ParseError,

@@ -1,5 +1,5 @@
-//! The operator's own metrics, and the registry in which each capability registers its metrics. Labels are bounded: never a tenant's
-//! or an object's name, but that of a DatabaseServer, of a tenant with a violation of its isolation, and of one whose requests are counted.
+//! The operator's own metrics, and the registry in which each capability registers its metrics. Labels are bounded and name no tenant or object, with three
+//! exceptions. These are a DatabaseServer, a tenant with a violation of its isolation, and a tenant whose requests are counted.
 
 use super::process::Process;
 use super::request;
@@ -216,7 +216,7 @@ impl Default for Metrics {
 }
 
 impl Inner {
-    /// The registry, also after a panic of who held it: each registration is whole.
+    /// Returns the registry, also after a panic of its holder: each registration is whole.
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The process's own use of CPU and memory, read from `/proc/self` when it is asked for.
+//! The process's own use of CPU and memory, read from `/proc/self` on each scrape.
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use std::fmt;
 use std::fs;
 
-/// The unit of CPU times in `/proc`, per second: what Linux shows to programs whatever the kernel's own tick is.
+/// The unit of CPU times in `/proc`, per second: Linux shows this one to programs, whatever the kernel's own tick.
 const USER_HZ: f64 = 100.0;
 
 /// Collects `process_cpu_seconds_total`, `process_resident_memory_bytes` and `process_resident_memory_peak_bytes`.

@@ -5,10 +5,10 @@ use http::{Method, Uri};
 /// The verb and resource of an API request, as RBAC and the audit log name them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Kind {
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`; `dryrun` for whatever changes nothing, and is
-    /// mostly made to be refused.
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`; `dryrun` for requests without effect, most of which the API server
+    /// refuses.
     pub verb: &'static str,
-    /// The plural, with the subresource after a slash if any; `-` for what is no resource, such as `/version`.
+    /// The plural, with the subresource after a slash if any; `-` for other paths, such as `/version`.
     pub resource: String,
 }
 
@@ -48,7 +48,7 @@ fn resource(path: &[&str]) -> (String, bool) {
         _ => &[],
     };
     match rest {
-        // Of a namespace itself, not in it: these are its only subresources.
+        // Subresources of a namespace itself, not in it: these are its only ones.
         ["namespaces", _, sub @ ("status" | "finalize")] => (format!("namespaces/{sub}"), true),
         ["namespaces", _, plural] | [plural] => ((*plural).to_owned(), false),
         ["namespaces", _, plural, _] | [plural, _] => ((*plural).to_owned(), true),

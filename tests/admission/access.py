@@ -1,4 +1,4 @@
-"""What RBAC lets the owners and the operator do, as one matrix of reviews."""
+"""Rights of the owners and the operator by RBAC, as one matrix of reviews."""
 
 import json
 
@@ -92,7 +92,7 @@ def expectations():
 
 
 def gateways():
-    """Where the Gateway is that routes attach to, and its name; none where the chart was told of none."""
+    """Returns the namespace and name of the Gateway that routes attach to; none where the chart names none."""
     roles = get(None, "roles", fieldSelector="metadata.name=tenant-operator-gateway")["items"]
     return [(role["metadata"]["namespace"], name) for role in roles for name in role["rules"][0]["resourceNames"]]
 

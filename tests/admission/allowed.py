@@ -1,4 +1,4 @@
-"""What a tenant's objects may name, as the annotations of its namespace say."""
+"""Names that a tenant's objects may contain, by the annotations of its namespace."""
 
 from cluster import annotate, create, make, may, patch, read, remove, until
 from fixtures import *
@@ -44,7 +44,7 @@ def serving(host):
 
 
 def unbounded(r):
-    """Without bounds anything may be named but what is never a tenant's to name."""
+    """Without bounds, objects may name everything but names that are never a tenant's."""
     r.allowed("any image", create(pod(A, containers=[container("anything/at:all")]), ADMIN))
     r.allowed("any class of storage", create(claim(A, storageClassName="any"), ADMIN))
     annotate(A, f"{PREFIX}hosts", HOST)
@@ -81,7 +81,7 @@ def allowed(r):
 
 
 def bounded(r, ns):
-    # Where runtime classes are bound a pod names one; it must exist.
+    # With bounds on runtime classes a pod must name one, which must exist.
     make({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": meta(f"{RUN}-runtime"), "handler": "runc"})
     annotate(ns, f"{PREFIX}runtime-classes", f"gvisor,{RUN}-runtime")
     new = lambda who=ADMIN, **spec: create(pod(ns, **{"runtimeClassName": f"{RUN}-runtime", "containers": [container("pause")], **spec}), who)
@@ -102,7 +102,7 @@ def bounded(r, ns):
     else:
         print("note: volumes of images are not served, so their cases are left out")
     r.refused("no runtime class", new(runtimeClassName=None), PODS)
-    # What is refused first is that there is none: the API server looks for it before.
+    # The API server first looks for the runtime class, and refuses a missing one before any policy.
     annotate(ns, f"{PREFIX}runtime-classes", "gvisor")
     until("policies", lambda: PODS in new().error)
     r.refused("another runtime class", new(), PODS)

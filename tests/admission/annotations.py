@@ -1,4 +1,4 @@
-"""By which annotations a tenant's objects may tell other controllers something: those that stay within the object, and what its tier allows."""
+"""Annotations by which a tenant's objects may instruct other controllers: those that stay within the object, and those that its tier allows."""
 
 from allowed import CLAIMS, PREFIX, claim, ingress, service
 from cluster import annotate, ask, create, make, may, must, patch, put, remove, until
@@ -62,7 +62,8 @@ REFUSED = {
                   "appgw.ingress.kubernetes.io/appgw-ssl-certificate", "route.openshift.io/termination", "zalando.org/skipper-filter", "ingress.cilium.io/loadbalancer-mode",
                   "k8s.apisix.apache.org/svc-namespace", "a.controller-of-tomorrow.io/hosts"),
 }
-# What owners may write besides. Controllers copy such objects, give accounts a cloud's rights, put files where the object says, or change what runs.
+# Further annotations that owners may write. Controllers copy such objects, give accounts a cloud's rights, put files where the object says, or change the
+# running program.
 COPIERS = ("replicator.v1.mittwald.de/replicate-to", "replicator.v1.mittwald.de/replicate-from", "replicator.v1.mittwald.de/replicate-to-matching",
            "replicator.v1.mittwald.de/replication-allowed", "reflector.v1.k8s.emberstack.com/reflects", "reflector.v1.k8s.emberstack.com/reflection-auto-namespaces",
            "kubed.appscode.com/sync", "config-syncer.appscode.com/sync", "synator/sync", "kopia.io/sync", "hnc.x-k8s.io/inherited-from", "secretgen.carvel.dev/image-pull-secret")
@@ -107,7 +108,7 @@ ROUTES = (*EXTERNAL_DNS, *CERT_MANAGER, "haproxy.org/backend-config-snippet", "k
 
 
 def annotated(obj, **annotations):
-    """With these annotations."""
+    """Returns the object with these annotations."""
     return {**obj, "metadata": {**obj["metadata"], "annotations": annotations}}
 
 
@@ -171,7 +172,7 @@ def annotations(r):
 
 
 def of_templates(r):
-    """What a template makes is refused when a controller makes it, which may make pods everywhere."""
+    """The policy refuses a template's pod when a controller makes it, although that controller may make pods everywhere."""
     controller = "system:serviceaccount:kube-system:replicaset-controller"
     body = annotated(samples(A)["pods"], **{"k8s.v1.cni.cncf.io/networks": "kube-system/host"})
     r.refused("a controller makes a pod of a template that names networks", create(body, controller), POLICY)
@@ -182,7 +183,7 @@ def read_role():
     return ask("GET", None, "clusterrole", "tenant-operator-tenant-admin")
 
 
-# What Kubernetes' controllers make of what tenants made, and what they note on it: by the rights that Kubernetes gives them.
+# Objects that Kubernetes' controllers make from tenants' objects, and their annotations on them: by the rights that Kubernetes gives them.
 CONTROLLERS = (("deployment-controller", "replicasets", "create", ("deployment.kubernetes.io/desired-replicas", "deployment.kubernetes.io/revision", "of.before/what-was-there")),
                ("deployment-controller", "deployments", "update", ("deployment.kubernetes.io/revision",)), ("deployment-controller", "replicasets", "update", ("deployment.kubernetes.io/revision",)),
                ("cronjob-controller", "jobs", "create", ("batch.kubernetes.io/cronjob-scheduled-timestamp",)), ("job-controller", "jobs", "patch", ("batch.kubernetes.io/job-tracking",)),

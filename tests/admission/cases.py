@@ -1,4 +1,4 @@
-"""Who may do what. Each refusal stands beside a control that passes."""
+"""Rights of each user. Each refusal stands beside a control that passes."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from cluster import (EXAMINER, OPERATOR, RELEASE_NAMESPACE, apply, ask, create, 
 from fixtures import *
 
 CONFINED, MANAGED = "tenant-operator-confinement", "tenant-operator-managed"
-# What hosts end in that pods ask for, whatever the registries say. The chart's default domain of the cluster is its own here.
+# Suffixes of hosts that pods resolve, whatever the registries say. The chart's default domain of the cluster is its own here.
 CAPTURED = ("svc", "pod", "cluster", "local", "alt", "arpa", "consul", "corp", "example", "home", "internal", "intranet", "invalid", "lan", "localdomain", "localhost", "mail", "onion", "private", "test")
 NAMES = "tenant-operator-names"
 NAMESPACES, PODS, PROBES = "tenant-operator-namespaces", "tenant-operator-pods", "tenant-operator-probes"
@@ -17,7 +17,7 @@ STRANGER = "bears the marks of another tenant"
 
 
 def run_in(namespace, pod, who):
-    """A command in a pod, which is judged before the server looks for the pod's node."""
+    """Returns a command in a pod, which the policies judge before the server looks for the pod's node."""
     return ask("POST", namespace, "pods", pod, "exec", user=who, command="true", stdout="true")
 
 
@@ -69,7 +69,7 @@ def operator_bindings(r):
 
 
 def examiner(r):
-    """It only tries, in tenants' namespaces, and reads nothing."""
+    """The examiner only tries, in tenants' namespaces, and reads nothing."""
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("tried", A)}
     bound = lambda *subjects, ns=A, role="tenant-operator-examiner": role_binding("examined", ns, role, list(subjects))
     r.allowed("operator binds the examiner", create(bound(user(EXAMINER)), OPERATOR))
@@ -119,7 +119,7 @@ def operator_rest(r):
 
 
 def operator_secrets(r):
-    """One Secret in each tenant's namespace, and reading in its own."""
+    """The operator may use one Secret in each tenant's namespace, and read Secrets in its own."""
     reads = lambda ns, name=None: read(ns, "secret", name, OPERATOR)
     r.allowed("operator makes a tenant's credentials", create(secret(DEDICATED), OPERATOR))
     for name in ("tenant-api-keys", "tenant-signing-key", "tenant-encryption-key"):
@@ -155,7 +155,7 @@ def operator_secrets(r):
 
 
 def operator_elevated(r):
-    """With far more rights than it has, the policy alone still holds it."""
+    """With far more rights than the operator has, the policy alone still holds it."""
     everything = [rule([""], ["configmaps", "secrets", "events", "serviceaccounts", "serviceaccounts/token", "namespaces",
                               "pods", "pods/exec", "pods/eviction"], ["*"]),
                   rule(["apps"], ["deployments", "deployments/scale"], ["*"]),
@@ -262,7 +262,7 @@ def operator_tenants(r):
 
 
 def operator_servers(r):
-    """Of a DatabaseServer too it writes finalizers and status alone."""
+    """The operator writes only finalizers and status of a DatabaseServer, too."""
     if not read(None, "crd", "databaseservers.tenant-operator.io").ok:
         return print("note: no DatabaseServer CRD is installed, so its cases are left out")
     server = {"apiVersion": "tenant-operator.io/v1alpha1", "kind": "DatabaseServer", "metadata": meta(RUN), "spec": {
@@ -352,7 +352,7 @@ def managed(r):
 
 
 def credentials(r):
-    """The name of a tenant's credentials is the operator's; what else it has of Secrets is its own."""
+    """The name of a tenant's credentials is the operator's; the tenant's other Secrets are its own."""
     plain = secret(DEDICATED, labels={}, type="Opaque")
     bare = secret(A, "other", labels={})
     reserved = "is reserved for"
@@ -512,7 +512,7 @@ def dedicated(r):
 
 
 def system(r):
-    """The cluster's own controllers, really running, are not in the policies' way."""
+    """The policies admit the cluster's own controllers, which really run."""
     ours = lambda: get(A, "deployment", "ours")
     r.check("the deployment controller writes on ours", within(60, lambda: ours()["metadata"].get(
         "annotations", {}).get("deployment.kubernetes.io/revision")))

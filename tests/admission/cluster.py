@@ -57,7 +57,7 @@ def connection(kubeconfig=None):
 
 @functools.cache
 def with_its_token():
-    """A kubeconfig of whoever holds a token of the operator's, and nothing else."""
+    """Returns a kubeconfig with only a token of the operator's."""
     token = must(ask("POST", RELEASE_NAMESPACE, "serviceaccounts", "tenant-operator", "token", body={
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {}, "spec": {"expirationSeconds": 3600}}))["status"]["token"]
     config = json.loads(subprocess.run(["kubectl", "config", "view", "--raw", "--minify", "--flatten", "--output=json"],
@@ -94,7 +94,7 @@ def request(method, path, body=None, user=None, accept="application/json", conte
 
 @functools.cache
 def resources():
-    """All resources: by kind, and by their names as kubectl takes them. The server lists what it prefers first."""
+    """Returns all resources: by kind, and by their names as kubectl takes them. The server lists its preferred version first."""
     found = {}
     for root in ("/api", "/apis"):
         groups = must(request("GET", root, accept="application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"))
@@ -112,7 +112,7 @@ def resources():
 
 
 def ask(method, namespace, resource, *path, **options):
-    """Of a resource in a namespace, which does not matter where the resource is in none; path is a name and a subresource."""
+    """Sends a request for a resource in a namespace, which is ignored for a cluster-wide resource; path is a name and a subresource."""
     if resource not in resources():
         resources.cache_clear()
     if resource not in resources():
@@ -133,7 +133,7 @@ def flags(dry_run, **more):
 
 
 def of(obj):
-    """Where an object belongs."""
+    """Returns the namespace and kind of an object."""
     return obj["metadata"].get("namespace"), f"{obj['apiVersion']}/{obj['kind']}"
 
 
@@ -155,7 +155,7 @@ def make(*objects, user=None):
 
 
 def put(obj, user, subresource=None):
-    """By dry-run, over whatever version there is: the kind's own controller may write another one at any time."""
+    """Replaces an object by dry run, in its current version: the kind's own controller may write another one at any time."""
     name = obj["metadata"]["name"]
     for _ in range(10):
         there = read(*of(obj), name).body.get("metadata", {})
@@ -168,13 +168,13 @@ def put(obj, user, subresource=None):
 
 
 def apply(obj, user, **query):
-    """By dry-run on the server's side."""
+    """Applies an object by a dry run on the server's side."""
     return ask("PATCH", *of(obj), obj["metadata"]["name"], body=obj, user=user, content="application/apply-patch+yaml",
                **flags(True, fieldValidation="Strict", **query))
 
 
 def patch(namespace, resource, name, body, user=None, subresource=None, dry_run=True):
-    """A list is a JSON patch, anything else a merge patch."""
+    """Patches an object: a list is a JSON patch, anything else a merge patch."""
     content = "application/json-patch+json" if isinstance(body, list) else "application/merge-patch+json"
     return ask("PATCH", namespace, resource, name, subresource, body=body, user=user, content=content, **flags(dry_run))
 
@@ -189,7 +189,7 @@ def delete(namespace, resource, name, user=None, dry_run=True, **options):
 
 
 def remove(namespace, resource, *names, wait=True, **options):
-    """Deletes for good those that are there."""
+    """Deletes the present objects for good."""
     for name in names:
         answer = delete(namespace, resource, name, dry_run=False, **options)
         if answer.ok and wait:
@@ -205,7 +205,7 @@ def may(user, verb, resource, namespace):
 
 
 def within(seconds, condition):
-    """What the condition comes to, if it does in time."""
+    """Returns the condition's first true value, or its last one in the end."""
     end = time.time() + seconds
     while not (value := condition()) and time.time() < end:
         time.sleep(0.05)
@@ -242,7 +242,7 @@ class Report:
         return answer.body if answer.ok else {}
 
     def refused(self, name, answer, *parts):
-        """Refused for one of these reasons: of several policies that refuse, the API server names any."""
+        """Checks a refusal for one of these reasons: if several policies refuse, the API server names any of them."""
         self.check(f"refused: {name}", not answer.ok and any(part in answer.error for part in parts),
                    "was allowed" if answer.ok else f"expected {' or '.join(map(repr, parts))} in: {answer.error}")
 

@@ -1,4 +1,4 @@
-"""What may stand in what the operator writes: by its own token, for every kind that the installed roles let it write."""
+"""Bounds on the operator's own writes: by its own token, for every kind that the installed roles let it write."""
 
 import contextlib
 import copy
@@ -11,7 +11,7 @@ from hosts import KEPT, served
 
 CONFINED = "tenant-operator-confinement"
 GATEWAY = "tenant-operator-confinement-gateway"
-# Of several policies that refuse, the API server names any.
+# If several policies refuse, the API server names any of them.
 ANNOTATIONS = "tenant-operator-annotations"
 HOST, FOREIGN_HOST = "shop.acme.com", "api.globex.com"
 # As src/gateway/writers_test.rs has them.
@@ -29,7 +29,7 @@ OTHERS = {"namespaces", "tenants", "databaseservers", "rolebindings", "secrets",
 
 
 def written():
-    """Which resources the installed roles let the operator create or change, without subresources."""
+    """Returns the resources that the installed roles let the operator create or change, without subresources."""
     roles = [get(None, "clusterrole", name) for name in ("tenant-operator", "tenant-operator-namespace")]
     roles += [get(ns, "roles", "tenant-operator") for ns in (RELEASE_NAMESPACE, "default")]
     return {resource for role in roles for rule in role["rules"] if {"create", "update", "patch"} & set(rule["verbs"])
@@ -37,7 +37,7 @@ def written():
 
 
 class Place:
-    """What the chart was told of the gateway."""
+    """Returns the chart's settings of the gateway."""
 
     def __init__(self):
         role = read(None, "clusterrole", "tenant-operator-namespace").body
@@ -52,7 +52,7 @@ class Place:
 
 
 def snapshots(place):
-    """The objects of src/gateway/snapshots as they would be in A, in YAML, by what they are of."""
+    """Yields the objects of src/gateway/snapshots as they would be in A, in YAML, by kind."""
     prefix = "envoy" if place.controller == "EnvoyGateway" else "apisix"
     for file in sorted(SNAPSHOTS.glob(f"*__{prefix}_*.snap")):
         text = re.split(r"(?m)^---\n", file.read_text(), maxsplit=2)[2]
@@ -69,12 +69,12 @@ def snapshots(place):
 
 
 def of_yaml(body):
-    """Where an object in YAML belongs."""
+    """Returns the kind of an object in YAML."""
     return re.search(r"(?m)^apiVersion: (.*)$", body)[1] + "/" + re.search(r"(?m)^kind: (.*)$", body)[1]
 
 
 def plain(obj):
-    """As the server fills it in, without what is the server's."""
+    """Returns the object as the server fills it in, without the server's own fields."""
     for field in ("managedFields", "creationTimestamp", "uid", "generation", "resourceVersion"):
         obj["metadata"].pop(field, None)
     obj.pop("status", None)
@@ -93,7 +93,7 @@ def confined(r):
 
 
 def of_owners(r):
-    """Nothing is given an owner, by which garbage collection would delete it, or a finalizer, by which nobody could."""
+    """The operator gives objects no owner, by which garbage collection would delete them, and no finalizer, by which nobody could."""
     bodies = {**kinds("owned", A, marks(A)), "secrets": secret(A, "tenant-signing-key", type="Opaque")}
     for resource, body in bodies.items():
         with_meta = lambda **more: {**body, "metadata": {**body["metadata"], **more}}
@@ -125,7 +125,7 @@ def of_owners(r):
 
 
 def of_reported(r):
-    """Of what people write it has the status, and its own finalizer."""
+    """The operator writes only the status and its own finalizer on users' resources."""
     api, tenant_spec = "tenant-operator.io/v1alpha1", {"displayName": "x", "tier": f"{RUN}-none"}
     server_spec = {"host": "192.0.2.1", "database": "tenants", "adminSecretRef": {"name": f"{RUN}-none"}}
     own = "tenant-operator.io/cleanup"
@@ -153,7 +153,7 @@ def of_reported(r):
 
 
 def of_its_own(r):
-    """In its namespace: its Lease, and claims."""
+    """The operator writes in its own namespace: its Lease, and claims."""
     config = lambda name, labels=marks(A), **more: {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(name, RELEASE_NAMESPACE, labels, **more)}
     for kind in ("id", "host", "database"):
         claim = f"claim-{kind}-{'0' * 40}"
@@ -176,7 +176,7 @@ FOREIGN_LABELS = ("gateway-access", "istio-injection", "istio.io/use-waypoint-na
 
 
 def of_annotations(r):
-    """What the operator writes bears its own labels and annotations, and those that are there."""
+    """The operator writes only its own labels and annotations, and keeps those that are there."""
     bodies = {**kinds("account", A, marks(A)), "secrets": secret(A, "tenant-signing-key", type="Opaque"), "namespaces": namespace(f"{RUN}-n", marks(f"{RUN}-n"))}
     own = {"tenant-operator.io/owned-by": f"{A}/{ID[A]}"}
     for resource, body in bodies.items():
@@ -192,7 +192,7 @@ def of_annotations(r):
             r.refused(f"operator gives {resource} the label {key}", later(labels={key: ""}), CONFINED)
         if resource != "namespaces":
             r.allowed(f"operator says whose {resource} are", create(noted(annotations=own), OPERATOR))
-        # Of others, and there already.
+        # Marks by others that are there already.
         theirs = {"annotations": {"example.com/theirs": "x"}, "labels": {"theirs": "x"}}
         must(later(None, **theirs))
         r.allowed(f"operator changes {resource} that others noted something on", later(annotations={"tenant-operator.io/reclaim": "x"}))
@@ -203,7 +203,7 @@ def of_annotations(r):
 
 
 def of_namespaces(r):
-    """Whose a namespace is stays as it is; so does the version of Pod Security that holds there."""
+    """A namespace keeps its tenant, and its version of Pod Security."""
     later = lambda **more: patch(None, "namespace", A, {"metadata": more}, OPERATOR)
     owned = lambda tenant: {"tenant-operator.io/owned-by": f"{tenant}/{ID[A]}"}
     label = lambda tenant: {"tenant-operator.io/tenant": tenant}
@@ -265,7 +265,7 @@ def of_gateways(r, place):
 
 
 def but(sample, path, value):
-    """The object with something else there; None takes it away."""
+    """Returns the object with another value there; None removes it."""
     changed = copy.deepcopy(sample)
     at, *steps = changed, *path
     for step in steps[:-1]:
@@ -280,7 +280,7 @@ def but(sample, path, value):
 
 
 def well_formed(sample, cases):
-    """Those that the kind's definition takes, where no policy looks; at most a few it refuses itself."""
+    """Returns the cases that the kind's definition accepts, where no policy looks; it refuses at most a few itself."""
     elsewhere = lambda case: create(but(but(sample, case[1], case[2]), ("metadata", "namespace"), FOREIGN))
     good = [case for case in cases if elsewhere(case).ok]
     bad = [(case[0], elsewhere(case).error) for case in cases if case not in good]
@@ -290,7 +290,7 @@ def well_formed(sample, cases):
 
 
 def refuse_all(r, kind, sample, cases):
-    """Each as something new, and later of one that is there."""
+    """The policies refuse each case for a new object, and for a change of a present one."""
     make(sample, user=OPERATOR)
     try:
         for what, path, value in cases:
@@ -314,7 +314,7 @@ def of_kind(r, kind, sample):
     ])
 
 
-# What each plugin may be told besides, as APISIX documents it, or instead of what the operator writes.
+# Settings of each plugin that the operator never writes, as APISIX documents them, or other values for its own.
 OF_PLUGINS = {
     "proxy-rewrite": [(("headers", "set", "X-Tenant-ID"), ID[B]), (("headers", "set", "X-Tenant-Name"), B), (("headers", "set", "X-Forwarded-User"), "x"), (("headers", "set", "Host"), "x"),
                       *[(("headers", "set", name), None) for name in ("X-Tenant-ID", "X-Tenant-Name", "X-Tenant-Tier")], (("headers", "add"), {"X-Tenant-ID": ID[B]}),
@@ -341,7 +341,7 @@ OF_PLUGINS = {
 
 
 def of_plugins(r, written):
-    """Each plugin of each kind's is told what the operator says, and nothing besides."""
+    """Each plugin of each kind has the operator's settings, and no others."""
     places = {"ApisixRoute": lambda w: [("spec", "http", i, "plugins") for i, _ in enumerate(w["spec"]["http"])], "ApisixPluginConfig": lambda w: [("spec", "plugins")]}
     at = lambda w, path: at(w[path[0]], path[1:]) if path else w
     tried, used = set(), set()
@@ -374,7 +374,7 @@ def of_plugins(r, written):
 
 
 def of_certificates(r, place, sample):
-    """Every field of a Certificate's spec, as cert-manager has them, but what the operator writes."""
+    """Tries every field of a Certificate's spec, as cert-manager has them, except those that the operator writes."""
     s = lambda *path: ("spec", *path)
     fields = {
         "subject": {"organizations": ["system:masters"]}, "literalSubject": "O=system:masters,CN=x", "commonName": "system:admin", "duration": "87600h",
@@ -484,7 +484,7 @@ def of_envoy(r, place, samples):
 
 
 def of_policies(r, samples, written):
-    """Who is let in, what the workload is told of it, and what the gateway answers itself: no more than the operator says."""
+    """Clients that the gateway admits, headers to the workload, and the gateway's own answers: only as the operator writes them."""
     s = lambda *path: ("spec", *path)
     provider = lambda *path: s("jwt", "providers", 0, *path)
     tokens, keys = (next(w for w in written if w["kind"] == "SecurityPolicy" and field in w["spec"]) for field in ("jwt", "apiKeyAuth"))
@@ -512,7 +512,7 @@ def of_policies(r, samples, written):
 
 
 def of_shared_hosts(r, place, route):
-    """On a host that all tenants share a route takes what is for its tenant: below its path, or with its header."""
+    """On a host that all tenants share a route takes only its tenant's requests: below its path, or with its header."""
     rule = route["spec"]["rules"][0]
     on_shared = but(route, ("spec", "hostnames"), place.shared[:1])
     of = lambda *matches: [{**rule, "matches": list(matches)}]
@@ -539,7 +539,7 @@ def of_shared_hosts(r, place, route):
 
 
 def of_shared_hosts_of_apisix(r, place, route):
-    """The same, as APISIX has it."""
+    """The same in APISIX's objects."""
     rule = {**route["spec"]["http"][0], "name": "shared"}
     of = lambda name="shared", **match: [{**rule, "name": name, "match": {"hosts": place.shared[:1], **match}}]
     is_one = lambda *values, name="X-Tenant-ID", scope="Header", op="In": {"subject": {"scope": scope, "name": name}, "op": op, "set": list(values)}

@@ -14,7 +14,7 @@ def documented():
 
 
 def one_of_each():
-    """By resource, for those that the operator makes none of."""
+    """Returns one object of each resource, for resources of which the operator makes none."""
     template = {"metadata": {"labels": {"app": "probe"}}, "spec": pod_spec()}
     once = {**template, "spec": pod_spec(restartPolicy="Never")}
     runs = {"selector": {"matchLabels": {"app": "probe"}}, "template": template}

@@ -114,7 +114,7 @@ def kinds(name, namespace, labels=None):
 
 
 def secret(namespace, name="tenant-database", labels=None, type="servicebinding.io/postgresql", **more):
-    """As the operator makes it, where nothing else is said."""
+    """Returns a Secret as the operator makes it, with these changes."""
     return {"apiVersion": "v1", "kind": "Secret", "type": type, "stringData": {"username": "u", "password": "p"},
             "metadata": meta(name, namespace, marks(namespace) if labels is None else labels, **more)}
 

@@ -23,7 +23,7 @@ def grant(tenant, where=PLACE, name=None, labels=None, sources=None, targets=Non
 
 
 def grants(r):
-    """With the chart told of that namespace, as make up does."""
+    """Tries the operator's grants, where the chart's values name that namespace, as make up sets it."""
     told = [v["expression"] for v in get(None, "validatingadmissionpolicy", CONFINED)["spec"]["variables"] if v["name"] == "inApplications"]
     if f"'{PLACE}'" not in told[0] or not read(None, "crd", CRD).ok:
         print(f"note: gateway.applicationNamespaces does not name {PLACE}, so that no grant is tried")

@@ -1,4 +1,4 @@
-"""Under which names tenants serve: their own."""
+"""Hosts that tenants serve: only their own."""
 
 import contextlib
 
@@ -92,7 +92,7 @@ def of_routes(r, ns):
 
 
 def of_backends(r, ns):
-    """Where its routes lead, and what else they send requests to."""
+    """Backends of its routes, and other targets of its requests."""
     other = f"{ns}-more"
     annotate(ns, "tenant-operator.io/own-namespaces", f"{ns},{other}")
     to = lambda where=None, **more: {"name": "web", "port": 80, **({"namespace": where} if where else {}), **more}
@@ -114,7 +114,7 @@ def of_backends(r, ns):
         sends.append(("a question about requests", ask))
     else:
         print("note: HTTPRoutes have no filter externalAuth here, so its cases are left out")
-    # Of whatever kind else: a Backend of Envoy Gateway has any address.
+    # Backends of any other kind: a Backend of Envoy Gateway has any address.
     for kind in ({"group": "gateway.envoyproxy.io", "kind": "Backend"}, {"group": "multicluster.x-k8s.io", "kind": "ServiceImport"},
                   {"group": "gateway.envoyproxy.io"}, {"kind": "Backend"}):
         what = " ".join(kind.values())
@@ -145,7 +145,7 @@ def of_listeners(r, ns):
 
 @contextlib.contextmanager
 def served(kind, plural, group=GATEWAY_API, version="v1"):
-    """With the kind's CRD, or one that is enough like it, as long as that is needed."""
+    """Provides the kind's CRD, or one that is enough like it, as long as it is needed."""
     name = f"{plural}.{group}"
     ours = not read(None, "crd", name).ok
     if ours:

@@ -15,7 +15,7 @@ POLICY, BINDING = "validatingadmissionpolicy", "validatingadmissionpolicybinding
 
 
 def documents(text):
-    """Of YAML, by kubectl, which prints one JSON document after another."""
+    """Yields the documents of YAML, by kubectl, which prints one JSON document after another."""
     read = subprocess.run(["kubectl", "create", "--dry-run=client", "-o", "json", "-f", "-"], input=text, check=True, capture_output=True, text=True)
     decoder, text = json.JSONDecoder(), read.stdout.strip()
     while text:

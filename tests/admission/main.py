@@ -36,7 +36,7 @@ CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, case
 
 def type_checks(report):
     names = [f"tenant-operator-{n}" for n in ("annotations", "bindings", "claim-templates", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "names", "namespaces", "network-policies", "pods", "probes", "raw-sockets", "route-backends", "route-hosts", "secrets", "services", "volumes")]
-    # Where there is a gateway.
+    # Only with a gateway.
     optional = [f"tenant-operator-{n}" for n in ("confinement-gateway",)]
     names += [name for name in optional if read(None, "validatingadmissionpolicy", name).ok]
     for name in names:

@@ -1,4 +1,4 @@
-"""What a tenant's pods may contain, at each level of Pod Security that a tier may ask for."""
+"""Contents of a tenant's pods, at each level of Pod Security that a tier may ask for."""
 
 import json
 
@@ -90,7 +90,7 @@ def with_capabilities(capabilities, name="main"):
 
 
 def raw_sockets(r, ns):
-    """By them a pod sends packets with another's source address."""
+    """Raw sockets let a pod send packets with another's source address."""
     own = with_capabilities({"drop": ["NET_RAW"]})
     make(pod(ns, containers=[own]))
     for capabilities, fine in CAPABILITIES:
@@ -131,7 +131,7 @@ def volumes(r, ns):
 
 
 def registries(r, ns):
-    """The time that a pull takes to fail tells what listens there."""
+    """The time that a pull takes to fail reveals listening services."""
     for registry in INTERNAL:
         image = f"{registry}/a/b:1"
         r.refused(f"image {image} in {ns}", new_pod(ns, containers=[container(image)]), IMAGES)
@@ -159,7 +159,7 @@ def known_registries(r):
 
 
 def by_id(r, open_ns):
-    """With or without a list, wherever an image is named, and by a later change."""
+    """The policy holds with or without a list, wherever an image is named, and for a later change."""
     ns = f"{RUN}-by-id"
     try:
         relaxed(ns, image_registries="docker.io")
@@ -185,7 +185,7 @@ def by_id(r, open_ns):
 
 
 def called_hosts(r, ns):
-    """The kubelet calls what a probe or a hook names, from the node's network, where Pod Security does not refuse it (before Kubernetes 1.34)."""
+    """The kubelet calls the target of a probe or a hook from the node's network, where Pod Security does not refuse it (before Kubernetes 1.34)."""
     must(patch(None, "namespace", ns, {"metadata": {"labels": {"pod-security.kubernetes.io/enforce-version": "v1.33"}}}, dry_run=False))
     schemas = must(request("GET", "/openapi/v3/api/v1"))["components"]["schemas"]
     fields = lambda kind: schemas[f"io.k8s.api.core.v1.{kind}"]["properties"]

@@ -1,4 +1,4 @@
-"""What the policies judge has older and alternative spellings: each is judged too, or has no effect.
+"""Older and alternative spellings of fields that the policies judge: the policies judge each, or it has no effect.
 
 The lists are Kubernetes' own: its well-known labels and annotations, and the fields that its API calls deprecated.
 """
@@ -77,7 +77,7 @@ def stateful(ns, metadata, spec):
 
 
 def claims_of(ns, metadata, spec):
-    """A claim, wherever one stands, and what refuses it there."""
+    """Returns claims in each place where one stands, with the policy that refuses it there."""
     whole = claim(ns)
     return {"a claim": ({**whole, "metadata": {**whole["metadata"], **metadata}, "spec": spec}, CLAIMS),
             "an ephemeral volume": (ephemeral(ns, metadata, spec), VOLUMES),
@@ -114,7 +114,7 @@ def classes(r, bounded):
 
 
 def controllers(r, ns):
-    """Those that make claims from templates are bound as the tenant is: of these templates the class is only known with the claim."""
+    """Controllers that make claims from templates are bound as the tenant is: the class of these claims is only known with the claim."""
     make(stateful(ns, *named(None, None)), {**ephemeral(ns, *named(None, None)), "metadata": meta("brief", ns)})
     for name in ("theirs", "brief"):
         r.check(f"the claim of {name}, of no class that is allowed, is refused", within(60, lambda: any(
@@ -123,7 +123,7 @@ def controllers(r, ns):
 
 
 def later_classes(r):
-    """An empty annotation is to the API server as none, and so may be added."""
+    """The API server treats an empty annotation as none, so it may be added."""
     make(claim(A, "waiting", storageClassName="of-nobody"))
     annotation = lambda key, value, who: patch(A, "persistentvolumeclaim", "waiting", {"metadata": {"annotations": {key: value}}}, who)
     try:

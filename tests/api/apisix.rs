@@ -1,5 +1,5 @@
-//! What Apache APISIX is told, before the definitions of its ingress controller. They are not part of this repository: `APISIX_CRDS` names a folder with
-//! them, else they are looked for beside it.
+//! APISIX's objects, validated by the definitions of its ingress controller. They are not part of this repository: `APISIX_CRDS` names a folder with them, else
+//! the tests look for them beside it.
 
 use crate::foreign::{Gateway, takes_every_case};
 use anyhow::Result;

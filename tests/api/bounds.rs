@@ -1,4 +1,4 @@
-//! What the operator's types do not hold is refused: numbers, and times of claims' templates.
+//! Values that the operator's types cannot hold, which the API server must refuse: numbers, and times of claims' templates.
 
 use crate::harness::{Dry, cluster};
 use crate::support::{Scene, path};
@@ -26,7 +26,7 @@ const NUMBERS: [(&str, i64, i64); 17] = [
     ("volumes/0/configMap/items/0/mode", 0, 0o777),
 ];
 
-/// A workload with this value there, and what has to be beside it.
+/// Returns a workload with this value there, and the required fields beside it.
 fn workload(at: &str, value: &Value) -> Value {
     let mut whole = value.clone();
     for step in at.rsplit('/') {

@@ -1,5 +1,5 @@
-//! What cert-manager is told, before its definitions. The local cluster keeps them where it keeps its own files; `CERT_MANAGER_CRDS` names another
-//! folder, as `deploy/crds` of the Go module `github.com/cert-manager/cert-manager`.
+//! cert-manager's objects, validated by its definitions. The local cluster keeps them among its own files; `CERT_MANAGER_CRDS` names another folder, as
+//! `deploy/crds` of the Go module `github.com/cert-manager/cert-manager`.
 
 use crate::foreign::{Gateway, takes_every_case};
 use anyhow::Result;

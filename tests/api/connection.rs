@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use tenant_operator::cluster::client;
 use tenant_operator::telemetry::metrics::Metrics;
 
-/// The configuration of `KUBECONFIG`, else of the repository's own cluster. Panics, saying what is missing: a test
-/// that is skipped proves nothing.
+/// Returns the configuration of `KUBECONFIG`, else of the repository's own cluster. Panics with the missing condition: a skipped test proves nothing.
 pub async fn config() -> Config {
     let own = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/cluster/kubeconfig");
     let path = std::env::var_os("KUBECONFIG")

@@ -1,4 +1,4 @@
-//! What a Tenant and a tier say of databases and credentials.
+//! Databases and credentials in a Tenant and a tier.
 
 use crate::harness::Dry;
 use anyhow::{Result, ensure};
@@ -129,7 +129,7 @@ async fn connections_and_extensions_are_bounded() -> Result<()> {
     Ok(())
 }
 
-/// As Go reads them: it knows no days.
+/// Durations as Go reads them: it knows no days.
 #[tokio::test]
 async fn durations_are_hours_minutes_and_seconds() -> Result<()> {
     let tenant = Dry::tenant().await?;

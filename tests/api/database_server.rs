@@ -224,10 +224,7 @@ async fn the_database_is_the_tenants_own() -> Result<()> {
         dry.refuses(
             bad,
             shared(json!({"database": bad})),
-            &[
-                "spec.sharedTables[0].database",
-                "must be the platform's database",
-            ],
+            &["spec.sharedTables[0].database", "must be the platform's database"],
         )
         .await?;
     }
@@ -338,8 +335,14 @@ async fn shared_tables_name_database_schema_and_tables() -> Result<()> {
         (json!({"schema": null}), ["schema", "required"]),
         (json!({"schema": ""}), ["schema", ""]),
         (json!({"schema": wide}), ["schema", "at most 63 bytes"]),
-        (json!({"schema": "pg_catalog"}), ["schema", "must not be a schema of PostgreSQL"]),
-        (json!({"schema": "information_schema"}), ["schema", "must not be a schema of PostgreSQL"]),
+        (
+            json!({"schema": "pg_catalog"}),
+            ["schema", "must not be a schema of PostgreSQL"],
+        ),
+        (
+            json!({"schema": "information_schema"}),
+            ["schema", "must not be a schema of PostgreSQL"],
+        ),
         (json!({"tables": null}), ["tables", "required"]),
         (json!({"tables": []}), ["tables", ""]),
         (json!({"tables": [""]}), ["tables[0]", ""]),

@@ -1,5 +1,5 @@
-//! What a real API server makes of every planned object: nothing that we take for a difference. So the table of its
-//! defaults in `cluster::diff` is whole, and an unchanged tenant costs no write, after a restart neither.
+//! Defaults: a real API server adds nothing to a planned object that the operator takes for a difference. So the table of its defaults in `cluster::diff` is
+//! complete, and an unchanged tenant costs no write, even after a restart.
 //!
 //! `cargo test --test api defaults`, with a cluster that `KUBECONFIG` names or `make up` brought up.
 
@@ -22,7 +22,7 @@ use tenant_operator::telemetry::metrics::Metrics;
 use tenant_operator::tenant::{capabilities, plan, validate};
 use tokio::time::sleep;
 
-/// How long controllers may take to fill in what is theirs.
+/// The time for controllers to fill in their fields.
 const SETTLING: Duration = Duration::from_secs(3);
 
 fn fixture<K: DeserializeOwned>(path: &str, name: &str) -> K {
@@ -121,7 +121,7 @@ impl Scene {
         }
     }
 
-    /// Every planned object that differs from what is asked for, and where.
+    /// Returns every object that differs from the plan, and the place of the difference.
     async fn differences(&self) -> Vec<String> {
         let writer = self.writer();
         let mut found = Vec::new();
@@ -148,7 +148,7 @@ impl Scene {
         }
     }
 
-    /// Runs a test, and cleans up whatever becomes of it.
+    /// Runs a test, and cleans up whatever the outcome.
     async fn run(self, test: impl AsyncFnOnce(&Self)) {
         let result = AssertUnwindSafe(test(&self)).catch_unwind().await;
         self.clean().await;

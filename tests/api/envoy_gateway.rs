@@ -1,5 +1,5 @@
-//! What Envoy Gateway is told, before its definitions and those of Gateway API. The local cluster keeps them where it keeps its own files;
-//! `ENVOY_GATEWAY_CRDS` names another folder.
+//! Envoy Gateway's objects, validated by its definitions and those of Gateway API. The local cluster keeps them among its own files; `ENVOY_GATEWAY_CRDS` names
+//! another folder.
 
 use crate::foreign::{Gateway, takes_every_case};
 use anyhow::Result;

@@ -6,7 +6,7 @@ use crate::support::kubectl;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-/// Every property without a description. Of Kubernetes' own types within a workload only their own fields have one: a definition must stay small.
+/// Finds every property without a description. Within a workload, Kubernetes' own types describe only their own fields: a definition must stay small.
 fn silent(schema: &Value, at: &str, found: &mut Vec<String>) {
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let at = format!("{at}.{name}");

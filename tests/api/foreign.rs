@@ -1,4 +1,4 @@
-//! What gateways are told, put before the real definitions of their kinds: the API server prunes or refuses what these do not know.
+//! Gateways' objects, validated by the real definitions of their kinds: the API server prunes unknown fields or refuses the object.
 
 use crate::support::cluster::{skipped, text};
 use crate::support::{Cluster, admin, eventually, path, refused, secs};
@@ -14,15 +14,15 @@ pub mod cases;
 
 /// A gateway, and where the definitions of its kinds may be.
 pub struct Gateway {
-    /// As `--gateway-controller` calls it.
+    /// The value of `--gateway-controller`.
     pub controller: &'static str,
     /// The kind that is there in every case that concerns it.
     pub route: &'static str,
-    /// Whether a case concerns it.
+    /// Returns true where a case concerns this gateway.
     pub concerns: fn(&cases::Case) -> bool,
-    /// How many kinds it is told by at least.
+    /// The fewest kinds of its objects.
     pub kinds: usize,
-    /// Groups of the kinds that it is told by.
+    /// Groups of its kinds.
     pub groups: &'static [&'static str],
     /// The variable that names the folder.
     pub variable: &'static str,
@@ -49,7 +49,7 @@ fn definitions(gateway: &Gateway) -> Result<Vec<Value>> {
         }
         for document in serde_yaml::Deserializer::from_str(&std::fs::read_to_string(&file)?) {
             let mut value = Value::deserialize(document).with_context(|| file.display().to_string())?;
-            // What a chart still has to fill in.
+            // Placeholders in the chart's labels.
             value["metadata"]["labels"] = Value::Null;
             let is_ours = gateway.groups.iter().any(|group| value["spec"]["group"] == *group);
             if value["kind"] == "CustomResourceDefinition" && is_ours {
@@ -66,7 +66,7 @@ fn definitions(gateway: &Gateway) -> Result<Vec<Value>> {
     Ok(found)
 }
 
-/// Installs what the cluster lacks. Returns what it lacked.
+/// Installs the definitions that the cluster lacks. Returns their names.
 async fn install(cluster: &Cluster, definitions: &[Value]) -> Result<Vec<String>> {
     let mut made = Vec::new();
     for definition in definitions {
@@ -91,7 +91,7 @@ async fn install(cluster: &Cluster, definitions: &[Value]) -> Result<Vec<String>
     Ok(made)
 }
 
-/// Where objects of a definition are, in the namespace default and the version that is stored.
+/// Returns the path of a definition's objects, in the namespace default and the stored version.
 fn collection(definition: &Value) -> String {
     let spec = &definition["spec"];
     let versions = spec["versions"].as_array().cloned().unwrap_or_default();
@@ -106,7 +106,7 @@ fn collection(definition: &Value) -> String {
     )
 }
 
-/// Where they are in another version, with its group.
+/// Returns their path in another version, with its group.
 fn in_version(definition: &Value, version: &str) -> String {
     let spec = &definition["spec"];
     let namespace = if spec["scope"] == "Cluster" {
@@ -117,7 +117,7 @@ fn in_version(definition: &Value, version: &str) -> String {
     format!("/apis/{version}{namespace}/{}", text(&spec["names"]["plural"]))
 }
 
-/// What `tenant-operator render` prints for a case, of these groups.
+/// Returns the output of `tenant-operator render` for a case, of these groups.
 fn rendered(gateway: &Gateway, case: &cases::Case) -> Result<Vec<Value>> {
     let mut spec = case.spec.clone();
     spec["tier"] = json!("plan");
@@ -170,7 +170,7 @@ fn rendered(gateway: &Gateway, case: &cases::Case) -> Result<Vec<Value>> {
     Ok(objects)
 }
 
-/// Every case is taken as it is, and what is not of these kinds is refused.
+/// Checks that the API server accepts every case unchanged, and refuses invalid objects.
 pub async fn takes_every_case(test: &str, gateway: &Gateway) -> Result<()> {
     let definitions = definitions(gateway)?;
     if definitions.is_empty() {
@@ -222,7 +222,7 @@ async fn try_all(cluster: &Cluster, gateway: &Gateway, definitions: &[Value]) ->
     Ok(())
 }
 
-/// What was written is there as it was: each default that is put in besides would be a difference, and a write, at every start.
+/// Checks that the stored object keeps every written field. Each default besides would be a difference, and a write, at every start.
 fn keeps(written: &Value, stored: &Value) -> Result<()> {
     match (written, stored) {
         (Value::Object(written), Value::Object(stored)) => {

@@ -75,7 +75,7 @@ impl Dry {
         })
     }
 
-    /// What the API server would store of a spec (laid over the least one).
+    /// Returns the object that the API server would store for a spec (laid over the least one).
     pub async fn create(&self, name: &str, spec: Value) -> Result<Value, kube::Error> {
         let mut whole = self.base.clone();
         lay_over(&mut whole, spec);

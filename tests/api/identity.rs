@@ -33,7 +33,7 @@ async fn an_id_can_be_named_later_only_as_it_is() -> Result<()> {
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    // What the operator does first; with an operator at work it has done so already.
+    // The operator's first act; an operator in the cluster has done it already.
     let status = format!("{}/status", tenant.path());
     let id = match tenant.get().await?["status"]["id"].as_str() {
         Some(id) => id.to_owned(),

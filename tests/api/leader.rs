@@ -18,7 +18,7 @@ const TIMING: Timing = Timing {
     renew_deadline: Duration::from_secs(2),
     retry_period: Duration::from_millis(300),
 };
-/// What a slow machine may add to any of the times.
+/// The tolerance for a slow machine in each of the times.
 const SLACK: Duration = Duration::from_millis(1500);
 
 /// A Lease of its own for each test, removed at the end by [`Election::clean`].

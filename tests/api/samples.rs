@@ -25,7 +25,7 @@ fn documents(folder: &Path, found: &mut Vec<(PathBuf, Value)>) -> Result<()> {
     Ok(())
 }
 
-/// Equal, where a number may have lost what a JSON number cannot hold everywhere (1.0, more than 64 bits).
+/// Compares values, where a number may have lost digits that a JSON number cannot hold everywhere (1.0, more than 64 bits).
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Object(a), Value::Object(b)) => {

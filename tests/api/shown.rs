@@ -1,4 +1,4 @@
-//! What `kubectl get` shows, and under which names.
+//! Columns and names of the resources in `kubectl get`.
 
 use crate::database_server::stored_server;
 use crate::harness;

@@ -1,10 +1,10 @@
-//! One tenant against another: every statement is refused with the right words, and works for whom it should.
+//! One tenant against another: the server refuses every statement with the right message, and executes it for the right role.
 
 use crate::site::{Admin, Site, Tenant, connect, run, state, superuser, text};
 use tenant_operator::postgres::client::Error;
 use tenant_operator::postgres::plan::Place;
 
-/// For whom a statement works: proof that it says what it should.
+/// The role for which a statement works: proof that the statement is right.
 #[derive(Clone, Copy, PartialEq)]
 enum Control {
     /// The tenant that it is about.
@@ -242,7 +242,7 @@ pub async fn are_refused(site: Site, place: Place) {
                 run(&session, "ROLLBACK").await;
             }
             let fits = match statement {
-                // What it makes there is its own.
+                // The tenant owns the table that it makes there.
                 "CREATE TABLE public.mine ()" if !in_schema => ["", DENIED].contains(&refused.as_str()),
                 // Before it is refused, it has no schema to go to.
                 _ if statement.starts_with("CREATE EXTENSION") => [DENIED, "3F000"].contains(&refused.as_str()),
@@ -255,7 +255,7 @@ pub async fn are_refused(site: Site, place: Place) {
             tried += 1;
         }
         run(&session, &format!("RESET ALL; RESET ROLE; {guise}")).await;
-        // What is not refused is empty.
+        // Queries that PostgreSQL admits return nothing.
         for empty in [
             "SELECT count(*)::text FROM pg_stats WHERE schemaname = '{v}'",
             "SELECT count(*)::text FROM pg_stat_activity WHERE usename = '{l}' AND query <> '<insufficient privilege>'",
@@ -315,7 +315,7 @@ pub async fn are_refused(site: Site, place: Place) {
     if !in_schema {
         nothing_crosses(&site, &victim, &attacker).await;
     }
-    // Whoever is not a superuser removes no database that a superuser is in.
+    // Only a superuser can remove a database in which a superuser has a session.
     drop((theirs, session, root));
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     site.remove(&victim).await;
@@ -412,7 +412,7 @@ async fn listen(port: u16, user: &str, password: &str, database: &str) -> Heard 
     (client, heard)
 }
 
-/// A neighbour's use of its tables shows in no statistics, whatever function or view: the lists are the server's own.
+/// No statistics show a neighbour's use of its tables, by any function or view: the lists are the server's own.
 pub async fn statistics_are_closed(site: Site, place: Place) {
     use tenant_operator::postgres::server::weaknesses;
     let (victim, attacker) = (site.new_tenant(&place).await, site.new_tenant(&place).await);
@@ -490,7 +490,7 @@ pub async fn statistics_are_closed(site: Site, place: Place) {
         }
     }
     assert!(shown > 3 && shown < views.len(), "control: {shown} of {}", views.len());
-    // Whoever watches over the server still sees them, and the operator counts on.
+    // The server's monitors still see them, and the operator's counts go on.
     let monitor = "SELECT has_function_privilege('pg_monitor', 'pg_stat_get_tuples_inserted(oid)', 'EXECUTE')::text";
     assert_eq!(text(&root, monitor).await, "true");
     let usage = site.server.usage().await.expect("usage");

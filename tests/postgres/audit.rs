@@ -1,4 +1,4 @@
-//! What was granted by hand inside a tenant's schema is found and taken back; what tenants use is counted whatever they do.
+//! Audit: the operator finds and revokes grants by hand inside a tenant's schema, and counts tenants' usage whatever they do.
 
 use crate::servers::number;
 use crate::site::{Site, run, text};

@@ -1,4 +1,4 @@
-//! What is open to a tenant's login and should not be is seen by that login, and what is not open is not.
+//! Access beyond the tenant: the tenant's login sees each opening, and nothing else.
 
 use crate::site::{Site, Tenant, run, superuser};
 use tenant_operator::database::isolation;
@@ -6,7 +6,7 @@ use tenant_operator::postgres::cross_tenant_access::{self, CrossTenantAccess, Ow
 use tenant_operator::postgres::plan::Place;
 use tenant_operator::proof::Outcome;
 
-/// What a login sees, of what this test knows of: other tests' databases come and go.
+/// Returns the login's findings among this test's objects: other tests' databases come and go.
 async fn look(site: &Site, tenant: &Tenant, other: &Tenant) -> CrossTenantAccess {
     let database = site.database_of(&tenant.wanted);
     let visit = site
@@ -36,7 +36,7 @@ pub async fn is_seen(site: Site, place: Place) {
     let neighbour = closed.neighbour.clone().unwrap_or_default();
     assert_eq!(neighbour == theirs, shares, "whose schema was tried: {neighbour}");
 
-    // What is granted, how it is taken back, and what is said.
+    // The grant, its revocation, and the message.
     let mut faults = vec![
         (
             format!("GRANT {theirs} TO {login}"),

@@ -1,4 +1,4 @@
-//! What the operator did not make is neither taken over nor touched.
+//! Conflicts: the operator neither takes over nor changes objects of others.
 
 use crate::site::{Site, run, superuser, text};
 use tenant_operator::postgres::plan::{Place, closing, plan, removal};

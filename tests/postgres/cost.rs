@@ -1,5 +1,5 @@
-//! What a look at all tenants costs grows with their number, and not by its square: counted in rows, not in time. Nothing here was
-//! analyzed yet, so the planner guesses, as it does on a server that is filling up.
+//! Cost of a look at all tenants: it grows with their number, and not by its square; counted in rows, not in time. No table has been analyzed yet, so the
+//! planner guesses, as it does on a server that is filling up.
 
 use crate::site::{Site, run};
 use serde_json::Value;

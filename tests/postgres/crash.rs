@@ -8,7 +8,7 @@ use tenant_operator::postgres::{Identifier, Names};
 /// More statements than any change needs.
 const BOUND: usize = 120;
 
-/// What becomes of a tenant.
+/// The change of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Change {
     Made,
@@ -103,7 +103,7 @@ async fn comes_to_the_same_end(site: Site, place: Place, change: Change) {
     }
 }
 
-/// As it was before the change.
+/// Restores the state before the change.
 async fn go_back(site: &Site, tenant: &mut Tenant, start: &Wanted, change: Change) {
     tenant.wanted = start.clone();
     site.converge(&tenant.wanted).await;
@@ -169,7 +169,7 @@ async fn apply(site: &Site, tenant: &mut Tenant, change: Change) -> Result<(), S
     site.try_converge(wanted).await.map(drop)
 }
 
-/// What there is of a tenant, whatever its name.
+/// Returns a tenant's facts, without its name.
 async fn facts(site: &Site, tenant: &Tenant) -> String {
     let names: &Names = &tenant.wanted.names;
     let facts = dump(site, names).await;

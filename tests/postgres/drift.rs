@@ -1,20 +1,19 @@
-//! Whatever somebody else changes of a tenant's is put back; what only a superuser could put back is said.
+//! Drift: the operator reverts others' changes to a tenant's objects, and reports those that only a superuser can revert.
 
 use crate::site::{Admin, Site, dump, run};
 use tenant_operator::postgres::plan::{Login, Place};
 
-/// Who changes something, and who could put it back.
+/// The author of a change, and the role that can revert it.
 #[derive(Clone, Copy, PartialEq)]
 enum By {
     Superuser,
-    /// The operator's own role may put back only what it did itself, from 16 on.
+    /// The operator's own role may revert only its own acts, from 16 on.
     Operator,
     /// Only a superuser can put it back.
     Beyond,
 }
 
-/// What somebody does, with `{o}`, `{a}`, `{b}` for the owner and the logins, `{p}` for the place, `{d}` for the database, `{x}`
-/// for somebody else's role.
+/// Changes, with `{o}`, `{a}`, `{b}` for the owner and the logins, `{p}` for the place, `{d}` for the database, `{x}` for another role.
 const EVERYWHERE: &[(By, &str)] = &[
     (By::Superuser, "DROP OWNED BY {a}; DROP ROLE {a}"),
     (By::Superuser, "ALTER ROLE {a} CREATEROLE"),
@@ -172,7 +171,7 @@ pub async fn is_put_back(site: Site, place: Place) {
     assert_eq!(dump(&site, &names).await, "");
 }
 
-/// What a superuser would do after the condition said so.
+/// Reverts a change as a superuser would, after the condition has named it.
 async fn undo(root: &tokio_postgres::Client, drift: &str, operator: &str) {
     let words: Vec<&str> = drift.split_whitespace().collect();
     let undo = match words.as_slice() {

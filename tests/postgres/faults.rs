@@ -1,4 +1,4 @@
-//! A server that is away, slow, full or read-only: said for what it is, waited for within bounds, and well again afterwards.
+//! A server that is away, slow, full or read-only: the error names the fault, the operator waits within bounds, and recovers afterwards.
 
 use crate::proxy::Proxy;
 use crate::site::{Site, connect, run, superuser, text};
@@ -191,7 +191,7 @@ pub async fn some_are_reserved(site: Site, place: Place) {
         assert!(found.len() == 1 && found[0].contains("may have 100"), "{found:#?}");
     }
 
-    // What no setting holds back: they take the reserved ones too. The connection that the operator has goes on.
+    // No setting prevents this: the sessions take the reserved connections too. The operator's own connection goes on.
     restart();
     let keeps = fresh();
     keeps.observe(None).await.expect("observe");
@@ -249,7 +249,7 @@ pub async fn connections_are_bounded(site: Site, place: Place) {
                         site.server.execute(&[sleep]).await.map_err(|error| error.to_string())
                     }
                 };
-                // Whoever waits for a connection waits for a time; on a slow machine that may not be enough for the last in line.
+                // A client waits for a connection only for a time; on a slow machine that may be too short for the last in line.
                 (i % 4, done)
             });
         }
@@ -278,7 +278,7 @@ pub async fn connections_are_bounded(site: Site, place: Place) {
     }
 }
 
-/// How many connections are open to a port, which nobody else dials, as the kernel says: proc_pid_net(5), state 01 is ESTABLISHED.
+/// Counts the connections to a port that nobody else dials, from the kernel: proc_pid_net(5), state 01 is ESTABLISHED.
 fn open_to(port: u16) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
     let peer = format!(":{port:04X}");

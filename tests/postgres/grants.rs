@@ -1,5 +1,5 @@
-//! Whatever other tenants hang on a tenant's roles, its removal takes off: every kind of object with a list of privileges, by roles that are older
-//! and younger.
+//! Grants by other tenants on a tenant's roles, which its removal revokes. They cover every kind of object with a list of privileges, by older and younger
+//! roles.
 
 use crate::servers::number;
 use crate::site::{Admin, Site, Tenant, run, state, superuser, text};
@@ -8,7 +8,7 @@ use tenant_operator::postgres::client::Error;
 use tenant_operator::postgres::plan::{Place, removal};
 use tokio_postgres::Client;
 
-/// What the platform gives a tenant to give on. `{m}`: the tenant's owner role; `{d}`: its database; `{n}`: a number of its own.
+/// Privileges with grant option that the platform gives a tenant. `{m}`: the tenant's owner role; `{d}`: its database; `{n}`: a number of its own.
 const BY_HAND: &[&str] = &[
     "CREATE SCHEMA s_{n}; GRANT ALL ON SCHEMA s_{n} TO {m} WITH GRANT OPTION",
     "CREATE FOREIGN DATA WRAPPER w_{n}; GRANT USAGE ON FOREIGN DATA WRAPPER w_{n} TO {m} WITH GRANT OPTION",
@@ -22,7 +22,7 @@ const TAKEN_BACK: &[&str] = &[
     "REVOKE CREATE ON DATABASE {d} FROM {m} CASCADE",
 ];
 
-/// What a tenant makes, and gives to another: `{v}`, its owner role and a login. `{lo}`: a large object.
+/// Objects that a tenant makes and shares with another: `{v}`, its owner role and a login. `{lo}`: a large object.
 const GRANTS: &[&str] = &[
     "CREATE TABLE \"a\"\"b' %I\" (id serial PRIMARY KEY, \"c\"\"d' %s\" text); GRANT ALL ON \"a\"\"b' %I\" TO {v} WITH GRANT OPTION",
     "GRANT SELECT ON \"a\"\"b' %I\" TO PUBLIC",
@@ -121,7 +121,7 @@ pub async fn keep_no_role(site: Site, place: Place) {
     let older = site.new_tenant(&place).await;
     let victim = site.new_tenant(&place).await;
     let younger = site.new_tenant(&place).await;
-    // What is on the whole server, one test at a time.
+    // Server-wide privileges, one test at a time.
     let server_wide = place == Place::Schema && site.admin == Admin::CreateRole;
     let (mut by_hand, mut grants, mut taken_back) = (BY_HAND.to_vec(), GRANTS.to_vec(), TAKEN_BACK.to_vec());
     if server_wide {
@@ -144,7 +144,7 @@ pub async fn keep_no_role(site: Site, place: Place) {
             run(&giver.session, &giver.fill(statement, &victim)).await;
         }
     }
-    // Of an extension's own objects the first privileges are noted besides.
+    // PostgreSQL also records the first privileges of an extension's own objects.
     let initial = "CREATE FUNCTION public.initial() RETURNS int LANGUAGE sql AS 'SELECT 1'; \
                    GRANT EXECUTE ON FUNCTION public.initial() TO {v}; ALTER EXTENSION plpgsql ADD FUNCTION public.initial(); \
                    REVOKE ALL ON FUNCTION public.initial() FROM {v}";
@@ -195,7 +195,7 @@ pub async fn keep_no_role(site: Site, place: Place) {
     site.remove(&younger).await;
 }
 
-/// A tenant keeps locks on what it gave to another, whose removal does not wait for it; who gave nothing is left alone.
+/// A tenant holds locks on objects that it shared with another, whose removal does not wait for it. A tenant that shared nothing keeps its sessions.
 pub async fn hold_nothing_up(site: Site, place: Place) {
     let (giver, victim, bystander) = (
         site.new_tenant(&place).await,

@@ -1,5 +1,4 @@
-//! A tenant that lays traps: things of its own with the operator's words for names, names that hurt, very many things, and
-//! transactions that it does not end.
+//! A tenant that lays traps: objects with the operator's words as names, names that need quoting, very many objects, and transactions without an end.
 
 use crate::servers::number;
 use crate::site::{Admin, Site, run, state, superuser, text};
@@ -191,7 +190,7 @@ pub async fn open_transactions_hold_nothing_up(site: Site, place: Place) {
     assert!(begun.elapsed().as_secs() < 4, "{:?}", begun.elapsed());
 }
 
-/// What a login owns because it was itself becomes the owner's; what it left in other databases goes with it.
+/// The operator gives objects that a login owns itself to the owner role; those in other databases go with the login.
 pub async fn what_logins_own_is_found(site: Site, place: Place) {
     let mut tenant = site.new_tenant(&place).await;
     let session = site.session(&tenant, 0).await;

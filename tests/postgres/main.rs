@@ -1,5 +1,5 @@
-//! The SQL layer against real servers: `cargo test --test postgres [NAME]`, on the versions that `servers.sh versions` says, each
-//! with a superuser and with a role that has CREATEROLE and CREATEDB only.
+//! The SQL layer against real servers: `cargo test --test postgres [NAME]`. It runs on the versions that `servers.sh versions` prints, with a superuser and
+//! with a role that has only CREATEROLE and CREATEDB.
 
 mod proxy;
 mod servers;
@@ -35,14 +35,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// No single test takes longer, on a busy machine either.
 const LIMIT: Duration = Duration::from_secs(450);
-/// What takes longer is said at the end.
+/// The duration above which the end of the run names a test.
 const SLOW: Duration = Duration::from_secs(10);
-/// How many run at once: more than there are cores, because some wait for a lock or for time to pass.
+/// The most concurrent tests: more than there are cores, because some wait for a lock or for time to pass.
 const AT_ONCE: usize = 4;
 
 type Run = fn(Arc<Pg>, Admin, Place) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// On which of the run's versions a subject is tried. Every one of them is behind `Every`, but for these:
+/// The versions on which the run tries a subject. Every subject runs on `Every`, but for these:
 ///
 /// | subject | on | because |
 /// |---|---|---|
@@ -198,7 +198,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// How many passed, and how many failed.
+/// Runs all tests; returns the numbers of passed and failed ones.
 async fn all(filter: &str) -> (usize, usize) {
     let (versions, distribution) = servers::versions();
     let asked = std::env::var("PG_VERSIONS").is_ok_and(|versions| !versions.is_empty());
@@ -287,7 +287,7 @@ fn cases_of(subject: &Subject, major: u32) -> impl Iterator<Item = Case> {
 }
 
 impl Case {
-    /// How long it took.
+    /// Runs the test and returns its duration.
     async fn run(self, servers: &[Arc<Pg>]) -> Duration {
         let begun = Instant::now();
         let shared = servers.iter().find(|pg| !self.own && pg.major == self.major);
@@ -303,7 +303,7 @@ impl Case {
     }
 }
 
-/// Why a test ended early.
+/// Returns the reason why a test ended early.
 fn reason(error: tokio::task::JoinError) -> String {
     error.try_into_panic().map_or_else(
         |error| error.to_string(),

@@ -1,5 +1,4 @@
-//! Whatever a member may do to a role that it is a member of, tried by a tenant with each of its memberships: it is felt by
-//! nobody else.
+//! Membership: a tenant tries everything that a member may do to a role, with each of its memberships; nobody else notices.
 
 use crate::site::{Site, run, state, superuser, text};
 use tenant_operator::postgres::Names;
@@ -39,7 +38,7 @@ const ACTS: &[&str] = &[
     "DROP ROLE {r}",
 ];
 
-/// As its owner role, as the login itself, and as the role if that is to be had.
+/// The tenant's owner role, the login itself, and the role where it may be assumed.
 const GUISES: &[&str] = &["RESET ROLE", "SET ROLE NONE", "SET ROLE {r}"];
 
 /// Everything that stands in the catalogs and is not the tenant's own: `$1` its roles, `$2` the others', `$3` of those whose
@@ -74,8 +73,8 @@ SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
   FROM pg_default_acl d JOIN others r ON r.oid = d.defaclrole WHERE r.oid NOT IN (SELECT oid FROM mute)
 ) lines";
 
-/// Tries every act on every role that the session's login is a member of, by whatever way, in every guise. `others` are roles that
-/// are none of the tenant's; `root` is a superuser in the same database. Returns the roles.
+/// Tries every act on every role that the session's login is a member of, directly or not, in every guise. `others` are roles that are none of the tenant's;
+/// `root` is a superuser in the same database. Returns the roles.
 pub async fn try_all(
     session: &Client,
     root: &Client,

@@ -1,4 +1,4 @@
-//! Whatever is in a name or a text, the server reads it as that.
+//! Quoting: the server reads every name and text as it is, whatever it contains.
 
 use crate::site::Site;
 use tenant_operator::postgres::Identifier;

@@ -1,4 +1,4 @@
-//! No password reaches the server's log, whatever is logged and however the server would keep passwords.
+//! No password reaches the server's log, in any setting of its log or of its storage of passwords.
 
 use crate::site::{Site, run, superuser};
 use tenant_operator::postgres::plan::{Login, Place};

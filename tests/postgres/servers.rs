@@ -48,8 +48,8 @@ fn script(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Where servers keep their data: in memory where there is room. Databases come and go by thousands of files, and that costs a
-/// disk's file system more than all that the servers do themselves.
+/// The folder of the servers' data: in memory where there is room. Databases come and go by thousands of files, which costs a disk's file system more than the
+/// servers' own work.
 static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
     const ENOUGH_KIB: u64 = 2 << 20;
     let free = || {
@@ -113,7 +113,7 @@ impl Pg {
         block_in_place(|| script(&["start", &self.major.to_string(), &self.dir.to_string_lossy()]));
     }
 
-    /// What it wrote down.
+    /// Returns its log.
     pub fn logged(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).expect("log")).into_owned()
     }
@@ -124,7 +124,7 @@ impl Pg {
         text.lines().next().expect("pid").to_string()
     }
 
-    /// Where its data is.
+    /// Returns the folder of its data.
     pub fn data(&self) -> PathBuf {
         self.dir.join("data")
     }

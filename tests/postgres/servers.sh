@@ -76,7 +76,7 @@ unpack() {
   rm "$archive"
 }
 
-# What initdb makes is kept as a template: to copy it takes a tenth of the time. Small write-ahead log files, for that.
+# Keeps initdb's result as a template: a copy takes a tenth of the time. Small write-ahead log files keep the copy small.
 template() {
   local home=$1 into=$2
   (umask 077 && openssl rand -hex 16 >"$into/password")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Which PostgreSQL is the distribution's, and which versions the tests run on, on any distribution.
+# Tests of the choice of the distribution's PostgreSQL and of the tested versions, on any distribution.
 set -euo pipefail
 . "$(dirname "$0")/servers.sh"
 

@@ -10,7 +10,7 @@ use tenant_operator::postgres::secret::Password;
 use tenant_operator::postgres::{Names, server};
 use tokio_postgres::{Client, Config, NoTls};
 
-/// As whom the operator works.
+/// The operator's role on the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admin {
     Superuser,
@@ -33,7 +33,7 @@ pub struct Tenant {
     pub passwords: [Password; 2],
 }
 
-/// Closes what only a superuser can close.
+/// Closes access that only a superuser can close.
 pub async fn harden(pg: &Pg) {
     for (database, statement) in [
         ("postgres", "REVOKE ALL ON DATABASE postgres FROM PUBLIC"),
@@ -263,7 +263,7 @@ impl Site {
         unreachable!()
     }
 
-    /// Executes what `steps` says until it says nothing more.
+    /// Executes the statements of `steps` until there are none.
     pub async fn repeat(
         &self,
         names: &Names,
@@ -292,14 +292,14 @@ impl Site {
             .unwrap_or_else(|error| panic!("removal: {error}"));
     }
 
-    /// Whether there is nothing to write, by a fresh look at everything.
+    /// Asserts by a fresh look at everything that there is nothing to write.
     pub async fn is_quiet(&self, wanted: &Wanted) {
         let catalog = self.server.observe(None).await.expect("observe");
         let steps = plan(wanted, &catalog).expect("no conflict");
         assert!(steps.is_empty(), "not quiet:\n{}", shown(&steps));
     }
 
-    /// Where a tenant's data is.
+    /// Returns the database of a tenant's data.
     pub fn database_of(&self, wanted: &Wanted) -> String {
         match wanted.place {
             Place::Database => wanted.names.place.as_str().into(),
@@ -317,7 +317,7 @@ impl Site {
 }
 
 impl Tenant {
-    /// What was set once is not asked for again.
+    /// Drops the passwords, so that the operator does not set them again.
     pub fn settle(&mut self) {
         for login in &mut self.wanted.logins {
             login.password = None;
@@ -343,7 +343,7 @@ pub fn shown(steps: &[Step]) -> String {
         .collect()
 }
 
-/// All that is in a server's catalogs of one tenant, in words, without what differs from one making to the next.
+/// Returns a tenant's part of a server's catalogs, in words, without parts that differ from one making to the next.
 pub async fn dump(site: &Site, names: &Names) -> String {
     let root = site.root().await;
     let query = format!(

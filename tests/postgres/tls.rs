@@ -1,4 +1,4 @@
-//! What of a server's certificate is looked at, in each mode.
+//! Checks of a server's certificate, in each mode.
 
 use crate::site::{Admin, Site, run, superuser, text};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The API server's audit log: who wrote what, and when.
+//! The API server's audit log: each write with its user and time.
 
 use super::cluster::{self, text};
 use anyhow::{Context, Result};
@@ -25,7 +25,7 @@ pub struct Write {
     pub namespace: String,
     pub name: String,
     pub code: u64,
-    /// When it was answered.
+    /// The time of the answer.
     pub at: String,
 }
 
@@ -79,7 +79,7 @@ impl Audit {
         Ok(writes)
     }
 
-    /// What the operator wrote since; leases and events do not count, nor do questions about rights.
+    /// Returns the operator's later writes, without leases, events and reviews of rights.
     pub fn operator_writes(&self) -> Result<Vec<Write>> {
         let counted = |w: &Write| {
             w.user == super::operator::USER

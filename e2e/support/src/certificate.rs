@@ -42,12 +42,12 @@ impl SelfSigned {
         self.folder.join(name).to_string_lossy().into_owned()
     }
 
-    /// Whoever trusts this file trusts the certificate.
+    /// Returns a file of trusted certificates with this one.
     pub fn trusted(&self) -> String {
         self.file("certificate.pem")
     }
 
-    /// Whoever trusts this file trusts both.
+    /// Returns a file of trusted certificates with both.
     pub fn trusted_with(&self, other: &Self) -> Result<String> {
         let both = std::fs::read_to_string(self.trusted())? + &std::fs::read_to_string(other.trusted())?;
         let file = self.file("both.pem");
@@ -71,7 +71,7 @@ impl Drop for SelfSigned {
 }
 
 impl Door {
-    /// GET by TLS from who trusts the certificates of a file, and no others. What connects is told this host; what it asks for may be another.
+    /// Sends a GET by TLS and trusts only the certificates of a file. The TLS handshake names `host`; the request may name another, `asked`.
     pub async fn get_by_tls(&self, trusted: &str, host: &str, asked: &str, path: &str) -> Result<Answer> {
         let mut arguments: Vec<String> = ["--silent", "--show-error", "--include", "--http1.1", "--max-time", "10"]
             .map(String::from)

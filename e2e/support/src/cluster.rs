@@ -1,4 +1,4 @@
-//! Requests to the API server, by path and as plain JSON: the tests compare with what is on the wire, not with our types.
+//! Requests to the API server, by path and as plain JSON: the tests compare the JSON on the wire, not our types.
 
 use anyhow::{Context, Result, bail, ensure};
 use http_body_util::BodyExt;
@@ -16,7 +16,7 @@ pub struct Cluster {
     config: Config,
 }
 
-/// What the local cluster says of itself; None where the tests run on another one.
+/// Returns the local cluster's variables; None where the tests run on another cluster.
 pub fn local() -> Option<HashMap<String, String>> {
     let whole = |path: PathBuf| path.canonicalize().ok();
     let is_local = whole(kubeconfig()) == whole(folder().join("kubeconfig"));
@@ -49,12 +49,12 @@ pub fn kubeconfig() -> PathBuf {
     }
 }
 
-/// Where the local cluster keeps its files.
+/// Returns the folder of the local cluster's files.
 pub fn folder() -> PathBuf {
     PathBuf::from(super::REPOSITORY).join("target/cluster")
 }
 
-/// Where `e2e/up.sh` keeps the files of the kind cluster.
+/// Returns the folder in which `e2e/up.sh` keeps the kind cluster's files.
 pub fn kind_folder() -> PathBuf {
     PathBuf::from(super::REPOSITORY).join("target/kind")
 }
@@ -84,7 +84,7 @@ impl Cluster {
         Self::new(config)
     }
 
-    /// The same cluster seen by whoever has this token, and by nothing else: no client certificate is sent.
+    /// Returns a client with only this token: it sends no client certificate.
     pub fn bearer(&self, token: &str) -> Result<Self> {
         let mut config = Config::new(self.config.cluster_url.clone());
         config.root_cert.clone_from(&self.config.root_cert);
@@ -127,7 +127,7 @@ impl Cluster {
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Whether the object is there.
+    /// Returns true where the object exists.
     pub async fn exists(&self, path: &str) -> Result<bool> {
         match self.get(path).await {
             Ok(_) => Ok(true),
@@ -160,7 +160,7 @@ impl Cluster {
         Ok((columns.iter().map(|c| text(&c["name"])).collect(), cells.clone()))
     }
 
-    /// The status code of an answer, whatever it is, and what a refusal says.
+    /// Returns an answer's status code, and the message of a refusal.
     pub async fn answer(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, String)> {
         let kind = match method {
             "PATCH" => "application/merge-patch+json",

@@ -21,9 +21,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// The DatabaseServer that `make up` makes, and its label.
 pub const SERVER: &str = "sample";
 pub const SECRET: &str = "tenant-database";
-/// Who the operator is on the server.
+/// The operator's role on the server.
 pub const OPERATOR: &str = "tenant_operator";
-/// A server is looked at once a minute, give or take a tenth; then there is something to do.
+/// Time for the operator's next look at a server and its work: it looks once a minute, give or take a tenth.
 pub const LOOK: Duration = Duration::from_secs(80);
 
 /// The server, as the local cluster's env file tells of it.
@@ -33,7 +33,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// None where the cluster has no PostgreSQL beside it, which is said aloud: the test is skipped.
+    /// Returns None where the cluster has no PostgreSQL beside it, and prints that the test is skipped.
     pub fn find(test: &str) -> Option<Self> {
         let env = cluster::local().filter(|env| env.contains_key("DATABASE_HOST"));
         if env.is_none() {
@@ -60,7 +60,7 @@ impl Site {
         Ok(())
     }
 
-    /// By the socket, as the superuser.
+    /// Connects by the socket, as the superuser.
     pub async fn superuser(&self, database: &str) -> Result<Sql> {
         let mut config = Config::new();
         config.host_path(self.value("DATABASE_SOCKET"));
@@ -72,7 +72,7 @@ impl Site {
         Ok(Sql(client))
     }
 
-    /// Logs in with what a Secret says, the server's certificate verified by the Secret's CA.
+    /// Logs in with a Secret's content, and verifies the server's certificate by the Secret's CA.
     pub async fn log_in(&self, binding: &Binding) -> Result<Sql, Refusal> {
         self.log_in_to(binding, binding.get("database")).await
     }
@@ -141,7 +141,7 @@ impl Site {
         Ok(server)
     }
 
-    /// What the server logs from now on.
+    /// Follows the server's log from now on.
     pub fn log(&self) -> Result<ServerLog> {
         let file = self.value("DATABASE_LOG").to_owned();
         let from = std::fs::metadata(&file).with_context(|| file.clone())?.len();
@@ -195,7 +195,7 @@ pub async fn operator_log(cluster: &Cluster) -> Result<String> {
     Ok(whole)
 }
 
-/// What the tenant's Secret says.
+/// The content of the tenant's Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     pub data: BTreeMap<String, String>,
@@ -239,17 +239,17 @@ impl Binding {
     }
 }
 
-/// What a tenant's roles, schema and database are called.
+/// Returns the name of a tenant's owner role, schema and database.
 pub fn role_of(id: &str) -> String {
     let digest = Sha256::digest(id.as_bytes());
     let digits: String = digest.iter().take(10).map(|byte| format!("{byte:02x}")).collect();
     format!("t_{digits}")
 }
 
-/// What the server said no with.
+/// The server's refusal.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// SQLSTATE; empty where it was not the server who refused.
+    /// SQLSTATE; empty where the refusal did not come from the server.
     pub code: String,
     pub message: String,
 }
@@ -335,12 +335,12 @@ pub const CLOSED: &str = "28000";
 pub const FORBIDDEN: &str = "42501";
 
 impl TestTenant {
-    /// What its Secret says.
+    /// Reads the tenant's Secret.
     pub async fn binding(&self) -> Result<Binding> {
         Binding::of(&self.cluster, &self.name).await
     }
 
-    /// Ready, and its database too; what its Secret says.
+    /// Waits until the tenant and its database are Ready; returns its Secret's content.
     pub async fn with_database(&self) -> Result<Binding> {
         let tenant = self.ready().await?;
         let found = condition(&tenant, "DatabaseReady").is_some_and(|c| c["status"] == "True");
@@ -381,7 +381,7 @@ impl TestTenant {
     }
 }
 
-/// How many things on the server bear this name: roles, schemas of `database`, databases, marks, intents.
+/// Returns everything on the server with this name: roles, schemas of `database`, databases, marks, intents.
 pub async fn left_of(site: &Site, database: &str, role: &str) -> Result<Vec<String>> {
     let all = site.superuser(database).await?;
     let query = format!(
@@ -467,7 +467,7 @@ impl OwnServer {
     }
 }
 
-/// Whatever became of the test: its tenants first, then their records, the DatabaseServer, and all that is left on PostgreSQL.
+/// Cleans up whatever the outcome: the test's tenants first, then their records, the DatabaseServer, and all remains on PostgreSQL.
 impl Drop for OwnServer {
     fn drop(&mut self) {
         if std::env::var_os("E2E_KEEP").is_some() {
@@ -545,7 +545,7 @@ impl ServerLog {
         let mut found: Vec<String> = Vec::new();
         let mut goes_on = false;
         for line in whole.lines() {
-            // What spans lines goes on with a tab.
+            // A message's further lines begin with a tab.
             if let (Some(rest), true) = (line.strip_prefix('\t'), goes_on) {
                 if let Some(last) = found.last_mut() {
                     last.push('\n');
@@ -576,8 +576,8 @@ impl ServerLog {
     }
 }
 
-/// Logs in again and again with whatever the Secret says at that moment, until told to end. Returns how often, and every
-/// password that it saw; an error at the first login that fails.
+/// A loop of logins with the Secret's current content. Its end returns the number of logins, and every password that it saw; or an error at the first login
+/// that fails.
 pub struct Stream {
     task: tokio::task::JoinHandle<Result<(usize, Vec<String>)>>,
     end: tokio::sync::watch::Sender<bool>,

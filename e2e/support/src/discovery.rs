@@ -1,4 +1,4 @@
-//! What the API server serves: every resource and subresource of every version, as it says itself.
+//! Discovery of every resource and subresource in every version that the API server serves.
 
 use super::{Cluster, pods, rights, text};
 use anyhow::{Context, Result, ensure};
@@ -11,7 +11,7 @@ pub struct Resource {
     pub group: String,
     pub plural: String,
     pub subresource: String,
-    /// What its body says it is.
+    /// The kind of its body.
     kind: Value,
     pub namespaced: bool,
     pub is_listed: bool,
@@ -22,7 +22,7 @@ impl Resource {
         title(&self.plural, &self.group, &self.subresource)
     }
 
-    /// Of the collection when `name` is empty.
+    /// Returns its path; the collection's if `name` is empty.
     pub fn path(&self, namespace: &str, name: &str) -> String {
         let root = if self.group.is_empty() { "/api" } else { "/apis" };
         let mut path = format!("{root}/{}", self.version);
@@ -37,7 +37,7 @@ impl Resource {
         path
     }
 
-    /// As little as can be decoded; of a Pod and a RoleBinding what is valid, so that the policies get to see it.
+    /// Returns the smallest body that can be decoded; a valid one of a Pod and a RoleBinding, so that the policies see it.
     pub fn body(&self, name: &str) -> Value {
         let mut body = self.kind.clone();
         body["metadata"] = json!({"name": name});
@@ -62,7 +62,7 @@ pub fn title(plural: &str, group: &str, subresource: &str) -> String {
     plural.to_owned() + &part(".", group) + &part("/", subresource)
 }
 
-/// What a rule of RBAC names, each as such a title.
+/// Returns the titles of the resources that a rule of RBAC names.
 pub fn titles_of(rule: &Value) -> Vec<String> {
     let list = |key: &str| -> Vec<String> { rule[key].as_array().into_iter().flatten().map(text).collect() };
     let mut titles = Vec::new();
@@ -119,7 +119,7 @@ fn read(resource: &Value, version: &str, group: &str) -> Resource {
     }
 }
 
-/// The titles, each once, of what is in namespaces or is not; with subresources.
+/// Returns the titles, each once, of namespaced or cluster-wide resources; with subresources.
 pub fn titles(resources: &[Resource], namespaced: bool) -> Vec<String> {
     let fitting = resources.iter().filter(|resource| resource.namespaced == namespaced);
     let mut titles: Vec<_> = fitting.map(Resource::title).collect();
@@ -147,7 +147,7 @@ pub async fn objects(cluster: &Cluster, resources: &[Resource], namespace: &str)
     Ok(found)
 }
 
-/// What is served besides resources, such as `/metrics`.
+/// Returns the served paths that are no resources, such as `/metrics`.
 pub async fn other_paths(cluster: &Cluster) -> Result<Vec<String>> {
     let root = cluster.get("/").await.context("the root")?;
     let paths = root["paths"].as_array().cloned().unwrap_or_default();

@@ -19,17 +19,17 @@ pub struct Door {
     pub control: String,
 }
 
-/// What came back.
+/// The gateway's answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
-    /// By name in lower case.
+    /// Headers by name in lower case.
     pub headers: HashMap<String, String>,
     pub body: String,
 }
 
 impl Door {
-    /// None where the cluster has no gateway, which is said aloud: the test is skipped.
+    /// Returns None where the cluster has no gateway, and prints that the test is skipped.
     pub fn find(test: &str) -> Option<Self> {
         let env = cluster::local().filter(|env| env.contains_key("GATEWAY_ADDRESS"));
         let Some(env) = env else {
@@ -63,7 +63,7 @@ impl Door {
         parse(&curl(arguments).await?)
     }
 
-    /// So many GETs over one connection, as long as the gateway keeps it, a fifth of a second apart. Returns what each was answered.
+    /// Sends GETs over one connection, as long as the gateway keeps it, a fifth of a second apart. Returns the status of each answer.
     pub async fn in_a_row(&self, host: &str, path: &str, headers: &[&str], times: usize) -> Result<Vec<u16>> {
         let mut arguments = vec![
             "--silent".to_string(),
@@ -108,7 +108,7 @@ impl Door {
     }
 }
 
-/// What curl says.
+/// Runs curl and returns its output.
 pub async fn curl(arguments: Vec<String>) -> Result<String> {
     let output = tokio::task::spawn_blocking(move || Command::new("curl").args(arguments).output()).await?;
     let output = output.context("curl")?;
@@ -149,7 +149,7 @@ pub async fn led_to(scene: &Scene, suffix: &str, tier: &str, gateway: Value) -> 
     Ok((scene.tenant(suffix, tier, spec).await?, host))
 }
 
-/// What the tenant's workload says that it was sent as this header; empty where it was sent none.
+/// Returns the header's value as the tenant's workload received it; empty where it received none.
 pub async fn sent(door: &Door, host: &str, prefix: &str, header: &str, headers: &[&str]) -> Result<String> {
     let answer = door
         .answers(200, host, &format!("{prefix}/header?key={header}"), headers)
@@ -189,7 +189,7 @@ pub async fn ready(tenant: &TestTenant) -> Result<Value> {
     Ok(now)
 }
 
-/// Somebody who signs tokens.
+/// An issuer of tokens.
 pub struct Issuer {
     folder: std::path::PathBuf,
     pub name: String,
@@ -226,7 +226,7 @@ impl Issuer {
         })
     }
 
-    /// As a Tenant's `jwt`.
+    /// Returns a Tenant's `jwt`.
     pub fn spec(&self) -> Value {
         json!({"issuer": self.name, "audiences": ["api"], "jwks": {"inline": self.jwks}})
     }
@@ -273,7 +273,7 @@ impl Drop for Issuer {
     }
 }
 
-/// What openssl says.
+/// Runs openssl and returns its output.
 pub fn openssl(arguments: &[&str]) -> Result<Vec<u8>> {
     let output = Command::new("openssl").args(arguments).output().context("openssl")?;
     if !output.status.success() {

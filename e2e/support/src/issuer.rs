@@ -16,7 +16,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// None where the cluster has no cert-manager of ours, which is said aloud: the test is skipped.
+    /// Returns None where the cluster has no cert-manager of ours, and prints that the test is skipped.
     pub fn find(test: &str, scene: &Scene) -> Result<Option<Self>> {
         let env = cluster::local().unwrap_or_default();
         let Some(namespace) = env.get("CERT_MANAGER_NAMESPACE").cloned() else {
@@ -30,7 +30,7 @@ impl Authority {
         }))
     }
 
-    /// As a Tenant names it.
+    /// Returns the reference in a Tenant.
     pub fn reference(&self) -> Value {
         json!({"kind": "ClusterIssuer", "name": self.name})
     }
@@ -53,12 +53,12 @@ impl Authority {
         Ok(())
     }
 
-    /// Whoever trusts this file trusts all that it issues.
+    /// Returns a file that trusts all certificates of this issuer.
     pub fn trusted(&self) -> String {
         self.certificate.trusted()
     }
 
-    /// Whoever trusts this file trusts one certificate that it issued, and not the next.
+    /// Returns a file that trusts one certificate of this issuer, and not the next.
     pub fn trusted_alone(&self, certificate: &str) -> Result<String> {
         let file = self.trusted() + ".issued";
         std::fs::write(&file, certificate)?;
@@ -77,14 +77,14 @@ pub async fn issued(tenant: &TestTenant, name: &str) -> Result<String> {
 pub async fn renew(tenant: &TestTenant, name: &str) -> Result<()> {
     let at = path("certificates", &tenant.name, name);
     let now = tenant.cluster.get(&at).await?;
-    // What failed in this very second would be its answer.
+    // A failure in this very second would count as its answer.
     let time = whole(Timestamp::now())? + SignedDuration::from_secs(1);
     let asked = json!({"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "by a test",
         "lastTransitionTime": time.to_string(), "observedGeneration": now["metadata"]["generation"]});
     set_condition(tenant, &at, &now, asked, json!({})).await
 }
 
-/// Refuses what is asked of an issuer, as one would that has cause to. It must not be there, for it would issue.
+/// Refuses a request as an issuer would. No such issuer may exist, for it would issue.
 pub async fn refuse(tenant: &TestTenant, why: &str) -> Result<()> {
     let request = eventually("a request that waits for its issuer", secs(30), async || {
         let all = tenant

@@ -1,4 +1,4 @@
-//! `kubectl`, for what needs more than a request: exec, explain, and clean-up while a test fails; and `helm`.
+//! `kubectl`, for tasks that need more than a request: exec, explain, and clean-up while a test fails; and `helm`.
 
 use super::cluster;
 use anyhow::{Context, Result};
@@ -34,7 +34,7 @@ pub async fn output(arguments: &[&str]) -> Result<Output> {
         .with_context(|| what)
 }
 
-/// Runs it; what it prints, or its complaint as the error.
+/// Runs it; returns its output, or its error message.
 pub async fn run(arguments: &[&str]) -> Result<String> {
     let output = output(arguments).await?;
     let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub const NAMESPACE: &str = "tenant-operator-system";
 pub const NAME: &str = "tenant-operator";
 pub const USER: &str = "system:serviceaccount:tenant-operator-system:tenant-operator";
-/// What the chart is told when the test cluster is brought up.
+/// Values that `e2e/up.sh` gives the chart.
 pub const GATEWAY_NAMESPACE: &str = "gateway-system";
 
 /// Waits for the operator's Deployment; says how to install it when there is none.
@@ -41,7 +41,7 @@ pub async fn pods(cluster: &Cluster) -> Result<Vec<String>> {
     Ok(alive.map(|pod| text(&pod["metadata"]["name"])).collect())
 }
 
-/// What one of its pods says of itself, through the API server: OpenMetrics text.
+/// Returns the metrics of one of its pods, through the API server: OpenMetrics text.
 pub async fn metrics(cluster: &Cluster, pod: &str) -> Result<String> {
     let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics");
     let request = http::Request::get(path).body(Vec::new())?;
@@ -49,7 +49,7 @@ pub async fn metrics(cluster: &Cluster, pod: &str) -> Result<String> {
     text.context("the operator's metrics")
 }
 
-/// Another pod than there was: the kubelet starts a container that was killed again and again later each time, whoever killed it.
+/// Replaces the pod: the kubelet delays each further start of a killed container, for any cause.
 pub async fn renew(cluster: &Cluster) -> Result<()> {
     let before = pods(cluster).await?;
     for pod in &before {
@@ -79,7 +79,7 @@ pub async fn configure(values: &[&str]) -> Result<()> {
     kubectl::helm(&words).await
 }
 
-/// How many replicas there should be.
+/// Sets the number of replicas.
 pub async fn scale(cluster: &Cluster, replicas: u64) -> Result<()> {
     let at = path("deployments", NAMESPACE, NAME);
     cluster
@@ -98,7 +98,7 @@ pub async fn scale(cluster: &Cluster, replicas: u64) -> Result<()> {
     .await
 }
 
-/// Who holds the lease.
+/// Returns the holder of the lease.
 pub async fn leader(cluster: &Cluster) -> Result<String> {
     let lease = cluster
         .get(&path("leases", NAMESPACE, NAME))

@@ -60,7 +60,7 @@ impl Outside {
 }
 
 impl World {
-    /// As the local cluster's env file tells of it.
+    /// Finds the stand-in by the local cluster's env file.
     fn find() -> Result<Option<Self>> {
         let Some(env) = cluster::local() else {
             return Ok(None);

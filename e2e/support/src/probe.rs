@@ -1,4 +1,4 @@
-//! Who reaches whom.
+//! Connections between pods.
 
 use super::{eventually, kubectl, secs};
 use anyhow::{Result, bail, ensure};

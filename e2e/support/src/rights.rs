@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Rights of users.
 
 use super::{Cluster, path};
 use anyhow::{Result, ensure};
@@ -18,7 +18,7 @@ pub const VERBS: [&str; 9] = [
     "deletecollection",
     "*",
 ];
-/// How many questions are asked at once.
+/// The most concurrent questions.
 const AT_ONCE: usize = 8;
 
 /// Asks the API server whether `user` may; `what` is `verb resource[.group][/subresource]`.
@@ -35,7 +35,7 @@ pub async fn may(cluster: &Cluster, user: &str, groups: &[&str], namespace: &str
     Ok(answer["status"]["allowed"] == true)
 }
 
-/// Which of these `user` may.
+/// Returns those among these questions that RBAC answers with yes for `user`.
 pub async fn allowed(
     cluster: &Cluster,
     user: &str,

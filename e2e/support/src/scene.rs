@@ -1,4 +1,4 @@
-//! What one test makes in the cluster: under a random name, and removed in the end, also when the test fails.
+//! One test's objects in the cluster: under a random name, and removed in the end, also when the test fails.
 
 use super::{Cluster, TestTenant, admin, cluster, kubectl, operator, path, pods};
 use anyhow::{Context, Result};

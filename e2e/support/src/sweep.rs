@@ -7,30 +7,30 @@ use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many requests are under way at once.
+/// The most concurrent requests.
 const AT_ONCE: usize = 8;
 /// There is none of this name. The API server asks for the right before it looks.
 const NOBODY: &str = "nobody-of-this-name";
 const ON_ALL: [&str; 4] = ["list", "watch", "create", "deletecollection"];
 const ON_ONE: [&str; 4] = ["get", "update", "patch", "delete"];
 
-/// What became of it; each as `verb resource[.group][/subresource]`, with `=name` where a name was singled out.
+/// The outcome; each as `verb resource[.group][/subresource]`, with `=name` where a rule names one object.
 #[derive(Default, Debug)]
 pub struct Found {
     pub asked: usize,
-    /// What its rights let through, whatever came of it then: also what is not there, or has a body that is wrong.
+    /// Requests that its rights admitted, whatever followed: even with a missing object or an invalid body.
     pub through: BTreeSet<String>,
-    /// What its rights let through and a policy refused, with the words.
+    /// Requests that its rights admitted and a policy refused, with the message.
     pub refused: BTreeMap<String, String>,
 }
 
 impl Found {
-    /// What was let through beyond these.
+    /// Returns the admitted requests beyond these rights.
     pub fn beyond(&self, allowed: &[Rights<'_>]) -> Vec<String> {
         beyond(&self.through, allowed)
     }
 
-    /// What was refused with other words than these.
+    /// Returns the refusals with other messages than this.
     pub fn refused_otherwise(&self, words: &str) -> Vec<(&String, &String)> {
         self.refused.iter().filter(|(_, why)| !why.contains(words)).collect()
     }
@@ -39,7 +39,7 @@ impl Found {
 /// Verbs, and resources, each separated by spaces.
 pub type Rights<'a> = (&'a str, &'a str);
 
-/// What everybody with credentials may: ask about himself.
+/// Rights of everybody with credentials: to ask about oneself.
 pub const EVERYBODY: Rights<'_> = (
     "create",
     "selfsubjectreviews.authentication.k8s.io selfsubjectaccessreviews.authorization.k8s.io \
@@ -59,7 +59,7 @@ pub fn spelled_out(rights: &[Rights<'_>]) -> BTreeSet<String> {
     each.collect()
 }
 
-/// What of these is not among the rights. Whoever may do it with all may do it with one.
+/// Returns the findings beyond the rights. A right to all objects includes the right to one.
 pub fn beyond(found: &BTreeSet<String>, allowed: &[Rights<'_>]) -> Vec<String> {
     let allowed = spelled_out(allowed);
     let is_allowed = |what: &String| {
@@ -76,8 +76,8 @@ struct Attempt<'a> {
     title: String,
 }
 
-/// Tries every verb on everything in a namespace, and on the namespace itself; or, without one, on what is in no
-/// namespace, and to read in all of them. `names` are tried besides those that a rule singles out.
+/// Tries every verb on everything in a namespace, and on the namespace itself. Without a namespace it tries cluster-wide resources, and reads in all
+/// namespaces. It tries `names` besides the names in rules.
 pub async fn sweep(who: &Cluster, resources: &[Resource], namespace: &str, names: &[(&str, &str)]) -> Result<Found> {
     let mut singled = singled_out(who, namespace).await?;
     for (title, name) in names {
@@ -135,7 +135,7 @@ fn attempts<'a>(
         return all;
     }
     let mut on = |name: &str, suffix: String| {
-        // Of a subresource, such as a token, something may be created too.
+        // Subresources, such as a token, support `create` too.
         let verbs = ON_ONE.iter().chain((!is_main).then_some(&"create"));
         all.extend(verbs.map(|verb| Attempt {
             verb,
@@ -179,7 +179,7 @@ async fn make(who: &Cluster, namespace: &str, attempt: &Attempt<'_>) -> Result<O
     judge(code, message).with_context(|| attempt.title.clone())
 }
 
-/// By the authorizer's own words, which no policy uses: everything else came after it.
+/// Judges by the authorizer's own words, which no policy uses: everything else came after it.
 fn judge(code: u16, message: String) -> Result<Outcome> {
     match code {
         403 if message.contains("\" cannot ") => Ok(Outcome::Denied),
@@ -194,7 +194,7 @@ async fn singled_out(who: &Cluster, namespace: &str) -> Result<BTreeMap<String, 
     let namespace = if namespace.is_empty() { "default" } else { namespace };
     let body = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}});
     let at = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews?dryRun=All";
-    // Whoever is not even allowed this has nothing singled out.
+    // A user without this right has no rights to single objects.
     let Ok(rules) = who.create(at, &body).await else {
         return Ok(BTreeMap::new());
     };

@@ -109,7 +109,7 @@ impl TestTenant {
         eventually(&what, READY, async || self.is_gone().await).await
     }
 
-    /// Whether the Tenant object is gone; else the error says how it stands.
+    /// Checks that the Tenant object is gone; the error names its state.
     pub async fn is_gone(&self) -> Result<()> {
         match self.cluster.get(&self.path()).await {
             Ok(tenant) => bail!("{}", summary(&tenant)),

@@ -1,4 +1,4 @@
-//! Waits that end, and say what they waited for.
+//! Waits that end, and name the awaited state.
 
 use anyhow::{Result, anyhow};
 use std::cell::Cell;
@@ -8,7 +8,7 @@ pub fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Asks until the answer is Ok. The error names what was awaited and the last reason why it was not so.
+/// Asks until the answer is Ok. The error names the awaited state and the last obstacle.
 pub async fn eventually<T>(what: &str, limit: Duration, ask: impl AsyncFn() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     loop {
@@ -57,7 +57,7 @@ pub async fn meanwhile<T>(
         Ok(())
     };
     let (acted, loaded) = tokio::join!(act, load);
-    // Of two failures this one is told: the other may follow from it.
+    // This failure comes first: the other may follow from it.
     let acted = acted?;
     loaded.map(|()| acted)
 }

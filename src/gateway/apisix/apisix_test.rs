@@ -1,4 +1,4 @@
-//! What must hold of what APISIX is told, whatever the case; what it is told word by word is in snapshots.
+//! Properties of APISIX's objects that hold in every case; snapshots show the objects word by word.
 
 use super::*;
 use crate::gateway::cases::{self, Case};

@@ -8,19 +8,19 @@ use crate::gateway::config::{GatewayConfig, Key};
 use crate::names;
 use serde_json::json;
 
-/// The ApisixConsumers of a key: its own name, and that of the key before it, which no key can have: it is longer than a key's name may be.
+/// Returns the names of a key's ApisixConsumers: its own, and one for its former value. The latter is longer than a key's name may be, so no key has it.
 fn consumers_of(key: &Key) -> [String; 2] {
     let former = format!("former-{}", &names::digest(key.name.as_bytes())[..36]);
     [key.name.clone(), former]
 }
 
-/// How APISIX calls them. No namespace has an underscore in its name, so that no two tenants' are the same.
+/// Returns the names that APISIX gives to a key's consumers. No namespace has an underscore in its name, so two tenants' names never collide.
 pub fn users(way: &GatewayConfig, key: &Key) -> [String; 2] {
     consumers_of(key).map(|name| format!("{}_{name}", way.owner.tenant))
 }
 
-/// Both are always there: the ingress controller forgets a consumer when it is deleted, not when its Secret is. Where no key opens, the Secret
-/// holds what nobody was told.
+/// Returns both consumers of each key at all times: the ingress controller forgets a consumer when it is deleted, not when its Secret is. Without a valid key
+/// the Secret holds a value that nobody knows.
 pub fn consumers(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let asks = class::routes(way).any(|(class, _)| matches!(class, Class::Key { .. }));
     let keys = way.gateway.keys.iter().filter(|_| asks);

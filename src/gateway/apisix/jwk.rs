@@ -4,7 +4,7 @@ use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::json;
 
-/// A public key, and what is signed with it.
+/// A public key, and the algorithm of its signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     pub pem: String,
@@ -81,7 +81,7 @@ fn public(key: &Jwk) -> Option<PublicKey> {
     })
 }
 
-/// What base64url without padding (RFC 7515) stands for.
+/// Decodes base64url without padding (RFC 7515).
 fn bytes(text: &str) -> Option<Vec<u8>> {
     let padding = "=".repeat((4 - text.len() % 4) % 4);
     let text = text.replace('-', "+").replace('_', "/") + &padding;

@@ -1,4 +1,4 @@
-//! Keys as `openssl pkey -pubin` writes them, and what is none.
+//! Keys as `openssl pkey -pubin` writes them, and texts that are no keys.
 
 use super::*;
 use crate::gateway::cases::ONE_KEY;

@@ -1,5 +1,5 @@
-//! How much. APISIX knows each limiting plugin once for a route, and counts for each of its routes apart, but for `limit-count` with a `group`, which
-//! counts one window over several.
+//! Rate and connection limits. APISIX allows each limiting plugin once on a route, and counts each route separately. `limit-count` with a `group` is the
+//! exception: it counts one window over several routes.
 
 use super::routes::Rule;
 use super::{NAME, object, plugin};
@@ -10,14 +10,14 @@ use crate::gateway::{Attachment, Redis};
 use crate::names;
 use serde_json::{Value, json};
 
-/// The name of a route, which is the same for all its requests: what is counted by it is counted together.
+/// The variable with a route's name, which is the same for all its requests: limits by it count all clients together.
 const TOGETHER: &str = "route_id";
 
-/// What a tenant may be sent.
+/// The limits on a tenant's requests.
 pub struct Limits {
-    /// What is the same for all routes.
+    /// Plugins that all routes share.
     plugins: Vec<Value>,
-    /// How many requests may be under way on one route, over all and for one Service.
+    /// The concurrent requests that each route admits, from the total and from its Service's bound.
     connections: Vec<(Rule, i64)>,
     redis: Option<Redis>,
 }
@@ -51,19 +51,19 @@ pub fn of(way: &GatewayConfig, to: &Attachment, rules: &[Rule], unsupported: &mu
 }
 
 impl Limits {
-    /// Whether there is anything that all routes are to be told.
+    /// Returns true where all routes share plugins.
     pub fn has_config(&self) -> bool {
         !self.plugins.is_empty()
     }
 
-    /// What is the same for all routes.
+    /// Returns the object with the plugins that all routes share.
     pub fn config(&self, way: &GatewayConfig, to: &Attachment) -> Option<Desired> {
         let spec = json!({"plugins": self.plugins});
         self.has_config()
             .then(|| object(way, to, Kind::ApisixPluginConfig, NAME, spec))
     }
 
-    /// How many requests may be under way on one route.
+    /// Returns the plugin that bounds the concurrent requests of one route.
     pub fn connections(&self, rule: &Rule) -> Option<Value> {
         let (_, most) = self.connections.iter().find(|(known, _)| known == rule)?;
         let mut config = json!({
@@ -80,7 +80,7 @@ impl Limits {
     }
 }
 
-/// What goes into a leaky bucket and what is counted, the shortest window first; and what is neither.
+/// Splits the rate limits: one for a leaky bucket, and windows that are counted, the shortest first. Reports the limits that APISIX supports neither way.
 fn split<'a>(
     way: &'a GatewayConfig,
     routes: usize,
@@ -132,7 +132,7 @@ fn count(way: &GatewayConfig, windows: &[&RateLimit], redis: Option<&Redis>) -> 
             config["time_window"] = json!(limit.unit.seconds());
             config["key_type"] = json!("constant");
             config["key"] = json!(way.owner.id);
-            // A group is what it was first: another limit is another group.
+            // A group keeps its first limit: another limit is another group.
             let digest = names::digest(config.to_string().as_bytes());
             config["group"] = json!(format!("{}-{}", way.owner.id, &digest[..8]));
         }
@@ -164,7 +164,7 @@ fn leaky(limit: &RateLimit, redis: Option<&Redis>) -> Value {
     plugin("limit-req", config)
 }
 
-/// Where is counted: in one place for all of APISIX, else by each instance for itself.
+/// Sets the place of the counters: one Redis for all of APISIX, else each instance's own memory.
 fn counted_by(config: &mut Value, redis: Option<&Redis>) {
     match redis {
         None => config["policy"] = json!("local"),
@@ -176,7 +176,7 @@ fn counted_by(config: &mut Value, redis: Option<&Redis>) {
     }
 }
 
-/// Whether there are fewer requests to be under way than routes, each of which must let one through.
+/// Returns a reason where the limit of concurrent requests is below the number of routes, since each route must admit one.
 fn too_few(way: &GatewayConfig, routes: usize) -> Option<Unsupported> {
     let most = way.gateway.concurrent_requests?;
     let is_enough = usize::try_from(most).is_ok_and(|most| most >= routes);

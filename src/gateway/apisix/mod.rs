@@ -1,7 +1,7 @@
-//! Apache APISIX 3.18 and later, told by the `apisix.apache.org/v2` kinds of its ingress controller 2.x: ApisixRoutes with who is let in, an
-//! ApisixPluginConfig with how much, ApisixConsumers with API keys, ApisixUpstreams with how requests are passed on. Pure.
+//! Objects for Apache APISIX 3.18 and later, in the `apisix.apache.org/v2` kinds of its ingress controller 2.x. ApisixRoutes hold routes and the clients that
+//! they admit, an ApisixPluginConfig holds limits, ApisixConsumers API keys, ApisixUpstreams the connections to backends. Pure.
 //!
-//! A route and who it lets in are one object, so that nothing is open between two writes: no route needs a guard.
+//! A route and its rules of admission are one object, so nothing is open between two writes: no route needs a guard.
 
 mod consumers;
 mod jwk;
@@ -18,7 +18,7 @@ use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Kind, metadata};
 use serde_json::{Value, json};
 
-/// The kinds it is told by.
+/// The kinds of its objects.
 pub const KINDS: [Kind; 4] = [
     Kind::ApisixUpstream,
     Kind::ApisixPluginConfig,

@@ -24,11 +24,11 @@ pub struct Rule {
     type_: PathType,
     /// Below the entry, as the workload sees them.
     paths: Vec<String>,
-    /// Why nobody is let through, where this gateway cannot tell who should be or there is nothing to be led to.
+    /// The reason why the route admits nobody: this gateway cannot decide whom to admit, or the route has no backend.
     pub blocked: Option<&'static str>,
 }
 
-/// What there is at each entry, the most specific first.
+/// Returns the rules of each entry, the most specific first.
 pub fn rules(way: &GatewayConfig, reads_tokens: bool, unsupported: &mut Vec<Unsupported>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for entry in 0..way.entries.len() {
@@ -103,14 +103,14 @@ impl Rule {
         format!("{to}-{}{exact}{methods}{blocked}", self.class.name())
     }
 
-    /// Which of several rules with the same path wins; a longer path does in any case.
+    /// Returns the precedence among rules with the same path; a longer path wins in any case.
     fn priority(&self) -> u8 {
         let exact = u8::from(self.type_ == PathType::Exact);
         let methods = u8::from(!self.methods.is_empty());
         4 * exact + 2 * methods + u8::from(self.class.is_told_by_header())
     }
 
-    /// Where the rule is, as clients see it.
+    /// Returns the rule's paths as clients see them.
     fn paths(&self, entry: &Entry) -> Vec<String> {
         let prefix = match entry {
             Entry::Path { prefix, .. } => prefix,
@@ -150,7 +150,7 @@ pub fn open(
     way.entries.iter().enumerate().map(of_entry).collect()
 }
 
-/// Lets nobody through by a route that does: what is to be written.
+/// Returns an open route's object with the route closed.
 pub fn shut(live: &Live, why: &str) -> Option<Desired> {
     let mut value = live.value.clone();
     let rules = value.pointer_mut("/spec/http").and_then(Value::as_array_mut)?;
@@ -254,7 +254,7 @@ pub fn lead_to(http: &mut Value, backend: Option<&Backend>) {
     }
 }
 
-/// Tells the workload whose request it has, and takes off the path what told the tenant.
+/// Sets the headers that name the request's tenant, and removes the tenant's prefix from the path.
 fn rewrite(way: &GatewayConfig, entry: &Entry) -> Value {
     let set: serde_json::Map<String, Value> = way
         .context()
@@ -263,7 +263,7 @@ fn rewrite(way: &GatewayConfig, entry: &Entry) -> Value {
         .collect();
     // The name of a key is put in after this.
     let mut removed = vec![TENANT_CLIENT];
-    // Whoever shows a key where none is asked for keeps it from the workload all the same; those who look at it do so before.
+    // A client may send a key to a route that asks for none. The gateway hides it from the workload; plugins that read keys run earlier.
     if !way.gateway.keys.is_empty() {
         removed.push(API_KEY);
     }
@@ -274,7 +274,7 @@ fn rewrite(way: &GatewayConfig, entry: &Entry) -> Value {
     rewrite
 }
 
-/// What else a request must have: a header, or to have come by TLS.
+/// Returns a route's further conditions: a header, or TLS.
 fn known_by(entry: &Entry) -> Vec<Value> {
     match entry {
         Entry::SecureHosts(_) => {
@@ -287,7 +287,7 @@ fn known_by(entry: &Entry) -> Vec<Value> {
     }
 }
 
-/// What answers in a workload's place.
+/// Returns the plugin that answers in the workload's place.
 pub fn refusal(status: u16, why: &str) -> Value {
     let reason = match status {
         403 => "Forbidden",

@@ -1,4 +1,4 @@
-//! Plugins of a route that say who is let in.
+//! Plugins that decide on the clients of a route.
 
 use super::{consumers, plugin, routes};
 use crate::gateway::class::Class;
@@ -21,7 +21,7 @@ fn token(way: &GatewayConfig, whom: &Whom, tokens: &Value) -> Vec<Value> {
     }
 }
 
-/// A key opens wherever APISIX asks for one; which tenant's it must be is said by name.
+/// Returns the plugins for a key. A key is valid wherever APISIX asks for one; a list of names limits it to this tenant's.
 fn key(way: &GatewayConfig, whom: &Whom) -> Vec<Value> {
     let asked = plugin("key-auth", json!({"header": API_KEY, "hide_credentials": true}));
     let keys = way.gateway.keys.iter();

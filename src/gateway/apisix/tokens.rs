@@ -1,11 +1,11 @@
-//! The openid-connect plugin: whose tokens are taken. It is told no client secret, which it needs for nothing here; an APISIX that asks for one does not
-//! check the claims of such a token either, and so refuses the route as a whole.
+//! The openid-connect plugin, which checks tokens. It gets no client secret, which it needs for nothing here. An APISIX that asks for one does not check the
+//! claims of such a token either, and so refuses the route as a whole.
 
 use super::jwk;
 use crate::gateway::config::{GatewayConfig, Unsupported, Whom};
 use serde_json::{Value, json};
 
-/// What is the same for all routes; None where there are no tokens, or none that this gateway can check.
+/// Returns the plugin that all routes share; None where the tenant has no tokens, or none that this gateway can check.
 pub fn plugin(way: &GatewayConfig, unsupported: &mut Vec<Unsupported>) -> Option<Value> {
     let jwt = way.gateway.jwt.as_ref()?;
     let is_url = jwt.issuer.starts_with("https://");
@@ -18,7 +18,7 @@ pub fn plugin(way: &GatewayConfig, unsupported: &mut Vec<Unsupported>) -> Option
         "realm": way.owner.tenant,
         "ssl_verify": true,
         "accept_unsupported_alg": false,
-        // What another tenant's route found of a token says nothing here.
+        // Another tenant's route must not decide on a token here.
         "jwt_verification_cache_ignore": true,
         "cache_segment": way.owner.id,
         "set_access_token_header": false,
@@ -54,7 +54,7 @@ pub fn plugin(way: &GatewayConfig, unsupported: &mut Vec<Unsupported>) -> Option
     }
 }
 
-/// The same, for whose token says that it is this tenant's and, where roles are asked for, that it has one of them.
+/// Returns the plugin for one route: a token must name this tenant and, where the route asks for roles, have one of them.
 pub fn of(way: &GatewayConfig, plugin: &Value, whom: &Whom) -> Value {
     let Some(jwt) = &way.gateway.jwt else {
         return plugin.clone();

@@ -1,5 +1,5 @@
-//! ApisixUpstreams: how requests are passed on, one for each Service that routes lead to, and of its name; and where shared applications are, one for each
-//! of their ports.
+//! ApisixUpstreams. One has the connection settings of each Service that routes lead to, and its name. One has the address of each port of a shared
+//! application.
 
 use super::object;
 use crate::api::LoadBalancing;
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Where a route leads that leads nowhere, since APISIX has none such: a name that nothing ever has (RFC 2606), and no workload.
+/// The host of a route without a backend, since APISIX requires one: a name that never resolves (RFC 2606), and no workload.
 pub const NOWHERE: &str = "nowhere.invalid";
-/// What APISIX counts to at most.
+/// The highest count of failures that APISIX supports.
 const MOST_FAILURES: i32 = 254;
 
 pub fn upstreams(way: &GatewayConfig, to: &Attachment, unsupported: &mut Vec<Unsupported>) -> Vec<Desired> {
@@ -29,7 +29,7 @@ pub fn upstreams(way: &GatewayConfig, to: &Attachment, unsupported: &mut Vec<Uns
     upstreams
 }
 
-/// Where the shared applications are. APISIX finds a Service of another namespace by its name in the DNS.
+/// Returns the upstreams of the shared applications. APISIX finds a Service of another namespace by its DNS name.
 pub fn applications(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let mut specs = BTreeMap::new();
     for backend in way.backends() {
@@ -53,7 +53,7 @@ fn domain(host: &str, port: u16) -> Value {
     json!({"externalNodes": [{"name": host, "type": "Domain", "port": port, "weight": 1}]})
 }
 
-/// How the ApisixUpstream of a Service is called. No workload has a dot in its name, so that an application's is no workload's.
+/// Returns the name of a Service's ApisixUpstream. No workload has a dot in its name, so an application's upstream never collides with a workload's.
 pub fn name(backend: &Backend) -> String {
     match &backend.namespace {
         None => backend.service.clone(),
@@ -61,7 +61,7 @@ pub fn name(backend: &Backend) -> String {
     }
 }
 
-/// What is said of pods and does not hold for those of shared applications.
+/// Reports settings for a workload's pods that do not apply to the pods of shared applications.
 fn cannot_choose(way: &GatewayConfig) -> Vec<Unsupported> {
     let traffic = &way.gateway.traffic;
     let asked = [
@@ -124,7 +124,7 @@ const HEALTHY: [u16; 22] = [
     200, 201, 202, 203, 204, 206, 207, 208, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 409, 422, 429,
 ];
 
-/// As whole seconds, at least one: APISIX knows no shorter time here.
+/// Returns whole seconds, at least one: APISIX knows no shorter time here.
 pub fn seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }

@@ -81,7 +81,7 @@ mod tests {
         ];
         assert_eq!(all, expected);
         assert_eq!(granted(leads_to(&["chat"])), expected[1..]);
-        // The tier has not, or not any more, what the first is for.
+        // The tier lacks, or has lost, the first application.
         assert_eq!(granted(leads_to(&["taken", "chat"])), expected[1..]);
     }
 

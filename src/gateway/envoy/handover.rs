@@ -1,20 +1,20 @@
-//! What a route that asks for credentials goes on matching until others have it: what it no longer matched would take the next best route meanwhile, which
-//! may ask for none. Pure.
+//! Matches that a route with credentials keeps until other routes have them. A request that the route gave up would otherwise take the next best route, which
+//! may ask for no credentials. Pure.
 
 use super::routes::refused;
 use super::{blocked, class_of, rules};
 use serde_json::{Value, json};
 
-/// What an HTTPRoute has at most (Gateway API v1).
+/// The most hosts of an HTTPRoute (Gateway API v1).
 const HOSTS: usize = 16;
 const RULES: usize = 16;
 const MATCHES: usize = 128;
 
-/// The route `after` as it is to be written before those in whose favour it lets go of something: with what `before` matches besides. Who asks for the same
-/// credentials there is passed on as before, all others are refused.
+/// Returns `after` for the time before the routes that take over its matches: it also keeps the matches of `before`. There it still admits clients with the
+/// same credentials and refuses all others.
 pub fn transitional(before: &Value, after: &Value, planned: &[&Value]) -> Value {
     let mut hosts: Vec<&Value> = hostnames(after).collect();
-    // What the tenant gave up is matched by no other route of its.
+    // No other route of the tenant matches the requests that it gave up.
     let moved =
         hostnames(before).filter(|host| planned.iter().any(|route| hostnames(route).any(|taken| taken == *host)));
     for host in moved {

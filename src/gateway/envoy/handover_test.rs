@@ -1,4 +1,4 @@
-//! Whatever the order in which routes are written, what asks for credentials before and after is never reached without them between.
+//! Order of writes: a path that asks for credentials before and after a change asks for them at every step between.
 
 use super::super::{CREDENTIALS, guard, is_blocked, write};
 use super::*;
@@ -22,7 +22,7 @@ fn open(path: &str) -> Value {
     json!({"path": {"type": "PathPrefix", "value": path}, "backend": {"workload": "web"}, "authentication": "None"})
 }
 
-/// What there is to be written for such a gateway.
+/// Returns the objects to write for such a gateway.
 fn planned(hosts: &[&str], routes: &[Value], tls: &[&str]) -> Vec<Desired> {
     let mut gateway = json!({
         "hosts": hosts, "routes": routes,
@@ -45,7 +45,7 @@ fn planned(hosts: &[&str], routes: &[Value], tls: &[&str]) -> Vec<Desired> {
 
 type World = BTreeMap<String, Value>;
 
-/// Whether a request reaches a workload without credentials: by the longest path that matches, of any of the routes where several have it.
+/// Returns true where a request reaches a workload without credentials: by the longest matching path, on any route that has it.
 fn is_open(world: &World, (host, path): Asked) -> bool {
     let mut best: Option<(usize, bool)> = None;
     for route in world.values() {
@@ -133,7 +133,7 @@ fn change(before: &[Desired], after: &[Desired], see: impl Fn(&World)) {
     }
 }
 
-/// What is guarded in both plans stays so between.
+/// Asserts that a path guarded in both plans stays guarded in between.
 fn stays_guarded(what: &str, before: &[Desired], after: &[Desired]) {
     let whole = |objects: &[Desired]| {
         objects
@@ -250,7 +250,7 @@ fn the_hosts_of_many_routes_shift_unseen() {
     assert_eq!((guarded(&before), guarded(&after)), (2, 2));
     let last: Vec<&'static str> = more.iter().map(|host| &*host.to_string().leak()).collect();
     change(&before, &after, |world| {
-        // The new one was nobody's before.
+        // The new host had no routes before.
         for host in last.iter().filter(|host| **host != "a.example.com") {
             assert!(!is_open(world, (host, "/admin")), "{host} is open in {world:#?}");
         }

@@ -1,5 +1,5 @@
-//! Key sets that Envoy is to know of beside those that are asked for. Envoy Gateway tells Envoy's listeners which sets any of their routes ask for, and only then its routes
-//! which they ask for (envoyproxy/gateway#8313). So at each listener something asks for such a set, and leads nowhere.
+//! Preloads: routes that lead nowhere and make Envoy load a key set in advance. Envoy Gateway first updates Envoy's listeners with the key sets of all their
+//! routes, and only then the routes that use them (envoyproxy/gateway#8313). So each listener gets a route that asks for such a set.
 
 use super::routes::{of_rules, refused};
 use super::{CREDENTIALS, POLICIES, class_name, class_of, object, security};
@@ -11,9 +11,9 @@ use crate::gateway::config::{GatewayConfig, State};
 use crate::names;
 use serde_json::{Value, json};
 
-/// What the classes of such routes begin with.
+/// The prefix of such routes' classes.
 const CLASS: &str = "carried-";
-/// Where they are, below which nobody is.
+/// The path of such routes; no workload answers below it.
 const PATH: &str = "/.well-known/tenant-operator";
 
 pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
@@ -53,7 +53,7 @@ fn jwks_preloads(way: &GatewayConfig, to: &Attachment, jwt: &JwtAuthentication, 
     std::iter::once(policy).chain(routes).collect()
 }
 
-/// Whether it is a route that leads to no more than that, or the policy of such routes.
+/// Returns true for such a route, or for the policy of such routes.
 pub fn is_jwks_preload(object: &Value) -> bool {
     class_of(object).is_some_and(|class| class.starts_with(CLASS))
 }

@@ -7,7 +7,7 @@ use crate::gateway::config::{GatewayConfig, State};
 use crate::gateway::{Attachment, key_set};
 use serde_json::json;
 
-/// What such a route is called, which asks for no credentials.
+/// The class of such a route, which asks for no credentials.
 pub const CLASS: &str = "jwks";
 
 pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// The name of the one ListenerSet.
 pub const LISTENERS: &str = NAME;
 
-/// Where clients come to by TLS.
+/// The port for clients with TLS.
 const PORT: u16 = 443;
 
 pub fn listeners(way: &GatewayConfig, to: &Attachment) -> Option<Desired> {
@@ -30,7 +30,7 @@ pub fn listeners(way: &GatewayConfig, to: &Attachment) -> Option<Desired> {
     (!listeners.is_empty()).then(|| object(way, Kind::ListenerSet, ROUTES, LISTENERS, &[], spec))
 }
 
-/// Whole: what is left out the API server would fill in.
+/// Returns a listener with every field: the API server would fill in the others.
 fn listener(host: &str, secret: &str) -> Value {
     json!({
         "name": name(host),

@@ -1,4 +1,4 @@
-//! Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and for what these cannot say the policies of `gateway.envoyproxy.io/v1alpha1`
+//! Objects for Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and policies of `gateway.envoyproxy.io/v1alpha1` for further features
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
 mod grants;
@@ -21,7 +21,7 @@ use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Identity, Key, Kind, Live, metadata};
 use serde_json::{Value, json};
 
-/// The kinds it is told by.
+/// The kinds of its objects.
 pub const KINDS: [Kind; 5] = [
     Kind::ReferenceGrant,
     Kind::HttpRoute,
@@ -35,7 +35,7 @@ const NAME: &str = "tenant";
 /// Label of a route: which credentials it asks for; its SecurityPolicy selects it by this.
 const CREDENTIALS: &str = "tenant-operator.io/credentials";
 
-/// What a route is called that lets nobody through.
+/// The class of a route that admits nobody.
 const CLOSED: &str = "closed";
 
 const ROUTES: &str = "gateway.networking.k8s.io/v1";
@@ -59,7 +59,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     }
 }
 
-/// The policy that a route's credentials are asked for by.
+/// Returns the policy that asks for a route's credentials.
 pub fn guard(key: &Key, route: &Value) -> Option<Key> {
     let class = class_of(route)?;
     let asks = ![OPEN, CLOSED, key_set::CLASS].contains(&class) && !is_jwks_preload(route);
@@ -79,13 +79,13 @@ pub fn blocked(mut route: Value) -> Value {
     route
 }
 
-/// Closes a route, as JSON, that is open: what is to be written, in this order.
+/// Closes an open route, as JSON: returns the objects to write, in this order.
 pub fn closed(owner: &Identity, route: &Live, why: &str) -> Option<[Desired; 2]> {
     let closed = || [routes::answer(owner, why), route.with(blocked(route.value.clone()))];
     (!is_blocked(&route.value)).then(closed)
 }
 
-/// Whether nothing leads through a route.
+/// Returns true where a route has no way through.
 pub fn is_blocked(route: &Value) -> bool {
     rules(route).iter().all(|rule| rule.get("backendRefs").is_none())
 }

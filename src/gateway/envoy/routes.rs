@@ -10,7 +10,7 @@ use crate::gateway::config::{API_KEY, Backend, Entry, GatewayConfig, Route, Stat
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// What an HTTPRoute has at most (Gateway API v1): 16 hosts, and 128 matches, of which a rule here has up to 18.
+/// Limits of an HTTPRoute (Gateway API v1): 16 hosts, and 128 matches, of which a rule here has up to 18.
 const HOSTS: usize = 16;
 const RULES: usize = 7;
 /// The filter that answers where nobody is let through.
@@ -57,7 +57,7 @@ pub fn routes(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     objects
 }
 
-/// What the refusal answers with.
+/// Returns the answer to refused requests.
 pub fn answer(owner: &Identity, why: &str) -> Desired {
     let body = json!({"status": 503, "reason": "TenantUnavailable", "message": why}).to_string();
     let spec = json!({"directResponse": {
@@ -83,7 +83,7 @@ fn classes(way: &GatewayConfig) -> Vec<Classed<'_>> {
     classes
 }
 
-/// As many HTTPRoutes as these rules and the entry's hosts need.
+/// Returns as many HTTPRoutes as these rules and the entry's hosts need.
 pub fn of_rules(way: &GatewayConfig, to: &Attachment, entry: &Entry, class: &str, rules: Vec<Value>) -> Vec<Desired> {
     let mut objects = Vec::new();
     for (i, hosts) in entry.hosts().chunks(HOSTS).enumerate() {
@@ -111,7 +111,7 @@ pub fn of_rules(way: &GatewayConfig, to: &Attachment, entry: &Entry, class: &str
     objects
 }
 
-/// What leads to an entry: the platform's Gateway, or for hosts with certificates of their own the tenant's listeners there.
+/// Returns the parent of an entry's routes: the platform's Gateway, or the tenant's listeners there for hosts with certificates of their own.
 fn parent(way: &GatewayConfig, to: &Attachment, entry: &Entry) -> Value {
     let (kind, namespace, name) = match entry {
         Entry::SecureHosts(_) => (Kind::ListenerSet.as_str(), &way.owner.tenant, LISTENERS),
@@ -127,7 +127,7 @@ fn rules(way: &GatewayConfig, entry: &Entry, class: &Class, route: &Route) -> Ve
     }
     let path = path(entry, route);
     let context = way.context().map(|(name, value)| json!({"name": name, "value": value}));
-    // Whoever shows a key where none is asked for keeps it from the workload all the same.
+    // A client may send a key to a route that asks for none; the gateway hides it from the workload.
     let mut removed = vec![TENANT_CLIENT];
     if !way.gateway.keys.is_empty() {
         removed.push(API_KEY);
@@ -169,7 +169,7 @@ fn backend(backend: &Backend) -> Value {
     reference
 }
 
-/// Where a route is, as clients see it.
+/// Returns a route's path as clients see it.
 fn path(entry: &Entry, route: &Route) -> Value {
     let (type_, value) = (route.path.type_.as_str(), &route.path.value);
     let whole = match entry {
@@ -203,7 +203,7 @@ fn matches(entry: &Entry, path: &Value, headers: Vec<Value>, route: &Route) -> V
     matches
 }
 
-/// What headers a request must have, in any of these combinations.
+/// Returns the headers that a request must have, in any of these combinations.
 fn known_by(entry: &Entry) -> Vec<Vec<Value>> {
     match entry {
         Entry::Header { values, .. } => values

@@ -1,4 +1,4 @@
-//! SecurityPolicies: who is let in.
+//! SecurityPolicies, which decide on the clients of routes.
 
 use super::{CREDENTIALS, POLICIES, class_name, object};
 use crate::api::JwtAuthentication;
@@ -78,7 +78,7 @@ fn key(way: &GatewayConfig, whom: &Whom) -> Value {
     spec
 }
 
-/// Who signs tokens, and by which keys: what Envoy Gateway calls it by in Envoy depends on nothing else, so that all who ask for the very same share it.
+/// Returns the issuer of tokens and its keys. Its name in Envoy depends on nothing else, so all routes with the same provider share it.
 pub fn provider(jwt: &JwtAuthentication) -> Value {
     // In an address it would be written into every log.
     let bearer = json!({"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]});

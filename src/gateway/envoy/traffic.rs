@@ -8,7 +8,7 @@ use crate::gateway::config::{GatewayConfig, State, ValidTraffic, divided};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Envoy Gateway's own bound of what nobody bounds.
+/// Envoy Gateway's own default bound.
 const UNSAID: i64 = 1024;
 
 pub fn policy(way: &GatewayConfig, rules: usize) -> Option<Desired> {
@@ -39,7 +39,7 @@ pub fn policy(way: &GatewayConfig, rules: usize) -> Option<Desired> {
     (way.state == State::Open).then(|| object(way, Kind::BackendTrafficPolicy, POLICIES, NAME, &[], spec))
 }
 
-/// What may be under way on each rule, whole: what is left out the API server would fill in.
+/// Returns the bounds of connections and requests on each rule, with every field set: the API server would fill in the others.
 fn breaker(traffic: &ValidTraffic, requests: Option<i64>) -> Option<Value> {
     let (connections, pending) = (traffic.max_connections, traffic.max_pending_requests);
     [connections, pending, requests].iter().any(Option::is_some).then(|| {

@@ -1,13 +1,13 @@
-//! What tenants share: applications of the platform, in namespaces that are no tenant's.
+//! Shared applications: the platform's, in namespaces that belong to no tenant.
 
 use crate::api::Application;
 use crate::capability::World;
 use crate::gateway::config::Backend;
 
-/// Why no route leads to an application.
+/// Reasons why no route leads to an application.
 #[derive(Debug)]
 pub enum NotThere {
-    /// The tier has none of this name: what leads there is closed.
+    /// The tier has no application of this name: its routes are closed.
     Missing(String),
     /// It is nowhere that routes may lead.
     Misplaced(String),
@@ -45,7 +45,7 @@ pub fn backend(name: &str, tier: &str, all: &[Application], world: &World) -> Re
     })
 }
 
-/// Why no application is looked for in a namespace, if so: a tier's mistake must not lead one tenant's requests to another, or into the platform.
+/// Returns the reason why a namespace holds no shared application. A mistake in a tier must lead no request to another tenant, nor into the platform.
 fn misplaced(namespace: &str, world: &World) -> Option<String> {
     if let Some(whose) = world.reserved.get(namespace) {
         return Some(format!("which is the namespace of {whose}"));

@@ -1,4 +1,4 @@
-//! Where shared applications are looked for, and where never.
+//! Namespaces in which shared applications may be, and those in which they never are.
 
 use super::*;
 use crate::gateway::config::GatewayConfig;

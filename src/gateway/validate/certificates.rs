@@ -1,4 +1,4 @@
-//! Which of a tenant's hosts are served with which certificates.
+//! Assignment of certificates to a tenant's hosts.
 
 use crate::api::{GatewayTls, Identification, TenantGateway};
 use crate::capability::Invalid;
@@ -36,7 +36,7 @@ pub fn resolve(own: &TenantGateway, errors: &mut Vec<Invalid>) -> Vec<Certificat
     certificates
 }
 
-/// Why a host cannot have a certificate.
+/// Returns the reason why a host cannot have a certificate.
 fn refusal(own: &TenantGateway, name: &String, is_named: bool) -> Option<String> {
     if !own.hosts.contains(name) {
         return Some(format!("{name:.253} is not among spec.gateway.hosts"));
@@ -53,7 +53,7 @@ fn refusal(own: &TenantGateway, name: &String, is_named: bool) -> Option<String>
     ))
 }
 
-/// The Secret that a certificate is in; else what is wrong, and with which field.
+/// Returns the certificate's Secret; else the wrong field and its fault.
 fn secret(tls: &GatewayTls) -> Result<String, (&'static str, String)> {
     match (&tls.secret_name, &tls.issuer_ref) {
         (Some(name), None) if names::is_own_secret(name) => Err((

@@ -1,4 +1,4 @@
-//! What leads to a tenant, and what is refused.
+//! Routes to a tenant, and invalid ones.
 
 use super::*;
 use crate::gateway::config::Whom;

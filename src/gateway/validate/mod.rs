@@ -1,4 +1,4 @@
-//! What leads to a tenant, and who is let in.
+//! Validation of the routes to a tenant, and of the clients that they admit.
 
 mod applications;
 mod certificates;
@@ -147,7 +147,7 @@ fn has_any(authentication: &GatewayAuthentication) -> bool {
     !authentication.api_keys.is_empty() || authentication.jwt.is_some()
 }
 
-/// Whether everybody is let in.
+/// Returns true where the route admits everybody.
 fn is_open(route: &GatewayRoute, authentication: &GatewayAuthentication) -> bool {
     match route.authentication {
         Some(RouteAuthentication::None) => true,
@@ -156,7 +156,7 @@ fn is_open(route: &GatewayRoute, authentication: &GatewayAuthentication) -> bool
     }
 }
 
-/// What routes may lead to.
+/// Services that routes may lead to.
 #[derive(Clone, Copy)]
 struct Services<'a> {
     workloads: &'a [Workload],
@@ -240,11 +240,11 @@ fn path(route: &GatewayRoute) -> RoutePath {
     path
 }
 
-/// Why a route leads nowhere.
+/// Reasons why a route has no backend.
 enum NoBackend {
     /// The tier does not have the application.
     Missing(String),
-    /// What is wrong, below which field of it.
+    /// The field below the route, and its fault.
     Wrong(&'static str, String),
 }
 
@@ -276,7 +276,7 @@ fn backend(route: &GatewayRoute, services: Services<'_>) -> Result<Backend, NoBa
     }
 }
 
-/// The port of a route's workload; else what is wrong, and with which field.
+/// Returns the port of a route's workload; else the wrong field and its fault.
 fn port(name: &str, route: &GatewayRoute, workloads: &[Workload]) -> Result<u16, (&'static str, String)> {
     let Some(workload) = workloads.iter().find(|workload| workload.name == name) else {
         return Err((".workload", format!("there is no workload {name:.80}")));

@@ -1,4 +1,4 @@
-//! What a plan's people may be, and whom a route admits by that.
+//! Roles of a tier, and the clients that a route admits by them.
 
 use crate::api::{GatewayRoute, Role};
 use crate::capability::{Invalid, canonical};
@@ -8,7 +8,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 const OPENS_NOTHING: &str = "it grants no access";
-/// What becomes of a route.
+/// The effect on a route.
 const NOBODY: &str = "the route admits nobody";
 
 /// The roles of a tier.
@@ -23,7 +23,7 @@ impl<'a> Table<'a> {
         Self { tier, roles }
     }
 
-    /// As workloads read it: the permissions of each role; None where there are no roles.
+    /// Returns the roles' permissions in the format that workloads read; None where the tier has no roles.
     pub fn text(self) -> Option<String> {
         let permissions = |role: &'a Role| role.permissions.iter().collect::<BTreeSet<_>>();
         let by_name: BTreeMap<&String, BTreeSet<&String>> =
@@ -31,7 +31,7 @@ impl<'a> Table<'a> {
         (!by_name.is_empty()).then(|| canonical(&json!(by_name)))
     }
 
-    /// What is wrong with roles that the tier does not have, where it has any. `so` says what becomes of it.
+    /// Returns the faults of roles that the tier lacks, where it has any. `so` names the effect.
     fn unknown(self, named: &[String], field: &str, so: &str) -> Vec<Invalid> {
         let unknown = named.iter().enumerate().filter(|(_, name)| self.lacks(name));
         let say = |(i, name): (usize, &String)| {
@@ -51,7 +51,7 @@ impl<'a> Table<'a> {
         );
     }
 
-    /// Whom a route lets in of those who are authenticated: nobody where the tier does not have what it asks for. `field` is the route's.
+    /// Returns the authenticated clients that a route admits: nobody where the tier lacks a role that it asks for. `field` is the route's.
     pub fn admitted(
         self,
         route: &GatewayRoute,
@@ -92,7 +92,7 @@ impl<'a> Table<'a> {
         Whom::any_of(admitted)
     }
 
-    /// Whether there are roles, and this is none of them.
+    /// Returns true where the tier has roles, and this is none of them.
     fn lacks(self, name: &str) -> bool {
         !self.roles.is_empty() && self.roles.iter().all(|role| role.name != *name)
     }

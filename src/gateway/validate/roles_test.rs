@@ -1,4 +1,4 @@
-//! Who may do what: the access matrix of the seed riscura, cell by cell, as a tier's roles and what the gateway is told by them.
+//! The access matrix of the seed riscura, cell by cell, as a tier's roles and as the gateway's objects.
 
 use super::*;
 use crate::gateway::config::{Admits, GatewayConfig, Whom};
@@ -58,7 +58,7 @@ fn refusal(route: &Value, roles: &Value) -> String {
     reasons[0].clone()
 }
 
-/// What is said of a route that lets nobody in.
+/// Returns the message about a route that admits nobody.
 fn shut(route: &Value, roles: &Value) -> Vec<String> {
     let way = way(route, roles).expect("valid");
     assert_eq!(
@@ -79,7 +79,7 @@ fn shut(route: &Value, roles: &Value) -> Vec<String> {
     unsupported.map(ToString::to_string).collect()
 }
 
-/// Whom a route admits by its permissions.
+/// Returns the clients that a route admits by its permissions.
 fn admitted(permissions: &[&str]) -> Vec<String> {
     let way = way(&json!({"permissions": permissions}), &table()).expect("valid");
     match &way.gateway.routes[0].admits {
@@ -88,7 +88,7 @@ fn admitted(permissions: &[&str]) -> Vec<String> {
     }
 }
 
-/// The roles that a gateway is told to take in a token.
+/// Returns the roles that a gateway accepts in a token.
 fn told(controller: Controller, way: &GatewayConfig) -> Vec<String> {
     let to = Attachment {
         controller,

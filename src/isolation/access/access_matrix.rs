@@ -26,9 +26,9 @@ const UNLISTED: &[(&str, &str, &str)] = &[
 /// Actions beyond a tenant, the worst first. The same for all.
 #[derive(Debug, Default, PartialEq)]
 pub struct Attempts {
-    /// In one namespace.
+    /// Attempts in one namespace.
     inside: Vec<Attempt>,
-    /// In all namespaces at once, and with what is in none.
+    /// Attempts in all namespaces at once, and on cluster-wide objects.
     everywhere: Vec<Attempt>,
 }
 
@@ -90,8 +90,8 @@ pub struct Space<'a> {
 }
 
 impl<'a> Space<'a> {
-    /// How many questions one lap has. In each every attempt is asked about, and every place; after as many laps as there are places, or
-    /// attempts if these are fewer, every attempt was asked about in every place.
+    /// Returns the number of questions in one lap. A lap asks about every attempt and every place. Laps as many as the fewer of both ask about every attempt in
+    /// every place.
     pub fn lap(&self) -> u64 {
         (self.attempts.everywhere.len() + self.paired()) as u64
     }
@@ -103,7 +103,7 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// The question of this number, where it is asked (None is everywhere); None where there is nothing to ask.
+    /// Returns the question of this number and its namespace (None for everywhere); None where there is no question.
     pub fn question(&self, number: u64) -> Option<(Option<&'a str>, &'a Attempt)> {
         let lap = number.checked_div(self.lap())?;
         let step = usize::try_from(number % self.lap()).unwrap_or(0);

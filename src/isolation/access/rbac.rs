@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Namespace, which is empty for what is cluster-wide, and name.
+/// Namespace, which is empty for a cluster-wide object, and name.
 pub type Key = (String, String);
 
 /// The roles and bindings of a cluster.
@@ -66,7 +66,7 @@ impl Binding {
         }
     }
 
-    /// As people call it.
+    /// Returns the name for messages.
     pub fn title(&self) -> String {
         match &self.namespace {
             Some(namespace) => format!("RoleBinding {namespace}/{}", self.name),
@@ -79,7 +79,7 @@ impl Binding {
 pub trait Part {
     /// Takes in an object of this kind, anew or as it now is.
     fn put(&self, rbac: &mut Rbac);
-    /// Notes whether an object that was taken in is all there is, or only what could be read of it.
+    /// Records whether an object was read whole or in part.
     fn note(&self, rbac: &mut Rbac, is_whole: bool);
     /// Forgets an object of this kind.
     fn remove(&self, rbac: &mut Rbac);
@@ -87,7 +87,7 @@ pub trait Part {
     fn retain(rbac: &mut Rbac, listed: &HashSet<Key>);
 }
 
-/// A kind of namespaces' and its like of the cluster's are kept together: what they say is the same, and their keys are apart.
+/// Roles and ClusterRoles, and their bindings, are kept together: their content is the same, and their keys differ.
 macro_rules! parts {
     ($table:ident: $($kind:ident namespaced $is_namespaced:literal),+; |$object:ident| $kept:expr) => {$(
         impl Part for $kind {
@@ -143,7 +143,7 @@ parts!(bindings: RoleBinding namespaced true, ClusterRoleBinding namespaced fals
 
 /// Kept part of an object.
 trait Kept {
-    /// About what it takes.
+    /// Returns the approximate size.
     fn size(&self) -> usize;
 }
 
@@ -178,7 +178,7 @@ impl Rbac {
         self.bindings.values()
     }
 
-    /// The namespaces of which not all is kept; an empty one stands for what is cluster-wide.
+    /// Returns the namespaces with unread objects; an empty name stands for cluster-wide ones.
     pub fn unread(&self) -> BTreeSet<String> {
         let Rations { roles, bindings } = &self.rations;
         let partial = self.partial.roles.iter().chain(&self.partial.bindings);
@@ -259,7 +259,7 @@ impl Party {
     }
 }
 
-/// Which resources there are, as the API server tells: whether they are namespaced, by `group/resource`.
+/// Resources by discovery of the API server, `group/resource`: whether each is namespaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Discovered {
     pub resources: BTreeMap<String, bool>,
@@ -268,7 +268,7 @@ pub struct Discovered {
 }
 
 impl Discovered {
-    /// Whether there is one such resource at all, and whether it is namespaced. A subresource is as its resource.
+    /// Returns true for a namespaced resource, false for a cluster-wide one, None for an unknown one. A subresource is as its resource.
     pub fn is_namespaced(&self, group: &str, resource: &str) -> Option<bool> {
         let main = resource.split('/').next().unwrap_or(resource);
         self.resources.get(&format!("{group}/{main}")).copied()

@@ -26,13 +26,13 @@ impl TenantSubjects {
     }
 }
 
-/// Everybody whom a binding may concern.
+/// Everybody that a binding may concern.
 #[derive(Debug)]
 pub struct Field<'a> {
     pub rbac: &'a Rbac,
     pub discovered: &'a Discovered,
     pub holders: &'a BTreeMap<String, TenantSubjects>,
-    /// Namespaces that hold what opens every tenant: the operator's own.
+    /// Namespaces with Secrets that give access to every tenant: the operator's own.
     pub vaults: &'a [String],
 }
 
@@ -58,7 +58,7 @@ pub struct Opening {
 pub struct Who {
     pub user: String,
     pub groups: Vec<String>,
-    /// As people call it.
+    /// The name for messages.
     pub title: String,
 }
 
@@ -87,7 +87,7 @@ impl Opening {
 }
 
 impl Field<'_> {
-    /// What is open to each tenant that should not be, or is open of it to others; tenants of whom nothing is to be said are left out.
+    /// Returns the openings of each tenant: access that it must not have, or that others must not have to it. Tenants without any are left out.
     pub fn openings(&self) -> BTreeMap<String, Vec<Opening>> {
         let homes: BTreeMap<&str, &TenantSubjects> = self
             .holders
@@ -105,7 +105,7 @@ impl Field<'_> {
             let there = binding.namespace.as_deref();
             let reached = there.and_then(|namespace| homes.get(namespace).copied());
             let is_vault = there.is_some_and(|namespace| self.vaults.iter().any(|vault| vault == namespace));
-            // What happens in a namespace of nobody's concerns no tenant.
+            // Access to a namespace that belongs to nobody concerns no tenant.
             if there.is_some() && reached.is_none() && !is_vault {
                 continue;
             }
@@ -122,7 +122,7 @@ impl Field<'_> {
                     },
                     Party::System => Vec::new(),
                     Party::Everybody => match reached {
-                        // Said of the one who is open.
+                        // The finding belongs to the tenant that is open.
                         Some(_) => Vec::new(),
                         None => self.holders.values().collect(),
                     },
@@ -138,7 +138,7 @@ impl Field<'_> {
                 if attempts.is_empty() {
                     continue;
                 }
-                // Of its own namespace a tenant may let in whom it likes, but for others' ServiceAccounts.
+                // A tenant may admit anyone to its own namespace, except others' ServiceAccounts.
                 let opened_by = match (reached, &party) {
                     (Some(_), Party::User(_) | Party::Group(_)) => Opener::Counterpart,
                     _ => Opener::Platform,
@@ -159,7 +159,7 @@ impl Field<'_> {
                         .insert(opening(direction, counterpart));
                 };
                 let other = reached.map_or("", |reached| reached.name.as_str());
-                // What everybody may do is no doing of this one tenant's.
+                // Access that everybody has is not this one tenant's doing.
                 let direction = match party {
                     Party::Everybody => Direction::Inward,
                     _ => Direction::Outward,
@@ -181,7 +181,7 @@ impl Field<'_> {
             .collect()
     }
 
-    /// Whose owners people and groups are.
+    /// Returns the tenants of each owner, a person or a group.
     fn owners(&self) -> HashMap<Party, Vec<&TenantSubjects>> {
         let mut owners: HashMap<Party, Vec<&TenantSubjects>> = HashMap::new();
         for holder in self.holders.values() {
@@ -213,14 +213,14 @@ impl Field<'_> {
                 .flat_map(|rule| rule_scope::inside(rule, self.discovered))
                 .collect(),
         };
-        // What reads Secrets is worth being named first.
+        // Read access to Secrets comes first.
         attempts.sort_by_key(|attempt| (!attempt.resource.starts_with("secrets"), attempt.clone()));
         attempts.dedup();
         attempts
     }
 }
 
-/// Whose owners ServiceAccounts are that live in no tenant's namespace.
+/// Returns the tenants that a ServiceAccount outside of all tenants' namespaces owns.
 fn guests<'a>(owners: &HashMap<Party, Vec<&'a TenantSubjects>>, party: &Party) -> Vec<&'a TenantSubjects> {
     let is_meant = |owner: &Party| match (owner, party) {
         (

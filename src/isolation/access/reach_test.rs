@@ -1,4 +1,4 @@
-//! Who gets where, in a cluster of two tenants.
+//! Access across tenants, in a cluster of two.
 
 use super::*;
 use crate::api::OwnerRole;

@@ -1,4 +1,4 @@
-//! Asks the API server's authorizers, whoever they are.
+//! Asks the API server's authorizers.
 
 use super::reach::Opening;
 use super::rule_scope::Attempt;
@@ -30,7 +30,7 @@ pub enum Answer {
 }
 
 impl Question {
-    /// The question whose yes confirms one attempt of an opening. What a rule leaves open with `*` is asked about Secrets.
+    /// Returns the question whose yes confirms one attempt of an opening. For a rule with `*` it asks about Secrets.
     pub fn of(opening: &Opening, attempt: &Attempt) -> Self {
         let concrete = |text: &str, otherwise: &str| match text {
             "*" => otherwise.to_string(),

@@ -14,7 +14,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// As people say it: `get secrets`, `create deployments.apps`.
+    /// Returns the attempt as people say it: `get secrets`, `create deployments.apps`.
     pub fn title(&self) -> String {
         let group = match self.group.as_str() {
             "" => String::new(),
@@ -57,7 +57,7 @@ pub fn everywhere(rule: &PolicyRule, discovered: &Discovered) -> Vec<Attempt> {
         .filter(
             |attempt| match discovered.is_namespaced(&attempt.group, &attempt.resource) {
                 _ if SELF.contains(&(&attempt.group, &attempt.resource)) && attempt.verb == "create" => false,
-                // Of a single name only where somebody has such a one; names are not guessed here.
+                // Access to a single name counts only where such an object exists; this does not guess names.
                 Some(true) => true,
                 _ if attempt.group == "*" || attempt.resource.starts_with('*') => true,
                 Some(false) => {
@@ -75,7 +75,7 @@ pub fn everywhere(rule: &PolicyRule, discovered: &Discovered) -> Vec<Attempt> {
         .collect()
 }
 
-/// Returns the part of a rule in another tenant's namespace that reaches that tenant: all of it that exists there.
+/// Returns the part of a rule in another tenant's namespace that reaches that tenant: all rights to existing resources.
 pub fn inside(rule: &PolicyRule, discovered: &Discovered) -> Vec<Attempt> {
     attempts(rule)
         .filter(|attempt| {

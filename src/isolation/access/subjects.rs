@@ -18,7 +18,7 @@ pub fn one(tenants: &reflector::Store<Tenant>, objects: &Store, tenant: &str) ->
     }
 }
 
-/// All tenants, and whoever has namespaces still.
+/// Returns all tenants, and former ones that still have namespaces.
 pub fn all(tenants: &reflector::Store<Tenant>, objects: &Store) -> BTreeMap<String, TenantSubjects> {
     let mut holders: BTreeMap<String, TenantSubjects> = BTreeMap::new();
     for tenant in tenants.state() {

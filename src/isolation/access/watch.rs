@@ -65,7 +65,7 @@ impl Watched {
         self.discovered.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Everything as it is now, for whoever may block.
+    /// Returns everything as it is now, for callers that may block.
     pub fn rbac(&self) -> RwLockReadGuard<'_, Rbac> {
         self.rbac.blocking_read()
     }
@@ -207,7 +207,7 @@ mod tests {
         json!({"metadata": {"namespace": namespace}, "roleRef": role})
     }
 
-    /// Plays a kind whose list takes long. `held` names what is kept of it.
+    /// Plays a kind whose list takes long. `held` names its stored objects.
     async fn is_told_when_its_list_is_whole<K>(rest: Value, held: impl Fn(&Rbac) -> Vec<String>)
     where
         K: Part + Readable + Resource<DynamicType = ()> + Send + Sync + 'static,

@@ -11,7 +11,7 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::core::ApiResource;
 use serde_json::{Value, json};
 
-/// What names in whatever is tried are called, and begin with: nobody can have taken one.
+/// The name, and prefix of names, of everything that the examiner tries; nobody else can have taken one.
 pub const NAME: &str = "tenant-operator-examination";
 const SERVICES: &str = "tenant-operator-services";
 const RAW_SOCKETS: &str = "tenant-operator-raw-sockets";
@@ -35,7 +35,7 @@ pub enum Enforcer {
 }
 
 impl Enforcer {
-    /// Returns true if the API server's words tell that it was this one who refused.
+    /// Returns true if the API server's message names this enforcer.
     pub fn has_refused(self, words: &str) -> bool {
         match self {
             Self::PodSecurity => words.contains("violates PodSecurity"),
@@ -77,7 +77,7 @@ pub struct Attempt {
     pub make: Make,
 }
 
-/// What the examiner itself must not do, by dry-run either: remove the ConfigMap that every namespace has of Kubernetes.
+/// The examiner's own forbidden act, by dry run too: it removes the ConfigMap that Kubernetes puts into every namespace.
 pub const REMOVAL: (&str, Enforcer, &str) = ("remove what it did not make", Enforcer::Examiner, "kube-root-ca.crt");
 
 /// An object to make in a namespace of the tenant.
@@ -180,7 +180,7 @@ pub fn attempts(subject: &Subject) -> Vec<Attempt> {
             policy("tenant-operator-managed"),
             make::<ConfigMap>(json!({"metadata": {"generateName": NAME, "labels": {names::TENANT: NAME}}})),
         ),
-        // What the examiner itself holds there, so that RBAC does not refuse it first.
+        // Permissions that the examiner itself holds there, so that RBAC does not refuse it first.
         attempt(
             "let everybody in by a RoleBinding",
             policy("tenant-operator-bindings"),

@@ -1,4 +1,4 @@
-//! What is tried follows what the tenant may.
+//! Attempts follow the tenant's permissions.
 
 use super::*;
 use crate::tenant::fixtures::acme;

@@ -60,7 +60,7 @@ pub fn outcome(namespace: &str, control: &Answer, tried: &[(&'static str, Enforc
     Outcome::Passed
 }
 
-/// Without the letters that the API server adds to the names of what is tried: the same is to be told of the same.
+/// Removes the letters that the API server adds to generated names: the same refusal must give the same message.
 fn steady(why: &str) -> String {
     let mut parts = why.split(NAME);
     let mut told = parts.next().unwrap_or_default().to_string();

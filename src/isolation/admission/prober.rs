@@ -1,4 +1,4 @@
-//! Tries by dry-run what the API server must refuse a tenant's people: one tenant after the other, again and again.
+//! Tries by dry run requests of a tenant's users that the API server must refuse: one tenant after the other, again and again.
 
 use super::attempts::{self, Make};
 use super::outcome::{self, Answer};
@@ -16,12 +16,12 @@ use tokio::sync::Notify;
 
 /// Time between two checks for due turns.
 const TICK: Duration = Duration::from_millis(500);
-/// After how long what was let through, or could not be tried, is tried again.
+/// Time after which an attempt that was admitted, or could not be made, is repeated.
 const SOON: Duration = Duration::from_secs(30);
 
-/// How many turns can be due and be over within somebody's patience.
+/// The most turns that can be due and end while somebody waits.
 const FEW: usize = 8;
-/// How often it is taken for new that RBAC refuses the examiner.
+/// The times that RBAC may refuse the examiner before that counts as a fault and not as a new binding.
 const PATIENCE: u32 = 20;
 
 /// Results of both checks.
@@ -32,7 +32,7 @@ pub struct Findings {
     pub quota: Option<Outcome>,
 }
 
-/// Tries what the API server must refuse.
+/// Prober of requests that the API server must refuse.
 pub struct AdmissionProber {
     /// Acts as the examiner.
     client: Client,
@@ -55,7 +55,7 @@ impl AdmissionProber {
         }
     }
 
-    /// Notes what a tenant's namespaces are now, as [`Turns::know`] does.
+    /// Records a tenant's present namespaces, as [`Turns::know`] does.
     pub fn know(&self, tenant: &str, subjects: Vec<Subject>, was_tried: bool) {
         if self.turns.know(tenant, subjects, was_tried) {
             self.known.notify_one();
@@ -84,7 +84,7 @@ impl AdmissionProber {
         !are_known() && due(&self.turns.all()) <= FEW && tokio::time::timeout(patience, found).await.is_ok()
     }
 
-    /// How it came out when these namespaces' turns were last.
+    /// Returns the findings of these namespaces' last turns.
     pub fn findings(&self, subjects: &[Subject]) -> Findings {
         let found = subjects.iter().map(|subject| {
             let pending = || Findings {
@@ -101,7 +101,7 @@ impl AdmissionProber {
         }
     }
 
-    /// What was known of a tenant's namespaces when they were last told.
+    /// Returns the tenant's namespaces as last learned.
     pub fn subjects(&self, tenant: &str) -> Vec<Subject> {
         self.turns.of(tenant)
     }
@@ -111,7 +111,7 @@ impl AdmissionProber {
         self.turns.forget(tenant);
     }
 
-    /// Tries whose turn it is, for ever, and wakes those of whom something else is to be said.
+    /// Tries each tenant at its turn, and wakes those with a new finding. Never ends.
     pub async fn run(&self, queue: Queue) {
         loop {
             let Some(subject) = self.next() else {
@@ -185,7 +185,7 @@ impl AdmissionProber {
         answer(self.client.request::<serde_json::Value>(request).await)
     }
 
-    /// Remembers what was found, and wakes the tenant of whom something else is to be said.
+    /// Records the findings, and wakes the tenant where they differ from before.
     fn learn(&self, subject: &Subject, findings: Findings, queue: &Queue) {
         let tenant = &subject.owner.tenant;
         // The API server's authorizer learns of a binding a moment after it was made.

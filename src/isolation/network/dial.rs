@@ -1,4 +1,4 @@
-//! A probe that dials what it is told to, and what every pod must reach.
+//! A probe that dials its targets, and those that every pod must reach.
 
 use super::target::{Kind, Report, Target, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -9,14 +9,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long an answer may take.
+/// The timeout of an answer.
 const ANSWER: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(500);
-/// Who a pod asks for names.
+/// The file that names a pod's resolvers.
 const RESOLVERS: &str = "/etc/resolv.conf";
 
-/// Dials all at the same time, between two looks at what must be reached. Within `settle` what should be reached may come to be, and
-/// what should not may come to be closed: network plugins learn of a new pod while it is already running.
+/// Dials all targets at the same time, between two looks at those that every pod must reach. Within `settle` those may still become reachable, and the others
+/// closed: network plugins learn of a new pod while it is already running.
 pub async fn dial(targets: Vec<Target>, settle: Duration) -> Report {
     let resolver = resolver(Path::new(RESOLVERS)).await;
     let settled = Instant::now() + settle;
@@ -61,7 +61,7 @@ async fn resolver(path: &Path) -> Option<SocketAddr> {
     Some((address, 53).into())
 }
 
-/// Which of the ways to the cluster's DNS stay closed until then.
+/// Returns the ways to the cluster's DNS that stay closed until then.
 async fn unreached(resolver: Option<SocketAddr>, until: Instant) -> Vec<String> {
     let Some(resolver) = resolver else {
         return vec![format!("{RESOLVERS} names no DNS server")];
@@ -86,7 +86,7 @@ async fn unreached(resolver: Option<SocketAddr>, until: Instant) -> Vec<String> 
     futures::future::join_all(ways).await.into_iter().flatten().collect()
 }
 
-/// Whether it answers still, when all had time to settle.
+/// Returns true where the target still answers after the time to settle.
 async fn is_open(target: &Target, until: Instant) -> bool {
     let mut closed = 0;
     loop {
@@ -114,7 +114,7 @@ async fn answers(target: &Target) -> bool {
             let done = timeout(ANSWER, async {
                 let mut stream = TcpStream::connect(to).await?;
                 if echoes {
-                    // A proxy beside the pod answers for whoever is behind it.
+                    // A proxy beside the pod answers in place of its target.
                     stream.write_all(&question).await?;
                     let mut heard = [0; 8];
                     stream.read_exact(&mut heard).await?;
@@ -126,7 +126,7 @@ async fn answers(target: &Target) -> bool {
     }
 }
 
-/// Whether anything comes back.
+/// Returns true where any answer comes back.
 async fn asks(to: SocketAddr, question: &[u8]) -> bool {
     let from: SocketAddr = match to.is_ipv4() {
         true => ([0, 0, 0, 0], 0).into(),
@@ -141,7 +141,7 @@ async fn asks(to: SocketAddr, question: &[u8]) -> bool {
     timeout(ANSWER, asked).await.is_ok_and(|done| done.is_ok())
 }
 
-/// Where `kubernetes.default.svc` is (RFC 1035, 4.1): any answer will do, that it is refused too.
+/// Returns a query for the address of `kubernetes.default.svc` (RFC 1035, 4.1); any answer will do, even a refusal.
 fn query() -> Vec<u8> {
     let mut query = fastrand::u16(..).to_be_bytes().to_vec();
     // Recursion desired; one question.
@@ -159,7 +159,7 @@ fn query() -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Of capabilities(7).
+    /// The number of CAP_NET_RAW in capabilities(7).
     const NET_RAW: u32 = 13;
 
     #[test]

@@ -11,7 +11,7 @@ use kube::Client;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// All slices, and what keeps them, for ever.
+/// Returns all slices, and the loop that keeps them, which never ends.
 pub fn cache(
     client: Client,
     known: &Inventory,
@@ -33,7 +33,7 @@ pub fn cache(
     Cache::new(client, watch_config(), (trim, ration::FOLLOWING), evaluate)
 }
 
-/// Whether what must be found is.
+/// Proves that the check finds a planted violation.
 fn proven() -> Result<(), &'static str> {
     let homes = BTreeMap::from(["a", "b"].map(|name| (name.to_string(), name.to_string())));
     let field = Field {

@@ -1,26 +1,26 @@
-//! Where EndpointSlices that no Service's selector made lead: to other tenants' pods, if somebody wrote them so (CVE-2021-25740). Pure.
+//! Targets of EndpointSlices that no Service's selector made: somebody can write slices that lead to other tenants' pods (CVE-2021-25740). Pure.
 
 use crate::api::{Direction, Opener};
 use crate::proof::Violation;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Who makes the slices of Services that select pods; of their own namespace only.
+/// The controller that makes the slices of Services with a selector, for pods of their own namespace only.
 const CONTROLLER: &str = "endpointslice-controller.k8s.io";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
-/// What there is to lead to.
+/// Targets that slices can lead to.
 pub struct Field<'a> {
-    /// Whose each namespace is; the operator's own, and its like, are nobody's.
+    /// The tenant of each namespace; the operator's own and similar namespaces have none.
     pub homes: &'a BTreeMap<String, String>,
-    /// Namespaces that hold what opens every tenant: the operator's own.
+    /// Namespaces with Secrets that give access to every tenant: the operator's own.
     pub vaults: &'a [String],
     /// Pairs of tenants that agreed to be connected, both ways.
     pub agreed: &'a BTreeSet<(String, String)>,
 }
 
 impl Field<'_> {
-    /// What these slices open, by tenant.
+    /// Returns the openings by these slices, by tenant.
     pub fn openings<'s>(
         &self,
         slices: impl Iterator<Item = &'s EndpointSlice> + Clone,
@@ -72,7 +72,7 @@ impl Field<'_> {
             Some(other) if other == tenant || self.agreed.contains(&(tenant.into(), other.clone())) => return,
             Some(other) => (other.as_str(), format!("a pod of tenant {other}")),
             None if self.vaults.iter().any(|vault| vault == there) => ("", "the operator's pod".to_string()),
-            // What leads to the platform's own services is the platform's to decide.
+            // The platform decides about access to its own services.
             None => return,
         };
         let name = slice.metadata.name.as_deref().unwrap_or_default();
@@ -108,7 +108,7 @@ fn namespace(slice: &EndpointSlice) -> &str {
     slice.metadata.namespace.as_deref().unwrap_or_default()
 }
 
-/// Takes out what nobody here reads.
+/// Removes the fields that the operator never reads.
 pub fn trim(slice: &mut EndpointSlice) {
     slice.ports = None;
     slice.metadata.annotations = None;

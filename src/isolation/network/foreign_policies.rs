@@ -1,4 +1,4 @@
-//! The NetworkPolicies that are not the operator's, and what they open.
+//! NetworkPolicies of others, and the openings by them.
 
 use super::policies::{Field, Room};
 use crate::capability::peers::agreed;
@@ -13,7 +13,7 @@ use kube::Client;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// All such policies, and what keeps them, for ever.
+/// Returns all such policies, and the loop that keeps them, which never ends.
 pub fn cache(
     client: Client,
     known: &Inventory,

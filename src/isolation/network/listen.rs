@@ -1,4 +1,4 @@
-//! A probe that can be reached by whoever is let through: it says back what it hears.
+//! A probe that listens, and echoes every client that policies admit.
 
 use super::PORT;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 
-/// How many connections are answered at once.
+/// The most connections at once.
 const AT_ONCE: usize = 64;
-/// How long one may take.
+/// The timeout of a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Answers on every address, TCP and UDP, until the process is told to end.
+/// Answers on every address, TCP and UDP, until the process ends.
 ///
 /// # Errors
 /// Where it cannot listen.
@@ -46,7 +46,7 @@ async fn answer_connections(listener: &TcpListener) -> std::io::Result<()> {
     }
 }
 
-/// Once; what is longer than a question of ours is none.
+/// Answers once; a message longer than our question is none.
 async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     let mut heard = [0; 64];
     let length = stream.read(&mut heard).await?;
@@ -58,7 +58,7 @@ async fn answer_datagrams(socket: &UdpSocket) -> std::io::Result<()> {
     let mut heard = [0; 64];
     loop {
         let (length, from) = socket.recv_from(&mut heard).await?;
-        // Whoever asked may be gone by now.
+        // The client may be gone by now.
         let _ = socket.send_to(&heard[..length], from).await;
     }
 }

@@ -1,5 +1,4 @@
-//! Whether the network keeps a tenant's pods apart: a pod of the tenant dials what it must not reach, and what listens there is
-//! known to listen.
+//! Network isolation: a pod of the tenant dials targets that it must not reach, and that are known to listen.
 
 pub mod dial;
 pub mod endpoint_slices;
@@ -14,5 +13,5 @@ pub mod schedule;
 pub mod settings;
 pub mod target;
 
-/// Where probes listen.
+/// The port on which probes listen.
 pub const PORT: u16 = 7007;

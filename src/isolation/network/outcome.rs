@@ -1,4 +1,4 @@
-//! What a probe's report proves. Pure.
+//! Judgement of a probe's report. Pure.
 
 use super::target::{Kind, Report, Target};
 use crate::api::{Direction, Opener};
@@ -7,7 +7,7 @@ use crate::proof::{Outcome, Violation};
 /// The outcome of a probe that should have reached none of the targets it was given. It was in this namespace; `neighbour` is the tenant
 /// in whose namespace one listened.
 pub fn outcome(report: &Report, namespace: &str, given: &[Target], neighbour: Option<&str>) -> Outcome {
-    // What a pod may send from there is no matter of what it reaches.
+    // Raw sockets are a violation whatever the pod reaches.
     if !report.raw_sockets.is_empty() {
         let mut found = vec![raw_sockets(&report.raw_sockets, namespace)];
         found.extend(report.open.iter().map(|target| reached(target, namespace, neighbour)));
@@ -27,7 +27,7 @@ pub fn outcome(report: &Report, namespace: &str, given: &[Target], neighbour: Op
     {
         return Outcome::Untried(format!("the probe did not report whether it reached {missing}"));
     }
-    // What was not known to listen would have been silent without any wall.
+    // A target that was not known to listen would be silent without any policy.
     let listens = |target: &&Target| matches!(target.kind, Kind::Neighbour | Kind::Operator);
     if report.open.is_empty() && !report.closed.iter().any(|target| listens(&target)) {
         return Outcome::Untried("the probe had no listening address to dial".into());

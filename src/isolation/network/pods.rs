@@ -15,12 +15,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::time::Duration;
 
-/// How long a pod may exist at all, should nobody remove it; seconds.
+/// The lifetime of a pod that nobody removes, in seconds.
 const DEADLINE: i64 = 300;
-/// What a probe takes of its tenant's quota.
+/// A probe's share of its tenant's quota.
 const AMOUNTS: [(&str, &str, &str); 2] = [("cpu", "5m", "100m"), ("memory", "16Mi", "32Mi")];
 
-/// What is the same for all probes.
+/// Settings that all probes share.
 #[derive(Clone, Debug)]
 pub struct Image {
     pub name: String,
@@ -49,7 +49,7 @@ pub fn listener(image: &Image, subject: &Subject) -> Pod {
     pod(image, subject, "listen", container)
 }
 
-/// A pod that dials, says in its termination message what it found, and ends. A `$(NODE)` in a target is its node's address.
+/// Returns a pod that dials, writes its findings to its termination message, and ends. A `$(NODE)` in a target is its node's address.
 pub fn dialler(image: &Image, subject: &Subject, targets: &[Target], settle: Duration) -> Pod {
     let settle = format!("--settle={}ms", settle.as_millis());
     let mut args = vec!["probe".into(), "dial".into(), settle];

@@ -1,4 +1,4 @@
-//! What NetworkPolicies that are not the operator's open between tenants: policies add up, so any of them can. Pure.
+//! Openings between tenants by NetworkPolicies of others: policies add up, so any of them can open a tenant. Pure.
 
 use crate::api::{Direction, Opener};
 use crate::names;
@@ -15,9 +15,9 @@ pub struct Room {
     pub labels: BTreeMap<String, String>,
 }
 
-/// What there is to be opened.
+/// Targets that policies can open.
 pub struct Field<'a> {
-    /// By their names.
+    /// The tenants' namespaces, by name.
     pub rooms: &'a BTreeMap<String, Room>,
     /// Pairs of tenants that agreed to be connected, both ways.
     pub agreed: &'a BTreeSet<(String, String)>,
@@ -33,7 +33,7 @@ fn words(direction: Direction, whom: &str) -> String {
 }
 
 impl Field<'_> {
-    /// What these policies open, by the tenant in whose namespaces they are.
+    /// Returns the openings by these policies, by the tenant whose namespaces they are in.
     pub fn openings<'p>(&self, policies: impl Iterator<Item = &'p NetworkPolicy>) -> BTreeMap<String, Vec<Violation>> {
         let mut found: BTreeMap<String, Vec<Violation>> = BTreeMap::new();
         for policy in policies {
@@ -45,7 +45,7 @@ impl Field<'_> {
             for (direction, counterpart, whom) in self.evaluate(&room.tenant, policy) {
                 let violation = Violation {
                     direction,
-                    // What the tenants' own people write is kept within their bounds.
+                    // Admission policies keep the tenants' own users within their bounds.
                     opened_by: Opener::Platform,
                     counterpart,
                     message: format!("NetworkPolicy {namespace}/{name} {}", words(direction, &whom)),
@@ -59,7 +59,7 @@ impl Field<'_> {
         found
     }
 
-    /// To whom a policy of this tenant's namespaces opens a way, by which tenant and in words.
+    /// Returns the openings by a policy of this tenant's namespaces: direction, other tenant, and words.
     fn evaluate(&self, tenant: &str, policy: &NetworkPolicy) -> Vec<(Direction, String, String)> {
         let Some(spec) = &policy.spec else { return Vec::new() };
         let ingress = spec
@@ -97,7 +97,7 @@ impl Field<'_> {
             let pair = (tenant.to_string(), room.tenant.clone());
             room.tenant != tenant && !self.agreed.contains(&pair) && selects(selector, &room.labels)
         };
-        // What owners may write names its namespaces: to judge that costs nothing for each tenant that there is.
+        // Owners may select namespaces only by name: the cost of a look-up does not depend on the number of tenants.
         let others: Vec<&Room> = match named(selector) {
             Some(names) => {
                 let rooms = names.into_iter().filter_map(|name| self.rooms.get(name));
@@ -117,7 +117,7 @@ impl Field<'_> {
     }
 }
 
-/// Whether a block has addresses in common with these, beside what is cut out of it.
+/// Returns true where a block, without its exceptions, shares addresses with these.
 fn opens(block: &IPBlock, own: &IpNet) -> bool {
     let Ok(cidr) = block.cidr.parse::<IpNet>() else {
         return false;

@@ -1,4 +1,4 @@
-//! Tries the network: pods in tenants' namespaces dial what they must not reach, a few at a time, again and again.
+//! Prober of the network: pods in tenants' namespaces dial targets that they must not reach, a few at a time, again and again.
 
 use super::schedule::{Landmarks, Round, Subject, again, round, targets};
 use super::settings::NetworkProbe;
@@ -21,11 +21,11 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whose turn it is.
+/// The interval between looks for the next turn.
 const TICK: Duration = Duration::from_secs(1);
-/// How many dial at once.
+/// The most concurrent dialling pods.
 const AT_ONCE: usize = 4;
-/// How long a pod may take to be scheduled, fetched, started and, if it dials, done.
+/// The time that a pod may take to be scheduled, fetched and started and, if it dials, to end.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Tries the network.
@@ -35,7 +35,7 @@ pub struct NetworkProber {
     settings: NetworkProbe,
     metrics_port: u16,
     turns: Turns<Subject, Outcome>,
-    /// Where pods that a former operator left may still be; each namespace is looked at once.
+    /// Namespaces already swept of a former operator's pods; each is swept once.
     swept: Mutex<BTreeSet<String>>,
 }
 
@@ -63,18 +63,18 @@ impl NetworkProber {
         })
     }
 
-    /// Notes what a tenant's namespaces are now, as [`Turns::know`] does.
+    /// Records a tenant's present namespaces, as [`Turns::know`] does.
     pub fn know(&self, tenant: &str, subjects: Vec<Subject>, was_tried: bool) {
         self.turns.know(tenant, subjects, was_tried);
     }
 
-    /// How it came out when these namespaces' turns were last.
+    /// Returns the outcome of these namespaces' last turns.
     pub fn outcome(&self, subjects: &[Subject]) -> Outcome {
         let found = |subject: &Subject| self.turns.found(subject).unwrap_or(Outcome::Pending);
         Outcome::together(subjects.iter().map(found))
     }
 
-    /// What was known of a tenant's namespaces when they were last told.
+    /// Returns the tenant's namespaces as last learned.
     pub fn known(&self, tenant: &str) -> Vec<Subject> {
         self.turns.of(tenant)
     }
@@ -84,7 +84,7 @@ impl NetworkProber {
         self.turns.forget(tenant);
     }
 
-    /// Tries whose turn it is, for ever, and wakes those of whom something else is to be said.
+    /// Tries each tenant at its turn, and wakes those with a new finding. Never ends.
     pub async fn run(&self, queue: Queue) {
         loop {
             tokio::time::sleep(TICK).await;
@@ -123,7 +123,7 @@ impl NetworkProber {
         }
     }
 
-    /// What one tenant reaches from one namespace.
+    /// Examines the network of one tenant's namespace.
     async fn examine(
         &self,
         subject: &Subject,
@@ -142,14 +142,14 @@ impl NetworkProber {
             &targets,
             neighbour.map(|neighbour| neighbour.tenant),
         );
-        // What is open is open, whoever listens.
+        // An open target is a violation even if the listener is gone.
         if let (Outcome::Passed, Some(neighbour)) = (&outcome, neighbour) {
             self.listens_still(neighbour).await?;
         }
         Ok(outcome)
     }
 
-    /// Whoever dials a pod that is gone reaches nothing, and that would prove nothing.
+    /// Checks that the neighbour still listens: silence of a removed pod would prove nothing.
     async fn listens_still(&self, neighbour: &Neighbour<'_>) -> anyhow::Result<()> {
         let (namespace, name) = place(&neighbour.pod);
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
@@ -163,7 +163,7 @@ impl NetworkProber {
         Ok(())
     }
 
-    /// Remembers an outcome, and wakes the tenant of whom something else is to be said.
+    /// Records an outcome, and wakes the tenant where it differs from before.
     fn learn(&self, subject: &Subject, outcome: Outcome, queue: &Queue) {
         let namespace = &subject.namespace;
         tracing::debug!(namespace, outcome = outcome.as_str(), "the network was tried");
@@ -197,7 +197,7 @@ impl NetworkProber {
         }
     }
 
-    /// What a pod that dials has found.
+    /// Runs a dialling pod and returns its report.
     async fn dial(&self, subject: &Subject, targets: &[Target]) -> anyhow::Result<Report> {
         let pod = pods::dialler(&self.image, subject, targets, self.settings.settle);
         let pod = self.make(pod).await?;
@@ -220,7 +220,7 @@ impl NetworkProber {
         made.context("a probe could not be started")
     }
 
-    /// Waits until the pod shows what is looked for, or why it never will.
+    /// Waits until `look` finds a result in the pod, or a reason why there will never be one.
     async fn wait(&self, pod: &Pod, look: fn(&Pod) -> Option<Result<String, String>>) -> anyhow::Result<String> {
         let (namespace, name) = place(pod);
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
@@ -267,7 +267,7 @@ fn address(pod: &Pod) -> Option<Result<String, String>> {
     ip.cloned().map(Ok).or_else(|| in_vain(pod))
 }
 
-/// What a pod that dialled has written.
+/// Returns the termination message of a pod that dialled.
 fn last_words(pod: &Pod) -> Option<Result<String, String>> {
     let statuses = pod.status.as_ref()?.container_statuses.iter().flatten();
     let mut ended = statuses.filter_map(|status| status.state.as_ref()?.terminated.as_ref());
@@ -275,7 +275,7 @@ fn last_words(pod: &Pod) -> Option<Result<String, String>> {
     words.map(Ok).or_else(|| in_vain(pod))
 }
 
-/// Why a pod will not do what it was made for.
+/// Returns the reason why a pod will never do its work.
 fn in_vain(pod: &Pod) -> Option<Result<String, String>> {
     let status = pod.status.as_ref()?;
     let waiting = status

@@ -1,4 +1,4 @@
-//! Whose turn it is, who listens meanwhile, and what is dialled. Pure; the clock and the dice are arguments.
+//! Turns of the network probe: the tenants that dial, the one that listens, and their targets. Pure; the clock and the dice are arguments.
 
 use super::PORT;
 use super::target::{Kind, Target, Transport};
@@ -13,21 +13,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// How many are tried while one listens.
+/// The most tenants that dial one listener.
 const ROUND: usize = 8;
-/// After how long what was found open is tried again.
+/// Time after which an open target is tried again.
 const SOON: Duration = Duration::from_secs(30);
-/// After how long what could not be tried is: a full quota may stay full.
+/// Time after which a failed try is repeated: a full quota may stay full.
 const LATER: Duration = Duration::from_secs(120);
 
-/// What of a tenant decides what its pods in one namespace may reach, and where they run.
+/// Attributes of a tenant that decide where its pods in one namespace run, and which targets they may reach.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     pub owner: Identity,
-    /// Where its pods are.
+    /// The namespace of its pods.
     pub namespace: String,
     pub placement: Placement,
-    /// Tenants with whom it agreed to be connected.
+    /// Tenants that agreed with it to be connected.
     peers: BTreeSet<String>,
     reaches_api_server: bool,
     egress: Vec<Destination>,
@@ -70,7 +70,7 @@ impl Subject {
     }
 }
 
-/// Who dials now, and who listens.
+/// The tenants that dial now, and the one that listens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Round {
     pub diallers: Vec<Subject>,
@@ -87,7 +87,7 @@ pub fn round(
     let mut due: Vec<&Turn<Subject, Outcome>> = entries.values().filter(|entry| entry.due <= now).collect();
     due.sort_by_key(|entry| entry.due);
     let first = due.first()?;
-    // For whoever is due first there is a neighbour, if there is any; the others must do with the same one.
+    // The first dialler that is due gets a neighbour, if there is any; the others share it.
     let others: Vec<&Subject> = entries
         .values()
         .map(|entry| &entry.subject)
@@ -115,7 +115,7 @@ pub fn round(
     })
 }
 
-/// When a tenant's turn comes again. `dice` is from 0 to 1.
+/// Returns the time until a tenant's next turn. `dice` is from 0 to 1.
 pub fn again(outcome: &Outcome, period: Duration, dice: f64) -> Duration {
     match outcome {
         Outcome::Passed => about(period, dice),
@@ -124,18 +124,18 @@ pub fn again(outcome: &Outcome, period: Duration, dice: f64) -> Duration {
     }
 }
 
-/// What there is to dial besides a neighbour.
+/// Targets besides a neighbour.
 #[derive(Clone, Debug, Default)]
 pub struct Landmarks {
-    /// Where the operator answers everybody whom policies let through.
+    /// The address at which the operator answers every client that policies admit.
     pub operator: Option<(IpAddr, u16)>,
     pub api_server: Vec<(IpAddr, u16)>,
     pub external: Vec<(IpAddr, u16)>,
-    /// What the platform does not mind.
+    /// Kinds of targets that the platform tolerates.
     pub tolerated: Vec<Kind>,
 }
 
-/// What this tenant must not reach.
+/// Returns the targets that this tenant must not reach.
 pub fn targets(subject: &Subject, neighbour: Option<&str>, landmarks: &Landmarks) -> Vec<Target> {
     let at = |kind, (host, port): (String, u16)| Target {
         kind,

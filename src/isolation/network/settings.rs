@@ -1,4 +1,4 @@
-//! What the operator is told about its probes.
+//! Settings of the network probes.
 
 use super::target::Kind;
 use crate::flags::{duration, items, period};
@@ -13,7 +13,7 @@ pub struct NetworkProbe {
     #[arg(long = "network-probe-image", env = "NETWORK_PROBE_IMAGE", default_value = "")]
     pub image: String,
 
-    /// When the kubelet fetches it.
+    /// Pull policy of that image.
     #[arg(
         long = "network-probe-pull-policy",
         env = "NETWORK_PROBE_PULL_POLICY",
@@ -21,15 +21,15 @@ pub struct NetworkProbe {
     )]
     pub pull_policy: String,
 
-    /// How often each tenant's network is tried, give or take a tenth.
+    /// Interval between two tries of each tenant's network, give or take a tenth.
     #[arg(long = "network-probe-period", env = "NETWORK_PROBE_PERIOD", default_value = "1h", value_parser = period)]
     pub period: Duration,
 
-    /// How long the network may take to keep a new pod apart: only what is open after it counts.
+    /// Time that the network may take to isolate a new pod: only targets that are open after it count.
     #[arg(long = "network-probe-settle", env = "NETWORK_PROBE_SETTLE", default_value = "15s", value_parser = duration)]
     pub settle: Duration,
 
-    /// What tenants may reach as far as the platform is concerned, comma separated.
+    /// Kinds of targets that the platform lets tenants reach, comma separated.
     // A plain `Vec` would make clap split by itself, and refuse the empty string that an unset chart value gives.
     #[arg(long = "network-probe-tolerated", env = "NETWORK_PROBE_TOLERATED", default_value = "", value_parser = kinds, hide_default_value = true)]
     pub tolerated: std::vec::Vec<Kind>,

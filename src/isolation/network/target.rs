@@ -1,11 +1,11 @@
-//! What a probe dials, and what it says of it.
+//! Targets of a probe, and its report.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// What is behind an address.
+/// The kind of a target.
 #[derive(ValueEnum, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -37,7 +37,7 @@ impl Kind {
     }
 }
 
-/// How it is dialled.
+/// The way to dial a target.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
@@ -112,14 +112,14 @@ impl From<Target> for String {
     }
 }
 
-/// What a probe found.
+/// The findings of a probe.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What every pod must reach, and this one did not: then its silence elsewhere proves nothing.
+    /// Targets that every pod must reach and this one did not: then its silence elsewhere proves nothing.
     pub unreached: Vec<String>,
-    /// What was dialled without an answer.
+    /// Dialled targets that did not answer.
     pub closed: Vec<Target>,
-    /// What answered, to the end.
+    /// Targets that answered to the end.
     pub open: Vec<Target>,
     /// Raw sockets that could be opened.
     pub raw_sockets: Vec<String>,

@@ -1,4 +1,4 @@
-//! The two roles that log in: what they become, where they may connect, and whom they act as while there is no room.
+//! The tenant's two logins: their attributes, the databases that they may connect to, and the role they act as.
 
 use super::roles::{as_member, grant_role};
 use super::{EXTENSIONS, PUBLIC, Place, Plan, terminate, well_known};
@@ -42,7 +42,7 @@ impl Plan<'_> {
         reads_first || logins.any(|login| self.catalog.roles.get(login.as_str()).is_some_and(acts_otherwise))
     }
 
-    /// Written down in the transaction in which the logins change hands, so that what follows is not forgotten.
+    /// Records the change of logins in the same transaction, so that a later pass completes it.
     pub(super) fn announce(&mut self) {
         let owner = &self.wanted.names.owner;
         if self.changes_hands() {
@@ -277,7 +277,7 @@ impl Plan<'_> {
                     .any(|grant| grant.grantee.as_deref() == Some(role.as_str()))
                 {
                     let statement = sql!["REVOKE ALL ON DATABASE ", &database, " FROM ", role, " CASCADE"];
-                    // What another granted is not its to revoke.
+                    // A role cannot revoke another's grants.
                     match catalog.admin.superuser || found.owner == catalog.admin.name {
                         true => self.records(statement),
                         false => self.try_last(statement),

@@ -1,4 +1,4 @@
-//! A tenant's schema or database: whose it is, who may do what there, and what is installed in it.
+//! A tenant's schema or database: its owner, privileges and extensions.
 
 use super::{EXTENSIONS, PUBLIC, Plan, Step, Venue, begun, well_known, whom};
 use crate::postgres::catalog::{self, Grant};
@@ -147,7 +147,7 @@ impl Plan<'_> {
         }
     }
 
-    /// A database of its own, made under a name that nobody can guess, so that what has the final name is surely ours.
+    /// Makes a database under a name that nobody can guess, so that a database with the final name is surely ours.
     pub(super) fn database(&mut self) {
         let (wanted, catalog) = (self.wanted, self.catalog);
         let (name, owner) = (&wanted.names.place, &wanted.names.owner);

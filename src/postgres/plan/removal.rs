@@ -20,7 +20,7 @@ pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<
     ours(names, tenant_id, catalog)?;
     let exists = |role: &&Identifier| catalog.roles.contains_key(role.as_str());
     let place = &names.place;
-    // Nobody comes in any more, and whoever is in goes, before anything is dropped.
+    // Before any drop, the logins close and their sessions end.
     let mut steps: Vec<Step> = names
         .roles()
         .into_iter()
@@ -47,7 +47,7 @@ pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<
         }
         steps.push(records(sql!["DROP SCHEMA ", place, " CASCADE"]));
     }
-    // What the roles have in other databases, while those were open to them, is gone only from within.
+    // Objects and grants of the roles in other databases, which were once open to them, can be removed only from within.
     let roles: Vec<&Identifier> = names.roles().into_iter().filter(exists).collect();
     let holds = |role: &Identifier, database: &str| {
         let holdings = catalog.roles.get(role.as_str()).map(|role| role.holdings.as_slice());
@@ -115,8 +115,8 @@ pub fn closing(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<
     Ok(memberships.chain(steps).collect())
 }
 
-/// A superuser ends all sessions. Others are refused that while autovacuum is at work there, and without asking for it the
-/// server ends autovacuum by itself; the tenant's own sessions are gone by then.
+/// A superuser forces all sessions to end. Other roles may not do so while autovacuum works there. Without force the server ends autovacuum itself, and the
+/// tenant's own sessions are gone by then.
 fn drop_database(catalog: &Catalog, name: &Identifier) -> Statement {
     let force = if catalog.admin.superuser { " WITH (FORCE)" } else { "" };
     // A former attempt may be at it still, and come to its end first.
@@ -166,7 +166,7 @@ fn alone(statement: Statement) -> Step {
     }
 }
 
-/// Drops what is in a schema little by little: the server has room for so many locks. What resists is left.
+/// Drops a schema's objects little by little: the server has room for only so many locks. Objects that cannot be dropped stay.
 fn empty(schema: &Identifier) -> Statement {
     let body = sql![
         "DECLARE found record; dropped int; BEGIN LOOP dropped := 0; FOR found IN \

@@ -1,4 +1,4 @@
-//! The tenant's roles that cannot log in, and what every role of a tenant may be and belong to.
+//! The tenant's roles that cannot log in, and the attributes and memberships of all its roles.
 
 use super::{Place, Plan, Shared, Step, Venue, whom};
 use crate::postgres::catalog::{Catalog, DefaultGrant, Membership, Role};
@@ -9,7 +9,7 @@ use crate::sql;
 pub const GRANT_OPTIONS: i32 = 160_000;
 
 impl Plan<'_> {
-    /// The role that owns what the tenant makes.
+    /// Makes the role that owns the tenant's objects.
     pub(super) fn owner(&mut self) {
         let wanted = self.wanted;
         let group = match &wanted.place {
@@ -96,7 +96,7 @@ impl Plan<'_> {
             let statement = sql!["ALTER ROLE ", name, attribute];
             match self.catalog.admin.superuser || i >= 5 {
                 true => self.records(statement),
-                // What CREATEROLE alone cannot take away differs between versions.
+                // The attributes that CREATEROLE alone cannot take away differ between versions.
                 false => self.try_last(statement),
             }
         }
@@ -150,7 +150,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Ends a membership, whoever granted it.
+    /// Ends a membership, by any grantor.
     fn revoke(&mut self, role: &Identifier, member: &Identifier, membership: &Membership) {
         let admin = &self.catalog.admin;
         let mut statement = sql!["REVOKE ", role, " FROM ", member];

@@ -38,9 +38,9 @@ pub struct Observed {
     /// Default privileges that give to the group, or that it gives to others.
     #[serde(default)]
     pub given: Vec<Given>,
-    /// Whatever in this database is granted to the group.
+    /// Privileges of the group on any object in this database.
     pub holdings: Vec<Holding>,
-    /// Policies of others, on whatever table of the database, that name the group or a tenant's role.
+    /// Policies of others, on any table of the database, that name the group or a tenant's role.
     pub named: Vec<Named>,
     /// The registry's rows, by id.
     pub tenants: HashMap<String, Tenant>,
@@ -63,7 +63,7 @@ pub struct Role {
     pub member_of: Vec<String>,
     /// Members of the group only, except roles with a tenant's name.
     pub members: Vec<String>,
-    /// Roles of interest that it can act as, through whatever others.
+    /// Roles of interest that it can act as, directly or through others.
     pub reaches: Vec<String>,
 }
 
@@ -184,7 +184,7 @@ pub struct View {
     pub owner: String,
     /// The tables it shows.
     pub bases: Vec<i64>,
-    /// True if it asks with the rights of who uses it.
+    /// True if it runs with its user's rights.
     pub invoker: bool,
     /// Roles of interest that can use it.
     pub users: Vec<String>,
@@ -211,7 +211,7 @@ pub struct DefaultPrivilege {
     pub privilege: String,
 }
 
-/// What a role gives of each object that it makes.
+/// A role's default privileges.
 #[derive(Deserialize, Clone, Debug)]
 pub struct Given {
     pub role: String,

@@ -8,7 +8,7 @@ use crate::postgres::sql::{Literal, list};
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 
-/// Policies of this name are the operator's own, on whatever table.
+/// The prefix of the operator's own policies, on any table.
 pub const PREFIX: &str = "tenant_operator_";
 
 /// A permissive policy.
@@ -53,11 +53,11 @@ fn policy(of: &str, roles: &[Identifier], using: Statement, check: Option<Statem
     }
 }
 
-/// The policies of a shared table: one by which tenants and applications come in, and one for each role that sees everything.
+/// Returns the policies of a shared table: one for tenants and applications, and one for each role that sees everything.
 ///
-/// No policy names a role that a tenant's role is a member of: `DROP OWNED BY` that role, which any of its members may execute,
-/// drops the policies that name it, for everyone. So the first is for PUBLIC, and gives rows to nobody whom the registry does
-/// not have. Two policies would be joined by OR, which no index on the column serves in order; so there is one with one value.
+/// No policy names a role that a tenant's role is a member of. Any member may execute `DROP OWNED BY` that role, which drops the policies that name it, for
+/// everyone. So the first is for PUBLIC, and gives no rows to roles outside the registry. PostgreSQL would join two policies by OR, which no index on the
+/// column serves in order; so there is one with one value.
 pub fn of_table(entry: &Entry, ways: &Ways) -> Vec<Policy> {
     let value = match application(ways) {
         None => sql!["("].join(own_value(entry.type_)).join(sql![")"]),
@@ -80,7 +80,7 @@ pub fn of_table(entry: &Entry, ways: &Ways) -> Vec<Policy> {
         ));
     }
     if let Some(role) = &ways.operator {
-        // To delete what a tenant leaves and to see that nothing is left; it writes nothing.
+        // The operator deletes a removed tenant's rows and checks that none is left; it writes nothing.
         policies.push(policy(
             "operator",
             std::slice::from_ref(role),
@@ -91,8 +91,8 @@ pub fn of_table(entry: &Entry, ways: &Ways) -> Vec<Policy> {
     policies
 }
 
-/// Whether the current user is an application: a policy `TO` these roles would hold for it. Found by name, since after a restore
-/// another role may have its OID; a role that is no more is nobody, and no error.
+/// Returns the test whether the current user is an application: a policy `TO` these roles would hold for it. It compares names, since after a restore another
+/// role may have the OID; a role that no longer exists matches nobody, without an error.
 fn application(ways: &Ways) -> Option<Statement> {
     let is = |role: &Identifier| sql!["pg_has_role(to_regrole(", Literal(role.to_string()), ")::oid, 'USAGE')"];
     ways.applications
@@ -121,7 +121,7 @@ fn own_value(type_: TenantColumnType) -> Statement {
 fn current_value(type_: TenantColumnType) -> Statement {
     match type_ {
         TenantColumnType::Uuid => sql!["nullif(current_setting('app.current_tenant_id', true), '')::uuid"],
-        // By way of uuid, so that what is none is an error here too.
+        // The cast to uuid makes an invalid id an error here too.
         TenantColumnType::Text => sql!["nullif(current_setting('app.current_tenant_id', true), '')::uuid::text"],
         TenantColumnType::Integer => sql!["nullif(current_setting('app.current_tenant_id', true), '')::bigint"],
     }
@@ -152,11 +152,10 @@ fn everything(ways: &Ways) -> Option<Policy> {
     Some(policy("operator", role, sql!["true"], Some(sql!["true"])))
 }
 
-/// The statements that enable and force row-level security on a table and make the operator's policies on it as they should be;
-/// none where they are.
+/// Returns the statements that enable and force row-level security on a table and reconcile the operator's policies; none where nothing differs.
 ///
-/// Whether an expression is the one that was wanted cannot be told from its text: each version prints it its own way. So
-/// what PostgreSQL printed when the policy was made is remembered, in a table that only the operator can read.
+/// An expression's text does not show whether it is the desired one: each version prints it differently. So the operator records PostgreSQL's text when it
+/// makes the policy, in a table that only it can read.
 pub fn statements(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Statement> {
     let Some(relation) = relation(table) else {
         return Vec::new();
@@ -223,8 +222,8 @@ fn forget(relation: &Statement, name: &Identifier) -> Statement {
         .join(sql![" AND name = ", Literal(name.as_str())])
 }
 
-/// Returns true if a table is protected as the operator did it before policies were `TO PUBLIC`: nobody sees more by that, although any
-/// tenant can drop them. Where the table cannot be had for a change, it stays open until it can.
+/// Returns true if a table has the operator's policies from before these were `TO PUBLIC`. They show nobody more rows, although any tenant can drop them. Where
+/// the table cannot be locked for a change, it stays open until it can.
 pub fn is_former(table: &Table, entry: &Entry, ways: &Ways, observed: &Observed) -> bool {
     let Some(relation) = relation(table) else {
         return false;
@@ -273,7 +272,7 @@ pub fn losses(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Stri
             Some(found) => {
                 let is_printed = found.qual == record.qual && found.check == record.check;
                 let source = create(policy, &relation).to_string();
-                // One that the operator itself wants otherwise by now is told by its expressions only.
+                // Only its expressions reveal a policy that the operator itself now wants otherwise.
                 if is_printed && (record.source != source || holds(table, policy, &source, observed)) {
                     continue;
                 }

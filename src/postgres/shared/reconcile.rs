@@ -1,4 +1,4 @@
-//! Keeps the shared tables of a server protected: looks, does what is to be done, looks again.
+//! Loop that keeps the shared tables of a server protected: observes, applies the plan, observes again.
 
 use super::catalog::{BARE, Observed, QUERY};
 use super::plan::{Loss, Plan, Wanted, Work, plan};
@@ -50,11 +50,10 @@ struct Able {
     superusers: Vec<String>,
 }
 
-/// Brings the shared tables of a server to what the spec says, and says what cannot be brought there. When everything is as it should be,
-/// that is one statement for each database, which only reads.
+/// Reconciles the shared tables of a server with the spec, and reports the parts that it cannot reconcile. Where nothing differs, that is one statement for
+/// each database, which only reads.
 ///
-/// `rows` are the tenants that are placed on the server; what one of them has is not taken away because it is left out. `catalog` is
-/// that of all tenants.
+/// `rows` are the tenants that are placed on the server; a tenant that is left out keeps its row. `catalog` is that of all tenants.
 ///
 /// # Errors
 /// Problems of the whole server; the report has all others.
@@ -135,10 +134,10 @@ pub(super) fn databases<'a>(spec: &'a [SharedTables], marks: &Marks) -> BTreeMap
     databases
 }
 
-/// What is remembered with the operator's records: the group, and where shared tables are or were.
+/// The operator's records of shared tables: the group, and the databases that have or had such tables.
 pub(super) struct Marks {
     pub group: Option<i64>,
-    /// By name: whether it is still the same one.
+    /// Databases by name; true for one that is still the same.
     pub databases: BTreeMap<String, bool>,
 }
 
@@ -235,7 +234,7 @@ impl Reconciler<'_> {
     async fn run(&mut self, marks: &mut Marks) -> Result<(), Error> {
         let database = self.wanted.database;
         let client = self.server.connect_to(database.as_str()).await?;
-        // In another of the same name, what is called a registry may be a trap for who reads it.
+        // In another database of the same name, the registry may be a trap for its readers.
         let known = marks.databases.get(database.as_str()) == Some(&true);
         let mut last = Plan::default();
         for round in 0..ROUNDS {
@@ -301,7 +300,7 @@ impl Reconciler<'_> {
         Ok(())
     }
 
-    /// Says what a table lost and who could have taken it; what is done about it is the plan's.
+    /// Reports a table's loss of protection and the roles that could have caused it; the plan repairs it.
     async fn lost(&mut self, client: &Client, loss: &Loss) -> Result<(), Error> {
         let able: Able = self
             .server

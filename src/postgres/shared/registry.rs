@@ -56,14 +56,14 @@ const TABLES: [(&str, &[Column], &str); 3] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     Absent,
-    /// As the operator makes it.
+    /// The registry as the operator makes it.
     Present,
     /// Somebody else's, or changed beyond repair; why.
     Foreign(String),
 }
 
-/// Whose it is, and whether it is whole. Only what the operator's very role owns is its own: in anybody else's, triggers
-/// could act with the operator's rights.
+/// Judges the owner and completeness of the registry. Only tables of the operator's very role are its own: in anybody else's, triggers could act with the
+/// operator's rights.
 pub fn state(observed: &Observed) -> State {
     let Some(schema) = observed.schemas.get(REGISTRY) else {
         return State::Absent;
@@ -138,7 +138,7 @@ pub fn statements(observed: &Observed, ways: &Ways) -> Vec<Statement> {
             "login" => (Some(policy::of_logins(ways)), vec![everyone]),
             _ => (None, Vec::new()),
         };
-        // What is closed to all needs none, and must be readable before the others are settled.
+        // A table that is closed to all needs no policies, and must be readable before the others are reconciled.
         if let Some(policies) = policies {
             statements.extend(policy::statements(found, &policies, observed));
         }
@@ -157,8 +157,7 @@ pub fn statements(observed: &Observed, ways: &Ways) -> Vec<Statement> {
     statements
 }
 
-/// Who may do something with a tenant's id and number, and with no other single column. Foreign keys to the registry are the
-/// migration role's to make.
+/// Returns the grants on a tenant's id and number, and on no other single column. The migration role makes foreign keys to the registry.
 fn of_keys(found: &Table, relation: &Statement, wanted: &[(Option<&str>, &'static str)]) -> Vec<Statement> {
     const KEYS: [&str; 2] = ["id", "number"];
     let mut statements = Vec::new();
@@ -181,7 +180,7 @@ fn of_keys(found: &Table, relation: &Statement, wanted: &[(Option<&str>, &'stati
         );
         robbed.push(grant.grantee.as_deref());
     }
-    // What is revoked of a column, or of the whole table, takes this with it.
+    // A revocation on a column, or on the whole table, removes this grant with it.
     let is_revoked = |grantee: Option<&str>| {
         robbed.contains(&grantee) || (grantee.is_none() && found.grants.iter().any(|grant| grant.grantee.is_none()))
     };
@@ -202,7 +201,7 @@ fn of_keys(found: &Table, relation: &Statement, wanted: &[(Option<&str>, &'stati
     statements
 }
 
-/// `GRANT … ON what TO …` and `REVOKE … ON what FROM …`, so that exactly these privileges are granted.
+/// Returns `GRANT … ON what TO …` and `REVOKE … ON what FROM …`, so that exactly these privileges are granted.
 pub fn grants(what: &Statement, found: &[Grant], wanted: &BTreeMap<Option<&str>, Vec<&'static str>>) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut grantees: Vec<Option<&str>> = found.iter().map(|grant| grant.grantee.as_deref()).collect();
@@ -377,7 +376,7 @@ pub fn excess(observed: &Observed, granted: &[i64], schemas: &[&str]) -> Vec<(St
             "pg_class" if granted.contains(&holding.oid) => {}
             "pg_class" if holding.schema.as_deref() == Some(REGISTRY) => {}
             "pg_namespace" if is_schema(&holding.identity) => {}
-            // They are looked at by themselves.
+            // Another check covers them.
             "pg_default_acl" => {}
             "pg_class" => {
                 let what = if holding.kind == "sequence" {

@@ -19,31 +19,31 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-/// How many rows one statement deletes.
+/// The most rows that one statement deletes.
 const BATCH: i64 = 2000;
-/// How long one call goes on.
+/// The duration of one call.
 const TIME: Duration = Duration::from_secs(20);
 
-/// What is left of a tenant.
+/// The remainder of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     /// Rows that are known to be left, at least.
     pub rows: u64,
     /// Rows that this call deleted.
     pub deleted: u64,
-    /// What stands in the way, besides time.
+    /// Obstacles other than time.
     pub problems: Vec<String>,
 }
 
 impl Left {
-    /// Whether it was seen that nothing is left.
+    /// Returns true where a look has shown that nothing is left.
     pub fn is_nothing(&self) -> bool {
         self.rows == 0 && self.problems.is_empty()
     }
 }
 
-/// Deletes a tenant's rows in every shared table, then what the registry says of it. For some 20 seconds: to be called again until
-/// nothing is left. Its logins are closed by then, and its roles still there.
+/// Deletes a tenant's rows in every shared table, then its entry in the registry. Takes some 20 seconds: call it again until nothing is left. The tenant's
+/// logins are closed by then, and its roles still exist.
 ///
 /// # Errors
 /// Where the server as a whole is in trouble, or a database cannot be looked into.
@@ -268,7 +268,7 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// Whether it was seen that none is left. False: it takes longer, or something keeps them.
+    /// Returns true where a look has shown that no row is left. False: it takes longer, or something keeps them.
     async fn empty(&self, table: &Rows, left: &mut Left) -> Result<bool, Error> {
         let rows = sql!["FROM ONLY "]
             .join(table.relation.clone())

@@ -38,7 +38,7 @@ impl Finding {
         }
     }
 
-    /// The same with what helps.
+    /// Adds a remedy.
     pub fn with(mut self, remedy: impl IntoIterator<Item = Step>) -> Self {
         self.remedy.extend(remedy);
         self

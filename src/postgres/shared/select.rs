@@ -37,7 +37,7 @@ impl Entry {
         })
     }
 
-    /// The types of a column that can hold what the spec says is in it.
+    /// Returns the types of a column that can hold the spec's values.
     pub fn types(&self) -> &'static [&'static str] {
         match self.type_ {
             TenantColumnType::Uuid => &["uuid"],
@@ -47,7 +47,7 @@ impl Entry {
     }
 }
 
-/// A table and what the spec says of it.
+/// A table and its entry in the spec.
 #[derive(Clone, Copy, Debug)]
 pub struct Chosen<'a> {
     pub table: &'a Table,
@@ -56,7 +56,7 @@ pub struct Chosen<'a> {
     pub part: bool,
 }
 
-/// The shared tables of a database, partitions included, whatever their names.
+/// Returns the shared tables of a database, partitions included.
 pub fn choose<'a>(
     database: &str,
     entries: &'a [Entry],

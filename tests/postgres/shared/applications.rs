@@ -1,4 +1,4 @@
-//! An application that serves all tenants through one pool: the policy follows what it says in each transaction.
+//! An application that serves all tenants through one pool: the policy follows the tenant that each transaction names.
 
 use crate::shared::world::{A, B, DENIED, World, allowed, ask, one, refused};
 
@@ -41,7 +41,7 @@ pub async fn the_tenant_that_it_names(world: World) {
             .await,
             Ok(vec![])
         );
-        // What is no tenant: an error, or one that has no rows; never rows.
+        // Values that name no tenant: an error, or no rows; never rows.
         let malformed: &[&str] = if integer {
             &["x", "1 OR true", "1.5", "''", A, "99999999999999999999"]
         } else {
@@ -156,9 +156,9 @@ pub async fn one_of_several_applications(mut world: World) {
         world.connect("stranger", "platform").await,
     );
     assert_eq!(one(&reports, &count).await, "2");
-    // Whoever the spec does not name sees nothing, whatever it is granted.
+    // A role that the spec does not name sees nothing, whatever its grants.
     assert_eq!(one(&stranger, &count).await, "0");
-    // What the spec drops is revoked.
+    // The operator revokes the roles that the spec drops.
     for entry in &mut world.spec {
         entry.application_roles.pop();
     }

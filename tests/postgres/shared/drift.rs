@@ -1,12 +1,12 @@
-//! What was made is undone by hand: it comes back, and what cannot come back is closed.
+//! Drift: the operator restores its objects, and closes access that it cannot restore.
 
 use crate::shared::world::{A, B, DENIED, World, allowed, ask, entry, of, one, refused, reports, violations};
 use tenant_operator::api::database_server::TenantColumnType;
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::shared::{self, GROUP, Severity};
 
-/// After one call everything is as it should be, and another changes nothing. What was taken from the operator's policies is
-/// reported, and who could have done it.
+/// Asserts that one call restores everything, and that another changes nothing. The first reports each loss in the operator's policies, and the roles that
+/// could have caused it.
 async fn heals(world: &World, what: &str) {
     let report = world.tend().await;
     assert!(report.changed, "{what} was not seen");
@@ -95,7 +95,7 @@ pub async fn comes_back(world: World) {
         world.sql(&format!("SET ROLE {owner}; {drift}; RESET ROLE")).await;
         heals(&world, drift).await;
     }
-    // Of a single tenant by hand.
+    // A grant to a single tenant by hand.
     let owner = Names::of(B).owner;
     world
         .sql(&format!(
@@ -137,7 +137,7 @@ pub async fn defaults_are_taken_back(world: World) {
     assert_ne!(one(&world.root, left).await, "0", "control");
     heals(&world, "default privileges").await;
     assert_eq!(one(&world.root, left).await, "0");
-    // What is a superuser's, no other can take back.
+    // Only a superuser can revoke a superuser's grants.
     if !world.superuser {
         let given = "ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO tenant_operator_tenants";
         world.sql(given).await;
@@ -200,7 +200,7 @@ pub async fn stays_closed(world: World) {
     world.sql("ALTER TABLE app.notes RENAME customer TO tenant_id").await;
     assert!(world.tend().await.changed);
     assert_eq!(one(&a, "SELECT count(*) FROM app.notes").await, "2");
-    // What cannot be mended for a lock is closed meanwhile.
+    // The operator closes access that a lock keeps it from repairing.
     world
         .sql("SET ROLE app_owner; ALTER POLICY tenant_operator_tenant ON app.calls USING (true); RESET ROLE")
         .await;
@@ -331,7 +331,11 @@ pub async fn the_group(world: World) {
         ))
         .await;
     let report = world.tend().await;
-    reports(&report, Severity::Violation, "is not the role that the operator created");
+    reports(
+        &report,
+        Severity::Violation,
+        "is not the role that the operator created",
+    );
     assert_eq!(report.protected, 0);
     let granted = format!("SELECT count(*) FROM information_schema.role_table_grants WHERE grantee = '{GROUP}'");
     assert_eq!(one(&world.root, &granted).await, "0");

@@ -1,4 +1,4 @@
-//! What cannot be done, and what goes around: said, each with a control.
+//! Findings: obstacles and bypasses that the operator reports, each with a control.
 
 use crate::shared::world::{A, B, DENIED, World, allowed, entry, of, one, refused, reports, violations};
 use tenant_operator::api::database_server::TenantColumnType;
@@ -222,7 +222,7 @@ pub async fn around(world: World) {
     for text in ["unused", "for_migrations", "invoker()"] {
         assert!(!all.iter().any(|finding| finding.contains(text)), "{text}: {all:#?}");
     }
-    // What the group was granted by hand is taken back where the operator may: the materialized view is the superuser's.
+    // The operator revokes the group's grants by hand where it may: the materialized view is the superuser's.
     if world.superuser {
         refused(&a, "SELECT count(*) FROM app.m", DENIED).await;
     } else {
@@ -249,7 +249,7 @@ pub async fn around(world: World) {
     }
 }
 
-/// An operator that is given nothing says what it needs; what it says is enough.
+/// An operator without rights names those that it needs; these are enough.
 pub async fn the_script(world: World) {
     let mut executed = Vec::new();
     for _ in 0..5 {

@@ -1,4 +1,4 @@
-//! What a tenant may do by being a member of the role that the tables are granted to.
+//! Rights of a tenant as a member of the role that holds the grants on the tables.
 
 use crate::members::try_all;
 use crate::shared::world::{A, B, World, allowed, ask, of, one, reports, violations};
@@ -44,7 +44,7 @@ pub async fn harm_nobody(mut world: World) {
     ] {
         assert_eq!(one(client, &count).await, "2");
     }
-    // What it did to itself is put back, and it leaves nothing behind.
+    // The operator reverts the tenant's changes to itself, and nothing remains.
     world.tenants().await;
     world.tend().await;
     let report = world.tend().await;

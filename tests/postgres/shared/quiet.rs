@@ -1,4 +1,4 @@
-//! When nothing changes nothing is written, and little is read.
+//! Quiet: without a change the operator writes nothing and reads little.
 
 use crate::shared::world::{A, World, one, violations};
 use std::time::{Duration, Instant};

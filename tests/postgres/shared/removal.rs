@@ -141,7 +141,7 @@ pub async fn what_stands_in_the_way(mut world: World) {
     world.sql("DROP TABLE app.wrong").await;
     world.rows.clear();
     world.tend().await;
-    // What a superuser granted a tenant's role on what is the superuser's, no other can take back.
+    // Only a superuser can revoke a superuser's grants on a superuser's objects.
     world
         .sql(&format!(
             "CREATE TABLE public.by_hand (); GRANT SELECT ON public.by_hand TO {}",

@@ -1,8 +1,8 @@
-//! Tenants with logins of their own: the policy follows who they are.
+//! Tenants with logins of their own: the policy follows the login's tenant.
 
 use crate::shared::world::{A, B, DENIED, World, allowed, ask, copy, one, refused};
 
-/// Table, and what stands in the tenant column.
+/// Returns tables, with the tenant column's value in each.
 async fn tables(world: &World, id: &str) -> [(&'static str, String); 4] {
     [
         ("calls", format!("'{id}'")),
@@ -128,7 +128,7 @@ pub async fn its_own_rows_only(world: World) {
         );
         refused(&a, &format!("COPY {table} FROM STDIN"), "0A000").await;
         refused(&a, &format!("COPY {table} TO PROGRAM 'cat'"), DENIED).await;
-        // What asks no policy.
+        // Commands that consult no policy.
         refused(&a, &format!("TRUNCATE {table}"), DENIED).await;
         refused(&a, &format!("CREATE TRIGGER x BEFORE INSERT ON {table} EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()"), DENIED).await;
         refused(&a, &format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"), DENIED).await;
@@ -345,7 +345,7 @@ pub async fn the_registry(world: World) {
     // Applications join.
     let join = "BEGIN; SET LOCAL app.current_tenant_id = '{}'; SELECT DISTINCT t.name FROM app.calls c JOIN tenant_registry.tenant t ON t.id = c.tenant_id; COMMIT";
     assert_eq!(one(&app, &join.replace("{}", B)).await, "tenant B");
-    // What changes is brought up to date; what is left out stays.
+    // The operator updates changed rows of the registry, and keeps a row that the spec leaves out.
     let mut world = world;
     world.rows[1].name = "renamed".into();
     world.rows[1].parent = Some(A.to_uppercase());

@@ -27,11 +27,11 @@ pub struct World {
     pub rows: Vec<RegistryRow>,
     /// In the platform's database, as the superuser.
     pub root: Client,
-    /// Of the tenants' first logins, all alike.
+    /// The password of all tenants' first logins.
     pub password: Password,
 }
 
-/// What the platform made before the operator came: tables of each kind of tenant column, owned by a role that runs nothing.
+/// The platform's tables from before the operator: one of each kind of tenant column, owned by a role that runs nothing.
 const PLATFORM: &str = "
 CREATE ROLE app_owner NOLOGIN;
 CREATE ROLE app LOGIN PASSWORD 'platform';
@@ -147,7 +147,7 @@ impl World {
         world
     }
 
-    /// What the operator does for the tenants' roles.
+    /// Reconciles the tenants' roles as the operator does.
     pub async fn tenants(&self) {
         for id in [A, B] {
             for round in 0..8 {
@@ -201,7 +201,7 @@ impl World {
             .unwrap()
     }
 
-    /// As the superuser, in the platform's database.
+    /// Executes a text as the superuser, in the platform's database.
     pub async fn sql(&self, text: &str) {
         if let Err(error) = self.root.batch_execute(text).await {
             panic!("{text}: {error:?}");
@@ -217,7 +217,7 @@ impl World {
         crate::site::superuser(&self.pg, "platform").await
     }
 
-    /// As a tenant's first login, in the platform's database.
+    /// Connects as a tenant's first login, to the platform's database.
     pub async fn tenant(&self, id: &str) -> Client {
         let login = Names::of(id).logins[0].as_str().to_string();
         connect(self.pg.port, &login, self.password.reveal(), "platform")
@@ -230,13 +230,13 @@ impl World {
         one(&self.root, &query).await.parse().unwrap()
     }
 
-    /// What the server wrote down.
+    /// Returns the server's log.
     pub fn log(&self) -> String {
         self.pg.logged()
     }
 }
 
-/// What the last statement of a text returns: its rows, columns with spaces between them.
+/// Returns the rows of a text's last statement, with spaces between columns.
 pub async fn ask(client: &Client, text: &str) -> Result<Vec<String>, String> {
     let messages = client.simple_query(text).await.map_err(|error| {
         let db = error.as_db_error();
@@ -255,7 +255,7 @@ pub async fn ask(client: &Client, text: &str) -> Result<Vec<String>, String> {
     Ok(messages.iter().filter_map(row).collect())
 }
 
-/// What `COPY … TO STDOUT` writes.
+/// Returns the output of `COPY … TO STDOUT`.
 pub async fn copy(client: &Client, text: &str) -> Result<String, String> {
     let failed = |error: tokio_postgres::Error| {
         error
