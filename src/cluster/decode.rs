@@ -29,7 +29,7 @@ const NAMED: usize = 4;
 /// Maximum number of repaired errors of one object.
 const MENDED: usize = 200;
 
-/// An object, and what of it could not be read: that is left out of the object.
+/// An object, and the fields that could not be read: the object lacks them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Read<K> {
     pub object: K,
@@ -85,7 +85,7 @@ impl Readable for DatabaseServer {
     }
 }
 
-/// A kind whose objects carry a note of what could not be read of them.
+/// A kind whose objects carry a note of their unreadable fields.
 pub trait Noting: Readable {
     fn note(&mut self, unread: Vec<Unread>);
 }
@@ -144,7 +144,7 @@ impl<'de, K: Readable> Deserialize<'de> for Read<K> {
     }
 }
 
-/// Decodes an object. What keeps it from being decoded is taken out until it can be.
+/// Decodes an object. It removes the fields that prevent this, one by one.
 fn decode<K: Readable>(mut value: Value, mut unread: Vec<Unread>) -> Result<Read<K>, String> {
     let least = K::least();
     let (mut is_filled, mut is_bare) = (false, false);
@@ -184,7 +184,7 @@ fn decode<K: Readable>(mut value: Value, mut unread: Vec<Unread>) -> Result<Read
     Err("too much of it cannot be read".into())
 }
 
-/// Puts in what is absent, and names it.
+/// Adds missing fields, and names them.
 fn fill(value: &mut Value, least: &Value, place: &str, missing: &mut Vec<String>) {
     let (Value::Object(fields), Value::Object(least)) = (value, least) else {
         return;
@@ -201,7 +201,7 @@ fn fill(value: &mut Value, least: &Value, place: &str, missing: &mut Vec<String>
     }
 }
 
-/// Takes out what is there, or puts what has to be there in its place. False where there is nothing to be taken out.
+/// Removes a value, or puts the required one in its place. Returns false where there is nothing to remove.
 fn take_out(value: &mut Value, path: &[Segment], least: &Value) -> bool {
     let Some((first, rest)) = path.split_first() else {
         return false;

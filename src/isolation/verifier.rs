@@ -38,7 +38,7 @@ const READY: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Time between two checks for changes of tenants, their namespaces or owners.
 const PERIOD: Duration = Duration::from_secs(15);
-/// The rest after a look as a multiple of the look's duration, and its maximum. So the cost depends on the amount of users' objects, never on how often they
+/// The rest after a look, as a multiple of the look's duration, and its maximum. The cost depends on the amount of users' objects, never on how often they
 /// write.
 const REST: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_secs(30);

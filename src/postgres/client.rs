@@ -36,19 +36,19 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Json, ToSql};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// How long a connection may take to come about.
+/// The timeout of a new connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a call waits for a connection to be free.
+/// The time that a call waits for a free connection.
 const WAIT: Duration = Duration::from_secs(20);
-/// How long everything that is done in one call may take.
+/// The timeout of one call as a whole.
 const CALL: Duration = Duration::from_secs(60);
-/// What is said when the operator waits for itself: that is no fault of the server's.
+/// The message when the operator waits for its own connections, which is no fault of the server's.
 const OWN: &str = "all connections of the operator are in use";
-/// How long a question may take.
+/// The timeout of a query.
 const QUERY: Duration = Duration::from_secs(15);
-/// How long the answer to an empty statement may take.
+/// The timeout of an empty statement.
 const PULSE: Duration = Duration::from_secs(4);
-/// Connections besides the pool's: to other databases, and as tenants. Of very few only one.
+/// Connections besides the pool's: to other databases, and as tenants. With very few connections only one.
 const BESIDES: usize = 2;
 /// The time that statements wait for a tenant before its session is ended, and the period in which that is looked at then.
 const GRACE: Duration = Duration::from_secs(2);
@@ -117,17 +117,17 @@ impl Server {
         self.besides.close();
     }
 
-    /// How many statements were sent so far.
+    /// Returns the number of statements so far.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     pub fn connections(&self) -> usize {
         1 + self.pool.status().size + self.most_besides.saturating_sub(self.besides.available_permits())
     }
 
-    /// Whether it answers, by an empty statement.
+    /// Checks by an empty statement that the server answers.
     ///
     /// # Errors
     /// As [`Error`] says, within seconds.
@@ -155,7 +155,7 @@ impl Server {
         timeout(PULSE, work).await.map_err(|_| Error::Timeout)?
     }
 
-    /// What the catalog says of all tenants, or of one.
+    /// Returns the catalog of all tenants, or of one.
     ///
     /// # Errors
     /// As [`Error`] says.
@@ -375,7 +375,7 @@ async fn carry<T>(connection: impl Future<Output = T>, permit: Option<OwnedSemap
     drop(permit);
 }
 
-/// Whether a statement touches nothing that another tenant's would, and may take its time.
+/// Returns true for a statement that touches no other tenant's objects, and may take its time.
 fn takes_long(statement: &Statement) -> bool {
     let text = statement.to_string();
     ["CREATE DATABASE", "DROP DATABASE", "DO ", "SELECT "]

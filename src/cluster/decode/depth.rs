@@ -28,7 +28,7 @@ impl fmt::Display for Place<'_> {
 }
 
 impl Place<'_> {
-    /// The field of the object's, and what of that, to which it belongs.
+    /// Returns the object's field, and the parts below it, to which the value belongs.
     fn field(&self) -> String {
         match self {
             Self::Root => String::new(),
@@ -37,8 +37,7 @@ impl Place<'_> {
         }
     }
 
-    /// Notes of how an object was written: nobody reads them, anybody who writes the object may write anything that is a time into
-    /// them, and they are half of it.
+    /// Returns true for managed fields. Nobody reads them, writers may put any time into them, and they are half of the object.
     fn is_managed_fields(&self) -> bool {
         matches!(self, Self::Field(Self::Field(Self::Root, "metadata"), "managedFields"))
     }

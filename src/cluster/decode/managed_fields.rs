@@ -1,14 +1,13 @@
 //! Removes `metadata.managedFields` from JSON as text, without decoding it.
 
-/// An answer without the notes of how its objects were written, which nobody reads and which may be such that nothing else of the
-/// answer can be.
+/// Returns an answer without managed fields. Nobody reads these, and they may be such that the whole answer cannot be decoded.
 pub fn without_managed_fields(json: &[u8]) -> Option<Vec<u8>> {
     const NAME: &[u8] = b"managedFields";
     if !json.windows(NAME.len()).any(|part| part == NAME) {
         return None;
     }
     let mut kept = Vec::with_capacity(json.len());
-    // Of each open object or list: whether it is the metadata of an object.
+    // For each open object or list: true if it is the metadata of an object.
     let mut open: Vec<bool> = Vec::new();
     let mut name: &[u8] = &[];
     let mut at = 0;

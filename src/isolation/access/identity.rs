@@ -51,7 +51,7 @@ impl Identity {
         owners.chain(namespaces).chain(named).collect()
     }
 
-    /// Where it has no business, and whose that is: empty is the operator's.
+    /// Returns the namespaces that the identity must not use, with their tenants; empty is the operator.
     pub(super) fn places<'a>(
         &self,
         holders: &'a BTreeMap<String, TenantSubjects>,
@@ -66,7 +66,7 @@ impl Identity {
         theirs.chain(vaults.iter().map(|vault| (vault.as_str(), ""))).collect()
     }
 
-    /// What is asked about it in this turn, and how many questions its lap has.
+    /// Returns this turn's questions about the identity, and the number of questions in its lap.
     pub fn questions(
         &self,
         turn: u64,
@@ -100,7 +100,7 @@ pub struct Asked {
     pub identity: Identity,
     /// None is everywhere.
     pub place: Option<String>,
-    /// Whose the place is; empty is every tenant's, or the operator's.
+    /// The tenant of the place; empty for every tenant, or the operator.
     pub counterpart: String,
     pub attempt: Attempt,
 }
@@ -119,7 +119,7 @@ impl Asked {
         }
     }
 
-    /// The same about somebody who is nobody in particular.
+    /// The same question about an arbitrary user.
     pub fn about_anybody(&self) -> Question {
         let anybody = who(&Party::Everybody, "");
         Question {

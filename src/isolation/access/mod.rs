@@ -44,12 +44,12 @@ struct Resolved {
     openings: Arc<BTreeMap<String, Vec<Opening>>>,
 }
 
-/// Resolves who may do what, and asks the API server about what should not be.
+/// Resolves rights by RBAC, and asks the API server about those that should not exist.
 pub struct Access {
     watched: Arc<Watched>,
     client: kube::Client,
     pub vaults: Vec<String>,
-    /// True if it is asked what it allows besides.
+    /// True if the survey asks about rights beyond RBAC.
     is_surveyed: bool,
     /// Access that it allows.
     pub survey: Survey,
@@ -74,8 +74,8 @@ impl Access {
         }
     }
 
-    /// What is open to and of each tenant by RBAC as it is now. Resolved anew only where something changed; it takes as long as there
-    /// are bindings, and blocks.
+    /// Returns the openings to and of each tenant by RBAC as it is now. It resolves them again only after a change; that takes time in proportion to the
+    /// bindings, and blocks.
     ///
     /// # Errors
     /// Missing inputs.
@@ -119,16 +119,15 @@ impl Access {
         Ok(openings)
     }
 
-    /// What was open when it was last resolved, if this holder was then what it is now.
+    /// Returns the openings of the last resolution, if this holder is still the same.
     pub fn last(&self, holder: &TenantSubjects) -> Option<Arc<BTreeMap<String, Vec<Opening>>>> {
         let resolved = lock(&self.resolved);
         let is_known = resolved.holders.get(&holder.name) == Some(holder);
         is_known.then(|| resolved.openings.clone())
     }
 
-    /// How one tenant's openings stand with the API server itself: RBAC is not its only authorizer, and what was just taken
-    /// away may still be known here. Besides, what the survey found; what a former one found (it is in `before`) was
-    /// asked about again first.
+    /// Judges one tenant's openings by the API server itself: RBAC is not its only authorizer, and this process may not know of a revocation yet. It adds the
+    /// survey's findings. A former process's findings (in `before`) come first, after a new question about each.
     pub async fn outcome(&self, tenant: &str, openings: &[Opening], before: &[IsolationViolation]) -> Outcome {
         if let Err(why) = self.control().await {
             return Outcome::Untried(why);
@@ -194,7 +193,7 @@ impl Access {
         }
     }
 
-    /// Asks what is asked about somebody in this turn. `concerned` gets the tenants of whom something else is to be told than before.
+    /// Asks this turn's questions about somebody. `concerned` gets the tenants whose findings differ from before.
     ///
     /// # Errors
     /// Failures of the request.

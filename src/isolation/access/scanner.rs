@@ -1,4 +1,4 @@
-//! Asks the API server's authorizers, of everybody in turn, what RBAC does not tell: a little each second, for ever.
+//! Loop that asks the API server's authorizers about each identity in turn, for rights beyond RBAC: a few questions each second.
 
 use super::access_matrix::Attempts;
 use super::identity::{Identity, TURN};
@@ -20,9 +20,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 const TICK: Duration = Duration::from_secs(1);
 /// Wait while no question can be asked.
 const REST: Duration = Duration::from_secs(10);
-/// How long after one turn the next comes at most: what was found is asked about again.
+/// The longest time between two turns: findings need a new question in time.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How old what is known of tenants and their people may get.
+/// The highest age of the list of tenants and identities.
 const FRESH: Duration = Duration::from_secs(15);
 
 /// Asks about everybody in turn.
@@ -52,7 +52,7 @@ impl AccessScanner {
         }
     }
 
-    /// Asks, for ever, and wakes those of whom something else is to be said.
+    /// Asks in turn, and wakes tenants with new findings. Never ends.
     pub async fn run(self, queue: Queue) {
         if self.settings.rate == 0 {
             return;
@@ -60,7 +60,7 @@ impl AccessScanner {
         let mut attempts: Option<(Arc<Discovered>, Attempts)> = None;
         let mut census = self.census();
         let mut last: Option<Identity> = None;
-        // Whoever starts anew does not begin with the same each time.
+        // A new process begins at a random turn.
         let mut turn = u64::from(fastrand::u32(..));
         loop {
             let is_asked_for = !self.access.survey.waiting().is_empty();
@@ -97,7 +97,7 @@ impl AccessScanner {
             self.metrics.set_survey_period(period);
             let begun = Instant::now();
             let mut questions = self.access.survey.due();
-            // What is asked again comes besides, and costs its time.
+            // Repeated questions are additional, and take additional time.
             let pause = if questions.is_empty() { pause } else { pause * 2 };
             questions.extend(anew);
             let asked = match recalled {
@@ -116,7 +116,7 @@ impl AccessScanner {
         }
     }
 
-    /// Asks about what a former process told.
+    /// Asks about a former process's findings.
     async fn recall(
         &self,
         census: &Census,
@@ -124,7 +124,7 @@ impl AccessScanner {
         concerned: &mut BTreeSet<String>,
     ) -> Result<(), kube::Error> {
         let is_known = |tenant: &String| census.identities.iter().any(|identity| identity.tenant == *tenant);
-        // Whose people are not known yet cannot be asked about.
+        // Tenants without known identities have to wait.
         for tenant in self.access.survey.waiting().into_iter().filter(is_known) {
             for identity in &census.identities {
                 let questions = self
@@ -164,8 +164,8 @@ fn wake(queue: &Queue, tenants: BTreeSet<String>) {
     tenants.for_each(|tenant| queue.wake(tenant));
 }
 
-/// How long after one turn the next comes, so that so many questions are asked within a period, and how long they take: longer where
-/// that would be more than `rate` in a second.
+/// Returns the time between two turns, so that a period has room for this number of questions, and the time that they take. It is longer where `rate` in a
+/// second is not enough.
 fn pace(total: u64, period: Duration, rate: u32) -> (Duration, Duration) {
     let turns = u32::try_from(total.div_ceil(TURN)).unwrap_or(u32::MAX).max(1);
     let least = Duration::from_secs(TURN) / rate.max(1);

@@ -27,7 +27,7 @@ const LETS: &str = "the API server lets";
 /// A yes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Yes {
-    /// What the authorizer says to it.
+    /// The authorizer's reason.
     pub reason: String,
     /// True if everybody with credentials may do it.
     pub is_everybodys: bool,
@@ -41,7 +41,7 @@ struct Finding {
     attempts: BTreeSet<Attempt>,
     opened_by: Opener,
     asked: Instant,
-    /// Told is what stands: an authorizer may have failed for a moment, and what RBAC lets through is told by those who follow it.
+    /// True for a confirmed finding: an authorizer may have failed for a moment, and the resolution of RBAC reports its own openings.
     stands: bool,
 }
 
@@ -50,11 +50,11 @@ pub struct Survey {
     /// Time between two repetitions of its questions.
     again: Duration,
     found: Mutex<BTreeMap<Spot, Finding>>,
-    /// What a former process told of each tenant that was seen in this one, until it was asked about again.
+    /// A former process's findings of each tenant that this one has seen, until it has asked about them again.
     recalled: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
-/// What a message told of somebody: the attempts, and where. What everybody may do is told of each tenant's own people.
+/// Parses a message about somebody: the attempts, and the place. Rights of everybody appear in the messages of each tenant's own users.
 fn parse_message(
     message: &str,
     tenant: &str,
@@ -95,7 +95,7 @@ impl Survey {
         }
     }
 
-    /// Returns true if all that a former process told of a tenant was asked about again. What it told is noted the first time.
+    /// Returns true if the survey has asked again about all of a former process's findings of a tenant. The first call records these.
     pub fn recall<'m>(&self, tenant: &str, messages: impl Iterator<Item = &'m str>) -> bool {
         let mut recalled = lock(&self.recalled);
         let ours = || {
@@ -107,7 +107,7 @@ impl Survey {
         recalled.entry(tenant.to_string()).or_insert_with(ours).is_empty()
     }
 
-    /// What is to be asked about again of somebody because a former process told it of this tenant, which he reaches or is of.
+    /// Returns the questions about somebody from a former process's findings of this tenant, which he reaches or belongs to.
     pub fn recalled(
         &self,
         tenant: &str,
@@ -137,14 +137,14 @@ impl Survey {
             .collect()
     }
 
-    /// Tenants of whom a former process told something that was not asked about yet.
+    /// Returns the tenants with former findings that still need a question.
     pub fn waiting(&self) -> BTreeSet<String> {
         let recalled = lock(&self.recalled);
         let waiting = recalled.iter().filter(|(_, messages)| !messages.is_empty());
         waiting.map(|(tenant, _)| tenant.clone()).collect()
     }
 
-    /// Notes that what was told of a tenant was asked about again; what was found stands, since it stood. The tenants concerned.
+    /// Records that the survey has asked about a tenant's former findings. Repeated ones count as confirmed. Returns the tenants concerned.
     pub fn settled(&self, tenant: &str) -> BTreeSet<String> {
         lock(&self.recalled).insert(tenant.to_string(), BTreeSet::new());
         let mut concerned = BTreeSet::from([tenant.to_string()]);
@@ -181,7 +181,7 @@ impl Survey {
         asked.take(usize::try_from(TURN).unwrap_or(1)).collect()
     }
 
-    /// Whether it is known already that everybody with credentials may do this.
+    /// Returns true or false where it is known that everybody with credentials may do this, or may not.
     pub fn is_everybodys(&self, asked: &Asked) -> Option<bool> {
         let found = lock(&self.found);
         let finding = found
@@ -190,12 +190,12 @@ impl Survey {
         finding.map(|finding| finding.yes.is_everybodys)
     }
 
-    /// Remembers a yes; whether something else is to be told than before.
+    /// Records a yes; returns true if the findings differ from before.
     pub fn allowed(&self, asked: &Asked, yes: Yes) -> bool {
         let mut found = lock(&self.found);
         let spot = asked.spot();
         let opener = opened_by(&asked.identity, &yes.reason);
-        // What tenants can give each other must push nothing else out of sight.
+        // Findings that tenants can cause for each other must not crowd out the others.
         let alike = found
             .iter()
             .filter(|((other, _), finding)| other.tenant == asked.identity.tenant && finding.opened_by == opener);
@@ -217,7 +217,7 @@ impl Survey {
             (finding.opened_by, finding.yes) = (opener, yes);
         }
         let stood = finding.stands;
-        // What else is asked about the same place says nothing of this.
+        // Another question about the same place does not confirm this one.
         if is_again && finding.asked.elapsed() >= self.again {
             finding.stands = true;
             finding.asked = Instant::now();
@@ -225,7 +225,7 @@ impl Survey {
         finding.stands && (is_more || is_other || !stood)
     }
 
-    /// Forgets what is refused by now; whether that was told.
+    /// Forgets a finding that is now refused; returns true if it was reported.
     pub fn refused(&self, asked: &Asked) -> bool {
         let mut found = lock(&self.found);
         let spot = asked.spot();
@@ -242,7 +242,7 @@ impl Survey {
         stood
     }
 
-    /// Forgets what concerns people who are no more, or places that are no more or their own by now; the tenants concerned.
+    /// Forgets findings about former users, and about places that are gone or now their own. Returns the tenants concerned.
     pub fn tidy(
         &self,
         is_known: impl Fn(&Identity) -> bool,
@@ -297,7 +297,7 @@ impl Survey {
     }
 }
 
-/// Returns true if the binding that RBAC names is told already.
+/// Returns true if a reported opening already names RBAC's binding.
 fn is_explained(reason: &str, openings: &[Opening]) -> bool {
     reason.starts_with(RBAC)
         && openings.iter().any(|opening| {
@@ -311,7 +311,7 @@ fn is_explained(reason: &str, openings: &[Opening]) -> bool {
         })
 }
 
-/// People whom a RoleBinding lets in may have been invited; by what else they come in is the platform's.
+/// Returns the author of an access. A tenant may have invited users by a RoleBinding; all other access is the platform's.
 fn opened_by(identity: &Identity, reason: &str) -> Opener {
     match identity.party {
         Party::User(_) | Party::Group(_) if reason.starts_with("RBAC: allowed by RoleBinding") => Opener::Counterpart,

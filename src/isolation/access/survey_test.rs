@@ -1,4 +1,4 @@
-//! Who is asked about, where, and what is told of it.
+//! Questions about identities and places, and the reported findings.
 
 use super::*;
 use crate::api::{Owner, OwnerKind, OwnerRole};
@@ -21,7 +21,7 @@ fn holder(name: &str, namespaces: &[&str], owners: &[(OwnerKind, &str)]) -> Tena
     }
 }
 
-/// Of two tenants alice owns one, a machine the other, and carol both.
+/// Two tenants: alice owns one, a machine the other, and carol both.
 fn holders() -> BTreeMap<String, TenantSubjects> {
     let carol = (OwnerKind::User, "carol");
     [
@@ -42,7 +42,7 @@ fn attempts() -> Attempts {
 
 const VAULT: &str = "tenant-operator-system";
 
-/// Of alice, something in globex.
+/// Returns a question about alice and globex.
 fn asked(verb: &str) -> Asked {
     Asked {
         identity: Identity::new("acme", Party::User("alice".into()), "alice"),
@@ -134,7 +134,7 @@ fn what_another_authorizer_allows_is_told_to_both_until_it_is_refused() {
     assert_eq!(survey.due(), []);
     age(&survey);
     assert_eq!(survey.due(), [asked("get")]);
-    // What else is asked about the same place says nothing of this.
+    // Another question about the same place does not confirm this one.
     assert!(!survey.refused(&asked("list")));
     assert_eq!(survey.due(), [asked("get")]);
     assert!(survey.allowed(&asked("get"), yes("the hook likes alice")));
@@ -262,7 +262,7 @@ fn what_rbac_allows_is_told_only_where_it_stands_and_nobody_else_tells_it() {
     stands(&survey, &asked("get"), yes(reason));
     let violations = survey.violations("acme", &[]);
     assert_eq!(violations.len(), 1);
-    // What a tenant's people can give is no ground for cutting anybody off.
+    // A right that a tenant's users can grant is no reason for quarantine.
     assert_eq!(violations[0].opened_by, Opener::Counterpart);
     let opening = Opening {
         opened_by: Opener::Counterpart,

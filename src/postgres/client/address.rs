@@ -12,7 +12,7 @@ const OPTIONS: &str = "-c search_path=pg_catalog,pg_temp -c statement_timeout=30
                        -c idle_in_transaction_session_timeout=30s -c client_min_messages=warning";
 const TRIAL_OPTIONS: &str = "-c statement_timeout=5s -c client_min_messages=error";
 
-/// How a server is reached, and as whom.
+/// A server's address, and the login there.
 #[derive(Clone, Debug)]
 pub struct Address {
     pub host: String,
@@ -23,7 +23,7 @@ pub struct Address {
     pub password: Password,
     /// The database of the operator's records.
     pub database: String,
-    /// How many connections at once, at least three.
+    /// The most concurrent connections, at least three.
     pub connections: usize,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn config(address: &Address, user: &str, password: &Password, databas
         .connect_timeout(CONNECT)
         .keepalives_idle(Duration::from_secs(30))
         .tcp_user_timeout(CALL)
-        // What the connector makes of it.
+        // The connector decides how.
         .ssl_mode(SslMode::Require)
         .ssl_negotiation(match address.trust {
             Some(_) => SslNegotiation::Postgres,

@@ -7,16 +7,16 @@ use crate::postgres::tls::TlsError;
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
-/// So many characters of a statement are shown.
+/// The longest part of a statement in a message, in characters.
 const STATEMENT: usize = 300;
 
-/// What went wrong between the operator and a server. Carries no password.
+/// Failure between the operator and a server. Carries no password.
 #[derive(thiserror::Error, Clone, Debug)]
 pub enum Error {
     /// It does not answer, or not in PostgreSQL's protocol, or its certificate is not believed.
     #[error("the server cannot be reached: {0}")]
     Unreachable(String),
-    /// It asks for the password or its MD5 digest, and nothing has shown who it is.
+    /// The server asks for the password or its MD5 digest, and has not proved its identity.
     #[error("{0}")]
     Asked(Asked),
     /// Somebody else may answer under its name, and nothing would show it.
@@ -72,7 +72,7 @@ impl Error {
         }
     }
 
-    /// Whether the server as a whole is in trouble, as opposed to one statement.
+    /// Returns true if the server as a whole is in trouble, as opposed to one statement.
     pub fn concerns_server(&self) -> bool {
         !matches!(self.reason(), reason::SERVER_REFUSED)
     }
@@ -95,7 +95,7 @@ impl Error {
             return asked(error).map_or_else(|| Self::Unreachable(chain(error)), Self::Asked);
         };
         let mut message = db.message().to_string();
-        // What a role cannot be dropped for.
+        // The dependencies for which a role cannot be dropped.
         if let Some(detail) = db
             .detail()
             .filter(|_| *db.code() == SqlState::DEPENDENT_OBJECTS_STILL_EXIST)
@@ -130,13 +130,13 @@ fn shortened(statement: &str) -> String {
     }
 }
 
-/// What the connection was ended for by the operator itself.
+/// Returns the reason why the operator itself ended the connection.
 fn asked(error: &tokio_postgres::Error) -> Option<Asked> {
     let cause = std::error::Error::source(error)?.downcast_ref::<std::io::Error>()?;
     cause.get_ref()?.downcast_ref().copied()
 }
 
-/// An error and its causes; the driver's own text says only of what kind it is.
+/// Returns an error with its causes; the driver's own text names only its kind.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -33,9 +33,8 @@ WHERE a.usename ~ '^t_[0-9a-f]{20}_[ab]$'
                OR l.locktype IN ('relation', 'transactionid') AND left(a.usename, 22) IN (SELECT g.tenant FROM givers g)))";
 
 impl Server {
-    /// Ends the sessions of tenants that hold a lock on one of these roles or databases, or have changed a role and not said
-    /// whether they mean it, and so keep it from being changed or dropped; and the transactions of tenants that granted
-    /// something to one of these roles. Any tenant can do so, with anyone's.
+    /// Ends sessions of tenants that keep one of these roles or databases from being changed or dropped. They hold a lock on it, or have changed a role in an
+    /// open transaction. It also ends transactions of tenants that granted something to one of these roles. Any tenant can do so, with anyone's.
     ///
     /// # Errors
     /// As [`Error`] says.

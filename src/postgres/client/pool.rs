@@ -3,8 +3,7 @@
 use deadpool_postgres::Object;
 use std::ops::Deref;
 
-/// A connection of the pool. It goes back only when all went well: whatever state it is in after an error, or after it was
-/// given up in the middle, nobody else may meet it.
+/// A connection of the pool. It returns only after a success. After an error or an abandoned call it may be in any state, and nobody else may use it.
 pub(super) struct Borrowed(pub(super) Option<Object>);
 
 impl Borrowed {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-/// How long a trial of a tenant's login may take.
+/// The timeout of a trial of a tenant's login.
 const TRIAL: Duration = Duration::from_secs(10);
 
 impl Server {

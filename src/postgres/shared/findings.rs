@@ -38,7 +38,7 @@ fn inside(database: &Identifier, statement: Option<Statement>) -> Option<Step> {
     })
 }
 
-/// Whether the tenant column is there and of a type that can hold what the spec says is in it.
+/// Checks that the tenant column exists and has a type for the spec's values.
 ///
 /// # Errors
 /// Description of the problem.

@@ -1,4 +1,4 @@
-//! One database as observed and as the spec wants it → what is to be done, and what cannot be. Pure.
+//! One database as observed and as the spec wants it → the statements between the two, and the obstacles. Pure.
 
 mod group;
 mod tables;
@@ -63,7 +63,7 @@ pub struct Loss {
 }
 
 impl Plan {
-    /// Returns true if nothing is to be done.
+    /// Returns true if there is nothing to do.
     pub fn is_quiet(&self) -> bool {
         self.group.is_empty() && self.works.is_empty()
     }
@@ -79,8 +79,8 @@ impl Plan {
     }
 }
 
-/// What brings the database nearer to what is wanted. To be called again with what is then observed, until nothing is left: the
-/// group comes before the registry, the registry before the tables.
+/// Returns steps that bring the database nearer to the wanted state. Call it again with the next observation, until nothing is left: the group comes before the
+/// registry, the registry before the tables.
 pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
     let database = wanted.database.as_str();
@@ -351,7 +351,7 @@ mod tests {
             .find(|work| work.object == "d/app.it's")
             .expect("there");
         let lines: Vec<String> = work.statements.iter().map(ToString::to_string).collect();
-        // What is remembered of a policy stands behind it.
+        // The record of a policy follows its statement.
         let shown: Vec<&str> = lines
             .iter()
             .map(String::as_str)

@@ -114,7 +114,7 @@ impl Around<'_> {
             }
             let (severity, kind) = match named.permissive {
                 true => (Weakness, "permissive"),
-                // What it hid is seen once it is gone.
+                // Its removal reveals the findings that it hid.
                 false => (Violation, "restrictive"),
             };
             let who = match named.role == GROUP {
@@ -164,7 +164,7 @@ impl Around<'_> {
         }
     }
 
-    /// Whether tenants' logins can be let into the database at all.
+    /// Checks that the database may admit tenants' logins at all.
     pub(super) fn door(&mut self) {
         if self.entries.is_empty() || self.observed.can_admit {
             return;

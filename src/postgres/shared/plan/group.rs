@@ -68,7 +68,7 @@ pub(super) fn is_dangerous(wanted: &Wanted, observed: &Observed) -> bool {
         .is_some_and(|role| role.superuser || role.bypass_rls || role.create_role || !role.member_of.is_empty())
 }
 
-/// Takes from the group what it holds on the tables, where the operator may.
+/// Revokes the group's privileges on the tables, where the operator may.
 pub(super) fn close(chosen: &[Chosen], wanted: &Wanted, plan: &mut Plan) {
     for chosen in chosen {
         let statements = revocation(chosen.table, wanted.group);

@@ -16,7 +16,7 @@ use crate::sql;
 /// Privileges of a tenant on its rows.
 const PRIVILEGES: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 
-/// Protects the tables and grants them. Returns what was looked at here: the tables, and sequences that may be granted.
+/// Protects the tables and grants them. Returns the objects that it covers: the tables, and sequences that may be granted.
 pub(super) fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], plan: &mut Plan) -> Vec<i64> {
     let mut granted = Vec::new();
     let mut schemas: Vec<&Identifier> = chosen.iter().map(|chosen| &chosen.entry.schema).collect();
@@ -56,7 +56,7 @@ pub(super) fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], pl
             }
             plan.findings.extend(obstacles);
             plan.closed += 1;
-            // What can be done is done; it narrows, and never opens.
+            // The operator does as much as it can; each step narrows access, and never opens it.
             plan.work(object.clone(), revoke);
             if table.ours {
                 plan.work(object, settle);
@@ -170,7 +170,7 @@ fn grants(table: &Table, group: &Identifier) -> Vec<Statement> {
     statements
 }
 
-/// Refuses what comes after it in the transaction where the table of this name is another by now, or is not protected.
+/// Aborts the rest of the transaction if the table of this name is now another one, or is not protected.
 fn guard(table: &Table, relation: &Statement) -> Statement {
     sql![
         "SELECT 1 / (SELECT count(*) FROM pg_class WHERE relrowsecurity AND relforcerowsecurity AND oid = ",
@@ -181,7 +181,7 @@ fn guard(table: &Table, relation: &Statement) -> Statement {
     ]
 }
 
-/// Takes back what single tenants were granted by hand.
+/// Revokes grants to single tenants by hand.
 fn strangers(table: &Table) -> Vec<Statement> {
     let Some(relation) = relation(table) else {
         return Vec::new();
@@ -207,7 +207,7 @@ fn strangers(table: &Table) -> Vec<Statement> {
         .collect()
 }
 
-/// Returns true if the operator sees every row of a table, whoever's it is.
+/// Returns true if the operator sees all rows of a table, of any tenant.
 pub fn shows_all(wanted: &Wanted, chosen: &Chosen, observed: &Observed) -> bool {
     let policies = policy::of_table(chosen.entry, &ways(wanted, chosen.entry, observed));
     observed.superuser || !chosen.table.enabled || policy::statements(chosen.table, &policies, observed).is_empty()
