@@ -71,7 +71,8 @@ fi
 
 check "an empty tag is the appVersion" has 'image: "tenant-operator:0\.1\.0"$'
 check "a tag" has 'image: "tenant-operator:1\.2\.3"$' --set image.tag=1.2.3
-check "a digest takes the tag's place" has 'image: "tenant-operator@sha256:abc"$' --set image.digest=sha256:abc,image.tag=v1
+digest=sha256:$(printf 0%.0s {1..64})
+check "a digest takes the tag's place" has "image: \"tenant-operator@$digest\"\$" --set image.digest=$digest,image.tag=v1
 check "CRDs can be left out" lacks 'kind: CustomResourceDefinition' --set crds.install=false
 check "the mutating policy where it is served" has 'kind: MutatingAdmissionPolicyBinding' --api-versions "$mutating"
 check "no mutating policy where it is not" lacks 'kind: MutatingAdmissionPolicy'
@@ -173,9 +174,18 @@ check "every CRD stays when the chart goes" test "$(render | grep -c 'helm.sh/re
 
 for bad in image.pullPolicy=Sometimes log.format=xml replicas=-1 concurrency=0 replica=2 network.clusterCIDRs=10.0.0.0/8 \
   networkPolicy.apiServer.ports='{https}' networkPolicy.databases.ports='{postgresql}' networkPolicy.databases.port=5432 \
-  metrics.serviceMonitor.enable=true; do
+  metrics.serviceMonitor.enable=true image.digest=latest image.digest=sha256:abc replicas=2,leaderElection.enabled=false \
+  isolation.apiProbe.period=banana isolation.apiProbe.period=1 isolation.networkProbe.settle=15 databases.period=-1m discovery.period='' \
+  'network.clusterCIDRs={notacidr}' 'network.clusterCIDRs={10.0.0.1}' 'networkPolicy.apiServer.cidrs={10.0.0.0/}' \
+  'networkPolicy.databases.cidrs={host/8}' 'isolation.networkProbe.external={example.com:443}' 'isolation.networkProbe.external={1.2.3.4}'; do
   refuse "the value $bad" render --set "$bad"
 done
+for good in "image.digest=$digest" replicas=2 leaderElection.enabled=false isolation.apiProbe.period=1m30s databases.period=0.5h \
+  'network.clusterCIDRs={10.0.0.0/8,fd00:10::/48,::ffff:10.0.0.0/104}' 'isolation.networkProbe.external={1.2.3.4:443,[2001:db8::1]:443}'; do
+  check "the value $good" render --set "$good"
+done
+twice() { helm template tenant-operator "$chart" --kube-version 1.36.0 --namespace "$1" | awk '/^kind:/ { kind = $2 } /^  name:/ && kind { name = $2 } /^  namespace:/ && kind { print kind, $2, name; kind = "" }' | sort | uniq -d; }
+check "no object is there twice in the namespace default" test "$(twice default)" = ''
 
 check "kustomize builds config/default" kubectl kustomize config/default
 check "kustomize builds config/prometheus" kubectl kustomize config/prometheus

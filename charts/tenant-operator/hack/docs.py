@@ -6,6 +6,18 @@ import re
 
 import values
 
+# Of the operator's own flags: see src/flags.rs.
+PATTERNS = {
+    "cidr": r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)/[0-9]{1,3}$",
+    "digest": r"^(sha256:[0-9a-f]{64})?$",
+    "duration": r"^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$",
+    "endpoint": r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$",
+}
+# Without the Lease two pods would both write.
+ONE_WITHOUT_ELECTION = {
+    "if": {"properties": {"leaderElection": {"properties": {"enabled": {"const": False}}, "required": ["enabled"]}}},
+    "then": {"properties": {"replicas": {"maximum": 1}}},
+}
 TYPES = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
 
 
@@ -28,6 +40,9 @@ def schema(value):
         out["enum"] = value.hints["enum"].split(", ")
     if "items" in value.hints:
         out["items"] = {"type": value.hints["items"]}
+    if "pattern" in value.hints:
+        pattern = {"pattern": PATTERNS[value.hints["pattern"]]}
+        out.update({"items": {**out["items"], **pattern}} if "items" in out else pattern)
     if "minimum" in value.hints:
         out["minimum"] = int(value.hints["minimum"])
     if value.children and not documented:
@@ -39,7 +54,7 @@ def schema(value):
 def files(root):
     chart = pathlib.Path("charts/tenant-operator")
     tree = values.read((root / chart / "values.yaml").read_text())
-    top = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema(tree)}
+    top = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema(tree), **ONE_WITHOUT_ELECTION}
     # A parent chart hands its global values down.
     top["properties"]["global"] = {"type": "object"}
     readme = (root / chart / "README.md").read_text()

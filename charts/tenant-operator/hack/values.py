@@ -9,7 +9,7 @@ import json
 import re
 
 LINE = re.compile(r"^( *)([\w./-]+):(?: (.*))?$")
-HINT = re.compile(r"^\((enum|items|minimum): (.*)\)$")
+HINT = re.compile(r"^\((enum|items|minimum|pattern): (.*)\)$")
 
 
 @dataclasses.dataclass
