@@ -170,6 +170,9 @@ check "each policy has its binding" test \
   "$(render --api-versions "$mutating" | grep -c 'kind: .*AdmissionPolicy$')" = \
   "$(render --api-versions "$mutating" | grep -c 'kind: .*AdmissionPolicyBinding$')"
 crds=$(find crds -name 'tenant-operator.io_*.yaml' | wc -l)
+labelled() { render --set commonLabels.team=blue "$@" | awk '/^kind:/ { all++ } /^    team: blue$/ { labelled++ } END { exit all != labelled || !all }'; }
+check "the common labels are on every object" labelled
+check "the common labels are on every object of Envoy Gateway, too" labelled --set "$envoy,isolation.networkProbe.enabled=true"
 check "every CRD stays when the chart goes" test "$(render | grep -c 'helm.sh/resource-policy: keep')" = "$crds"
 
 for bad in image.pullPolicy=Sometimes log.format=xml replicas=-1 concurrency=0 replica=2 network.clusterCIDRs=10.0.0.0/8 \

@@ -2,13 +2,19 @@
 
 import pathlib
 
-KEEP = "  annotations:\n    # Without its CRD every Tenant would be gone.\n    helm.sh/resource-policy: keep\n"
+METADATA = """\
+  annotations:
+    # Without its CRD every Tenant would be gone.
+    helm.sh/resource-policy: keep
+  labels:
+    {{- include "tenant-operator.labels" . | nindent 4 }}
+"""
 
 
 def template(text):
     if text.count("\nmetadata:\n") != 1 or "\n  annotations:\n" in text:
         raise SystemExit("crds/: a CRD has another form than expected")
-    text = text.replace("{{", '{{ "{{" }}').replace("\nmetadata:\n", "\nmetadata:\n" + KEEP)
+    text = text.replace("{{", '{{ "{{" }}').replace("\nmetadata:\n", "\nmetadata:\n" + METADATA)
     return "{{- if .Values.crds.install }}\n" + text.rstrip("\n") + "\n{{- end }}\n"
 
 
