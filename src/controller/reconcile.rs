@@ -27,6 +27,8 @@ const RESYNC: Duration = Duration::from_secs(300);
 const PROGRESS_REQUEUE: Duration = Duration::from_secs(2);
 /// The time for which a passing state is not published: most tenants are Ready by then, and one write suffices.
 const STATUS_DEBOUNCE: Duration = Duration::from_secs(4);
+/// The time that a tier may take to come after its tenant: kubectl applies both of one file in the order of their names.
+const TIER_GRACE: Duration = Duration::from_secs(3);
 /// The period in which a deletion is observed; it is reported from then on.
 const DELETION_REQUEUE: Duration = Duration::from_secs(1);
 /// The period in which a stalled state is observed.
@@ -86,8 +88,14 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         Err((reason, message)) => {
             // What time takes away it takes all the same.
             let lapsed = revocation::lapse(&pass, &revocation).await;
-            let outcome = ReconcileOutcome::Stalled { reason, message };
-            let action = publish(tenant, &pass, ctx, outcome, acted, None).await?;
+            let underway = ctx.underway_since(&owner.tenant).elapsed();
+            let action = match reason == reason::TIER_NOT_FOUND && underway < TIER_GRACE {
+                true => Action::requeue(TIER_GRACE - underway),
+                false => {
+                    let outcome = ReconcileOutcome::Stalled { reason, message };
+                    publish(tenant, &pass, ctx, outcome, acted, None).await?
+                }
+            };
             lapsed?;
             return revoked.map(|_| action);
         }

@@ -277,6 +277,11 @@ fn readiness(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<Con
             let told = (*reason, message.clone());
             (("False", *reason, message.clone()), None, Some(told))
         }
+        // A deletion that makes no headway goes on when somebody has removed what blocks it.
+        ReconcileOutcome::Waiting { reason, message } if *reason == reason::DRAIN_BLOCKED => {
+            let told = (*reason, message.clone());
+            (("False", *reason, message.clone()), None, Some(told))
+        }
         ReconcileOutcome::Waiting { reason, message } => {
             let told = (*reason, message.clone());
             (("False", *reason, message.clone()), Some(told), None)

@@ -191,8 +191,8 @@ fn conditions_for_each_verdict() {
             None,
             [
                 "False DrainBlocked",
-                "True DrainBlocked",
                 "False Idle",
+                "True DrainBlocked",
                 "Unknown DrainBlocked",
                 "Unknown DrainBlocked",
             ],
