@@ -22,7 +22,7 @@ pub enum Trust {
 /// Certificate authorities of the server's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authority {
-    /// The machine's well-known authorities.
+    /// Mozilla's authorities, and those of the machine.
     WellKnown,
     /// Those of this PEM text.
     Pem(String),
@@ -63,7 +63,10 @@ pub fn config(trust: &Trust) -> Result<ClientConfig, TlsError> {
 fn verifier(authority: &Authority, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     let pem = match authority {
         Authority::WellKnown => {
-            return Ok(Arc::new(rustls_platform_verifier::Verifier::new(provider.clone())?));
+            // The operator's image has no store of its own.
+            let mozillas = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
+            let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(mozillas, provider.clone())?;
+            return Ok(Arc::new(verifier));
         }
         Authority::Pem(pem) => pem,
     };
@@ -168,5 +171,30 @@ impl ServerCertVerifier for Believe {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    const WITHOUT_A_STORE: &str = "TEST_WITHOUT_A_STORE";
+
+    #[test]
+    fn well_known_authorities_need_no_store_of_the_machine() {
+        if std::env::var_os(WITHOUT_A_STORE).is_some() {
+            let trust = Trust::Host(Authority::WellKnown);
+            config(&trust).expect("a configuration without the machine's store");
+            return;
+        }
+        // The variables are the process' own.
+        let child = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "postgres::tls::tests::well_known_authorities_need_no_store_of_the_machine"])
+            .envs([(WITHOUT_A_STORE, "1"), ("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")])
+            .output()
+            .expect("run");
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && said.contains("1 passed"), "{said}");
     }
 }
