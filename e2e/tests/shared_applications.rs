@@ -288,7 +288,7 @@ async fn a_route_leads_to_what_the_tier_names_where_the_platform_has_it() -> Res
         "spec": {"gateway": {"applications": [at("kube-system")]}},
     });
     let made = scene.cluster.create(&path("tenanttiers", "", ""), &tier).await;
-    refused("an application in kube-system", made, &["Kubernetes' own"])
+    refused("an application in kube-system", made, &["that Kubernetes reserves"])
 }
 
 #[tokio::test]
