@@ -190,8 +190,15 @@ mod tests {
         }
         // The variables are the process' own.
         let child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "postgres::tls::tests::well_known_authorities_need_no_store_of_the_machine"])
-            .envs([(WITHOUT_A_STORE, "1"), ("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")])
+            .args([
+                "--exact",
+                "postgres::tls::tests::well_known_authorities_need_no_store_of_the_machine",
+            ])
+            .envs([
+                (WITHOUT_A_STORE, "1"),
+                ("SSL_CERT_FILE", "/nonexistent"),
+                ("SSL_CERT_DIR", "/nonexistent"),
+            ])
             .output()
             .expect("run");
         let said = String::from_utf8_lossy(&child.stdout);
