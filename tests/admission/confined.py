@@ -31,7 +31,7 @@ OTHERS = {"namespaces", "tenants", "databaseservers", "rolebindings", "secrets",
 def written():
     """Returns the resources that the installed roles let the operator create or change, without subresources."""
     roles = [get(None, "clusterrole", name) for name in ("tenant-operator", "tenant-operator-namespace")]
-    roles += [get(ns, "roles", "tenant-operator") for ns in (RELEASE_NAMESPACE, "default")]
+    roles += [get(RELEASE_NAMESPACE, "roles", "tenant-operator"), get("default", "roles", "tenant-operator-events")]
     return {resource for role in roles for rule in role["rules"] if {"create", "update", "patch"} & set(rule["verbs"])
             for resource in rule["resources"] if "/" not in resource}
 
