@@ -44,7 +44,7 @@ fn runtime_default() -> Option<SeccompProfile> {
     })
 }
 
-/// The ServiceAccount that Kubernetes gives to pods that name none, whoever creates it first.
+/// The ServiceAccount of pods that name none. Kubernetes may create it first.
 pub fn default_service_account(owner: &Identity, namespace: &str) -> Desired {
     Desired {
         takes_over: true,

@@ -38,7 +38,7 @@ pub struct World {
 pub struct PeerTenant {
     /// The tenants it names itself.
     pub names: BTreeSet<String>,
-    /// The namespaces it was seen to own.
+    /// The namespaces in its status.
     pub namespaces: Vec<String>,
 }
 

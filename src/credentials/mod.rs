@@ -24,7 +24,7 @@ const SHORTEST_HEAD_START: Duration = Duration::from_secs(5);
 /// Whoever verifies tokens fetches keys at least this often, and a pod's files are brought up to date sooner.
 const LONGEST_HEAD_START: Duration = Duration::from_mins(10);
 
-/// The time for which a key is known before it is used: whoever meets its signatures has it by then.
+/// The time for which a key is known before it is used: verifiers have it by then.
 fn head_start(overlap: Duration) -> Duration {
     overlap.clamp(SHORTEST_HEAD_START, LONGEST_HEAD_START)
 }

@@ -96,7 +96,7 @@ pub fn build(owner: &Identity, names: &Names, endpoint: &Endpoint, credentials: 
     };
     match endpoint.tls.is_verified() {
         true => entries.push(("PGSSLROOTCERT", &authority)),
-        // Known from 16 on: whoever answers is told neither the password nor its MD5 digest.
+        // Known from 16 on: clients send neither the password nor its MD5 digest.
         false => entries.push((names::REQUIRE_AUTH, "!password,!md5")),
     }
     if let Some(schema) = &endpoint.schema {
