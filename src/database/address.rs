@@ -26,8 +26,7 @@ impl Databases {
     pub fn hosts(&self, spec: &DatabaseServerSpec) -> Result<Vec<String>, client::Error> {
         let mut hosts: Vec<String> = self.dns.whole(&spec.host).into_iter().collect();
         hosts.push(spec.host.clone());
-        let mode = spec.tls.as_ref().and_then(|tls| tls.mode).unwrap_or_default();
-        if mode == TlsMode::VerifyFull {
+        if tls_mode(spec) == TlsMode::VerifyFull {
             return Ok(hosts);
         }
         hosts.retain(|host| self.captors(host).is_empty());
@@ -58,14 +57,14 @@ pub fn port(spec: &DatabaseServerSpec) -> u16 {
     spec.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT)
 }
 
+/// The verification of a server.
+pub fn tls_mode(spec: &DatabaseServerSpec) -> TlsMode {
+    spec.tls.as_ref().and_then(|tls| tls.mode).unwrap_or_default()
+}
+
 /// Returns true if clients verify the server.
 pub fn is_verified(spec: &DatabaseServerSpec) -> bool {
-    spec.tls
-        .clone()
-        .unwrap_or_default()
-        .mode
-        .unwrap_or_default()
-        .is_verified()
+    tls_mode(spec).is_verified()
 }
 
 /// Returns the destinations of tenants' pods for their network policies: the addresses in the spec, the host if it is an

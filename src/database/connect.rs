@@ -32,8 +32,9 @@ pub(super) async fn connect(
         }
     })?;
     let secret = &spec.admin_secret_ref.name;
-    let tls = spec.tls.clone().unwrap_or_default();
-    let ca = match &tls.ca_secret_ref {
+    let mode = address::tls_mode(spec);
+    let ca_secret = spec.tls.as_ref().and_then(|tls| tls.ca_secret_ref.as_ref());
+    let ca = match ca_secret {
         Some(secret) => Some(databases.secret(&secret.name, "ca.crt").await?),
         None => None,
     };
@@ -41,7 +42,7 @@ pub(super) async fn connect(
     let address = Address {
         host: spec.host.clone(),
         port: address::port(spec),
-        trust: match tls.mode.unwrap_or_default() {
+        trust: match mode {
             TlsMode::Disable => None,
             TlsMode::Require => Some(Trust::Anyone),
             TlsMode::VerifyCA => Some(Trust::Authority(authority)),
@@ -69,7 +70,12 @@ pub(super) async fn connect(
         [host, ..] => open(named(host), None).await?,
         [] => return Err(Error::Settings("the host is empty".into())),
     };
-    let connection = Arc::new(Connection { server, address, ca });
+    let connection = Arc::new(Connection {
+        server,
+        address,
+        tls: mode,
+        ca,
+    });
     server_state.snapshot().connection = Some(connection.clone());
     Ok(connection)
 }

@@ -75,20 +75,16 @@ pub(super) async fn inspect(
         }
         findings.shared = Some(report);
     }
-    let mut audited = false;
     if memory
         .asked_for_usage
         .is_none_or(|at| at.elapsed() >= databases.settings.usage_period)
     {
         memory.asked_for_usage = Some(Instant::now());
-        audited = true;
         match server.usage().await {
             Ok(usage) => server_state.snapshot().usage = usage,
             // Figures are not worth giving up a server for.
             Err(error) => tracing::warn!(server = server_state.name, "sizes are not known: {error}"),
         }
-    }
-    if audited {
         audit(server, &server_state.name).await;
     }
     let before = server_state.update_all(catalog);

@@ -229,13 +229,7 @@ async fn repeat(
         match server.execute(&steps).await {
             // Somebody holds a lock on the tenant's role or database; it need not be the tenant itself.
             Err(client::Error::Refused { code, .. }) if code == LOCK_NOT_AVAILABLE => {
-                let oids: Vec<i64> = server_state
-                    .catalog_of(names)
-                    .marks
-                    .values()
-                    .map(|mark| mark.oid)
-                    .collect();
-                let ended = server.evict(&oids).await.map_err(text)?;
+                let ended = server_state.evict(server, names).await.map_err(text)?;
                 tracing::warn!(
                     server = server_state.name,
                     ended,

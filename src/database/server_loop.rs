@@ -5,7 +5,6 @@ use super::server_state::{Connection, Health, ServerState};
 use super::servers::Databases;
 use super::status;
 use crate::conditions::reason;
-use crate::names;
 use crate::postgres::Names;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::Error;
@@ -72,7 +71,7 @@ async fn run(databases: Arc<Databases>, name: String) {
         };
         let inspected = tokio::select! {
             inspected = inspect(&databases, &server_state, &resource, &mut memory) => inspected,
-            // Before anything more is said to whoever answers now.
+            // The operator sends nothing more to a server that may be another's.
             () = other_captors() => continue,
         };
         let pause = record_health(&databases, &server_state, &inspected, &mut memory);
@@ -198,9 +197,6 @@ pub(super) fn wake_changed(databases: &Databases, server_state: &ServerState, be
         }
     }
 }
-
-/// The finalizer that keeps a server's resource while tenants are on it.
-pub const FINALIZER: &str = names::FINALIZER;
 
 #[cfg(test)]
 #[path = "server_loop_test.rs"]

@@ -1,10 +1,11 @@
 //! What an agent asks the API server for, and tells it, where a tenant's namespace can answer for the server's host.
 
 use super::*;
-use crate::api::{DatabaseServer, Tenant};
+use crate::api::{DatabaseServer, Tenant, TlsMode};
 use crate::cluster::{Key, Kind, Queue, Store};
 use crate::database::settings::DatabaseSettings;
 use crate::dns::DnsSettings;
+use crate::names;
 use crate::postgres::client::{Address, Server};
 use crate::postgres::secret::Password;
 use crate::postgres::tls::Trust;
@@ -236,6 +237,7 @@ async fn a_host_that_is_captured_later_is_given_up_at_once_and_taken_up_at_once(
         let connection = Arc::new(Connection {
             server: Server::new(address.clone()).expect("settings"),
             address,
+            tls: TlsMode::Require,
             ca: None,
         });
         scene.databases.server_state("pg").snapshot().connection = Some(connection.clone());

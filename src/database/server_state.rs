@@ -1,6 +1,7 @@
 //! The state of one DatabaseServer in this process: its health, its catalog, its connections, and the logins that were verified.
 
 use super::turns::Turns;
+use crate::api::TlsMode;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::Server;
 use crate::postgres::usage::Usage;
@@ -48,6 +49,8 @@ pub struct ServerSnapshot {
 pub struct Connection {
     pub server: Server,
     pub address: client::Address,
+    /// The verification of the server, for tenants. The spec may have another mode already.
+    pub tls: TlsMode,
     /// Authority of the server's certificate as PEM, for tenants.
     pub ca: Option<String>,
 }
@@ -124,6 +127,16 @@ impl ServerState {
     /// Returns the last observed catalog of one tenant.
     pub fn catalog_of(&self, names: &Names) -> Catalog {
         self.snapshot().catalog.of(names)
+    }
+
+    /// Ends the sessions of tenants that keep one tenant's roles or database from being changed. Returns their number.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn evict(&self, server: &Server, names: &Names) -> Result<i64, client::Error> {
+        let marks = self.catalog_of(names).marks;
+        let oids: Vec<i64> = marks.values().map(|mark| mark.oid).collect();
+        server.evict(&oids).await
     }
 
     /// Stores the observed catalog of one tenant.

@@ -53,7 +53,6 @@ const BESIDES: usize = 2;
 /// The time that statements wait for a tenant before its session is ended, and the period in which that is looked at then.
 const GRACE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(200);
-impl Borrowed {}
 
 /// The operator's connections to one server.
 pub struct Server {

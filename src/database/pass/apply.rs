@@ -50,28 +50,21 @@ impl DatabasePass<'_> {
             server_state.update_tenant(&wanted.tenant_id, &wanted.names, seen);
             let next = plan::plan(&wanted, &server_state.catalog_of(&wanted.names))?;
             // What was there before may have been older than the truth; the same again would be refused again.
-            let raced = executed.as_ref().is_err_and(client::Error::is_raced);
-            last = executed
-                .clone()
-                .or_else(|error| if raced { Err(error) } else { Ok(()) });
-            if raced {
+            if executed.as_ref().is_err_and(client::Error::is_raced) {
+                last = executed;
                 steps = next;
                 continue;
             }
+            last = Ok(());
             if refused && next.first() == steps.first() {
-                let blocked =
-                    matches!(&executed, Err(client::Error::Refused { code, .. }) if code == LOCK_NOT_AVAILABLE);
+                let blocked = executed
+                    .as_ref()
+                    .is_err_and(|error| error.code() == Some(LOCK_NOT_AVAILABLE));
                 if !blocked || evicted {
                     executed?;
                 }
                 evicted = true;
-                let oids: Vec<i64> = server_state
-                    .catalog_of(&wanted.names)
-                    .marks
-                    .values()
-                    .map(|mark| mark.oid)
-                    .collect();
-                let ended = server.evict(&oids).await?;
+                let ended = server_state.evict(server, &wanted.names).await?;
                 tracing::warn!(server = server_state.name, ended, "sessions of tenants were in the way");
                 continue;
             }

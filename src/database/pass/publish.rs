@@ -2,13 +2,12 @@
 
 use super::DatabasePass;
 use super::failure::Failure;
-use crate::api::{DatabaseStatus, DatabaseUsage, SecretReference, TlsMode};
+use crate::api::{DatabaseStatus, DatabaseUsage, SecretReference};
 use crate::cluster::secret as stored;
 use crate::database::secret::{self, Credentials, Endpoint};
 use crate::database::server_state::{Connection, ServerState};
 use crate::names;
 use crate::postgres::Names;
-use crate::postgres::tls::Trust;
 use crate::rotation::Published;
 use crate::time::after;
 use k8s_openapi::api::core::v1::Secret;
@@ -21,13 +20,7 @@ impl DatabasePass<'_> {
             port: connection.address.port,
             database: status.database,
             schema: status.schema,
-            // As it was connected to: the spec may be another's already.
-            tls: match connection.address.trust {
-                None => TlsMode::Disable,
-                Some(Trust::Anyone) => TlsMode::Require,
-                Some(Trust::Authority(_)) => TlsMode::VerifyCA,
-                Some(Trust::Host(_)) => TlsMode::VerifyFull,
-            },
+            tls: connection.tls,
             ca: connection.ca.clone(),
         }
     }

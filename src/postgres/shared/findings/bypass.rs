@@ -61,6 +61,12 @@ impl Around<'_> {
         self.chosen.iter().any(|chosen| chosen.table.oid == oid)
     }
 
+    /// Those of these roles that are bound.
+    pub(super) fn bound<'a>(&self, roles: &'a [String]) -> Vec<&'a str> {
+        let roles = roles.iter().map(String::as_str);
+        roles.filter(|role| self.is_bound(role)).collect()
+    }
+
     /// Tenants, or the applications that serve them.
     pub(super) fn is_bound(&self, role: &str) -> bool {
         role == GROUP

@@ -111,12 +111,7 @@ impl Around<'_> {
 
     pub(super) fn views(&mut self) {
         for view in &self.observed.views {
-            let users: Vec<&str> = view
-                .users
-                .iter()
-                .map(String::as_str)
-                .filter(|role| self.is_bound(role))
-                .collect();
+            let users = self.bound(&view.users);
             let is_over = view.bases.iter().any(|base| self.is_shared(*base));
             if users.is_empty() || !is_over || (view.kind == "v" && view.invoker) {
                 continue;
@@ -159,12 +154,7 @@ impl Around<'_> {
             return;
         }
         for function in &self.observed.functions {
-            let users: Vec<&str> = function
-                .users
-                .iter()
-                .map(String::as_str)
-                .filter(|role| self.is_bound(role))
-                .collect();
+            let users = self.bound(&function.users);
             if users.is_empty() {
                 continue;
             }
