@@ -443,7 +443,6 @@ impl Run {
         let good = |capability: &Arc<dyn Capability>| Report::new(capability.description(), State::default());
         let reports = Reports {
             all: capabilities.iter().map(good).collect(),
-            held_back: None,
         };
         let (outcome, now) = (ReconcileOutcome::Planned(reports), Timestamp::now());
         let namespaces = valid

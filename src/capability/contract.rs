@@ -1,12 +1,11 @@
 //! The contract between the driver of a Tenant and one capability.
 
 use super::{
-    Contributions, Description, Invalid, Pass, Planned, Platform, Quarantine, ReconcileOutcome, Report, State,
-    TenantCore, ValidTenant, Watching, World, jwks::KeySets,
+    Contributions, Description, Invalid, Pass, Planned, Platform, Quarantine, ReconcileOutcome, Report, ValidTenant,
+    Watching, World, jwks::KeySets,
 };
 use crate::api::{DeletionPolicy, Tenant, TenantStatus, TenantTier};
 use crate::cluster::{Error, Identity, Key, Live};
-use crate::conditions::ConditionUpdate;
 use crate::proof::Outcome;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -86,7 +85,7 @@ pub trait Capability: Send + Sync {
     }
 
     /// Adds its part to the tenant, or the reasons why the Tenant is invalid.
-    fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>);
+    fn validate(&self, _asked: &Asked<'_>, _tenant: &mut ValidTenant, _reasons: &mut Vec<Invalid>) {}
 
     /// Takes what its objects depend on. Returns a claim that another tenant holds: all else goes on without it.
     ///
@@ -119,10 +118,12 @@ pub trait Capability: Send + Sync {
     /// The first read or write that was refused.
     async fn apply(
         &self,
-        pass: &Pass<'_>,
-        tenant: &mut ValidTenant,
-        planned: Vec<Planned>,
-    ) -> Result<Option<Report>, Error>;
+        _pass: &Pass<'_>,
+        _tenant: &mut ValidTenant,
+        _planned: Vec<Planned>,
+    ) -> Result<Option<Report>, Error> {
+        Ok(None)
+    }
 
     /// Adds to a report that is about to be published what costs further requests.
     async fn diagnose(&self, _pass: &Pass<'_>, _tenant: &ValidTenant, report: Report) -> Report {
@@ -130,15 +131,12 @@ pub trait Capability: Send + Sync {
     }
 
     /// Returns true where the tenant has something of it: its condition is shown then. `is_over`: the pass has planned.
-    fn concerns(&self, tenant: Option<&ValidTenant>, status: &TenantStatus, is_over: bool) -> bool;
+    fn concerns(&self, _tenant: Option<&ValidTenant>, _status: &TenantStatus, _is_over: bool) -> bool {
+        false
+    }
 
     /// Removes from a status what only tenants have that it concerns.
     fn clear(&self, _status: &mut TenantStatus) {}
-
-    /// Its condition where things stand so.
-    fn condition(&self, state: &State, tenant: Option<&TenantCore>) -> ConditionUpdate {
-        self.description().condition(state, tenant)
-    }
 
     /// The outcome of its own check of isolation; None where it has none for this tenant.
     fn check(&self, _tenant: Option<&ValidTenant>, _report: Option<&Report>) -> Option<Outcome> {

@@ -25,7 +25,7 @@ pub use outcome::{ReconcileOutcome, Reports};
 pub use pass::{Pass, Planned, Stage};
 pub use quarantine::Quarantine;
 pub use report::{Description, Gate, Note, Report, State, WriteStatus};
-pub use tenant::{TenantCore, ValidNamespace, id, identity, namespaces};
+pub use tenant::{TenantCore, ValidNamespace, id, identity, namespace_field, namespaces};
 pub use valid::{Binding, Contributions, Egress, ValidTenant};
 pub use watching::Watching;
 pub use world::{PeerTenant, Platform, World};

@@ -34,6 +34,11 @@ impl ReconcileOutcome {
             Self::Stalled { .. } | Self::Waiting { .. } => None,
         }
     }
+
+    /// The report of the capability with this condition, if the pass came so far.
+    pub fn report(&self, condition: &str) -> Option<&Report> {
+        self.reports()?.of(condition)
+    }
 }
 
 /// The results of all capabilities in one pass.
@@ -41,11 +46,14 @@ impl ReconcileOutcome {
 pub struct Reports {
     /// In the order of the list; a capability that was held back, or of which the tenant has nothing, has none.
     pub all: Vec<Report>,
-    /// The gate that held later capabilities back.
-    pub held_back: Option<Gate>,
 }
 
 impl Reports {
+    /// The gate that holds later capabilities back, if one is closed.
+    pub fn gate(&self) -> Option<Gate> {
+        self.all.iter().find_map(|report| report.gate)
+    }
+
     /// The report of the capability with this condition.
     pub fn of(&self, condition: &str) -> Option<&Report> {
         self.all.iter().find(|report| report.description.condition == condition)

@@ -41,6 +41,12 @@ impl Planned {
     pub fn new(stage: Stage, object: Desired) -> Self {
         Self { stage, object }
     }
+
+    /// Splits the objects of one stage off from those of others.
+    pub fn split(planned: Vec<Self>, stage: Stage) -> (Vec<Desired>, Vec<Self>) {
+        let (of_stage, others): (Vec<Self>, Vec<Self>) = planned.into_iter().partition(|one| one.stage == stage);
+        (of_stage.into_iter().map(|planned| planned.object).collect(), others)
+    }
 }
 
 /// One pass over a tenant.
@@ -59,22 +65,18 @@ impl Pass<'_> {
     /// # Errors
     /// The first write that was refused.
     pub async fn apply(&self, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
-        apply(self.writer, owner, objects).await
+        let writes: Vec<_> = objects
+            .iter()
+            .map(|desired| ensure(self.writer, owner, desired).boxed())
+            .collect();
+        let results: Vec<Result<(), Error>> = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
+        results.into_iter().collect()
     }
 
     /// The gateway's use of public keys, where there is a gateway.
     pub fn key_sets(&self) -> Option<&dyn KeySets> {
         self.capabilities.iter().find_map(|capability| capability.key_sets())
     }
-}
-
-async fn apply(writer: &Writer, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
-    let writes: Vec<_> = objects
-        .iter()
-        .map(|desired| ensure(writer, owner, desired).boxed())
-        .collect();
-    let results: Vec<Result<(), Error>> = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
-    results.into_iter().collect()
 }
 
 async fn ensure(writer: &Writer, owner: &Identity, desired: &Desired) -> Result<(), Error> {

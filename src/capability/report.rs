@@ -82,8 +82,8 @@ pub struct Description {
     pub quarantined: Option<(&'static str, &'static str)>,
     /// The message while the pass has not come so far.
     pub awaits: &'static str,
-    /// The gate while the API server refuses one of its objects; None where others do not depend on them.
-    pub refused: Option<Gate>,
+    /// The gate that it closes while others cannot build on it; None where they never do.
+    pub gate: Option<Gate>,
 }
 
 impl Description {
@@ -170,7 +170,7 @@ impl Report {
     pub fn refused(description: &'static Description, error: &Error) -> Self {
         let note = Note::new(error.reason(), error.chain());
         Self {
-            gate: description.refused,
+            gate: description.gate,
             because: Some(error.reason()),
             ..Self::new(description, State::Stalled(note))
         }

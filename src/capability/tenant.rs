@@ -75,6 +75,14 @@ pub fn namespaces(tenant: &Tenant) -> Vec<String> {
     std::iter::once(name).chain(others).collect()
 }
 
+/// The field that names a namespace of [`namespaces`], by its place there.
+pub fn namespace_field(place: usize) -> String {
+    match place.checked_sub(1) {
+        None => "metadata.name".to_string(),
+        Some(place) => format!("spec.namespaces[{place}].name"),
+    }
+}
+
 /// The owner of all objects of a Tenant.
 pub fn identity(tenant: &Tenant) -> Identity {
     Identity {

@@ -71,8 +71,7 @@ pub async fn report(
 /// The outcome of the check that a capability made itself; None where none has one.
 fn own_check(ctx: &Context, outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Option<Outcome> {
     ctx.capabilities.iter().find_map(|capability| {
-        let condition = capability.description().condition;
-        let report = outcome.reports().and_then(|reports| reports.of(condition));
+        let report = outcome.report(capability.description().condition);
         capability.check(valid, report)
     })
 }

@@ -22,7 +22,7 @@ pub(super) const DESCRIPTION: Description = Description {
     suspended: None,
     quarantined: None,
     awaits: "waiting for the namespaces",
-    refused: Some(Gate {
+    gate: Some(Gate {
         stage: Stage::Admission,
         why: "waiting for the tenant's public keys",
     }),

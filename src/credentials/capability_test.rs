@@ -16,7 +16,6 @@ fn keys_of_its_own_are_told_of_by_their_ids_and_a_loss_by_a_condition() {
         tenant.status = before;
         let reports = Reports {
             all: keys.cloned().map(report).into_iter().collect(),
-            held_back: None,
         };
         let observed = Observed {
             namespaces: vec!["acme".into()],

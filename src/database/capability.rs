@@ -21,9 +21,6 @@ use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The reason why workloads wait for it.
-const NEED_CREDENTIALS: &str = "waiting for the database's credentials";
-
 const DESCRIPTION: Description = Description {
     name: "database",
     condition: kind::DATABASE_READY,
@@ -34,9 +31,9 @@ const DESCRIPTION: Description = Description {
     suspended: Some("all logins are closed; all data is kept"),
     quarantined: Some(("False", "all logins are closed during the quarantine; all data is kept")),
     awaits: "waiting for the namespaces",
-    refused: Some(Gate {
+    gate: Some(Gate {
         stage: Stage::Workloads,
-        why: NEED_CREDENTIALS,
+        why: "waiting for the database's credentials",
     }),
 };
 
@@ -168,10 +165,7 @@ impl Capability for Database {
             if report.state.problem().is_none() {
                 report.state = State::Progressing(note);
             }
-            report.gate = Some(Gate {
-                stage: Stage::Workloads,
-                why: NEED_CREDENTIALS,
-            });
+            report.gate = DESCRIPTION.gate;
         }
         Ok(Some(report))
     }

@@ -53,9 +53,9 @@ fn status_of(
     });
     let held_back = |report: &Report| gate.is_some_and(|gate| report.description.stage >= gate.stage);
     let others = others.into_iter().filter(|report| !held_back(report));
+    let data = data.map(|data| Report { gate, ..report(data) });
     let reports = Reports {
-        all: others.chain(data.map(report)).collect(),
-        held_back: gate,
+        all: others.chain(data).collect(),
     };
     let observed = Observed {
         namespaces: vec!["acme".into()],

@@ -30,7 +30,7 @@ const DESCRIPTION: Description = Description {
         "the gateway answers every request with 503 during the quarantine",
     )),
     awaits: "waiting for the workloads",
-    refused: None,
+    gate: None,
 };
 
 /// The problem of a Gateway that was not observed yet.

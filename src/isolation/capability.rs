@@ -7,10 +7,7 @@ use super::report::Statement;
 use super::report_writer::ReportWriter;
 use super::verifier::{IsolationVerifier, NetworkState, VerificationInput};
 use crate::api::TenantStatus;
-use crate::capability::{
-    Asked, Capability, Description, Invalid, Observation, Pass, Planned, ReconcileOutcome, Report, Stage, ValidTenant,
-};
-use crate::cluster::Error;
+use crate::capability::{Capability, Description, Observation, ReconcileOutcome, Stage, ValidTenant};
 use crate::conditions::{kind, reason};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -25,7 +22,7 @@ const DESCRIPTION: Description = Description {
     suspended: None,
     quarantined: None,
     awaits: "",
-    refused: None,
+    gate: None,
 };
 
 /// The proof that no tenant reaches another.
@@ -45,17 +42,6 @@ impl Isolation {
 impl Capability for Isolation {
     fn description(&self) -> &'static Description {
         &DESCRIPTION
-    }
-
-    fn validate(&self, _: &Asked<'_>, _: &mut ValidTenant, _: &mut Vec<Invalid>) {}
-
-    async fn apply(&self, _: &Pass<'_>, _: &mut ValidTenant, _: Vec<Planned>) -> Result<Option<Report>, Error> {
-        Ok(None)
-    }
-
-    // `observe` adds its condition.
-    fn concerns(&self, _: Option<&ValidTenant>, _: &TenantStatus, _: bool) -> bool {
-        false
     }
 
     async fn observe(&self, of: &Observation<'_>, status: &mut TenantStatus) {
@@ -109,6 +95,6 @@ fn position(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> NetworkS
 
 /// Returns true where the tenant's bounds were seen to be there.
 fn has_bounds(outcome: &ReconcileOutcome) -> bool {
-    let namespaces = outcome.reports().and_then(|reports| reports.of(kind::NAMESPACES_READY));
+    let namespaces = outcome.report(kind::NAMESPACES_READY);
     namespaces.is_some_and(|report| report.state.problem().is_none())
 }

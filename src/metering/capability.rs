@@ -2,10 +2,7 @@
 
 use super::meter::Meter;
 use crate::api::TenantStatus;
-use crate::capability::{
-    Asked, Capability, Description, Invalid, Observation, Pass, Planned, Report, Stage, ValidTenant, Watching,
-};
-use crate::cluster::Error;
+use crate::capability::{Capability, Description, Observation, Stage, Watching};
 use crate::conditions::{kind, reason};
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -22,7 +19,7 @@ const DESCRIPTION: Description = Description {
     suspended: None,
     quarantined: None,
     awaits: "",
-    refused: None,
+    gate: None,
 };
 
 /// The requests that a gateway counts.
@@ -40,17 +37,6 @@ impl Metering {
 impl Capability for Metering {
     fn description(&self) -> &'static Description {
         &DESCRIPTION
-    }
-
-    fn validate(&self, _: &Asked<'_>, _: &mut ValidTenant, _: &mut Vec<Invalid>) {}
-
-    async fn apply(&self, _: &Pass<'_>, _: &mut ValidTenant, _: Vec<Planned>) -> Result<Option<Report>, Error> {
-        Ok(None)
-    }
-
-    // It has no condition.
-    fn concerns(&self, _: Option<&ValidTenant>, _: &TenantStatus, _: bool) -> bool {
-        false
     }
 
     async fn observe(&self, _: &Observation<'_>, status: &mut TenantStatus) {

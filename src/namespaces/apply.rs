@@ -1,7 +1,7 @@
 //! Applies bounds before access, and lets go of namespaces that the spec no longer names.
 
 use super::drain;
-use crate::capability::{Pass, Planned, Stage, TenantCore};
+use crate::capability::{Pass, TenantCore};
 use crate::cluster::{Desired, Error, Identity, Kind, Live, Store};
 use crate::names;
 use crate::quantity::Amount;
@@ -14,10 +14,10 @@ const QUOTA_WAIT: Duration = Duration::from_millis(800);
 const QUOTA_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Applies quotas, limits and network policies. Returns the quota that is not enforced yet.
-pub async fn bounds(pass: &Pass<'_>, owner: &Identity, planned: &[Planned]) -> Result<Option<String>, Error> {
-    let bounds = planned.iter().filter(|planned| planned.stage == Stage::Bounds);
-    let bounds = bounds.map(|planned| planned.object.clone());
-    let (quotas, others): (Vec<_>, Vec<_>) = bounds.partition(|desired| desired.key.kind == Kind::ResourceQuota);
+pub async fn bounds(pass: &Pass<'_>, owner: &Identity, bounds: Vec<Desired>) -> Result<Option<String>, Error> {
+    let (quotas, others): (Vec<_>, Vec<_>) = bounds
+        .into_iter()
+        .partition(|desired| desired.key.kind == Kind::ResourceQuota);
     let (mut first, raised) = lowered_first(pass.store, owner, &quotas);
     // The `default` ServiceAccount first, before Kubernetes makes it itself; and when this one write found our new right to
     // be known, no other is refused.
@@ -28,13 +28,6 @@ pub async fn bounds(pass: &Pass<'_>, owner: &Identity, planned: &[Planned]) -> R
     pass.apply(owner, &raised).await?;
     scouted?;
     Ok(wait_for_quota(pass.store, owner, &quotas).await)
-}
-
-/// Applies the owners' rights.
-pub async fn access(pass: &Pass<'_>, owner: &Identity, planned: Vec<Planned>) -> Result<(), Error> {
-    let access = planned.into_iter().filter(|planned| planned.stage == Stage::Access);
-    let access: Vec<Desired> = access.map(|planned| planned.object).collect();
-    pass.apply(owner, &access).await
 }
 
 /// Quotas that shrink go before those that grow, so that their sum is never above the tenant's; where none shrinks, all go

@@ -1,6 +1,6 @@
 //! Namespaces whose names are ends of hosts.
 
-use crate::capability::{Invalid, World};
+use crate::capability::{Invalid, World, namespace_field};
 
 /// Namespaces that are called like what hosts end in: `db.example.com` is tried as a name of the namespace `com` before it is tried as it is. One that
 /// the tenant has is kept, and told of; a new one is refused.
@@ -20,12 +20,8 @@ pub fn captures(namespaces: &[String], world: &World, errors: &mut Vec<Invalid>)
             ));
             continue;
         }
-        let field = match i {
-            0 => "metadata.name".to_string(),
-            _ => format!("spec.namespaces[{}].name", i - 1),
-        };
         let remedy = "choose another name, or add the top-level domain to the chart's network.dns.exempt if nothing in the cluster resolves it";
-        errors.push(Invalid::new(field, format!("{message}; {remedy}")));
+        errors.push(Invalid::new(namespace_field(i), format!("{message}; {remedy}")));
     }
     kept
 }

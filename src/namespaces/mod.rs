@@ -36,7 +36,7 @@ const DESCRIPTION: Description = Description {
     suspended: None,
     quarantined: None,
     awaits: "waiting for the namespaces",
-    refused: Some(Gate {
+    gate: Some(Gate {
         stage: Stage::Configuration,
         why: "waiting for the namespaces",
     }),
@@ -110,15 +110,17 @@ impl Capability for Namespaces {
         tenant: &mut ValidTenant,
         planned: Vec<Planned>,
     ) -> Result<Option<Report>, Error> {
+        let (bounds, others) = Planned::split(planned, Stage::Bounds);
+        let (access, _) = Planned::split(others, Stage::Access);
         let leaving = apply::leave(pass, &tenant.core).await?;
         let mut report = Report::new(&DESCRIPTION, State::default());
         let progressing = |message: String| State::Progressing(Note::new(reason::PROGRESSING, message));
-        if let Some(waiting) = apply::bounds(pass, &tenant.core.owner, &planned).await? {
+        if let Some(waiting) = apply::bounds(pass, &tenant.core.owner, bounds).await? {
             report.state = progressing(waiting);
-            report.gate = DESCRIPTION.refused;
+            report.gate = DESCRIPTION.gate;
             return Ok(Some(report));
         }
-        match apply::access(pass, &tenant.core.owner, planned).await {
+        match pass.apply(&tenant.core.owner, &access).await {
             // Nobody else needs the owners' rights.
             Err(error) if error.is_stalled() => {
                 let refused = Report::refused(&DESCRIPTION, &error);

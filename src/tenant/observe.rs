@@ -2,8 +2,8 @@
 
 use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier, unread_in};
 use crate::capability::peers::named_peers;
-use crate::capability::{PeerTenant, World, id, namespaces};
-use crate::cluster::{Identity, Key, Store};
+use crate::capability::{PeerTenant, World, identity, namespaces};
+use crate::cluster::{Key, Store};
 use crate::conditions::reason;
 use crate::database::claim;
 use crate::dns::{DnsSettings, last_label};
@@ -60,21 +60,17 @@ impl Caches {
 
     /// Returns the model in which the tenant's data is kept already.
     fn placed(&self, tenant: &Tenant) -> Option<DatabaseModel> {
-        let owner = owner(tenant)?;
+        let owner = identity(tenant);
         let record = self.objects.get(&owner.tenant, &claim::key(&owner, &self.namespace))?;
         Some(claim::read(&record)?.model)
     }
 
     /// Returns existing namespaces of the tenant whose names are ends of hosts.
     fn capturing_namespaces(&self, tenant: &Tenant, servers: &BTreeMap<String, String>) -> BTreeSet<String> {
+        let owner = identity(tenant);
         let is_there = |name: &String| {
-            let key = Key::namespace(name.clone());
-            let owner = owner(tenant);
-            owner.is_some_and(|owner| {
-                self.objects
-                    .get(&owner.tenant, &key)
-                    .is_some_and(|live| live.belongs_to(&owner))
-            })
+            let live = self.objects.get(&owner.tenant, &Key::namespace(name.clone()));
+            live.is_some_and(|live| live.belongs_to(&owner))
         };
         let names = namespaces(tenant).into_iter();
         let capturing = names.filter(|name| self.dns.suffix(name).is_some() || servers.contains_key(name));
@@ -150,13 +146,6 @@ pub fn server_suffixes<'a>(
         all.map(move |namespace| (namespace, name.clone()))
     });
     suffixes.collect()
-}
-
-fn owner(tenant: &Tenant) -> Option<Identity> {
-    Some(Identity {
-        tenant: tenant.metadata.name.clone().unwrap_or_default(),
-        id: id(tenant)?.to_string(),
-    })
 }
 
 #[cfg(test)]

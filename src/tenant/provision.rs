@@ -41,7 +41,7 @@ async fn apply(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Reports, Err
         capability.close(pass, &owner, &stale).await?;
     }
     let reports = report(pass, tenant, environment).await?;
-    if reports.held_back.is_none() {
+    if reports.gate().is_none() {
         // Last what the former workloads stood on, now that none of them needs it. What a refused object was to replace stays.
         let is_needed = |live: &Live| {
             let mut capabilities = pass.capabilities.iter();
@@ -62,7 +62,7 @@ async fn report(pass: &Pass<'_>, tenant: &mut ValidTenant, environment: Environm
     let told = tenant.contributions.clone();
     for (capability, planned) in pass.capabilities.iter().zip(environment.planned) {
         let stage = capability.description().stage;
-        if reports.held_back.is_some_and(|gate| gate.stage <= stage) {
+        if reports.gate().is_some_and(|gate| gate.stage <= stage) {
             continue;
         }
         // Capabilities before it may contribute something else since it was planned.
@@ -76,10 +76,7 @@ async fn report(pass: &Pass<'_>, tenant: &mut ValidTenant, environment: Environm
             Err(error) if error.is_stalled() => Some(Report::refused(capability.description(), &error)),
             result => result?,
         };
-        if let Some(report) = report {
-            reports.held_back = reports.held_back.or(report.gate);
-            reports.all.push(report);
-        }
+        reports.all.extend(report);
     }
     Ok(reports)
 }

@@ -67,14 +67,15 @@ pub fn status(
     let is_over = outcome.reports().is_some();
     let mut conditions = readiness(outcome, valid);
     for capability in capabilities {
-        let condition = capability.description().condition;
-        let report = outcome.reports().and_then(|reports| reports.of(condition));
+        let report = outcome.report(capability.description().condition);
         if let Some(write) = report.and_then(|report| report.status.as_ref()) {
             write(&mut status);
         }
         match capability.concerns(valid, &status, is_over) {
             true => conditions.push(match report {
-                Some(report) => capability.condition(&report.state, valid.map(|valid| &valid.core)),
+                Some(report) => report
+                    .description
+                    .condition(&report.state, valid.map(|valid| &valid.core)),
                 None => unseen(outcome, capability.as_ref()),
             }),
             false => capability.clear(&mut status),
@@ -309,7 +310,7 @@ fn unseen(outcome: &ReconcileOutcome, capability: &dyn Capability) -> ConditionU
     let description = capability.description();
     match outcome {
         ReconcileOutcome::Planned(reports) => {
-            let gate = reports.held_back.filter(|gate| gate.stage == description.stage);
+            let gate = reports.gate().filter(|gate| gate.stage == description.stage);
             description.unseen(reason::PROGRESSING, gate.map_or(description.awaits, |gate| gate.why))
         }
         ReconcileOutcome::Stalled { reason, .. } => description.unseen(reason, UNTOUCHED),

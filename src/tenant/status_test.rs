@@ -23,18 +23,20 @@ fn description(condition: &str) -> &'static Description {
 }
 
 fn planned(namespaces: State, workloads: Option<State>) -> ReconcileOutcome {
-    let namespaces = Report::new(description(kind::NAMESPACES_READY), namespaces);
+    let gate = workloads.is_none().then_some(Gate {
+        stage: Stage::Configuration,
+        why: "waiting for the namespaces",
+    });
+    let namespaces = Report {
+        gate,
+        ..Report::new(description(kind::NAMESPACES_READY), namespaces)
+    };
     let workloads = workloads.map(|state| Report {
         grace: Some(std::time::Duration::from_secs(5)),
         ..Report::new(description(kind::WORKLOADS_AVAILABLE), state)
     });
-    let held_back = workloads.is_none().then_some(Gate {
-        stage: Stage::Configuration,
-        why: "waiting for the namespaces",
-    });
     ReconcileOutcome::Planned(Reports {
         all: std::iter::once(namespaces).chain(workloads).collect(),
-        held_back,
     })
 }
 

@@ -37,7 +37,7 @@ const DESCRIPTION: Description = Description {
     suspended: Some("nobody is greeted"),
     quarantined: None,
     awaits: "waiting for the namespaces",
-    refused: None,
+    gate: None,
 };
 
 /// The part of a tenant that is to be greeted.

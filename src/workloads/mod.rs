@@ -37,7 +37,7 @@ const DESCRIPTION: Description = Description {
     suspended: Some("the tenant is suspended"),
     quarantined: Some(("Unknown", "existing workloads keep running, without network access")),
     awaits: "waiting for the namespaces",
-    refused: None,
+    gate: None,
 };
 /// The time in which a workload that is refused its pods may still come right: caches lag behind what was just made.
 const GRACE: Duration = Duration::from_secs(5);
@@ -90,12 +90,9 @@ impl Capability for Workloads {
         planned: Vec<Planned>,
     ) -> Result<Option<Report>, Error> {
         let core = &tenant.core;
-        let (files, workloads): (Vec<_>, Vec<_>) = planned
-            .into_iter()
-            .partition(|planned| planned.stage == Stage::Configuration);
-        let files: Vec<Desired> = files.into_iter().map(|planned| planned.object).collect();
+        let (files, others) = Planned::split(planned, Stage::Configuration);
+        let (workloads, _) = Planned::split(others, Stage::Workloads);
         pass.apply(&core.owner, &files).await?;
-        let workloads = workloads.into_iter().map(|planned| planned.object);
         let workloads = wake(pass.store, &core.owner, workloads, core.suspend);
         pass.apply(&core.owner, &workloads).await?;
         Ok(Some(match unavailable(pass.store, core) {
@@ -152,12 +149,13 @@ fn found(unavailable: &Unavailable) -> Report {
 
 /// Sets the replicas of autoscaled Deployments that stand at zero: an autoscaler never touches these, and a suspension may
 /// have put them there.
-fn wake(store: &Store, owner: &Identity, workloads: impl Iterator<Item = Desired>, suspended: bool) -> Vec<Desired> {
+fn wake(store: &Store, owner: &Identity, workloads: Vec<Desired>, suspended: bool) -> Vec<Desired> {
     let asleep = |desired: &Desired| {
         let live = store.get(&owner.tenant, &desired.key);
         live.is_some_and(|live| live.value.pointer("/spec/replicas").and_then(Value::as_i64) == Some(0))
     };
     workloads
+        .into_iter()
         .map(
             |desired| match !desired.others.is_empty() && desired.key.kind == Kind::Deployment {
                 true if suspended || asleep(&desired) => Desired {

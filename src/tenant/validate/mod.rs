@@ -8,7 +8,8 @@ mod scheduling;
 
 use crate::api::{IsolationModel, Tenant, TenantTier};
 use crate::capability::{
-    Asked, Capability, Invalid, TenantCore, ValidNamespace, ValidTenant, World, allowed, id, namespaces,
+    Asked, Capability, Invalid, TenantCore, ValidNamespace, ValidTenant, World, allowed, id, namespace_field,
+    namespaces,
 };
 use crate::cluster::Identity;
 use crate::names;
@@ -128,10 +129,7 @@ fn isolation(tenant: &Tenant, tier: &TenantTier, errors: &mut Vec<Invalid>) -> I
 fn namespace_names(tenant: &Tenant, tier: &TenantTier, world: &World, errors: &mut Vec<Invalid>) -> Vec<String> {
     let all = namespaces(tenant);
     for (i, name) in all.iter().enumerate() {
-        let field = match i {
-            0 => "metadata.name".to_string(),
-            _ => format!("spec.namespaces[{}].name", i - 1),
-        };
+        let field = namespace_field(i);
         if i > 0 && name.starts_with("kube-") {
             errors.push(Invalid::new(&field, format!("Kubernetes reserves the name {name}")));
         }
@@ -144,13 +142,10 @@ fn namespace_names(tenant: &Tenant, tier: &TenantTier, world: &World, errors: &m
     for (i, name) in all.iter().enumerate().skip(1) {
         if !names::is_dns_label(name) {
             let message = format!("{name:.80} is not a DNS label of at most 63 characters");
-            errors.push(Invalid::new(format!("spec.namespaces[{}].name", i - 1), message));
+            errors.push(Invalid::new(namespace_field(i), message));
         }
         if all[..i].contains(name) {
-            errors.push(Invalid::new(
-                format!("spec.namespaces[{}].name", i - 1),
-                "is there twice",
-            ));
+            errors.push(Invalid::new(namespace_field(i), "is there twice"));
         }
     }
     let most = tier.spec.max_namespaces.unwrap_or(33);
