@@ -14,6 +14,7 @@ mod conflicts;
 mod database;
 mod database_client;
 mod database_drift;
+mod database_extensions;
 mod database_life;
 mod database_rotation;
 mod database_servers;

@@ -3,6 +3,7 @@
 
 mod apply;
 mod desired;
+mod extensions;
 mod failure;
 mod login;
 mod publish;
@@ -125,7 +126,8 @@ impl DatabasePass<'_> {
         };
         let connection = self.connection(server_state)?;
         let owner = &self.tenant.owner;
-        let mut wanted = self.wanted(server_state, tenant_names)?;
+        let (extensions, mut problems) = self.extensions(&connection, server_state, tenant_names).await?;
+        let mut wanted = self.wanted(server_state, tenant_names, extensions)?;
         if let Place::Shared(_) = wanted.place {
             self.enroll(&connection, server_state).await?;
         }
@@ -137,7 +139,7 @@ impl DatabasePass<'_> {
             // What its login was seen to reach is of no account when it comes back.
             server_state.forget(&owner.id);
             wanted.logins = [Login::default(), Login::default()];
-            return self.apply(&connection, server_state, &wanted).await;
+            return self.apply(&connection, server_state, &wanted).await.map(|_| ());
         }
         let current = match turn {
             Turn::Issue { login, previous_until } => {
@@ -160,7 +162,7 @@ impl DatabasePass<'_> {
                     password: Some(issued.password.verifier()),
                 };
                 wanted.logins[1 - login].open = open[1 - login];
-                self.apply(&connection, server_state, &wanted).await?;
+                problems.add(self.apply(&connection, server_state, &wanted).await?);
                 // Nothing is published that was not seen to work.
                 self.log_in(&connection, server_state, &wanted, &issued).await?;
                 outcome.revision = Some(self.publish(&connection, tenant_names, found, &issued).await?);
@@ -194,7 +196,7 @@ impl DatabasePass<'_> {
                     let _ = self.verify(&connection, server_state, &wanted, &current).await;
                     outcome.isolation = server_state.isolation(&owner.id);
                 }
-                applied?;
+                problems.add(applied?);
                 outcome.revision = Some(self.publish(&connection, tenant_names, found, &current).await?);
                 let turn = self.verify(&connection, server_state, &wanted, &current).await?;
                 let until = now.duration_until(next);
@@ -215,6 +217,9 @@ impl DatabasePass<'_> {
         outcome.isolation = server_state.isolation(&owner.id);
         if outcome.isolation != Some(proof::Outcome::Passed) {
             outcome.again = Some(outcome.again.unwrap_or(RECHECK_DOUBTFUL).min(RECHECK_DOUBTFUL));
+        }
+        if let Some(state) = problems.state() {
+            outcome.state = state;
         }
         self.limits(server_state, tenant_names, &wanted, outcome);
         Ok(())

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod catalog;
 pub mod client;
 pub mod cross_tenant_access;
+pub mod extensions;
 mod guard;
 pub mod identifier;
 pub mod names;

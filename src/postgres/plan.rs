@@ -12,6 +12,7 @@ mod places;
 mod privileges;
 mod removal;
 mod roles;
+pub use places::{create_extension, installed};
 pub use privileges::revoke_all;
 pub use removal::{closing, pausing, removal};
 pub use roles::{GRANT_OPTIONS, take_back};
@@ -32,7 +33,7 @@ pub struct Wanted {
     pub connection_limit: i32,
     /// Defaults of each session, `statement_timeout` and the like.
     pub settings: Vec<(&'static str, String)>,
-    /// Extensions, all of which the server allows.
+    /// Extensions, all of which the server allows and can install, each after those that it requires.
     pub extensions: Vec<Identifier>,
     /// True if the logins may write.
     pub writable: bool,

@@ -474,6 +474,8 @@ pub async fn statistics_are_closed(site: Site, place: Place) {
         }
     }
     run(&mine, "RESET ROLE").await;
+    // What the statistics of a catalog can say at any time, since the server analyzes those that all databases share by itself.
+    run(&root, "ANALYZE pg_catalog.pg_database; ANALYZE pg_catalog.pg_class").await;
     let views = names("SELECT relname::text FROM pg_class WHERE relkind = 'v' AND relname ~ '^pg_stat'").await;
     assert!(views.len() > 30, "{views:?}");
     let mut shown = 0;
@@ -483,7 +485,9 @@ pub async fn statistics_are_closed(site: Site, place: Place) {
             continue;
         }
         shown += 1;
-        for line in text(&mine, &all).await.lines() {
+        // Everybody reads the catalogs themselves, and with them the names of roles and tables.
+        let is_of_catalog = |line: &&str| line.starts_with("(pg_catalog,");
+        for line in text(&mine, &all).await.lines().filter(|line| !is_of_catalog(line)) {
             let tells = line.contains("watched")
                 || (line.contains(victim.owner()) && !line.contains("<insufficient privilege>"));
             assert!(!tells, "{view}: {line}");

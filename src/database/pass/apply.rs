@@ -1,6 +1,7 @@
 //! Applies the desired state to the server, until the server is in it.
 
 use super::DatabasePass;
+use super::extensions::{self, Problems};
 use super::failure::{Failure, progressing, stalled};
 use crate::conditions::reason;
 use crate::database::release::LOCK_NOT_AVAILABLE;
@@ -13,13 +14,14 @@ use crate::postgres::shared;
 const ROUNDS: usize = 8;
 
 impl DatabasePass<'_> {
-    /// Plans and executes until no step remains.
+    /// Plans and executes until no step remains. Returns the extensions that the server refuses; they hold up nothing else.
     pub(super) async fn apply(
         &self,
         connection: &Connection,
         server_state: &ServerState,
         wanted: &Wanted,
-    ) -> Result<(), Failure> {
+    ) -> Result<Problems, Failure> {
+        let mut problems = Problems::default();
         let server = &connection.server;
         let mut wanted = wanted.clone();
         let mut steps = plan::plan(&wanted, &server_state.catalog_of(&wanted.names))?;
@@ -33,9 +35,9 @@ impl DatabasePass<'_> {
         }
         let mut evicted = false;
         let mut last = Ok(());
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS + wanted.extensions.len() {
             if steps.is_empty() {
-                return Ok(());
+                return Ok(problems);
             }
             let executed = server.execute(&steps).await;
             let refused = matches!(executed, Err(client::Error::Refused { .. }));
@@ -48,6 +50,14 @@ impl DatabasePass<'_> {
             }
             let seen = server.observe(Some(&wanted.names)).await?;
             server_state.update_tenant(&wanted.tenant_id, &wanted.names, seen);
+            if let Err(error) = &executed
+                && let Some(extension) = extensions::refused(&wanted, error).cloned()
+            {
+                problems.refused(&extension, error);
+                wanted.extensions.retain(|wanted| *wanted != extension);
+                steps = plan::plan(&wanted, &server_state.catalog_of(&wanted.names))?;
+                continue;
+            }
             let next = plan::plan(&wanted, &server_state.catalog_of(&wanted.names))?;
             // What was there before may have been older than the truth; the same again would be refused again.
             if executed.as_ref().is_err_and(client::Error::is_raced) {

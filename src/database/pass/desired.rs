@@ -7,7 +7,7 @@ use crate::capability::{Note, State};
 use crate::conditions::reason;
 use crate::database::placement;
 use crate::database::server_state::{Connection, Health, ServerState};
-use crate::postgres::Names;
+use crate::postgres::{Identifier, Names};
 use crate::postgres::client;
 use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::{Login, Place, Wanted};
@@ -41,24 +41,15 @@ impl DatabasePass<'_> {
         }
     }
 
-    /// Returns the desired state with both logins closed.
-    pub(super) fn wanted(&self, server_state: &ServerState, tenant_names: &Names) -> Result<Wanted, Failure> {
+    /// Returns the desired state with these extensions and both logins closed.
+    pub(super) fn wanted(
+        &self,
+        server_state: &ServerState,
+        tenant_names: &Names,
+        extensions: Vec<Identifier>,
+    ) -> Result<Wanted, Failure> {
         let resource = self.databases.resource(&server_state.name);
         let spec = resource.as_ref().map(|resource| &resource.spec);
-        let allowed = spec.map(|spec| spec.extensions.clone()).unwrap_or_default();
-        for extension in &self.database.extensions {
-            if !allowed.iter().any(|allowed| allowed == extension.as_str()) {
-                return Err(stalled(
-                    reason::EXTENSION_NOT_ALLOWED,
-                    format!(
-                        "spec.database.extensions: {} is not among those that DatabaseServer {} allows ({})",
-                        extension.as_str(),
-                        server_state.name,
-                        allowed.join(", ")
-                    ),
-                ));
-            }
-        }
         let place = self.place(spec).map_err(client::Error::from)?;
         if let Place::Shared(shared) = &place
             && shared.databases.is_empty()
@@ -76,7 +67,7 @@ impl DatabasePass<'_> {
             logins: [Login::default(), Login::default()],
             connection_limit: self.database.connection_limit,
             settings: self.database.settings.clone(),
-            extensions: self.database.extensions.clone(),
+            extensions,
             writable: self.is_writable(server_state, tenant_names),
         })
     }

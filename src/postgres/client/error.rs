@@ -82,6 +82,14 @@ impl Error {
         self.code() == Some(SqlState::INTERNAL_ERROR.code())
     }
 
+    /// Returns true for a refusal that another attempt may not meet: a lock, a deadlock, a race, a lack of resources, an interruption.
+    pub fn is_temporary(&self) -> bool {
+        let temporary = |code: &str| ["40", "53", "57"].iter().any(|class| code.starts_with(class));
+        self.is_raced()
+            || self.reason() == reason::SERVER_READ_ONLY
+            || self.code().is_some_and(|code| temporary(code) || code == SqlState::LOCK_NOT_AVAILABLE.code())
+    }
+
     /// The SQLSTATE of a refusal.
     pub fn code(&self) -> Option<&str> {
         match self {

@@ -1,10 +1,14 @@
 //! A tenant's schema or database: its owner, privileges and extensions.
 
-use super::{EXTENSIONS, PUBLIC, Plan, Step, Venue, begun, well_known, whom};
-use crate::postgres::catalog::{self, Grant};
+use super::{EXTENSIONS, PUBLIC, Place, Plan, Step, Venue, begun, well_known, whom};
+use crate::postgres::catalog::{self, Catalog, Grant};
 use crate::postgres::sql::Literal;
-use crate::postgres::{Identifier, Statement};
+use crate::postgres::{Identifier, Names, Statement};
 use crate::sql;
+use std::collections::BTreeSet;
+
+/// The first word of a revision: another one sets every database up again.
+const LAYOUT: &str = "1";
 
 impl Plan<'_> {
     pub(super) fn schema(&mut self) {
@@ -232,12 +236,28 @@ impl Plan<'_> {
 
     /// Revision of the database's last setup.
     fn revision(&self) -> String {
-        let names: Vec<&str> = self.wanted.extensions.iter().map(Identifier::as_str).collect();
-        format!("1 {}", names.join(" "))
+        let mut names: Vec<&str> = self.wanted.extensions.iter().map(Identifier::as_str).collect();
+        names.sort_unstable();
+        format!("{LAYOUT} {}", names.join(" "))
     }
 }
 
-fn create_extension(extension: &Identifier) -> Statement {
+/// Returns the extensions that are installed where a tenant's data is.
+pub fn installed(place: &Place, names: &Names, catalog: &Catalog) -> BTreeSet<String> {
+    match place {
+        Place::Schema | Place::Shared(_) => catalog.extensions.iter().cloned().collect(),
+        Place::Database => {
+            let mark = catalog.mark("database", names.place.as_str());
+            let revision = mark.and_then(|mark| mark.revision.as_deref()).unwrap_or_default();
+            let names = revision.split(' ').skip(1).filter(|name| !name.is_empty());
+            // Every database has this one.
+            names.chain(["plpgsql"]).map(String::from).collect()
+        }
+    }
+}
+
+/// Returns the statement that installs an extension.
+pub fn create_extension(extension: &Identifier) -> Statement {
     let extensions = well_known(EXTENSIONS);
     sql!["CREATE EXTENSION IF NOT EXISTS ", extension, " SCHEMA ", &extensions]
 }
