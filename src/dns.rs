@@ -1,9 +1,10 @@
 //! Names that hosts end in. A pod's resolver tries `db.example.com` as `db.example.com.svc.cluster.local` first, so that a namespace
 //! called `com` answers for it, with its Service `example`.
 
-use crate::flags::items;
+use crate::flags::{self, items};
 use clap::Args;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// Labels of the cluster's own names in any cluster domain.
 const CLUSTER: [&str; 2] = ["svc", "pod"];
@@ -30,6 +31,38 @@ const PRIVATE: [&str; 17] = [
     "private",
     "test",
 ];
+
+/// The servers that resolve names for the cluster's pods.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct DnsServers {
+    /// Namespace of the cluster's DNS.
+    #[arg(long, env = "DNS_NAMESPACE", default_value = "kube-system")]
+    pub dns_namespace: String,
+
+    /// Labels of the cluster's DNS pods, `key=value`, comma separated.
+    #[arg(long, env = "DNS_POD_LABELS", default_value = "k8s-app=kube-dns", value_parser = flags::labels)]
+    pub dns_pod_labels: BTreeMap<String, String>,
+
+    /// Addresses of DNS servers besides those pods, comma separated: a cache on each node, a resolver outside of the cluster.
+    // A plain `Vec` would make clap split by itself, and refuse the empty string that an unset chart value gives.
+    #[arg(long, env = "DNS_ADDRESSES", default_value = "", value_parser = addresses, hide_default_value = true)]
+    pub dns_addresses: std::vec::Vec<IpAddr>,
+
+    /// Ports on which all these servers listen, comma separated.
+    #[arg(long, env = "DNS_PORTS", default_value = "53", value_parser = ports)]
+    pub dns_ports: std::collections::BTreeSet<u16>,
+}
+
+impl Default for DnsServers {
+    fn default() -> Self {
+        Self {
+            dns_namespace: "kube-system".into(),
+            dns_pod_labels: BTreeMap::from([("k8s-app".into(), "kube-dns".into())]),
+            dns_addresses: Vec::new(),
+            dns_ports: BTreeSet::from([53]),
+        }
+    }
+}
 
 /// Settings for the cluster's DNS.
 #[derive(Args, Clone, Debug)]
@@ -104,6 +137,31 @@ pub fn last_label(host: &str) -> Option<&str> {
 
 fn is_label(label: &str) -> bool {
     crate::names::is_dns_label(label)
+}
+
+/// Parses the addresses of servers.
+fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+    let address = |item: &str| match item.parse::<IpAddr>() {
+        Err(_) => Err(format!("{item} is not an address such as 169.254.20.10")),
+        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_some() => {
+            Err(format!("{item} is an IPv4 address written as IPv6: write it as IPv4"))
+        }
+        Ok(address) if address.is_unspecified() || address.is_loopback() || address.is_multicast() => {
+            Err(format!("{item} is not the address of a server that pods reach"))
+        }
+        Ok(address) => Ok(address),
+    };
+    items(text).map(address).collect()
+}
+
+fn ports(text: &str) -> Result<BTreeSet<u16>, String> {
+    let port = |item: &str| item.parse::<u16>().ok().filter(|port| *port > 0);
+    let ports = items(text).map(|item| port(item).ok_or(format!("{item} is not a port")));
+    let ports: BTreeSet<u16> = ports.collect::<Result<_, _>>()?;
+    match ports.is_empty() {
+        true => Err("needs at least one port".into()),
+        false => Ok(ports),
+    }
 }
 
 fn domain(text: &str) -> Result<String, String> {

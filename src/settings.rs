@@ -1,8 +1,8 @@
 //! The operator's flags, each also an environment variable, read once at the start.
 
 use crate::database::settings::DatabaseSettings;
-use crate::dns::DnsSettings;
-use crate::flags::{cidrs, duration, labels, optional, pause};
+use crate::dns::{DnsServers, DnsSettings};
+use crate::flags::{cidrs, duration, optional, pause};
 use crate::gateway::GatewaySettings;
 use crate::isolation::settings::IsolationSettings;
 use crate::metering::settings::MeteringSettings;
@@ -38,13 +38,9 @@ pub struct Settings {
     #[arg(long, env = "GATEWAY_NAMESPACE", default_value = "", value_parser = optional, hide_default_value = true)]
     pub gateway_namespace: std::option::Option<String>,
 
-    /// Namespace of the cluster's DNS.
-    #[arg(long, env = "DNS_NAMESPACE", default_value = "kube-system")]
-    pub dns_namespace: String,
-
-    /// Labels of the cluster's DNS pods, `key=value`, comma separated.
-    #[arg(long, env = "DNS_POD_LABELS", default_value = "k8s-app=kube-dns", value_parser = labels)]
-    pub dns_pod_labels: BTreeMap<String, String>,
+    /// Servers of the cluster's DNS.
+    #[command(flatten)]
+    pub dns_servers: DnsServers,
 
     /// Suffixes of hosts in the cluster.
     #[command(flatten)]
@@ -143,7 +139,7 @@ mod tests {
         assert_eq!(settings.cluster_cidrs, []);
         assert_eq!(settings.gateway_namespace, None);
         assert_eq!(
-            settings.dns_pod_labels,
+            settings.dns_servers.dns_pod_labels,
             BTreeMap::from([("k8s-app".into(), "kube-dns".into())])
         );
         assert_eq!(
@@ -175,6 +171,8 @@ mod tests {
             "--gateway-shared-hosts=api.example.com, api.example.org",
             "--gateway-application-namespaces=crm, portal",
             "--dns-pod-labels=a=b,c=d=e",
+            "--dns-addresses=169.254.20.10, fd00::a",
+            "--dns-ports=53,5353",
             "--leader-elect=false",
             "--log-format=json",
             "--skip-admission-proof",
@@ -199,7 +197,17 @@ mod tests {
             "--gateway-application-namespaces=",
         ];
         assert_eq!(attached(&parse(&unset).expect("valid")), None);
-        assert_eq!(settings.dns_pod_labels["c"], "d=e");
+        assert_eq!(settings.dns_servers.dns_pod_labels["c"], "d=e");
+        let addresses: Vec<String> = settings
+            .dns_servers
+            .dns_addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(addresses, ["169.254.20.10", "fd00::a"]);
+        assert_eq!(settings.dns_servers.dns_ports, [53, 5353].into());
+        let unset = parse(&["--dns-addresses="]).expect("valid").dns_servers;
+        assert!(unset.dns_addresses.is_empty() && unset.dns_ports == [53].into());
         assert_eq!((settings.leader_elect, settings.skip_admission_proof), (false, true));
         assert_eq!(settings.lease_duration.as_secs(), 90);
         assert_eq!(parse(&["--gateway-namespace="]).expect("valid").gateway_namespace, None);
@@ -213,6 +221,11 @@ mod tests {
             ("--dns-suffixes=Corp", "lower case"),
             ("--dns-pod-labels=kube-dns", "key=value"),
             ("--dns-pod-labels=", "at least one label"),
+            ("--dns-addresses=169.254.20.10/32", "not an address"),
+            ("--dns-addresses=::ffff:10.0.0.1", "write it as IPv4"),
+            ("--dns-addresses=0.0.0.0", "not the address of a server"),
+            ("--dns-ports=0", "not a port"),
+            ("--dns-ports=", "at least one port"),
             ("--concurrency=0", "1.."),
             ("--lease-duration=15", "not a duration"),
             ("--retry-period=-1s", "negative"),

@@ -130,6 +130,11 @@ check "it reaches them" test "$(egress --set "$envoy" --set gateway.metrics.enab
 check "it is told of them" test "$(counts | grep -A1 -E 'name: GATEWAY_METRICS(_PORT|_PERIOD)?$' | sed -n 's/.*value: //p' | xargs)" = 'true 19001 1m'
 check "it asks no gateway unless it is to" lacks 'GATEWAY_METRICS|tenant-operator-metering' --set "$envoy"
 refuse "requests counted where there is no Envoy Gateway" render --set gateway.metrics.enabled=true,network.gatewayNamespace=x
+nodelocal='network.dns.addresses={169.254.20.10,fd00::a},network.dns.ports={53,5353}'
+check "the operator reaches the cluster's DNS by address" test \
+  "$(render --set "$nodelocal" --show-only templates/network-policy/networkpolicy.yaml | grep -oE 'cidr: "[^"]*"|port: 5?353, protocol: [A-Z]*|port: 53, protocol: [A-Z]*' | xargs)" = \
+  'port: 53, protocol: UDP port: 53, protocol: TCP port: 5353, protocol: UDP port: 5353, protocol: TCP cidr: 169.254.20.10/32 cidr: fd00::a/128'
+check "and is told of it" test "$(render --set "$nodelocal" | grep -A1 -E 'name: DNS_(ADDRESSES|PORTS)$' | sed -n 's/.*value: //p' | xargs)" = '169.254.20.10,fd00::a 53,5353'
 check "registries under the platform's own domain" has "host.endsWith\('\.ad\.acme-corp'\)" --set 'network.dns.suffixes={ad.acme-corp}'
 check "APISIX's Redis" has 'value: "redis:6380"$' --set "$apisix" --set gateway.redis=redis:6380
 shared='gateway.applicationNamespaces={crm,portal}'
@@ -179,7 +184,7 @@ for bad in image.pullPolicy=Sometimes log.format=xml replicas=-1 concurrency=0 r
   networkPolicy.apiServer.ports='{https}' networkPolicy.databases.ports='{postgresql}' networkPolicy.databases.port=5432 \
   metrics.serviceMonitor.enable=true image.digest=latest image.digest=sha256:abc replicas=2,leaderElection.enabled=false \
   isolation.apiProbe.period=banana isolation.apiProbe.period=1 isolation.networkProbe.settle=15 databases.period=-1m discovery.period='' \
-  'network.clusterCIDRs={notacidr}' 'network.clusterCIDRs={10.0.0.1}' 'networkPolicy.apiServer.cidrs={10.0.0.0/}' \
+  'network.dns.addresses={169.254.20.10/32}' 'network.dns.addresses={dns}' 'network.dns.ports={dns}' 'network.clusterCIDRs={notacidr}' 'network.clusterCIDRs={10.0.0.1}' 'networkPolicy.apiServer.cidrs={10.0.0.0/}' \
   'networkPolicy.databases.cidrs={host/8}' 'isolation.networkProbe.external={example.com:443}' 'isolation.networkProbe.external={1.2.3.4}'; do
   refuse "the value $bad" render --set "$bad"
 done

@@ -22,7 +22,12 @@ async fn extensions_come_in_order_and_one_that_cannot_be_installed_holds_up_noth
         let asked = ["hstore", "earthdistance", "cube", "pageinspect", "no_such", "pgcrypto"];
         let spec = json!({"database": {"model": model, "extensions": asked}, "workloads": [server_workload("web")]});
         let tenant = scene.tenant(&model.to_lowercase(), &tier, spec).await?;
-        let words = ["hstore is not among", "no_such: the server does not have", "pageinspect", "42501"];
+        let words = [
+            "hstore is not among",
+            "no_such: the server does not have",
+            "pageinspect",
+            "42501",
+        ];
         tenant.database_fails(secs(20), "ExtensionNotAllowed", &words).await?;
         tenant.condition("WorkloadsAvailable", "True", &[]).await?;
         let session = site.log_in(&tenant.binding().await?).await?;
@@ -33,7 +38,9 @@ async fn extensions_come_in_order_and_one_that_cannot_be_installed_holds_up_noth
         let words = ["no_such: the server does not have"];
         let failed = tenant.database_fails(secs(20), "ExtensionNotInstalled", &words).await?;
         ensure!(!failed.to_string().contains("pageinspect"), "{failed}");
-        tenant.patch(json!({"database": {"extensions": ["cube", "earthdistance"]}})).await?;
+        tenant
+            .patch(json!({"database": {"extensions": ["cube", "earthdistance"]}}))
+            .await?;
         let binding = tenant.with_database().await.context("all can be installed")?;
         site.log_in(&binding).await?.works("SELECT earth()").await?;
     }

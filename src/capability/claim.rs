@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 const ID: &str = "spec.id";
 const HOSTS: &str = "spec.gateway.hosts";
 
-/// Something that is to be one tenant's alone.
+/// A value that only one tenant may have, such as an id or a host.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The field that asks for it.

@@ -76,7 +76,7 @@ pub trait Capability: Send + Sync {
         Ok(None)
     }
 
-    /// Lets expire what time ends, of a Tenant whose spec cannot be acted on.
+    /// Removes expired credentials of a Tenant whose spec is invalid.
     ///
     /// # Errors
     /// The API server's.
@@ -87,7 +87,7 @@ pub trait Capability: Send + Sync {
     /// Adds its part to the tenant, or the reasons why the Tenant is invalid.
     fn validate(&self, _asked: &Asked<'_>, _tenant: &mut ValidTenant, _reasons: &mut Vec<Invalid>) {}
 
-    /// Takes what its objects depend on. Returns a claim that another tenant holds: all else goes on without it.
+    /// Acquires the prerequisites of its objects. Returns the error of a claim that another tenant holds; the pass continues without it.
     ///
     /// # Errors
     /// The API server's.
@@ -95,7 +95,7 @@ pub trait Capability: Send + Sync {
         Ok(None)
     }
 
-    /// Adds what others need of its part. Pure.
+    /// Adds to `to` the values that other capabilities need from its part. Pure.
     fn contribute(&self, _tenant: &ValidTenant, _to: &mut Contributions) {}
 
     /// Returns all objects that the tenant should have of it, each with its stage. Pure.
@@ -103,7 +103,7 @@ pub trait Capability: Send + Sync {
         Vec::new()
     }
 
-    /// Closes what leads in by objects that are no longer planned and go only when others took their place.
+    /// Closes stale objects that give access and that the driver deletes only after their replacements exist.
     ///
     /// # Errors
     /// The first write that was refused.
@@ -135,7 +135,7 @@ pub trait Capability: Send + Sync {
         false
     }
 
-    /// Removes from a status what only tenants have that it concerns.
+    /// Removes the fields of this capability from the status of a tenant that it does not concern.
     fn clear(&self, _status: &mut TenantStatus) {}
 
     /// The outcome of its own check of isolation; None where it has none for this tenant.
@@ -162,7 +162,7 @@ pub trait Capability: Send + Sync {
         false
     }
 
-    /// Gives up what only a living tenant has, once no capability waits any more.
+    /// Removes claims and keys that only an existing tenant may have, once no capability waits any more.
     ///
     /// # Errors
     /// The API server's.
@@ -170,7 +170,7 @@ pub trait Capability: Send + Sync {
         Ok(())
     }
 
-    /// Returns true where somebody has a right or a way in by this object: it goes first when it is not planned any more.
+    /// Returns true where this object grants access: the driver deletes such an object first once it is no longer planned.
     fn lets_in(&self, _live: &Live) -> bool {
         false
     }
@@ -180,7 +180,7 @@ pub trait Capability: Send + Sync {
         false
     }
 
-    /// Returns true where a former object of this kind stays while the API server refuses another of its objects.
+    /// Returns true where a stale object of this kind must stay while the API server refuses its replacement.
     fn replaces(&self, _live: &Live) -> bool {
         false
     }

@@ -68,7 +68,7 @@ pub struct PublicKeys {
     pub published: JwkSet,
     /// The keys that the tenant's own gateway verifies tokens with.
     pub trusted: JwkSet,
-    /// Key sets that the gateway is to know besides.
+    /// Further key sets that the gateway keeps loaded although no route uses them.
     pub carried: Vec<JwkSet>,
 }
 

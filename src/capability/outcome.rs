@@ -9,7 +9,7 @@ use crate::conditions::reason;
 pub enum ReconcileOutcome {
     /// The environment was planned; the capabilities report how it stands.
     Planned(Reports),
-    /// It cannot go on until somebody changes something.
+    /// The reconcile is stalled until somebody acts.
     Stalled { reason: &'static str, message: String },
     /// It goes on by itself.
     Waiting { reason: &'static str, message: String },

@@ -55,7 +55,7 @@ fn events(client: Client, kind: Kind) -> impl Stream<Item = watcher::Result<Even
     watch::alone(watch::events(api, watch_config().labels(&managed_selector())))
 }
 
-/// Wakes the tenants whose objects change. What is gone may be what other tenants wait for.
+/// Wakes the tenants whose objects change. A deletion also wakes tenants that wait for the name of the object.
 pub async fn follow_objects(
     events: impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send,
     kind: Kind,

@@ -1,7 +1,7 @@
 //! The rest of the cluster, as far as a Tenant's validity and its objects depend on it.
 
 use crate::api::DatabaseModel;
-use crate::dns::DnsSettings;
+use crate::dns::{DnsServers, DnsSettings};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -15,6 +15,8 @@ pub struct World {
     pub peers: BTreeMap<String, PeerTenant>,
     /// The ends of names in the cluster.
     pub dns: DnsSettings,
+    /// Addresses of DNS servers that the platform names.
+    pub dns_addresses: Vec<IpAddr>,
     /// The namespaces that database servers' hosts can be found in, and the server of each.
     pub server_suffixes: BTreeMap<String, String>,
     /// Existing namespaces of this tenant whose names are ends of hosts.
@@ -49,10 +51,8 @@ pub struct Platform {
     pub namespace: String,
     /// The operator's ServiceAccount there.
     pub service_account: String,
-    /// The namespace of the cluster's DNS.
-    pub dns_namespace: String,
-    /// The labels of its pods.
-    pub dns_pod_labels: BTreeMap<String, String>,
+    /// The servers of the cluster's DNS.
+    pub dns: DnsServers,
     /// The namespace of the gateway's proxies, if there is one.
     pub gateway_namespace: Option<String>,
     /// Addresses and ports of the API server: its Service and its endpoints.

@@ -124,6 +124,7 @@ impl Render {
         World {
             cluster_cidrs: self.settings.cluster_cidrs.clone(),
             dns: self.settings.dns.clone(),
+            dns_addresses: self.settings.dns_servers.dns_addresses.clone(),
             server_suffixes: server_suffixes(&self.settings.dns, resources.servers.iter()),
             peers: peers.collect(),
             application_namespaces: shared.map(|name| (name.clone(), held.get(name).cloned())).collect(),

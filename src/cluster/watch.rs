@@ -99,7 +99,7 @@ pub enum Change {
     Deleted(String),
     /// An object of this name is new or not as it was.
     Changed(String),
-    /// The store is as a list was: this comes after the changes that the list brought.
+    /// A list is complete: this comes after all changes that the list brought.
     Listed,
 }
 

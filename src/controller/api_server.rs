@@ -4,7 +4,7 @@ use super::Context;
 use crate::cluster::api_server::addresses;
 use std::sync::PoisonError;
 
-/// Looks again, and says whether anything changed. Where it cannot be read, what was known stays.
+/// Reads the API server's addresses again. Returns true where they changed; after an error the known ones stay.
 pub async fn refresh(ctx: &Context) -> bool {
     match addresses(ctx.writer.client().clone()).await {
         Ok(found) => {

@@ -28,7 +28,7 @@ pub struct Context {
     pub events: Events,
     /// Takes the names of tenants that were woken and are not in the store.
     pub missing: UnboundedSender<String>,
-    /// Since when a tenant has been on its way; a passing state is not reported at once.
+    /// Start of each tenant's present transition. The operator delays the report of a transition.
     pub underway: Mutex<HashMap<String, Instant>>,
 }
 
@@ -55,7 +55,7 @@ impl Context {
         *all.entry(tenant.to_string()).or_insert_with(Instant::now)
     }
 
-    /// Has a tenant looked for that was woken and is not in the store.
+    /// Requests a look-up of a tenant that was woken and is not in the store.
     pub fn is_missing(&self, tenant: &str) {
         // The receiver ends only when the program does.
         let _ = self.missing.send(tenant.to_string());
@@ -71,7 +71,7 @@ impl Context {
         }
     }
 
-    /// The tenant has arrived somewhere.
+    /// Ends this tenant's transition.
     pub fn arrived(&self, tenant: &str) {
         self.underway
             .lock()

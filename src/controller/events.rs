@@ -46,7 +46,7 @@ impl Events {
         self.tell(tenant, ready, &ready.reason, "Reconcile", warning).await;
     }
 
-    /// Tells that a tenant was seen not to be apart from the others, or to be so again.
+    /// Publishes an event: a tenant is no longer isolated, or is isolated again.
     pub async fn isolation(&self, tenant: &Tenant, isolated: &Condition) {
         let is_violated = isolated.status == "False";
         let reason = if is_violated {

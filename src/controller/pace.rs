@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// The turns that a tenant has at once: several times what its whole provisioning or removal takes.
 const BURST: u32 = 60;
-/// After how long it has one more.
+/// Interval after which a tenant gains one more turn.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Counts each tenant's turns.

@@ -184,6 +184,7 @@ async fn run_as_leader(
         objects: store.clone(),
         cluster_cidrs: settings.cluster_cidrs.clone(),
         dns: settings.dns.clone(),
+        dns_addresses: settings.dns_servers.dns_addresses.clone(),
         reserved: reserved(settings),
         lacks_gateway: settings.gateway_namespace.is_none(),
         shared_hosts: gateway.as_ref().map(|gateway| gateway.shared_hosts.clone()),
@@ -316,8 +317,7 @@ pub fn platform(settings: &Settings) -> Platform {
     Platform {
         namespace: settings.namespace.clone(),
         service_account: settings.service_account.clone(),
-        dns_namespace: settings.dns_namespace.clone(),
-        dns_pod_labels: settings.dns_pod_labels.clone(),
+        dns: settings.dns_servers.clone(),
         gateway_namespace: settings.gateway_namespace.clone(),
         api_server: Vec::new(),
         examiner: settings.isolation.admission_probe.enabled,
@@ -338,7 +338,7 @@ fn reserved(settings: &Settings) -> BTreeMap<String, &'static str> {
     let parent = attachment(settings).map(|gateway| (gateway.namespace, "the gateway"));
     let others = [
         (settings.namespace.clone(), "the operator"),
-        (settings.dns_namespace.clone(), "the cluster's DNS"),
+        (settings.dns_servers.dns_namespace.clone(), "the cluster's DNS"),
     ];
     others.into_iter().chain(gateway).chain(parent).collect()
 }

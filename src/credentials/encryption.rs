@@ -44,7 +44,7 @@ impl Key {
         Self(key)
     }
 
-    /// A check value: whoever has a key can tell whether it is the one of this id, and whoever has the id knows nothing of the key.
+    /// Returns a check value of the key. It identifies the key and reveals nothing of it.
     pub fn id(&self) -> String {
         let text = [b"tenant-operator.io/encryption-key:".as_slice(), &self.0].concat();
         let digest = Sha256::digest(&text);

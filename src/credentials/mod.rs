@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// The gateway takes a moment to take up a key.
 const SHORTEST_HEAD_START: Duration = Duration::from_secs(5);
-/// Whoever verifies tokens fetches keys at least this often, and a pod's files are brought up to date sooner.
+/// Verifiers of tokens refetch keys at least this often; the kubelet updates a pod's files sooner.
 const LONGEST_HEAD_START: Duration = Duration::from_mins(10);
 
 /// The time for which a key is known before it is used: verifiers have it by then.

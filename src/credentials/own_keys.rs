@@ -280,7 +280,7 @@ fn replace(value: &mut Value, kids: &BTreeSet<&str>, with: &str) -> bool {
     }
 }
 
-/// Removes the key of a tenant that is retained: whoever comes back gets another. What its data is encrypted with stays with the data.
+/// Removes the signing key of a retained tenant; a later tenant gets another one. Encryption keys stay with the data.
 ///
 /// # Errors
 /// The API server's.

@@ -28,7 +28,7 @@ impl ReportedKeys {
 #[derive(Default)]
 pub struct ApiKeys {
     pub status: Vec<ApiKeyStatus>,
-    /// The Secret with one key that belongs to each key; empty where the gateway wants none such.
+    /// The number of each key's own Secret; empty where the gateway reads all keys from one Secret.
     pub slots: Slots,
     /// Time until the next rotation.
     pub again: Option<Duration>,
@@ -39,7 +39,7 @@ fn fresh() -> String {
     Password::random().reveal().to_string()
 }
 
-/// Sees to the Secret with the tenant's API keys, and to those with one each where the gateway wants such.
+/// Reconciles the Secret with all API keys of a tenant and, where the gateway needs them, one Secret for each key.
 ///
 /// # Errors
 /// The API server's.
@@ -143,7 +143,7 @@ pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity) -> 
     }
 }
 
-/// Lets former keys die at their time, of a tenant whose spec makes no sense: its keys are not renewed meanwhile.
+/// Removes former keys whose overlap is over, of a tenant whose spec is invalid. Renews no key.
 ///
 /// # Errors
 /// The API server's.

@@ -3,7 +3,7 @@
 use super::api_keys::{self, ReportedKeys};
 use super::config::{CUT_OFF, SUSPENDED};
 use super::follow::{self, Need};
-use super::routes::{self, Outcome};
+use super::routes::{self, Outcome, UNSEEN};
 use super::{Attachment, ValidGateway, grants, hosts, validate};
 use crate::api::TenantStatus;
 use crate::capability::{
@@ -33,8 +33,6 @@ const DESCRIPTION: Description = Description {
     gate: None,
 };
 
-/// The problem of a Gateway that was not observed yet.
-pub const UNSEEN: &str = "the Gateway was not looked at yet";
 /// The file that names the tenant's roles to workloads.
 const ROLES: &str = "roles.json";
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub const TENANT_ID: &str = "X-Tenant-ID";
 pub const TENANT_NAME: &str = "X-Tenant-Name";
 pub const TENANT_TIER: &str = "X-Tenant-Tier";
-/// The name of the API key that opened.
+/// The header with the name of the API key that authenticated the request.
 pub const TENANT_CLIENT: &str = "X-Tenant-Client";
 /// The header in which a client sends its API key.
 pub const API_KEY: &str = "X-API-Key";
@@ -200,7 +200,7 @@ pub struct Unsupported {
 }
 
 impl Unsupported {
-    /// The same fault of a field that does no harm and is only not given.
+    /// Converts a fault into a setting that is not in force, where the fault harms nothing else.
     pub fn of(reason: &'static str, invalid: Invalid) -> Self {
         let Invalid { field, message } = invalid;
         Self { reason, field, message }

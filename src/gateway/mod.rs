@@ -22,7 +22,7 @@ pub mod state;
 mod validate;
 
 pub use api_keys::ReportedKeys;
-pub use capability::{Gateway, UNSEEN};
+pub use capability::Gateway;
 pub use config::{GatewayConfig, Unsupported, ValidGateway};
 pub use settings::{Attachment, Controller, GatewaySettings, Redis, Scheme};
 

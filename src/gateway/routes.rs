@@ -11,7 +11,7 @@ use crate::conditions::reason;
 use serde_json::Value;
 use std::time::Duration;
 
-/// The message before the first look at the Gateway.
+/// The problem of a Gateway that was not observed yet.
 pub const UNSEEN: &str = "the Gateway was not looked at yet";
 
 /// A tenant's way in, as it was found.

@@ -22,7 +22,7 @@ pub fn told(keys: Option<&Secret>) -> Slots {
         .unwrap_or_default()
 }
 
-/// Says it there, for the next time.
+/// Records the numbers in the Secret with all keys, for the next pass.
 pub fn tell(keys: &mut Secret, slots: &Slots) {
     if !slots.is_empty() {
         secret::annotate(keys, names::API_KEY_SLOTS, slots);

@@ -15,7 +15,7 @@ const FRESH: SignedDuration = SignedDuration::from_hours(6);
 /// Message about violations for a tenant's own users, who must not learn of other tenants.
 const TOLD_TO_TENANTS: &str = "a check failed; the platform's administrators can see the details";
 
-/// Returns true if a status says how as many checks came out.
+/// Returns true if a status has the results of exactly this number of checks, and none is untried.
 pub fn was_tried(old: Option<&TenantStatus>, checks: usize) -> bool {
     let shown = old.and_then(|old| old.isolation.as_ref());
     shown.is_some_and(|shown| shown.untried == 0 && usize::try_from(shown.passed + shown.failed) == Ok(checks))

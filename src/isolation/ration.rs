@@ -55,7 +55,7 @@ impl Ration {
         has_room
     }
 
-    /// An object of this size, which is none where it was left out, is no more.
+    /// Returns the room of a removed object to the ration. `size` is 0 for an object that was left out.
     pub fn gives_back(&mut self, key: &Key, size: usize) {
         if let Some(used) = self.used.get_mut(&key.0) {
             *used = used.saturating_sub(size);

@@ -73,7 +73,7 @@ pub enum NetworkState {
     Deserted,
     /// It has, and nothing can come to them or from them.
     CutOff,
-    /// Nothing new can be said.
+    /// Unknown in this pass: the former state stays.
     AsBefore,
 }
 

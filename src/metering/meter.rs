@@ -70,7 +70,7 @@ impl Meter {
         }
     }
 
-    /// Takes the metrics of a tenant that is no more away.
+    /// Removes the metrics of a deleted tenant.
     pub fn forget(&self, tenant: &str) {
         self.metrics.forget(tenant);
     }

@@ -41,7 +41,7 @@ impl RequestMetrics {
         metrics
     }
 
-    /// The gateway passed this on to a tenant, since it was asked last.
+    /// Adds the requests that the gateway counted for a tenant since the last round.
     pub fn count(&self, tenant: &str, counted: &Counted) {
         let counts = [
             counted.requests,

@@ -5,15 +5,14 @@ use crate::api::Access;
 use crate::capability::{Destination, Egress, Platform, Reach, ValidTenant};
 use crate::cluster::{Desired, Kind, metadata};
 use crate::names;
+use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-
-/// The port of the cluster's DNS.
-const DNS_PORT: i32 = 53;
+use std::net::IpAddr;
 
 /// The traffic that one policy allows.
 #[derive(Default)]
@@ -152,18 +151,38 @@ fn by_name(namespaces: &[String]) -> NetworkPolicyPeer {
 }
 
 fn dns(platform: &Platform) -> NetworkPolicyEgressRule {
+    let servers = &platform.dns;
     let pods = LabelSelector {
-        match_labels: Some(platform.dns_pod_labels.clone()),
+        match_labels: Some(servers.dns_pod_labels.clone()),
         match_expressions: None,
     };
-    let peer = NetworkPolicyPeer {
+    let pods = NetworkPolicyPeer {
         pod_selector: Some(pods),
-        ..by_name(std::slice::from_ref(&platform.dns_namespace))
+        ..by_name(std::slice::from_ref(&servers.dns_namespace))
     };
-    let ports = ["UDP", "TCP"].map(|protocol| port(DNS_PORT, None, protocol)).to_vec();
+    let ports = servers
+        .dns_ports
+        .iter()
+        .flat_map(|number| ["UDP", "TCP"].map(|protocol| port(i32::from(*number), None, protocol)));
     NetworkPolicyEgressRule {
-        to: Some(vec![peer]),
-        ports: Some(ports),
+        to: Some(
+            std::iter::once(pods)
+                .chain(servers.dns_addresses.iter().map(host))
+                .collect(),
+        ),
+        ports: Some(ports.collect()),
+    }
+}
+
+/// A single address.
+fn host(address: &IpAddr) -> NetworkPolicyPeer {
+    let block = IPBlock {
+        cidr: IpNet::from(*address).to_string(),
+        except: None,
+    };
+    NetworkPolicyPeer {
+        ip_block: Some(block),
+        ..NetworkPolicyPeer::default()
     }
 }
 
@@ -171,19 +190,9 @@ fn api_server(platform: &Platform) -> Vec<NetworkPolicyEgressRule> {
     platform
         .api_server
         .iter()
-        .map(|(address, number)| {
-            let bits = if address.is_ipv4() { 32 } else { 128 };
-            let block = IPBlock {
-                cidr: format!("{address}/{bits}"),
-                except: None,
-            };
-            NetworkPolicyEgressRule {
-                to: Some(vec![NetworkPolicyPeer {
-                    ip_block: Some(block),
-                    ..NetworkPolicyPeer::default()
-                }]),
-                ports: Some(vec![port(i32::from(*number), None, "TCP")]),
-            }
+        .map(|(address, number)| NetworkPolicyEgressRule {
+            to: Some(vec![host(address)]),
+            ports: Some(vec![port(i32::from(*number), None, "TCP")]),
         })
         .collect()
 }
@@ -230,5 +239,37 @@ fn port(number: i32, end_port: Option<i32>, protocol: &str) -> NetworkPolicyPort
         port: Some(IntOrString::Int(number)),
         end_port,
         protocol: Some(protocol.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::DnsServers;
+    use crate::tenant::fixtures::platform;
+    use serde_json::json;
+
+    #[test]
+    fn pods_reach_every_server_of_the_clusters_dns() {
+        let peer = |platform: &Platform| serde_json::to_value(dns(platform)).expect("JSON");
+        let pods = json!({
+            "namespaceSelector": {"matchExpressions": [{"key": names::NAMESPACE_NAME, "operator": "In", "values": ["kube-system"]}]},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        });
+        let on = |port: u16| ["UDP", "TCP"].map(|protocol| json!({"port": port, "protocol": protocol}));
+        assert_eq!(peer(&platform()), json!({"to": [pods], "ports": on(53)}));
+        let several = Platform {
+            dns: DnsServers {
+                dns_addresses: ["169.254.20.10", "fd00::a"]
+                    .map(|address| address.parse().expect("an address"))
+                    .into(),
+                dns_ports: [53, 5353].into(),
+                ..DnsServers::default()
+            },
+            ..platform()
+        };
+        let blocks = ["169.254.20.10/32", "fd00::a/128"].map(|cidr| json!({"ipBlock": {"cidr": cidr}}));
+        let expected = json!({"to": [pods, blocks[0], blocks[1]], "ports": [on(53), on(5353)].concat()});
+        assert_eq!(peer(&several), expected);
     }
 }

@@ -29,7 +29,8 @@ pub fn order(asked: &[Identifier], installed: &BTreeSet<String>, available: &Ava
     loop {
         let fits = |name: &&Identifier| {
             let required = available.get(name.as_str());
-            installed.contains(name.as_str()) || required.is_some_and(|names| names.iter().all(|name| there.contains(name)))
+            installed.contains(name.as_str())
+                || required.is_some_and(|names| names.iter().all(|name| there.contains(name)))
         };
         let (next, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(fits);
         left = rest;
@@ -46,7 +47,10 @@ pub fn order(asked: &[Identifier], installed: &BTreeSet<String>, available: &Ava
         let is_asked = |required: &&String| asked.iter().any(|asked| asked.as_str() == required.as_str());
         let missing: Vec<&String> = required.iter().filter(|required| !there.contains(*required)).collect();
         match missing.iter().copied().find(|missing| !is_asked(missing)) {
-            Some(missing) => format!("{} requires {missing}: add it to spec.database.extensions", name.as_str()),
+            Some(missing) => format!(
+                "{} requires {missing}: add it to spec.database.extensions",
+                name.as_str()
+            ),
             None => format!("{} requires {}, which cannot be installed", name.as_str(), missing[0]),
         }
     };
@@ -59,7 +63,10 @@ mod tests {
     use super::*;
 
     fn names(names: &[&str]) -> Vec<Identifier> {
-        names.iter().map(|name| Identifier::new(*name).expect("a name")).collect()
+        names
+            .iter()
+            .map(|name| Identifier::new(*name).expect("a name"))
+            .collect()
     }
 
     fn of(asked: &[&str], installed: &[&str]) -> (Vec<String>, Vec<String>) {

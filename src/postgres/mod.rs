@@ -18,6 +18,7 @@ mod slice;
 pub mod sql;
 pub mod tls;
 pub mod usage;
+pub mod version;
 
 pub use identifier::Identifier;
 pub use names::Names;

@@ -15,7 +15,7 @@ mod roles;
 pub use places::{create_extension, installed};
 pub use privileges::revoke_all;
 pub use removal::{closing, pausing, removal};
-pub use roles::{GRANT_OPTIONS, take_back};
+pub use roles::take_back;
 
 /// The schema that shared extensions are installed in; nobody but the operator can make anything there.
 pub const EXTENSIONS: &str = "extensions";

@@ -3,6 +3,7 @@
 use super::Identifier;
 use super::catalog::{Admin, Catalog, Intent, Mark, Place as Found};
 use super::plan::{self, Conflict, Place, Step, Wanted};
+use super::version::PG_16;
 
 /// Placeholder for the random part of a new database's name.
 const NONCE: &str = "<random>";
@@ -10,7 +11,7 @@ const NONCE: &str = "<random>";
 /// A server of version 16 with nothing on it, whose admin has CREATEROLE and CREATEDB.
 pub fn empty(database: &Identifier) -> Catalog {
     let mut catalog = Catalog {
-        version: 160_000,
+        version: PG_16,
         database: database.as_str().into(),
         admin: Admin {
             name: "tenant_operator".into(),

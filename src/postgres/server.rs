@@ -3,6 +3,7 @@
 use super::catalog::Catalog;
 use super::client::{Address, Error, Server};
 use super::plan::{Step, Venue};
+use super::version::PG_16;
 use super::{Identifier, Statement};
 use crate::sql;
 use std::collections::HashMap;
@@ -216,7 +217,7 @@ pub fn is_ours_to_mend(weakness: &Weakness, catalog: &Catalog) -> bool {
 pub fn excess(catalog: &Catalog) -> Option<&'static str> {
     if catalog.admin.superuser {
         Some("the operator's role is a superuser: a role with CREATEROLE and CREATEDB is enough")
-    } else if catalog.version < 160_000 {
+    } else if catalog.version < PG_16 {
         Some(
             "before PostgreSQL 16 a role with CREATEROLE can grant itself every other role, including pg_execute_server_program, \
              so it is equivalent to a superuser",

@@ -4,6 +4,7 @@ use super::{Capabilities, Environment, capabilities};
 use crate::api::{Tenant, TenantSpec, TenantTier, TenantTierSpec};
 use crate::capability::peers::named_peers;
 use crate::capability::{Invalid, PeerTenant, Platform, ValidTenant, World, namespaces};
+use crate::dns::DnsServers;
 use crate::gateway::{Attachment, Controller, GatewayConfig, Scheme, ValidGateway};
 use crate::testing::lay_over;
 use http::{Method, Request, Response, StatusCode};
@@ -47,8 +48,7 @@ pub fn platform() -> Platform {
     Platform {
         namespace: "tenant-operator-system".into(),
         service_account: "tenant-operator".into(),
-        dns_namespace: "kube-system".into(),
-        dns_pod_labels: BTreeMap::from([("k8s-app".into(), "kube-dns".into())]),
+        dns: DnsServers::default(),
         gateway_namespace: Some("gateway".into()),
         api_server: vec![
             ("10.96.0.1".parse().expect("an address"), 443),

@@ -10,6 +10,7 @@ use crate::dns::{DnsSettings, last_label};
 use ipnet::IpNet;
 use kube::runtime::reflector::{self, ObjectRef};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Caches of everything that tenants depend on, and the settings.
@@ -23,6 +24,8 @@ pub struct Caches {
     pub cluster_cidrs: Vec<IpNet>,
     /// The ends of names in the cluster.
     pub dns: DnsSettings,
+    /// Addresses of DNS servers that the platform names.
+    pub dns_addresses: Vec<IpAddr>,
     /// Namespaces that are the platform's own, and whose.
     pub reserved: BTreeMap<String, &'static str>,
     /// True where no gateway is known that tenants could let in.
@@ -118,6 +121,7 @@ impl Caches {
             peers: peers.collect(),
             held_namespaces,
             dns: self.dns.clone(),
+            dns_addresses: self.dns_addresses.clone(),
             capturing_namespaces: self.capturing_namespaces(tenant, &server_suffixes),
             server_suffixes,
             reserved: self.reserved.clone(),

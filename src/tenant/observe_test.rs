@@ -37,6 +37,7 @@ fn known(namespaces: &[(&str, &str, &str)], servers: Vec<DatabaseServer>) -> Cac
         objects: Arc::new(objects),
         cluster_cidrs: Vec::new(),
         dns: DnsSettings::default(),
+        dns_addresses: Vec::new(),
         reserved: BTreeMap::new(),
         lacks_gateway: false,
         shared_hosts: None,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Brings the environment one step, or all the way, nearer to what was planned.
 ///
 /// # Errors
-/// What keeps the API server from an answer, or an id that another tenant holds. The report of a capability has an object that was refused.
+/// Errors of the API server, and an id that another tenant holds. A refused object is in the report of its capability instead.
 pub async fn provision(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Reports, Error> {
     // What another has is missing, and nothing else.
     let mut claimed = Vec::new();

@@ -58,8 +58,7 @@ impl Scene {
             // Claims go where they are cleaned up with the rest.
             namespace: name.clone(),
             service_account: "tenant-operator".into(),
-            dns_namespace: "kube-system".into(),
-            dns_pod_labels: [("k8s-app".to_string(), "kube-dns".to_string())].into(),
+            dns: tenant_operator::dns::DnsServers::default(),
             gateway_namespace: Some("gateway".into()),
             api_server: vec![("10.96.0.1".parse().expect("an address"), 443)],
             examiner: true,

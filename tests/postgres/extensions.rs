@@ -28,7 +28,12 @@ pub async fn come_in_order(site: Site, place: Place) {
     // What is installed needs no file any more, and no other order is another state.
     let catalog = site.server.observe(None).await.expect("observe");
     let there = installed(&tenant.wanted.place, &tenant.wanted.names, &catalog);
-    assert!(["cube", "earthdistance", "plpgsql"].iter().all(|name| there.contains(*name)), "{there:?}");
+    assert!(
+        ["cube", "earthdistance", "plpgsql"]
+            .iter()
+            .all(|name| there.contains(*name)),
+        "{there:?}"
+    );
     tenant.wanted.extensions.reverse();
     site.is_quiet(&tenant.wanted).await;
 

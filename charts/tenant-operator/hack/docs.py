@@ -8,6 +8,7 @@ import values
 
 # Of the operator's own flags: see src/flags.rs.
 PATTERNS = {
+    "address": r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$",
     "cidr": r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)/[0-9]{1,3}$",
     "digest": r"^(sha256:[0-9a-f]{64})?$",
     "duration": r"^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$",

@@ -7,10 +7,10 @@ use crate::capability::{Note, State};
 use crate::conditions::reason;
 use crate::database::placement;
 use crate::database::server_state::{Connection, Health, ServerState};
-use crate::postgres::{Identifier, Names};
 use crate::postgres::client;
 use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::{Login, Place, Wanted};
+use crate::postgres::{Identifier, Names};
 use std::sync::Arc;
 
 /// Part of the limit below which a tenant may write again.

@@ -16,7 +16,13 @@ pub(super) struct Problems(Vec<Note>);
 
 impl Problems {
     pub(super) fn add(&mut self, others: Self) {
-        self.0.extend(others.0.into_iter().filter(|note| !self.0.contains(note)).collect::<Vec<_>>());
+        self.0.extend(
+            others
+                .0
+                .into_iter()
+                .filter(|note| !self.0.contains(note))
+                .collect::<Vec<_>>(),
+        );
     }
 
     /// Adds a refusal of an extension.
@@ -56,15 +62,22 @@ impl DatabasePass<'_> {
             Note::new(reason::EXTENSION_NOT_ALLOWED, message)
         };
         let mut problems = Problems(others.into_iter().map(problem).collect());
-        let place = self.place(resource.as_ref().map(|resource| &resource.spec)).map_err(Error::from)?;
+        let place = self
+            .place(resource.as_ref().map(|resource| &resource.spec))
+            .map_err(Error::from)?;
         let installed = plan::installed(&place, tenant_names, &server_state.catalog_of(tenant_names));
         let available: Available = match asked.iter().all(|extension| installed.contains(extension.as_str())) {
             true => Available::new(),
             false => connection.server.query(extensions::QUERY, &[]).await?,
         };
-        let Order { install, problems: missing } = extensions::order(&asked, &installed, &available);
+        let Order {
+            install,
+            problems: missing,
+        } = extensions::order(&asked, &installed, &available);
         let missing = missing.into_iter();
-        problems.0.extend(missing.map(|message| Note::new(reason::EXTENSION_NOT_INSTALLED, message)));
+        problems
+            .0
+            .extend(missing.map(|message| Note::new(reason::EXTENSION_NOT_INSTALLED, message)));
         Ok((install, problems))
     }
 }

@@ -44,7 +44,7 @@ const BIT_STRING: u8 = 0x03;
 /// The one key of a set that signatures are checked with.
 ///
 /// # Errors
-/// What about the set APISIX cannot take.
+/// The reason why APISIX does not support the set.
 pub fn only_key(set: &str) -> Result<PublicKey, String> {
     let set: Set = serde_json::from_str(set).map_err(|_| "this is not a set of keys".to_string())?;
     let signing = |key: &&Jwk| key.use_.as_deref().is_none_or(|use_| use_ == "sig");

@@ -45,7 +45,7 @@ struct Finding {
     stands: bool,
 }
 
-/// A finding.
+/// All findings beyond RBAC, and the schedule of their repetition.
 pub struct Survey {
     /// Time between two repetitions of its questions.
     again: Duration,

@@ -87,7 +87,9 @@ impl Error {
         let temporary = |code: &str| ["40", "53", "57"].iter().any(|class| code.starts_with(class));
         self.is_raced()
             || self.reason() == reason::SERVER_READ_ONLY
-            || self.code().is_some_and(|code| temporary(code) || code == SqlState::LOCK_NOT_AVAILABLE.code())
+            || self
+                .code()
+                .is_some_and(|code| temporary(code) || code == SqlState::LOCK_NOT_AVAILABLE.code())
     }
 
     /// The SQLSTATE of a refusal.

@@ -3,7 +3,7 @@
 use super::Server;
 use super::error::Error;
 
-/// Whoever has any privilege on a database or a schema can grant it without effect, and keep the row of the catalog for as long as its transaction is open.
+/// Any holder of a privilege on a database or schema can grant it without effect, and lock the catalog row until its transaction ends.
 pub(super) const END_BLOCKERS: &str = "\
 SELECT to_json(count(pg_terminate_backend(b.pid)))
 FROM (SELECT DISTINCT unnest(pg_blocking_pids(l.pid)) AS pid FROM pg_locks l JOIN pg_stat_activity o ON o.pid = l.pid

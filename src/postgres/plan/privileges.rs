@@ -2,11 +2,9 @@
 //! has the grant option, and then `DROP OWNED` revokes nothing.
 
 use crate::postgres::sql::Literal;
+use crate::postgres::version::PG_15;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
-
-/// `pg_parameter_acl`.
-const PARAMETERS: i32 = 150_000;
 
 /// Revokes every privilege of these roles in this database and on shared objects, each as the role that granted it. It ends the sessions of tenants
 /// that granted something temporary, since no other session can name that. It leaves grants of roles that the operator cannot become, and those of the
@@ -46,7 +44,7 @@ pub fn revoke_all(roles: &[&Identifier], version: i32) -> Statement {
          FROM granted g JOIN pg_database d ON g.classid = 'pg_database'::regclass AND d.oid = g.objid \
          UNION ALL SELECT format('TABLESPACE %I', t.spcname), NULL, t.spcacl, t.spcowner, NULL \
          FROM granted g JOIN pg_tablespace t ON g.classid = 'pg_tablespace'::regclass AND t.oid = g.objid",
-        if version >= PARAMETERS {
+        if version >= PG_15 {
             " UNION ALL SELECT 'PARAMETER ' || (SELECT string_agg(quote_ident(u.part), '.' ORDER BY u.at) \
              FROM unnest(string_to_array(p.parname, '.')) WITH ORDINALITY u (part, at)), NULL, p.paracl, NULL, NULL \
              FROM granted g JOIN pg_parameter_acl p ON g.classid = 'pg_parameter_acl'::regclass AND p.oid = g.objid"

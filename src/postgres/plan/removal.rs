@@ -15,7 +15,7 @@ const AT_ONCE: i64 = 300;
 /// [`plan`](super::plan).
 ///
 /// # Errors
-/// What is not ours is left as it is.
+/// A foreign object has a name of the tenant. The operator leaves it unchanged.
 pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
     ours(names, tenant_id, catalog)?;
     let exists = |role: &&Identifier| catalog.roles.contains_key(role.as_str());
@@ -100,7 +100,7 @@ fn drop_owned(role: &Identifier) -> Statement {
 /// The statements that let nobody in and keep everything: for a tenant that is gone and whose data stays.
 ///
 /// # Errors
-/// What is not ours is left as it is.
+/// A foreign object has a name of the tenant. The operator leaves it unchanged.
 pub fn closing(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
     ours(names, tenant_id, catalog)?;
     let steps = close(names, catalog, " NOLOGIN PASSWORD NULL");
@@ -126,7 +126,7 @@ fn drop_database(catalog: &Catalog, name: &Identifier) -> Statement {
 /// The statements that let nobody in for a while, and keep everything, passwords too.
 ///
 /// # Errors
-/// What is not ours is left as it is.
+/// A foreign object has a name of the tenant. The operator leaves it unchanged.
 pub fn pausing(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
     ours(names, tenant_id, catalog)?;
     Ok(close(names, catalog, " NOLOGIN"))

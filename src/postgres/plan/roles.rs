@@ -2,11 +2,9 @@
 
 use super::{Place, Plan, Shared, Step, Venue, whom};
 use crate::postgres::catalog::{Catalog, DefaultGrant, Membership, Role};
+use crate::postgres::version::PG_16;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
-
-/// Options of a single membership, and grants that only their grantor's name revokes.
-pub const GRANT_OPTIONS: i32 = 160_000;
 
 impl Plan<'_> {
     /// Makes the role that owns the tenant's objects.
@@ -104,7 +102,7 @@ impl Plan<'_> {
 
     /// Returns true if a membership lets a login become a role, and nothing else.
     pub(super) fn becomes(&self, member: &Membership) -> bool {
-        let inherits = self.catalog.version >= GRANT_OPTIONS && member.inherit;
+        let inherits = self.catalog.version >= PG_16 && member.inherit;
         member.set && !member.admin && !inherits
     }
 
@@ -125,7 +123,7 @@ impl Plan<'_> {
             let is_login = self.wanted.names.logins.contains(role);
             if allowed != Some(&other) {
                 self.revoke(&other, role, membership);
-            } else if catalog.version < GRANT_OPTIONS {
+            } else if catalog.version < PG_16 {
                 if membership.admin {
                     self.records(sql!["REVOKE ADMIN OPTION FOR ", &other, " FROM ", role, " CASCADE"]);
                 }
@@ -155,7 +153,7 @@ impl Plan<'_> {
         let admin = &self.catalog.admin;
         let mut statement = sql!["REVOKE ", role, " FROM ", member];
         let grantor = membership.grantor.as_deref();
-        let grantor = grantor.filter(|_| self.catalog.version >= GRANT_OPTIONS);
+        let grantor = grantor.filter(|_| self.catalog.version >= PG_16);
         if let Some(grantor) = grantor.and_then(|grantor| Identifier::new(grantor).ok()) {
             statement = statement.join(sql![" GRANTED BY ", &grantor]);
         }
@@ -175,7 +173,7 @@ impl Plan<'_> {
     pub(super) fn shared(&mut self, shared: &Shared) {
         let owner = &self.wanted.names.owner;
         let found = self.catalog.roles.get(owner.as_str());
-        let has_options = self.catalog.version >= GRANT_OPTIONS;
+        let has_options = self.catalog.version >= PG_16;
         let is_member = |member: &Membership| {
             member.role == shared.group.as_str() && member.inherit && !(has_options && (member.set || member.admin))
         };
@@ -229,7 +227,7 @@ pub(super) fn as_member(catalog: &Catalog, role: &Identifier) -> Option<Statemen
 /// `GRANT role TO …`, whose options are a single grant's from 16 on, and the member's before.
 pub(super) fn grant_role(catalog: &Catalog, role: &Identifier, member: Statement, inherit: bool) -> Statement {
     let grant = sql!["GRANT ", role, " TO "].join(member);
-    match (catalog.version >= GRANT_OPTIONS, inherit) {
+    match (catalog.version >= PG_16, inherit) {
         (false, _) => grant,
         (true, true) => grant.and([" WITH INHERIT TRUE, SET TRUE".into()]),
         (true, false) => grant.and([" WITH INHERIT FALSE, SET TRUE".into()]),

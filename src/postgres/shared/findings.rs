@@ -12,6 +12,7 @@ use super::policy::{PREFIX, relation};
 use super::report::{Finding, Severity};
 use super::select::{Chosen, Entry};
 use crate::postgres::plan::{Step, Venue};
+use crate::postgres::version::PG_16;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 
@@ -110,7 +111,7 @@ pub fn not_ours(database: &Identifier, chosen: &Chosen, observed: &Observed) -> 
         }),
         (_, (Ok(owner), Ok(admin))) if !table.owner_superuser => Some(Step {
             venue: Venue::Alone,
-            statement: match observed.version >= 160_000 {
+            statement: match observed.version >= PG_16 {
                 true => sql!["GRANT ", &owner, " TO ", &admin, " WITH INHERIT TRUE, SET TRUE"],
                 false => sql!["GRANT ", &owner, " TO ", &admin],
             },
@@ -178,7 +179,7 @@ pub fn roles(database: &str, entries: &[Entry], observed: &Observed, findings: &
                     "is an application role and has BYPASSRLS: row-level security does not apply to it".into(),
                 );
             }
-            if found.create_role && !found.superuser && observed.version < 160_000 {
+            if found.create_role && !found.superuser && observed.version < PG_16 {
                 note(
                     Violation,
                     name,

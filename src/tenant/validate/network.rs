@@ -3,6 +3,7 @@
 use crate::api::{Access, Egress, Ingress, PeerState, TenantSpec, TenantTierSpec};
 use crate::capability::{Destination, Invalid, Peering, ValidNetwork, World};
 use ipnet::IpNet;
+use std::net::IpAddr;
 
 /// Addresses that no egress rule opens: link-local addresses, where most clouds serve an instance's metadata, and those
 /// where Azure (WireServer), Alibaba, and AWS and Google by IPv6 do.
@@ -14,6 +15,8 @@ const NEVER: [&str; 6] = [
     "fd00:ec2::254/128",
     "fd20:ce::254/128",
 ];
+/// The metadata service of most clouds. In some it resolves names too.
+const METADATA: &str = "169.254.169.254/32";
 /// IPv4 written as IPv6: some enforcers match the IPv4 address by it, past every exception.
 const MAPPED: &str = "::ffff:0.0.0.0/96";
 /// The cluster's own addresses where nobody named them (RFC 1918, 6598, 4193).
@@ -71,7 +74,7 @@ pub fn resolve(
         ("spec.tier: the tier's network.egress.to", &tier_out.to),
     ] {
         for (i, rule) in rules.iter().enumerate() {
-            match destination(&rule.cidr, &world.cluster_cidrs) {
+            match destination(&rule.cidr, world) {
                 Ok((cidr, _)) if tier_out.internet == Some(Access::Deny) && is_internet(&cidr) => {
                     let message = "is as wide as the internet, which the tier denies";
                     errors.push(Invalid::new(format!("{origin}[{i}].cidr"), message));
@@ -120,11 +123,17 @@ fn parse(text: &str) -> Option<IpNet> {
 }
 
 /// A destination and what must be left out of it; an error where nothing would remain.
-fn destination(text: &str, cluster: &[IpNet]) -> Result<(IpNet, Vec<IpNet>), String> {
+fn destination(text: &str, world: &World) -> Result<(IpNet, Vec<IpNet>), String> {
+    let cluster = &world.cluster_cidrs;
     let cidr = parse(text).ok_or("is not a CIDR such as 203.0.113.0/24")?;
     let cidr = cidr.trunc();
     if constants(&[MAPPED]).any(|mapped| mapped.contains(&cidr)) {
         return Err("is an IPv4 address written as IPv6: write it as IPv4".into());
+    }
+    let is_dns = |address: &IpAddr| IpNet::from(*address) == cidr;
+    let is_metadata = |cidr: &IpNet| constants(&NEVER).chain(constants(&[METADATA])).any(|net| net == *cidr);
+    if world.dns_addresses.iter().any(is_dns) && !is_metadata(&cidr) {
+        return Ok((cidr, Vec::new()));
     }
     if let Some(forbidden) = constants(&NEVER).find(|net| net.contains(&cidr)) {
         return Err(format!(

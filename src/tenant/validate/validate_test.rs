@@ -488,6 +488,37 @@ fn opened(cidr: &str, cluster: &[&str]) -> Result<(String, Vec<String>), String>
 }
 
 #[test]
+fn a_server_of_the_clusters_dns_can_be_named() {
+    let world = World {
+        cluster_cidrs: vec!["10.96.0.0/12".parse().expect("a CIDR")],
+        dns_addresses: [
+            "169.254.20.10",
+            "10.96.0.10",
+            "169.254.169.254",
+            "168.63.129.16",
+            "fe80::53",
+        ]
+        .map(|address| address.parse().expect("an address"))
+        .into(),
+        ..World::default()
+    };
+    for (cidr, is_open) in [
+        ("169.254.20.10/32", true),
+        ("10.96.0.10/32", true),
+        ("fe80::53/128", true),
+        ("169.254.20.11/32", false),
+        ("169.254.20.8/30", false),
+        ("10.96.0.11/32", false),
+        // They serve credentials besides.
+        ("169.254.169.254/32", false),
+        ("168.63.129.16/32", false),
+    ] {
+        let valid = validate(&tenant(egress(cidr)), &tier(json!({})), &world);
+        assert_eq!(valid.is_ok(), is_open, "{cidr}: {:?}", valid.err());
+    }
+}
+
+#[test]
 fn what_lies_within_a_destination_and_is_not_opened_is_left_out() {
     let known = ["10.244.0.0/16", "10.96.0.0/12"];
     let is = |cidr: &str, except: &[&str]| Ok((cidr.to_string(), except.iter().map(ToString::to_string).collect()));

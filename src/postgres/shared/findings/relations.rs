@@ -6,6 +6,7 @@ use crate::postgres::shared::catalog::Table;
 use crate::postgres::shared::policy::{qualified, relation};
 use crate::postgres::shared::report::Severity;
 use crate::postgres::shared::select::Chosen;
+use crate::postgres::version::PG_15;
 use crate::sql;
 use Severity::{Hint, Violation, Weakness};
 
@@ -119,7 +120,7 @@ impl Around<'_> {
             let title = format!("{}.{}", view.schema, view.name);
             let users = users.join(", ");
             let (what, remedy) = match (view.kind.as_str(), qualified(&view.schema, &view.name)) {
-                ("v", Some(name)) if self.observed.version >= 150_000 => (
+                ("v", Some(name)) if self.observed.version >= PG_15 => (
                     format!(
                         "is a view without security_invoker: it shows {users} all rows that its owner {} sees",
                         view.owner

@@ -2,7 +2,7 @@
 
 use super::{Plan, Wanted};
 use crate::postgres::catalog::Catalog;
-use crate::postgres::plan::{GRANT_OPTIONS, Step, Venue, take_back};
+use crate::postgres::plan::{Step, Venue, take_back};
 use crate::postgres::shared::catalog::{Given, Observed, Table};
 use crate::postgres::shared::policy::relation;
 use crate::postgres::shared::registry;
@@ -10,6 +10,7 @@ use crate::postgres::shared::report::{Finding, Severity};
 use crate::postgres::shared::select::Chosen;
 use crate::postgres::shared::{GROUP, findings};
 use crate::postgres::sql::Literal;
+use crate::postgres::version::PG_16;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 
@@ -124,7 +125,7 @@ fn defaults(wanted: &Wanted, observed: &Observed, plan: &mut Plan) {
     let mut statements = revoked(&own);
     // The group is the operator's to join, and it leaves again.
     if own.iter().any(|given| !given.ours) {
-        let options = if observed.version >= GRANT_OPTIONS {
+        let options = if observed.version >= PG_16 {
             " WITH INHERIT TRUE, SET FALSE"
         } else {
             ""
