@@ -10,7 +10,6 @@ use crate::names;
 use crate::telemetry::logs::LogFormat;
 use clap::{ArgAction, Args};
 use ipnet::IpNet;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -121,6 +120,7 @@ fn own_name() -> String {
 mod tests {
     use super::*;
     use clap::Parser;
+    use std::collections::BTreeMap;
 
     #[derive(Parser)]
     struct Command {

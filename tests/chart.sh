@@ -174,6 +174,16 @@ check "keys of the cluster's webhooks are admitted" test \
 check "each policy has its binding" test \
   "$(render --api-versions "$mutating" | grep -c 'kind: .*AdmissionPolicy$')" = \
   "$(render --api-versions "$mutating" | grep -c 'kind: .*AdmissionPolicyBinding$')"
+# The kustomization of the chart's README, which has one block of YAML.
+mkdir -p "$work/kustomize"
+ln -sfn "$PWD" "$work/kustomize/tenant-operator"
+sed -n '/^```yaml$/,/^```$/{/^```/d;p}' "$chart/README.md" | sed 's/REPOSITORY/example.com\/operator/; s/newTag: TAG/newTag: v9/' >"$work/kustomize/kustomization.yaml"
+kustomized() { kubectl kustomize --load-restrictor LoadRestrictionsNone "$work/kustomize"; }
+check "the README's kustomization has the image and the CIDRs" test \
+  "$(kustomized | grep -A1 -E 'image: |name: CLUSTER_CIDRS' | grep -oE 'image: .*|value: .*' | head -2 | xargs)" = \
+  'value: 10.244.0.0/16,10.96.0.0/12 image: example.com/operator:v9'
+check "it has every object of the chart but the Prometheus operator's" test \
+  "$(kustomized | grep -c '^kind:')" = "$(($(render --api-versions "$mutating" | grep -c '^kind:') + 1))"
 crds=$(find crds -name 'tenant-operator.io_*.yaml' | wc -l)
 labelled() { render --set commonLabels.team=blue "$@" | awk '/^kind:/ { all++ } /^    team: blue$/ { labelled++ } END { exit all != labelled || !all }'; }
 check "the common labels are on every object" labelled

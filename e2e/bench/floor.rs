@@ -460,9 +460,8 @@ impl Run {
             .patch_status(valid.name(), &PatchParams::default(), &patch)
             .await?;
         self.writes.fetch_add(1, Ordering::Relaxed);
-        let view = status::view_object(&valid.core.owner, status::view(tenant, &status));
-        self.post(&[metadata::desired(Kind::TenantView, &view.metadata, &view)])
-            .await
+        let view = status::view_object(&valid.core.owner, &status::view(tenant, &status));
+        self.post(&[view]).await
     }
 }
 

@@ -19,7 +19,7 @@ controller() {
   apply -f - <<EOF
 {apiVersion: v1, kind: Namespace, metadata: {name: $CERT_MANAGER_NAMESPACE, labels: {pod-security.kubernetes.io/enforce: restricted}}}
 EOF
-  "$BIN/helm" template cert-manager "$FILES/chart" --namespace "$CERT_MANAGER_NAMESPACE" --kube-version 1.36.0 \
+  "$BIN/helm" template cert-manager "$FILES/chart" --namespace "$CERT_MANAGER_NAMESPACE" \
     --show-only templates/serviceaccount.yaml --show-only templates/rbac.yaml | apply -f -
   apply -f "$CLUSTER_SRC/addons/cert-manager.yaml"
 }

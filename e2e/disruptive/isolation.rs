@@ -282,7 +282,7 @@ async fn is_told_to_the_right_people(scene: &Scene, a: &TestTenant, b: &TestTena
     let view = path("tenantviews", &a.name, &a.name);
     eventually("the tenant's own view to say it", secs(TOLD), async || {
         let view = scene.cluster.get(&view).await?;
-        let conditions = view["spec"]["conditions"].as_array().cloned().unwrap_or_default();
+        let conditions = view["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let found = conditions
             .iter()
             .find(|c| c["type"] == "Isolated")
@@ -290,9 +290,9 @@ async fn is_told_to_the_right_people(scene: &Scene, a: &TestTenant, b: &TestTena
             .unwrap_or_default();
         ensure!(found["status"] == "False", "{found}");
         ensure!(
-            !view["spec"].to_string().contains(&b.name),
+            !view["status"].to_string().contains(&b.name),
             "it names another tenant: {}",
-            view["spec"]
+            view["status"]
         );
         Ok(())
     })

@@ -171,7 +171,7 @@ async fn of_the_view() -> Result<()> {
     let tenant = scene.tenant("", &tier, json!({"displayName": "Right"})).await?;
     tenant.ready().await?;
     let at = path("tenantviews", &tenant.name, &tenant.name);
-    for broken in [Some(json!({"spec": {"displayName": "Wrong"}})), None] {
+    for broken in [Some(json!({"status": {"displayName": "Wrong"}})), None] {
         match broken {
             Some(edit) => tenant.cluster.patch(&at, &edit).await,
             None => tenant.cluster.delete(&at).await,
@@ -180,9 +180,9 @@ async fn of_the_view() -> Result<()> {
         eventually("the view to be right again", secs(LIMIT), async || {
             let view = tenant.cluster.get(&at).await?;
             ensure!(
-                text(&view["spec"]["displayName"]) == "Right",
+                text(&view["status"]["displayName"]) == "Right",
                 "it says {}",
-                view["spec"]
+                view["status"]
             );
             Ok(())
         })

@@ -82,7 +82,24 @@ async fn a_change_of_the_tier_reaches_its_tenants() -> Result<()> {
     })
     .await?;
     tenant.ready().await?;
-    Ok(())
+    let fewer = json!({"spec": {"quota": {"pods": null}}});
+    let at = path("tenanttiers", "", &tier);
+    scene.cluster.patch(&at, &fewer).await.context("take from the tier")?;
+    eventually("an event of what is taken", secs(20), async || {
+        let events = scene.cluster.list(&path("events", "default", "")).await?;
+        let of_tier = events
+            .iter()
+            .filter(|event| event["involvedObject"]["name"] == tier.as_str());
+        let notes: Vec<String> = of_tier
+            .map(|event| format!("{}: {}", text(&event["reason"]), text(&event["message"])))
+            .collect();
+        ensure!(
+            notes == ["TierReduced: the change takes from 1 tenant: quota.pods: 7"],
+            "{notes:?}"
+        );
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn an_owner_reads_the_view_and_no_tenants() -> Result<()> {
     refused("the Tenant itself", owner.get(&tenant.path()).await, &["forbidden"])?;
     let view = eventually("the view to say Ready", secs(20), async || {
         let view = owner.get(&path("tenantviews", &tenant.name, &tenant.name)).await?;
-        let conditions = view["spec"]["conditions"].as_array().cloned().unwrap_or_default();
+        let conditions = view["status"]["conditions"].as_array().cloned().unwrap_or_default();
         ensure!(
             conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"),
             "it says {conditions:?}"
@@ -31,11 +31,11 @@ async fn an_owner_reads_the_view_and_no_tenants() -> Result<()> {
     .await?;
     let status = tenant.get().await?["status"].clone();
     ensure!(
-        view["spec"]["tier"] == tier.as_str() && view["spec"]["displayName"] == "Seen",
+        view["status"]["tier"] == tier.as_str() && view["status"]["displayName"] == "Seen",
         "{view}"
     );
     ensure!(
-        view["spec"]["id"] == status["id"] && view["spec"]["namespaces"] == status["namespaces"],
+        view["status"]["id"] == status["id"] && view["status"]["namespaces"] == status["namespaces"],
         "{view}"
     );
     let (columns, cells) = owner

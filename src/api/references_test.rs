@@ -63,14 +63,10 @@ fn the_operator_reads_no_secret_that_a_tenant_could_name() {
         .filter(|(path, _)| path.ends_with("SecretRef"))
         .map(|(path, _)| path.as_str())
         .collect();
-    // Secrets of the operator's namespace, in a resource that only the platform writes; the view only shows them.
+    // Secrets of the operator's namespace, in a resource that only the platform writes.
     assert_eq!(
         read,
-        [
-            "DatabaseServer.adminSecretRef",
-            "DatabaseServer.tls.caSecretRef",
-            "TenantView.database.credentialsSecretRef",
-        ]
+        ["DatabaseServer.adminSecretRef", "DatabaseServer.tls.caSecretRef"]
     );
     for (path, schema) in all.iter().filter(|(path, _)| path.ends_with("SecretRef")) {
         let properties = schema["properties"].as_object().expect("properties");

@@ -44,6 +44,20 @@ pub fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
+/// Makes the status all that a definition has, written with the object: no spec, and no subresource.
+pub fn status_alone(crd: &mut Value) {
+    for version in crd["spec"]["versions"].as_array_mut().into_iter().flatten() {
+        if let Some(version) = version.as_object_mut() {
+            version.remove("subresources");
+        }
+        let schema = &mut version["schema"]["openAPIV3Schema"];
+        schema["required"] = Value::from(vec!["status"]);
+        if let Some(properties) = schema["properties"].as_object_mut() {
+            properties.remove("spec");
+        }
+    }
+}
+
 /// Removes two additions of the derive from a CRD: defaults in a spec (a GitOps tool would
 /// always report them as drift) and integer formats that OpenAPI does not know.
 pub fn clean(value: &mut Value) {

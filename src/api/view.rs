@@ -18,25 +18,30 @@ use serde::{Deserialize, Serialize};
     category = "tenancy",
     namespaced,
     derive = "PartialEq",
+    status = "TenantViewStatus",
     doc = "A tenant's read-only view of its own Tenant: tier, conditions, usage. Only tenant-operator writes it.",
-    printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier"),
+    printcolumn(name = "Tier", type_ = "string", json_path = ".status.tier"),
     printcolumn(
         name = "Ready",
         type_ = "string",
-        json_path = ".spec.conditions[?(@.type=='Ready')].status"
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
     ),
     printcolumn(
         name = "Reason",
         type_ = "string",
-        json_path = ".spec.conditions[?(@.type=='Ready')].reason"
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
     ),
-    printcolumn(name = "CPU", type_ = "string", json_path = ".spec.usage.cpu"),
-    printcolumn(name = "Memory", type_ = "string", json_path = ".spec.usage.memory"),
-    printcolumn(name = "Pods", type_ = "integer", json_path = ".spec.usage.pods"),
+    printcolumn(name = "CPU", type_ = "string", json_path = ".status.usage.cpu"),
+    printcolumn(name = "Memory", type_ = "string", json_path = ".status.usage.memory"),
+    printcolumn(name = "Pods", type_ = "integer", json_path = ".status.usage.pods"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
+pub struct TenantViewSpec {}
+
+/// The tenant as its owners may see it. It is written whole with the object: only one writes it, and there is nothing else in it.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct TenantViewSpec {
+pub struct TenantViewStatus {
     /// The tenant's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,

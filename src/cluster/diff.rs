@@ -1,6 +1,6 @@
 //! Comparison of an object with its desired state, without a request.
 //!
-//! Everything outside of `metadata` and `status` must be exactly as desired: what others added is a difference too.
+//! Everything outside of `metadata` and others' `status` must be exactly as desired: what others added is a difference too.
 //! Defaults of the API server are no difference; [`is_default`] has their names and values.
 
 use super::{Desired, Live};
@@ -18,8 +18,11 @@ pub fn difference(desired: &Desired, live: &Live) -> Option<String> {
             remove(&mut found, path);
         }
         for value in [&mut wanted, &mut found] {
-            for field in ["/metadata", "/status", "/apiVersion", "/kind"] {
+            for field in ["/metadata", "/apiVersion", "/kind"] {
                 remove(value, field);
+            }
+            if !desired.key.kind.has_written_status() {
+                remove(value, "/status");
             }
         }
         compare(&wanted, &found, &mut String::new())

@@ -558,3 +558,18 @@ fn owners_are_as_we_name_them_and_else_whoevers() {
     );
     assert_eq!(difference(&unnamed, &found), None);
 }
+
+#[test]
+fn the_status_counts_where_the_operator_itself_writes_it() {
+    let conditions = json!([{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+    let said = |tier: &str| json!({"status": {"tier": tier, "conditions": conditions}});
+    let mut found = marked(said("gold"));
+    crate::cluster::object::trim(Kind::TenantView, &mut found);
+    assert_eq!(compared(Kind::TenantView, said("gold"), found.clone()), None);
+    let difference = compared(Kind::TenantView, said("silver"), found);
+    assert_eq!(difference.as_deref(), Some("status.tier"));
+    // One from before, which had a spec.
+    let former = json!({"spec": {"tier": "gold"}});
+    assert!(compared(Kind::TenantView, said("gold"), former).is_some());
+    assert_eq!(compared(Kind::Deployment, json!({}), said("gold")), None);
+}

@@ -142,6 +142,11 @@ impl Kind {
         matches!(self, Self::HttpRoute | Self::ApisixRoute)
     }
 
+    /// Returns true if the operator itself writes the status: the kind has no subresource for it.
+    pub fn has_written_status(self) -> bool {
+        self == Self::TenantView
+    }
+
     /// Paths that others fill in after creation: never compared, and kept when the object is replaced.
     pub fn filled_in_by_others(self) -> &'static [&'static str] {
         match self {

@@ -145,6 +145,7 @@ pub fn trim(kind: Kind, value: &mut Value) {
         _ => &[],
     };
     match value.get_mut("status") {
+        _ if kind.has_written_status() => {}
         Some(Value::Object(status)) if !keep.is_empty() => {
             status.retain(|field, _| keep.contains(&field.as_str()));
             trim_conditions(status.get_mut("conditions"));

@@ -242,7 +242,7 @@ fn parse(value: &serde_json::Value) -> Result<DynamicObject, kube::Error> {
 /// Returns digests of the desired and the present object, without status and version.
 fn attempt(desired: &Desired, live: &Live) -> (u64, u64) {
     let mut found = live.value.clone();
-    if let Some(object) = found.as_object_mut() {
+    if let Some(object) = found.as_object_mut().filter(|_| !desired.key.kind.has_written_status()) {
         object.remove("status");
     }
     if let Some(metadata) = found.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {

@@ -25,7 +25,7 @@ pub struct Context {
     pub queue: Queue,
     pub backoff: Backoff,
     pub pace: Pace,
-    pub events: Events,
+    pub events: Arc<Events>,
     /// Takes the names of tenants that were woken and are not in the store.
     pub missing: UnboundedSender<String>,
     /// Start of each tenant's present transition. The operator delays the report of a transition.

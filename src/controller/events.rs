@@ -1,7 +1,8 @@
 //! Events that a person can act on: one when a tenant's readiness changes, not one per pass.
 
-use crate::api::Tenant;
+use crate::api::{Tenant, TenantTier};
 use crate::names;
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
@@ -41,6 +42,12 @@ impl Events {
         }
     }
 
+    /// Publishes that a change of a tier takes something from its tenants.
+    pub async fn reduced(&self, tier: &TenantTier, note: String) {
+        self.publish(&tier.object_ref(&()), note, "TierReduced", "Change", true)
+            .await;
+    }
+
     /// Tells that a tenant's readiness changed. A failure to tell is no failure of the tenant.
     pub async fn readiness(&self, tenant: &Tenant, ready: &Condition, warning: bool) {
         self.tell(tenant, ready, &ready.reason, "Reconcile", warning).await;
@@ -58,17 +65,23 @@ impl Events {
     }
 
     async fn tell(&self, tenant: &Tenant, condition: &Condition, reason: &str, action: &str, warning: bool) {
-        let mut note = condition.message.clone();
+        let note = condition.message.clone();
+        self.publish(&tenant.object_ref(&()), note, reason, action, warning)
+            .await;
+    }
+
+    async fn publish(&self, about: &ObjectReference, mut note: String, reason: &str, action: &str, warning: bool) {
+        let words = names::digest(note.as_bytes());
         note.truncate(note.floor_char_boundary(MAX_NOTE));
         let event = Event {
             type_: if warning { EventType::Warning } else { EventType::Normal },
             reason: reason.into(),
             note: Some(note),
             // Events of one action are counted together under the first one's words; other words are another action.
-            action: format!("{action}-{:.8}", names::digest(condition.message.as_bytes())),
+            action: format!("{action}-{words:.8}"),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, &tenant.object_ref(&())).await {
+        if let Err(error) = self.recorder.publish(&event, about).await {
             tracing::warn!(%error, "an event could not be published");
         }
     }

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::api::{Tenant, TenantStatus};
 use crate::capability::{Observation, ReconcileOutcome, ValidTenant, identity};
-use crate::cluster::{Error, Key, Kind, Live, decode::Read, metadata};
+use crate::cluster::{Error, Key, Kind, Live, decode::Read};
 use crate::conditions::{condition, kind, reason};
 use crate::names;
 use crate::proof::Outcome;
@@ -56,9 +56,8 @@ pub async fn report(
     };
     let mut viewed = Ok(());
     if current.namespaces.contains(&name) && objects.contains_key(&binding) && !is_ending(&objects, &name) {
-        let view = status::view_object(&owner, status::view(tenant, current));
-        let desired = metadata::desired(Kind::TenantView, &view.metadata, &view);
-        viewed = ctx.writer.ensure(&owner, &desired).await.map(|_| ());
+        let view = status::view_object(&owner, &status::view(tenant, current));
+        viewed = ctx.writer.ensure(&owner, &view).await.map(|_| ());
     }
     if worth_writing {
         write(ctx, &name, tenant.metadata.uid.as_deref(), &new).await?;

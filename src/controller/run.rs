@@ -173,7 +173,14 @@ async fn run_as_leader(
     ));
     let servers_watch = watches::servers(client.clone(), servers_writer, databases.clone());
     watching.push(AbortOnDropHandle::new(tokio::spawn(servers_watch)));
-    let tiers_watch = watches::tiers(client.clone(), tiers_writer, tenants.clone(), queue.clone());
+    let events = Arc::new(Events::new(client.clone(), &settings.pod_name));
+    let tiers_watch = watches::tiers(
+        client.clone(),
+        tiers_writer,
+        tenants.clone(),
+        queue.clone(),
+        events.clone(),
+    );
     watching.push(AbortOnDropHandle::new(tokio::spawn(tiers_watch)));
 
     let gateway = attachment(settings);
@@ -244,7 +251,7 @@ async fn run_as_leader(
         queue: queue.clone(),
         backoff: Backoff::default(),
         pace: Pace::default(),
-        events: Events::new(client.clone(), &settings.pod_name),
+        events,
         underway: Mutex::new(HashMap::new()),
     });
     api_server::refresh(&ctx).await;

@@ -1,6 +1,7 @@
 //! One object that cannot be decoded, of every kind that is watched: what others' objects become is seen at once, and nobody takes
 //! it for an object that is not there.
 
+use super::events::Events;
 use super::watches;
 use crate::api::{DatabaseServer, Tenant, TenantTier};
 use crate::capability::Watching;
@@ -181,6 +182,7 @@ async fn a_tier_or_a_server_that_cannot_be_decoded_holds_up_no_other() {
         writer,
         tenants.clone(),
         queue.clone(),
+        Arc::new(Events::new(api_server("events", Vec::new()), "test")),
     );
     let _watch = spawn(watch);
     takes("a tier", async || of_version(&store, "good", None)).await;

@@ -1,6 +1,7 @@
 //! Watches of tenants, tiers and servers, and the tenants that a change wakes.
 
 use super::Context;
+use super::events::Events;
 use crate::api::{DatabaseServer, Tenant, TenantTier};
 use crate::capability::peers::names_peer;
 use crate::capability::watching::wake_all;
@@ -10,20 +11,32 @@ use crate::cluster::{
     watch::{self, Change, Reflected},
 };
 use crate::database::{Databases, server_loop};
+use crate::tenant::tier_change;
 use futures::{Stream, StreamExt};
-use kube::Client;
 use kube::api::Api;
-use kube::runtime::reflector::{self, store::Writer};
+use kube::runtime::reflector::{self, ObjectRef, store::Writer};
 use kube::runtime::watcher::{self, Event};
+use kube::{Client, ResourceExt};
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Watches the tiers into their store, for ever; a change wakes the tenants of the tier.
-pub async fn tiers(client: Client, writer: Writer<TenantTier>, tenants: reflector::Store<Tenant>, queue: Queue) {
+/// Watches the tiers into their store, for ever; a change wakes the tenants of the tier. One that takes something from them is published.
+pub async fn tiers(
+    client: Client,
+    writer: Writer<TenantTier>,
+    tenants: reflector::Store<Tenant>,
+    queue: Queue,
+    publisher: Arc<Events>,
+) {
     let events = watch::noted(watch::trimmed(Api::all(client), watch_config(), |_| {}));
-    follow_tiers(events, writer, &tenants, &queue).await;
+    let publish = move |tier: Arc<TenantTier>, note: String| {
+        tracing::warn!(tier = tier.name_any(), "{note}");
+        let publisher = publisher.clone();
+        tokio::spawn(async move { publisher.reduced(&tier, note).await });
+    };
+    follow_tiers(events, writer, &tenants, &queue, publish).await;
 }
 
 async fn follow_tiers(
@@ -31,17 +44,46 @@ async fn follow_tiers(
     writer: Writer<TenantTier>,
     tenants: &reflector::Store<Tenant>,
     queue: &Queue,
+    publish: impl Fn(Arc<TenantTier>, String) + Send,
 ) {
+    let tiers = writer.as_reader();
+    let mut former: HashMap<String, Arc<TenantTier>> = HashMap::new();
     let mut changes = pin!(watch::changes(events, Reflected::new(writer)));
     while let Some(change) = changes.next().await {
         match change {
             Ok(Change::Changed(name) | Change::Deleted(name)) => {
+                let tier = tiers.get(&ObjectRef::new(&name));
+                let known = match &tier {
+                    Some(tier) => former.insert(name.clone(), tier.clone()),
+                    None => former.remove(&name),
+                };
+                if let (Some(known), Some(tier)) = (known, tier)
+                    && let Some(note) = reduction(&known, &tier, tenants)
+                {
+                    publish(tier, note);
+                }
                 wake_all(tenants, queue, |tenant| tenant.spec.tier == name);
             }
             Ok(Change::Listed) => {}
             Err(error) => tracing::warn!(%error, "the watch of tiers failed and is begun anew"),
         }
     }
+}
+
+/// Returns what a change of a tier takes from its tenants; None where it takes nothing, or nobody has the tier.
+fn reduction(known: &TenantTier, tier: &TenantTier, tenants: &reflector::Store<Tenant>) -> Option<String> {
+    let name = tier.name_any();
+    let count = tenants.state().iter().filter(|tenant| tenant.spec.tier == name).count();
+    let removals = tier_change::removals(&known.spec, &tier.spec);
+    if count == 0 || removals.is_empty() || tier.spec.unread != known.spec.unread {
+        return None;
+    }
+    let whose = if count == 1 {
+        "1 tenant"
+    } else {
+        &format!("{count} tenants")
+    };
+    Some(format!("the change takes from {whose}: {}", removals.join(", ")))
 }
 
 /// Watches the DatabaseServers into their store, and has each looked after while it exists, for ever.

@@ -127,11 +127,21 @@ async fn tiers_wake_their_tenants_when_the_store_has_them_all() {
     let (store, writer) = reflector::store::<TenantTier>();
     let (player, events) = played();
     let queue = woken.queue.clone();
-    tokio::spawn(async move { follow_tiers(events, writer, &tenants, &queue).await });
-    let tier = |name: &str, version| {
-        let rest = json!({"apiVersion": "tenant-operator.io/v1alpha1", "kind": "TenantTier", "spec": {}});
+    let published: Arc<Mutex<Vec<String>>> = Arc::default();
+    let notes = || std::mem::take(&mut *published.lock().expect("the notes"));
+    let publish = {
+        let published = published.clone();
+        move |tier: Arc<TenantTier>, note: String| {
+            let note = format!("{}: {note}", tier.name_any());
+            published.lock().expect("the notes").push(note);
+        }
+    };
+    tokio::spawn(async move { follow_tiers(events, writer, &tenants, &queue, publish).await });
+    let tier_of = |name: &str, version, spec: Value| {
+        let rest = json!({"apiVersion": "tenant-operator.io/v1alpha1", "kind": "TenantTier", "spec": spec});
         object::<TenantTier>(name, name, version, rest)
     };
+    let tier = |name: &str, version| tier_of(name, version, json!({}));
     player
         .list([tier("gold", 1), tier("silver", 2)], || {
             woken.nobody();
@@ -147,6 +157,17 @@ async fn tiers_wake_their_tenants_when_the_store_has_them_all() {
         })
         .await;
     assert_eq!(woken.take(), ["of-bronze", "of-gold"]);
+
+    // Only what takes something from somebody is published.
+    let spec = json!({"database": {"model": "Schema"}, "quota": {"pods": 3}});
+    player.play(Event::Apply(tier_of("silver", 4, spec.clone()))).await;
+    player.play(Event::Apply(tier_of("nobodys", 5, spec))).await;
+    assert_eq!(notes(), [""; 0]);
+    for name in ["silver", "nobodys"] {
+        let spec = json!({"quota": {"pods": 2}});
+        player.play(Event::Apply(tier_of(name, 6, spec))).await;
+    }
+    assert_eq!(notes(), ["silver: the change takes from 1 tenant: database"]);
 }
 
 /// Which agents began and ended.

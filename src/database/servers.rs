@@ -15,6 +15,9 @@ use kube::{Api, Client, ResourceExt};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+/// Keys of an administrator's Secret.
+const CREDENTIALS: [&str; 2] = ["username", "password"];
+
 /// All servers.
 pub struct Databases {
     pub client: Client,
@@ -114,8 +117,53 @@ impl Databases {
             Err(error) => return Err(unusable(&Error::from(error).chain())),
         };
         let value = secret.data.as_ref().and_then(|data| data.get(key));
-        let text = value.and_then(|value| String::from_utf8(value.0.clone()).ok());
-        text.filter(|text| !text.is_empty())
-            .ok_or_else(|| unusable(&format!("has no key {key}")))
+        entry(key, value.map(|value| value.0.as_slice())).map_err(|why| unusable(&why))
+    }
+}
+
+/// Returns a key's text, or the reason why it cannot be used.
+fn entry(key: &str, value: Option<&[u8]>) -> Result<String, String> {
+    let value = value
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| format!("has no key {key}"))?;
+    let text = String::from_utf8(value.to_vec()).map_err(|_| format!("key {key} is no text in UTF-8"))?;
+    let is_break = |text: char| matches!(text, '\n' | '\r');
+    let is_credential = CREDENTIALS.contains(&key);
+    match is_credential && (text.starts_with(is_break) || text.ends_with(is_break)) {
+        // An editor or `echo` adds it; the server would only say that the password is wrong.
+        true => Err(format!(
+            "key {key} begins or ends with a line break: remove it (kubectl create secret generic --from-literal adds none)"
+        )),
+        false => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_has_no_line_break_at_an_end() {
+        for value in ["secret\n", "secret\r\n", "\nsecret", "\n"] {
+            for key in CREDENTIALS {
+                let why = entry(key, Some(value.as_bytes())).expect_err(value);
+                assert!(
+                    why.starts_with(&format!("key {key} begins or ends with a line break")),
+                    "{why}"
+                );
+                assert!(!why.contains("secret\n"), "{why}");
+            }
+        }
+        for value in ["secret", " se\ncret "] {
+            assert_eq!(entry("password", Some(value.as_bytes())).as_deref(), Ok(value));
+        }
+        assert_eq!(entry("ca.crt", Some(b"PEM\n")).as_deref(), Ok("PEM\n"));
+        for (value, why) in [
+            (None, "has no key"),
+            (Some(&b""[..]), "has no key"),
+            (Some(&[0xff]), "UTF-8"),
+        ] {
+            assert!(entry("password", value).expect_err("unusable").contains(why));
+        }
     }
 }

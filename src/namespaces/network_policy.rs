@@ -269,7 +269,8 @@ mod tests {
             ..platform()
         };
         let blocks = ["169.254.20.10/32", "fd00::a/128"].map(|cidr| json!({"ipBlock": {"cidr": cidr}}));
-        let expected = json!({"to": [pods, blocks[0], blocks[1]], "ports": [on(53), on(5353)].concat()});
+        let both = [on(53), on(5353)].concat();
+        let expected = json!({"to": [pods, blocks[0], blocks[1]], "ports": both});
         assert_eq!(peer(&several), expected);
     }
 }

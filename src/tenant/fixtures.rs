@@ -13,7 +13,6 @@ use kube::Client;
 use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use tower::BoxError;
 
 pub const ID: &str = "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11";

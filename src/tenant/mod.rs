@@ -11,6 +11,7 @@ pub mod provision;
 mod refusal_test;
 pub mod revocation;
 pub mod status;
+pub mod tier_change;
 #[cfg(test)]
 mod toy_test;
 pub mod validate;

@@ -1,17 +1,18 @@
 //! A tenant's status: conditions by kstatus' rules, and figures. Pure; the clock is an argument.
 
 use crate::api::{
-    Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewSpec, Usage,
+    Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewStatus, Usage,
 };
 use crate::capability::{Capability, Quarantine, ReconcileOutcome, State, ValidTenant};
-use crate::cluster::{Identity, Kind, Live, metadata};
+use crate::cluster::{Desired, Identity, Kind, Live, metadata};
 use crate::conditions::{ConditionUpdate, kind, merge, reason};
 use crate::names;
 use crate::namespaces::ValidNamespaces;
 use crate::quantity::Amount;
 use crate::time::seconds;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use kube::Resource;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Usage alone is no reason to write more often than this.
@@ -146,8 +147,8 @@ fn usage_moved(old: Option<&Usage>, new: Option<&Usage>, now: Timestamp) -> bool
 }
 
 /// The same, as the tenant's owners may see it.
-pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
-    TenantViewSpec {
+pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewStatus {
+    TenantViewStatus {
         id: status.id.clone(),
         display_name: tenant.spec.display_name.clone(),
         tier: tenant.spec.tier.clone(),
@@ -166,10 +167,15 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewSpec {
 }
 
 /// The view as an object.
-pub fn view_object(owner: &Identity, spec: TenantViewSpec) -> TenantView {
-    let mut view = TenantView::new(&owner.tenant, spec);
-    view.metadata = metadata::meta(owner, &owner.tenant, &owner.tenant);
-    view
+pub fn view_object(owner: &Identity, status: &TenantViewStatus) -> Desired {
+    let meta = metadata::meta(owner, &owner.tenant, &owner.tenant);
+    let object = json!({
+        "apiVersion": TenantView::api_version(&()),
+        "kind": TenantView::kind(&()),
+        "metadata": meta,
+        "status": status,
+    });
+    metadata::desired(Kind::TenantView, &meta, &object)
 }
 
 /// Sums up what the tenant's quotas report as used, over all namespaces.

@@ -89,7 +89,7 @@ def kinds(name, namespace, labels=None):
     """One object of each kind that the operator manages, by resource name."""
     m = meta(name, namespace, labels)
     view = {"tenantviews": {"apiVersion": "tenant-operator.io/v1alpha1", "kind": "TenantView", "metadata": m,
-                            "spec": {"tier": "x"}}} if VIEWS else {}
+                            "status": {"tier": "x"}}} if VIEWS else {}
     workload = {"tenant-operator.io/tenant": namespace, "tenant-operator.io/workload": name} if labels else {"app": name}
     return {
         **view,
