@@ -55,6 +55,9 @@ pub fn status_alone(crd: &mut Value) {
         if let Some(properties) = schema["properties"].as_object_mut() {
             properties.remove("spec");
         }
+        if let Some(status) = schema["properties"]["status"].as_object_mut() {
+            status.remove("nullable");
+        }
     }
 }
 

@@ -119,7 +119,7 @@ fn subjects() -> Vec<Subject> {
         subject!(crash::while_closed, SCHEMA, on: On::Two, admins: LIMITED),
         subject!(lifecycle::comes_stays_and_goes, BOTH),
         subject!(drift::is_put_back, BOTH),
-        subject!(extensions::come_in_order, BOTH, admins: LIMITED),
+        subject!(extensions::come_in_order, BOTH),
         subject!(attacks::open_doors_are_told, SCHEMA, own: true),
         subject!(attacks::are_refused, BOTH),
         subject!(attacks::statistics_are_closed, SCHEMA, admins: LIMITED),
