@@ -85,12 +85,13 @@ check "it acts as the examiner and nobody else" test \
   "$(render | grep -B2 'verbs: \[impersonate\]' | grep -c 'resourceNames: \["tenant-operator:examiner"\]$') $(render | grep -c impersonate)" = "1 1"
 check "the examiner creates, and reads nothing" test \
   "$(render --show-only templates/rbac/examiner.yaml | sed -n 's/.*verbs: //p' | sort -u | xargs)" = '[create] [delete]'
-check "no Secret among the operator's rights everywhere and in default" lacks 'secrets' \
-  --show-only templates/rbac/operator.yaml --show-only templates/rbac/default-namespace.yaml
+check "no Secret among the operator's rights in default" lacks 'secrets' --show-only templates/rbac/default-namespace.yaml
+check "everywhere it watches Secrets, and does nothing else with them" verbs_on_secrets operator '[watch]'
 check "in its own namespace the operator reads Secrets" verbs_on_secrets release-namespace '[get]'
 check "in a tenant's namespace it makes Secrets, and has its own by name" verbs_on_secrets namespace '[create]' '[get, update, patch, delete]'
-check "only the tenant's credentials are those Secrets" test \
-  "$(render --show-only templates/rbac/namespace.yaml | grep -A2 'resources: .*secrets' | grep -c 'resourceNames: \[tenant-database, tenant-api-keys, tenant-signing-key, tenant-encryption-key\]$')" = 1
+own_secrets() { render --show-only "templates/rbac/$1.yaml" | grep -A1 'resources: .*secrets' | grep -c 'resourceNames: \[tenant-database, tenant-api-keys, tenant-signing-key, tenant-encryption-key\]$'; }
+check "it watches only those with its own names" test "$(own_secrets operator) $(render --show-only templates/rbac/operator.yaml | grep -c 'resources: .*secrets')" = '1 1'
+check "only the tenant's credentials are those Secrets" test "$(own_secrets namespace)" = 1
 envoy=gateway.controller=EnvoyGateway,gateway.name=platform,network.gatewayNamespace=gateway-system
 check "no route unless there is a gateway to write for" lacks 'gateway\.envoyproxy\.io|httproutes' --show-only templates/rbac/operator.yaml --show-only templates/rbac/namespace.yaml
 check "routes for Envoy Gateway, read everywhere" test \
@@ -114,9 +115,9 @@ check "certificates with APISIX" test "$(certificates --set "$apisix")" = '2 [ce
 check "no owner makes a Secret in the place of one that is issued" test "$(render --set "$envoy" --show-only templates/admission/managed.yaml | grep -cF "tenant-encryption-key|tenant-certificate-.+)\$'")" = 2
 check "nor does the operator" test "$(render --set "$envoy" --show-only templates/admission/confinement.yaml | grep -cF 'tenant-certificate-.+')" = 0
 check "no certificates without a gateway" test "$(certificates)" = ''
-keys() { render --show-only templates/rbac/namespace.yaml "$@" | grep -cE '^ +- tenant-api-key-[0-9]+(-former)?$'; }
-check "Secrets with one API key for APISIX" test "$(keys --set "$apisix")" = 32
-check "no such Secrets for others" test "$(keys --set "$envoy")" = 0
+keys() { render --show-only "templates/rbac/$1.yaml" "${@:2}" | grep -cE '^ +- tenant-api-key-[0-9]+(-former)?$'; }
+check "Secrets with one API key for APISIX" test "$(keys namespace --set "$apisix") $(keys operator --set "$apisix")" = '32 32'
+check "no such Secrets for others" test "$(keys namespace --set "$envoy") $(keys operator --set "$envoy")" = '0 0'
 check "their names are allowed for APISIX" test "$(render --set "$apisix" | grep -c 'tenant-api-key-(\[1-9\]')" = 7
 own_class() { render --show-only templates/admission/ingresses.yaml "$@" | grep -c "'apisix' in variables"; }
 check "tenants' Ingresses are not of APISIX's class" test "$(own_class --set "$apisix")" = 2

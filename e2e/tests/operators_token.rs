@@ -14,7 +14,7 @@ const EXAMINES: &str = "tenant-operator-examiner";
 const ME: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews?dryRun=All";
 
 /// Its read rights in the whole cluster.
-const READS: [Rights<'_>; 8] = [
+const READS: [Rights<'_>; 9] = [
     (
         "get list watch",
         "tenants.tenant-operator.io tenanttiers.tenant-operator.io tenantviews.tenant-operator.io \
@@ -28,12 +28,17 @@ const READS: [Rights<'_>; 8] = [
     ),
     // Where those lead that somebody wrote, and where the API server stands.
     ("get list watch", "endpointslices.discovery.k8s.io"),
-    // Its objects, by one watch for all tenants. No Secrets.
+    // Its objects, by one watch for all tenants.
     (
         "get list watch",
         "resourcequotas limitranges serviceaccounts configmaps services persistentvolumeclaims \
          networkpolicies.networking.k8s.io deployments.apps horizontalpodautoscalers.autoscaling \
          poddisruptionbudgets.policy",
+    ),
+    // When one of its Secrets changes; no others.
+    (
+        "watch",
+        "secrets=tenant-database secrets=tenant-api-keys secrets=tenant-signing-key secrets=tenant-encryption-key",
     ),
     // Routes to tenants.
     ("get list watch", ROUTES),
@@ -64,7 +69,10 @@ const IN_ITS_OWN: [Rights<'_>; 4] = [
     ("get", "secrets"),
 ];
 /// The routes' Gateway, and the pods that count requests. It cannot list all Gateways.
-const AT_THE_GATEWAY: [Rights<'_>; 2] = [("get", "gateways.gateway.networking.k8s.io=platform"), ("list", "pods")];
+const AT_THE_GATEWAY: [Rights<'_>; 2] = [
+    ("get list watch", "gateways.gateway.networking.k8s.io=platform"),
+    ("list", "pods"),
+];
 /// The gateway's objects.
 const ROUTES: &str = "httproutes.gateway.networking.k8s.io listenersets.gateway.networking.k8s.io httproutefilters.gateway.envoyproxy.io \
     securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io certificates.cert-manager.io";
@@ -166,7 +174,14 @@ async fn outside_of_tenants_it_reads_no_more_than_it_must_and_writes_nothing() -
 
     let found = sweep(&thief, &served, "", &[]).await?;
     only("", &found, &[&READS, &REPORTS])?;
-    has(&found.through, &["list tenants.tenant-operator.io", "watch namespaces"])?;
+    has(
+        &found.through,
+        &[
+            "list tenants.tenant-operator.io",
+            "watch namespaces",
+            "watch secrets=tenant-database",
+        ],
+    )?;
     has(&found.refused.into_keys().collect(), &["create namespaces"])?;
 
     let open = other_paths(&thief, &scene.cluster).await?;
@@ -297,7 +312,7 @@ async fn in_a_tenants_namespace_one_secret_is_its_own() -> Result<()> {
     forbidden("a pod with a Secret", thief.create(&at, &spying).await, &[])
 }
 
-/// The operator reads only its own Secrets, whatever their names and places.
+/// The operator gets only its own Secrets, whatever their names and places, and sees no others change.
 #[tokio::test]
 async fn of_the_secrets_that_there_are_it_reads_its_own() -> Result<()> {
     let scene = Scene::new("tokensecrets").await?;
@@ -333,6 +348,17 @@ async fn of_the_secrets_that_there_are_it_reads_its_own() -> Result<()> {
         }
     }
     ensure!(denied >= 5 && read >= 1, "{denied} were denied, {read} read");
+    let named = "fieldSelector=metadata.name%3D";
+    for (query, is_allowed) in [
+        (format!("?watch=true&timeoutSeconds=1&{named}tenant-database"), true),
+        (format!("?watch=true&timeoutSeconds=1&{named}theirs"), false),
+        ("?watch=true&timeoutSeconds=1".to_owned(), false),
+        (format!("?{named}tenant-database"), false),
+    ] {
+        let at = path("secrets", "", "") + &query;
+        let (code, message) = thief.answer("GET", &at, None).await?;
+        ensure!((code == 200) == is_allowed, "{query}: {code} {message}");
+    }
     Ok(())
 }
 

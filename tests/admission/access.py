@@ -58,15 +58,18 @@ def expectations():
                ("create", "authorization.k8s.io/subjectaccessreviews", ""), ("impersonate", f"users={EXAMINER}", ""),
                *[(verb, reports, "") for verb in ("get", "list", "watch", "create", "update", "delete")
                  for reports in ("openreports.io/clusterreports", "wgpolicyk8s.io/clusterpolicyreports")],
-               *[(verb, f"secrets={name}", A) for verb in ("get", "update", "patch", "delete") for name in CREDENTIALS]]
+               *[(verb, f"secrets={name}", A) for verb in ("get", "update", "patch", "delete") for name in CREDENTIALS],
+               *[("watch", f"secrets={name}", ns) for ns in ("", A, B, FOREIGN) for name in CREDENTIALS]]
     refused = [("delete", "tenant-operator.io/tenants", ""), ("create", "tenant-operator.io/tenants", ""),
                ("patch", "tenant-operator.io/tenanttiers", ""), ("patch", "namespaces", ""), ("delete", "namespaces", ""),
                ("delete", "namespaces", FOREIGN), ("create", "secrets", B), ("create", "secrets", FOREIGN),
                *[(verb, "secrets", ns) for verb in (*READ, *WRITE, "deletecollection") for ns in ("", "kube-system")],
-               *[(verb, f"secrets={name}", ns) for verb in (*READ, *WRITE) for ns in (B, FOREIGN) for name in CREDENTIALS],
+               *[(verb, f"secrets={name}", ns) for verb in ("get", "list", *WRITE) for ns in (B, FOREIGN) for name in CREDENTIALS],
+               *[(verb, f"secrets={name}", "") for verb in ("get", "list", *WRITE, "deletecollection") for name in CREDENTIALS],
+               *[("watch", "secrets=other", ns) for ns in ("", A, B, FOREIGN, "kube-system")],
                *[(verb, "secrets", A) for verb in (*READ, "update", "patch", "delete", "deletecollection")],
                *[(verb, "secrets=other", A) for verb in ("get", "update", "patch", "delete")],
-               *[(verb, f"secrets={name}", A) for verb in ("list", "watch", "deletecollection") for name in CREDENTIALS],
+               *[(verb, f"secrets={name}", A) for verb in ("list", "deletecollection") for name in CREDENTIALS],
                *[(verb, "secrets", RELEASE_NAMESPACE) for verb in ("list", "watch", *WRITE, "deletecollection")],
                ("create", "tenant-operator.io/databaseservers", ""), ("delete", "tenant-operator.io/databaseservers", ""),
                ("deletecollection", "tenant-operator.io/databaseservers", ""), ("patch", "rbac.authorization.k8s.io/rolebindings", FOREIGN),

@@ -142,7 +142,15 @@ annotation volume.beta.kubernetes.io/storage-class): it could be given what is s
 ^(tenant-database|tenant-api-keys|tenant-signing-key|tenant-encryption-key{{ if eq .Values.gateway.controller "APISIX" }}|tenant-api-key-([1-9]|1[0-6])(-former)?{{ end }})$
 {{- end }}
 
-{{/* Those, and the names of the Secrets that cert-manager makes for the operator: an owner may make none of them. */}}
+{{/* The names of the Secrets with one API key each, as a list. */}}
+{{- define "tenant-operator.apiKeySecrets" -}}
+{{- range $slot := untilStep 1 17 1 }}
+- tenant-api-key-{{ $slot }}
+- tenant-api-key-{{ $slot }}-former
+{{- end -}}
+{{- end }}
+
+{{/* The names of all of its Secrets, and those of the Secrets that cert-manager makes for the operator: an owner may make none of them. */}}
 {{- define "tenant-operator.keptSecretNames" -}}
 {{ include "tenant-operator.secretNames" . | trimSuffix ")$" }}|tenant-certificate-.+)$
 {{- end }}

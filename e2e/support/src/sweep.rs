@@ -131,6 +131,16 @@ fn attempts<'a>(
             title: format!("{verb} {title}"),
         }));
     }
+    // A right to objects of one name includes lists of them, in all namespaces too.
+    let names = singled.get(&title).into_iter().flatten();
+    for name in names.filter(|_| is_main && !itself) {
+        all.extend(ON_ALL[..2].iter().map(|verb| Attempt {
+            verb,
+            resource,
+            name: name.clone(),
+            title: format!("{verb} {title}={name}"),
+        }));
+    }
     if everywhere {
         return all;
     }
@@ -158,13 +168,21 @@ enum Outcome {
 }
 
 async fn make(who: &Cluster, namespace: &str, attempt: &Attempt<'_>) -> Result<Outcome> {
-    let path = attempt.resource.path(namespace, &attempt.name);
+    let is_list = ON_ALL[..2].contains(&attempt.verb);
+    let path = attempt
+        .resource
+        .path(namespace, if is_list { "" } else { &attempt.name });
+    let selector = match attempt.name.as_str() {
+        "" => String::new(),
+        name => format!("fieldSelector=metadata.name%3D{name}"),
+    };
     let name = if attempt.name.is_empty() { NOBODY } else { &attempt.name };
     let body = attempt.resource.body(name);
     let dry = format!("{path}?dryRun=All");
     let (method, path, body) = match attempt.verb {
-        "get" | "list" => ("GET", path, None),
-        "watch" => ("GET", format!("{path}?watch=true&timeoutSeconds=1"), None),
+        "get" => ("GET", path, None),
+        "list" => ("GET", format!("{path}?{selector}"), None),
+        "watch" => ("GET", format!("{path}?watch=true&timeoutSeconds=1&{selector}"), None),
         "create" => ("POST", dry, Some(body)),
         "update" => ("PUT", dry, Some(body)),
         "patch" => (
