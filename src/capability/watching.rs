@@ -6,13 +6,14 @@ use crate::cluster::{
     client::watch_config,
     decode::Read,
     metadata::managed_selector,
+    secret_versions::SecretsNamed,
     watch::{self, ObjectChange, Objects},
 };
 use crate::conditions::{condition, kind, reason};
 use crate::names;
 use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject};
-use kube::runtime::reflector;
+use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, ResourceExt};
 use std::pin::pin;
@@ -42,6 +43,14 @@ impl Watching {
         let is_served = |event: &watcher::Result<_>| !event.as_ref().is_err_and(watch::is_unserved);
         let events = events(self.client.clone(), kind).take_while(|event| std::future::ready(is_served(event)));
         follow_objects(events, kind, self.store.clone(), &self.tenants, &self.queue).await;
+    }
+
+    /// Watches the versions of the operator's Secrets of a name, for ever, once a pass has asked for one.
+    pub async fn secrets(self, name: String) {
+        self.store.secrets.used(&name).await;
+        let config = watch_config().fields(&format!("metadata.name={name}"));
+        let events = watch::metadata(self.client.clone(), &Kind::Secret.resource(), config);
+        follow_secrets(events, name, self.store, &self.tenants, &self.queue).await;
     }
 
     /// Wakes all tenants that match.
@@ -77,6 +86,32 @@ pub async fn follow_objects(
                 _ => {}
             },
             Err(error) => tracing::warn!(%kind, %error, "a watch failed; the operator restarts it"),
+        }
+    }
+}
+
+/// Wakes the tenants whose Secret of this name others change.
+pub async fn follow_secrets(
+    events: impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send,
+    name: String,
+    store: Arc<Store>,
+    tenants: &reflector::Store<Tenant>,
+    queue: &Queue,
+) {
+    let cache = SecretsNamed {
+        name: name.clone(),
+        store: store.clone(),
+    };
+    let mut changes = pin!(watch::changes(events, cache));
+    while let Some(change) = changes.next().await {
+        match change {
+            // The namespace of a tenant's Secrets has the tenant's name; others may have Secrets of these names elsewhere.
+            Ok(tenant) if tenants.get(&ObjectRef::new(&tenant)).is_some() => queue.wake(&tenant),
+            Ok(_) => {}
+            Err(error) => {
+                store.secrets.doubt(&name);
+                tracing::warn!(name, %error, "a watch of Secrets failed; the operator restarts it and reads them meanwhile");
+            }
         }
     }
 }

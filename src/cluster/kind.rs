@@ -29,7 +29,7 @@ pub enum Kind {
     Deployment,
     HorizontalPodAutoscaler,
     TenantView,
-    /// Read by name when it is needed, never listed or watched: other Secrets must stay unreadable.
+    /// Read by name when it is needed. The operator watches only the metadata of Secrets with its own names: others must stay unreadable.
     Secret,
     /// Reports on a tenant for others' tools. Other projects' resources: the operator watches them only where the cluster has them.
     ClusterReport,

@@ -6,13 +6,17 @@ pub mod client;
 pub mod decode;
 pub mod diff;
 pub mod error;
+#[cfg(test)]
+pub mod fixtures;
 pub mod kind;
 pub mod leader;
+pub mod memo;
 pub mod metadata;
 pub mod object;
 mod packed;
 pub mod queue;
 pub mod secret;
+pub mod secret_versions;
 pub mod served;
 pub mod store;
 pub mod watch;
@@ -20,8 +24,10 @@ pub mod write;
 
 pub use error::Error;
 pub use kind::Kind;
+pub use memo::{Known, Memo};
 pub use object::{Desired, Identity, Key, Live};
 pub use queue::Queue;
+pub use secret_versions::{SecretVersions, Version};
 pub use store::Store;
 pub use write::Writer;
 

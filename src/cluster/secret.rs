@@ -1,7 +1,7 @@
-//! Secrets in a tenant's first namespace, each known by its name. The operator reads no other Secret, keeps none in memory, and leaves others' Secrets
+//! Secrets in a tenant's first namespace, each known by its name. The operator reads no other Secret, keeps only versions in memory, and leaves others' Secrets
 //! unchanged. It stores its own records of a Secret in an annotation, and nowhere else.
 
-use super::{Error, Identity, Key, Kind, Live, Writer, metadata::meta, write::has_code};
+use super::{Error, Identity, Key, Kind, Live, Version, Writer, metadata::meta, write::has_code};
 use crate::names;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -54,7 +54,10 @@ fn api(writer: &Writer, owner: &Identity) -> Api<Secret> {
 pub async fn read(writer: &Writer, owner: &Identity, name: &str) -> Result<Option<Secret>, Error> {
     let (api, key) = (api(writer, owner), key(owner, name));
     let found = writer.with_new_rights(|| api.get_opt(name)).await;
-    let Some(secret) = found.map_err(|error| Error::write(&key, error))? else {
+    let found = found.map_err(|error| Error::write(&key, error))?;
+    let version = found.as_ref().map(Version::of);
+    writer.secrets().note(&owner.tenant, name, version);
+    let Some(secret) = found else {
         return Ok(None);
     };
     let live = Live {
@@ -70,18 +73,23 @@ pub async fn read(writer: &Writer, owner: &Identity, name: &str) -> Result<Optio
     }
 }
 
-/// Writes a Secret where the found one differs.
+/// Writes a Secret where the found one differs. Returns its version.
 ///
 /// # Errors
 /// The API server's.
-pub async fn put(writer: &Writer, owner: &Identity, found: Option<&Secret>, mut wanted: Secret) -> Result<(), Error> {
+pub async fn put(
+    writer: &Writer,
+    owner: &Identity,
+    found: Option<&Secret>,
+    mut wanted: Secret,
+) -> Result<Version, Error> {
     let (api, name) = (api(writer, owner), wanted.name_any());
     let params = PostParams {
         field_manager: Some(names::MANAGER.into()),
         ..PostParams::default()
     };
     let written = match found {
-        Some(found) if is_as(found, &wanted) => return Ok(()),
+        Some(found) if is_as(found, &wanted) => return Ok(Version::of(found)),
         Some(found) => {
             wanted.metadata.resource_version = found.resource_version();
             wanted.metadata.uid = found.uid();
@@ -89,9 +97,10 @@ pub async fn put(writer: &Writer, owner: &Identity, found: Option<&Secret>, mut 
         }
         None => writer.with_new_rights(|| api.create(&params, &wanted)).await,
     };
-    written
-        .map(|_| ())
-        .map_err(|error| Error::write(&key(owner, &name), error))
+    let written = written.map_err(|error| Error::write(&key(owner, &name), error))?;
+    let version = Version::of(&written);
+    writer.secrets().note(&owner.tenant, &name, Some(version.clone()));
+    Ok(version)
 }
 
 /// Removes the tenant's Secret of this name.

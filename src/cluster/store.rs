@@ -4,6 +4,7 @@
 
 use super::object::{Key, Live, trim};
 use super::packed::{Packed, Samples};
+use super::secret_versions::SecretVersions;
 use super::{Kind, digest};
 use crate::names;
 use kube::api::DynamicObject;
@@ -51,6 +52,8 @@ pub struct Store {
     /// Changes with the namespaces that tenants have, and with whose each is.
     namespaces: watch::Sender<()>,
     lacking: Mutex<HashSet<Kind>>,
+    /// Of Secrets only the versions.
+    pub secrets: SecretVersions,
 }
 
 impl Default for Store {
@@ -60,6 +63,7 @@ impl Default for Store {
             synced: watch::Sender::new(HashSet::new()),
             namespaces: watch::Sender::new(()),
             lacking: Mutex::default(),
+            secrets: SecretVersions::default(),
         }
     }
 }
@@ -328,7 +332,7 @@ fn live(samples: &Samples, key: &Key, stored: &Stored) -> Option<Live> {
 }
 
 /// Resource versions of one resource are comparable numbers (KEP-5504).
-fn version(text: &str) -> u64 {
+pub(super) fn version(text: &str) -> u64 {
     text.parse().unwrap_or(0)
 }
 

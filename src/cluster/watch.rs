@@ -7,12 +7,15 @@ use super::decode::{Noting, Read, Readable};
 use super::write::has_code;
 use super::{Kind, Store};
 use futures::{Stream, StreamExt, stream};
-use kube::api::Api;
+use http::Request;
+use http::header::{ACCEPT, HeaderValue};
+use kube::api::{Api, ApiResource};
+use kube::client::Body;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::watcher::{self, Config, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
-use kube::{Resource, ResourceExt, api::DynamicObject};
+use kube::{Client, Resource, ResourceExt, api::DynamicObject};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -22,6 +25,9 @@ use std::time::Duration;
 const RETRY: (Duration, Duration) = (Duration::from_millis(800), Duration::from_secs(8));
 /// Time without a failure after which the next wait is the first again.
 const CALM: Duration = Duration::from_secs(120);
+
+/// The media type of objects without their content.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// Receiver of a watch's events.
 pub trait Cache<K> {
@@ -219,6 +225,37 @@ fn tell<K: Resource>(resource: &str, read: &Read<K>) {
             unread.why
         );
     }
+}
+
+/// The same of metadata only, for kinds whose content must not be in memory. A watch that failed lists anew, so that its cache knows when it is whole again.
+pub fn metadata(
+    client: Client,
+    resource: &ApiResource,
+    config: Config,
+) -> impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send + use<> {
+    let of_metadata = tower::service_fn(move |mut request: Request<Body>| {
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
+        let client = client.clone();
+        async move { client.send(request).await }
+    });
+    let api: Api<Read<DynamicObject>> = Api::all_with(Client::new(of_metadata, "default"), resource);
+    let begin = move || Box::pin(watch(api.clone(), config.clone()));
+    let retry = ResetTimerBackoff::new(Retry::default(), CALM);
+    let events = stream::unfold((begin(), retry, None), move |(mut events, mut retry, wait)| {
+        let begin = begin.clone();
+        async move {
+            if let Some(wait) = wait {
+                tokio::time::sleep(wait).await;
+            }
+            let event = events.next().await?;
+            let wait = event.as_ref().err().and_then(|_| {
+                events = begin();
+                retry.next()
+            });
+            Some((event, (events, retry, wait)))
+        }
+    });
+    alone(events)
 }
 
 /// The same with fewer fields: `trim` removes unused ones, and this removes the record of client-side apply.

@@ -6,6 +6,7 @@ use crate::names;
 use k8s_openapi::api::core::v1::Node;
 use kube::runtime::reflector::store;
 use serde_json::json;
+use std::pin::pin;
 use std::sync::Mutex;
 
 fn node(name: &str, uid: &str, version: u64) -> Node {
@@ -22,7 +23,7 @@ where
     let yielded = Yielded::default();
     let yields = yielded.0.clone();
     tokio::spawn(async move {
-        let mut changes = std::pin::pin!(changes(events, cache));
+        let mut changes = pin!(changes(events, cache));
         while let Some(change) = changes.next().await {
             yields.lock().expect("changes").push(change.ok());
         }
@@ -162,4 +163,52 @@ fn a_watch_is_tried_again_within_seconds_however_long_it_failed() {
     assert!(retry.next() >= Some(RETRY.1 / 2));
     retry.reset();
     assert!(retry.next() <= Some(RETRY.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_metadata_no_content_is_asked_for_and_a_watch_that_failed_lists_anew() {
+    let asked: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+    let log = asked.clone();
+    let server = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let accept = request.headers()[http::header::ACCEPT].to_str().expect("text");
+        let mut log = log.lock().expect("no panic");
+        log.push((request.uri().to_string(), accept.to_string()));
+        let end = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {"k8s.io/initial-events-end": "true"}, "resourceVersion": "3"}});
+        let gone = json!({"kind": "Status", "status": "Failure", "code": 500, "message": "", "reason": ""});
+        // Written so that its time cannot be read, as anybody may who may write such a Secret anywhere.
+        let managed = json!([{"manager": "x", "time": "9999-12-31T23:59:59Z"}]);
+        let secret = json!({"metadata": {"name": "a", "namespace": "x", "uid": "1", "resourceVersion": "2", "managedFields": managed}});
+        let events = [("ADDED", secret), ("BOOKMARK", end), ("ERROR", gone)];
+        let lines = events.map(|(kind, object)| format!("{}\n", json!({"type": kind, "object": object})));
+        let lines = stream::iter(lines.map(Ok::<_, std::io::Error>)).chain(stream::pending());
+        let body = axum::body::Body::from_stream(lines);
+        async move { Ok::<_, tower::BoxError>(http::Response::new(body)) }
+    });
+    let client = kube::Client::new(server, "default");
+    let config = Config::default().streaming_lists().fields("metadata.name=a");
+    let mut events = pin!(metadata(client, &Kind::Secret.resource(), config));
+    for _ in 0..2 {
+        assert!(matches!(events.next().await, Some(Ok(Event::Init))));
+        let Some(Ok(Event::InitApply(secret))) = events.next().await else {
+            panic!("no Secret");
+        };
+        assert_eq!(
+            (secret.name_any().as_str(), secret.resource_version()),
+            ("a", Some("2".into()))
+        );
+        assert!(matches!(events.next().await, Some(Ok(Event::InitDone))));
+        assert!(events.next().await.is_some_and(|event| event.is_err()));
+    }
+    let asked = asked.lock().expect("no panic");
+    assert_eq!(asked.len(), 2);
+    for (uri, accept) in asked.iter() {
+        let parts = [
+            "/api/v1/secrets?",
+            "watch=true",
+            "sendInitialEvents=true",
+            "fieldSelector=metadata.name%3Da",
+        ];
+        assert!(parts.iter().all(|part| uri.contains(part)), "{uri}");
+        assert_eq!(accept, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+    }
 }

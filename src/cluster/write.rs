@@ -2,7 +2,7 @@
 //! an unseen change, and removes others' additions.
 
 use super::{
-    Error, Kind, Store, diff, digest,
+    Error, Kind, SecretVersions, Store, diff, digest,
     object::{Desired, Identity, Key, Live},
 };
 use crate::names;
@@ -58,6 +58,11 @@ impl Writer {
     /// Returns the client for objects of no tenant.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Returns the known versions of the operator's Secrets.
+    pub fn secrets(&self) -> &SecretVersions {
+        &self.store.secrets
     }
 
     /// The kind's API in a namespace; cluster-wide where that is empty.

@@ -1,7 +1,7 @@
 //! Whom watches wake, and that none acts on a list before it is whole.
 
 use super::*;
-use crate::capability::watching::follow_objects;
+use crate::capability::watching::{follow_objects, follow_secrets};
 use crate::cluster::watch::player::{Player, object, watch as played};
 use crate::cluster::{Kind, Store};
 use crate::conditions::{kind, reason};
@@ -345,4 +345,41 @@ async fn who_waits_for_a_name_is_woken_after_it_is_free() {
     player.play(Event::Delete(namespace(2))).await;
     assert_eq!(store.holder_of_namespace("acme-shop"), None);
     assert_eq!(woken.take(), ["acme", "waiting"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_others_change_wakes_its_tenant() {
+    let woken = Arc::new(Woken::new());
+    let tenants = known(["acme", "globex"].map(|name| tenant(name, 1, json!({}))));
+    let store = Arc::new(Store::default());
+    let (player, events) = played();
+    let (queue, into) = (woken.queue.clone(), store.clone());
+    tokio::spawn(async move { follow_secrets(events, names::DATABASE_SECRET.into(), into, &tenants, &queue).await });
+    let secret = |namespace: &str, version| {
+        let namespace = json!({"metadata": {"namespace": namespace}});
+        object::<DynamicObject>(names::DATABASE_SECRET, "1", version, namespace)
+    };
+    let is_none_in = |namespace: &str| store.secrets.shows(namespace, names::DATABASE_SECRET, None);
+    player
+        .list([secret("acme", 1), secret("globex", 2), secret("elsewhere", 3)], || {
+            woken.nobody();
+        })
+        .await;
+    assert_eq!(woken.take(), [""; 0], "each tenant's first pass reads it");
+    player.play(Event::Apply(secret("acme", 4))).await;
+    player.play(Event::Apply(secret("elsewhere", 5))).await;
+    assert_eq!(woken.take(), ["acme"]);
+    player.play(Event::Delete(secret("globex", 6))).await;
+    assert_eq!(woken.take(), ["globex"]);
+    assert!(is_none_in("globex"));
+
+    // While there was no watch, one was deleted.
+    player
+        .list([secret("elsewhere", 5)], || {
+            woken.nobody();
+            assert!(!is_none_in("globex"), "nothing is certain without a watch");
+        })
+        .await;
+    assert_eq!(woken.take(), ["acme"]);
+    assert!(is_none_in("acme") && is_none_in("globex"));
 }

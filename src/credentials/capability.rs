@@ -4,11 +4,14 @@ use super::{binding, own_keys, validate};
 use crate::api::{CredentialsStatus, TenantStatus};
 use crate::capability::{
     Asked, Capability, Contributions, Deletion, Description, Gate, Invalid, Pass, Planned, Released, Report,
-    Revocation, Stage, ValidTenant, WriteStatus, jwks::PublicKeys,
+    Revocation, Stage, ValidTenant, Watching, WriteStatus, jwks::PublicKeys,
 };
 use crate::cluster::{Error, Live};
 use crate::conditions::{kind, reason};
+use crate::names;
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -40,7 +43,10 @@ pub struct ValidCredentials {
 }
 
 /// A key to sign tokens with, and keys to encrypt data with.
-pub struct OwnKeys;
+#[derive(Default)]
+pub struct OwnKeys {
+    memos: own_keys::Memos,
+}
 
 #[async_trait]
 impl Capability for OwnKeys {
@@ -77,7 +83,7 @@ impl Capability for OwnKeys {
         let Some(asked) = tenant.part::<ValidCredentials>() else {
             return Ok(None);
         };
-        let outcome = own_keys::reconcile(pass, tenant, asked).await?;
+        let outcome = own_keys::reconcile(pass, tenant, asked, &self.memos).await?;
         if let Some(keys) = outcome.keys.clone() {
             tenant.set(keys);
         }
@@ -97,6 +103,15 @@ impl Capability for OwnKeys {
     fn still_needs(&self, tenant: &ValidTenant, live: &Live) -> bool {
         let keys = tenant.part::<ValidCredentials>();
         keys.is_some_and(|keys| keys.signing_key) && live.key == own_keys::published(&tenant.core.owner)
+    }
+
+    fn forget(&self, tenant: &str) {
+        self.memos.forget(tenant);
+    }
+
+    fn loops(self: Arc<Self>, watching: &Watching) -> Vec<BoxFuture<'static, ()>> {
+        let secrets = [names::SIGNING_KEY_SECRET, names::ENCRYPTION_KEY_SECRET];
+        secrets.map(|name| watching.clone().secrets(name.into()).boxed()).into()
     }
 
     async fn release(&self, pass: &Pass<'_>, of: &Deletion<'_>, as_is: Released) -> Result<(), Error> {

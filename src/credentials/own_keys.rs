@@ -7,9 +7,12 @@ use super::{ValidCredentials, signing, validate};
 use crate::api::{CredentialsStatus, EncryptionKeyStatus, SigningKeyStatus, unread_in};
 use crate::capability::jwks::{Jwk, JwkSet, KeySets, PublicKeys};
 use crate::capability::{Note, Pass, Revocation, State, ValidTenant};
-use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, metadata, secret};
+use crate::cluster::{
+    Desired, Error, Identity, Key, Kind, Known, Live, Memo, Store, Version, Writer, metadata, secret,
+};
 use crate::conditions::reason;
 use crate::names;
+use crate::rotation::Rotation;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -27,16 +30,36 @@ pub struct Outcome {
     pub again: Option<Duration>,
 }
 
+/// What earlier passes know of tenants' Secrets.
+#[derive(Default)]
+pub struct Memos {
+    signing: Memo<Rotation, Signed>,
+    encryption: Memo<(Rotation, BTreeSet<String>), Encryption>,
+}
+
+impl Memos {
+    /// Forgets a tenant.
+    pub fn forget(&self, tenant: &str) {
+        self.signing.forget(tenant);
+        self.encryption.forget(tenant);
+    }
+}
+
 /// Brings a tenant's own keys to what they should be now.
 ///
 /// # Errors
 /// The first read or write that was refused.
-pub async fn reconcile(pass: &Pass<'_>, tenant: &ValidTenant, asked: &ValidCredentials) -> Result<Outcome, Error> {
+pub async fn reconcile(
+    pass: &Pass<'_>,
+    tenant: &ValidTenant,
+    asked: &ValidCredentials,
+    memos: &Memos,
+) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     let now = Timestamp::now();
     let mut due = Vec::new();
     if asked.signing_key {
-        let (status, keys, next) = sign(pass, tenant, now).await?;
+        let (status, keys, next) = sign(pass, tenant, &memos.signing, now).await?;
         outcome.status.signing_key = Some(status);
         outcome.keys = Some(keys);
         due.push(next);
@@ -44,7 +67,7 @@ pub async fn reconcile(pass: &Pass<'_>, tenant: &ValidTenant, asked: &ValidCrede
     // Those that are not asked for any more are still there.
     outcome.status.encryption_key.clone_from(&asked.reported.encryption_key);
     if asked.encryption_key {
-        match encrypt(pass.writer, tenant, asked, now).await? {
+        match encrypt(pass.writer, tenant, asked, &memos.encryption, now).await? {
             Ok((status, next)) => {
                 if next.is_none() {
                     let message = format!(
@@ -83,12 +106,21 @@ fn config_map(owner: &Identity, set: &JwkSet) -> Desired {
     metadata::desired(Kind::ConfigMap, &meta, &object)
 }
 
+/// The state of a signing key, and the time of the next look.
+type Signed = (SigningKeyStatus, PublicKeys, Timestamp);
+
 async fn sign(
     pass: &Pass<'_>,
     tenant: &ValidTenant,
+    memo: &Memo<Rotation, Signed>,
     now: Timestamp,
-) -> Result<(SigningKeyStatus, PublicKeys, Timestamp), Error> {
+) -> Result<Signed, Error> {
     let (writer, store, owner) = (pass.writer, pass.store, &tenant.core.owner);
+    let rotation = &tenant.core.rotation;
+    if let Some(signed) = memo.recall(writer.secrets(), owner, rotation, now) {
+        pass.apply(owner, &[config_map(owner, &signed.1.published)]).await?;
+        return Ok(signed);
+    }
     let found = secret::read(writer, owner, names::SIGNING_KEY_SECRET).await?;
     if found.is_none() && store.get(&owner.tenant, &published(owner)).is_none() {
         // First what is seen without reading Secrets, so that nobody who is interrupted here leaves a key behind unseen.
@@ -102,16 +134,27 @@ async fn sign(
     let turn = signing::turn(
         owner,
         found.as_ref(),
-        &tenant.core.rotation,
+        rotation,
         now,
         |current, next| seen.is_known(current, next),
         &seen,
         KeyPair::random,
     );
     // Remembered before it is told of.
-    secret::put(writer, owner, found.as_ref(), turn.secret).await?;
+    let version = secret::put(writer, owner, found.as_ref(), turn.secret).await?;
     pass.apply(owner, &[config_map(owner, &turn.keys.published)]).await?;
-    Ok((turn.status, turn.keys, turn.next))
+    let signed = (turn.status, turn.keys, turn.next);
+    if turn.is_settled {
+        let known = Known {
+            secrets: vec![(names::SIGNING_KEY_SECRET.into(), Some(version))],
+            inputs: rotation.clone(),
+            since: now,
+            until: Some(turn.next),
+            facts: signed.clone(),
+        };
+        memo.keep(owner, known);
+    }
+    Ok(signed)
 }
 
 /// The observed objects that name a tenant's public keys.
@@ -185,33 +228,74 @@ fn tellers<'a>(
     objects.filter(move |live| tells(live) && live.belongs_to(&owner) && !live.is_terminating())
 }
 
+/// The state of encryption keys, and the time of the next look; else the loss.
 type Encrypted = Result<(EncryptionKeyStatus, Option<Timestamp>), String>;
+
+/// The state of encryption keys, of a status that reported these.
+#[derive(Clone)]
+struct Encryption {
+    reported: Vec<String>,
+    encrypted: Encrypted,
+}
+
+impl Encryption {
+    /// Returns true where it would be the same for a status that reports these keys.
+    fn holds_for(&self, reported: &[String], given_up: &BTreeSet<String>) -> bool {
+        match &self.encrypted {
+            Ok((status, _)) => {
+                let mut reported = reported.iter();
+                reported.all(|id| status.key_ids.contains(id) || given_up.contains(id))
+            }
+            Err(_) => self.reported == reported,
+        }
+    }
+}
 
 async fn encrypt(
     writer: &Writer,
     tenant: &ValidTenant,
     asked: &ValidCredentials,
+    memo: &Memo<(Rotation, BTreeSet<String>), Encryption>,
     now: Timestamp,
 ) -> Result<Encrypted, Error> {
     let owner = &tenant.core.owner;
+    let reported = asked.reported.encryption_key.clone().unwrap_or_default().key_ids;
+    let inputs = (tenant.core.rotation.clone(), asked.abandoned_keys.clone());
+    let known = memo.recall(writer.secrets(), owner, &inputs, now);
+    if let Some(known) = known.filter(|known| known.holds_for(&reported, &asked.abandoned_keys)) {
+        return Ok(known.encrypted);
+    }
     let found = secret::read(writer, owner, names::ENCRYPTION_KEY_SECRET).await?;
-    let told = asked.reported.encryption_key.clone().unwrap_or_default().key_ids;
     let turn = encryption::turn(
         owner,
         found.as_ref(),
-        &told,
+        &reported,
         &asked.abandoned_keys,
         &tenant.core.rotation,
         now,
         encryption::Key::random,
     );
-    match turn {
+    let (version, encrypted) = match turn {
         Ok(turn) => {
-            secret::put(writer, owner, found.as_ref(), turn.secret).await?;
-            Ok(Ok((turn.status, turn.next)))
+            let version = secret::put(writer, owner, found.as_ref(), turn.secret).await?;
+            (Some(version), Ok((turn.status, turn.next)))
         }
-        Err(lost) => Ok(Err(lost)),
-    }
+        Err(lost) => (found.as_ref().map(Version::of), Err(lost)),
+    };
+    let until = encrypted.as_ref().ok().and_then(|(_, next)| *next);
+    let facts = Encryption {
+        reported,
+        encrypted: encrypted.clone(),
+    };
+    let known = Known {
+        secrets: vec![(names::ENCRYPTION_KEY_SECRET.into(), version)],
+        inputs,
+        since: now,
+        until,
+        facts,
+    };
+    memo.keep(owner, known);
+    Ok(encrypted)
 }
 
 /// Takes a signing key that is asked for no more out of everything that trusts it, whatever else the spec says; nobody's key takes its place, since a gateway that
@@ -235,6 +319,11 @@ pub async fn revoke(pass: &Pass<'_>, of: &Revocation<'_>) -> Result<(), Error> {
     // What a tier that is gone would say is not known.
     let is_asked = tier.is_none_or(|tier| validate::has_signing_key(&tenant.spec, &tier.spec));
     if is_asked || !(was_told || is_published) {
+        return Ok(());
+    }
+    // The Secret goes last. A status keeps its key for as long as the rest of the spec is invalid.
+    let secrets = pass.writer.secrets();
+    if !is_published && secrets.shows(&owner.tenant, names::SIGNING_KEY_SECRET, None) {
         return Ok(());
     }
     let found = secret::read(writer, owner, names::SIGNING_KEY_SECRET).await?;
@@ -287,6 +376,10 @@ fn replace(value: &mut Value, kids: &BTreeSet<&str>, with: &str) -> bool {
 pub async fn withdraw(writer: &Writer, owner: &Identity) -> Result<(), Error> {
     secret::withdraw(writer, owner, names::SIGNING_KEY_SECRET).await
 }
+
+#[cfg(test)]
+#[path = "own_keys_test.rs"]
+mod passes;
 
 #[cfg(test)]
 mod tests {

@@ -48,6 +48,8 @@ pub struct Signing {
     pub status: SigningKeyStatus,
     /// The time of the next look.
     pub next: Timestamp,
+    /// True where until then only the spec can change anything: no key and no gateway is on its way to the next one.
+    pub is_settled: bool,
 }
 
 /// Decides which keys there should be. `is_known` returns true where every object that names one key names another too.
@@ -206,6 +208,7 @@ impl Keys {
         let goal = Goal::of(set.clone(), record.previous.clone(), rotation);
         let trust = trust.step(&goal, gateway, now);
         record.trust = (trust != Trust::of(set.clone())).then(|| trust.clone());
+        let is_settled = record.trust.is_none() && record.next_since.is_none();
         let kid = current.public.kid.clone();
         let values = [
             "signing-key",
@@ -240,6 +243,7 @@ impl Keys {
                 next_rotation_at: due.to_string(),
             },
             next: next.unwrap_or(due),
+            is_settled,
         }
     }
 }

@@ -4,20 +4,22 @@ use super::ValidDatabase;
 use super::address;
 use super::binding::{self, Attachment};
 use super::claim::{self, Placement};
-use super::pass::{self, DatabasePass, Outcome};
+use super::pass::{self, DatabasePass, Outcome, SecretFacts};
 use super::release;
 use super::servers::Databases;
 use super::validate;
 use crate::api::{DeletionPolicy, TenantStatus};
 use crate::capability::{
     Asked, Capability, Contributions, Deletion, Description, Gate, Invalid, Note, Pass, Planned, Report, Revocation,
-    Stage, State, ValidTenant, WriteStatus, quarantine,
+    Stage, State, ValidTenant, Watching, WriteStatus, quarantine,
 };
 use crate::cluster::{Error, Identity, Live, secret};
 use crate::conditions::{kind, reason};
 use crate::names;
 use crate::proof;
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -46,6 +48,7 @@ pub struct Database {
     databases: Option<Arc<Databases>>,
     /// The credentials last seen in each Secret, by the tenant's id: a pass that changes nothing plans pods once.
     revisions: Mutex<HashMap<String, String>>,
+    secret_facts: SecretFacts,
 }
 
 impl Database {
@@ -54,6 +57,7 @@ impl Database {
         Self {
             databases: Some(databases),
             revisions: Mutex::default(),
+            secret_facts: SecretFacts::default(),
         }
     }
 
@@ -62,6 +66,7 @@ impl Database {
         Self {
             databases: None,
             revisions: Mutex::default(),
+            secret_facts: SecretFacts::default(),
         }
     }
 
@@ -145,6 +150,7 @@ impl Capability for Database {
                     tenant: &tenant.core,
                     database,
                     placement,
+                    secret_facts: &self.secret_facts,
                 };
                 pass.reconcile().await?
             }
@@ -196,6 +202,14 @@ impl Capability for Database {
             (None, Some(problem)) => proof::Outcome::Untried(format!("the database is not ready ({})", problem.reason)),
             (None, None) => proof::Outcome::Pending,
         })
+    }
+
+    fn forget(&self, tenant: &str) {
+        self.secret_facts.forget(tenant);
+    }
+
+    fn loops(self: Arc<Self>, watching: &Watching) -> Vec<BoxFuture<'static, ()>> {
+        vec![watching.clone().secrets(names::DATABASE_SECRET.into()).boxed()]
     }
 
     async fn delete(&self, pass: &Pass<'_>, of: &Deletion<'_>) -> Result<Option<String>, Error> {

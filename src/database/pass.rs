@@ -5,19 +5,19 @@ mod apply;
 mod desired;
 mod extensions;
 mod failure;
+mod held;
 mod login;
 mod publish;
 
 use super::ValidDatabase;
 use super::claim::Placement;
-use super::secret::{self, Credentials};
+use super::secret::Credentials;
 use super::server_state::ServerState;
 use super::servers::Databases;
 use crate::api::{DatabaseStatus, DatabaseUsage};
 use crate::capability::{Note, State, TenantCore};
-use crate::cluster::{Error, Writer, secret as stored};
+use crate::cluster::{Error, Writer};
 use crate::conditions::reason;
-use crate::names;
 use crate::postgres::Names;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::plan::{Login, Place};
@@ -26,7 +26,8 @@ use crate::proof;
 use crate::rotation::{self, Published, Turn};
 use crate::time::seconds;
 use failure::{Failure, progressing};
-use k8s_openapi::api::core::v1::Secret;
+use held::Held;
+pub use held::SecretFacts;
 use k8s_openapi::jiff::Timestamp;
 use login::{RECHECK_DOUBTFUL, mark};
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub struct DatabasePass<'a> {
     pub tenant: &'a TenantCore,
     pub database: &'a ValidDatabase,
     pub placement: &'a Placement,
+    pub secret_facts: &'a SecretFacts,
 }
 
 /// Returns the outcome of a tenant for which no server has room.
@@ -75,18 +77,14 @@ impl DatabasePass<'_> {
         let server_state = self.databases.server_state(&self.placement.server);
         server_state.first_inspection().await;
         let tenant_names = Names::of(&owner.id);
-        let found = stored::read(self.writer, owner, names::DATABASE_SECRET).await?;
-        let credentials = found.as_ref().and_then(|secret| secret::parse(secret, &tenant_names));
+        let mut held = self.hold(&tenant_names).await?;
         let mut outcome = Outcome {
-            status: self.status(&tenant_names, credentials.as_ref()),
-            revision: found.as_ref().filter(|_| credentials.is_some()).map(secret::revision),
+            status: self.status(&tenant_names, held.facts.published.as_ref()),
+            revision: held.facts.revision.clone(),
             usage: Some(self.usage(&server_state, &tenant_names)),
             ..Outcome::default()
         };
-        match self
-            .work(&server_state, &tenant_names, found, credentials, &mut outcome)
-            .await
-        {
+        match self.work(&server_state, &tenant_names, &mut held, &mut outcome).await {
             Ok(()) => Ok(outcome),
             Err(Failure::Kubernetes(error)) => Err(error),
             Err(Failure::Server(state)) => {
@@ -103,18 +101,17 @@ impl DatabasePass<'_> {
         &self,
         server_state: &ServerState,
         tenant_names: &Names,
-        found: Option<Secret>,
-        credentials: Option<Credentials>,
+        held: &mut Held,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
         let Some(_permit) = server_state.permit().await else {
             // After a restart all come at once: what a former process saw stands until somebody has looked again.
-            let stands = |current: &Credentials| {
+            let stands = |current: &Published| {
                 !self.tenant.is_shut()
                     && self.is_open_in_status(current)
                     && server_state.verified(&self.tenant.owner.id, &mark(current)).is_none()
             };
-            if credentials.as_ref().is_some_and(stands) {
+            if held.facts.published.as_ref().is_some_and(stands) {
                 outcome.again = Some(BUSY);
                 return Ok(());
             }
@@ -133,8 +130,7 @@ impl DatabasePass<'_> {
         }
         let open = open_logins(&server_state.catalog_of(tenant_names), tenant_names);
         let now = seconds(Timestamp::now());
-        let published = credentials.as_ref().map(|credentials| &credentials.published);
-        let turn = rotation::decide(published, open, &self.tenant.rotation, now);
+        let turn = rotation::decide(held.facts.published.as_ref(), open, &self.tenant.rotation, now);
         if self.tenant.is_shut() {
             // What its login was seen to reach is of no account when it comes back.
             server_state.forget(&owner.id);
@@ -143,6 +139,7 @@ impl DatabasePass<'_> {
         }
         let current = match turn {
             Turn::Issue { login, previous_until } => {
+                self.open(tenant_names, held).await?;
                 // Its turn before has ended just now, when the next was asked for already: so do its sessions.
                 if open[login] {
                     wanted.logins[1 - login].open = open[1 - login];
@@ -165,27 +162,28 @@ impl DatabasePass<'_> {
                 problems.add(self.apply(&connection, server_state, &wanted).await?);
                 // Nothing is published that was not seen to work.
                 self.log_in(&connection, server_state, &wanted, &issued).await?;
-                outcome.revision = Some(self.publish(&connection, tenant_names, found, &issued).await?);
+                outcome.revision = Some(self.publish(&connection, tenant_names, held, &issued).await?);
                 tracing::info!(login, "credentials were issued");
-                server_state.set_verified(&owner.id, Some(&mark(&issued)));
+                server_state.set_verified(&owner.id, Some(&mark(&issued.published)));
                 outcome.again = Some(Duration::from_secs(1));
-                issued
+                issued.published
             }
             Turn::Keep {
                 other_open,
                 next,
                 waits,
             } => {
-                let Some(current) = credentials else {
+                let Some(current) = held.facts.published.clone() else {
                     return Ok(());
                 };
-                let login = current.published.login;
+                let login = current.login;
                 wanted.logins[login].open = true;
                 wanted.logins[1 - login].open = other_open;
                 let role = tenant_names.logins[login].as_str();
                 if !server_state.catalog_of(tenant_names).roles.contains_key(role) {
                     // Somebody dropped it, and its password with it.
-                    wanted.logins[login].password = Some(current.password.verifier());
+                    let credentials = self.credentials(tenant_names, held).await?;
+                    wanted.logins[login].password = Some(credentials.password.verifier());
                     server_state.set_verified(&owner.id, None);
                 }
                 let applied = self.apply(&connection, server_state, &wanted).await;
@@ -193,12 +191,12 @@ impl DatabasePass<'_> {
                     && note.reason == reason::UNMENDED
                 {
                     // What stands open against our will is what the tenant's own login should be asked about.
-                    let _ = self.verify(&connection, server_state, &wanted, &current).await;
+                    let _ = self.verify(&connection, server_state, &wanted, held, &current).await;
                     outcome.isolation = server_state.isolation(&owner.id);
                 }
                 problems.add(applied?);
-                outcome.revision = Some(self.publish(&connection, tenant_names, found, &current).await?);
-                let turn = self.verify(&connection, server_state, &wanted, &current).await?;
+                outcome.revision = Some(self.keep_published(&connection, tenant_names, held, &current).await?);
+                let turn = self.verify(&connection, server_state, &wanted, held, &current).await?;
                 let until = now.duration_until(next);
                 let until = Duration::try_from(until)
                     .ok()

@@ -5,9 +5,11 @@ use super::keys;
 use super::single_keys::{self, Slots};
 use crate::api::{ApiKey, ApiKeyStatus, Tenant};
 use crate::capability::ValidTenant;
-use crate::cluster::{Error, Identity, Writer, secret};
+use crate::cluster::{Error, Identity, Known, Memo, Version, Writer, secret};
 use crate::names;
 use crate::postgres::secret::Password;
+use crate::rotation::Rotation;
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,6 +36,37 @@ pub struct ApiKeys {
     pub again: Option<Duration>,
 }
 
+/// The inputs of a tenant's API keys besides the Secrets: the keys of the spec, the rotation, and whether each has a Secret of its own.
+type Inputs = (Vec<Key>, Rotation, bool);
+/// The state of API keys, the slots of each, and the time of the next change.
+type Turned = (Vec<ApiKeyStatus>, Slots, Option<Timestamp>);
+
+/// What earlier passes know of tenants' Secrets.
+#[derive(Default)]
+pub struct Memos {
+    turned: Memo<Inputs, Turned>,
+    /// The Secret has no key beyond these of the spec.
+    revoked: Memo<Vec<String>, ()>,
+    /// The Secret has no key whose time is over.
+    lapsed: Memo<(), ()>,
+}
+
+impl Memos {
+    /// Forgets a tenant.
+    pub fn forget(&self, tenant: &str) {
+        self.turned.forget(tenant);
+        self.revoked.forget(tenant);
+        self.lapsed.forget(tenant);
+    }
+}
+
+/// The names of all Secrets with API keys; those with one each only where the gateway wants such.
+pub fn secrets(are_single: bool) -> Vec<String> {
+    let slots = (1..=names::MOST_API_KEYS).filter(|_| are_single);
+    let single = slots.flat_map(names::api_key_secrets);
+    std::iter::once(names::API_KEYS_SECRET.into()).chain(single).collect()
+}
+
 /// Draws a key's value from 190 random bits.
 fn fresh() -> String {
     Password::random().reveal().to_string()
@@ -48,6 +81,7 @@ pub async fn reconcile(
     tenant: &ValidTenant,
     wanted: &[Key],
     are_single: bool,
+    memos: &Memos,
 ) -> Result<ApiKeys, Error> {
     let owner = &tenant.core.owner;
     if wanted.is_empty() {
@@ -56,8 +90,12 @@ pub async fn reconcile(
         }
         return Ok(ApiKeys::default());
     }
-    let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
     let now = Timestamp::now();
+    let inputs = (wanted.to_vec(), tenant.core.rotation.clone(), are_single);
+    if let Some(turned) = memos.turned.recall(writer.secrets(), owner, &inputs, now) {
+        return Ok(ApiKeys::of(turned, now));
+    }
+    let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
     let mut ring = keys::turn(owner, wanted, found.as_ref(), &tenant.core.rotation, now, fresh);
     let before = single_keys::told(found.as_ref());
     let slots = match are_single {
@@ -65,25 +103,43 @@ pub async fn reconcile(
         false => Slots::new(),
     };
     let opens = ring.secret.data.clone().unwrap_or_default();
+    let mut written = Vec::new();
     for (key, slot) in &slots {
         let clients = names::api_key_clients(key);
         for (client, name) in clients.iter().zip(names::api_key_secrets(*slot)) {
             let found = secret::read(writer, owner, &name).await?;
             let wanted = single_keys::secret(owner, &name, opens.get(client), found.as_ref(), fresh);
-            secret::put(writer, owner, found.as_ref(), wanted).await?;
+            let version = secret::put(writer, owner, found.as_ref(), wanted).await?;
+            written.push((name, Some(version)));
         }
     }
     let freed = before.values().filter(|slot| !slots.values().any(|used| used == *slot));
     withdraw_single(writer, owner, freed).await?;
     // Last, so that an interrupted pass starts again from the former state.
     single_keys::tell(&mut ring.secret, &slots);
-    secret::put(writer, owner, found.as_ref(), ring.secret).await?;
-    let left = ring.next.map(|next| next.duration_since(now));
-    Ok(ApiKeys {
-        status: ring.status,
-        slots,
-        again: left.map(|left| Duration::try_from(left).unwrap_or_default()),
-    })
+    let version = secret::put(writer, owner, found.as_ref(), ring.secret).await?;
+    written.push((names::API_KEYS_SECRET.into(), Some(version)));
+    let turned = (ring.status, slots, ring.next);
+    let known = Known {
+        secrets: written,
+        inputs,
+        since: now,
+        until: ring.next,
+        facts: turned.clone(),
+    };
+    memos.turned.keep(owner, known);
+    Ok(ApiKeys::of(turned, now))
+}
+
+impl ApiKeys {
+    fn of((status, slots, next): Turned, now: Timestamp) -> Self {
+        let left = next.map(|next| next.duration_since(now));
+        Self {
+            status,
+            slots,
+            again: left.map(|left| Duration::try_from(left).unwrap_or_default()),
+        }
+    }
 }
 
 async fn withdraw_single(
@@ -111,7 +167,7 @@ pub async fn withdraw_keys(writer: &Writer, owner: &Identity) -> Result<(), Erro
 ///
 /// # Errors
 /// The API server's.
-pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity) -> Result<(), Error> {
+pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity, memos: &Memos) -> Result<(), Error> {
     let told = tenant.status.as_ref().and_then(|status| status.gateway.as_ref());
     let told = told.map_or(&[][..], |told| &told.api_keys);
     let asked = tenant
@@ -133,13 +189,39 @@ pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity) -> 
     if alive.all(|key| named.contains(key.name.as_str())) {
         return Ok(());
     }
-    let Some(found) = secret::read(writer, owner, names::API_KEYS_SECRET).await? else {
-        return Ok(());
-    };
     let named: Vec<String> = named.into_iter().map(String::from).collect();
-    match keys::without(&found, &named, fresh) {
-        Some(left) => secret::put(writer, owner, Some(&found), left).await,
-        None => Ok(()),
+    // A status keeps its keys for as long as the rest of the spec is invalid.
+    if memos.revoked.recall(writer.secrets(), owner, &named, now).is_some() {
+        return Ok(());
+    }
+    let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
+    let left = found.as_ref().and_then(|found| keys::without(found, &named, fresh));
+    let version = replace(writer, owner, found, left).await?;
+    memos.revoked.keep(owner, none_left(version, named, now, None));
+    Ok(())
+}
+
+/// Writes the Secret where something is `left` of it to write. Returns its version; None where there is none.
+async fn replace(
+    writer: &Writer,
+    owner: &Identity,
+    found: Option<Secret>,
+    left: Option<Secret>,
+) -> Result<Option<Version>, Error> {
+    match (found, left) {
+        (Some(found), Some(left)) => secret::put(writer, owner, Some(&found), left).await.map(Some),
+        (found, _) => Ok(found.as_ref().map(Version::of)),
+    }
+}
+
+/// The Secret in this version has no key left that must go before `until`.
+fn none_left<I>(version: Option<Version>, inputs: I, since: Timestamp, until: Option<Timestamp>) -> Known<I, ()> {
+    Known {
+        secrets: vec![(names::API_KEYS_SECRET.into(), version)],
+        inputs,
+        since,
+        until,
+        facts: (),
     }
 }
 
@@ -147,16 +229,23 @@ pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity) -> 
 ///
 /// # Errors
 /// The API server's.
-pub async fn lapse_keys(writer: &Writer, tenant: &Tenant, owner: &Identity) -> Result<(), Error> {
+pub async fn lapse_keys(writer: &Writer, tenant: &Tenant, owner: &Identity, memos: &Memos) -> Result<(), Error> {
     let told = tenant.status.as_ref().and_then(|status| status.gateway.as_ref());
     if !told.is_some_and(|told| told.api_keys.iter().any(|key| key.issued_at.is_some())) {
         return Ok(());
     }
-    let Some(found) = secret::read(writer, owner, names::API_KEYS_SECRET).await? else {
+    let now = Timestamp::now();
+    if memos.lapsed.recall(writer.secrets(), owner, &(), now).is_some() {
         return Ok(());
-    };
-    match keys::lapsed(&found, Timestamp::now()) {
-        Some(left) => secret::put(writer, owner, Some(&found), left).await,
-        None => Ok(()),
     }
+    let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
+    let until = found.as_ref().and_then(|found| keys::next_lapse(found, now));
+    let left = found.as_ref().and_then(|found| keys::lapsed(found, now));
+    let version = replace(writer, owner, found, left).await?;
+    memos.lapsed.keep(owner, none_left(version, (), now, until));
+    Ok(())
 }
+
+#[cfg(test)]
+#[path = "api_keys_test.rs"]
+mod tests;

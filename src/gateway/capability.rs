@@ -46,6 +46,7 @@ pub struct Gateway {
     to: Option<Attachment>,
     /// The reason why the gateway serves nobody, if it does not.
     problem: RwLock<Option<String>>,
+    memos: api_keys::Memos,
 }
 
 impl Gateway {
@@ -54,6 +55,7 @@ impl Gateway {
         Self {
             to,
             problem: RwLock::new(has_parent.then(|| UNSEEN.into())),
+            memos: api_keys::Memos::default(),
         }
     }
 
@@ -85,12 +87,12 @@ impl Capability for Gateway {
             (Some(why), Some(to)) => routes::shut(pass.writer, pass.store, of.owner, to, why).await,
             _ => Ok(()),
         };
-        let keys = api_keys::revoke_keys(pass.writer, of.tenant, of.owner).await;
+        let keys = api_keys::revoke_keys(pass.writer, of.tenant, of.owner, &self.memos).await;
         closed.and(keys).map(|()| None)
     }
 
     async fn lapse(&self, pass: &Pass<'_>, of: &Revocation<'_>) -> Result<(), Error> {
-        api_keys::lapse_keys(pass.writer, of.tenant, of.owner).await
+        api_keys::lapse_keys(pass.writer, of.tenant, of.owner, &self.memos).await
     }
 
     fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
@@ -142,7 +144,8 @@ impl Capability for Gateway {
     }
 
     async fn apply(&self, pass: &Pass<'_>, tenant: &mut ValidTenant, _: Vec<Planned>) -> Result<Option<Report>, Error> {
-        let outcome = routes::reconcile(pass, tenant, self.to.as_ref(), self.problem()).await?;
+        let (to, problem) = (self.to.as_ref(), self.problem());
+        let outcome = routes::reconcile(pass, tenant, to, problem, &self.memos).await?;
         Ok(outcome.map(report))
     }
 
@@ -157,6 +160,10 @@ impl Capability for Gateway {
         if let Some(usage) = &mut status.usage {
             usage.gateway = None;
         }
+    }
+
+    fn forget(&self, tenant: &str) {
+        self.memos.forget(tenant);
     }
 
     async fn delete(&self, pass: &Pass<'_>, of: &Deletion<'_>) -> Result<Option<String>, Error> {
@@ -197,16 +204,18 @@ impl Capability for Gateway {
     }
 
     fn loops(self: Arc<Self>, watching: &Watching) -> Vec<BoxFuture<'static, ()>> {
+        let are_single = self.to.as_ref().is_some_and(|to| to.controller.wants_single_keys());
+        let secrets = api_keys::secrets(are_single).into_iter();
+        let mut loops: Vec<BoxFuture<'static, ()>> =
+            secrets.map(|name| watching.clone().secrets(name).boxed()).collect();
         let Some(to) = self.to.clone() else {
-            return Vec::new();
+            return loops;
         };
         // Kinds of certificates are waited for one by one: a cluster may have but one of them.
         let of_certificates = to.controller.certificate_kinds().chunks(1);
         let needed = std::iter::once((to.controller.kinds(), Need::Always));
         let needed = needed.chain(of_certificates.map(|kinds| (kinds, Need::ForCertificates)));
-        let mut loops: Vec<BoxFuture<'static, ()>> = needed
-            .map(|needed| follow::follow(watching.clone(), needed).boxed())
-            .collect();
+        loops.extend(needed.map(|needed| follow::follow(watching.clone(), needed).boxed()));
         if to.controller.has_parent() {
             let wakes = watching.clone();
             let note = move |problem: Option<String>| {

@@ -192,6 +192,13 @@ pub fn lapsed(found: &Secret, now: Timestamp) -> Option<Secret> {
     (left != *found).then_some(left)
 }
 
+/// Returns the time at which [`lapsed`] removes a former key next.
+pub fn next_lapse(found: &Secret, now: Timestamp) -> Option<Timestamp> {
+    let records: BTreeMap<String, Record> = secret::annotation(found, names::API_KEYS)?;
+    let ends = records.into_values().filter_map(|record| record.previous_until);
+    ends.filter(|until| *until > now).min()
+}
+
 #[cfg(test)]
 #[path = "keys_test.rs"]
 mod tests;

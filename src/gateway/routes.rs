@@ -1,6 +1,6 @@
 //! Writes a tenant's routes to the gateway, and reads their state.
 
-use super::api_keys::{self, ApiKeys};
+use super::api_keys::{self, ApiKeys, Memos};
 use super::state::{GatewayState, judge, of_object};
 use super::{Attachment, GatewayConfig, ValidGateway, Written, certificates};
 use crate::api::GatewayStatus;
@@ -103,18 +103,19 @@ pub async fn reconcile(
     tenant: &ValidTenant,
     to: Option<&Attachment>,
     problem: Option<String>,
+    memos: &Memos,
 ) -> Result<Option<Outcome>, Error> {
     let (writer, store, owner) = (pass.writer, pass.store, &tenant.core.owner);
     let Some((to, mut config)) = to.and_then(|to| Some((to, config(tenant, to)?))) else {
         // Without hosts no route leads in; clients keep their keys for the next one.
         if tenant.part::<ValidGateway>().is_none() {
-            api_keys::reconcile(writer, tenant, &[], false).await?;
+            api_keys::reconcile(writer, tenant, &[], false, memos).await?;
         }
         return Ok(None);
     };
     let wants_single = to.controller.wants_single_keys();
     let ApiKeys { status, slots, again } =
-        api_keys::reconcile(writer, tenant, &config.gateway.keys, wants_single).await?;
+        api_keys::reconcile(writer, tenant, &config.gateway.keys, wants_single, memos).await?;
     for key in &mut config.gateway.keys {
         key.slot = slots.get(&key.name).copied().unwrap_or(key.slot);
     }

@@ -34,7 +34,7 @@ pub fn all(stateful: Stateful) -> Capabilities {
     let list: [Option<Arc<dyn Capability>>; 7] = [
         Some(Arc::new(Namespaces)),
         Some(Arc::new(database)),
-        Some(Arc::new(OwnKeys)),
+        Some(Arc::new(OwnKeys::default())),
         Some(Arc::new(Workloads)),
         Some(Arc::new(gateway)),
         metering.map(|metering| -> Arc<dyn Capability> { Arc::new(metering) }),

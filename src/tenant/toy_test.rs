@@ -108,7 +108,12 @@ impl Capability for Greeting {
 }
 
 fn list(greeting: Arc<Greeting>) -> Capabilities {
-    vec![Arc::new(Namespaces), greeting, Arc::new(OwnKeys), Arc::new(Workloads)]
+    vec![
+        Arc::new(Namespaces),
+        greeting,
+        Arc::new(OwnKeys::default()),
+        Arc::new(Workloads),
+    ]
 }
 
 async fn pass_over(greeting: Arc<Greeting>, store: &Arc<Store>, spec: Value) -> (Reports, ValidTenant, TenantStatus) {

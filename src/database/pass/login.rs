@@ -2,6 +2,7 @@
 
 use super::DatabasePass;
 use super::failure::{Failure, stalled};
+use super::held::Held;
 use crate::conditions::reason;
 use crate::database::secret::Credentials;
 use crate::database::server_state::{Connection, ServerState};
@@ -9,6 +10,7 @@ use crate::postgres::client::{self, Visit};
 use crate::postgres::cross_tenant_access::{self, OwnObjects};
 use crate::postgres::plan::Wanted;
 use crate::proof;
+use crate::rotation::Published;
 use std::time::Duration;
 
 /// Time between two checks of a login without any change.
@@ -28,7 +30,8 @@ impl DatabasePass<'_> {
         connection: &Connection,
         server_state: &ServerState,
         wanted: &Wanted,
-        current: &Credentials,
+        held: &mut Held,
+        current: &Published,
     ) -> Result<Option<Duration>, Failure> {
         let (id, revision) = (&self.tenant.owner.id, mark(current));
         let recheck = match server_state.isolation(id) {
@@ -45,6 +48,7 @@ impl DatabasePass<'_> {
             }
             _ => {}
         }
+        let current = self.credentials(&wanted.names, held).await?;
         match connection.log_in(wanted, current).await {
             Err(client::Error::Authentication(message)) => {
                 tracing::warn!("the published credentials do not open the database ({message}): set again");
@@ -63,8 +67,8 @@ impl DatabasePass<'_> {
     }
 
     /// Returns true if the status says that these credentials open the database.
-    pub(super) fn is_open_in_status(&self, current: &Credentials) -> bool {
-        self.database.opened_by.as_ref() == Some(&current.published.issued_at.to_string())
+    pub(super) fn is_open_in_status(&self, current: &Published) -> bool {
+        self.database.opened_by.as_ref() == Some(&current.issued_at.to_string())
     }
 
     pub(super) async fn log_in(
@@ -134,6 +138,6 @@ impl Connection {
 }
 
 /// Returns an identifier of one tenant's credentials for this process.
-pub(super) fn mark(credentials: &Credentials) -> String {
-    format!("{}-{}", credentials.published.login, credentials.published.issued_at)
+pub(super) fn mark(published: &Published) -> String {
+    format!("{}-{}", published.login, published.issued_at)
 }

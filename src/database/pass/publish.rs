@@ -2,12 +2,14 @@
 
 use super::DatabasePass;
 use super::failure::Failure;
+use super::held::{Facts, Held};
 use crate::api::{DatabaseStatus, DatabaseUsage, SecretReference};
 use crate::cluster::secret as stored;
 use crate::database::secret::{self, Credentials, Endpoint};
 use crate::database::server_state::{Connection, ServerState};
 use crate::names;
 use crate::postgres::Names;
+use crate::postgres::secret::Password;
 use crate::rotation::Published;
 use crate::time::after;
 use k8s_openapi::api::core::v1::Secret;
@@ -30,22 +32,61 @@ impl DatabasePass<'_> {
         &self,
         connection: &Connection,
         tenant_names: &Names,
-        found: Option<Secret>,
+        held: &Held,
         credentials: &Credentials,
     ) -> Result<String, Failure> {
-        let owner = &self.tenant.owner;
-        let wanted = secret::build(
-            owner,
-            tenant_names,
-            &self.endpoint(connection, tenant_names),
-            credentials,
-        );
+        let published = &credentials.published;
+        let wanted = self.desired(connection, tenant_names, credentials);
         let revision = secret::revision(&wanted);
-        stored::put(self.writer, owner, found.as_ref(), wanted).await?;
+        let version = stored::put(self.writer, &self.tenant.owner, held.found(), wanted).await?;
+        let facts = Facts {
+            version: Some(version),
+            published: Some(published.clone()),
+            revision: Some(revision.clone()),
+            desired: Some(self.digest(connection, tenant_names, published)),
+        };
+        self.keep(facts);
         Ok(revision)
     }
 
-    pub(super) fn status(&self, tenant_names: &Names, credentials: Option<&Credentials>) -> DatabaseStatus {
+    /// The same for credentials that are published already. Where an earlier pass has done so, this one does not read the Secret.
+    pub(super) async fn keep_published(
+        &self,
+        connection: &Connection,
+        tenant_names: &Names,
+        held: &mut Held,
+        current: &Published,
+    ) -> Result<String, Failure> {
+        let desired = self.digest(connection, tenant_names, current);
+        if let Facts {
+            revision: Some(revision),
+            desired: Some(before),
+            ..
+        } = &held.facts
+            && *before == desired
+        {
+            return Ok(revision.clone());
+        }
+        let credentials = self.credentials(tenant_names, held).await?.clone();
+        self.publish(connection, tenant_names, held, &credentials).await
+    }
+
+    fn desired(&self, connection: &Connection, tenant_names: &Names, credentials: &Credentials) -> Secret {
+        let endpoint = self.endpoint(connection, tenant_names);
+        secret::build(&self.tenant.owner, tenant_names, &endpoint, credentials)
+    }
+
+    /// Digest of the desired Secret without the password.
+    fn digest(&self, connection: &Connection, tenant_names: &Names, published: &Published) -> String {
+        let without = Credentials {
+            published: published.clone(),
+            password: Password::from_secret(""),
+        };
+        let desired = self.desired(connection, tenant_names, &without);
+        names::digest(&serde_json::to_vec(&desired).unwrap_or_default())
+    }
+
+    pub(super) fn status(&self, tenant_names: &Names, published: Option<&Published>) -> DatabaseStatus {
         let resource = self.databases.resource(&self.placement.server);
         let spec = resource.as_ref().map(|resource| &resource.spec);
         let records = spec.map_or("", |spec| &spec.database);
@@ -53,7 +94,6 @@ impl DatabasePass<'_> {
         let place = self.place(spec).ok();
         let databases = place.as_ref().map(|place| place.databases(tenant_names, records));
         let first = databases.and_then(|databases| databases.first().map(ToString::to_string));
-        let published = credentials.map(|credentials| &credentials.published);
         let next = |published: &Published| after(published.issued_at, self.tenant.rotation.interval);
         DatabaseStatus {
             server: self.placement.server.clone(),
