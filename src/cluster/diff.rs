@@ -14,8 +14,8 @@ pub fn difference(desired: &Desired, live: &Live) -> Option<String> {
         let mut wanted = desired.value.clone();
         let mut found = live.value.clone();
         for path in desired.unmanaged() {
-            remove(&mut wanted, path);
-            remove(&mut found, path);
+            prune(&mut wanted, path);
+            prune(&mut found, path);
         }
         for value in [&mut wanted, &mut found] {
             for field in ["/metadata", "/apiVersion", "/kind"] {
@@ -35,7 +35,9 @@ pub fn replacement(desired: &Desired, live: &Live) -> Value {
     for path in desired.unmanaged() {
         match live.value.pointer(path) {
             Some(kept) => insert(&mut value, path, kept.clone()),
-            None => remove(&mut value, path),
+            None => {
+                remove(&mut value, path);
+            }
         }
     }
     let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
@@ -95,6 +97,11 @@ fn metadata(desired: &Value, live: &Value) -> Option<String> {
         }
     }
     None
+}
+
+/// Returns true where two values differ in more than defaults of the API server.
+pub fn differ(desired: &Value, live: &Value) -> bool {
+    compare(desired, live, &mut String::new()).is_some()
 }
 
 fn compare(desired: &Value, live: &Value, path: &mut String) -> Option<String> {
@@ -243,21 +250,36 @@ fn is_default(path: &str, key: &str, value: &Value, siblings: &Map<String, Value
     }
 }
 
-fn split(pointer: &str) -> (&str, &str) {
-    pointer.rsplit_once('/').unwrap_or(("", pointer))
+/// The pointer to an object, and the field in it that a pointer names.
+fn split(pointer: &str) -> (&str, String) {
+    let (parent, field) = pointer.rsplit_once('/').unwrap_or(("", pointer));
+    (parent, field.replace("~1", "/").replace("~0", "~"))
 }
 
-fn remove(value: &mut Value, pointer: &str) {
+/// Removes a value. Returns true where there was one.
+fn remove(value: &mut Value, pointer: &str) -> bool {
     let (parent, field) = split(pointer);
-    if let Some(Value::Object(map)) = value.pointer_mut(parent) {
-        map.remove(field);
+    let map = value.pointer_mut(parent).and_then(Value::as_object_mut);
+    map.is_some_and(|map| map.remove(&field).is_some())
+}
+
+/// Removes a value, and the objects around it that it leaves empty.
+fn prune(value: &mut Value, pointer: &str) {
+    let is_removed = remove(value, pointer);
+    let (parent, _) = split(pointer);
+    if is_removed && !parent.is_empty() && value.pointer(parent).is_some_and(is_empty) {
+        prune(value, parent);
     }
 }
 
+/// Inserts a value, with the objects on the way to it that are missing.
 fn insert(value: &mut Value, pointer: &str, inserted: Value) {
     let (parent, field) = split(pointer);
+    if value.pointer(parent).is_none_or(Value::is_null) && !parent.is_empty() {
+        insert(value, parent, Value::Object(Map::new()));
+    }
     if let Some(Value::Object(map)) = value.pointer_mut(parent) {
-        map.insert(field.into(), inserted);
+        map.insert(field, inserted);
     }
 }
 

@@ -53,6 +53,51 @@ fn pod(over: Value, container: Value) -> Value {
     json!({"spec": {"replicas": 1, "template": {"spec": spec}}})
 }
 
+const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// Kinds with a pod template; a further one needs the same.
+#[test]
+fn a_restart_stays_when_something_else_is_mended() {
+    let restarted = |value: &Value| value.pointer("/spec/template/metadata/annotations").cloned();
+    for (ours, all) in [
+        (json!(null), json!({RESTARTED: "now"})),
+        (json!({"a": "1"}), json!({"a": "1", RESTARTED: "now"})),
+    ] {
+        let of = |annotations: &Value, replicas: u8| {
+            let metadata = match annotations {
+                Value::Null => json!({}),
+                annotations => json!({"annotations": annotations}),
+            };
+            json!({"spec": {"replicas": replicas, "template": {"metadata": metadata}}})
+        };
+        let (wanted, found) = (
+            desired(Kind::Deployment, of(&ours, 2)),
+            live(Kind::Deployment, of(&all, 9)),
+        );
+        assert_eq!(difference(&wanted, &found).as_deref(), Some("spec.replicas"));
+        let written = replacement(&wanted, &found);
+        assert_eq!(
+            (restarted(&written), &written["spec"]["replicas"]),
+            (Some(all), &json!(2))
+        );
+        // Where nobody restarted it, nothing is invented.
+        let found = live(Kind::Deployment, of(&ours, 9));
+        assert_eq!(replacement(&wanted, &found)["spec"], wanted.value["spec"]);
+    }
+    // Only this annotation, and only on the pod template.
+    for other in [
+        json!({"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/default-container": "x"}}}}),
+        json!({"template": {"metadata": {"annotations": {"restartedAt": "now"}}}}),
+        json!({"template": {"metadata": {"labels": {RESTARTED: "now"}}}}),
+        json!({"restartedAt": "now"}),
+    ] {
+        assert!(
+            compared(Kind::Deployment, json!({"spec": {}}), json!({"spec": other})).is_some(),
+            "{other}"
+        );
+    }
+}
+
 const CONTAINER: &str = "spec.template.spec.containers[0]";
 
 #[test]
@@ -142,6 +187,18 @@ fn what_an_api_server_writes_differently_is_no_difference() {
             json!({"spec": {"ports": [{"port": 1}]}}),
             json!({"spec": {"ports": [{"port": 1, "targetPort": 1, "protocol": "TCP"}], "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"],
                 "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster"}}),
+        ),
+        (
+            "a restart of a workload",
+            Kind::Deployment,
+            json!({"spec": {"template": {"spec": {}}}}),
+            json!({"spec": {"template": {"metadata": {"annotations": {RESTARTED: "2026-01-02T03:04:05Z"}}, "spec": {}}}}),
+        ),
+        (
+            "a restart beside an annotation of ours",
+            Kind::Deployment,
+            json!({"spec": {"template": {"metadata": {"annotations": {"a": "1"}}}}}),
+            json!({"spec": {"template": {"metadata": {"annotations": {"a": "1", RESTARTED: "2026-01-02T03:04:05Z"}}}}}),
         ),
         (
             "a bound claim",

@@ -52,6 +52,13 @@ pub enum Error {
     /// Others wrote the object each time we tried.
     #[error("other clients changed {0} at each attempt to write it")]
     Contended(Key),
+    /// The API server never changes what would have to change in this object.
+    #[error("{key} cannot be changed: {remedy}")]
+    Fixed {
+        key: Key,
+        /// Action for an administrator.
+        remedy: &'static str,
+    },
     /// The API server refused an object, and everything that does not depend on it went on.
     #[error("{message}")]
     Refused {
@@ -115,7 +122,7 @@ impl Error {
     pub fn is_stalled(&self) -> bool {
         matches!(
             self.reason(),
-            reason::CONFLICT | reason::API_INVALID | reason::API_FORBIDDEN
+            reason::CONFLICT | reason::IMMUTABLE | reason::API_INVALID | reason::API_FORBIDDEN
         )
     }
 
@@ -127,6 +134,7 @@ impl Error {
             Self::Foreign { .. } | Self::Claimed { .. } => reason::CONFLICT,
             Self::Terminating(_) => reason::TERMINATING,
             Self::Contended(_) => reason::API_CONFLICT,
+            Self::Fixed { .. } => reason::IMMUTABLE,
             Self::Refused { reason, .. } => reason,
             Self::Internal(_) => reason::INTERNAL,
         }

@@ -159,6 +159,8 @@ impl Kind {
                 "/spec/ipFamilyPolicy",
             ],
             Self::PersistentVolumeClaim => &["/spec/volumeName", "/spec/volumeMode"],
+            // `kubectl rollout restart` writes it.
+            Self::Deployment => &["/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt"],
             _ => &[],
         }
     }

@@ -6,6 +6,7 @@ pub mod client;
 pub mod decode;
 pub mod diff;
 pub mod error;
+pub mod fixed;
 #[cfg(test)]
 pub mod fixtures;
 pub mod kind;

@@ -2,6 +2,7 @@
 
 use super::Kind;
 use crate::names;
+use crate::quantity::Amount;
 use serde_json::Value;
 
 /// Identity of a tenant: its name, and the id that distinguishes it from an earlier tenant of that name.
@@ -149,9 +150,12 @@ pub fn trim(kind: Kind, value: &mut Value) {
         Some(Value::Object(status)) if !keep.is_empty() => {
             status.retain(|field, _| keep.contains(&field.as_str()));
             trim_conditions(status.get_mut("conditions"));
-            // The operator reads no counts of objects from a quota's usage.
+            // Of a quota's counts of objects the operator reads that of pods, and those above their bounds.
+            let hard = status.get("hard").cloned().unwrap_or_default();
             if let Some(Value::Object(used)) = status.get_mut("used") {
-                used.retain(|key, _| !key.starts_with("count/"));
+                used.retain(|key, used| {
+                    !key.starts_with("count/") || key == "count/pods" || is_exceeded(hard.get(key), used)
+                });
             }
             for part in ["parents", "ancestors", "listeners"] {
                 let list = status.get_mut(part).and_then(Value::as_array_mut);
@@ -167,6 +171,13 @@ pub fn trim(kind: Kind, value: &mut Value) {
         }
         None => {}
     }
+}
+
+/// Returns true where more of a quota's key is used than is enforced.
+pub fn is_exceeded(hard: Option<&Value>, used: &Value) -> bool {
+    let amount = |value: &Value| Amount::parse(value.as_str()?).ok();
+    let hard = hard.and_then(amount);
+    hard.is_some_and(|hard| amount(used).is_some_and(|used| used > hard))
 }
 
 /// Keeps only the status, reason, message and generation of conditions.

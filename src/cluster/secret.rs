@@ -90,6 +90,12 @@ pub async fn put(
     };
     let written = match found {
         Some(found) if is_as(found, &wanted) => return Ok(Version::of(found)),
+        Some(found) if cannot_change(found, &wanted) => {
+            return Err(Error::Fixed {
+                key: key(owner, &name),
+                remedy: "save its keys, delete it, and create it with them as a Secret that is not immutable and of the right type",
+            });
+        }
         Some(found) => {
             wanted.metadata.resource_version = found.resource_version();
             wanted.metadata.uid = found.uid();
@@ -101,6 +107,12 @@ pub async fn put(
     let version = Version::of(&written);
     writer.secrets().note(&owner.tenant, &name, Some(version.clone()));
     Ok(version)
+}
+
+/// Returns true where the API server would refuse the change. The Secret is not replaced: its keys may exist nowhere else.
+fn cannot_change(found: &Secret, wanted: &Secret) -> bool {
+    let is_immutable = found.immutable == Some(true) && found.data != wanted.data;
+    is_immutable || found.type_ != wanted.type_
 }
 
 /// Removes the tenant's Secret of this name.
@@ -141,6 +153,33 @@ pub fn is_as(found: &Secret, wanted: &Secret) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_never_replaced_for_what_cannot_change() {
+        let owner = Identity {
+            tenant: "acme".into(),
+            id: "id-1".into(),
+        };
+        let of = |data: &str, type_: &str, immutable: Option<bool>| {
+            let data = BTreeMap::from([("key".to_string(), ByteString(data.into()))]);
+            Secret {
+                type_: Some(type_.into()),
+                immutable,
+                ..opaque(&owner, "keys", data)
+            }
+        };
+        let wanted = of("a", "Opaque", None);
+        for (found, is_stuck) in [
+            (of("a", "Opaque", None), false),
+            (of("b", "Opaque", None), false),
+            (of("b", "Opaque", Some(false)), false),
+            (of("a", "Opaque", Some(true)), false),
+            (of("b", "Opaque", Some(true)), true),
+            (of("a", "servicebinding.io/postgresql", None), true),
+        ] {
+            assert_eq!(cannot_change(&found, &wanted), is_stuck, "{found:?}");
+        }
+    }
 
     #[test]
     fn what_is_told_is_told_again_and_the_marks_of_ownership_stay() {

@@ -2,14 +2,14 @@
 //!
 //! A thousand tenants have some twenty thousand objects. As parsed values, or as plain text, these would exceed the operator's memory limit.
 
-use super::object::{Key, Live, trim};
+use super::object::{Key, Live, is_exceeded, trim};
 use super::packed::{Packed, Samples};
 use super::secret_versions::SecretVersions;
 use super::{Kind, digest};
 use crate::names;
 use kube::api::DynamicObject;
 use kube::runtime::watcher::Event;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -336,7 +336,8 @@ pub(super) fn version(text: &str) -> u64 {
     text.parse().unwrap_or(0)
 }
 
-/// Returns the inputs of reconciliation: all kept fields except a quota's usage, which changes with every pod, and versions.
+/// Returns the inputs of reconciliation: all kept fields except versions and a quota's usage, which changes with every pod. Only usage above the quota
+/// counts: other namespaces may wait for it.
 fn relevant(kind: Kind, value: &Value) -> u64 {
     let mut value = value.clone();
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
@@ -345,7 +346,13 @@ fn relevant(kind: Kind, value: &Value) -> u64 {
     if kind == Kind::ResourceQuota
         && let Some(Value::Object(status)) = value.get_mut("status")
     {
-        status.remove("used");
+        let hard = status.get("hard").cloned().unwrap_or_default();
+        if let Some(Value::Object(used)) = status.get_mut("used") {
+            used.retain(|key, used| is_exceeded(hard.get(key), used));
+        }
+        if status.get("used").and_then(Value::as_object).is_some_and(Map::is_empty) {
+            status.remove("used");
+        }
     }
     digest(&value)
 }

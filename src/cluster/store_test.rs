@@ -261,7 +261,7 @@ fn only_what_matters_wakes() {
             "q",
             "q",
             version,
-            json!({"status": {"used": {"pods": used, "count/pods": used}, "hard": {"pods": hard}}}),
+            json!({"status": {"used": {"pods": used, "count/secrets": used}, "hard": {"pods": hard}}}),
         )
     };
     let observe = |kind, object| store.observe(kind, Event::Apply(object));
@@ -277,11 +277,45 @@ fn only_what_matters_wakes() {
         Some(&json!("1")),
         "and is known all the same"
     );
-    assert_eq!(live.value.pointer("/status/used/count~1pods"), None, "nobody reads it");
+    assert_eq!(
+        live.value.pointer("/status/used/count~1secrets"),
+        None,
+        "nobody reads it"
+    );
     assert_eq!(
         observe(Kind::ResourceQuota, quota(3, "1", "6")),
         ["acme"],
         "enforcement matters"
+    );
+
+    for (version, used, concerned, why) in [
+        (4, "7", &["acme"] as &[&str], "more is used than is enforced"),
+        (5, "8", &["acme"], "others may wait for that"),
+        (6, "8", &[], "the same"),
+        (7, "6", &["acme"], "it was given back"),
+        (8, "5", &[], "use within the quota"),
+    ] {
+        assert_eq!(
+            observe(Kind::ResourceQuota, quota(version, used, "6")),
+            concerned,
+            "{why}"
+        );
+    }
+    observe(
+        Kind::ResourceQuota,
+        object(
+            "acme",
+            "q",
+            "q",
+            9,
+            json!({"status": {"used": {"count/secrets": "7"}, "hard": {"count/secrets": "6"}}}),
+        ),
+    );
+    let live = store.get("acme", &key(Kind::ResourceQuota, "q")).expect("the quota");
+    assert_eq!(
+        live.value.pointer("/status/used/count~1secrets"),
+        Some(&json!("7")),
+        "others may wait for it"
     );
 
     let deployment = |version, status: Value| object("acme", "d", "d", version, json!({"status": status}));

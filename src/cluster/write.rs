@@ -2,7 +2,7 @@
 //! an unseen change, and removes others' additions.
 
 use super::{
-    Error, Kind, SecretVersions, Store, diff, digest,
+    Error, Kind, SecretVersions, Store, diff, digest, fixed,
     object::{Desired, Identity, Key, Live},
 };
 use crate::names;
@@ -78,9 +78,25 @@ impl Writer {
     /// # Errors
     /// [`Error::Foreign`] where an object that is not this tenant's has the name; else the API server's refusal.
     pub async fn ensure(&self, owner: &Identity, desired: &Desired) -> Result<Outcome, Error> {
+        self.bring(owner, desired, CONFLICTS).await
+    }
+
+    /// Brings one object to a state that was derived from the known one.
+    ///
+    /// # Errors
+    /// [`Error::Contended`] where the object is not as it was known, which it is then; else as [`Writer::ensure`].
+    pub async fn ensure_as_known(&self, owner: &Identity, desired: &Desired) -> Result<Outcome, Error> {
+        self.bring(owner, desired, 1).await
+    }
+
+    async fn bring(&self, owner: &Identity, desired: &Desired, attempts: usize) -> Result<Outcome, Error> {
         let mut live = self.store.get(&owner.tenant, &desired.key);
-        for _ in 0..CONFLICTS {
+        for attempt in 0..=attempts {
+            let is_over = attempt == attempts;
             let Some(found) = live else {
+                if is_over {
+                    break;
+                }
                 match self.with_new_rights(|| self.create(desired)).await {
                     Ok(()) => return Ok(Outcome::Created),
                     Err(error) if has_code(&error, 409) => {
@@ -104,9 +120,21 @@ impl Writer {
             if found.is_terminating() {
                 return Err(Error::Terminating(found.key));
             }
+            if let Some(field) = fixed::must_be_replaced(desired, &found).filter(|_| !is_over) {
+                tracing::warn!(object = %desired.key, field, "the API server never changes this field: the object is replaced");
+                self.delete(&found).await?;
+                self.store.forget(&desired.key);
+                live = None;
+                continue;
+            }
+            let desired = fixed::settle(desired, &found);
+            let desired = desired.as_ref();
             let Some(path) = diff::difference(desired, &found).filter(|_| !self.is_idle(desired, &found)) else {
                 return Ok(Outcome::Unchanged);
             };
+            if is_over {
+                break;
+            }
             match self.with_new_rights(|| self.replace(desired, &found)).await {
                 Ok(version) if version == found.resource_version => {
                     self.note_idle(desired, &found, &path);

@@ -518,3 +518,52 @@ async fn a_deletion_that_is_refused_is_told() {
     assert!(error.to_string().contains("denied by a policy"), "{error}");
     assert!(scene.known().is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_can_never_be_changed_back_is_replaced() {
+    let immutable = stored("u1", 4, json!({"immutable": true, "data": {"key": "drifted"}}));
+    let deleted = (200, json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}));
+    let scene = scene([deleted.clone(), (201, stored("u2", 6, json!({})))]).knows(immutable.clone());
+    assert_eq!(scene.ensure().await.expect("replaced"), Outcome::Created);
+    assert_eq!(scene.verbs(), ["DELETE", "POST"]);
+    assert_eq!(scene.body(0)["preconditions"]["uid"], "u1", "this one and no other");
+    assert_eq!(scene.body(1), wanted().value);
+    assert_eq!(scene.known().expect("the new one").uid, "u2");
+
+    // One that a finalizer keeps is waited for.
+    let mut ending = immutable.clone();
+    ending["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    ending["metadata"]["resourceVersion"] = json!("5");
+    let kept = self::scene([deleted, exists(), (200, ending)]).knows(immutable.clone());
+    assert!(matches!(kept.ensure().await, Err(Error::Terminating(_))));
+    assert_eq!(kept.verbs(), ["DELETE", "POST", "GET"]);
+
+    // Somebody else's is left alone.
+    let mut theirs = foreign(json!({}));
+    theirs["immutable"] = json!(true);
+    let foreign = self::scene([exists(), (200, theirs)]);
+    assert!(matches!(foreign.ensure().await, Err(Error::Foreign { .. })));
+    assert_eq!(foreign.verbs(), ["POST", "GET"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_was_derived_from_the_known_one_is_written_on_that_alone() {
+    let scene = scene([conflict(), (200, drifted("u1", 5))]).knows(drifted("u1", 4));
+    let result = scene.writer.ensure_as_known(&owner(), &wanted()).await;
+    assert!(matches!(result, Err(Error::Contended(_))), "{result:?}");
+    assert_eq!(scene.verbs(), ["PUT", "GET"]);
+    assert_eq!(scene.known().expect("as it is now").resource_version, "5");
+
+    let there = self::scene([exists(), (200, drifted("u1", 5))]);
+    let result = there.writer.ensure_as_known(&owner(), &wanted()).await;
+    assert!(matches!(result, Err(Error::Contended(_))), "{result:?}");
+    assert_eq!(there.verbs(), ["POST", "GET"]);
+
+    let same = self::scene([exists(), (200, stored("u1", 5, json!({})))]);
+    let result = same.writer.ensure_as_known(&owner(), &wanted()).await;
+    assert_eq!(result.expect("as wanted"), Outcome::Unchanged);
+
+    let theirs = self::scene([exists(), (200, foreign(json!({})))]);
+    let result = theirs.writer.ensure_as_known(&owner(), &wanted()).await;
+    assert!(matches!(result, Err(Error::Foreign { .. })), "{result:?}");
+}

@@ -13,6 +13,7 @@ pub mod kind {
     pub const RECONCILING: &str = "Reconciling";
     pub const STALLED: &str = "Stalled";
     pub const NAMESPACES_READY: &str = "NamespacesReady";
+    pub const QUOTA_GRANTED: &str = "QuotaGranted";
     pub const DATABASE_READY: &str = "DatabaseReady";
     pub const CREDENTIALS_READY: &str = "CredentialsReady";
     pub const GATEWAY_READY: &str = "GatewayReady";
