@@ -161,6 +161,14 @@ impl Amount {
         }
     }
 
+    /// The amount so many times, exact although it may be more than Kubernetes can represent.
+    pub fn times(self, count: i64) -> Self {
+        Self {
+            nanos: self.nanos.saturating_mul(i128::from(count)),
+            format: self.format,
+        }
+    }
+
     /// Returns the rest, never below zero.
     pub fn minus(self, other: Self) -> Self {
         Self {

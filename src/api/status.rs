@@ -20,7 +20,7 @@ pub struct TenantStatus {
     /// The tenant's id, which marks all its objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady, DatabaseReady, CredentialsReady, WorkloadsAvailable, GatewayReady and Isolated for the parts.
+    /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady, QuotaGranted, DatabaseReady, CredentialsReady, WorkloadsAvailable, GatewayReady and Isolated for the parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

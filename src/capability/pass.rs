@@ -73,6 +73,17 @@ impl Pass<'_> {
         results.into_iter().collect()
     }
 
+    /// Writes objects that were derived from their known states, several at once.
+    ///
+    /// # Errors
+    /// [`Error::Contended`] where one is not as it was known; else as [`Pass::apply`].
+    pub async fn apply_as_known(&self, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
+        let write = |desired| async move { self.writer.ensure_as_known(owner, desired).await.map(log(desired)) };
+        let writes: Vec<_> = objects.iter().map(|desired| write(desired).boxed()).collect();
+        let results: Vec<Result<(), Error>> = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
+        results.into_iter().collect()
+    }
+
     /// The gateway's use of public keys, where there is a gateway.
     pub fn key_sets(&self) -> Option<&dyn KeySets> {
         self.capabilities.iter().find_map(|capability| capability.key_sets())
@@ -80,8 +91,13 @@ impl Pass<'_> {
 }
 
 async fn ensure(writer: &Writer, owner: &Identity, desired: &Desired) -> Result<(), Error> {
-    if let Outcome::Updated(path) = writer.ensure(owner, desired).await? {
-        tracing::info!(object = %desired.key, path, "mended");
+    writer.ensure(owner, desired).await.map(log(desired))
+}
+
+fn log(desired: &Desired) -> impl FnOnce(Outcome) {
+    move |outcome| {
+        if let Outcome::Updated(path) = outcome {
+            tracing::info!(object = %desired.key, path, "mended");
+        }
     }
-    Ok(())
 }

@@ -5,6 +5,7 @@ use crate::api::{Allowed, ContainerResources, IsolationModel, ResourceList, Sche
 use crate::cluster::Identity;
 use crate::names;
 use crate::rotation::Rotation;
+use std::collections::BTreeSet;
 
 /// A namespace and its share of the quota.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub struct TenantCore {
     pub namespaces: Vec<ValidNamespace>,
     /// Over all namespaces.
     pub quota: ResourceList,
+    /// The keys of the quota of which each namespace has its bound by itself.
+    pub undivided: BTreeSet<String>,
     pub network: ValidNetwork,
     /// The classes, registries and other names that the objects in its namespaces may use.
     pub allowed: Allowed,

@@ -1,59 +1,211 @@
 //! Applies bounds before access, and lets go of namespaces that the spec no longer names.
 
-use super::drain;
-use crate::capability::{Pass, TenantCore};
-use crate::cluster::{Desired, Error, Identity, Kind, Live, Store};
+use super::grants::{Grants, Holding, Quota, Shortfall};
+use super::{drain, quota};
+use crate::capability::{Amounts, Pass, TenantCore};
+use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store};
 use crate::names;
 use crate::quantity::Amount;
-use serde_json::Value;
-use std::collections::HashMap;
+use futures::{FutureExt, StreamExt, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The time that one pass waits for the quota controller, before it leaves the rest to the next pass.
 const QUOTA_WAIT: Duration = Duration::from_millis(800);
+/// The number of attempts to write quotas that others change meanwhile.
+pub const ATTEMPTS: usize = 4;
+/// Quotas of one tenant that are read at once.
+const READS_AT_ONCE: usize = 6;
 const QUOTA_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Applies quotas, limits and network policies. Returns the quota that is not enforced yet.
-pub async fn bounds(pass: &Pass<'_>, owner: &Identity, bounds: Vec<Desired>) -> Result<Option<String>, Error> {
+/// The outcome for a tenant's bounds.
+pub struct Applied {
+    /// A quota that is not enforced yet.
+    pub unenforced: Option<String>,
+    pub shortfalls: Vec<Shortfall>,
+}
+
+/// Applies quotas, limits and network policies. A quota grows only by what the other namespaces have given back.
+pub async fn bounds(pass: &Pass<'_>, tenant: &TenantCore, bounds: Vec<Desired>) -> Result<Applied, Error> {
+    let owner = &tenant.owner;
     let (quotas, others): (Vec<_>, Vec<_>) = bounds
         .into_iter()
         .partition(|desired| desired.key.kind == Kind::ResourceQuota);
-    let (mut first, raised) = lowered_first(pass.store, owner, &quotas);
     // The `default` ServiceAccount first, before Kubernetes makes it itself; and when this one write found our new right to
     // be known, no other is refused.
     let (scouts, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|desired| desired.takes_over);
     let scouted = pass.apply(owner, &scouts).await;
-    first.extend(others);
-    pass.apply(owner, &first).await?;
-    pass.apply(owner, &raised).await?;
-    scouted?;
-    Ok(wait_for_quota(pass.store, owner, &quotas).await)
+    let books = Books {
+        tenant,
+        quotas: &quotas,
+    };
+    let (granted, applied) = futures::join!(books.grant(pass), pass.apply(owner, &others));
+    granted.and(applied).and(scouted)?;
+    let unenforced = wait_for_quota(pass.store, owner, &quotas).await;
+    let mut shortfalls = books.grants(&books.holdings(pass.store)).shortfalls();
+    // In a suspended tenant nothing may run, and what still does is ending.
+    shortfalls.retain(|shortfall| !tenant.suspend || !quota::ends_in_suspension(&shortfall.key));
+    Ok(Applied { unenforced, shortfalls })
 }
 
-/// Quotas that shrink go before those that grow, so that their sum is never above the tenant's; where none shrinks, all go
-/// at once.
-fn lowered_first(store: &Store, owner: &Identity, quotas: &[Desired]) -> (Vec<Desired>, Vec<Desired>) {
-    let (lowered, others): (Vec<_>, Vec<_>) = quotas.iter().cloned().partition(|desired| {
-        let Some(live) = store.get(&owner.tenant, &desired.key) else {
-            return false;
+/// The planned quotas of a tenant.
+struct Books<'a> {
+    tenant: &'a TenantCore,
+    quotas: &'a [Desired],
+}
+
+impl Books<'_> {
+    /// Writes what each namespace may have now.
+    async fn grant(&self, pass: &Pass<'_>) -> Result<(), Error> {
+        let mut result = Ok(());
+        for _ in 0..ATTEMPTS {
+            result = self.write(pass).await;
+            // The use of a quota moves with every pod, and a grant holds for what was known alone.
+            if !matches!(result, Err(Error::Contended(_))) {
+                break;
+            }
+        }
+        result
+    }
+
+    async fn write(&self, pass: &Pass<'_>) -> Result<(), Error> {
+        let owner = &self.tenant.owner;
+        let known = self.holdings(pass.store);
+        if !self.grants(&known).need_a_look() {
+            return pass.apply_as_known(owner, &self.granted(&known)).await;
+        }
+        let lowered: Vec<Desired> = known.iter().zip(self.quotas).filter_map(lowered).collect();
+        pass.apply_as_known(owner, &lowered).await?;
+        wait_for_quota(pass.store, owner, &lowered).await;
+        // The store may lag behind: a namespace grows only by what the API server itself says.
+        let looks: Vec<_> = known.iter().map(|holding| look(pass, holding).boxed()).collect();
+        let looks: Vec<Result<_, Error>> = stream::iter(looks).buffer_unordered(READS_AT_ONCE).collect().await;
+        let miscounted = looks.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut fresh = self.holdings(pass.store);
+        for holding in &mut fresh {
+            holding.is_miscounted = miscounted.iter().flatten().any(|name| *name == holding.namespace);
+        }
+        pass.apply_as_known(owner, &self.granted(&fresh)).await
+    }
+
+    /// The namespaces with their quotas, those of the plan first and in its order. A retained namespace does not count.
+    fn holdings(&self, store: &Store) -> Vec<Holding> {
+        let owner = &self.tenant.owner;
+        let quota = |namespace: &str| {
+            let live = store.get(&owner.tenant, &key(namespace))?;
+            Some(Quota {
+                hard: amounts(&live.value, "/spec/hard"),
+                enforced: amounts(&live.value, "/status/hard"),
+                used: amounts(&live.value, "/status/used"),
+            })
         };
-        let (wanted, found) = (hard(&desired.value, "/spec/hard"), hard(&live.value, "/spec/hard"));
-        wanted
+        let planned = self.quotas.iter().map(|desired| Holding {
+            namespace: desired.key.namespace.clone(),
+            share: Some(amounts(&desired.value, "/spec/hard")),
+            quota: quota(&desired.key.namespace),
+            is_miscounted: false,
+        });
+        let is_left = |name: &String| {
+            let is_planned = self.quotas.iter().any(|desired| desired.key.namespace == *name);
+            let live = store.get(&owner.tenant, &Key::namespace(name.clone()));
+            let is_held = |live: &Live| live.belongs_to(owner) && live.label(names::RETAINED).is_none();
+            !is_planned && live.as_ref().is_some_and(is_held)
+        };
+        let left = store.namespaces_of(&owner.tenant).into_iter().filter(is_left);
+        let left = left.map(|namespace| Holding {
+            quota: quota(&namespace),
+            namespace,
+            share: None,
+            is_miscounted: false,
+        });
+        planned.chain(left).collect()
+    }
+
+    fn grants<'a>(&'a self, holdings: &'a [Holding]) -> Grants<'a> {
+        let total = self.tenant.quota.iter();
+        Grants {
+            total: total
+                .filter_map(|(key, quantity)| Some((key.clone(), Amount::parse(&quantity.0).ok()?)))
+                .collect(),
+            undivided: &self.tenant.undivided,
+            holdings,
+        }
+    }
+
+    /// The quotas as they may be written now.
+    fn granted(&self, holdings: &[Holding]) -> Vec<Desired> {
+        let amounts = self.grants(holdings).amounts();
+        self.quotas
             .iter()
-            .any(|(key, amount)| found.get(key).is_none_or(|before| amount < before))
-    });
-    if lowered.is_empty() {
-        (others, lowered)
-    } else {
-        (lowered, others)
+            .zip(&amounts)
+            .map(|(quota, amounts)| with_hard(quota, amounts))
+            .collect()
     }
 }
 
-fn hard(value: &Value, pointer: &str) -> HashMap<String, Amount> {
-    let amount = |value: &Value| match value {
+/// Reads a namespace's quota anew. Returns the namespace where it has more pods than the quota controller counted: the controller counts anew when a quota
+/// changes, and may not know the pods yet that were admitted just before.
+async fn look<'a>(pass: &Pass<'_>, holding: &'a Holding) -> Result<Option<&'a str>, Error> {
+    let namespace = holding.namespace.as_str();
+    let is_open = holding.share.is_some() && holding.quota.is_some();
+    // Admission counts a pod before it exists, so these were counted before the quota is read.
+    let pods = match is_open {
+        true => pods(pass, namespace).await?,
+        false => 0,
+    };
+    let live = pass.writer.fetch(&key(namespace)).await?;
+    let counted = live.and_then(|live| amount(live.value.pointer("/status/used/count~1pods")?));
+    Ok(counted
+        .filter(|counted| *counted < Amount::whole(pods))
+        .map(|_| namespace))
+}
+
+/// The number of pods in a namespace, finished ones too.
+async fn pods(pass: &Pass<'_>, namespace: &str) -> Result<i64, Error> {
+    let api: Api<Pod> = Api::namespaced(pass.writer.client().clone(), namespace);
+    let all = ListParams::default();
+    let pods = pass.writer.with_new_rights(|| api.list_metadata(&all)).await?;
+    Ok(i64::try_from(pods.items.len()).unwrap_or(i64::MAX))
+}
+
+/// A quota with what can be taken from it at once.
+fn lowered((holding, quota): (&Holding, &Desired)) -> Option<Desired> {
+    Some(with_hard(quota, &holding.lowered()?))
+}
+
+/// The quota with these amounts. Where they are as planned, the text is the plan's.
+fn with_hard(quota: &Desired, amounts: &Amounts) -> Desired {
+    let mut quota = quota.clone();
+    let hard = quota.value.pointer_mut("/spec/hard").and_then(Value::as_object_mut);
+    for (key, value) in hard.into_iter().flatten() {
+        if let Some(granted) = amounts
+            .get(key)
+            .filter(|granted| amount(value).as_ref() != Some(*granted))
+        {
+            *value = json!(granted.to_string());
+        }
+    }
+    quota
+}
+
+fn key(namespace: &str) -> Key {
+    Key {
+        kind: Kind::ResourceQuota,
+        namespace: namespace.into(),
+        name: quota::QUOTA.into(),
+    }
+}
+
+fn amount(value: &Value) -> Option<Amount> {
+    match value {
         Value::String(text) => Amount::parse(text).ok(),
         other => Amount::parse(&other.to_string()).ok(),
-    };
+    }
+}
+
+fn amounts(value: &Value, pointer: &str) -> Amounts {
     let entries = value.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
     entries
         .filter_map(|(key, value)| Some((key.clone(), amount(value)?)))
@@ -62,7 +214,10 @@ fn hard(value: &Value, pointer: &str) -> HashMap<String, Amount> {
 
 /// Returns true once the quota controller has taken a quota up: until then, quota admission lets everything through.
 pub fn is_enforced(quota: &Live) -> bool {
-    let (spec, status) = (hard(&quota.value, "/spec/hard"), hard(&quota.value, "/status/hard"));
+    let (spec, status) = (
+        amounts(&quota.value, "/spec/hard"),
+        amounts(&quota.value, "/status/hard"),
+    );
     !spec.is_empty() && spec == status
 }
 
@@ -101,3 +256,7 @@ pub async fn leave(pass: &Pass<'_>, tenant: &TenantCore) -> Result<Option<String
     }
     Ok((!waiting.is_empty()).then(|| waiting.join("; ")))
 }
+
+#[cfg(test)]
+#[path = "apply_test.rs"]
+mod tests;

@@ -4,6 +4,8 @@ mod access;
 mod apply;
 mod captures;
 pub mod drain;
+mod granted;
+mod grants;
 mod limits;
 mod namespace;
 mod network_policy;
@@ -13,6 +15,7 @@ mod revocation;
 pub mod shares;
 
 pub use apply::is_enforced;
+pub use granted::QuotaGrants;
 
 use crate::api::{OwnerRole, PodSecurity, TenantStatus};
 use crate::capability::claim::{self, id_claim};
@@ -23,6 +26,7 @@ use crate::capability::{
 use crate::cluster::{Error, Kind, Live};
 use crate::conditions::{kind, reason};
 use async_trait::async_trait;
+use granted::Shortfalls;
 use k8s_openapi::api::rbac::v1::Subject;
 use std::collections::BTreeMap;
 
@@ -115,7 +119,9 @@ impl Capability for Namespaces {
         let leaving = apply::leave(pass, &tenant.core).await?;
         let mut report = Report::new(&DESCRIPTION, State::default());
         let progressing = |message: String| State::Progressing(Note::new(reason::PROGRESSING, message));
-        if let Some(waiting) = apply::bounds(pass, &tenant.core.owner, bounds).await? {
+        let applied = apply::bounds(pass, &tenant.core, bounds).await?;
+        tenant.set(Shortfalls(applied.shortfalls));
+        if let Some(waiting) = applied.unenforced {
             report.state = progressing(waiting);
             report.gate = DESCRIPTION.gate;
             return Ok(Some(report));

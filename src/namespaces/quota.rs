@@ -22,8 +22,16 @@ pub fn closed(owner: &Identity, namespace: &str, hard: ResourceList) -> Desired 
     build(owner, namespace, without_pods(hard))
 }
 
+/// Keys of which a suspended tenant has nothing.
+const SUSPENDED: [&str; 2] = ["pods", JOBS];
+
+/// Returns true for a key of which a suspended tenant has nothing.
+pub fn ends_in_suspension(key: &str) -> bool {
+    SUSPENDED.contains(&key)
+}
+
 fn without_pods(mut hard: ResourceList) -> ResourceList {
-    for key in ["pods", JOBS] {
+    for key in SUSPENDED {
         hard.insert(key.into(), Quantity("0".into()));
     }
     hard

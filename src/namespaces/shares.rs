@@ -4,6 +4,7 @@ use crate::api::{ContainerResources, ResourceList, TenantSpec, TenantTierSpec};
 use crate::capability::{Amounts, Invalid, amounts};
 use crate::quantity::{Amount, Unit};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use std::collections::BTreeSet;
 
 /// Object counts that every tenant has a bound for: a LoadBalancer costs money and a node port is the cluster's.
 const COUNTS: [(&str, i64); 2] = [("services.loadbalancers", 0), ("services.nodeports", 0)];
@@ -95,6 +96,13 @@ pub fn divide(
     }
     bound_objects(&mut total, &mut shares);
     (list(&total), shares.iter().map(list).collect())
+}
+
+/// The keys of which nothing is divided: each namespace has its bound by itself.
+pub fn undivided(spec: &TenantSpec, tier: &TenantTierSpec) -> BTreeSet<String> {
+    let keys = OBJECTS.iter().map(|(key, _)| *key);
+    let is_named = |key: &&str| spec.quota.contains_key(*key) || tier.quota.contains_key(*key);
+    keys.filter(|key| !is_named(key)).map(String::from).collect()
 }
 
 /// Bounds the kinds of [`OBJECTS`] that nobody has bounded, in each namespace.

@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::gateway::{Attachment, Gateway};
 use crate::isolation::Isolation;
 use crate::metering::Metering;
-use crate::namespaces::Namespaces;
+use crate::namespaces::{Namespaces, QuotaGrants};
 use crate::workloads::Workloads;
 use std::sync::Arc;
 
@@ -31,8 +31,9 @@ pub fn all(stateful: Stateful) -> Capabilities {
         metering,
         isolation,
     } = stateful;
-    let list: [Option<Arc<dyn Capability>>; 7] = [
+    let list: [Option<Arc<dyn Capability>>; 8] = [
         Some(Arc::new(Namespaces)),
+        Some(Arc::new(QuotaGrants)),
         Some(Arc::new(database)),
         Some(Arc::new(OwnKeys::default())),
         Some(Arc::new(Workloads)),

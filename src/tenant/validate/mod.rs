@@ -63,6 +63,7 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
         isolation,
         namespaces: namespaces.map(|(name, quota)| ValidNamespace { name, quota }).collect(),
         quota,
+        undivided: shares::undivided(spec, plan),
         allowed: allowed::resolve(spec, plan, errors),
         scheduling: scheduling::check(plan, errors),
         rotation: rotation::rotation(tenant, plan, errors),

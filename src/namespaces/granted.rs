@@ -1,0 +1,131 @@
+//! The condition of the quota's grants: the namespaces that wait for a part of the quota, and those that hold it.
+
+use super::grants::{Holder, Shortfall, Waiting};
+use crate::api::TenantStatus;
+use crate::capability::{Capability, Description, Note, Pass, Planned, Report, Stage, State, ValidTenant};
+use crate::cluster::Error;
+use crate::conditions::{kind, reason};
+use async_trait::async_trait;
+use std::time::Duration;
+
+const DESCRIPTION: Description = Description {
+    name: "",
+    condition: kind::QUOTA_GRANTED,
+    stage: Stage::Access,
+    rank: 1,
+    not_ready: reason::QUOTA_NOT_GRANTED,
+    ready: "every namespace has its share of the quota",
+    suspended: None,
+    quarantined: None,
+    awaits: "waiting for the namespaces",
+    gate: None,
+};
+/// The time in which pods that end release their quota.
+const GRACE: Duration = Duration::from_secs(5);
+/// The most keys that a message names.
+const NAMED: usize = 4;
+
+/// The shortfalls of a tenant's quota, as the namespaces' pass left them.
+#[derive(Clone, Debug, Default)]
+pub struct Shortfalls(pub Vec<Shortfall>);
+
+/// Grants of the quota. The namespaces' capability writes them.
+pub struct QuotaGrants;
+
+#[async_trait]
+impl Capability for QuotaGrants {
+    fn description(&self) -> &'static Description {
+        &DESCRIPTION
+    }
+
+    async fn apply(&self, _: &Pass<'_>, tenant: &mut ValidTenant, _: Vec<Planned>) -> Result<Option<Report>, Error> {
+        let shortfalls = tenant.part::<Shortfalls>();
+        Ok(shortfalls.map(|shortfalls| Report {
+            grace: Some(GRACE),
+            ..Report::new(&DESCRIPTION, state(&shortfalls.0))
+        }))
+    }
+
+    fn concerns(&self, _: Option<&ValidTenant>, _: &TenantStatus, _: bool) -> bool {
+        true
+    }
+}
+
+/// The state of the grants. Pure.
+fn state(shortfalls: &[Shortfall]) -> State {
+    let waits: Vec<&Shortfall> = shortfalls.iter().filter(|one| !one.waiting.is_empty()).collect();
+    let all: Vec<&Shortfall> = shortfalls.iter().collect();
+    match (all.is_empty(), waits.is_empty()) {
+        (true, _) => State::default(),
+        // Each namespace has its share, and some use more of it than they should: nothing more is admitted there.
+        (false, true) => State::Ready(Some(Note::new(reason::USED_ABOVE_QUOTA, message(&all)))),
+        (false, false) => {
+            let note = Note::new(reason::WAITING_FOR_RELEASE, message(&waits));
+            let uses = |holder: &Holder| matches!(holder, Holder::Uses { .. });
+            match waits.iter().any(|one| one.holders.iter().any(uses)) {
+                true => State::Stalled(note),
+                false => State::Progressing(note),
+            }
+        }
+    }
+}
+
+fn message(shortfalls: &[&Shortfall]) -> String {
+    let mut parts: Vec<String> = shortfalls.iter().take(NAMED).map(|one| clause(one)).collect();
+    if shortfalls.len() > NAMED {
+        parts.push(format!("and {} more keys", shortfalls.len() - NAMED));
+    }
+    let uses = |one: &&&Shortfall| one.holders.iter().any(|holder| matches!(holder, Holder::Uses { .. }));
+    let used: Vec<&str> = shortfalls.iter().filter(uses).map(|one| one.key.as_str()).collect();
+    let (ends, stays): (Vec<&str>, Vec<&str>) = used.into_iter().partition(|key| ends_with_pods(key));
+    if !ends.is_empty() {
+        parts.push("pods give back what they use when they end: scale down, or raise the quota".into());
+    }
+    if !stays.is_empty() {
+        let keys = stays.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        parts.push(format!(
+            "objects keep their {keys} until they are deleted: delete some, or raise the quota"
+        ));
+    }
+    parts.join("; ")
+}
+
+fn clause(shortfall: &Shortfall) -> String {
+    let mut clauses: Vec<String> = shortfall.holders.iter().map(holds).collect();
+    if clauses.is_empty() {
+        clauses.push("the quota controller has not counted the use of all namespaces yet".into());
+    }
+    clauses.extend(shortfall.waiting.iter().map(|waiting| {
+        let Waiting { namespace, has, share } = waiting;
+        format!("namespace {namespace} waits with {has} of {share}")
+    }));
+    format!("{}: {}", shortfall.key, clauses.join(", "))
+}
+
+fn holds(holder: &Holder) -> String {
+    match holder {
+        Holder::Uses { namespace, used, share } => format!("namespace {namespace} uses {used} of its share of {share}"),
+        Holder::Lowered { namespace, held, share } => {
+            format!("the quota controller has not lowered namespace {namespace} from {held} to {share} yet")
+        }
+        Holder::Leaving {
+            namespace,
+            held: Some(held),
+        } => format!("namespace {namespace} holds {held} until it is gone"),
+        Holder::Leaving { namespace, held: None } => {
+            format!("namespace {namespace} holds an unknown amount until it is gone")
+        }
+    }
+}
+
+/// Returns true for keys that pods use: they give it back when they end.
+fn ends_with_pods(key: &str) -> bool {
+    let key = key.trim_start_matches("count/");
+    let of_pods = ["pods", "jobs.batch", "cpu", "memory", "ephemeral-storage"];
+    let is_request = |prefix: &str| key.strip_prefix(prefix).is_some_and(|resource| resource != "storage");
+    of_pods.contains(&key) || is_request("requests.") || is_request("limits.") || key.starts_with("hugepages-")
+}
+
+#[cfg(test)]
+#[path = "granted_test.rs"]
+mod tests;

@@ -1,0 +1,248 @@
+//! Grants of a tenant's quota: a namespace grows by what the others have given back, and by no more. Pure.
+//!
+//! Quota admission compares with `status.hard` and counts in `status.used`. A namespace therefore holds the greatest of `spec.hard`, `status.hard` and
+//! `status.used`. What it gives up stays held until the quota controller enforces the lower value and the use is within it.
+
+use crate::capability::Amounts;
+use crate::quantity::Amount;
+use std::collections::BTreeSet;
+
+/// A namespace that is planned or exists, and its part of the tenant's quota.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holding {
+    pub namespace: String,
+    /// None: the tenant leaves it.
+    pub share: Option<Amounts>,
+    /// None: it has no ResourceQuota.
+    pub quota: Option<Quota>,
+    /// True where the quota controller has counted less than there is.
+    pub is_miscounted: bool,
+}
+
+/// A ResourceQuota as it was last seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Quota {
+    /// `spec.hard`
+    pub hard: Amounts,
+    /// `status.hard`
+    pub enforced: Amounts,
+    /// `status.used`. Counts of objects may be missing while they are within `status.hard`.
+    pub used: Amounts,
+}
+
+/// The amount of one key that a namespace holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Held {
+    /// Nothing was granted yet.
+    Nothing,
+    /// The quota controller has not counted its use yet.
+    Uncounted(Amount),
+    Counted(Amount),
+    /// The tenant leaves it, and no quota bounds it.
+    Unbounded,
+}
+
+/// The grants of a tenant's quota.
+#[derive(Clone, Debug)]
+pub struct Grants<'a> {
+    /// The tenant's quota.
+    pub total: Amounts,
+    /// Keys of which each namespace has its bound by itself.
+    pub undivided: &'a BTreeSet<String>,
+    pub holdings: &'a [Holding],
+}
+
+impl Holding {
+    fn held(&self, key: &str) -> Held {
+        let (hard, enforced) = match &self.quota {
+            Some(quota) => (quota.hard.get(key), quota.enforced.get(key)),
+            None => (None, None),
+        };
+        match (hard, enforced, &self.share) {
+            (None, None, None) => Held::Unbounded,
+            (None, None, Some(_)) => Held::Nothing,
+            (Some(hard), None, _) => Held::Uncounted(*hard),
+            (hard, Some(enforced), _) => {
+                let used = self.quota.as_ref().and_then(|quota| quota.used.get(key));
+                let amounts = [hard, used].into_iter().flatten();
+                Held::Counted(amounts.fold(*enforced, |most, one| most.max(*one)))
+            }
+        }
+    }
+
+    /// Returns true where the quota controller is still to count this namespace's use.
+    fn is_uncounted(&self, key: &str) -> bool {
+        self.quota.is_none() || matches!(self.held(key), Held::Uncounted(_))
+    }
+
+    /// The amounts that can be taken from the namespace at once; None where none is.
+    pub fn lowered(&self) -> Option<Amounts> {
+        let (share, quota) = (self.share.as_ref()?, self.quota.as_ref()?);
+        let is_lower = |(key, share): (&String, &Amount)| quota.hard.get(key).is_none_or(|hard| share < hard);
+        let lowered = |(key, share): (&String, &Amount)| {
+            let amount = quota.hard.get(key).map_or(*share, |hard| (*share).min(*hard));
+            (key.clone(), amount)
+        };
+        share.iter().any(is_lower).then(|| share.iter().map(lowered).collect())
+    }
+
+    /// Returns true where the namespace has less than its share.
+    pub fn wants_more(&self) -> bool {
+        self.share.as_ref().is_some_and(|share| self.is_less_than(share))
+    }
+
+    /// Returns true where its quota has less than these amounts.
+    pub fn is_less_than(&self, amounts: &Amounts) -> bool {
+        let Some(quota) = &self.quota else { return true };
+        let grows = |(key, amount): (&String, &Amount)| quota.hard.get(key).is_some_and(|hard| amount > hard);
+        amounts.iter().any(grows)
+    }
+}
+
+impl Grants<'_> {
+    /// The amounts that each namespace may have now, in the order of the holdings; none for one that the tenant leaves.
+    ///
+    /// The sum of what the namespaces hold never grows above the tenant's quota, whichever of these amounts are written, and in whichever order.
+    pub fn amounts(&self) -> Vec<Amounts> {
+        let mut granted = vec![Amounts::new(); self.holdings.len()];
+        for (key, total) in &self.total {
+            for (granted, amount) in granted.iter_mut().zip(self.of(key, *total)) {
+                granted.extend(amount.map(|amount| (key.clone(), amount)));
+            }
+        }
+        granted
+    }
+
+    /// Returns true where some namespace grows while others may hold what it gets, even if the known state has no quota of theirs.
+    pub fn need_a_look(&self) -> bool {
+        let has_others = self.holdings.len() > 1;
+        let shrinks = self.holdings.iter().any(|one| one.lowered().is_some());
+        let granted = self.amounts();
+        let mut growing = self.holdings.iter().zip(&granted).filter(|(one, _)| one.wants_more());
+        has_others && growing.any(|(one, granted)| shrinks || one.is_less_than(granted))
+    }
+
+    fn of(&self, key: &str, total: Amount) -> Vec<Option<Amount>> {
+        let share = |holding: &Holding| holding.share.as_ref()?.get(key).copied();
+        if self.undivided.contains(key) {
+            return self.holdings.iter().map(share).collect();
+        }
+        let held: Vec<Amount> = self
+            .holdings
+            .iter()
+            .map(|holding| self.reserved(holding, key))
+            .collect();
+        let sum = held.iter().fold(Amount::ZERO, |sum, held| sum.plus(*held));
+        let is_unknown = |holding: &Holding| holding.is_miscounted || holding.held(key) == Held::Unbounded;
+        let is_spent = sum > total || self.holdings.iter().any(is_unknown);
+        let mut free = if is_spent { Amount::ZERO } else { total.minus(sum) };
+        let uncounted: Vec<bool> = self.holdings.iter().map(|holding| holding.is_uncounted(key)).collect();
+        let others_are_uncounted = |i: usize| uncounted.iter().enumerate().any(|(j, is)| *is && j != i);
+        let grant = |(i, holding): (usize, &Holding)| {
+            let share = share(holding)?;
+            let hard = holding.quota.as_ref().map(|quota| quota.hard.get(key).copied());
+            Some(match hard {
+                // Without the key nothing bounds it yet.
+                Some(None) => share,
+                Some(Some(hard)) if share <= hard => share,
+                Some(Some(hard)) if is_spent || others_are_uncounted(i) => hard,
+                _ => {
+                    let amount = share.min(held[i].plus(free));
+                    free = free.minus(amount.minus(held[i]));
+                    amount
+                }
+            })
+        };
+        self.holdings.iter().enumerate().map(grant).collect()
+    }
+
+    /// The amount that no other namespace can get.
+    fn reserved(&self, holding: &Holding, key: &str) -> Amount {
+        match holding.held(key) {
+            Held::Uncounted(amount) | Held::Counted(amount) => amount,
+            Held::Nothing if holding.quota.is_some() => {
+                let share = holding.share.as_ref().and_then(|share| share.get(key));
+                share.copied().unwrap_or(Amount::ZERO)
+            }
+            Held::Nothing | Held::Unbounded => Amount::ZERO,
+        }
+    }
+
+    /// The keys of which a namespace has less than its share, or uses more.
+    pub fn shortfalls(&self) -> Vec<Shortfall> {
+        let granted = self.amounts();
+        let keys = self.total.keys();
+        let shortfall = |key: &String| {
+            let waits = |(holding, granted): (&Holding, &Amounts)| {
+                let (share, has) = (*holding.share.as_ref()?.get(key)?, *granted.get(key)?);
+                let namespace = holding.namespace.clone();
+                (has < share).then_some(Waiting { namespace, has, share })
+            };
+            let waiting: Vec<Waiting> = self.holdings.iter().zip(&granted).filter_map(waits).collect();
+            let holder = |holding: &Holding| holder(holding, key, !waiting.is_empty());
+            let holders: Vec<Holder> = self.holdings.iter().filter_map(holder).collect();
+            let key = key.clone();
+            (!waiting.is_empty() || !holders.is_empty()).then_some(Shortfall { key, waiting, holders })
+        };
+        keys.filter_map(shortfall).collect()
+    }
+}
+
+/// A namespace that holds more of a key than its share. `others_wait`: what is not used counts too.
+fn holder(holding: &Holding, key: &str, others_wait: bool) -> Option<Holder> {
+    let namespace = holding.namespace.clone();
+    let used = holding.quota.as_ref().and_then(|quota| quota.used.get(key)).copied();
+    let Some(share) = &holding.share else {
+        let held = match holding.held(key) {
+            Held::Uncounted(amount) | Held::Counted(amount) => Some(amount),
+            Held::Nothing | Held::Unbounded => None,
+        };
+        let holds = others_wait && held != Some(Amount::ZERO);
+        return holds.then_some(Holder::Leaving { namespace, held });
+    };
+    let share = share.get(key).copied()?;
+    match (used, holding.held(key)) {
+        (Some(used), _) if used > share => Some(Holder::Uses { namespace, used, share }),
+        (_, Held::Counted(held)) if others_wait && held > share => Some(Holder::Lowered { namespace, held, share }),
+        _ => None,
+    }
+}
+
+/// A key of which not every namespace has what it should.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shortfall {
+    pub key: String,
+    pub waiting: Vec<Waiting>,
+    pub holders: Vec<Holder>,
+}
+
+/// A namespace that has less than its share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiting {
+    pub namespace: String,
+    pub has: Amount,
+    pub share: Amount,
+}
+
+/// A namespace that holds more than its share.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Holder {
+    /// Objects in it use more.
+    Uses {
+        namespace: String,
+        used: Amount,
+        share: Amount,
+    },
+    /// The quota controller does not enforce the lower value yet.
+    Lowered {
+        namespace: String,
+        held: Amount,
+        share: Amount,
+    },
+    /// The tenant leaves it. None: the amount is unknown.
+    Leaving { namespace: String, held: Option<Amount> },
+}
+
+#[cfg(test)]
+#[path = "grants_test.rs"]
+mod tests;
