@@ -7,9 +7,11 @@ mod configuration;
 mod deployment;
 mod diagnosis;
 mod disruption_budget;
+mod fit;
 mod labels;
 pub mod merge;
 mod pod;
+mod remarks;
 mod schema;
 mod service;
 mod service_account;
@@ -24,6 +26,7 @@ use crate::cluster::{Desired, Error, Identity, Key, Kind, Store};
 use crate::conditions::{are, kind, reason};
 use async_trait::async_trait;
 use availability::Unavailable;
+use remarks::Remarks;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -95,16 +98,21 @@ impl Capability for Workloads {
         pass.apply(&core.owner, &files).await?;
         let workloads = wake(pass.store, &core.owner, workloads, core.suspend);
         pass.apply(&core.owner, &workloads).await?;
-        Ok(Some(match unavailable(pass.store, core) {
-            Some(unavailable) => found(&unavailable),
-            None => Report::new(&DESCRIPTION, State::Ready(Some(available(core.workloads.len())))),
-        }))
+        let remarks = Remarks::of(core, &workloads, pass.store);
+        let report = report(unavailable(pass.store, core).as_ref(), core.workloads.len(), &remarks);
+        tenant.set(remarks);
+        Ok(Some(report))
     }
 
     async fn diagnose(&self, pass: &Pass<'_>, tenant: &ValidTenant, report: Report) -> Report {
-        match unavailable(pass.store, &tenant.core).filter(|_| report.state.problem().is_some()) {
-            Some(unavailable) => found(&diagnosis::diagnose(pass.writer, tenant.name(), unavailable).await),
-            None => report,
+        let is_problem = report.state.problem().is_some();
+        let unavailable = unavailable(pass.store, &tenant.core).filter(|_| is_problem);
+        match (unavailable, tenant.part::<Remarks>()) {
+            (Some(unavailable), Some(remarks)) => {
+                let unavailable = diagnosis::diagnose(pass.writer, tenant.name(), unavailable).await;
+                self::report(Some(&unavailable), tenant.core.workloads.len(), remarks)
+            }
+            _ => report,
         }
     }
 
@@ -133,16 +141,44 @@ fn available(workloads: usize) -> Note {
     }
 }
 
-/// The report on workloads of which one is not available.
-fn found(unavailable: &Unavailable) -> Report {
-    let message = format!("workload {}: {}", unavailable.workload, unavailable.message);
-    let note = Note::new(reason::WORKLOADS_UNAVAILABLE, message);
-    let state = match unavailable.stuck {
-        true => State::Stalled(note),
-        false => State::Progressing(note),
+/// The report on the workloads: the first that is not available, what keeps them from being as declared, and what else is to be known.
+fn report(unavailable: Option<&Unavailable>, workloads: usize, remarks: &Remarks) -> Report {
+    let problem = unavailable.map(|unavailable| {
+        let message = format!("workload {}: {}", unavailable.workload, unavailable.message);
+        (Note::new(reason::WORKLOADS_UNAVAILABLE, message), unavailable.stuck)
+    });
+    let (note, stuck) = match problem {
+        Some((note, stuck)) => (note, Some(stuck)),
+        None => (available(workloads), None),
     };
+    let unfit = remarks.unfit.as_ref().map(|unfit| {
+        // What an autoscaler may start one day keeps nothing from running now.
+        let keeps = !unfit.only_scaled;
+        (Note::new(reason::QUOTA_TOO_SMALL, unfit.message.clone()), keeps)
+    });
+    let fixed = remarks
+        .fixed()
+        .map(|message| (Note::new(reason::IMMUTABLE, message), true));
+    let kept = remarks
+        .kept()
+        .map(|message| (Note::new(reason::CLAIM_KEPT, message), false));
+    let is_fixed = fixed.is_some();
+    let all: Vec<(Note, bool)> = [fixed, unfit, kept].into_iter().flatten().collect();
+    let keeps = all.iter().any(|(_, keeps)| *keeps);
+    // The remark that says the most gives the reason: one that keeps pods from running, or any where all run.
+    let first = all.iter().find(|(_, keeps)| *keeps || stuck.is_none());
+    let reason = first.map_or(note.reason, |(first, _)| first.reason);
+    let messages = std::iter::once(note.message).chain(all.iter().map(|(note, _)| note.message.clone()));
+    let note = Note::new(reason, messages.collect::<Vec<_>>().join("; "));
+    let state = match stuck {
+        Some(stuck) if stuck || keeps => State::Stalled(note),
+        Some(_) => State::Progressing(note),
+        None if is_fixed => State::Stalled(note),
+        None => State::Ready(Some(note)),
+    };
+    let grace = state.problem().is_some().then_some(GRACE);
     Report {
-        grace: Some(GRACE),
+        grace,
         ..Report::new(&DESCRIPTION, state)
     }
 }
@@ -167,3 +203,7 @@ fn wake(store: &Store, owner: &Identity, workloads: Vec<Desired>, suspended: boo
         )
         .collect()
 }
+
+#[cfg(test)]
+#[path = "report_test.rs"]
+mod tests;
