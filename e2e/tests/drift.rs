@@ -1,6 +1,6 @@
 //! Drift: the operator reverts any change to its objects within ten seconds.
 
-use crate::support::{Scene, TestTenant, eventually, path, secs, server_workload, shell_workload, text};
+use crate::support::{Scene, TestTenant, condition, eventually, path, secs, server_workload, shell_workload, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -147,6 +147,64 @@ async fn of_workloads() -> Result<()> {
     .await?;
     let file = json!({"data": {"configuration.json": "{}", "more": "x"}});
     mended(&tenant, "configmaps", "tenant-configuration", file).await?;
+    // Kubernetes never takes this back: the operator replaces the ConfigMap.
+    edited(
+        &tenant,
+        "configmaps",
+        "tenant-configuration",
+        json!({"immutable": true}),
+    )
+    .await?;
+    tenant.ready().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_claim_that_was_grown_stays_and_is_shown() -> Result<()> {
+    let scene = Scene::new("grown").await?;
+    let tier = scene.tier(json!({})).await?;
+    let (class, volume) = (format!("{}-class", scene.name), format!("{}-volume", scene.name));
+    let objects = [
+        (
+            "storageclasses",
+            &class,
+            json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "kubernetes.io/no-provisioner",
+            "allowVolumeExpansion": true, "volumeBindingMode": "Immediate"}),
+        ),
+        (
+            "persistentvolumes",
+            &volume,
+            json!({"apiVersion": "v1", "kind": "PersistentVolume", "spec": {
+            "capacity": {"storage": "32Mi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": class, "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"namespace": scene.name, "name": "shell-data"}, "hostPath": {"path": "/tmp", "type": "Directory"}}}),
+        ),
+    ];
+    for (resource, name, mut body) in objects {
+        body["metadata"] = json!({"name": name});
+        scene.will_leave(&path(resource, "", name));
+        scene
+            .cluster
+            .create(&path(resource, "", ""), &body)
+            .await
+            .context(resource)?;
+    }
+    let mut shell = shell_workload("shell");
+    shell["volumeClaims"] =
+        json!([{"name": "data", "mountPath": "/data", "storage": "16Mi", "storageClassName": class}]);
+    let tenant = scene.tenant("", &tier, json!({"workloads": [shell]})).await?;
+    tenant.ready().await?;
+
+    let at = path("persistentvolumeclaims", &tenant.name, "shell-data");
+    let size = json!({"spec": {"resources": {"requests": {"storage": "32Mi"}}}});
+    tenant.cluster.patch(&at, &size).await.context("grow the claim")?;
+    let told = tenant.condition("WorkloadsAvailable", "True", &["ClaimKept"]).await?;
+    let message = text(&condition(&told, "WorkloadsAvailable").cloned().unwrap_or_default()["message"]);
+    ensure!(message.contains("claim shell-data has 32Mi and keeps it"), "{message}");
+    // It keeps what else is the operator's.
+    let strip = json!({"metadata": {"labels": {"tenant-operator.io/tenant-id": null}}});
+    edited(&tenant, "persistentvolumeclaims", "shell-data", strip).await?;
+    let claim = tenant.cluster.get(&at).await?;
+    ensure!(claim["spec"]["resources"]["requests"]["storage"] == "32Mi", "{claim}");
     tenant.ready().await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Owners' attempts.
 
-use crate::support::{Cluster, Scene, TestTenant, path, pods, refused, server_workload};
-use anyhow::{Context, Result};
+use crate::support::{Cluster, Scene, TestTenant, eventually, path, pods, refused, secs, server_workload};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 async fn administrator(scene: &Scene) -> Result<(TestTenant, Cluster)> {
@@ -12,6 +12,50 @@ async fn administrator(scene: &Scene) -> Result<(TestTenant, Cluster)> {
     tenant.ready().await?;
     let owner = scene.cluster.impersonate(&scene.name, &["system:authenticated"])?;
     Ok((tenant, owner))
+}
+
+#[tokio::test]
+async fn a_workload_is_restarted_by_its_owner() -> Result<()> {
+    let scene = Scene::new("restart").await?;
+    let (tenant, owner) = administrator(&scene).await?;
+    let at = path("deployments", &tenant.name, "web");
+    let restart = |moment: &str| json!({"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": moment}}}}});
+    let mut former = tenant.pods("web", 1).await?;
+    for (who, client, moment) in [
+        ("the owner", &owner, "2026-01-02T03:04:05Z"),
+        ("an administrator", &scene.cluster, "2026-01-02T03:04:06Z"),
+    ] {
+        client
+            .patch(&at, &restart(moment))
+            .await
+            .with_context(|| format!("{who} restarts"))?;
+        former = eventually(&format!("another pod after {who}'s restart"), secs(60), async || {
+            let pods = tenant.pods("web", 1).await?;
+            ensure!(pods != former, "it is still {pods:?}");
+            Ok(pods)
+        })
+        .await?;
+        // Another change is mended, and this one stays.
+        scene
+            .cluster
+            .patch(&at, &json!({"spec": {"paused": true}}))
+            .await
+            .context("pause it")?;
+        eventually("the pause to be mended", secs(10), async || {
+            let web = scene.cluster.get(&at).await?;
+            ensure!(web["spec"]["paused"].as_bool() != Some(true), "it is paused");
+            let annotations = &web["spec"]["template"]["metadata"]["annotations"];
+            ensure!(
+                annotations["kubectl.kubernetes.io/restartedAt"] == moment,
+                "{annotations}"
+            );
+            Ok(())
+        })
+        .await?;
+    }
+    let mut other = restart("2026-01-02T03:04:07Z");
+    other["spec"]["replicas"] = json!(0);
+    refused("restart and scale", owner.patch(&at, &other).await, &["managed by"])
 }
 
 #[tokio::test]

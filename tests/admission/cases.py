@@ -3,7 +3,7 @@
 import json
 import re
 
-from cluster import (EXAMINER, OPERATOR, RELEASE_NAMESPACE, apply, ask, create, delete, get, make, may, must, patch, put, read, remove,
+from cluster import (EXAMINER, OPERATOR, RELEASE_NAMESPACE, apply, ask, create, delete, get, make, may, must, patch, put, read, remove, request,
                      resources, until, within)
 from fixtures import *
 
@@ -349,6 +349,80 @@ def managed(r):
     over = lambda name, obj: apply({**obj, "metadata": {**obj["metadata"], "name": name}}, ALL_IN_A, force=True)
     r.refused("applies over ours", over("ours", plain["configmaps"]), MANAGED)
     r.allowed("applies over its own", over("theirs", plain["configmaps"]))
+
+
+RESTARTED = "kubectl.kubernetes.io/restartedAt"
+
+
+def restarts(r):
+    """Owners restart our workloads by one annotation of the pod template, and change nothing else of them."""
+    moment = "2026-01-02T03:04:05Z"
+    # The Deployment has everything that a change could take away.
+    rich = deployment("restarted", A, {"tenant-operator.io/tenant": A, "tenant-operator.io/workload": "restarted"}, marks(A))
+    rich["metadata"]["annotations"] = {"tenant-operator.io/owned-by": f"{A}/{ID[A]}", "theirs": "x"}
+    rich["spec"]["template"]["metadata"]["annotations"] = {"tenant-operator.io/configuration-digest": "1"}
+    make(rich)
+    annotations = "/spec/template/metadata/annotations"
+    escaped = lambda key: key.replace("/", "~1")
+    restart = {"op": "add", "path": f"{annotations}/{escaped(RESTARTED)}", "value": moment}
+    change = lambda who, *ops: patch(A, "deployment", "restarted", list(ops), who)
+    merge = lambda who, **spec: patch(A, "deployment", "restarted", {"spec": spec}, who)
+    template = lambda **notes: {"template": {"metadata": {"annotations": notes}}}
+    for who in (ADMIN, EDITOR, ALL_IN_A):
+        r.allowed(f"{who} restarts", change(who, restart))
+        for other in ("2026-01-02T03:04:05+02:00", "2026-01-02T03:04:05.123456Z", "2026-12-31T23:59:59-11:30"):
+            r.allowed(f"{who} restarts at {other}", merge(who, **template(**{RESTARTED: other})))
+    r.refused("a viewer restarts", change(VIEWER, restart), RBAC)
+    r.refused("a stranger restarts", change(LABELLER, restart), RBAC)
+    must(patch(A, "deployment", "restarted", [restart], ADMIN, dry_run=False))
+    later = {**restart, "value": "2026-01-02T03:04:06Z"}
+    r.allowed("an owner restarts again", change(ADMIN, later))
+    for value in ("", "now", "x" * 300, "2026-01-02T03:04:05Z\nx", "2026-01-02 03:04:05"):
+        r.refused(f"an owner restarts at {value[:20]!r}", change(ADMIN, {**restart, "value": value}), MANAGED)
+    r.refused("an owner takes a restart back", change(ADMIN, {"op": "remove", "path": restart["path"]}), MANAGED)
+
+    container = "/spec/template/spec/containers/0"
+    add = lambda path, value: {"op": "add", "path": path, "value": value}
+    remove_ = lambda path: {"op": "remove", "path": path}
+    others = {
+        "replicas": add("/spec/replicas", 2), "no replicas": add("/spec/replicas", 0), "paused": add("/spec/paused", True),
+        "strategy": add("/spec/strategy", {"type": "Recreate"}), "minReadySeconds": add("/spec/minReadySeconds", 9),
+        "revisionHistoryLimit": add("/spec/revisionHistoryLimit", 1), "progressDeadlineSeconds": add("/spec/progressDeadlineSeconds", 60),
+        "an image": add(f"{container}/image", "other"), "a command": add(f"{container}/command", ["sh"]),
+        "a variable": add(f"{container}/env", [{"name": "A", "value": "b"}]), "limits": add(f"{container}/resources/limits/cpu", "1m"),
+        "a sidecar": add("/spec/template/spec/containers/-", {**pod_spec()["containers"][0], "name": "other"}),
+        "a first container": add("/spec/template/spec/initContainers", [{**pod_spec()["containers"][0], "name": "other"}]),
+        "an account": add("/spec/template/spec/serviceAccountName", "theirs"), "a volume": add("/spec/template/spec/volumes", [{"name": "v", "emptyDir": {}}]),
+        "a grace": add("/spec/template/spec/terminationGracePeriodSeconds", 0), "a node selector": add("/spec/template/spec/nodeSelector", {"a": "b"}),
+        "a label of pods": add("/spec/template/metadata/labels/x", "y"), "a label of pods less": remove_("/spec/template/metadata/labels/tenant-operator.io~1tenant"),
+        "a finalizer of pods": add("/spec/template/metadata/finalizers", ["example.com/x"]),
+        "an annotation of pods": add(f"{annotations}/x", "y"), "our annotation of pods": add(f"{annotations}/tenant-operator.io~1configuration-digest", "2"),
+        "our annotation of pods less": remove_(f"{annotations}/tenant-operator.io~1configuration-digest"),
+        "another annotation of kubectl": add(f"{annotations}/kubectl.kubernetes.io~1default-container", "main"),
+        "a label": add("/metadata/labels/x", "y"), "a mark less": remove_("/metadata/labels/tenant-operator.io~1tenant"),
+        "an annotation": add("/metadata/annotations/x", "y"), "an annotation less": remove_("/metadata/annotations/theirs"),
+        "the annotation on the Deployment itself": add(f"/metadata/annotations/{escaped(RESTARTED)}", moment),
+        "an owner": add("/metadata/ownerReferences", [{"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "1"}]),
+        "a finalizer": add("/metadata/finalizers", ["example.com/x"]),
+    }
+    for name, op in others.items():
+        for who in (ADMIN, EDITOR):
+            r.refused(f"{who} restarts and changes {name}", change(who, later, op), MANAGED)
+        r.refused(f"an owner changes {name} alone", change(ADMIN, op), MANAGED)
+    # No field of a Deployment's is missing above: the API server knows these.
+    known = must(request("GET", "/openapi/v3/apis/apps/v1"))["components"]["schemas"]
+    fields = lambda kind: set(known[f"io.k8s.api.{kind}"]["properties"])
+    r.check("every field of a Deployment's spec is tried", fields("apps.v1.DeploymentSpec") == {
+        *(op["path"].split("/")[2] for op in others.values() if op["path"].startswith("/spec/")), "selector"}, fields("apps.v1.DeploymentSpec"))
+    r.check("a pod template has metadata and a spec", fields("core.v1.PodTemplateSpec") == {"metadata", "spec"}, fields("core.v1.PodTemplateSpec"))
+    whole = lambda who: put({**(there := get(A, "deployment", "restarted")), "spec": {**there["spec"], "replicas": 2}}, who)
+    r.refused("an owner replaces it with another", whole(ADMIN), MANAGED)
+    r.refused("an owner scales it", patch(A, "deployment", "restarted", {"spec": {"replicas": 0}}, ADMIN, "scale"), MANAGED)
+    r.refused("an owner deletes it", delete(A, "deployment", "restarted", ADMIN), MANAGED)
+    for resource in ("services", "serviceaccounts", "configmaps"):
+        r.refused(f"an owner annotates our {resource}", patch(A, resource, "ours", {"metadata": {"annotations": {RESTARTED: moment}}}, ADMIN), MANAGED)
+    r.allowed("the admin changes it", merge(None, replicas=2))
+    remove(A, "deployment", "restarted")
 
 
 def credentials(r):
