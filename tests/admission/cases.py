@@ -361,6 +361,7 @@ def restarts(r):
     rich = deployment("restarted", A, {"tenant-operator.io/tenant": A, "tenant-operator.io/workload": "restarted"}, marks(A))
     rich["metadata"]["annotations"] = {"tenant-operator.io/owned-by": f"{A}/{ID[A]}", "theirs": "x"}
     rich["spec"]["template"]["metadata"]["annotations"] = {"tenant-operator.io/configuration-digest": "1"}
+    rich["spec"]["template"]["metadata"]["labels"] = {**rich["spec"]["selector"]["matchLabels"], "theirs": "x"}
     make(rich)
     annotations = "/spec/template/metadata/annotations"
     escaped = lambda key: key.replace("/", "~1")
@@ -394,7 +395,7 @@ def restarts(r):
         "a first container": add("/spec/template/spec/initContainers", [{**pod_spec()["containers"][0], "name": "other"}]),
         "an account": add("/spec/template/spec/serviceAccountName", "theirs"), "a volume": add("/spec/template/spec/volumes", [{"name": "v", "emptyDir": {}}]),
         "a grace": add("/spec/template/spec/terminationGracePeriodSeconds", 0), "a node selector": add("/spec/template/spec/nodeSelector", {"a": "b"}),
-        "a label of pods": add("/spec/template/metadata/labels/x", "y"), "a label of pods less": remove_("/spec/template/metadata/labels/tenant-operator.io~1tenant"),
+        "a label of pods": add("/spec/template/metadata/labels/x", "y"), "a label of pods less": remove_("/spec/template/metadata/labels/theirs"),
         "a finalizer of pods": add("/spec/template/metadata/finalizers", ["example.com/x"]),
         "an annotation of pods": add(f"{annotations}/x", "y"), "our annotation of pods": add(f"{annotations}/tenant-operator.io~1configuration-digest", "2"),
         "our annotation of pods less": remove_(f"{annotations}/tenant-operator.io~1configuration-digest"),
