@@ -7,7 +7,7 @@
 //! | Deployment | selector | the operator replaces the Deployment |
 //! | RoleBinding | roleRef | the operator replaces the binding |
 //! | ResourceQuota | scopes, scopeSelector | the operator replaces the quota |
-//! | ConfigMap | all data, where it is `immutable` | the operator replaces the ConfigMap |
+//! | ConfigMap | all data, where it is `immutable` | the operator replaces a tenant's files; claims and records stay, since nothing else knows what they say |
 //! | Secret | data and type, where it is `immutable`; type | stays, since its keys may exist nowhere else; see [`super::secret`] |
 //! | Service | addresses and their families | stay |
 //! | Namespace, LimitRange, NetworkPolicy, ServiceAccount, PodDisruptionBudget, HorizontalPodAutoscaler, TenantView, kinds of gateways, reports and cert-manager | none | |
@@ -15,6 +15,7 @@
 //! The operator writes no StatefulSets and no Jobs.
 
 use super::{Desired, Kind, Live, diff};
+use crate::names;
 use crate::quantity::Amount;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -52,6 +53,11 @@ pub struct Kept {
 
 /// The desired object with the fields that stay as they are.
 pub fn settle<'a>(desired: &'a Desired, live: &Live) -> Cow<'a, Desired> {
+    if is_immutable(live) && holds_state(desired) {
+        let mut settled = desired.clone();
+        settled.value["immutable"] = Value::Bool(true);
+        return Cow::Owned(settled);
+    }
     if desired.key.kind != Kind::PersistentVolumeClaim {
         return Cow::Borrowed(desired);
     }
@@ -97,10 +103,25 @@ pub fn must_be_replaced(desired: &Desired, live: &Live) -> Option<&'static str> 
         Kind::Deployment => &["/spec/selector"],
         Kind::RoleBinding => &["/roleRef"],
         Kind::ResourceQuota => &["/spec/scopes", "/spec/scopeSelector"],
-        Kind::ConfigMap if live.value["immutable"] == true => &["/immutable"],
+        Kind::ConfigMap if is_immutable(live) && !holds_state(desired) => &["/immutable"],
         _ => &[],
     };
     fields.iter().copied().find(|path| differs(desired, live, path))
+}
+
+/// Returns true where the API server would refuse the change, and the object must not be replaced.
+pub fn is_stuck(desired: &Desired, live: &Live) -> bool {
+    let changes = ["/data", "/binaryData"].iter().any(|path| differs(desired, live, path));
+    is_immutable(live) && holds_state(desired) && changes
+}
+
+fn is_immutable(live: &Live) -> bool {
+    live.key.kind == Kind::ConfigMap && live.value.get("immutable") == Some(&Value::Bool(true))
+}
+
+/// Claims and records: ConfigMaps in the operator's own namespace.
+fn holds_state(desired: &Desired) -> bool {
+    desired.key.kind == Kind::ConfigMap && desired.key.name != names::CONFIGURATION
 }
 
 fn differs(desired: &Desired, live: &Live, path: &str) -> bool {

@@ -192,8 +192,44 @@ fn what_has_no_state_of_its_own_is_replaced() {
             None,
         ),
     ] {
-        let (wanted, found) = (desired(kind, wanted), live(kind, found));
+        let (mut wanted, found) = (desired(kind, wanted), live(kind, found));
+        if kind == Kind::ConfigMap {
+            wanted.key.name = names::CONFIGURATION.into();
+        }
         assert_eq!(must_be_replaced(&wanted, &found), field, "{kind}");
+        assert!(!is_stuck(&wanted, &found), "{kind}");
+    }
+}
+
+#[test]
+fn claims_and_records_are_never_replaced() {
+    let of = |data: Value, immutable: bool| match immutable {
+        true => json!({"data": data, "immutable": true}),
+        false => json!({"data": data}),
+    };
+    let (one, other) = (json!({"tenant": "acme"}), json!({"tenant": "globex"}));
+    for (found, is_stuck, is_difference) in [
+        (of(one.clone(), false), false, false),
+        (of(other.clone(), false), false, true),
+        (of(one.clone(), true), false, false),
+        (of(other, true), true, true),
+        (
+            json!({"data": one, "binaryData": {"a": "MQ=="}, "immutable": true}),
+            true,
+            true,
+        ),
+    ] {
+        let (wanted, found) = (
+            desired(Kind::ConfigMap, of(one.clone(), false)),
+            live(Kind::ConfigMap, found),
+        );
+        assert_eq!(must_be_replaced(&wanted, &found), None);
+        assert_eq!(super::is_stuck(&wanted, &found), is_stuck, "{found:?}");
+        assert_eq!(
+            diff::difference(&settle(&wanted, &found), &found).is_some(),
+            is_difference,
+            "{found:?}"
+        );
     }
 }
 

@@ -127,6 +127,12 @@ impl Writer {
                 live = None;
                 continue;
             }
+            if fixed::is_stuck(desired, &found) {
+                return Err(Error::Fixed {
+                    key: found.key,
+                    remedy: "save its data, delete it, and create it again without `immutable`",
+                });
+            }
             let desired = fixed::settle(desired, &found);
             let desired = desired.as_ref();
             let Some(path) = diff::difference(desired, &found).filter(|_| !self.is_idle(desired, &found)) else {

@@ -519,31 +519,58 @@ async fn a_deletion_that_is_refused_is_told() {
     assert!(scene.known().is_some());
 }
 
+/// The tenant's files, which nobody can change any more.
+fn immutable_files() -> (Desired, Value) {
+    let mut files = wanted();
+    files.key.name = names::CONFIGURATION.into();
+    files.value["metadata"]["name"] = json!(names::CONFIGURATION);
+    let over = json!({"metadata": {"name": names::CONFIGURATION}, "immutable": true, "data": {"key": "drifted"}});
+    (files, stored("u1", 4, over))
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_can_never_be_changed_back_is_replaced() {
-    let immutable = stored("u1", 4, json!({"immutable": true, "data": {"key": "drifted"}}));
+    let (files, immutable) = immutable_files();
     let deleted = (200, json!({"kind": "Status", "apiVersion": "v1", "status": "Success"}));
-    let scene = scene([deleted.clone(), (201, stored("u2", 6, json!({})))]).knows(immutable.clone());
-    assert_eq!(scene.ensure().await.expect("replaced"), Outcome::Created);
+    let mut created = stored("u2", 6, json!({"metadata": {"name": names::CONFIGURATION}}));
+    created["immutable"] = Value::Null;
+    let scene = scene([deleted.clone(), (201, created)]).knows(immutable.clone());
+    let outcome = scene.writer.ensure(&owner(), &files).await;
+    assert_eq!(outcome.expect("replaced"), Outcome::Created);
     assert_eq!(scene.verbs(), ["DELETE", "POST"]);
     assert_eq!(scene.body(0)["preconditions"]["uid"], "u1", "this one and no other");
-    assert_eq!(scene.body(1), wanted().value);
-    assert_eq!(scene.known().expect("the new one").uid, "u2");
+    assert_eq!(scene.body(1), files.value);
+    assert_eq!(scene.store.get(OWNER.0, &files.key).expect("the new one").uid, "u2");
 
     // One that a finalizer keeps is waited for.
     let mut ending = immutable.clone();
     ending["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     ending["metadata"]["resourceVersion"] = json!("5");
     let kept = self::scene([deleted, exists(), (200, ending)]).knows(immutable.clone());
-    assert!(matches!(kept.ensure().await, Err(Error::Terminating(_))));
+    let outcome = kept.writer.ensure(&owner(), &files).await;
+    assert!(matches!(outcome, Err(Error::Terminating(_))), "{outcome:?}");
     assert_eq!(kept.verbs(), ["DELETE", "POST", "GET"]);
 
     // Somebody else's is left alone.
     let mut theirs = foreign(json!({}));
     theirs["immutable"] = json!(true);
     let foreign = self::scene([exists(), (200, theirs)]);
-    assert!(matches!(foreign.ensure().await, Err(Error::Foreign { .. })));
+    let outcome = foreign.writer.ensure(&owner(), &files).await;
+    assert!(matches!(outcome, Err(Error::Foreign { .. })), "{outcome:?}");
     assert_eq!(foreign.verbs(), ["POST", "GET"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_changed_is_reported_without_a_request() {
+    let immutable = stored("u1", 4, json!({"immutable": true, "data": {"key": "drifted"}}));
+    let scene = scene([exists()]).knows(immutable);
+    let error = scene.ensure().await.expect_err("it cannot be changed");
+    assert_eq!((error.reason(), error.is_stalled()), ("Immutable", true));
+    assert_eq!(
+        error.to_string(),
+        "ConfigMap acme/a cannot be changed: save its data, delete it, and create it again without `immutable`"
+    );
+    assert!(scene.verbs().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

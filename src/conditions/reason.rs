@@ -65,7 +65,7 @@ reasons! {
         "a name, id or host belongs to another tenant, or to an object of unknown origin" "choose another one, remove the object, or reclaim it by `spec.id`"
     CAPTURES_NAMES "CapturesNames" "Ready, Stalled and every …Ready"
         "a namespace's name captures DNS names that others use; the operator creates nothing more in it" "choose another name"
-    IMMUTABLE "Immutable" "Ready, Stalled, WorkloadsAvailable, DatabaseReady, CredentialsReady"
+    IMMUTABLE "Immutable" "Ready, Stalled, WorkloadsAvailable and every …Ready"
         "Kubernetes never changes the field or object that the message names" "correct the spec, or delete the object once its data is saved"
     CLAIM_KEPT "ClaimKept" "WorkloadsAvailable"
         "a claim is larger than the spec says, or cannot grow yet; the operator leaves it unchanged" "nothing, or correct the spec"

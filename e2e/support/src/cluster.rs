@@ -199,6 +199,7 @@ pub fn path(resource: &str, namespace: &str, name: &str) -> String {
         "roles" | "rolebindings" | "clusterroles" | "clusterrolebindings" => "/apis/rbac.authorization.k8s.io/v1",
         "horizontalpodautoscalers" => "/apis/autoscaling/v2",
         "poddisruptionbudgets" => "/apis/policy/v1",
+        "storageclasses" => "/apis/storage.k8s.io/v1",
         "leases" => "/apis/coordination.k8s.io/v1",
         "endpointslices" => "/apis/discovery.k8s.io/v1",
         "customresourcedefinitions" => "/apis/apiextensions.k8s.io/v1",
