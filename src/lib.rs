@@ -22,6 +22,7 @@ pub mod quantity;
 pub mod rotation;
 pub mod settings;
 pub mod signals;
+pub mod syntax;
 pub mod telemetry;
 pub mod tenant;
 pub mod time;

@@ -185,7 +185,7 @@ fn what_cannot_be_rendered_is_refused_with_a_reason() {
         (
             "an unknown field",
             with(&TENANT.replace("tier: plan", "tier: plan, tierr: x")),
-            vec!["spec.tierr: unknown field"],
+            vec!["unknown field \"spec.tierr\""],
         ),
         (
             "an unknown field deep inside",
@@ -193,7 +193,7 @@ fn what_cannot_be_rendered_is_refused_with_a_reason() {
                 "tier: plan",
                 "tier: plan, workloads: [{name: a, image: b, env: [{name: X, valu: y}]}]",
             )),
-            vec!["spec.workloads[0].env[0].valu: unknown field"],
+            vec!["unknown field \"spec.workloads[0].env[0].valu\""],
         ),
         (
             "an unknown value",
@@ -230,6 +230,51 @@ fn an_invalid_tenant_is_told_every_reason() {
             "{said} lacks {reason}"
         );
     }
+}
+
+#[test]
+fn what_the_api_server_would_refuse_is_refused_with_its_words() {
+    let broken =
+        "tier: plan, workloads: [{name: web, image: a, replicas: -3, ports: [{name: -a, containerPort: 99999}]}]";
+    let tier = TIER.replace("{quota: {pods: 10}}", "{maxNamespaces: 99}");
+    let server = SERVER.replace("host: 10.9.0.5", "host: 'pg:5432'");
+    let said = failed(render(&format!(
+        "{}---{tier}---{server}",
+        TENANT.replace("tier: plan", broken)
+    )));
+    let w = "spec.workloads[0]";
+    for line in [
+        "Tenant acme is invalid:".to_string(),
+        format!("  {w}.replicas: Invalid value: -3: {w}.replicas in body should be greater than or equal to 0"),
+        format!(
+            "  {w}.ports[0].containerPort: Invalid value: 99999: {w}.ports[0].containerPort in body should be less than or equal to 65535"
+        ),
+        format!(
+            "  {w}.ports[0].name: Invalid value: \"-a\": {w}.ports[0].name in body should match '^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$'"
+        ),
+        "TenantTier plan is invalid:".to_string(),
+        "  spec.maxNamespaces: Invalid value: 99: spec.maxNamespaces in body should be less than or equal to 33"
+            .to_string(),
+        "DatabaseServer pg-1 is invalid:".to_string(),
+        "  spec.host: Invalid value: \"pg:5432\": must be a name or an address: set the port in spec.port".to_string(),
+    ] {
+        assert!(
+            said.lines()
+                .any(|said| said.trim_start_matches("tenant-operator: ") == line),
+            "{said} lacks {line}"
+        );
+    }
+    let script = failed(run(&["database-script", "-f", "-"], &server));
+    assert!(script.contains("spec.host: Invalid value"), "{script}");
+}
+
+#[test]
+fn a_tenant_too_large_for_a_client_side_apply_is_named() {
+    let large = format!("tier: plan, configuration: {{text: {}}}", "x".repeat(262_000));
+    let output = render(&format!("{}---{TIER}", TENANT.replace("tier: plan", &large)));
+    let notes = String::from_utf8(output.stderr.clone()).expect("text");
+    assert!(notes.contains("kubectl apply --server-side"), "{notes}");
+    succeeded(output);
 }
 
 #[test]

@@ -6,6 +6,11 @@ use serde_json::Value;
 /// Kubernetes' own syntax of a quantity, without a sign.
 const QUANTITY: &str = r"^\+?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]+))?$";
 
+/// The name of a port (`IANA_SVC_NAME`, RFC 6335).
+pub const PORT_NAME: &str = "^([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$";
+/// The name of a class, or nothing.
+pub const CLASS: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$";
+
 /// A map of resource names to quantities, bounded so that the API server's CEL budget holds.
 pub fn resource_list(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

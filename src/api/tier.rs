@@ -163,11 +163,11 @@ impl PodSecurity {
 pub struct Scheduling {
     /// The PriorityClass of the workloads' pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(length(max = 253), regex(pattern = schema::CLASS))]
     pub priority_class_name: Option<String>,
     /// The RuntimeClass of the workloads' pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(length(max = 253), regex(pattern = schema::CLASS))]
     pub runtime_class_name: Option<String>,
     /// Labels that a node must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

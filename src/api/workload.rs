@@ -45,7 +45,7 @@ pub struct Workload {
     /// Ports of the container; a Service with the workload's name has the same ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]), validation = Rule::new("self.all(p, self.exists_one(o, o.containerPort == p.containerPort && (has(o.protocol) ? o.protocol : 'TCP') == (has(p.protocol) ? p.protocol : 'TCP')))").message("has a number twice for a protocol: a Service has each number once"))]
     pub ports: Option<Vec<WorkloadPort>>,
     /// Requests and limits of each container. Absent means the tier's container defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,10 +145,10 @@ pub struct Autoscaling {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadPort {
-    /// The port's name, unique in the workload.
-    #[schemars(length(min = 1, max = 15), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    /// The port's name, unique in the workload: letters (at least one), digits and single dashes.
+    #[schemars(length(min = 1, max = 15), regex(pattern = schema::PORT_NAME))]
     pub name: String,
-    /// The port in the container, and of the Service.
+    /// The port in the container, and of the Service; unique in the workload for each protocol.
     #[schemars(range(min = 1, max = 65535))]
     pub container_port: i32,
     /// Protocol. Absent means TCP.
@@ -162,7 +162,7 @@ pub struct WorkloadPort {
 #[x_kube(validation = Rule::new("[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.projected), has(self.downwardAPI), has(self.persistentVolumeClaim), has(self.ephemeral)].exists_one(x, x)").message("exactly one kind of volume must be given"))]
 pub struct WorkloadVolume {
     /// The volume's name, unique in the workload.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// A ConfigMap of the tenant's first namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -206,7 +206,7 @@ pub struct VolumeClaim {
     pub access_modes: Option<Vec<AccessMode>>,
     /// StorageClass. Absent means the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(length(max = 253), regex(pattern = schema::CLASS))]
     pub storage_class_name: Option<String>,
 }
 

@@ -29,7 +29,9 @@ impl DatabaseScript {
     /// # Errors
     /// Errors of the input.
     pub fn run(&self) -> anyhow::Result<String> {
-        let servers = input::read(&self.filenames)?.servers;
+        let resources = input::read(&self.filenames)?;
+        resources.refused.check()?;
+        let servers = resources.servers;
         if servers.is_empty() {
             bail!("there is no DatabaseServer in the input");
         }

@@ -1,10 +1,18 @@
 //! Resources from YAML files or standard input.
 
+use super::definitions::{Cause, Definitions};
 use crate::api::{DatabaseServer, Tenant, TenantTier};
+use crate::names::GROUP;
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
 use std::io::Read;
+
+/// The version of the resources.
+const VERSION: &str = "v1alpha1";
 
 /// Resources from the input.
 #[derive(Default)]
@@ -12,13 +20,65 @@ pub struct Resources {
     pub tenants: Vec<Tenant>,
     pub tiers: Vec<TenantTier>,
     pub servers: Vec<DatabaseServer>,
+    pub refused: Refused,
 }
 
-/// Reads every document of every file; `-` is standard input.
+/// Reasons why resources are refused, by `<kind> <name>`.
+#[derive(Default)]
+pub struct Refused(BTreeMap<String, Vec<String>>);
+
+impl Refused {
+    /// Adds a reason, unless the API server names the same field.
+    pub fn add(&mut self, resource: String, field: &str, reason: String) {
+        let reasons = self.0.entry(resource).or_default();
+        if !reasons.iter().any(|known| known.starts_with(&format!("{field}: "))) {
+            reasons.push(reason);
+        }
+    }
+
+    /// Returns true if this resource has a reason.
+    pub fn contains(&self, resource: &str) -> bool {
+        self.0.contains_key(resource)
+    }
+
+    /// Fails with every reason.
+    ///
+    /// # Errors
+    /// Any reason against any resource.
+    pub fn check(&self) -> anyhow::Result<()> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => bail!("{self}"),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (resource, reasons)) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_char('\n')?;
+            }
+            write!(f, "{resource} is invalid:")?;
+            for reason in reasons {
+                write!(f, "\n  {reason}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of a resource in messages.
+pub fn resource(kind: &str, name: Option<&str>) -> String {
+    format!("{kind} {}", name.unwrap_or("without a name"))
+}
+
+/// Reads every document of every file; `-` is standard input. The API server's reasons against a resource are in `refused`.
 ///
 /// # Errors
-/// A file that cannot be read, YAML that is malformed, a field that no resource of ours has, another kind.
+/// A file that cannot be read, YAML that is malformed, another kind.
 pub fn read(files: &[String]) -> anyhow::Result<Resources> {
+    let definitions = Definitions::new()?;
     let mut resources = Resources::default();
     for file in files {
         let text = match file.as_str() {
@@ -31,61 +91,59 @@ pub fn read(files: &[String]) -> anyhow::Result<Resources> {
             }
             path => std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?,
         };
-        parse(&text, &mut resources).with_context(|| file.clone())?;
+        parse(&text, &definitions, &mut resources).with_context(|| file.clone())?;
     }
     Ok(resources)
 }
 
-fn parse(text: &str, resources: &mut Resources) -> anyhow::Result<()> {
+fn parse(text: &str, definitions: &Definitions, resources: &mut Resources) -> anyhow::Result<()> {
     for document in serde_yaml::Deserializer::from_str(text) {
         let value = Value::deserialize(document)?;
+        if value.is_null() {
+            continue;
+        }
         let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
-        match (field("apiVersion").as_str(), field("kind").as_str()) {
-            ("tenant-operator.io/v1alpha1", "Tenant") => resources.tenants.push(typed(value)?),
-            ("tenant-operator.io/v1alpha1", "TenantTier") => resources.tiers.push(typed(value)?),
-            ("tenant-operator.io/v1alpha1", "DatabaseServer") => resources.servers.push(typed(value)?),
-            _ if value.is_null() => {}
-            (version, kind) => {
-                bail!("{version} {kind} is no Tenant, TenantTier or DatabaseServer of tenant-operator.io/v1alpha1")
+        let (version, kind) = (field("apiVersion"), field("kind"));
+        let name = value.pointer("/metadata/name").and_then(Value::as_str);
+        let resource = resource(&kind, name);
+        let refused = &mut resources.refused;
+        match (version == format!("{GROUP}/{VERSION}"), kind.as_str()) {
+            (true, "Tenant") => {
+                resources
+                    .tenants
+                    .extend(typed(&resource, definitions.causes(&kind, &value), value, refused)?)
             }
+            (true, "TenantTier") => {
+                resources
+                    .tiers
+                    .extend(typed(&resource, definitions.causes(&kind, &value), value, refused)?)
+            }
+            (true, "DatabaseServer") => {
+                resources
+                    .servers
+                    .extend(typed(&resource, definitions.causes(&kind, &value), value, refused)?)
+            }
+            _ => bail!("{version} {kind} is no Tenant, TenantTier or DatabaseServer of {GROUP}/{VERSION}"),
         }
     }
     Ok(())
 }
 
-/// A field that is not understood is an error: an API server would drop it without a word.
-fn typed<T: serde::de::DeserializeOwned + serde::Serialize>(value: Value) -> anyhow::Result<T> {
-    let typed: T = serde_json::from_value(value.clone())?;
-    let known = serde_json::to_value(&typed)?;
-    if let Some(path) = unknown(&value, &known, String::new()) {
-        bail!("{path}: unknown field");
+/// Decodes a resource. One that the API server refuses may be decodable all the same; then this program's own rules apply to it too.
+fn typed<T: DeserializeOwned>(
+    resource: &str,
+    causes: Vec<Cause>,
+    value: Value,
+    refused: &mut Refused,
+) -> anyhow::Result<Option<T>> {
+    let is_accepted = causes.is_empty();
+    let reasons = causes.iter().map(Cause::to_string);
+    if !is_accepted {
+        refused.0.entry(resource.to_string()).or_default().extend(reasons);
     }
-    Ok(typed)
-}
-
-fn unknown(given: &Value, known: &Value, path: String) -> Option<String> {
-    match (given, known) {
-        (Value::Object(given), Value::Object(known)) => given.iter().find_map(|(key, value)| {
-            let path = if path.is_empty() {
-                key.clone()
-            } else {
-                format!("{path}.{key}")
-            };
-            match known.get(key) {
-                Some(known) => unknown(value, known, path),
-                None if matches!(value, Value::Null) || is_empty(value) => None,
-                None => Some(path),
-            }
-        }),
-        (Value::Array(given), Value::Array(known)) => given
-            .iter()
-            .zip(known)
-            .enumerate()
-            .find_map(|(i, (given, known))| unknown(given, known, format!("{path}[{i}]"))),
-        _ => None,
+    match serde_json::from_value(value) {
+        Ok(typed) => Ok(Some(typed)),
+        Err(_) if !is_accepted => Ok(None),
+        Err(error) => Err(error).with_context(|| resource.to_string()),
     }
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod database_script;
+pub mod definitions;
 mod documents;
 mod input;
 mod probe;

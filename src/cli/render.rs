@@ -1,7 +1,7 @@
 //! `tenant-operator render`: what a Tenant becomes, without a cluster.
 
 use super::{documents, input, statements};
-use crate::api::Access;
+use crate::api::{Access, Tenant};
 use crate::capability::peers::named_peers;
 use crate::capability::{PeerTenant, World, id, namespaces};
 use crate::controller::run::{attachment, platform};
@@ -11,12 +11,15 @@ use crate::gateway::ValidGateway;
 use crate::settings::Settings;
 use crate::tenant::observe::server_suffixes;
 use crate::tenant::{capabilities, plan, validate};
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::Args;
 use std::collections::BTreeMap;
 
 /// Stands in for the id of a Tenant that names none: the real one is drawn by the API server.
 const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// Most bytes of an object's annotations, in one of which a client-side apply records the object.
+const RECORD: usize = 256 * 1024;
 
 /// Options of `render`.
 #[derive(Args, Debug)]
@@ -36,6 +39,7 @@ impl Render {
     pub fn run(&self) -> anyhow::Result<String> {
         let mut resources = input::read(&self.filenames)?;
         if resources.tenants.is_empty() {
+            resources.refused.check()?;
             bail!("there is no Tenant in the input");
         }
         for tenant in &mut resources.tenants {
@@ -50,19 +54,34 @@ impl Render {
         let capabilities = capabilities::offline(to);
         let mut documents = Vec::new();
         let mut comments = String::new();
+        let mut refused = std::mem::take(&mut resources.refused);
         for tenant in &resources.tenants {
             let name = tenant.metadata.name.as_deref().unwrap_or_default();
+            if let Some(note) = size_note(tenant) {
+                eprintln!("Tenant {name}: {note}");
+            }
             let wanted = &tenant.spec.tier;
             let tier = resources
                 .tiers
                 .iter()
                 .find(|tier| tier.metadata.name.as_ref() == Some(wanted));
-            let tier =
-                tier.ok_or_else(|| anyhow!("Tenant {name}: spec.tier: there is no TenantTier {wanted} in the input"))?;
-            let mut valid = validate(&capabilities, tenant, tier, &self.world(&resources)).map_err(|reasons| {
-                let reasons: Vec<String> = reasons.iter().map(|reason| format!("  {reason}")).collect();
-                anyhow!("Tenant {name} is invalid:\n{}", reasons.join("\n"))
-            })?;
+            let who = input::resource("Tenant", Some(name));
+            let Some(tier) = tier else {
+                if !refused.contains(&input::resource("TenantTier", Some(wanted))) {
+                    let reason = format!("spec.tier: there is no TenantTier {wanted} in the input");
+                    refused.add(who, "spec.tier", reason);
+                }
+                continue;
+            };
+            let mut valid = match validate(&capabilities, tenant, tier, &self.world(&resources)) {
+                Ok(valid) => valid,
+                Err(reasons) => {
+                    for reason in reasons {
+                        refused.add(who.clone(), &reason.field, reason.to_string());
+                    }
+                    continue;
+                }
+            };
             if valid.core.network.api_server == Access::Allow {
                 eprintln!(
                     "Tenant {name}: the output has no NetworkPolicy for the API server, whose addresses only a cluster knows"
@@ -97,6 +116,7 @@ impl Render {
                     .map(|object| object.value.clone()),
             );
         }
+        refused.check()?;
         Ok(format!("{}{comments}", documents::yaml(&documents)))
     }
 
@@ -133,4 +153,15 @@ impl Render {
             ..World::default()
         }
     }
+}
+
+/// Returns a note where `kubectl apply` cannot record the whole object in its annotation.
+fn size_note(tenant: &Tenant) -> Option<String> {
+    let bytes = serde_json::to_string(tenant).unwrap_or_default().len();
+    (bytes > RECORD).then(|| {
+        format!(
+            "it has {bytes} bytes: apply it with kubectl apply --server-side, because a client-side apply records it in an annotation, and all annotations \
+             together have at most {RECORD}"
+        )
+    })
 }

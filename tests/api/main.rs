@@ -24,6 +24,7 @@ mod namespaces;
 mod network;
 mod owners;
 mod quantities;
+mod refusals;
 mod samples;
 mod shown;
 mod sizes;

@@ -52,13 +52,15 @@ pub struct JwtAuthentication {
     pub audiences: Vec<String>,
     /// The issuer's keys.
     pub jwks: Jwks,
-    /// The claim that must be the tenant's name or id. Absent means `tenant_id`.
+    /// The claim that must be the tenant's name or id, at the top level of the token. Absent means `tenant_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9_:/-]+$"))]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_:/-]+$')").message("must be one claim of the token, with letters, digits, _, :, / and -: nested claims such as realm_access.roles are not supported yet"))]
     pub tenant_claim: Option<String>,
-    /// The claim with the roles, a list of strings. Absent means `roles`.
+    /// The claim with the roles, a list of strings, at the top level of the token. Absent means `roles`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9_:/-]+$"))]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_:/-]+$')").message("must be one claim of the token, with letters, digits, _, :, / and -: nested claims such as realm_access.roles are not supported yet"))]
     pub roles_claim: Option<String>,
 }
 
