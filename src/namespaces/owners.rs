@@ -3,6 +3,7 @@
 use crate::api::{Owner, OwnerKind, OwnerRole};
 use crate::capability::{Invalid, World};
 use crate::names;
+use crate::syntax::dns_subdomain;
 use k8s_openapi::api::rbac::v1::Subject;
 use std::collections::BTreeMap;
 
@@ -37,6 +38,11 @@ pub fn subjects(
             ));
         }
         let service_account = owner.kind == OwnerKind::ServiceAccount;
+        if let Err(rule) = dns_subdomain(&owner.name)
+            && service_account
+        {
+            errors.push(Invalid::new(at("name"), format!("{:.80?}: {rule}", owner.name)));
+        }
         if let Some(namespace) = owner.namespace.as_ref().filter(|_| service_account) {
             if namespace.starts_with("kube-") {
                 errors.push(Invalid::new(

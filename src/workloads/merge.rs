@@ -1,5 +1,6 @@
 //! The tier's workloads and the tenant's, merged.
 
+use super::rules;
 use crate::api::{IsolationModel, TenantSpec, TenantTierSpec, Workload};
 use crate::capability::{Invalid, amounts};
 use crate::names;
@@ -127,6 +128,9 @@ fn check(field: &str, workload: &Workload, errors: &mut Vec<Invalid>) {
         if RESERVED.contains(&variable.name.as_str()) {
             say(".env", format!("{} is set by the operator", variable.name));
         }
+    }
+    for (part, message) in rules::faults(workload) {
+        say(&part, message);
     }
     for claim in workload.volume_claims.iter().flatten() {
         let name = format!("{}-{}", workload.name, claim.name);

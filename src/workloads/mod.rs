@@ -12,6 +12,7 @@ mod labels;
 pub mod merge;
 mod pod;
 mod remarks;
+mod rules;
 mod schema;
 mod service;
 mod service_account;

@@ -23,6 +23,7 @@ mod leader;
 mod namespaces;
 mod network;
 mod owners;
+mod pods;
 mod quantities;
 mod refusals;
 mod samples;

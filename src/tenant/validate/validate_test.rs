@@ -833,7 +833,7 @@ fn workloads() {
         ),
         (
             "name",
-            json!({"env": [{"name": "TENANT_NAME", "valueFrom": {}}]}),
+            json!({"env": [{"name": "TENANT_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}),
             ".env",
             vec!["TENANT_NAME"],
         ),
