@@ -269,6 +269,38 @@ fn what_the_api_server_would_refuse_is_refused_with_its_words() {
 }
 
 #[test]
+fn names_and_keys_that_kubernetes_refuses_later_are_refused() {
+    for (spec, words) in [
+        (
+            "quota: {pods: 5, nvidia.com/gpu: 2}",
+            "spec.quota.nvidia.com/gpu: bounds nothing, because Kubernetes does not count it: write requests.nvidia.com/gpu",
+        ),
+        (
+            "quota: {hugepages-2Mi: 3Mi}",
+            "spec.quota.hugepages-2Mi: must be a multiple of 2Mi",
+        ),
+        (
+            "workloads: [{name: web, image: a, ports: [{name: http, containerPort: 8080}, {name: metrics, containerPort: 8080}]}]",
+            "spec.workloads[0].ports: Invalid value: has a number twice for a protocol",
+        ),
+        (
+            "workloads: [{name: web, image: a, env: [{name: 'A=B', value: x}]}]",
+            "spec.workloads[0].env[0].name: \"A=B\": a valid environment variable name",
+        ),
+        (
+            "gateway: {authentication: {jwt: {issuer: i, jwks: {uri: 'https://i/k'}, rolesClaim: realm_access.roles}}}",
+            "spec.gateway.authentication.jwt.rolesClaim: Invalid value: \"realm_access.roles\": must be one claim of the token, with letters, digits, _, :, / and -: nested claims such as realm_access.roles are not supported yet",
+        ),
+    ] {
+        let said = failed(render(&format!(
+            "{}---{TIER}",
+            TENANT.replace("tier: plan", &format!("tier: plan, {spec}"))
+        )));
+        assert!(said.contains(words), "{said} lacks {words}");
+    }
+}
+
+#[test]
 fn a_tenant_too_large_for_a_client_side_apply_is_named() {
     let large = format!("tier: plan, configuration: {{text: {}}}", "x".repeat(262_000));
     let output = render(&format!("{}---{TIER}", TENANT.replace("tier: plan", &large)));

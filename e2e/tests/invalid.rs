@@ -1,6 +1,6 @@
 //! Input that the API server takes and the operator cannot: a condition names the field.
 
-use crate::support::{Scene, condition, server_workload};
+use crate::support::{Scene, condition, eventually, secs, server_workload};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
@@ -98,7 +98,22 @@ async fn a_bad_change_leaves_what_runs() -> Result<()> {
     tenant.patch(json!({"quota": {"pods": 9999}})).await?;
     tenant.not_ready(&["InvalidSpec"], &["spec.quota.pods"]).await?;
     ensure!(tenant.pods("web", 1).await? == running, "what ran was disturbed");
-    tenant.patch(json!({"quota": {"pods": 5}})).await?;
+    // A key that bounds nothing holds back nothing else.
+    let owner = json!({"kind": "User", "name": "bob", "role": "Viewer"});
+    tenant
+        .patch(json!({"quota": {"nvidia.com/gpu": 2, "pods": null}, "owners": [owner]}))
+        .await?;
+    tenant.not_ready(&["InvalidSpec"], &["requests.nvidia.com/gpu"]).await?;
+    let bindings = crate::support::path("rolebindings", &tenant.name, "tenant-operator-tenant-viewer");
+    eventually("the new owner's binding", secs(20), async || {
+        ensure!(scene.cluster.exists(&bindings).await?, "it is missing");
+        Ok(())
+    })
+    .await?;
+    ensure!(tenant.pods("web", 1).await? == running, "what ran was disturbed");
+    tenant
+        .patch(json!({"quota": {"nvidia.com/gpu": null, "pods": 5}}))
+        .await?;
     tenant.ready().await?;
     ensure!(tenant.pods("web", 1).await? == running, "what ran was disturbed");
     Ok(())

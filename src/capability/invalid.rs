@@ -59,17 +59,8 @@ pub fn amounts(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> A
         match Amount::parse(&quantity.0) {
             Err(reason) => errors.push(Invalid::new(at, format!("{:.40} {reason}", quantity.0))),
             Ok(amount) if amount.is_negative() => errors.push(Invalid::new(at, "must not be below zero")),
-            Ok(amount) if !amount.is_whole() && Unit::of(key) == Unit::One => {
+            Ok(amount) if !amount.is_whole() && Unit::of(key) != Unit::Milli => {
                 errors.push(Invalid::new(at, "must be a whole number"));
-            }
-            Ok(_)
-                if matches!(key.as_str(), "cpu" | "memory" | "storage" | "ephemeral-storage")
-                    && field.contains("quota") =>
-            {
-                errors.push(Invalid::new(
-                    at,
-                    format!("is ambiguous: write requests.{key} or limits.{key}"),
-                ));
             }
             Ok(amount) => {
                 amounts.insert(key.clone(), amount);

@@ -84,9 +84,10 @@ impl Reports {
         }
     }
 
-    /// The first object that the API server refused, as an error.
+    /// The first object that the API server refused, as an error. An invalid spec awaits a change instead.
     pub fn refusal(&self) -> Option<Error> {
         let refused = self.all.iter().find_map(|report| Some((report, report.because?)));
+        let refused = refused.filter(|(_, reason)| *reason != reason::INVALID_SPEC);
         refused.map(|(report, reason)| Error::Refused {
             reason,
             message: report

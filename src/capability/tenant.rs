@@ -1,6 +1,6 @@
 //! The part of a valid Tenant that several capabilities need.
 
-use super::{Quarantine, ValidNetwork};
+use super::{Invalid, Quarantine, ValidNetwork};
 use crate::api::{Allowed, ContainerResources, IsolationModel, ResourceList, Scheduling, Tenant, Workload};
 use crate::cluster::Identity;
 use crate::names;
@@ -24,6 +24,8 @@ pub struct TenantCore {
     pub namespaces: Vec<ValidNamespace>,
     /// Over all namespaces.
     pub quota: ResourceList,
+    /// The reasons why the spec's quota cannot be divided as it is; then it is divided without the keys that they name.
+    pub quota_faults: Vec<Invalid>,
     /// The keys of the quota of which each namespace has its bound by itself.
     pub undivided: BTreeSet<String>,
     pub network: ValidNetwork,

@@ -2,12 +2,15 @@
 
 use super::{Context, report};
 use crate::api::{Tenant, TenantStatus, unread_in};
-use crate::capability::{Pass, Quarantine, ReconcileOutcome, Reports, Revocation, Stage, ValidTenant, identity};
+use crate::capability::{
+    Invalid, Pass, Quarantine, ReconcileOutcome, Reports, Revocation, Stage, ValidTenant, identity,
+};
 use crate::cluster::{Error, Key};
 use crate::conditions::reason;
 use crate::database::release;
 use crate::isolation::quarantine;
 use crate::names;
+use crate::namespaces::are_bounded;
 use crate::tenant::provision;
 use crate::tenant::{self, cleanup, revocation};
 use futures::FutureExt;
@@ -126,10 +129,17 @@ fn judge(of: &Revocation<'_>, ctx: &Context) -> Result<ValidTenant, (&'static st
         let (reason, why) = ctx.caches.lacks_tier(of.tenant);
         return Err((reason, format!("spec.tier: {why}; existing workloads keep running")));
     };
-    tenant::validate(&ctx.capabilities, of.tenant, tier, of.world).map_err(|reasons| {
+    let invalid = |reasons: &[Invalid]| {
         let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         (reason::INVALID_SPEC, message)
-    })
+    };
+    let valid = tenant::validate_but_quota(&ctx.capabilities, of.tenant, tier, of.world);
+    let valid = valid.map_err(|reasons| invalid(&reasons))?;
+    // A refusal belongs to its object, but nothing runs in a namespace without bounds.
+    match valid.core.quota_faults.is_empty() || are_bounded(&valid.core, &ctx.caches.objects) {
+        true => Ok(valid),
+        false => Err(invalid(&valid.core.quota_faults)),
+    }
 }
 
 /// Decides whether the tenant is in quarantine, by its status.

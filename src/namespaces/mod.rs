@@ -11,11 +11,13 @@ mod namespace;
 mod network_policy;
 pub mod owners;
 mod quota;
+pub mod quota_keys;
 mod revocation;
 pub mod shares;
 
 pub use apply::is_enforced;
 pub use granted::QuotaGrants;
+pub use quota::are_bounded;
 
 use crate::api::{OwnerRole, PodSecurity, TenantStatus};
 use crate::capability::claim::{self, id_claim};
@@ -115,6 +117,7 @@ impl Capability for Namespaces {
         planned: Vec<Planned>,
     ) -> Result<Option<Report>, Error> {
         let (bounds, others) = Planned::split(planned, Stage::Bounds);
+        let bounds = quota::as_they_are(&tenant.core, pass.store, bounds);
         let (access, _) = Planned::split(others, Stage::Access);
         let leaving = apply::leave(pass, &tenant.core).await?;
         let mut report = Report::new(&DESCRIPTION, State::default());
@@ -133,6 +136,11 @@ impl Capability for Namespaces {
                 return Ok(Some(Report { gate: None, ..refused }));
             }
             result => result?,
+        }
+        if let Some(faults) = quota::faults(&tenant.core) {
+            report.state = State::Stalled(Note::new(reason::INVALID_SPEC, faults));
+            report.because = Some(reason::INVALID_SPEC);
+            return Ok(Some(report));
         }
         let captures = tenant.part::<ValidNamespaces>().map(|part| part.captures.as_slice());
         match (leaving, captures) {

@@ -2,7 +2,7 @@
 
 use crate::api::ResourceList;
 use crate::capability::{TenantCore, ValidNamespace};
-use crate::cluster::{Desired, Identity, Kind, metadata};
+use crate::cluster::{Desired, Identity, Key, Kind, Store, metadata};
 use k8s_openapi::api::core::v1::{ResourceQuota, ResourceQuotaSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -20,6 +20,55 @@ pub fn quota(tenant: &TenantCore, namespace: &ValidNamespace) -> Desired {
 /// The quota of a namespace in which nothing may run any more: as it is, but without pods.
 pub fn closed(owner: &Identity, namespace: &str, hard: ResourceList) -> Desired {
     build(owner, namespace, without_pods(hard))
+}
+
+/// Returns true where every namespace has a quota already.
+pub fn are_bounded(tenant: &TenantCore, store: &Store) -> bool {
+    let mut namespaces = tenant.namespaces.iter();
+    namespaces.all(|namespace| live(tenant, store, &namespace.name).is_some())
+}
+
+/// The message on a quota that cannot be divided.
+pub fn faults(tenant: &TenantCore) -> Option<String> {
+    let faults: Vec<String> = tenant.quota_faults.iter().map(ToString::to_string).collect();
+    (!faults.is_empty()).then(|| format!("{}; the quotas stay as they are", faults.join("; ")))
+}
+
+/// Leaves the quotas as they are where the spec's cannot be divided: it names no bound that could take the place of the former one. A suspension closes
+/// them all the same.
+pub fn as_they_are(tenant: &TenantCore, store: &Store, bounds: Vec<Desired>) -> Vec<Desired> {
+    if tenant.quota_faults.is_empty() {
+        return bounds;
+    }
+    let keep = |desired: Desired| {
+        let is_quota = desired.key.kind == Kind::ResourceQuota;
+        let hard = live(tenant, store, &desired.key.namespace).filter(|_| is_quota);
+        hard.map_or(desired.clone(), |hard| {
+            quota(
+                tenant,
+                &ValidNamespace {
+                    name: desired.key.namespace,
+                    quota: hard,
+                },
+            )
+        })
+    };
+    bounds.into_iter().map(keep).collect()
+}
+
+/// The amounts of a namespace's present quota.
+fn live(tenant: &TenantCore, store: &Store, namespace: &str) -> Option<ResourceList> {
+    let key = Key {
+        kind: Kind::ResourceQuota,
+        namespace: namespace.into(),
+        name: QUOTA.into(),
+    };
+    let live = store.get(&tenant.owner.tenant, &key)?;
+    let hard = live
+        .value
+        .pointer("/spec/hard")
+        .filter(|_| live.belongs_to(&tenant.owner));
+    serde_json::from_value(hard?.clone()).ok()
 }
 
 /// Keys of which a suspended tenant has nothing.

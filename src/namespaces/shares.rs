@@ -1,5 +1,6 @@
 //! A tenant's quota, and the share of each namespace.
 
+use super::quota_keys;
 use crate::api::{ContainerResources, ResourceList, TenantSpec, TenantTierSpec};
 use crate::capability::{Amounts, Invalid, amounts};
 use crate::quantity::{Amount, Unit};
@@ -11,7 +12,7 @@ const COUNTS: [(&str, i64); 2] = [("services.loadbalancers", 0), ("services.node
 
 /// The bounds on objects in each namespace where neither tenant nor tier has one: of every kind that the roles of owners may create, and of
 /// what Kubernetes makes of these without a bound of its own. What stands here is what the cluster's store can be filled with.
-const OBJECTS: [(&str, i64); 20] = [
+pub const OBJECTS: [(&str, i64); 20] = [
     ("count/configmaps", 250),
     ("count/controllerrevisions.apps", 500),
     ("count/cronjobs.batch", 50),
@@ -45,8 +46,8 @@ pub fn divide(
     tier: &TenantTierSpec,
     errors: &mut Vec<Invalid>,
 ) -> (ResourceList, Vec<ResourceList>) {
-    let bounds = amounts(&tier.quota, "spec.tier: the tier's quota", errors);
-    let own = amounts(&spec.quota, "spec.quota", errors);
+    let bounds = counted(&tier.quota, "spec.tier: the tier's quota", errors);
+    let own = counted(&spec.quota, "spec.quota", errors);
     for (key, asked) in &own {
         if let Some(bound) = bounds.get(key).filter(|bound| asked > bound) {
             let message = format!("{asked} is more than the {bound} of tier {}", spec.tier);
@@ -63,7 +64,7 @@ pub fn divide(
     let named: Vec<Amounts> = std::iter::once(Amounts::new())
         .chain(spec.namespaces.iter().enumerate().map(|(i, namespace)| {
             let field = format!("spec.namespaces[{i}].quota");
-            let amounts = amounts(&namespace.quota, &field, errors);
+            let amounts = counted(&namespace.quota, &field, errors);
             for key in amounts.keys().filter(|key| !total.contains_key(*key)) {
                 let message = "the tenant's quota has no such key, so there is nothing to share";
                 errors.push(Invalid::new(format!("{field}.{key}"), message));
@@ -96,6 +97,16 @@ pub fn divide(
     }
     bound_objects(&mut total, &mut shares);
     (list(&total), shares.iter().map(list).collect())
+}
+
+/// The amounts of the keys that Kubernetes counts.
+fn counted(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> Amounts {
+    quota_keys::check(list, field, errors);
+    let (known, _) = list
+        .clone()
+        .into_iter()
+        .partition(|(key, _)| quota_keys::is_counted(key));
+    amounts(&known, field, errors)
 }
 
 /// The keys of which nothing is divided: each namespace has its bound by itself.

@@ -8,6 +8,8 @@ pub mod observe;
 pub mod plan;
 pub mod provision;
 #[cfg(test)]
+mod quota_fault_test;
+#[cfg(test)]
 mod refusal_test;
 pub mod revocation;
 pub mod status;
@@ -18,4 +20,4 @@ pub mod validate;
 
 pub use capabilities::Capabilities;
 pub use plan::{Environment, plan};
-pub use validate::validate;
+pub use validate::{validate, validate_but_quota};

@@ -25,6 +25,7 @@ mod network;
 mod owners;
 mod pods;
 mod quantities;
+mod quota_keys;
 mod refusals;
 mod samples;
 mod shown;

@@ -30,6 +30,23 @@ pub fn validate(
     tier: &TenantTier,
     world: &World,
 ) -> Result<ValidTenant, Vec<Invalid>> {
+    match validate_but_quota(capabilities, tenant, tier, world) {
+        Ok(valid) if !valid.core.quota_faults.is_empty() => Err(valid.core.quota_faults),
+        judged => judged,
+    }
+}
+
+/// As [`validate`], but for a tenant that has its quotas already: they can stay as they are while the rest of an edit takes effect. The reasons against the
+/// quota are in the core.
+///
+/// # Errors
+/// Every reason at once, if there is one against the rest.
+pub fn validate_but_quota(
+    capabilities: &[Arc<dyn Capability>],
+    tenant: &Tenant,
+    tier: &TenantTier,
+    world: &World,
+) -> Result<ValidTenant, Vec<Invalid>> {
     let mut errors = Vec::new();
     let asked = Asked { tenant, tier, world };
     let mut valid = ValidTenant::new(core(&asked, &mut errors));
@@ -38,7 +55,11 @@ pub fn validate(
     }
     match errors.is_empty() {
         true => Ok(valid),
-        false => Err(errors),
+        false => {
+            let mut all = valid.core.quota_faults;
+            all.extend(errors);
+            Err(all)
+        }
     }
 }
 
@@ -54,7 +75,8 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
     }
     let isolation = isolation(tenant, tier, errors);
     let names = namespace_names(tenant, tier, world, errors);
-    let (quota, shares) = shares::divide(spec, plan, errors);
+    let mut quota_faults = Vec::new();
+    let (quota, shares) = shares::divide(spec, plan, &mut quota_faults);
     let namespaces = names.into_iter().zip(shares);
     TenantCore {
         network: network::resolve(&name, spec, plan, world, errors),
@@ -63,6 +85,7 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
         isolation,
         namespaces: namespaces.map(|(name, quota)| ValidNamespace { name, quota }).collect(),
         quota,
+        quota_faults,
         undivided: shares::undivided(spec, plan),
         allowed: allowed::resolve(spec, plan, errors),
         scheduling: scheduling::check(plan, errors),

@@ -1071,8 +1071,8 @@ fn every_reason_is_given_at_once() {
     assert_eq!(
         fields,
         [
-            "spec.id",
             "spec.quota.pods",
+            "spec.id",
             "spec.network.egress.to[0].cidr",
             "spec.workloads[0].image",
             "spec.owners[0].name"
