@@ -5,8 +5,14 @@ use crate::api::{Allowed, TenantSpec, TenantTierSpec};
 
 /// The lists of a tenant.
 pub fn resolve(spec: &TenantSpec, tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> Allowed {
-    let tiers = tier.allowed.clone().unwrap_or_default();
-    let own = spec.allowed.clone().unwrap_or_default();
+    let mut tiers = tier.allowed.clone().unwrap_or_default();
+    let mut own = spec.allowed.clone().unwrap_or_default();
+    for list in [&mut tiers.image_registries, &mut own.image_registries]
+        .into_iter()
+        .flatten()
+    {
+        list.iter_mut().for_each(|bound| *bound = registry(bound));
+    }
     let equal = |a: &String, b: &String| a == b;
     Allowed {
         image_registries: narrow(
@@ -112,6 +118,17 @@ pub fn names(list: &[String]) -> String {
     match list.is_empty() {
         true => "none".into(),
         false => list.join(", "),
+    }
+}
+
+/// The older name of `docker.io`, which container runtimes take for the same registry.
+const OLDER: &str = "index.docker.io";
+
+/// A registry, or a path in one, by the name that container runtimes give it.
+pub fn registry(bound: &str) -> String {
+    match bound.strip_prefix(OLDER) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("docker.io{rest}"),
+        _ => bound.to_string(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::api::{Allowed, ImagePullPolicy, Scheduling, Workload};
 use crate::capability::Invalid;
-use crate::capability::allowed::{lies_within, names, text};
+use crate::capability::allowed::{lies_within, names, registry, text};
 
 /// Refuses workloads that admission would refuse.
 pub fn check(allowed: &Allowed, workloads: &[Workload], scheduling: &Scheduling, errors: &mut Vec<Invalid>) {
@@ -45,12 +45,17 @@ pub fn check(allowed: &Allowed, workloads: &[Workload], scheduling: &Scheduling,
     }
 }
 
-/// The image with the registry that the container runtime takes where it names none.
+/// The image with the registry and the path that container runtimes take where it names none (`github.com/distribution/reference`), as the policy
+/// `tenant-operator-images` has it.
 fn with_registry(image: &str) -> String {
-    match image.split_once('/') {
-        None => format!("docker.io/library/{image}"),
-        Some((first, _)) if is_registry(first) => image.to_string(),
+    let whole = match image.split_once('/') {
+        None => format!("docker.io/{image}"),
+        Some((first, _)) if is_registry(first) => registry(image),
         Some(_) => format!("docker.io/{image}"),
+    };
+    match whole.strip_prefix("docker.io/") {
+        Some(name) if !name.contains('/') => format!("docker.io/library/{name}"),
+        _ => whole,
     }
 }
 

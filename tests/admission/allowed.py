@@ -87,10 +87,13 @@ def bounded(r, ns):
     new = lambda who=ADMIN, **spec: create(pod(ns, **{"runtimeClassName": f"{RUN}-runtime", "containers": [container("pause")], **spec}), who)
     until("policies", lambda: new().ok and not new(runtimeClassName=None).ok)
     r.allowed("a pod within its bounds", new())
-    for image, policy in (("ghcr.io/acme/web:1", "Always"), ("reg:5000/x", "Never"), ("docker.io/library/nginx", "Never")):
+    for image, policy in (("ghcr.io/acme/web:1", "Always"), ("reg:5000/x", "Never"), ("docker.io/library/nginx", "Never"),
+                          ("nginx", "Never"), ("library/nginx:1", "Never"), ("docker.io/nginx", "Never"), ("docker.io/nginx:1@sha256:" + "0" * 64, "Never"),
+                          ("index.docker.io/nginx", "Never"), ("index.docker.io/library/nginx:1", "Never")):
         r.allowed(f"image {image}", new(containers=[container(image, policy)]))
     for image in ("ghcr.io/acme-evil/web", "ghcr.io/other/acme", "bitnami/nginx", "docker.io/bitnami/nginx", "reg:5001/x", "ghcr.io.evil.io/acme/x",
-                  "localhost/x", "evil.io/docker.io/library/nginx"):
+                  "localhost/x", "evil.io/docker.io/library/nginx", "index.docker.io/bitnami/nginx", "docker.io/libraryx/nginx", "Docker.io/nginx",
+                  "index.docker.io.evil.io/nginx", "registry-1.docker.io/library/nginx", "docker.io:443/nginx"):
         r.refused(f"image {image}", new(containers=[container(image)]), IMAGES)
         r.refused(f"image {image} to begin with", new(initContainers=[container(image, name="first")]), IMAGES)
         r.refused(f"the admin's image {image}", new(None, containers=[container(image)]), IMAGES)
