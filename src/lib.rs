@@ -25,6 +25,7 @@ pub mod signals;
 pub mod syntax;
 pub mod telemetry;
 pub mod tenant;
+pub mod term;
 pub mod time;
 pub mod workloads;
 

@@ -29,10 +29,10 @@ pub struct SqlFloor {
 /// Makes the roles and schemas of `count` tenants in a database of their own, and removes them.
 pub async fn run(site: &Site, database: &ValidDatabase, count: usize) -> Result<SqlFloor> {
     site.create(DATABASE).await?;
-    let server = Server::new(site.address(DATABASE))?;
+    let server = Server::new(site.address(DATABASE), tenant_operator::term::Term::unlimited())?;
     let client = server.connect_to(DATABASE).await?;
     // The one connection of the script is held all the time.
-    let door = Server::new(site.address(DATABASE))?;
+    let door = Server::new(site.address(DATABASE), tenant_operator::term::Term::unlimited())?;
     client.batch_execute(RECORDS).await?;
     let catalog = preview::empty(&Identifier::new(DATABASE)?);
     let mut statements = 0;

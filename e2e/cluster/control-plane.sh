@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts etcd, the API server, the controller manager, the scheduler, KWOK for fake nodes, and what makes volumes.
 #   restart-apiserver   for tests: kills the API server alone and starts it again with the same flags; returns when it is ready
+#   stop-apiserver      for tests: kills it and leaves it down; restart-apiserver starts it again
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -81,10 +82,14 @@ case ${1:-} in
   controllers
   storage
   ;;
+stop-apiserver)
+  if pid=$(pid_of kube-apiserver); then kill -KILL "$pid"; fi
+  wait_for 20 "the API server's end" nobody_listens
+  ;;
 restart-apiserver)
   if pid=$(pid_of kube-apiserver); then kill -KILL "$pid"; fi
   wait_for 20 "the former API server's end" nobody_listens
   KEEP_LOG=yes apiserver
   ;;
-*) die "usage: control-plane.sh [restart-apiserver]" ;;
+*) die "usage: control-plane.sh [restart-apiserver|stop-apiserver]" ;;
 esac

@@ -3,6 +3,7 @@
 use super::decode::without_managed_fields;
 use crate::telemetry::metrics::{Metrics, Outcome};
 use crate::telemetry::request::Kind;
+use crate::term::Term;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::header::{HeaderValue, RETRY_AFTER, USER_AGENT};
@@ -59,28 +60,34 @@ pub fn watch_config() -> watcher::Config {
 ///
 /// Retries a call at most three times, after the answer's `Retry-After`. It retries 429, after which the server has done nothing, and 503 and 504 of reads
 /// only: a write may have succeeded, and its caller has to look. Fails when the configuration's certificates or credentials cannot be used.
-pub fn client(mut config: Config, metrics: Metrics) -> Result<Client, kube::Error> {
+pub fn client(config: Config, metrics: Metrics) -> Result<Client, kube::Error> {
+    client_of(Term::unlimited(), config, metrics)
+}
+
+/// Returns a client as [`client`] does. Its writes neither begin nor go on outside of this term.
+///
+/// # Errors
+/// Those of [`client`].
+pub fn client_of(term: Term, mut config: Config, metrics: Metrics) -> Result<Client, kube::Error> {
     // kube would retry 15 times, writes too, and wait as long as the server says.
     config.default_retry = false;
     let agent = concat!("tenant-operator/", env!("CARGO_PKG_VERSION"));
     config.headers.push((USER_AGENT, HeaderValue::from_static(agent)));
     Ok(ClientBuilder::try_from(config)?
-        .with_layer(&CallLayer { metrics })
+        .with_layer(&CallLayer { metrics, term })
         .build())
 }
 
-/// Returns a client as [`client`] does, which acts as another user. Its own user needs the right to impersonate that one.
-///
-/// # Errors
-/// Those of [`client`].
-pub fn acting_as(user: &str, mut config: Config, metrics: Metrics) -> Result<Client, kube::Error> {
+/// Returns the configuration of a client that acts as another user. Its own user needs the right to impersonate that one.
+pub fn acting_as(user: &str, mut config: Config) -> Config {
     config.auth_info.impersonate = Some(user.to_owned());
-    client(config, metrics)
+    config
 }
 
 #[derive(Clone)]
 pub(super) struct CallLayer {
     pub(super) metrics: Metrics,
+    pub(super) term: Term,
 }
 
 impl<S> Layer<S> for CallLayer {
@@ -90,6 +97,7 @@ impl<S> Layer<S> for CallLayer {
         Calls {
             inner: Arc::new(Mutex::new(inner)),
             metrics: self.metrics.clone(),
+            term: self.term.clone(),
             line: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
         }
     }
@@ -100,6 +108,7 @@ pub(super) struct Calls<S> {
     /// Held only while an attempt is started, not while it runs. kube's service cannot be cloned.
     inner: Arc<Mutex<S>>,
     metrics: Metrics,
+    term: Term,
     line: Arc<Semaphore>,
 }
 
@@ -124,6 +133,7 @@ where
         let attempts = Attempts {
             inner: self.inner.clone(),
             metrics: self.metrics.clone(),
+            term: self.term.clone(),
             kind,
         };
         let line = self.line.clone();
@@ -152,6 +162,7 @@ where
 struct Attempts<S> {
     inner: Arc<Mutex<S>>,
     metrics: Metrics,
+    term: Term,
     kind: Kind,
 }
 
@@ -171,7 +182,10 @@ where
         let mut retries = 0;
         loop {
             let copy = copy(&request);
-            let answer = self.whole(request, end).await?;
+            let answer = match self.kind.is_write() {
+                true => self.term.within(self.whole(request, end)).await??,
+                false => self.whole(request, end).await?,
+            };
             match copy.zip(self.wait(&answer, retries)) {
                 Some((copy, wait)) if Instant::now() + wait < end => {
                     sleep(wait).await;

@@ -1,6 +1,7 @@
 //! The client against answers that a real server gives only on a bad day. Time is simulated.
 
 use super::*;
+use crate::term::NotLeading;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -21,6 +22,7 @@ enum Answer {
 struct Server {
     client: Client,
     metrics: Metrics,
+    term: Term,
     calls: Arc<AtomicUsize>,
     start: Instant,
 }
@@ -29,7 +31,7 @@ type TestBody = axum::body::Body;
 
 /// A server that gives these answers in turn, the last one for ever.
 fn server(answers: &'static [Answer]) -> Server {
-    let (metrics, calls) = (Metrics::new(), Arc::new(AtomicUsize::new(0)));
+    let (metrics, calls, term) = (Metrics::new(), Arc::new(AtomicUsize::new(0)), Term::unlimited());
     let counter = calls.clone();
     let inner = service_fn(move |_: Request<Body>| {
         let call = counter.fetch_add(1, Ordering::SeqCst);
@@ -39,11 +41,13 @@ fn server(answers: &'static [Answer]) -> Server {
     let client = ClientBuilder::new(inner, "default")
         .with_layer(&CallLayer {
             metrics: metrics.clone(),
+            term: term.clone(),
         })
         .build();
     Server {
         client,
         metrics,
+        term,
         calls,
         start: Instant::now(),
     }
@@ -171,6 +175,47 @@ async fn a_watch_has_a_deadline_only_until_it_begins() {
     begun.assert_counted("watch", "2xx", 1);
 }
 
+/// The error is that of a process that does not lead.
+#[track_caller]
+fn assert_not_leading(result: Result<Namespace, kube::Error>) {
+    assert!(
+        matches!(&result, Err(kube::Error::Service(inner)) if inner.is::<NotLeading>()),
+        "{result:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_its_term_a_client_reads_and_writes_nothing() {
+    let server = server(&[Answer::Status(200)]);
+    server.create().await.expect("it leads");
+    server.term.end();
+    assert_not_leading(server.create().await);
+    assert_eq!(server.calls(), 1, "the server was not asked");
+    server.get().await.expect("to read needs no lease");
+    let examined = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let api: Api<Namespace> = Api::all(server.client.clone());
+    api.create(&examined, &Namespace::default())
+        .await
+        .expect("it changes nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_term_ends_its_writes() {
+    for answers in [&[Answer::Nothing], &[Answer::HalfBody], &[Answer::RetryAfter(5)]] {
+        let server = server(answers);
+        let ends = async {
+            sleep(Duration::from_secs(1)).await;
+            server.term.end();
+        };
+        let (written, ()) = tokio::join!(server.create(), ends);
+        assert_not_leading(written);
+        assert_eq!(server.calls(), 1);
+    }
+}
+
 /// A writer of an object can set the year 9999 as its time of writing.
 #[tokio::test(start_paused = true)]
 async fn how_an_object_was_written_keeps_no_answer_from_being_read() {
@@ -180,6 +225,7 @@ async fn how_an_object_was_written_keeps_no_answer_from_being_read() {
     });
     let layer = CallLayer {
         metrics: Metrics::new(),
+        term: Term::unlimited(),
     };
     let client = ClientBuilder::new(inner, "default").with_layer(&layer).build();
     let found = Api::<Namespace>::all(client).get("a").await;

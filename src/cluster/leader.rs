@@ -3,41 +3,27 @@
 //! Writes carry the resourceVersion that was read, so that of two candidates one is refused. A lease expires after this process has seen no change for long
 //! enough. The times in the object do not count: clocks differ.
 
+mod timing;
+
+pub use timing::{InvalidTiming, Timing};
+
+use crate::term::{Moment, Term};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use std::time::Duration;
+use timing::JITTER;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
 
-/// Candidates wait up to this much longer than the retry period, so that they do not all come at once.
-const JITTER: f64 = 1.2;
-
-/// The times of an election. All candidates for a Lease should have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// Duration of a lease without renewal, written into it in whole seconds.
-    pub lease_duration: Duration,
-    /// Time without a successful renewal after which the leader gives up.
-    pub renew_deadline: Duration,
-    /// Time between two attempts to renew or acquire the lease.
-    pub retry_period: Duration,
-}
-
-/// The times of an election would allow two leaders, or none.
-#[derive(thiserror::Error, Debug)]
-#[error("{timing:?}: {reason}")]
-pub struct InvalidTiming {
-    timing: Timing,
-    reason: &'static str,
-}
+/// The interval between looks at what is left of a term.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A candidate for a Lease.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Candidate {
     leases: Api<Lease>,
     name: String,
@@ -51,9 +37,18 @@ pub struct Candidate {
 /// Held leadership. Dropped without [release](Self::release), the lease runs out by itself.
 #[derive(Debug)]
 pub struct Leadership {
-    lost: CancellationToken,
+    term: Term,
     release: oneshot::Sender<()>,
     renewal: JoinHandle<()>,
+}
+
+/// The reason why a candidate does not lead yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// This one holds the lease.
+    For(String),
+    /// The lease cannot be read or written.
+    Unreachable(String),
 }
 
 /// Last observed holder of the lease.
@@ -97,28 +92,11 @@ fn decide(observed: Option<&Observed>, exists: bool, me: &str, now: Instant) -> 
 /// Outcome of an attempt to acquire the lease.
 enum Attempt {
     /// It is ours; the write began at this time.
-    Held(Instant),
+    Held(Moment),
     /// Another holds it, for so long at least.
     Wait(Duration),
     /// Someone else wrote the lease between our reading and our writing.
     Raced,
-}
-
-impl Timing {
-    fn check(self) -> Result<(), InvalidTiming> {
-        let reason = if self.lease_duration <= self.renew_deadline {
-            "a leader must give up before its lease runs out"
-        } else if self.renew_deadline <= self.retry_period.mul_f64(JITTER) {
-            "a leader must have time for a second attempt"
-        } else if self.retry_period.is_zero() || self.lease_duration.as_secs() == 0 {
-            "the lease must last at least a second, and the retry period must not be zero"
-        } else if self.lease_duration.subsec_nanos() != 0 {
-            "a lease's duration is in whole seconds"
-        } else {
-            return Ok(());
-        };
-        Err(InvalidTiming { timing: self, reason })
-    }
 }
 
 impl Candidate {
@@ -142,31 +120,36 @@ impl Candidate {
         })
     }
 
-    /// Waits, however long it takes, until this candidate leads. Errors of the API are logged and tried again.
-    pub async fn acquire(mut self) -> Leadership {
-        let mut reported = String::new();
+    /// Waits, however long it takes, until this candidate leads. Errors of the API are logged and tried again. Each new reason for waiting is passed to
+    /// `waits`.
+    pub async fn acquire(mut self, waits: impl Fn(Waiting)) -> Leadership {
+        let mut reported = None;
         loop {
-            let attempt = timeout(self.timing.renew_deadline, self.attempt()).await;
+            let attempt = timeout(self.timing.attempt(), self.attempt()).await;
             let pause = self.timing.retry_period.mul_f64(1.0 + fastrand::f64() * (JITTER - 1.0));
             match flatten(attempt) {
                 Ok(Attempt::Held(since)) => return self.lead(since),
                 Ok(Attempt::Wait(left)) => {
                     let holder = self.holder();
-                    if reported != holder {
+                    let waiting = Some(Waiting::For(holder.clone()));
+                    if reported != waiting {
                         tracing::info!(lease = self.name, holder, "standing by");
-                        reported = holder;
+                        waiting.iter().cloned().for_each(&waits);
+                        reported = waiting;
                     }
                     sleep(pause.min(left)).await;
                 }
                 Ok(Attempt::Raced) => sleep(pause).await,
                 Err(error) => {
-                    if reported != error {
+                    let waiting = Some(Waiting::Unreachable(error.clone()));
+                    if reported != waiting {
                         tracing::warn!(
                             lease = self.name,
                             error,
                             "the operator could not try to acquire the lease"
                         );
-                        reported = error;
+                        waiting.iter().cloned().for_each(&waits);
+                        reported = waiting;
                     }
                     sleep(pause).await;
                 }
@@ -174,32 +157,28 @@ impl Candidate {
         }
     }
 
-    fn lead(self, since: Instant) -> Leadership {
+    fn lead(self, since: Moment) -> Leadership {
         tracing::info!(lease = self.name, identity = self.identity, "leading");
-        let lost = CancellationToken::new();
+        let term = Term::begun(since, self.timing.renew_deadline);
         let (release, released) = oneshot::channel();
-        let renewal = tokio::spawn(self.renew_until_lost(since, lost.clone(), released));
-        Leadership { lost, release, renewal }
+        let ending = Ending(term.clone());
+        let renewal = tokio::spawn(self.renew_until_lost(since, ending, released));
+        Leadership { term, release, renewal }
     }
 
     /// Renews the lease until `stop`, or until it is lost.
-    async fn renew_until_lost(
-        mut self,
-        mut renewed: Instant,
-        lost: CancellationToken,
-        mut stop: oneshot::Receiver<()>,
-    ) {
-        // However this ends, by a panic too, it is no longer renewed.
-        let _lost = lost.drop_guard();
+    async fn renew_until_lost(mut self, mut renewed: Moment, term: Ending, mut stop: oneshot::Receiver<()>) {
         loop {
-            let deadline = renewed + self.timing.renew_deadline;
+            let deadline = renewed.steady + self.timing.renew_deadline;
             let renewal = async {
                 sleep_until(deadline.min(Instant::now() + self.timing.retry_period)).await;
-                flatten(timeout_at(deadline, self.renew()).await)
+                flatten(timeout_at(deadline.min(Instant::now() + self.timing.attempt()), self.renew()).await)
             };
             let result = tokio::select! {
                 released = &mut stop => {
                     if released.is_ok() {
+                        // Nothing may be written once another can lead.
+                        term.0.end();
                         self.release().await;
                     }
                     return;
@@ -207,7 +186,10 @@ impl Candidate {
                 result = renewal => result,
             };
             match result {
-                Ok(Attempt::Held(since)) => renewed = since,
+                Ok(Attempt::Held(since)) => {
+                    renewed = since;
+                    term.0.renew(since);
+                }
                 Ok(Attempt::Raced) => tracing::debug!(lease = self.name, "another process wrote the lease"),
                 Ok(Attempt::Wait(_)) => {
                     tracing::error!(
@@ -251,7 +233,7 @@ impl Candidate {
 
     /// Writes the lease as ours, unless it is no longer `current`.
     async fn write(&mut self, current: Option<Lease>, step: Step) -> Result<Attempt, kube::Error> {
-        let since = Instant::now();
+        let since = Moment::now();
         let lease = self.ours(current, &step);
         let written = match step {
             Step::Create => self.leases.create(&PostParams::default(), &lease).await,
@@ -351,15 +333,33 @@ impl Candidate {
     }
 }
 
+/// Ends a term that is no longer renewed, by a panic too.
+struct Ending(Term);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 impl Leadership {
-    /// Completes when this process must no longer act as the leader. It then has the difference between the lease's
-    /// duration and the renew deadline to end.
-    pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.lost.clone().cancelled_owned()
+    /// Returns the term, which all that writes as the leader holds. It ends before the lease runs out: by the difference between its duration and the renew
+    /// deadline.
+    pub fn term(&self) -> &Term {
+        &self.term
     }
 
-    /// Gives the lease back, so that another leads at once. To be called when the last write as the leader has ended.
-    /// Takes at most the renew deadline.
+    /// Waits for the end of a lost term's work: until nobody else holds the term, or for this time. Returns true if nothing is left of it.
+    pub async fn is_over(&self, limit: Duration) -> bool {
+        let over = async {
+            while self.term.is_shared() {
+                sleep(POLL_INTERVAL).await;
+            }
+        };
+        timeout(limit, over).await.is_ok()
+    }
+
+    /// Ends the term and gives the lease back, so that another leads at once. Takes at most the renew deadline.
     pub async fn release(self) {
         // An error means that the lease was lost already.
         if self.release.send(()).is_ok() {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cluster::client::CallLayer;
+use crate::term::Term;
 use crate::testing::lay_over;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -425,6 +426,7 @@ async fn silence_ends_with_a_timeout() {
     let client = ClientBuilder::new(silent, "default")
         .with_layer(&CallLayer {
             metrics: metrics.clone(),
+            term: Term::unlimited(),
         })
         .build();
     let writer = Writer::new(client, Arc::default(), metrics);

@@ -4,11 +4,13 @@ pub mod admission_proof;
 pub mod api_server;
 pub mod context;
 pub mod events;
+pub mod lead;
 pub mod missing;
 pub mod pace;
 pub mod reconcile;
 pub mod report;
 pub mod run;
+pub mod terms;
 pub mod watches;
 
 pub use context::Context;

@@ -200,7 +200,7 @@ async fn a_tier_or_a_server_that_cannot_be_decoded_holds_up_no_other() {
         usage_period: Duration::from_secs(300),
     };
     let databases = Arc::new(Databases::new(
-        client.clone(),
+        (client.clone(), crate::term::Term::unlimited()),
         "operator".into(),
         Arc::new(Store::default()),
         tenants,

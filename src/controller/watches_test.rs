@@ -218,7 +218,7 @@ async fn servers_have_agents_while_the_store_has_them() {
     let tenants = known([on("on-one", "one"), on("on-two", "two"), on("on-three", "three")]);
     let (servers, writer) = reflector::store();
     let databases = Arc::new(Databases::new(
-        no_api_server(),
+        (no_api_server(), crate::term::Term::unlimited()),
         "operator".into(),
         Arc::new(Store::default()),
         tenants,

@@ -9,6 +9,7 @@ use crate::postgres::client::{Address, Error, Server};
 use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::secret::Password;
 use crate::postgres::tls::{Authority, Trust};
+use crate::term::Term;
 use std::sync::Arc;
 
 /// Default number of connections.
@@ -66,8 +67,8 @@ pub(super) async fn connect(
         return Ok(known);
     }
     let (server, address) = match hosts.as_slice() {
-        [whole, host] => open(named(host), Some(named(whole))).await?,
-        [host, ..] => open(named(host), None).await?,
+        [whole, host] => open(named(host), Some(named(whole)), &databases.term).await?,
+        [host, ..] => open(named(host), None, &databases.term).await?,
         [] => return Err(Error::Settings("the host is empty".into())),
     };
     let connection = Arc::new(Connection {
@@ -85,12 +86,12 @@ pub(super) async fn connect(
 ///
 /// # Errors
 /// The server answers to neither name.
-pub async fn open(address: Address, whole: Option<Address>) -> Result<(Server, Address), Error> {
-    let server = Server::new(address.clone())?;
+pub async fn open(address: Address, whole: Option<Address>, term: &Term) -> Result<(Server, Address), Error> {
+    let server = Server::new(address.clone(), term.clone())?;
     let Some(whole) = whole else {
         return Ok((server, address));
     };
-    let by_whole = Server::new(whole.clone())?;
+    let by_whole = Server::new(whole.clone(), term.clone())?;
     if answers(&by_whole).await.is_ok() {
         return Ok((by_whole, whole));
     }

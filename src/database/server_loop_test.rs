@@ -10,6 +10,7 @@ use crate::postgres::client::{Address, Server};
 use crate::postgres::secret::Password;
 use crate::postgres::tls::Trust;
 use crate::telemetry::metrics::Metrics;
+use crate::term::Term;
 use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
@@ -75,7 +76,7 @@ fn scene(host: &str, tls: &Value) -> Scene {
         usage_period: Duration::from_secs(300),
     };
     let databases = Databases::new(
-        Client::new(service, "operator"),
+        (Client::new(service, "operator"), Term::unlimited()),
         "operator".into(),
         Arc::new(store),
         tenants,
@@ -235,7 +236,7 @@ async fn a_host_that_is_captured_later_is_given_up_at_once_and_taken_up_at_once(
             connections: 3,
         };
         let connection = Arc::new(Connection {
-            server: Server::new(address.clone()).expect("settings"),
+            server: Server::new(address.clone(), Term::unlimited()).expect("settings"),
             address,
             tls: TlsMode::Require,
             ca: None,

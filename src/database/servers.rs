@@ -9,6 +9,7 @@ use crate::cluster::{Error, Queue, Store};
 use crate::dns::DnsSettings;
 use crate::postgres::client;
 use crate::telemetry::metrics::Metrics;
+use crate::term::Term;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::{Api, Client, ResourceExt};
@@ -21,6 +22,8 @@ const CREDENTIALS: [&str; 2] = ["username", "password"];
 /// All servers.
 pub struct Databases {
     pub client: Client,
+    /// The term in which the operator may write on the servers.
+    pub term: Term,
     /// Namespace of the operator, with the Secrets of servers.
     pub namespace: String,
     pub store: Arc<Store>,
@@ -36,7 +39,7 @@ pub struct Databases {
 
 impl Databases {
     pub fn new(
-        client: Client,
+        (client, term): (Client, Term),
         namespace: String,
         store: Arc<Store>,
         tenants: reflector::Store<Tenant>,
@@ -46,6 +49,7 @@ impl Databases {
     ) -> Self {
         Self {
             client,
+            term,
             namespace,
             store,
             tenants,

@@ -18,6 +18,7 @@ use super::secret::Password;
 use super::tls::{self, Trust};
 use super::{Identifier, Names, Statement};
 use crate::sql;
+use crate::term::Term;
 use address::config;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
 use futures::StreamExt;
@@ -69,17 +70,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Connects to nothing yet.
+    /// Connects to nothing yet. Its connections send nothing outside of this term.
     ///
     /// # Errors
     /// Settings that no connection can be tried with.
-    pub fn new(address: Address) -> Result<Self, Error> {
+    pub fn new(address: Address, term: Term) -> Result<Self, Error> {
         let tls = match &address.trust {
             Some(trust) => Some(MakeRustlsConnect::new(tls::config(trust)?)),
             None => None,
         };
         let verified = matches!(address.trust, Some(Trust::Host(_) | Trust::Authority(_)));
-        let connector = Connector::new(tls, verified);
+        let connector = Connector::new(tls, verified, term);
         let config = config(&address, &address.user, &address.password, &address.database);
         let recycling = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,

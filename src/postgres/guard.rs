@@ -1,5 +1,6 @@
 //! Limits on a server's requests before it has proved its identity: neither the password nor its MD5 digest.
 
+use crate::term::Term;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -34,11 +35,12 @@ pub struct Connector {
     tls: Option<MakeRustlsConnect>,
     /// True if the server's certificate is verified.
     verified: bool,
+    term: Term,
 }
 
 impl Connector {
-    pub fn new(tls: Option<MakeRustlsConnect>, verified: bool) -> Self {
-        Self { tls, verified }
+    pub fn new(tls: Option<MakeRustlsConnect>, verified: bool, term: Term) -> Self {
+        Self { tls, verified, term }
     }
 }
 
@@ -55,6 +57,7 @@ impl MakeTlsConnect<Socket> for Connector {
         Ok(Connecting {
             tls,
             verified: self.verified,
+            term: self.term.clone(),
         })
     }
 }
@@ -63,6 +66,7 @@ impl MakeTlsConnect<Socket> for Connector {
 pub struct Connecting {
     tls: Option<<MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect>,
     verified: bool,
+    term: Term,
 }
 
 impl TlsConnect<Socket> for Connecting {
@@ -76,7 +80,7 @@ impl TlsConnect<Socket> for Connecting {
                 Some(tls) => Wire::Tls(Box::new(tls.connect(socket).await.map_err(Into::<TlsError>::into)?)),
                 None => Wire::Plain(socket),
             };
-            Ok(Guarded::new(wire, self.verified))
+            Ok(Guarded::new(wire, self.verified, self.term))
         })
     }
 }
@@ -128,17 +132,20 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// A stream that ends where the server asks for the password or its MD5 digest, before the driver sees that it does.
+/// A stream that ends where the server asks for the password or its MD5 digest, before the driver sees that it does. Nothing is sent outside of its term,
+/// so a transaction that began within it is not committed after it.
 pub struct Guarded<S> {
     inner: S,
+    term: Term,
     /// None once the server has admitted the client; then it may send any request.
     watch: Option<Watch>,
 }
 
 impl<S> Guarded<S> {
-    fn new(inner: S, verified: bool) -> Self {
+    fn new(inner: S, verified: bool, term: Term) -> Self {
         Self {
             inner,
+            term,
             watch: (!verified).then(Watch::default),
         }
     }
@@ -166,6 +173,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.term.check().map_err(io::Error::other)?;
         Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 

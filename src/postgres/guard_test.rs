@@ -68,7 +68,7 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
         let what = format!("{trust:?} {}", request[8]);
         let what = what.get(..40).unwrap_or(&what);
         let (port, told) = pki.serve(trust.is_some(), request);
-        let server = Server::new(Address {
+        let address = Address {
             host: "localhost".into(),
             port,
             trust,
@@ -76,7 +76,8 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
             password: Password::from_secret(SECRET),
             database: "tenants".into(),
             connections: 3,
-        });
+        };
+        let server = Server::new(address, Term::unlimited());
         let server = server.expect("settings that can be tried");
         let error = server.pulse().await.expect_err("it lets nobody in");
         let told = told.join().expect("the server's end");
@@ -92,7 +93,7 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
             assert_eq!(error.reason(), reason);
             // And not by the pool's connections either.
             let (port, told) = pki.serve(false, request);
-            let pooled = Server::new(Address {
+            let address = Address {
                 host: "localhost".into(),
                 port,
                 trust: None,
@@ -100,7 +101,8 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
                 password: Password::from_secret(SECRET),
                 database: "tenants".into(),
                 connections: 3,
-            });
+            };
+            let pooled = Server::new(address, Term::unlimited());
             let error = pooled
                 .expect("settings")
                 .observe(None)
@@ -112,6 +114,23 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
             );
         }
     }
+}
+
+/// A client that writes as soon as it may, and the bytes that the other end hears.
+#[tokio::test]
+async fn nothing_is_sent_after_the_end_of_a_term() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let term = Term::unlimited();
+    let (ours, mut theirs) = tokio::io::duplex(64);
+    let mut guarded = Guarded::new(ours, true, term.clone());
+    guarded.write_all(b"BEGIN").await.expect("within the term");
+    term.end();
+    let refused = guarded.write_all(b"COMMIT").await.expect_err("after its end");
+    assert!(refused.to_string().contains("does not hold the lease"), "{refused}");
+    drop(guarded);
+    let mut heard = String::new();
+    theirs.read_to_string(&mut heard).await.expect("text");
+    assert_eq!(heard, "BEGIN");
 }
 
 struct Pki {

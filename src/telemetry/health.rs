@@ -6,35 +6,52 @@ use axum::routing::get;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Conditions for the operator's readiness. Clones share them.
+/// Conditions for the operator's readiness, and what the process does now. Clones share them.
 ///
 /// Nobody waits for leadership here: a standby is ready, or a rolling update with two replicas would never end.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<Mutex<BTreeSet<&'static str>>>);
+pub struct Readiness(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: BTreeSet<&'static str>,
+    now: String,
+}
 
 impl Readiness {
     /// Not ready until `name` is [done](Self::done).
     pub fn wait_for(&self, name: &'static str) {
-        self.lock().insert(name);
+        self.lock().waiting.insert(name);
     }
 
     /// `name` has happened.
     pub fn done(&self, name: &'static str) {
-        self.lock().remove(name);
+        self.lock().waiting.remove(name);
     }
 
     /// Pending conditions, in alphabetical order; empty means ready.
     pub fn waiting(&self) -> Vec<&'static str> {
-        self.lock().iter().copied().collect()
+        self.lock().waiting.iter().copied().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+    /// Notes what the process does from now on, in words.
+    pub fn now(&self, what: impl Into<String>) {
+        self.lock().now = what.into();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// `/healthz`: 200 while the runtime answers at all. `/readyz`: 200, or 503 with the missing condition.
+/// `/healthz`: 200 while the runtime answers at all, with what the process does: a restart would not help one that waits. `/readyz`: 200, or 503 with the
+/// missing condition.
 pub(super) fn router(readiness: Readiness) -> Router {
+    let healthy = readiness.clone();
+    let healthy = move || {
+        let now = healthy.lock().now.clone();
+        async move { format!("ok\n{now}\n") }
+    };
     let ready = move || {
         let waiting = readiness.waiting();
         async move {
@@ -49,7 +66,7 @@ pub(super) fn router(readiness: Readiness) -> Router {
         }
     };
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
 }
 

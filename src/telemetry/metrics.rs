@@ -56,6 +56,8 @@ pub struct Metrics(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     registry: Mutex<Registry>,
+    /// Metrics of capabilities, which begin anew with each term of leadership.
+    of_term: Mutex<Registry>,
     reconciles: Family<ResultLabel, Counter>,
     reconcile_errors: Family<ReasonLabel, Counter>,
     reconcile_duration: Histogram,
@@ -66,6 +68,7 @@ struct Inner {
     /// The label sets of `tenants` that were set last.
     shown: Mutex<BTreeSet<TenantLabels>>,
     leader: Gauge,
+    leases_lost: Counter,
     objects_written: Family<WriteLabels, Counter>,
 }
 
@@ -113,6 +116,7 @@ impl Metrics {
     pub fn new() -> Self {
         let inner = Inner {
             registry: Mutex::default(),
+            of_term: Mutex::default(),
             reconciles: Family::default(),
             reconcile_errors: Family::default(),
             reconcile_duration: Histogram::new(RECONCILE_BUCKETS),
@@ -122,15 +126,39 @@ impl Metrics {
             tenants: Family::default(),
             shown: Mutex::default(),
             leader: Gauge::default(),
+            leases_lost: Counter::default(),
             objects_written: Family::default(),
         };
         inner.register();
         Self(Arc::new(inner))
     }
 
-    /// Registers the metrics of a capability, under the prefix [`OPERATOR`] or [`TENANT`].
+    /// Registers the metrics of a capability, under the prefix [`OPERATOR`] or [`TENANT`], for the present term of leadership.
     pub fn register(&self, prefix: &'static str, register: impl FnOnce(&mut Registry)) {
-        register(self.0.registry().sub_registry_with_prefix(prefix));
+        register(lock(&self.0.of_term).sub_registry_with_prefix(prefix));
+    }
+
+    /// This process leads: capabilities register their metrics anew.
+    pub fn begin_term(&self) {
+        self.reset();
+        self.0.leader.set(1);
+    }
+
+    /// This process does not lead any more, and knows nothing of tenants.
+    pub fn end_term(&self) {
+        self.0.leader.set(0);
+        self.reset();
+    }
+
+    fn reset(&self) {
+        *lock(&self.0.of_term) = Registry::default();
+        self.set_tenants(&[]);
+        self.set_queue_depth(0);
+    }
+
+    /// This process could not renew its lease in time.
+    pub fn lost_lease(&self) {
+        self.0.leases_lost.inc();
     }
 
     /// One reconcile ended after `duration`: well, or with an error of this reason.
@@ -180,11 +208,6 @@ impl Metrics {
         *shown = now;
     }
 
-    /// Sets whether this process leads.
-    pub fn set_leader(&self, leader: bool) {
-        self.0.leader.set(i64::from(leader));
-    }
-
     /// An object of this kind was written.
     pub fn wrote(&self, kind: &'static str, operation: Operation) {
         let operation = match operation {
@@ -201,7 +224,10 @@ impl Metrics {
     /// All metrics as OpenMetrics text.
     pub fn encode(&self) -> String {
         let mut encoded = String::new();
-        if let Err(error) = text::encode(&mut encoded, &self.0.registry()) {
+        let all = text::encode_registry(&mut encoded, &lock(&self.0.registry))
+            .and_then(|()| text::encode_registry(&mut encoded, &lock(&self.0.of_term)))
+            .and_then(|()| text::encode_eof(&mut encoded));
+        if let Err(error) = all {
             // Writing to a String cannot fail; a metric of ours that cannot be written is a bug.
             tracing::error!(%error, "metrics cannot be encoded");
         }
@@ -215,14 +241,14 @@ impl Default for Metrics {
     }
 }
 
-impl Inner {
-    /// Returns the registry, also after a panic of its holder: each registration is whole.
-    fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Returns a registry, also after a panic of its holder: each registration is whole.
+fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
+    registry.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
+impl Inner {
     fn register(&self) {
-        let mut registry = self.registry();
+        let mut registry = lock(&self.registry);
         registry.register_collector(Box::new(Process));
         let ours = registry.sub_registry_with_prefix(OPERATOR);
         ours.register(
@@ -256,6 +282,11 @@ impl Inner {
         );
         ours.register("tenants", "Tenants by condition and its status", self.tenants.clone());
         ours.register("leader", "1 in the process that leads, else 0", self.leader.clone());
+        ours.register(
+            "leases_lost",
+            "Times that this process could not renew its lease and stood down",
+            self.leases_lost.clone(),
+        );
         ours.register(
             "objects_written",
             "Writes of Kubernetes objects",
@@ -293,9 +324,11 @@ mod tests {
     #[test]
     fn what_is_counted_is_shown() {
         let metrics = Metrics::new();
+        metrics.begin_term();
         metrics.reconciled(Duration::from_millis(20), Ok(()));
         metrics.clone().reconciled(Duration::from_secs(1), Err("ApiConflict"));
         metrics.set_queue_depth(7);
+        metrics.lost_lease();
         let request = request::Kind {
             verb: "create",
             resource: "pods/eviction".into(),
@@ -307,7 +340,6 @@ mod tests {
         );
         metrics.requested(&request, Outcome::Timeout, Duration::from_secs(15));
         metrics.wrote("Namespace", Operation::Create);
-        metrics.set_leader(true);
         for line in [
             "tenant_operator_reconciles_total{result=\"ok\"} 1",
             "tenant_operator_reconciles_total{result=\"error\"} 1",
@@ -319,6 +351,7 @@ mod tests {
             "tenant_operator_api_request_duration_seconds_count{verb=\"create\"} 2",
             "tenant_operator_objects_written_total{kind=\"Namespace\",operation=\"create\"} 1",
             "tenant_operator_leader 1",
+            "tenant_operator_leases_lost_total 1",
             concat!(
                 "tenant_operator_build_info{version=\"",
                 env!("CARGO_PKG_VERSION"),
@@ -344,6 +377,40 @@ mod tests {
             "tenant_operator_tenants{condition=\"Ready\",status=\"True\"} 3",
         );
         assert!(!metrics.encode().contains("status=\"False\""));
+    }
+
+    #[test]
+    fn a_term_begins_and_ends_without_the_figures_of_another() {
+        let metrics = Metrics::new();
+        let register = || {
+            let gauge = Gauge::<i64>::default();
+            metrics.register(OPERATOR, |ours| ours.register("servers", "Servers", gauge.clone()));
+            gauge
+        };
+        for term in 1..=2 {
+            metrics.begin_term();
+            register().set(term);
+            metrics.set_tenants(&[("Ready".into(), "True".into(), term)]);
+            metrics.set_queue_depth(term);
+            for line in [
+                "tenant_operator_leader 1".to_string(),
+                format!("tenant_operator_servers {term}"),
+                format!("tenant_operator_tenants{{condition=\"Ready\",status=\"True\"}} {term}"),
+            ] {
+                assert_line(&metrics, &line);
+            }
+            assert_eq!(
+                metrics.encode().matches("tenant_operator_servers ").count(),
+                3,
+                "{}",
+                metrics.encode()
+            );
+            metrics.end_term();
+            assert_line(&metrics, "tenant_operator_leader 0");
+            assert_line(&metrics, "tenant_operator_queue_depth 0");
+            let text = metrics.encode();
+            assert!(!text.contains("servers") && !text.contains("condition="), "{text}");
+        }
     }
 
     #[test]

@@ -112,7 +112,12 @@ mod tests {
         readiness.wait_for("the caches");
         let server = tokio::spawn(listeners.serve(Metrics::new(), readiness.clone(), stop.clone()));
 
-        assert!(fetch(health, "/healthz").await.starts_with("HTTP/1.1 200"));
+        readiness.now("standing by: another leads");
+        let healthy = fetch(health, "/healthz").await;
+        assert!(
+            healthy.starts_with("HTTP/1.1 200") && healthy.ends_with("ok\nstanding by: another leads\n"),
+            "{healthy}"
+        );
         let waiting = fetch(health, "/readyz").await;
         assert!(
             waiting.starts_with("HTTP/1.1 503") && waiting.ends_with("waiting for: the caches\n"),

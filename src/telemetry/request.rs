@@ -30,6 +30,11 @@ impl Kind {
         };
         Self { verb, resource }
     }
+
+    /// Returns true if the request may change something, or has the API server note that it was asked.
+    pub fn is_write(&self) -> bool {
+        !matches!(self.verb, "get" | "list" | "watch" | "dryrun")
+    }
 }
 
 fn is_watch(query: &str) -> bool {

@@ -2,13 +2,17 @@
 
 use crate::connection;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::client::ClientBuilder;
 use kube::{Api, Client, Config};
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tenant_operator::cluster::client;
 use tenant_operator::cluster::leader::{Candidate, Leadership, Timing};
+use tenant_operator::telemetry::metrics::Metrics;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tower::ServiceBuilder;
 
@@ -45,7 +49,7 @@ impl Election {
 
     async fn acquire(&self, identity: &str) -> Leadership {
         let limit = TIMING.lease_duration + TIMING.retry_period + SLACK;
-        timeout(limit, self.candidate(identity).acquire())
+        timeout(limit, self.candidate(identity).acquire(|_| ()))
             .await
             .expect("leads within the lease's duration")
     }
@@ -78,7 +82,7 @@ impl Election {
 }
 
 async fn is_lost(leadership: &Leadership, within: Duration) -> bool {
-    timeout(within, leadership.lost()).await.is_ok()
+    timeout(within, leadership.term().ended()).await.is_ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +91,7 @@ async fn a_leader_stays_and_a_release_hands_over_at_once() {
     let a = election.acquire("a").await;
     assert_eq!(election.held().await, ("a".into(), 0));
 
-    let b = tokio::spawn(election.candidate("b").acquire());
+    let b = tokio::spawn(election.candidate("b").acquire(|_| ()));
     assert!(
         !is_lost(&a, TIMING.lease_duration * 2).await,
         "renewed for two lease durations"
@@ -116,7 +120,7 @@ async fn a_leader_stays_and_a_release_hands_over_at_once() {
 async fn a_killed_leader_is_replaced_when_its_lease_has_run_out() {
     let election = Election::new().await;
     let a = election.acquire("a").await;
-    let b = tokio::spawn(election.candidate("b").acquire());
+    let b = tokio::spawn(election.candidate("b").acquire(|_| ()));
     sleep(TIMING.retry_period * 2).await;
 
     drop(a);
@@ -141,8 +145,8 @@ async fn a_leader_without_the_api_server_gives_up_before_another_leads() {
     let election = Election::new().await;
     let cut = Arc::new(AtomicBool::new(false));
     let client = severable(connection::config().await, cut.clone());
-    let a = election.candidate_by(client, "a").acquire().await;
-    let b = tokio::spawn(election.candidate("b").acquire());
+    let a = election.candidate_by(client, "a").acquire(|_| ()).await;
+    let b = tokio::spawn(election.candidate("b").acquire(|_| ()));
     sleep(TIMING.retry_period * 2).await;
 
     cut.store(true, Ordering::SeqCst);
@@ -185,7 +189,7 @@ async fn a_leader_that_was_robbed_gives_up_at_once() {
 async fn a_deleted_lease_is_made_again_by_its_leader() {
     let election = Election::new().await;
     let a = election.acquire("a").await;
-    let b = tokio::spawn(election.candidate("b").acquire());
+    let b = tokio::spawn(election.candidate("b").acquire(|_| ()));
     sleep(TIMING.retry_period * 2).await;
     election
         .leases()
@@ -209,7 +213,7 @@ async fn of_many_candidates_never_two_lead() {
             let candidate = election.candidate(&format!("candidate-{number}"));
             let leaders = leaders.clone();
             tokio::spawn(async move {
-                let leadership = candidate.acquire().await;
+                let leadership = candidate.acquire(|_| ()).await;
                 assert_eq!(leaders.fetch_add(1, Ordering::SeqCst), 0, "two lead");
                 assert!(!is_lost(&leadership, Duration::from_millis(200)).await);
                 leaders.fetch_sub(1, Ordering::SeqCst);
@@ -224,6 +228,136 @@ async fn of_many_candidates_never_two_lead() {
             .expect("never two");
     }
     assert_eq!(election.held().await, (String::new(), 7));
+    election.clean().await;
+}
+
+/// The way of one process to the API server, which can be taken away and given back: a port of this machine that leads there.
+struct Door {
+    port: u16,
+    server: String,
+    open: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Door {
+    async fn to(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let mut door = Self {
+            port,
+            server: server.to_owned(),
+            open: None,
+        };
+        door.lead_through(listener);
+        door
+    }
+
+    fn lead_through(&mut self, listener: TcpListener) {
+        let server = self.server.clone();
+        self.open = Some(tokio::spawn(async move {
+            // They end with this task.
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((mut ours, _)) = listener.accept().await {
+                let server = server.clone();
+                connections.spawn(async move {
+                    if let Ok(mut theirs) = TcpStream::connect(server).await {
+                        let _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await;
+                    }
+                });
+            }
+        }));
+    }
+
+    /// As when the API server is killed: connections end, and new ones are refused.
+    async fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.abort();
+            let _ = open.await;
+        }
+    }
+
+    async fn open(&mut self) {
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.expect("its port");
+        self.lead_through(listener);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_was_cut_off_leads_again_in_the_same_process_and_its_old_term_writes_nothing() {
+    let election = Election::new().await;
+    let mut config = connection::config().await;
+    let host = config.cluster_url.host().expect("a host").to_owned();
+    let port = config.cluster_url.port_u16().unwrap_or(443);
+    let mut door = Door::to(&format!("{host}:{port}")).await;
+    config.cluster_url = format!("https://127.0.0.1:{}", door.port).parse().expect("a URL");
+    config.tls_server_name.get_or_insert(host);
+    let client = || client::client(config.clone(), Metrics::new()).expect("a usable configuration");
+    let writer = |leads: &Leadership| {
+        let client = client::client_of(leads.term().clone(), config.clone(), Metrics::new());
+        Api::<Lease>::namespaced(client.expect("a usable configuration"), NAMESPACE)
+    };
+    let written = format!("{}-written", election.lease);
+    let write = async |writer: &Api<Lease>, by: &str| {
+        let written = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": written, "annotations": {"by": by}}});
+        let params = PatchParams::apply("test-leader");
+        writer
+            .patch(
+                written["metadata"]["name"].as_str().expect("a name"),
+                &params,
+                &Patch::Apply(&written),
+            )
+            .await
+    };
+
+    let a = election.candidate_by(client(), "a").acquire(|_| ()).await;
+    let first = writer(&a);
+    write(&first, "a").await.expect("a leads");
+    door.close().await;
+    let b = tokio::spawn(election.candidate("b").acquire(|_| ()));
+    assert!(is_lost(&a, TIMING.renew_deadline + SLACK).await, "a gives up");
+    assert!(!b.is_finished(), "b leads only after a gave up");
+    let again = tokio::spawn(election.candidate_by(client(), "a").acquire(|_| ()));
+    let b = timeout(TIMING.lease_duration + SLACK, b)
+        .await
+        .expect("b leads")
+        .expect("no panic");
+    door.open().await;
+    let refused = write(&first, "a, too late").await.expect_err("a does not lead");
+    assert!(refused.to_string().contains("does not hold the lease"), "{refused}");
+    let second = writer(&b);
+    door.close().await;
+    door.open().await;
+    write(&second, "b").await.expect("b leads");
+    assert!(!again.is_finished(), "a does not lead beside b");
+    b.release().await;
+    write(&second, "b, too late").await.expect_err("b gave the lease back");
+
+    let again = timeout(TIMING.lease_duration + SLACK, again)
+        .await
+        .expect("a leads")
+        .expect("no panic");
+    let now = election
+        .leases()
+        .get(&written)
+        .await
+        .expect("it is there")
+        .metadata
+        .annotations;
+    assert_eq!(
+        now.unwrap_or_default().get("by").map(String::as_str),
+        Some("b"),
+        "nothing was written meanwhile"
+    );
+    write(&first, "a, of the old term").await.expect_err("its term is over");
+    write(&writer(&again), "a").await.expect("a leads again");
+    drop(first);
+    assert!(a.is_over(SLACK).await, "nothing is left of the old term");
+    again.release().await;
+    let params = DeleteParams::default();
+    election
+        .leases()
+        .delete(&written, &params)
+        .await
+        .expect("it is deleted");
     election.clean().await;
 }
 

@@ -174,7 +174,8 @@ impl Site {
 
     /// An operator with these settings.
     pub fn at(pg: &Arc<Pg>, admin: Admin, address: Address) -> Self {
-        let server = Arc::new(Server::new(address.clone()).expect("settings"));
+        let server =
+            Arc::new(Server::new(address.clone(), tenant_operator::term::Term::unlimited()).expect("settings"));
         Self {
             pg: pg.clone(),
             admin,

@@ -81,7 +81,7 @@ pub async fn trusts_as_it_is_told(site: Site, _: Place) {
     let nonsense = Site::new(&pg, Admin::CreateRole).await;
     let mut address = nonsense.address.clone();
     address.trust = Some(Trust::Host(Authority::Pem("nothing".into())));
-    let error = tenant_operator::postgres::client::Server::new(address)
+    let error = tenant_operator::postgres::client::Server::new(address, tenant_operator::term::Term::unlimited())
         .err()
         .expect("no certificate");
     assert_eq!(error.reason(), "InvalidServer");

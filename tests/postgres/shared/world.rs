@@ -104,7 +104,7 @@ impl World {
             database: "tenants".into(),
             connections: 4,
         };
-        let server = Server::new(address.clone()).unwrap();
+        let server = Server::new(address.clone(), tenant_operator::term::Term::unlimited()).unwrap();
         server::prepare(&server, &address, None).await.unwrap();
         let row = |id: &str, name: &str| RegistryRow {
             id: id.into(),
