@@ -1,6 +1,6 @@
 //! The operator never takes over an object that is not the tenant's.
 
-use crate::support::{Scene, TestTenant, path, server_workload};
+use crate::support::{Scene, TestTenant, eventually, path, pods, secs, server_workload};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -126,5 +126,64 @@ async fn an_object_of_the_tenants_own_is_left_alone() -> Result<()> {
         .await
         .context("remove the Service")?;
     tenant.ready().await?;
+    Ok(())
+}
+
+/// The time for which names are taken: a tenant that failed for so long tries again by itself after half a minute, later after five.
+const TAKEN: u64 = 25;
+/// The time in which the operator notices a free name, and makes what was missing.
+const NOTICED: u64 = 8;
+
+/// A namespace, a Service and a Deployment of others are in the way of three tenants.
+#[tokio::test]
+async fn a_name_that_becomes_free_is_taken_at_once() -> Result<()> {
+    let scene = &Scene::new("freed").await?;
+    let tier = scene.tier(json!({})).await?;
+    let taken = scene.namespace_called(&format!("{}-a-more", scene.name)).await?;
+    let first = scene
+        .tenant("a", &tier, json!({"namespaces": [{"name": "more"}]}))
+        .await?;
+    let second = scene.tenant("b", &tier, json!({})).await?;
+    let third = scene.tenant("c", &tier, json!({})).await?;
+    let (service, deployment) = (
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "api"}, "spec": {"ports": [{"port": 7}]}}),
+        pods::deployment("api", 0),
+    );
+    for (tenant, resource, body) in [(&second, "services", &service), (&third, "deployments", &deployment)] {
+        tenant.ready().await?;
+        let made = scene.cluster.create(&path(resource, &tenant.name, ""), body).await;
+        made.with_context(|| format!("{resource} of others"))?;
+        tenant.patch(json!({"workloads": [server_workload("api")]})).await?;
+    }
+    for (tenant, word) in [(&first, taken.as_str()), (&second, "api"), (&third, "api")] {
+        tenant.not_ready(&["Conflict"], &[word]).await?;
+    }
+    tokio::time::sleep(secs(TAKEN)).await;
+    let namespace = path("namespaces", "", &taken);
+    scene.cluster.delete(&namespace).await.context("delete the namespace")?;
+    eventually("the namespace to be another", secs(60), async || {
+        let now = scene.cluster.get(&namespace).await;
+        ensure!(now.is_err() || now?["metadata"]["labels"]["tenant-operator.io/tenant"] == first.name.as_str());
+        Ok(())
+    })
+    .await?;
+    let (services, deployments) = (
+        path("services", &second.name, "api"),
+        path("deployments", &third.name, "api"),
+    );
+    for at in [&services, &deployments] {
+        scene.cluster.delete(at).await.with_context(|| format!("delete {at}"))?;
+    }
+    eventually("all names to be taken", secs(NOTICED), async || {
+        for at in [&namespace, &services, &deployments] {
+            let labels = scene.cluster.get(at).await?["metadata"]["labels"].clone();
+            ensure!(labels["tenant-operator.io/tenant"].is_string(), "{at} has {labels}");
+        }
+        Ok(())
+    })
+    .await?;
+    for tenant in [&first, &second, &third] {
+        tenant.ready().await?;
+    }
     Ok(())
 }

@@ -32,6 +32,7 @@ mod identity;
 mod invalid;
 mod invalid_workloads;
 mod leaving;
+mod mutation;
 mod operators_token;
 mod order;
 mod own_keys;

@@ -2,6 +2,7 @@
 
 pub mod api_server;
 pub mod backoff;
+mod blocked;
 pub mod client;
 pub mod decode;
 pub mod diff;
@@ -9,6 +10,7 @@ pub mod error;
 pub mod fixed;
 #[cfg(test)]
 pub mod fixtures;
+mod futile;
 pub mod kind;
 pub mod leader;
 pub mod memo;

@@ -58,6 +58,7 @@ pub async fn read(writer: &Writer, owner: &Identity, name: &str) -> Result<Optio
     let version = found.as_ref().map(Version::of);
     writer.secrets().note(&owner.tenant, name, version);
     let Some(secret) = found else {
+        writer.is_free(&key);
         return Ok(None);
     };
     let live = Live {
@@ -69,7 +70,7 @@ pub async fn read(writer: &Writer, owner: &Identity, name: &str) -> Result<Optio
     match live.belongs_to(owner) {
         true if live.is_terminating() => Err(Error::Terminating(live.key)),
         true => Ok(Some(secret)),
-        false => Err(Error::foreign(&live)),
+        false => Err(writer.foreign(owner, &live)),
     }
 }
 

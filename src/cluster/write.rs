@@ -1,6 +1,8 @@
 //! The writes. POST creates an object, so the operator never takes over one of others. PUT replaces it in the version that was compared, so it never overwrites
 //! an unseen change, and removes others' additions.
 
+use super::blocked::{Blocked, Marks};
+use super::futile::{Attempt, Futile};
 use super::{
     Error, Kind, SecretVersions, Store, diff, digest, fixed,
     object::{Desired, Identity, Key, Live},
@@ -9,10 +11,12 @@ use crate::names;
 use crate::telemetry::metrics::{Metrics, Operation};
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams, Preconditions, PropagationPolicy};
 use kube::{Client, ResourceExt};
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// The period in which the operator looks whether something that was in its way is gone.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// Number of retries of a write after a conflict.
 const CONFLICTS: usize = 4;
 /// Time until a new right takes effect everywhere (measured: under 2 s).
@@ -41,8 +45,10 @@ pub struct Writer {
     client: Client,
     store: Arc<Store>,
     metrics: Metrics,
-    /// Replacements without effect: digests of the desired and the present object, so as not to repeat the write.
-    idle: Mutex<HashMap<Key, (u64, u64)>>,
+    futile: Futile,
+    /// Tenants whose undone writes may take effect now.
+    released: Mutex<BTreeSet<String>>,
+    blocked: Blocked,
 }
 
 impl Writer {
@@ -51,7 +57,9 @@ impl Writer {
             client,
             store,
             metrics,
-            idle: Mutex::default(),
+            futile: Futile::default(),
+            released: Mutex::default(),
+            blocked: Blocked::default(),
         }
     }
 
@@ -91,14 +99,17 @@ impl Writer {
 
     async fn bring(&self, owner: &Identity, desired: &Desired, attempts: usize) -> Result<Outcome, Error> {
         let mut live = self.store.get(&owner.tenant, &desired.key);
-        for attempt in 0..=attempts {
-            let is_over = attempt == attempts;
+        for round in 0..=attempts {
+            let is_over = round == attempts;
             let Some(found) = live else {
                 if is_over {
                     break;
                 }
                 match self.with_new_rights(|| self.create(desired)).await {
-                    Ok(()) => return Ok(Outcome::Created),
+                    Ok(()) => {
+                        self.blocked.clear(&desired.key);
+                        return Ok(Outcome::Created);
+                    }
                     Err(error) if has_code(&error, 409) => {
                         live = self.fetch(&desired.key).await?;
                         continue;
@@ -115,8 +126,9 @@ impl Writer {
                 }
             };
             if !(found.belongs_to(owner) || (desired.takes_over && found.is_unmarked())) {
-                return Err(Error::foreign(&found));
+                return Err(self.foreign(owner, &found));
             }
+            self.blocked.clear(&desired.key);
             if found.is_terminating() {
                 return Err(Error::Terminating(found.key));
             }
@@ -135,19 +147,26 @@ impl Writer {
             }
             let desired = fixed::settle(desired, &found);
             let desired = desired.as_ref();
-            let Some(path) = diff::difference(desired, &found).filter(|_| !self.is_idle(desired, &found)) else {
+            let Some(path) = diff::difference(desired, &found) else {
+                self.took_effect(&desired.key);
                 return Ok(Outcome::Unchanged);
             };
+            if self.futile.is_known(&desired.key, &path, attempt(desired, &found)) {
+                return Ok(Outcome::Unchanged);
+            }
             if is_over {
                 break;
             }
             match self.with_new_rights(|| self.replace(desired, &found)).await {
-                Ok(version) if version == found.resource_version => {
-                    self.note_idle(desired, &found, &path);
-                    return Ok(Outcome::Unchanged);
-                }
-                Ok(_) => {
-                    return Ok(Outcome::Updated(path));
+                Ok(written) => {
+                    match diff::difference(desired, &written) {
+                        Some(left) => self.was_undone(owner, desired, &written, &left),
+                        None => self.took_effect(&desired.key),
+                    }
+                    return Ok(match written.resource_version == found.resource_version {
+                        true => Outcome::Unchanged,
+                        false => Outcome::Updated(path),
+                    });
                 }
                 Err(error) if has_code(&error, 409) || has_code(&error, 404) => {
                     live = self.fetch(&desired.key).await?;
@@ -175,6 +194,7 @@ impl Writer {
         {
             Ok(()) => {
                 self.metrics.wrote(live.key.kind.as_str(), Operation::Delete);
+                self.took_effect(&live.key);
                 Ok(())
             }
             Err(error) if has_code(&error, 404) => {
@@ -204,14 +224,36 @@ impl Writer {
         if object.labels().contains_key(names::TENANT) {
             self.store.put(key.kind, object.clone());
         }
-        let mut value = serde_json::to_value(&object).unwrap_or_default();
-        super::object::trim(key.kind, &mut value);
-        Ok(Some(Live {
-            key: key.clone(),
-            uid: object.uid().unwrap_or_default(),
-            resource_version: object.resource_version().unwrap_or_default(),
-            value,
-        }))
+        Ok(Some(live(key, &object)))
+    }
+
+    /// Returns the error of a name that an object of others has. The name is watched from now on.
+    pub fn foreign(&self, owner: &Identity, live: &Live) -> Error {
+        self.blocked.note(&owner.tenant, &live.key, marks(live));
+        Error::foreign(live)
+    }
+
+    /// Notes that no object of others has this name.
+    pub fn is_free(&self, key: &Key) {
+        self.blocked.clear(key);
+    }
+
+    /// Looks at names that objects of others have, and at writes that others undid, for ever. Wakes the tenants that may try again.
+    pub async fn follow_others(&self, wake: impl Fn(&str)) {
+        loop {
+            tokio::time::sleep(LOOK_PERIOD).await;
+            for key in self.blocked.due() {
+                let found = self.api(key.kind, &key.namespace).get_metadata_opt(&key.name).await;
+                // Where the API server does not say, the next look asks again.
+                if let Ok(found) = found {
+                    let tenants = self.blocked.seen(&key, found.as_ref().map(Marks::of));
+                    tenants.iter().for_each(|tenant| wake(tenant));
+                }
+            }
+            self.futile.due().iter().for_each(|tenant| wake(tenant));
+            let released = std::mem::take(&mut *self.released.lock().unwrap_or_else(PoisonError::into_inner));
+            released.iter().for_each(|tenant| wake(tenant));
+        }
     }
 
     async fn create(&self, desired: &Desired) -> Result<(), kube::Error> {
@@ -231,9 +273,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Returns the new resource version.
-    async fn replace(&self, desired: &Desired, live: &Live) -> Result<String, kube::Error> {
-        let object: DynamicObject = parse(&diff::replacement(desired, live))?;
+    /// Returns the object as it is now.
+    async fn replace(&self, desired: &Desired, found: &Live) -> Result<Live, kube::Error> {
+        let object: DynamicObject = parse(&diff::replacement(desired, found))?;
         let api = self.api(desired.key.kind, &desired.key.namespace);
         let params = PostParams {
             field_manager: Some(names::MANAGER.into()),
@@ -241,9 +283,9 @@ impl Writer {
         };
         let updated = api.replace(&desired.key.name, &params, &object).await?;
         self.metrics.wrote(desired.key.kind.as_str(), Operation::Update);
-        let version = updated.resource_version().unwrap_or_default();
+        let written = live(&desired.key, &updated);
         self.store.put(desired.key.kind, updated);
-        Ok(version)
+        Ok(written)
     }
 
     /// Retries forbidden requests for three seconds. The API server may not yet have seen our RoleBinding, or the hosts that we have just written onto the
@@ -261,17 +303,48 @@ impl Writer {
         request().await
     }
 
-    /// Returns true if this very object was asked for before where this very object stood, and nothing came of it.
-    fn is_idle(&self, desired: &Desired, live: &Live) -> bool {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.get(&desired.key) == Some(&attempt(desired, live))
+    fn was_undone(&self, owner: &Identity, desired: &Desired, written: &Live, path: &str) {
+        let attempt = attempt(desired, written);
+        if self.futile.undone(&owner.tenant, &desired.key, path, attempt) {
+            tracing::warn!(
+                object = %desired.key,
+                path,
+                "the API server, or an admission webhook or policy, keeps a value of its own here; the operator tries again now and then"
+            );
+        }
     }
 
-    fn note_idle(&self, desired: &Desired, live: &Live, path: &str) {
-        tracing::warn!(object = %desired.key, path, "the API server keeps a value of its own here");
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.insert(desired.key.clone(), attempt(desired, live));
+    /// Tenants with objects that may take effect too now are woken at the next look.
+    fn took_effect(&self, key: &Key) {
+        let tenants = self.futile.took_effect(key);
+        if !tenants.is_empty() {
+            let mut released = self.released.lock().unwrap_or_else(PoisonError::into_inner);
+            released.extend(tenants);
+        }
     }
+}
+
+/// Returns an object as the API server has it, without fields that the operator never reads.
+fn live(key: &Key, object: &DynamicObject) -> Live {
+    let mut value = serde_json::to_value(object).unwrap_or_default();
+    super::object::trim(key.kind, &mut value);
+    Live {
+        key: key.clone(),
+        uid: object.uid().unwrap_or_default(),
+        resource_version: object.resource_version().unwrap_or_default(),
+        value,
+    }
+}
+
+/// Returns the marks of an object that was read.
+fn marks(live: &Live) -> Marks {
+    let section = |name: &str| live.value.pointer(name).and_then(serde_json::Value::as_object);
+    let sections = [section("/metadata/labels"), section("/metadata/annotations")];
+    let pairs = sections.into_iter().flatten().flatten();
+    Marks::new(
+        &live.uid,
+        pairs.map(|(key, value)| (key, value.as_str().unwrap_or_default())),
+    )
 }
 
 fn parse(value: &serde_json::Value) -> Result<DynamicObject, kube::Error> {
@@ -279,7 +352,7 @@ fn parse(value: &serde_json::Value) -> Result<DynamicObject, kube::Error> {
 }
 
 /// Returns digests of the desired and the present object, without status and version.
-fn attempt(desired: &Desired, live: &Live) -> (u64, u64) {
+fn attempt(desired: &Desired, live: &Live) -> Attempt {
     let mut found = live.value.clone();
     if let Some(object) = found.as_object_mut().filter(|_| !desired.key.kind.has_written_status()) {
         object.remove("status");

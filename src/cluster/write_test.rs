@@ -450,14 +450,14 @@ async fn a_replacement_that_changes_nothing_is_not_repeated_but_drift_is_still_m
     let scene = scene([(200, drifted("u1", 4))]).knows(drifted("u1", 4));
     assert_eq!(scene.ensure().await.expect("tried"), Outcome::Unchanged);
     for _ in 0..3 {
-        assert_eq!(scene.ensure().await.expect("known to be idle"), Outcome::Unchanged);
+        assert_eq!(scene.ensure().await.expect("known to be undone"), Outcome::Unchanged);
     }
     assert_eq!(scene.verbs(), ["PUT"]);
     // Its status moves, and with it its version.
     let mut moved = drifted("u1", 5);
     moved["status"] = json!({"phase": "Ready"});
     let scene = scene.knows(moved);
-    assert_eq!(scene.ensure().await.expect("still idle"), Outcome::Unchanged);
+    assert_eq!(scene.ensure().await.expect("still undone"), Outcome::Unchanged);
     // Somebody changes it, at the same path or another.
     let scene = scene.knows(stored("u1", 6, json!({"data": {"key": "drifted further"}})));
     assert_eq!(scene.ensure().await.expect("mended"), updated());
@@ -469,6 +469,83 @@ async fn a_replacement_that_changes_nothing_is_not_repeated_but_drift_is_still_m
     other.value["data"]["key"] = json!("something else");
     assert_eq!(scene.writer.ensure(&owner(), &other).await.expect("asked"), updated());
     assert_eq!(scene.verbs(), ["PUT"; 4]);
+}
+
+/// The tenants that are woken within this time, and after how many seconds.
+async fn woken(writer: &Writer, seconds: u64) -> Vec<(u64, String)> {
+    let (begun, woken) = (Instant::now(), Mutex::new(Vec::new()));
+    let wake = |tenant: &str| {
+        let after = begun.elapsed().as_secs();
+        woken.lock().expect("no panic").push((after, tenant.to_owned()));
+    };
+    let end = tokio::time::timeout(Duration::from_secs(seconds), writer.follow_others(wake));
+    end.await.expect_err("it never ends");
+    woken.into_inner().expect("no panic")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_mutation_took_away_is_put_back_when_the_mutation_has_gone() {
+    let kept = || (200, drifted("u1", 4));
+    let scene = scene([kept(), kept(), (200, stored("u1", 5, json!({})))]).knows(drifted("u1", 4));
+    assert_eq!(scene.ensure().await.expect("tried"), Outcome::Unchanged);
+    for (tries, outcome) in [(2, Outcome::Unchanged), (3, updated())] {
+        assert_eq!(scene.ensure().await.expect("known"), Outcome::Unchanged);
+        assert_eq!(woken(&scene.writer, 16).await, [(15, OWNER.0.to_owned())]);
+        assert_eq!(scene.ensure().await.expect("tried again"), outcome);
+        assert_eq!(scene.verbs().len(), tries);
+    }
+    assert_eq!(woken(&scene.writer, 3600).await, []);
+    assert_eq!(scene.ensure().await.expect("as it should be"), Outcome::Unchanged);
+    assert_eq!(scene.verbs(), ["PUT"; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_others_touch_under_a_mutation_is_not_written_for_ever() {
+    let touched = |version: u64| {
+        let note =
+            json!({"metadata": {"annotations": {"example.com/note": version.to_string()}}, "data": {"key": "drifted"}});
+        stored("u1", version, note)
+    };
+    let scene = scene([(200, touched(5))]);
+    for second in 0..300 {
+        let object = serde_json::from_value(touched(100 + second)).expect("an object");
+        scene.store.put(Kind::ConfigMap, object);
+        scene.ensure().await.expect("tried");
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    let writes = scene.verbs().len();
+    assert!((5..20).contains(&writes), "{writes} writes in five minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_becomes_free_wakes_the_tenant_whatever_its_kind() {
+    for kind in Kind::ALL {
+        let taken = || (200, foreign(json!({})));
+        let scene = scene([exists(), taken(), taken(), taken(), gone()]);
+        let desired = Desired {
+            key: Key { kind, ..key() },
+            ..wanted()
+        };
+        let error = scene.writer.ensure(&owner(), &desired).await.expect_err("it is taken");
+        assert!(matches!(error, Error::Foreign { .. }), "{kind}: {error}");
+        assert_eq!(woken(&scene.writer, 60).await, [(3, OWNER.0.to_owned())], "{kind}");
+        assert_eq!(
+            scene.verbs(),
+            ["POST", "GET", "GET", "GET", "GET"],
+            "{kind}: nobody asks any more"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_whose_name_becomes_free_wakes_the_tenant() {
+    let mut taken = foreign(json!({}));
+    taken["data"] = json!({});
+    taken["kind"] = json!("Secret");
+    let scene = scene([(200, taken), gone()]);
+    let read = crate::cluster::secret::read(&scene.writer, &owner(), "a").await;
+    assert!(matches!(read, Err(Error::Foreign { .. })), "{read:?}");
+    assert_eq!(woken(&scene.writer, 60).await, [(1, OWNER.0.to_owned())]);
 }
 
 fn live() -> Live {

@@ -156,6 +156,10 @@ pub async fn lead(
         underway: Mutex::new(HashMap::new()),
     });
     watching.push(AbortOnDropHandle::new(tokio::spawn(housekeeping(ctx.clone()))));
+    let waits = ctx.clone();
+    watching.push(AbortOnDropHandle::new(tokio::spawn(async move {
+        waits.writer.follow_others(|tenant| waits.queue.wake(tenant)).await;
+    })));
     watching.push(AbortOnDropHandle::new(tokio::spawn(missing::look_for(
         ctx.clone(),
         lacking,

@@ -61,7 +61,7 @@ impl Databases {
             let found = claim::read(&live).filter(|_| live.belongs_to(owner));
             return match found {
                 Some(found) => Ok(Ok(found)),
-                None => Err(Error::foreign(&live)),
+                None => Err(writer.foreign(owner, &live)),
             };
         }
         for server in self.servers.state() {

@@ -114,8 +114,13 @@ impl ReportWriter {
             }
             self.write(kind, &writer, &store).await;
         };
+        let free = |tenant: &str| {
+            lock(&self.reports).look_at(tenant, Instant::now());
+            self.known.notify_one();
+        };
         tokio::select! {
             () = self.watch(kind, &store, &listed) => Vec::new(),
+            () = writer.follow_others(free) => Vec::new(),
             () = write => Vec::new(),
             kinds = self.others(kinds) => kinds,
         }

@@ -204,7 +204,9 @@ pub fn path(resource: &str, namespace: &str, name: &str) -> String {
         "endpointslices" => "/apis/discovery.k8s.io/v1",
         "customresourcedefinitions" => "/apis/apiextensions.k8s.io/v1",
         "subjectaccessreviews" => "/apis/authorization.k8s.io/v1",
-        "validatingadmissionpolicybindings" => "/apis/admissionregistration.k8s.io/v1",
+        "validatingadmissionpolicybindings" | "mutatingadmissionpolicies" | "mutatingadmissionpolicybindings" => {
+            "/apis/admissionregistration.k8s.io/v1"
+        }
         "tenants" | "tenanttiers" | "tenantviews" | "databaseservers" => "/apis/tenant-operator.io/v1alpha1",
         "httproutes" | "referencegrants" => "/apis/gateway.networking.k8s.io/v1",
         "clusterreports" => "/apis/openreports.io/v1alpha1",
