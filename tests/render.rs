@@ -301,6 +301,22 @@ fn names_and_keys_that_kubernetes_refuses_later_are_refused() {
 }
 
 #[test]
+fn workloads_that_do_not_fit_the_quota_are_named() {
+    let with = |replicas: u32| {
+        let workloads = format!("tier: plan, workloads: [{{name: web, image: a, replicas: {replicas}}}]");
+        let output = render(&format!("{}---{TIER}", TENANT.replace("tier: plan", &workloads)));
+        let notes = String::from_utf8(output.stderr.clone()).expect("text");
+        succeeded(output);
+        notes
+    };
+    let notes = with(12);
+    let words =
+        "Tenant acme: the workloads need more than namespace acme's share of the quota: pods: 12 of 10 (web 12)";
+    assert!(notes.contains(words), "{notes}");
+    assert!(!with(10).contains("share of the quota"));
+}
+
+#[test]
 fn a_tenant_too_large_for_a_client_side_apply_is_named() {
     let large = format!("tier: plan, configuration: {{text: {}}}", "x".repeat(262_000));
     let output = render(&format!("{}---{TIER}", TENANT.replace("tier: plan", &large)));

@@ -3,7 +3,7 @@
 use super::{documents, input, statements};
 use crate::api::{Access, Tenant};
 use crate::capability::peers::named_peers;
-use crate::capability::{PeerTenant, World, id, namespaces};
+use crate::capability::{PeerTenant, Stage, World, id, namespaces};
 use crate::controller::run::{attachment, platform};
 use crate::database::address::{is_verified, port, reach};
 use crate::database::{Attachment, ValidDatabase};
@@ -11,6 +11,7 @@ use crate::gateway::ValidGateway;
 use crate::settings::Settings;
 use crate::tenant::observe::server_suffixes;
 use crate::tenant::{capabilities, plan, validate};
+use crate::workloads::fit;
 use anyhow::bail;
 use clap::Args;
 use std::collections::BTreeMap;
@@ -110,11 +111,13 @@ impl Render {
                     ),
                 }
             }
-            documents.extend(
-                plan(&capabilities, &mut valid, &platform(&self.settings))
-                    .objects()
-                    .map(|object| object.value.clone()),
-            );
+            let environment = plan(&capabilities, &mut valid, &platform(&self.settings));
+            let workloads = environment.stage(Stage::Workloads);
+            let share = valid.core.namespaces.first();
+            if let Some(unfit) = share.and_then(|first| fit::unfit(&workloads, &first.name, &first.quota)) {
+                eprintln!("Tenant {name}: {}", unfit.message);
+            }
+            documents.extend(environment.objects().map(|object| object.value.clone()));
         }
         refused.check()?;
         Ok(format!("{}{comments}", documents::yaml(&documents)))

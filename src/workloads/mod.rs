@@ -7,7 +7,7 @@ mod configuration;
 mod deployment;
 mod diagnosis;
 mod disruption_budget;
-mod fit;
+pub mod fit;
 mod labels;
 pub mod merge;
 mod pod;
