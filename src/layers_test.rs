@@ -25,7 +25,9 @@ const LAYERS: [&[&str]; 12] = [
     &["cluster"],
     &["conditions", "telemetry"],
     &["api", "dns", "rotation"],
-    &["flags", "host", "names", "quantity", "signals", "syntax", "term", "time"],
+    &[
+        "flags", "host", "names", "quantity", "signals", "syntax", "term", "time",
+    ],
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

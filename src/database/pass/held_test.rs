@@ -45,7 +45,7 @@ impl Life {
         let valid = acme(json!({"database": {"model": "Schema"}}), json!({}));
         Self {
             databases: Databases::new(
-                cluster.client(),
+                (cluster.client(), crate::term::Term::unlimited()),
                 "operator".into(),
                 cluster.store.clone(),
                 reflector::store::<Tenant>().0,
@@ -152,7 +152,7 @@ fn connection(host: &str) -> Connection {
         connections: 8,
     };
     Connection {
-        server: Server::new(address.clone()).expect("a server"),
+        server: Server::new(address.clone(), crate::term::Term::unlimited()).expect("a server"),
         address,
         tls: TlsMode::Disable,
         ca: None,
