@@ -134,7 +134,7 @@ async fn each_of_its_secrets_is_mended_when_others_change_or_delete_it() {
     for name in &names[..5] {
         let mut life = Life::settled(true).await;
         let owner = life.owner();
-        life.cluster.change(&owner, name, json!({"type": "example.com/theirs"}));
+        life.cluster.change(&owner, name, json!({"data": {"theirs": "eA=="}}));
         life.list().await;
         let (_, asked) = life.pass().await;
         assert!(asked.contains(&format!("PUT {name}")), "{asked:?}");
