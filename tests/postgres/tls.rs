@@ -6,6 +6,7 @@ use std::process::Command;
 use tenant_operator::database::connect::open;
 use tenant_operator::postgres::plan::Place;
 use tenant_operator::postgres::tls::{Authority, Trust};
+use tenant_operator::term::Term;
 use tokio::task::spawn_blocking;
 
 pub async fn trusts_as_it_is_told(site: Site, _: Place) {
@@ -47,7 +48,12 @@ pub async fn trusts_as_it_is_told(site: Site, _: Place) {
         // Answering to neither, it is of neither yet.
         (Some(Trust::Host(wrong.clone())), "127.0.0.1", None),
     ] {
-        let opened = open(named(&trust, "localhost"), Some(named(&trust, whole))).await;
+        let opened = open(
+            named(&trust, "localhost"),
+            Some(named(&trust, whole)),
+            &Term::unlimited(),
+        )
+        .await;
         let host = opened.ok().map(|(_, address)| address.host);
         assert_eq!(host.as_deref(), expected, "{whole}");
     }
