@@ -53,7 +53,7 @@ async fn kubectl_explains() -> Result<()> {
         ("tenant.spec.workloads.autoscaling", "to their load"),
         ("tenant.status.effective", "tier and spec"),
         ("tier.spec.podSecurity", "Pod Security"),
-        ("tv.spec", "DESCRIPTION"),
+        ("tv.status", "DESCRIPTION"),
         ("tenant.spec.database.model", "Database model"),
         ("tenant.spec.credentials.rotationInterval", "90 days"),
         ("tenant.status.database", "Location of the tenant's data"),
