@@ -178,14 +178,40 @@ impl ServerCertVerifier for Believe {
 mod tests {
     use super::*;
     use std::process::Command;
+    use std::time::Duration;
 
+    /// The certificates of a public server in February 2023, whose root Mozilla has. Go's `crypto/x509` tests with them too.
+    const CHAIN: &str = include_str!("testdata/public_chain.pem");
+    const IN_ITS_TIME: Duration = Duration::from_secs(1_677_615_892);
     const WITHOUT_A_STORE: &str = "TEST_WITHOUT_A_STORE";
+
+    fn a_public_chain_is_believed_for_its_host_in_its_time() {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(CHAIN.as_bytes())
+            .collect::<Result<_, _>>()
+            .expect("PEM");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = verifier(&Authority::WellKnown, &provider).expect("a verifier without the machine's store");
+        let verify = |intermediates: &[CertificateDer<'_>], host: &'static str, at: Duration| {
+            let name = ServerName::try_from(host).expect("a name");
+            let at = UnixTime::since_unix_epoch(at);
+            verifier.verify_server_cert(&chain[0], intermediates, &name, &[], at)
+        };
+        let rest = &chain[1..];
+        verify(rest, "www.google.com", IN_ITS_TIME).expect("it is believed");
+        let later = IN_ITS_TIME + Duration::from_secs(60 * 86_400);
+        for (what, refused) in [
+            ("another host", verify(rest, "db.example.com", IN_ITS_TIME)),
+            ("expired", verify(rest, "www.google.com", later)),
+            ("no intermediate", verify(&[], "www.google.com", IN_ITS_TIME)),
+        ] {
+            assert!(refused.is_err(), "{what}");
+        }
+    }
 
     #[test]
     fn well_known_authorities_need_no_store_of_the_machine() {
         if std::env::var_os(WITHOUT_A_STORE).is_some() {
-            let trust = Trust::Host(Authority::WellKnown);
-            config(&trust).expect("a configuration without the machine's store");
+            a_public_chain_is_believed_for_its_host_in_its_time();
             return;
         }
         // The variables are the process' own.
