@@ -125,8 +125,16 @@ async fn stands_down(address: &str) -> Result<()> {
 async fn all_is_right(broken: &TestTenant, new: &TestTenant) -> Result<()> {
     let policy = path("networkpolicies", &broken.name, "tenant-operator-deny-all");
     ensure!(broken.cluster.exists(&policy).await?, "the policy is not back");
+    // The operator's part: Kubernetes' own controllers, which enforce the quota, may come back later.
+    let quota = path("resourcequotas", &new.name, "tenant");
+    ensure!(new.cluster.exists(&quota).await?, "the new tenant has no quota yet");
     let now = new.get().await?;
-    ensure!(crate::fleet::is_ready(&now), "{}", summary(&now));
+    let ready = crate::support::condition(&now, "Ready").cloned().unwrap_or_default();
+    ensure!(
+        ready["observedGeneration"] == now["metadata"]["generation"],
+        "{}",
+        summary(&now)
+    );
     Ok(())
 }
 
@@ -157,6 +165,7 @@ async fn away_for_a_while() -> Result<()> {
     eventually("all to be right", RECOVERY, async || all_is_right(&broken, &new).await).await?;
     println!("all is right {:?} after the API server's return", back.elapsed());
     ensure!(back.elapsed() < RECOVERY, "that took {:?}", back.elapsed());
+    new.ready().await?;
     let now = process(&scene.cluster).await?.1;
     ensure!(now == life, "the operator was restarted: {life} became {now}");
     // The nodes' controller may have taken them for lost.
