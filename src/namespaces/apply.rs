@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The time that one pass waits for the quota controller, before it leaves the rest to the next pass.
 const QUOTA_WAIT: Duration = Duration::from_millis(800);
 /// The number of attempts to write quotas that others change meanwhile.
-pub const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 4;
 /// Quotas of one tenant that are read at once.
 const READS_AT_ONCE: usize = 6;
 const QUOTA_POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -50,6 +50,21 @@ pub async fn bounds(pass: &Pass<'_>, tenant: &TenantCore, bounds: Vec<Desired>) 
     Ok(Applied { unenforced, shortfalls })
 }
 
+/// Repeats a write that was derived from the known quotas, where others changed them meanwhile.
+pub async fn until_uncontended<T, F>(write: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut result = write().await;
+    for _ in 1..ATTEMPTS {
+        if !matches!(result, Err(Error::Contended(_))) {
+            break;
+        }
+        result = write().await;
+    }
+    result
+}
+
 /// The planned quotas of a tenant.
 struct Books<'a> {
     tenant: &'a TenantCore,
@@ -59,15 +74,8 @@ struct Books<'a> {
 impl Books<'_> {
     /// Writes what each namespace may have now.
     async fn grant(&self, pass: &Pass<'_>) -> Result<(), Error> {
-        let mut result = Ok(());
-        for _ in 0..ATTEMPTS {
-            result = self.write(pass).await;
-            // The use of a quota moves with every pod, and a grant holds for what was known alone.
-            if !matches!(result, Err(Error::Contended(_))) {
-                break;
-            }
-        }
-        result
+        // The use of a quota moves with every pod, and a grant holds for what was known alone.
+        until_uncontended(|| self.write(pass)).await
     }
 
     async fn write(&self, pass: &Pass<'_>) -> Result<(), Error> {
@@ -94,7 +102,7 @@ impl Books<'_> {
     fn holdings(&self, store: &Store) -> Vec<Holding> {
         let owner = &self.tenant.owner;
         let quota = |namespace: &str| {
-            let live = store.get(&owner.tenant, &key(namespace))?;
+            let live = store.get(&owner.tenant, &quota::key(namespace))?;
             Some(Quota {
                 hard: amounts(&live.value, "/spec/hard"),
                 enforced: amounts(&live.value, "/status/hard"),
@@ -155,7 +163,7 @@ async fn look<'a>(pass: &Pass<'_>, holding: &'a Holding) -> Result<Option<&'a st
         true => pods(pass, namespace).await?,
         false => 0,
     };
-    let live = pass.writer.fetch(&key(namespace)).await?;
+    let live = pass.writer.fetch(&quota::key(namespace)).await?;
     let counted = live.and_then(|live| amount(live.value.pointer("/status/used/count~1pods")?));
     Ok(counted
         .filter(|counted| *counted < Amount::whole(pods))
@@ -188,14 +196,6 @@ fn with_hard(quota: &Desired, amounts: &Amounts) -> Desired {
         }
     }
     quota
-}
-
-fn key(namespace: &str) -> Key {
-    Key {
-        kind: Kind::ResourceQuota,
-        namespace: namespace.into(),
-        name: quota::QUOTA.into(),
-    }
 }
 
 fn amount(value: &Value) -> Option<Amount> {

@@ -2,11 +2,11 @@
 //!
 //! Every step can be repeated and none is remembered: where a namespace stands is seen from the namespace itself.
 
-use super::apply::{ATTEMPTS, is_enforced};
+use super::apply::{is_enforced, until_uncontended};
 use super::{access, quota};
-use crate::api::{DeletionPolicy, ResourceList};
+use crate::api::DeletionPolicy;
 use crate::capability::Pass;
-use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, write::Outcome, write::has_code};
+use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, write::has_code};
 use crate::conditions::are;
 use crate::names;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
@@ -76,25 +76,15 @@ async fn delete_routes(writer: &Writer, store: &Store, owner: &Identity, namespa
 
 /// Lets no further pod in, and waits until that is enforced.
 pub async fn close(writer: &Writer, store: &Store, owner: &Identity, namespace: &str) -> Result<Option<String>, Error> {
-    let key = quota::closed(owner, namespace, ResourceList::new()).key;
-    let mut result = Ok(Outcome::Unchanged);
-    for _ in 0..ATTEMPTS {
-        let hard = store
-            .get(&owner.tenant, &key)
-            .and_then(|live| live.value.pointer("/spec/hard").cloned());
-        let hard = hard
-            .and_then(|hard| serde_json::from_value(hard).ok())
-            .unwrap_or_default();
-        // All other keys stay as they are, and not as they were: their amounts may be another namespace's by now.
-        result = writer
-            .ensure_as_known(owner, &quota::closed(owner, namespace, hard))
-            .await;
-        if !matches!(result, Err(Error::Contended(_))) {
-            break;
-        }
-    }
-    result?;
-    let enforced = store.get(&owner.tenant, &key).is_some_and(|live| is_enforced(&live));
+    // All other keys stay as they are, and not as they were: their amounts may be another namespace's by now.
+    until_uncontended(|| {
+        let hard = quota::hard(owner, store, namespace).unwrap_or_default();
+        let closed = quota::closed(owner, namespace, hard);
+        async move { writer.ensure_as_known(owner, &closed).await }
+    })
+    .await?;
+    let live = store.get(&owner.tenant, &quota::key(namespace));
+    let enforced = live.is_some_and(|live| is_enforced(&live));
     Ok((!enforced).then(|| format!("namespace {namespace} is being closed to new pods")))
 }
 

@@ -25,7 +25,7 @@ pub fn closed(owner: &Identity, namespace: &str, hard: ResourceList) -> Desired 
 /// Returns true where every namespace has a quota already.
 pub fn are_bounded(tenant: &TenantCore, store: &Store) -> bool {
     let mut namespaces = tenant.namespaces.iter();
-    namespaces.all(|namespace| live(tenant, store, &namespace.name).is_some())
+    namespaces.all(|namespace| hard(&tenant.owner, store, &namespace.name).is_some())
 }
 
 /// The message on a quota that cannot be divided.
@@ -42,8 +42,8 @@ pub fn as_they_are(tenant: &TenantCore, store: &Store, bounds: Vec<Desired>) -> 
     }
     let keep = |desired: Desired| {
         let is_quota = desired.key.kind == Kind::ResourceQuota;
-        let hard = live(tenant, store, &desired.key.namespace).filter(|_| is_quota);
-        hard.map_or(desired.clone(), |hard| {
+        let present = hard(&tenant.owner, store, &desired.key.namespace).filter(|_| is_quota);
+        present.map_or(desired.clone(), |hard| {
             quota(
                 tenant,
                 &ValidNamespace {
@@ -56,18 +56,19 @@ pub fn as_they_are(tenant: &TenantCore, store: &Store, bounds: Vec<Desired>) -> 
     bounds.into_iter().map(keep).collect()
 }
 
-/// The amounts of a namespace's present quota.
-fn live(tenant: &TenantCore, store: &Store, namespace: &str) -> Option<ResourceList> {
-    let key = Key {
+/// The key of a namespace's quota.
+pub fn key(namespace: &str) -> Key {
+    Key {
         kind: Kind::ResourceQuota,
         namespace: namespace.into(),
         name: QUOTA.into(),
-    };
-    let live = store.get(&tenant.owner.tenant, &key)?;
-    let hard = live
-        .value
-        .pointer("/spec/hard")
-        .filter(|_| live.belongs_to(&tenant.owner));
+    }
+}
+
+/// The amounts of a namespace's present quota, if the tenant has one there.
+pub fn hard(owner: &Identity, store: &Store, namespace: &str) -> Option<ResourceList> {
+    let live = store.get(&owner.tenant, &key(namespace))?;
+    let hard = live.value.pointer("/spec/hard").filter(|_| live.belongs_to(owner));
     serde_json::from_value(hard?.clone()).ok()
 }
 
