@@ -136,7 +136,7 @@ pub fn last_label(host: &str) -> Option<&str> {
 }
 
 fn is_label(label: &str) -> bool {
-    crate::names::is_dns_label(label)
+    crate::syntax::is_dns_label(label)
 }
 
 /// Parses the addresses of servers.

@@ -214,14 +214,6 @@ pub fn digest(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Returns true if `name` is a DNS label (RFC 1123).
-pub fn is_dns_label(name: &str) -> bool {
-    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let outer = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let bytes = name.as_bytes();
-    bytes.len() <= MAX_LABEL && bytes.iter().all(|c| inner(*c)) && outer(bytes.first()) && outer(bytes.last())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,11 @@ pub fn dns_label(text: &str) -> Check {
     }
 }
 
+/// Returns true if the text is a DNS label: the name of a namespace or a Service.
+pub fn is_dns_label(text: &str) -> bool {
+    dns_label(text).is_ok()
+}
+
 fn is_subdomain(text: &str) -> bool {
     text.split('.')
         .all(|part| is_framed(part, |c| is_lower(c) || c == b'-'))

@@ -151,7 +151,7 @@ fn redis(text: &str) -> Result<Option<Redis>, String> {
     let port = port.parse().ok().filter(|port| *port > 0);
     match (host, port) {
         ("", Some(_)) if text.is_empty() => Ok(None),
-        (host, Some(port)) if host.split('.').all(crate::names::is_dns_label) => Ok(Some(Redis {
+        (host, Some(port)) if host.split('.').all(crate::syntax::is_dns_label) => Ok(Some(Redis {
             host: host.into(),
             port,
         })),
@@ -162,7 +162,7 @@ fn redis(text: &str) -> Result<Option<Redis>, String> {
 fn namespaces(text: &str) -> Result<Vec<String>, String> {
     items(text)
         .map(|name| match name {
-            name if !crate::names::is_dns_label(name) => Err(format!("{name} is not the name of a namespace")),
+            name if !crate::syntax::is_dns_label(name) => Err(format!("{name} is not the name of a namespace")),
             name if name.starts_with("kube-") => Err(format!("{name} is one of Kubernetes' own namespaces")),
             name => Ok(name.to_owned()),
         })
@@ -172,7 +172,7 @@ fn namespaces(text: &str) -> Result<Vec<String>, String> {
 fn hosts(text: &str) -> Result<Vec<String>, String> {
     items(text)
         .map(
-            |host| match host.split('.').all(crate::names::is_dns_label) && host.contains('.') {
+            |host| match host.split('.').all(crate::syntax::is_dns_label) && host.contains('.') {
                 true => Ok(host.to_owned()),
                 false => Err(format!("{host} is not a host name such as api.example.com")),
             },

@@ -115,7 +115,7 @@ fn check(field: &str, workload: &Workload, errors: &mut Vec<Invalid>) {
         );
     }
     let begins_well = workload.name.starts_with(|c: char| c.is_ascii_lowercase());
-    if !names::is_dns_label(&workload.name) || workload.name.len() > names::MAX_TENANT_NAME || !begins_well {
+    if !crate::syntax::is_dns_label(&workload.name) || workload.name.len() > names::MAX_TENANT_NAME || !begins_well {
         say(
             ".name",
             "is not a DNS label of at most 53 characters that begins with a letter".into(),
@@ -134,7 +134,7 @@ fn check(field: &str, workload: &Workload, errors: &mut Vec<Invalid>) {
     }
     for claim in workload.volume_claims.iter().flatten() {
         let name = format!("{}-{}", workload.name, claim.name);
-        if !names::is_dns_label(&name) {
+        if !crate::syntax::is_dns_label(&name) {
             say(
                 ".volumeClaims",
                 format!("the name {name:.120} is not a DNS label of at most 63 characters"),

@@ -5,7 +5,6 @@ use crate::api::{Tenant, TenantTier};
 use crate::capability::World;
 use crate::cluster::Kind;
 use crate::dns::DnsSettings;
-use crate::names;
 use crate::quantity::Amount;
 use crate::tenant::fixtures::{ID, plan, platform, tier, validate, world};
 use crate::testing::lay_over;
@@ -165,8 +164,8 @@ proptest! {
         // Names are valid and each is there once.
         let mut keys = BTreeSet::new();
         for object in environment.objects() {
-            prop_assert!(names::is_dns_label(&object.key.name), "{}", object.key);
-            prop_assert!(object.key.namespace.is_empty() || names::is_dns_label(&object.key.namespace), "{}", object.key);
+            prop_assert!(crate::syntax::is_dns_label(&object.key.name), "{}", object.key);
+            prop_assert!(object.key.namespace.is_empty() || crate::syntax::is_dns_label(&object.key.namespace), "{}", object.key);
             prop_assert!(keys.insert(object.key.clone()), "{} is there twice", object.key);
         }
         let namespaces = environment.stage(Stage::Namespaces);

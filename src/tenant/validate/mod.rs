@@ -99,7 +99,7 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
 }
 
 fn name_is_valid(name: &str, errors: &mut Vec<Invalid>) {
-    if !names::is_dns_label(name) || name.len() > names::MAX_TENANT_NAME {
+    if !crate::syntax::is_dns_label(name) || name.len() > names::MAX_TENANT_NAME {
         errors.push(Invalid::new(
             "metadata.name",
             "is not a DNS label of at most 53 characters",
@@ -164,7 +164,7 @@ fn namespace_names(tenant: &Tenant, tier: &TenantTier, world: &World, errors: &m
         }
     }
     for (i, name) in all.iter().enumerate().skip(1) {
-        if !names::is_dns_label(name) {
+        if !crate::syntax::is_dns_label(name) {
             let message = format!("{name:.80} is not a DNS label of at most 63 characters");
             errors.push(Invalid::new(namespace_field(i), message));
         }
