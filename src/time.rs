@@ -14,6 +14,11 @@ pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
     time.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
+/// Returns the shortest wait, doubled so many times; at most the longest.
+pub fn doubled((shortest, longest): (Duration, Duration), times: u32) -> Duration {
+    shortest.saturating_mul(2_u32.saturating_pow(times)).min(longest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Delay before the retry of a failed object.
 
+use crate::time::doubled;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,8 +45,7 @@ impl Backoff {
 
 /// The wait after this many failures in a row, before jitter.
 fn longest_wait(failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1);
-    FIRST.saturating_mul(2u32.saturating_pow(doublings)).min(LONGEST)
+    doubled((FIRST, LONGEST), failures.saturating_sub(1))
 }
 
 #[cfg(test)]

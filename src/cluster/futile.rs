@@ -4,6 +4,7 @@
 //! tried again now and then; a try that takes effect brings the others back too.
 
 use super::{Key, Kind};
+use crate::time::doubled;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,8 +16,8 @@ const TRIES: (Duration, Duration) = (Duration::from_secs(15), Duration::from_sec
 const PATIENCE: u32 = 10;
 /// An object that comes out of each write differently is written this many times in a row, then ever less often.
 const RESTLESS: u32 = 3;
-/// The longest time between two writes of such an object: others may have changed it as well.
-const LONGEST_REST: Duration = Duration::from_secs(60);
+/// Shortest and longest time between two writes of such an object: others may have changed it as well.
+const RESTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// An object whose turn came so often without a write is gone.
 const TURNS: u32 = 3;
 
@@ -46,8 +47,8 @@ impl Undone {
             self.attempt == attempt,
             self.attempt.0 == attempt.0 && self.path == path,
         );
-        let rest = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(self.times.saturating_sub(RESTLESS)));
-        let rests = now.saturating_duration_since(self.tried) < rest.min(LONGEST_REST);
+        let rest = doubled(RESTS, self.times.saturating_sub(RESTLESS));
+        let rests = now.saturating_duration_since(self.tried) < rest;
         !self.may && (is_same || (is_asked_again && self.times >= RESTLESS && rests))
     }
 }

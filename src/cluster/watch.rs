@@ -6,6 +6,7 @@
 use super::decode::{Noting, Read, Readable};
 use super::write::has_code;
 use super::{Kind, Store};
+use crate::time::doubled;
 use futures::{Stream, StreamExt, stream};
 use http::Request;
 use http::header::{ACCEPT, HeaderValue};
@@ -323,7 +324,7 @@ impl Iterator for Retry {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let wait = RETRY.0.saturating_mul(2_u32.saturating_pow(self.failures)).min(RETRY.1);
+        let wait = doubled(RETRY, self.failures);
         self.failures = self.failures.saturating_add(1);
         Some(wait.mul_f64(0.5 + fastrand::f64() / 2.0))
     }

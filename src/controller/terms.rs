@@ -2,6 +2,7 @@
 
 use crate::cluster::Error;
 use crate::conditions::reason;
+use crate::time::doubled;
 use std::time::Duration;
 
 /// A term that lasted this long did not end for want of what the operator needs to lead.
@@ -29,7 +30,7 @@ impl Rest {
         self.short = before.saturating_add(1);
         match before {
             0 => Duration::ZERO,
-            before => REST.0.saturating_mul(2_u32.saturating_pow(before - 1)).min(REST.1),
+            before => doubled(REST, before - 1),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::conditions::reason;
 use crate::postgres::Names;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::Error;
+use crate::time::doubled;
 use futures::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
@@ -163,7 +164,7 @@ fn record_health(
         databases.wake(&server_state.name);
     }
     memory.failures += 1;
-    RETRY.1.min(RETRY.0 * 2_u32.saturating_pow(memory.failures.min(10) - 1))
+    doubled(RETRY, memory.failures.min(10) - 1)
 }
 
 fn record_metrics(databases: &Databases, server_state: &ServerState, memory: &mut Memory) {
