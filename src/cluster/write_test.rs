@@ -495,7 +495,7 @@ async fn what_a_mutation_took_away_is_put_back_when_the_mutation_has_gone() {
         assert_eq!(scene.verbs().len(), tries);
     }
     assert_eq!(woken(&scene.writer, 3600).await, []);
-    assert_eq!(scene.ensure().await.expect("as it should be"), Outcome::Unchanged);
+    assert_eq!(scene.ensure().await.expect("no write is needed"), Outcome::Unchanged);
     assert_eq!(scene.verbs(), ["PUT"; 3]);
 }
 

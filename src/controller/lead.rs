@@ -36,7 +36,7 @@ const GRACE: Duration = Duration::from_secs(20);
 /// The operator's own client, and the one that acts as the examiner.
 pub type Clients = (Client, Option<Client>);
 
-/// Watches and reconciles until told to stop. Whoever drops this ends all of it; what a thread still computes writes nothing outside of the term.
+/// Watches and reconciles until told to stop. Dropping the future ends all of its tasks. A thread that still computes then writes nothing, because the term is over.
 pub async fn lead(
     settings: &Settings,
     (client, examiner): Clients,

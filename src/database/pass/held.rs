@@ -18,7 +18,7 @@ pub struct Facts {
     /// None: the Secret has no credentials of the tenant.
     pub(super) published: Option<Published>,
     pub(super) revision: Option<String>,
-    /// Digest of the desired Secret without its password, where the Secret was seen to be as desired.
+    /// Digest of the desired Secret without its password, where the Secret had exactly that content.
     pub(super) desired: Option<String>,
 }
 
