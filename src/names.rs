@@ -112,8 +112,6 @@ pub fn grant(tenant: &str) -> String {
 
 /// A tenant's name is a DNS label of at most this many characters, so that `<tenant>-<namespace>` fits 63.
 pub const MAX_TENANT_NAME: usize = 53;
-/// A DNS label is at most this long (RFC 1123).
-pub const MAX_LABEL: usize = 63;
 
 /// The name of a further namespace of a tenant.
 pub fn namespace(tenant: &str, name: &str) -> String {
