@@ -1,6 +1,6 @@
 //! The operator that the tests find installed.
 
-use super::{Cluster, cluster::text, eventually, kubectl, path, secs};
+use super::{Cluster, cluster::text, condition, eventually, kubectl, path, secs};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -49,6 +49,17 @@ pub async fn metrics(cluster: &Cluster, pod: &str) -> Result<String> {
     text.context("the operator's metrics")
 }
 
+/// Whether each of these pods is ready, by its own word: for a moment the Deployment still counts a pod that was deleted.
+async fn are_ready(cluster: &Cluster, pods: &[String]) -> Result<bool> {
+    for pod in pods {
+        let pod = cluster.get(&path("pods", NAMESPACE, pod)).await?;
+        if condition(&pod, "Ready").is_none_or(|ready| ready["status"] != "True") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Replaces the pod: the kubelet delays each further start of a killed container, for any cause.
 pub async fn renew(cluster: &Cluster) -> Result<()> {
     let before = pods(cluster).await?;
@@ -62,6 +73,7 @@ pub async fn renew(cluster: &Cluster) -> Result<()> {
             !now.is_empty() && now.iter().all(|pod| !before.contains(pod)),
             "there are {now:?}"
         );
+        ensure!(are_ready(cluster, &now).await?, "{now:?} are not ready");
         available(cluster).await?;
         Ok(())
     })
