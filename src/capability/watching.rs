@@ -1,5 +1,6 @@
 //! The leader's background loops: watches of objects, and the tenants that a change wakes.
 
+use super::Tenants;
 use crate::api::Tenant;
 use crate::cluster::{
     Kind, Queue, Store,
@@ -12,10 +13,9 @@ use crate::cluster::{
 use crate::conditions::{condition, kind, reason};
 use crate::names;
 use futures::{Stream, StreamExt};
+use kube::Client;
 use kube::api::{Api, DynamicObject};
-use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event};
-use kube::{Client, ResourceExt};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use std::time::Duration;
 pub struct Watching {
     pub client: Client,
     pub store: Arc<Store>,
-    pub tenants: reflector::Store<Tenant>,
+    pub tenants: Tenants,
     pub queue: Queue,
     /// The period in which the API server is asked for kinds that it lacks.
     pub period: Duration,
@@ -69,7 +69,7 @@ pub async fn follow_objects(
     events: impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send,
     kind: Kind,
     store: Arc<Store>,
-    tenants: &reflector::Store<Tenant>,
+    tenants: &Tenants,
     queue: &Queue,
 ) {
     let mut changes = pin!(watch::changes(events, Objects { kind, store }));
@@ -95,7 +95,7 @@ pub async fn follow_secrets(
     events: impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Send,
     name: String,
     store: Arc<Store>,
-    tenants: &reflector::Store<Tenant>,
+    tenants: &Tenants,
     queue: &Queue,
 ) {
     let cache = SecretsNamed {
@@ -106,7 +106,7 @@ pub async fn follow_secrets(
     while let Some(change) = changes.next().await {
         match change {
             // The namespace of a tenant's Secrets has the tenant's name; others may have Secrets of these names elsewhere.
-            Ok(tenant) if tenants.get(&ObjectRef::new(&tenant)).is_some() => queue.wake(&tenant),
+            Ok(tenant) if tenants.contains(&tenant) => queue.wake(&tenant),
             Ok(_) => {}
             Err(error) => {
                 store.secrets.doubt(&name);
@@ -117,10 +117,8 @@ pub async fn follow_secrets(
 }
 
 /// Wakes all tenants that match.
-pub fn wake_all(tenants: &reflector::Store<Tenant>, queue: &Queue, matches: impl Fn(&Tenant) -> bool) {
-    for tenant in tenants.state_filter(matches) {
-        queue.wake(&tenant.name_any());
-    }
+pub fn wake_all(tenants: &Tenants, queue: &Queue, matches: impl Fn(&Tenant) -> bool) {
+    tenants.matching(matches).iter().for_each(|tenant| queue.wake(tenant));
 }
 
 /// Returns true where a gateway leads to a tenant.

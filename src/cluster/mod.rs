@@ -16,7 +16,7 @@ pub mod leader;
 pub mod memo;
 pub mod metadata;
 pub mod object;
-mod packed;
+pub mod packed;
 pub mod queue;
 pub mod secret;
 pub mod secret_versions;

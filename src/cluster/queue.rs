@@ -2,6 +2,7 @@
 
 use crate::api::Tenant;
 use crate::telemetry::metrics::Metrics;
+use kube::api::PartialObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +11,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// Wakes tenants, and knows which are still waiting. Cheap to clone.
 #[derive(Clone)]
 pub struct Queue {
-    sender: UnboundedSender<ObjectRef<Tenant>>,
+    sender: UnboundedSender<ObjectRef<PartialObjectMeta<Tenant>>>,
     waiting: Arc<Mutex<HashSet<String>>>,
     metrics: Metrics,
 }
 
 impl Queue {
     /// A queue, and where the woken come out.
-    pub fn new(metrics: Metrics) -> (Self, UnboundedReceiver<ObjectRef<Tenant>>) {
+    pub fn new(metrics: Metrics) -> (Self, UnboundedReceiver<ObjectRef<PartialObjectMeta<Tenant>>>) {
         let (sender, receiver) = unbounded_channel();
         (
             Self {

@@ -3,20 +3,62 @@
 //! A thousand tenants have some twenty thousand objects. As parsed values, or as plain text, these would exceed the operator's memory limit.
 
 use super::object::{Key, Live, is_exceeded, trim};
-use super::packed::{Packed, Samples};
+use super::packed::{Packed, Sample};
 use super::secret_versions::SecretVersions;
 use super::{Kind, digest};
 use crate::names;
 use kube::api::DynamicObject;
 use kube::runtime::watcher::Event;
 use serde_json::{Map, Value};
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
+use uuid::Uuid;
+
+/// A key whose texts are shared with other keys: most names are the same in every tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Short {
+    kind: Kind,
+    namespace: Arc<str>,
+    name: Arc<str>,
+}
+
+impl Short {
+    fn whole(&self) -> Key {
+        Key {
+            kind: self.kind,
+            namespace: self.namespace.to_string(),
+            name: self.name.to_string(),
+        }
+    }
+}
+
+/// A uid, which is a UUID where the API server itself gives it.
+#[derive(PartialEq, Eq)]
+enum Uid {
+    Uuid(Uuid),
+    Text(Box<str>),
+}
+
+impl Uid {
+    fn of(text: &str) -> Self {
+        let uuid = Uuid::try_parse(text).ok().filter(|uuid| uuid.to_string() == text);
+        uuid.map_or_else(|| Self::Text(text.into()), Self::Uuid)
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Uuid(uuid) => uuid.to_string(),
+            Self::Text(text) => text.to_string(),
+        }
+    }
+}
 
 /// One object, as small as it can be kept.
 struct Stored {
-    uid: Box<str>,
+    /// The tenant under which it is stored, since an event may come after the label was stripped.
+    tenant: Arc<str>,
+    uid: Uid,
     resource_version: u64,
     /// A digest of the fields that reconciliation depends on; a change of any other wakes no tenant.
     relevant: u64,
@@ -25,23 +67,87 @@ struct Stored {
 
 #[derive(Default)]
 struct Inner {
-    tenants: HashMap<String, HashMap<Key, Stored>>,
-    samples: Samples,
-    /// The tenant under which a key is stored, since an event may come after the label was stripped.
-    holders: HashMap<Key, String>,
+    objects: BTreeMap<Short, Stored>,
+    tenants: HashMap<Arc<str>, Vec<Short>>,
+    /// The texts of keys, and the names of tenants.
+    texts: HashSet<Arc<str>>,
+    samples: HashMap<Kind, Sample>,
     /// Keys seen since a kind's list began anew.
-    relisting: HashMap<Kind, HashSet<Key>>,
+    relisting: HashMap<Kind, HashSet<Short>>,
 }
 
 impl Inner {
-    /// Takes an object from a tenant; a tenant with nothing left is none.
-    fn take(&mut self, tenant: &str, key: &Key) {
-        if let Some(objects) = self.tenants.get_mut(tenant) {
-            objects.remove(key);
-            if objects.is_empty() {
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let new: Arc<str> = text.into();
+        self.texts.insert(new.clone());
+        new
+    }
+
+    fn short(&mut self, key: &Key) -> Short {
+        Short {
+            kind: key.kind,
+            namespace: self.text(&key.namespace),
+            name: self.text(&key.name),
+        }
+    }
+
+    /// Returns the short form of a key that may be stored.
+    fn known(&self, key: &Key) -> Option<Short> {
+        Some(Short {
+            kind: key.kind,
+            namespace: self.texts.get(&*key.namespace)?.clone(),
+            name: self.texts.get(&*key.name)?.clone(),
+        })
+    }
+
+    fn get(&self, key: &Key) -> Option<&Stored> {
+        self.objects.get(&self.known(key)?)
+    }
+
+    fn insert(&mut self, key: Short, stored: Stored) {
+        let tenant = stored.tenant.clone();
+        let former = self.objects.insert(key.clone(), stored);
+        if former.as_ref().is_some_and(|former| former.tenant == tenant) {
+            return;
+        }
+        if let Some(former) = former {
+            self.release(&former.tenant, &key);
+        }
+        self.tenants.entry(tenant).or_default().push(key);
+    }
+
+    fn remove(&mut self, key: &Short) -> Option<Stored> {
+        let stored = self.objects.remove(key)?;
+        self.release(&stored.tenant, key);
+        Some(stored)
+    }
+
+    /// Takes a key from a tenant; a tenant with nothing left is none.
+    fn release(&mut self, tenant: &Arc<str>, key: &Short) {
+        if let Some(keys) = self.tenants.get_mut(tenant) {
+            keys.retain(|one| one != key);
+            if keys.is_empty() {
                 self.tenants.remove(tenant);
             }
         }
+    }
+
+    /// Forgets texts that nothing uses any more.
+    fn sweep(&mut self) {
+        self.texts.retain(|text| Arc::strong_count(text) > 1);
+    }
+
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&Short, &Stored)> {
+        let first = Short {
+            kind,
+            namespace: "".into(),
+            name: "".into(),
+        };
+        let from = self.objects.range(first..);
+        from.take_while(move |(key, _)| key.kind == kind)
     }
 }
 
@@ -119,7 +225,9 @@ impl Store {
             }
             Event::InitApply(object) => {
                 let (key, concerned) = self.put_object(kind, object);
-                if let Some(seen) = self.lock().relisting.get_mut(&kind) {
+                let mut inner = self.lock();
+                let key = inner.short(&key);
+                if let Some(seen) = inner.relisting.get_mut(&kind) {
                     seen.insert(key);
                 }
                 concerned
@@ -136,7 +244,8 @@ impl Store {
                 let key = key_of(kind, &object);
                 let version = object.metadata.resource_version.as_deref().map_or(u64::MAX, version);
                 self.remove_if(&key, |stored| {
-                    stored.resource_version <= version && object.metadata.uid.as_deref() == Some(&stored.uid)
+                    stored.resource_version <= version
+                        && object.metadata.uid.as_deref().map(Uid::of).as_ref() == Some(&stored.uid)
                 })
                 .into_iter()
                 .collect()
@@ -157,50 +266,52 @@ impl Store {
     /// Everything of one tenant.
     pub fn of(&self, tenant: &str) -> HashMap<Key, Live> {
         let inner = self.lock();
-        let objects = inner.tenants.get(tenant).into_iter().flatten();
-        objects
-            .filter_map(|(key, stored)| Some((key.clone(), live(&inner.samples, key, stored)?)))
-            .collect()
+        let keys = inner.tenants.get(tenant).into_iter().flatten();
+        let objects = keys.filter_map(|key| live(&inner, key, inner.objects.get(key)?));
+        objects.map(|live| (live.key.clone(), live)).collect()
     }
 
     /// The names of a tenant's namespaces.
     pub fn namespaces_of(&self, tenant: &str) -> Vec<String> {
         let inner = self.lock();
-        let keys = inner.tenants.get(tenant).into_iter().flat_map(HashMap::keys);
+        let keys = inner.tenants.get(tenant).into_iter().flatten();
         let namespaces = keys.filter(|key| key.kind == Kind::Namespace);
-        namespaces.map(|key| key.name.clone()).collect()
+        namespaces.map(|key| key.name.to_string()).collect()
     }
 
-    /// Returns every object with a matching key, of any tenant.
-    pub fn matching(&self, is_one: impl Fn(&Key) -> bool) -> Vec<Live> {
+    /// Returns every object of a kind whose namespace and name match, of any tenant.
+    pub fn matching(&self, kind: Kind, matches: impl Fn(&str, &str) -> bool) -> Vec<Live> {
         let inner = self.lock();
-        let all = inner.tenants.values().flatten().filter(|(key, _)| is_one(key));
-        all.filter_map(|(key, stored)| live(&inner.samples, key, stored))
-            .collect()
+        let all = inner
+            .of_kind(kind)
+            .filter(|(key, _)| matches(&key.namespace, &key.name));
+        all.filter_map(|(key, stored)| live(&inner, key, stored)).collect()
     }
 
     /// One object of a tenant.
     pub fn get(&self, tenant: &str, key: &Key) -> Option<Live> {
         let inner = self.lock();
-        live(&inner.samples, key, inner.tenants.get(tenant)?.get(key)?)
+        let key = inner.known(key)?;
+        let stored = inner.objects.get(&key).filter(|stored| *stored.tenant == *tenant)?;
+        live(&inner, &key, stored)
     }
 
     /// Returns one object, of any tenant.
     pub fn find(&self, key: &Key) -> Option<Live> {
         let inner = self.lock();
-        let tenant = inner.holders.get(key)?;
-        live(&inner.samples, key, inner.tenants.get(tenant)?.get(key)?)
+        let key = inner.known(key)?;
+        live(&inner, &key, inner.objects.get(&key)?)
     }
 
     /// The tenants that anything is known of.
     pub fn tenants(&self) -> Vec<String> {
-        self.lock().tenants.keys().cloned().collect()
+        self.lock().tenants.keys().map(ToString::to_string).collect()
     }
 
     /// The tenant whose namespace this is, if any.
     pub fn holder_of_namespace(&self, namespace: &str) -> Option<String> {
         let key = Key::namespace(namespace);
-        self.lock().holders.get(&key).cloned()
+        self.lock().get(&key).map(|stored| stored.tenant.to_string())
     }
 
     /// Looks again with each change of namespaces and their tenants, until `look` returns something.
@@ -224,14 +335,15 @@ impl Store {
     /// Every tenant's objects of a kind, as `(tenant, key)`.
     pub fn of_kind(&self, kind: Kind) -> Vec<(String, Key)> {
         let inner = self.lock();
-        let held = inner.holders.iter().filter(|(key, _)| key.kind == kind);
-        held.map(|(key, tenant)| (tenant.clone(), key.clone())).collect()
+        let all = inner.of_kind(kind);
+        all.map(|(key, stored)| (stored.tenant.to_string(), key.whole()))
+            .collect()
     }
 
     fn put_object(&self, kind: Kind, object: DynamicObject) -> (Key, Vec<String>) {
         let key = key_of(kind, &object);
         let resource_version = object.metadata.resource_version.as_deref().map_or(0, version);
-        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let uid = Uid::of(object.metadata.uid.as_deref().unwrap_or_default());
         let tenant = object
             .metadata
             .labels
@@ -253,64 +365,59 @@ impl Store {
         let json = value.to_string();
 
         let mut inner = self.lock();
-        let before = inner.holders.get(&key).cloned();
-        let Some(tenant) = tenant.or_else(|| before.clone()) else {
+        let old = inner.get(&key);
+        let before = old.map(|old| old.tenant.clone());
+        let Some(tenant) = tenant.or_else(|| before.as_deref().map(str::to_owned)) else {
             return (key, Vec::new());
         };
-        let old = before.as_ref().and_then(|before| inner.tenants.get(before)?.get(&key));
         // Versions of one resource only ever grow, from an object to its successor of the same name too.
         if old.is_some_and(|old| old.resource_version >= resource_version) {
             return (key, Vec::new());
         }
-        let changed = old.is_none_or(|old| old.relevant != relevant || *old.uid != *uid);
-        let mut concerned = Vec::new();
-        if let Some(before) = before.filter(|before| *before != tenant) {
-            inner.take(&before, &key);
-            concerned.push(before);
-        }
-        if changed {
-            concerned.push(tenant.clone());
-        }
-        let holder = inner.holders.insert(key.clone(), tenant.clone());
-        if kind == Kind::Namespace && holder.as_ref() != Some(&tenant) {
-            self.namespaces.send_replace(());
-        }
+        let changed = old.is_none_or(|old| old.relevant != relevant || old.uid != uid);
+        let moved = before.as_deref() != Some(&*tenant);
         let stored = Stored {
-            uid: uid.into(),
+            tenant: inner.text(&tenant),
+            uid,
             resource_version,
             relevant,
-            json: inner.samples.pack(kind, &json),
+            json: inner.samples.entry(kind).or_default().pack(&json),
         };
-        inner.tenants.entry(tenant).or_default().insert(key.clone(), stored);
-        (key, concerned)
+        let short = inner.short(&key);
+        inner.insert(short, stored);
+        if kind == Kind::Namespace && moved {
+            self.namespaces.send_replace(());
+        }
+        let former = before.filter(|_| moved).map(|before| before.to_string());
+        let concerned = former.into_iter().chain(changed.then_some(tenant));
+        (key, concerned.collect())
     }
 
     fn remove_if(&self, key: &Key, condition: impl Fn(&Stored) -> bool) -> Option<String> {
         let mut inner = self.lock();
-        let tenant = inner.holders.get(key)?.clone();
-        if !inner.tenants.get(&tenant)?.get(key).is_some_and(condition) {
+        let short = inner.known(key)?;
+        if !inner.objects.get(&short).is_some_and(condition) {
             return None;
         }
-        inner.take(&tenant, key);
-        inner.holders.remove(key);
+        let removed = inner.remove(&short)?;
         if key.kind == Kind::Namespace {
             self.namespaces.send_replace(());
+            // With its namespaces goes most of what was named for a tenant.
+            inner.sweep();
         }
-        Some(tenant)
+        Some(removed.tenant.to_string())
     }
 
     fn forget_unseen(&self, kind: Kind) -> Vec<String> {
         let gone: Vec<Key> = {
             let mut inner = self.lock();
             let seen = inner.relisting.remove(&kind).unwrap_or_default();
-            inner
-                .holders
-                .keys()
-                .filter(|key| key.kind == kind && !seen.contains(key))
-                .cloned()
-                .collect()
+            let all = inner.of_kind(kind).map(|(key, _)| key);
+            all.filter(|key| !seen.contains(*key)).map(Short::whole).collect()
         };
-        gone.iter().filter_map(|key| self.remove_if(key, |_| true)).collect()
+        let concerned = gone.iter().filter_map(|key| self.remove_if(key, |_| true)).collect();
+        self.lock().sweep();
+        concerned
     }
 }
 
@@ -322,12 +429,12 @@ fn key_of(kind: Kind, object: &DynamicObject) -> Key {
     }
 }
 
-fn live(samples: &Samples, key: &Key, stored: &Stored) -> Option<Live> {
+fn live(inner: &Inner, key: &Short, stored: &Stored) -> Option<Live> {
     Some(Live {
-        key: key.clone(),
-        uid: stored.uid.to_string(),
+        key: key.whole(),
+        uid: stored.uid.text(),
         resource_version: stored.resource_version.to_string(),
-        value: serde_json::from_str(&samples.unpack(key.kind, &stored.json)?).ok()?,
+        value: serde_json::from_str(&inner.samples.get(&key.kind)?.unpack(&stored.json)?).ok()?,
     })
 }
 

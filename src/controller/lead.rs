@@ -3,8 +3,8 @@
 use super::events::Events;
 use super::pace::Pace;
 use super::{Context, api_server, missing, reconcile, run, terms, watches};
-use crate::api::Tenant;
 use crate::capability::Watching;
+use crate::capability::tenants::{Named, Tenants};
 use crate::cluster::{Error, Kind, Queue, Store, Writer, backoff::Backoff};
 use crate::database::{Database, Databases};
 use crate::gateway::{Controller, Gateway};
@@ -46,7 +46,7 @@ pub async fn lead(
 ) {
     let store = Arc::new(Store::default());
     let (queue, woken) = Queue::new(metrics.clone());
-    let (tenants, tenants_writer) = reflector::store::<Tenant>();
+    let (tenants, tenants_cache) = Tenants::new();
     let (tiers, tiers_writer) = reflector::store();
     let watched = Watching {
         client: client.clone(),
@@ -173,7 +173,7 @@ pub async fn lead(
         known = known => if !known { return },
         () = stop.cancelled() => return,
     }
-    let tenants_watch = watches::tenants(client, tenants_writer, queue);
+    let tenants_watch = watches::tenants(client, (tenants.clone(), tenants_cache), queue);
     watching.push(AbortOnDropHandle::new(tokio::spawn(tenants_watch)));
     tokio::select! {
         () = verifier.ready() => {}
@@ -185,7 +185,7 @@ pub async fn lead(
     });
     let (halt, gone) = (stop.clone(), ctx.clone());
     // All come by the queue, each after the store holds why.
-    let controller = Loop::for_stream(futures::stream::pending(), tenants)
+    let controller = Loop::for_stream(futures::stream::pending(), tenants.names().clone())
         .with_config(Config::default().concurrency(settings.concurrency))
         .reconcile_on(woken)
         .graceful_shutdown_on(async move { halt.cancelled().await })
@@ -212,7 +212,7 @@ pub async fn lead(
 }
 
 /// Schedules the next try of a tenant that failed; each has its own backoff.
-fn retry(tenant: Arc<Tenant>, error: &Error, ctx: Arc<Context>) -> Action {
+fn retry(tenant: Arc<Named>, error: &Error, ctx: Arc<Context>) -> Action {
     let delay = ctx.backoff.failed(tenant.metadata.name.as_deref().unwrap_or_default());
     let delay = terms::retry_after(error, delay);
     tracing::debug!(reason = error.reason(), ?delay, "tried again later");
@@ -225,9 +225,8 @@ async fn housekeeping(ctx: Arc<Context>) {
         ctx.metrics.set_tenants(&watches::count(&ctx));
         tokio::time::sleep(HOUSEKEEPING).await;
         if api_server::refresh(&ctx).await {
-            for tenant in ctx.caches.tenants.state() {
-                ctx.queue.wake(tenant.metadata.name.as_deref().unwrap_or_default());
-            }
+            let all = ctx.caches.tenants.all_names();
+            all.iter().for_each(|tenant| ctx.queue.wake(tenant));
         }
     }
 }

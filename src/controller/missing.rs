@@ -1,16 +1,15 @@
-//! Tenants that were woken and are not in the store: they are gone, or the watch has not shown them yet.
+//! Lookup that were woken and are not in the store: they are gone, or the watch has not shown them yet.
 
 use super::Context;
 use crate::api::Tenant;
 use futures::{StreamExt, stream};
 use kube::api::Api;
-use kube::runtime::reflector::ObjectRef;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// The tenants, as the search for one needs them.
-trait Tenants {
+trait Lookup {
     fn is_in_store(&self, tenant: &str) -> bool;
     /// Returns true where the API server has it; None where it could not be asked.
     fn is_there(&self, tenant: &str) -> impl Future<Output = Option<bool>> + Send;
@@ -51,7 +50,7 @@ pub async fn look_for(ctx: Arc<Context>, missing: UnboundedReceiver<String>) {
     looks.await;
 }
 
-async fn look(tenants: &impl Tenants, tenant: &str) {
+async fn look(tenants: &impl Lookup, tenant: &str) {
     tenants.begun(tenant);
     let is_there = match tenants.is_in_store(tenant) {
         true => Some(true),
@@ -73,9 +72,9 @@ async fn look(tenants: &impl Tenants, tenant: &str) {
     }
 }
 
-impl Tenants for Context {
+impl Lookup for Context {
     fn is_in_store(&self, tenant: &str) -> bool {
-        self.caches.tenants.get(&ObjectRef::new(tenant)).is_some()
+        self.caches.tenants.contains(tenant)
     }
 
     async fn is_there(&self, tenant: &str) -> Option<bool> {
@@ -126,7 +125,7 @@ mod tests {
         }
     }
 
-    impl Tenants for Case {
+    impl Lookup for Case {
         fn is_in_store(&self, _: &str) -> bool {
             self.in_store.lock().expect("answers").pop_front().unwrap_or(false)
         }

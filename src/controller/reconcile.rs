@@ -2,6 +2,7 @@
 
 use super::{Context, report};
 use crate::api::{Tenant, TenantStatus, unread_in};
+use crate::capability::tenants::Named;
 use crate::capability::{
     Invalid, Pass, Quarantine, ReconcileOutcome, Reports, Revocation, Stage, ValidTenant, identity,
 };
@@ -17,7 +18,6 @@ use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
 use serde_json::json;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -43,13 +43,13 @@ const BLOCKED_AFTER: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// Whatever kept the environment from being as asked.
-pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(tenant: Arc<Named>, ctx: Arc<Context>) -> Result<Action, Error> {
     let started = Instant::now();
     ctx.caches.objects.synced().await;
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     ctx.queue.begun(name);
     // As it is now: a change from before that moment does not wake it again.
-    let Some(now) = ctx.caches.tenants.get(&ObjectRef::new(name)) else {
+    let Some(now) = ctx.caches.tenants.get(name) else {
         ctx.is_missing(name);
         return Ok(Action::await_change());
     };

@@ -4,7 +4,7 @@
 use super::events::Events;
 use super::watches;
 use crate::api::{DatabaseServer, Tenant, TenantTier};
-use crate::capability::Watching;
+use crate::capability::{Tenants, Watching};
 use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Queue, Store};
 use crate::database::Databases;
@@ -148,10 +148,19 @@ async fn a_tenant_that_cannot_be_decoded_holds_up_no_other() {
         let deep = format!("{}1{}", "[".repeat(130), "]".repeat(130));
         let lines = lines(&good, &bad, |line| line.replace(r#""here""#, &deep));
         let (queue, _woken) = Queue::new(Metrics::new());
-        let (store, writer) = reflector::store();
-        let _watch = spawn(watches::tenants(api_server("tenants", lines), writer, queue));
-        takes(field, async || of_version(&store, "good", None)).await;
-        let bad: Arc<Tenant> = store.get(&ObjectRef::new("bad")).expect("the other one, too");
+        let (store, cache) = Tenants::new();
+        let _watch = spawn(watches::tenants(
+            api_server("tenants", lines),
+            (store.clone(), cache),
+            queue,
+        ));
+        takes(field, async || {
+            store
+                .get("good")
+                .is_some_and(|good| good.metadata.resource_version.as_deref() == Some(LAST))
+        })
+        .await;
+        let bad: Arc<Tenant> = store.get("bad").expect("the other one, too");
         assert_eq!(bad.spec.owners[0].name, "alice");
         assert_eq!(
             bad.spec
@@ -167,7 +176,7 @@ async fn a_tenant_that_cannot_be_decoded_holds_up_no_other() {
 #[tokio::test(start_paused = true)]
 async fn a_tier_or_a_server_that_cannot_be_decoded_holds_up_no_other() {
     let (queue, _woken) = Queue::new(Metrics::new());
-    let (tenants, _) = reflector::store();
+    let tenants = Tenants::default();
     let (store, writer) = reflector::store();
     let good = object("TenantTier", None, "good", json!({"spec": {}}));
     let bad = object(
@@ -242,7 +251,7 @@ async fn an_object_of_a_tenant_that_cannot_be_decoded_holds_up_no_other() {
                 line.replace(r#""here""#, &deep)
             });
             let (queue, _woken) = Queue::new(Metrics::new());
-            let (tenants, _) = reflector::store::<Tenant>();
+            let tenants = Tenants::default();
             let store = Arc::new(Store::default());
             let client = api_server(&kind.resource().plural, lines);
             let watching = Watching {

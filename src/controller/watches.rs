@@ -3,7 +3,7 @@
 use super::Context;
 use super::events::Events;
 use crate::api::{DatabaseServer, Tenant, TenantTier};
-use crate::capability::peers::names_peer;
+use crate::capability::tenants::{TenantCache, Tenants};
 use crate::capability::watching::wake_all;
 use crate::cluster::{
     Queue,
@@ -14,22 +14,17 @@ use crate::database::{Databases, server_loop};
 use crate::tenant::tier_change;
 use futures::{Stream, StreamExt};
 use kube::api::Api;
-use kube::runtime::reflector::{self, ObjectRef, store::Writer};
+use kube::runtime::reflector::{ObjectRef, store::Writer};
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, ResourceExt};
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Watches the tiers into their store, for ever; a change wakes the tenants of the tier. One that takes something from them is published.
-pub async fn tiers(
-    client: Client,
-    writer: Writer<TenantTier>,
-    tenants: reflector::Store<Tenant>,
-    queue: Queue,
-    publisher: Arc<Events>,
-) {
+pub async fn tiers(client: Client, writer: Writer<TenantTier>, tenants: Tenants, queue: Queue, publisher: Arc<Events>) {
     let events = watch::noted(watch::trimmed(Api::all(client), watch_config(), |_| {}));
     let publish = move |tier: Arc<TenantTier>, note: String| {
         tracing::warn!(tier = tier.name_any(), "{note}");
@@ -42,7 +37,7 @@ pub async fn tiers(
 async fn follow_tiers(
     events: impl Stream<Item = watcher::Result<Event<TenantTier>>> + Send,
     writer: Writer<TenantTier>,
-    tenants: &reflector::Store<Tenant>,
+    tenants: &Tenants,
     queue: &Queue,
     publish: impl Fn(Arc<TenantTier>, String) + Send,
 ) {
@@ -71,9 +66,9 @@ async fn follow_tiers(
 }
 
 /// Returns what a change of a tier takes from its tenants; None where it takes nothing, or nobody has the tier.
-fn reduction(known: &TenantTier, tier: &TenantTier, tenants: &reflector::Store<Tenant>) -> Option<String> {
+fn reduction(known: &TenantTier, tier: &TenantTier, tenants: &Tenants) -> Option<String> {
     let name = tier.name_any();
-    let count = tenants.state().iter().filter(|tenant| tenant.spec.tier == name).count();
+    let count = tenants.matching(|tenant| tenant.spec.tier == name).len();
     let removals = tier_change::removals(&known.spec, &tier.spec);
     if count == 0 || removals.is_empty() || tier.spec.unread != known.spec.unread {
         return None;
@@ -137,40 +132,57 @@ async fn follow_servers(
 }
 
 /// Watches the tenants into their store, for ever.
-pub async fn tenants(client: Client, writer: Writer<Tenant>, queue: Queue) {
+pub async fn tenants(client: Client, (tenants, cache): (Tenants, TenantCache), queue: Queue) {
     let events = watch::noted(watch::trimmed(Api::all(client), watch_config(), |_| {}));
-    follow_tenants(events, writer, &queue).await;
+    follow_tenants(events, (&tenants, cache), &queue).await;
 }
 
 /// Wakes a tenant that changes and those that name it as a peer: both sides must agree. Wakes all tenants when they were listed
 /// anew: their last reconcile may have failed for want of an API server.
 async fn follow_tenants(
     events: impl Stream<Item = watcher::Result<Event<Tenant>>> + Send,
-    writer: Writer<Tenant>,
+    (tenants, cache): (&Tenants, TenantCache),
     queue: &Queue,
 ) {
-    let tenants = writer.as_reader();
-    let mut changes = pin!(watch::changes(events, Reflected::new(writer)));
+    let wake = |names: Vec<String>| names.iter().for_each(|name| queue.wake(name));
+    let mut changes = pin!(watch::changes(events, cache));
     while let Some(change) = changes.next().await {
         match change {
             Ok(Change::Changed(name) | Change::Deleted(name)) => {
                 queue.wake(&name);
-                wake_all(&tenants, queue, |tenant| names_peer(tenant, &name));
+                wake(tenants.naming(&name));
             }
-            Ok(Change::Listed) => wake_all(&tenants, queue, |_| true),
+            Ok(Change::Listed) => wake(tenants.all_names()),
             Err(error) => tracing::warn!(%error, "the watch of tenants failed and is begun anew"),
         }
     }
 }
 
+/// What is counted of each tenant.
+#[derive(Deserialize)]
+struct Part {
+    status: Option<Conditions>,
+}
+
+#[derive(Default, Deserialize)]
+struct Conditions {
+    #[serde(default)]
+    conditions: Vec<Counted>,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    #[serde(rename = "type")]
+    type_: String,
+    status: String,
+}
+
 /// Counts tenants by condition, for the metrics.
 pub fn count(ctx: &Context) -> Vec<(String, String, i64)> {
     let mut counts = std::collections::BTreeMap::new();
-    for tenant in ctx.caches.tenants.state() {
-        for condition in tenant.status.iter().flat_map(|status| &status.conditions) {
-            *counts
-                .entry((condition.type_.clone(), condition.status.clone()))
-                .or_insert(0) += 1;
+    for (_, part) in ctx.caches.tenants.parts::<Part>() {
+        for condition in part.status.unwrap_or_default().conditions {
+            *counts.entry((condition.type_, condition.status)).or_insert(0) += 1;
         }
     }
     counts

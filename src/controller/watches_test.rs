@@ -1,6 +1,7 @@
 //! Whom watches wake, and that none acts on a list before it is whole.
 
 use super::*;
+use crate::capability::tenants::Named;
 use crate::capability::watching::{follow_objects, follow_secrets};
 use crate::cluster::watch::player::{Player, object, watch as played};
 use crate::cluster::{Kind, Store};
@@ -13,6 +14,7 @@ use crate::telemetry::metrics::Metrics;
 use http::{Request, Response};
 use kube::api::DynamicObject;
 use kube::client::Body;
+use kube::runtime::reflector;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -22,7 +24,7 @@ use tower::BoxError;
 /// A queue, and who was woken.
 struct Woken {
     queue: Queue,
-    receiver: Mutex<UnboundedReceiver<reflector::ObjectRef<Tenant>>>,
+    receiver: Mutex<UnboundedReceiver<ObjectRef<Named>>>,
 }
 
 impl Woken {
@@ -60,25 +62,14 @@ fn naming(peer: &str) -> Value {
     json!({"spec": {"network": {"ingress": {"tenants": [{"name": peer}]}}}})
 }
 
-/// A store of these tenants.
-fn known(tenants: impl IntoIterator<Item = Tenant>) -> reflector::Store<Tenant> {
-    let (store, mut writer) = reflector::store();
-    writer.apply_watcher_event(&Event::Init);
-    for tenant in tenants {
-        writer.apply_watcher_event(&Event::InitApply(tenant));
-    }
-    writer.apply_watcher_event(&Event::InitDone);
-    store
-}
-
 #[tokio::test(start_paused = true)]
 async fn tenants_are_woken_when_the_store_has_them_all_and_again_at_each_list() {
     let woken = Arc::new(Woken::new());
-    let (store, writer) = reflector::store();
+    let (store, cache) = Tenants::new();
     let (player, events) = played();
-    let queue = woken.queue.clone();
-    tokio::spawn(async move { follow_tenants(events, writer, &queue).await });
-    let held = || store.state().len();
+    let (queue, tenants) = (woken.queue.clone(), store.clone());
+    tokio::spawn(async move { follow_tenants(events, (&tenants, cache), &queue).await });
+    let held = || store.all_names().len();
 
     let first = [tenant("acme", 1, json!({})), tenant("globex", 2, json!({}))];
     player
@@ -121,7 +112,7 @@ async fn tenants_are_woken_when_the_store_has_them_all_and_again_at_each_list() 
 #[tokio::test(start_paused = true)]
 async fn tiers_wake_their_tenants_when_the_store_has_them_all() {
     let woken = Arc::new(Woken::new());
-    let tenants = known(
+    let tenants = Tenants::of(
         ["gold", "silver", "bronze"].map(|tier| tenant(&format!("of-{tier}"), 1, json!({"spec": {"tier": tier}}))),
     );
     let (store, writer) = reflector::store::<TenantTier>();
@@ -215,7 +206,7 @@ async fn servers_have_agents_while_the_store_has_them() {
         let database = json!({"server": server, "model": "Schema", "database": ""});
         tenant(name, 1, json!({"status": {"database": database}}))
     };
-    let tenants = known([on("on-one", "one"), on("on-two", "two"), on("on-three", "three")]);
+    let tenants = Tenants::of([on("on-one", "one"), on("on-two", "two"), on("on-three", "three")]);
     let (servers, writer) = reflector::store();
     let databases = Arc::new(Databases::new(
         (no_api_server(), crate::term::Term::unlimited()),
@@ -281,7 +272,7 @@ fn objects_of(kind: Kind, woken: &Arc<Woken>) -> (Player<DynamicObject>, Arc<Sto
     let conflict = json!({"type": kind::READY, "status": "False", "reason": reason::CONFLICT, "message": "",
                           "lastTransitionTime": "2026-01-01T00:00:00Z"});
     let routes = json!([{"backend": {"workload": "web"}}]);
-    let tenants = known([
+    let tenants = Tenants::of([
         tenant("waiting", 1, json!({"status": {"conditions": [conflict]}})),
         tenant("routed", 2, json!({"spec": {"gateway": {"routes": routes}}})),
         tenant("plain", 3, json!({})),
@@ -350,7 +341,7 @@ async fn who_waits_for_a_name_is_woken_after_it_is_free() {
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_others_change_wakes_its_tenant() {
     let woken = Arc::new(Woken::new());
-    let tenants = known(["acme", "globex"].map(|name| tenant(name, 1, json!({}))));
+    let tenants = Tenants::of(["acme", "globex"].map(|name| tenant(name, 1, json!({}))));
     let store = Arc::new(Store::default());
     let (player, events) = played();
     let (queue, into) = (woken.queue.clone(), store.clone());

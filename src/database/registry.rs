@@ -15,9 +15,7 @@ pub(super) fn rows(databases: &Databases, server: &str) -> Vec<RegistryRow> {
 
 /// Returns one tenant as applications see it.
 pub fn row(databases: &Databases, owner: &crate::cluster::Identity) -> RegistryRow {
-    let tenant = databases
-        .tenants
-        .get(&kube::runtime::reflector::ObjectRef::new(&owner.tenant));
+    let tenant = databases.tenants.get(&owner.tenant);
     RegistryRow {
         id: owner.id.clone(),
         name: owner.tenant.clone(),

@@ -6,7 +6,7 @@ use super::placement::{self, Candidate};
 use super::server_state::Health;
 use super::servers::Databases;
 use crate::api::{DatabaseModel, DatabaseServer};
-use crate::cluster::{Error, Identity, Writer};
+use crate::cluster::{Error, Identity, Kind, Writer};
 use crate::quantity::Amount;
 use kube::ResourceExt;
 use std::collections::{HashMap, HashSet};
@@ -22,9 +22,9 @@ impl Databases {
     /// Returns all placements, with tenant and id.
     pub fn placements(&self) -> Vec<(Identity, Placement)> {
         let prefix = crate::names::claim_prefix(crate::names::DATABASE_CLAIM);
-        let records = self
-            .store
-            .matching(|key| key.namespace == self.namespace && key.name.starts_with(&prefix));
+        let records = self.store.matching(Kind::ConfigMap, |namespace, name| {
+            namespace == self.namespace && name.starts_with(&prefix)
+        });
         let read = |live: &crate::cluster::Live| {
             let owner = Identity {
                 tenant: live.label(crate::names::TENANT)?.to_string(),

@@ -1,7 +1,8 @@
 //! What an agent asks the API server for, and tells it, where a tenant's namespace can answer for the server's host.
 
 use super::*;
-use crate::api::{DatabaseServer, Tenant, TlsMode};
+use crate::api::{DatabaseServer, TlsMode};
+use crate::capability::Tenants;
 use crate::cluster::{Key, Kind, Queue, Store};
 use crate::database::settings::DatabaseSettings;
 use crate::dns::DnsSettings;
@@ -70,7 +71,7 @@ fn scene(host: &str, tls: &Value) -> Scene {
     writer.apply_watcher_event(&Event::Apply(server(host, tls)));
     let metrics = Metrics::new();
     let (queue, mut woken) = Queue::new(metrics.clone());
-    let tenants = reflector::store::<Tenant>().0;
+    let tenants = Tenants::default();
     let settings = DatabaseSettings {
         period: Duration::from_secs(60),
         usage_period: Duration::from_secs(300),

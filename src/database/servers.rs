@@ -4,7 +4,8 @@ use super::address;
 use super::metrics::DatabaseMetrics;
 use super::server_state::ServerState;
 use super::settings::DatabaseSettings;
-use crate::api::{DatabaseServer, Tenant};
+use crate::api::DatabaseServer;
+use crate::capability::Tenants;
 use crate::cluster::{Error, Queue, Store};
 use crate::dns::DnsSettings;
 use crate::postgres::client;
@@ -12,7 +13,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::term::Term;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -27,7 +28,7 @@ pub struct Databases {
     /// Namespace of the operator, with the Secrets of servers.
     pub namespace: String,
     pub store: Arc<Store>,
-    pub tenants: reflector::Store<Tenant>,
+    pub tenants: Tenants,
     pub servers: reflector::Store<DatabaseServer>,
     pub queue: Queue,
     pub metrics: DatabaseMetrics,
@@ -42,7 +43,7 @@ impl Databases {
         (client, term): (Client, Term),
         namespace: String,
         store: Arc<Store>,
-        tenants: reflector::Store<Tenant>,
+        tenants: Tenants,
         servers: reflector::Store<DatabaseServer>,
         (queue, metrics): (Queue, &Metrics),
         (settings, dns): (DatabaseSettings, DnsSettings),
@@ -100,12 +101,11 @@ impl Databases {
 
     /// Wakes each tenant that is on a server, or that waits for one.
     pub fn wake(&self, server: &str) {
-        for tenant in self.tenants.state() {
+        let concerned = self.tenants.matching(|tenant| {
             let status = tenant.status.as_ref().and_then(|status| status.database.as_ref());
-            if status.is_none_or(|database| database.server == server) {
-                self.queue.wake(&tenant.name_any());
-            }
-        }
+            status.is_none_or(|database| database.server == server)
+        });
+        concerned.iter().for_each(|tenant| self.queue.wake(tenant));
     }
 
     /// Reads a key of a Secret in the operator's namespace.

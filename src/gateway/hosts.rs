@@ -148,7 +148,9 @@ fn rivals_known(store: &Store, owner: &Identity, platform: &Platform, host: &str
     let mut known: Vec<Live> = Vec::new();
     if host::is_wildcard(host) {
         let begin = names::claim_prefix(names::HOST_CLAIM);
-        known = store.matching(|key| key.namespace == platform.namespace && key.name.starts_with(&begin));
+        known = store.matching(Kind::ConfigMap, |namespace, name| {
+            namespace == platform.namespace && name.starts_with(&begin)
+        });
     } else {
         known.extend(host::above(host).chain([host.to_string()]).filter_map(|above| {
             let key = Key {

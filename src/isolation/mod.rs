@@ -14,6 +14,7 @@ pub mod report;
 pub mod report_queue;
 pub mod report_writer;
 pub mod settings;
+mod shared_values;
 mod start;
 pub mod turns;
 pub mod verifier;

@@ -12,14 +12,14 @@ use super::lock;
 use super::metrics::IsolationMetrics;
 use super::network::prober::NetworkProber;
 use super::network::schedule::Subject;
-use crate::api::{Opener, Tenant, TenantStatus};
+use crate::api::{Opener, TenantStatus};
+use crate::capability::Tenants;
 use crate::capability::quarantine;
 use crate::cluster::{Queue, Store};
 use crate::proof::check::{ADMISSION, API_ACCESS, DATABASE_ACCESS, ENDPOINTS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA};
 use crate::proof::{Outcome, Proof};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::runtime::reflector;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -82,7 +82,7 @@ pub struct IsolationVerifier {
     access: Arc<Access>,
     policies: Arc<Cache<NetworkPolicy>>,
     slices: Arc<Cache<EndpointSlice>>,
-    tenants: reflector::Store<Tenant>,
+    tenants: Tenants,
     objects: Arc<Store>,
     metrics: IsolationMetrics,
     /// None where the platform does not want the network to be tried.

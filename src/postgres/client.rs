@@ -49,6 +49,8 @@ const OWN: &str = "all connections of the operator are in use";
 const QUERY: Duration = Duration::from_secs(15);
 /// The timeout of an empty statement.
 const PULSE: Duration = Duration::from_secs(4);
+/// Bytes of an answer whose connection is closed.
+const LONG_ANSWER: usize = 128 * 1024;
 /// Connections besides the pool's: to other databases, and as tenants. With very few connections only one.
 const BESIDES: usize = 2;
 /// The time that statements wait for a tenant before its session is ended, and the period in which that is looked at then.
@@ -180,7 +182,10 @@ impl Server {
             let statement = connection.prepare_cached(query).await.map_err(refused)?;
             let row = connection.query_one(&statement, arguments).await.map_err(refused)?;
             let Json(value) = row.try_get::<_, Json<T>>(0).map_err(refused)?;
-            connection.recycle();
+            // A connection keeps the room that its longest answer took.
+            if row.raw_size_bytes() < LONG_ANSWER {
+                connection.recycle();
+            }
             Ok(value)
         };
         timeout(QUERY, work).await.map_err(|_| Error::Timeout)?

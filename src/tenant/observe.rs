@@ -2,7 +2,7 @@
 
 use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier, unread_in};
 use crate::capability::peers::named_peers;
-use crate::capability::{PeerTenant, World, identity, namespaces};
+use crate::capability::{PeerTenant, Tenants, World, identity, namespaces};
 use crate::cluster::{Key, Store};
 use crate::conditions::reason;
 use crate::database::claim;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Caches of everything that tenants depend on, and the settings.
 #[derive(Clone)]
 pub struct Caches {
-    pub tenants: reflector::Store<Tenant>,
+    pub tenants: Tenants,
     pub tiers: reflector::Store<TenantTier>,
     pub servers: reflector::Store<DatabaseServer>,
     pub objects: Arc<Store>,
@@ -85,7 +85,7 @@ impl Caches {
         let peers = named_peers(tenant).into_iter().filter_map(|name| {
             let peer = self
                 .tenants
-                .get(&ObjectRef::new(&name))
+                .get(&name)
                 .filter(|t| t.metadata.deletion_timestamp.is_none())?;
             let namespaces = peer
                 .status

@@ -31,7 +31,7 @@ fn known(namespaces: &[(&str, &str, &str)], servers: Vec<DatabaseServer>) -> Cac
         objects.put(Kind::Namespace, serde_json::from_value(namespace).expect("a namespace"));
     }
     Caches {
-        tenants: reflector::store().0,
+        tenants: Tenants::default(),
         tiers: reflector::store().0,
         servers: servers_known,
         objects: Arc::new(objects),

@@ -1,8 +1,9 @@
 //! The requests for the Secret that passes over a tenant's database make.
 
 use super::*;
-use crate::api::{DatabaseModel, Tenant, TlsMode};
+use crate::api::{DatabaseModel, TlsMode};
 use crate::capability::TenantCore;
+use crate::capability::Tenants;
 use crate::cluster::fixtures::Cluster;
 use crate::cluster::{Identity, Queue, Writer};
 use crate::conditions::reason;
@@ -48,7 +49,7 @@ impl Life {
                 (cluster.client(), crate::term::Term::unlimited()),
                 "operator".into(),
                 cluster.store.clone(),
-                reflector::store::<Tenant>().0,
+                Tenants::default(),
                 reflector::store().0,
                 (Queue::new(metrics.clone()).0, &metrics),
                 (settings, DnsSettings::default()),

@@ -6,11 +6,10 @@ use super::reach::TenantSubjects;
 use super::settings::ApiProbe;
 use super::subjects;
 use super::{Access, rbac::Discovered};
-use crate::api::Tenant;
+use crate::capability::Tenants;
 use crate::cluster::{Kind, Queue, Store};
 use crate::isolation::Inventory;
 use crate::isolation::metrics::IsolationMetrics;
-use kube::runtime::reflector;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +27,7 @@ const FRESH: Duration = Duration::from_secs(15);
 /// Asks about everybody in turn.
 pub struct AccessScanner {
     access: Arc<Access>,
-    tenants: reflector::Store<Tenant>,
+    tenants: Tenants,
     objects: Arc<Store>,
     metrics: IsolationMetrics,
     settings: ApiProbe,

@@ -1,14 +1,27 @@
 //! Namespaces and users of each tenant, for the checks.
 
 use super::reach::TenantSubjects;
-use crate::api::Tenant;
+use crate::api::Owner;
+use crate::capability::Tenants;
 use crate::cluster::Store;
-use kube::runtime::reflector::{self, ObjectRef};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// What is read of each tenant.
+#[derive(Deserialize)]
+struct Part {
+    spec: Owners,
+}
+
+#[derive(Deserialize)]
+struct Owners {
+    #[serde(default)]
+    owners: Vec<Owner>,
+}
+
 /// One tenant, as it is now.
-pub fn one(tenants: &reflector::Store<Tenant>, objects: &Store, tenant: &str) -> TenantSubjects {
-    let spec = tenants.get(&ObjectRef::new(tenant));
+pub fn one(tenants: &Tenants, objects: &Store, tenant: &str) -> TenantSubjects {
+    let spec = tenants.get(tenant);
     let mut namespaces = objects.namespaces_of(tenant);
     namespaces.sort();
     TenantSubjects {
@@ -19,14 +32,13 @@ pub fn one(tenants: &reflector::Store<Tenant>, objects: &Store, tenant: &str) ->
 }
 
 /// Returns all tenants, and former ones that still have namespaces.
-pub fn all(tenants: &reflector::Store<Tenant>, objects: &Store) -> BTreeMap<String, TenantSubjects> {
+pub fn all(tenants: &Tenants, objects: &Store) -> BTreeMap<String, TenantSubjects> {
     let mut holders: BTreeMap<String, TenantSubjects> = BTreeMap::new();
-    for tenant in tenants.state() {
-        let name = tenant.metadata.name.clone().unwrap_or_default();
+    for (name, part) in tenants.parts::<Part>() {
         let holder = TenantSubjects {
             name: name.clone(),
             namespaces: Vec::new(),
-            owners: tenant.spec.owners.clone(),
+            owners: part.spec.owners,
         };
         holders.insert(name, holder);
     }

@@ -11,17 +11,19 @@ use crate::capability::{
     placement::{Placement, placement},
 };
 use crate::cluster::Identity;
+use crate::isolation::shared_values::SharedValues;
 use crate::isolation::turns;
+use std::sync::Arc;
 
 /// Inputs that decide about allowed objects in one of a tenant's namespaces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     pub owner: Identity,
     pub namespace: String,
-    pub placement: Placement,
-    pub allowed: Allowed,
+    pub placement: Arc<Placement>,
+    pub allowed: Arc<Allowed>,
     /// Quota of this namespace.
-    pub quota: ResourceList,
+    pub quota: Arc<ResourceList>,
 }
 
 impl turns::Subject for Subject {
@@ -37,15 +39,35 @@ impl turns::Subject for Subject {
 impl Subject {
     /// One for each namespace.
     pub fn all(tenant: &TenantCore) -> Vec<Self> {
+        let (placement, allowed) = (Arc::new(placement(tenant)), Arc::new(tenant.allowed.clone()));
         let namespaces = tenant.namespaces.iter();
         namespaces
             .map(|namespace| Self {
                 owner: tenant.owner.clone(),
                 namespace: namespace.name.clone(),
-                placement: placement(tenant),
-                allowed: tenant.allowed.clone(),
-                quota: namespace.quota.clone(),
+                placement: placement.clone(),
+                allowed: allowed.clone(),
+                quota: Arc::new(namespace.quota.clone()),
             })
             .collect()
+    }
+}
+
+/// What subjects have alike, once for all of them.
+#[derive(Default)]
+pub struct SharedParts {
+    placements: SharedValues<Placement>,
+    allowed: SharedValues<Allowed>,
+    quotas: SharedValues<ResourceList>,
+}
+
+impl SharedParts {
+    pub fn share(&self, subject: Subject) -> Subject {
+        Subject {
+            placement: self.placements.share(&subject.placement),
+            allowed: self.allowed.share(&subject.allowed),
+            quota: self.quotas.share(&subject.quota),
+            ..subject
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::attempts::{self, Make};
 use super::outcome::{self, Answer};
-use super::{Subject, settings::AdmissionProbe};
+use super::{SharedParts, Subject, settings::AdmissionProbe};
 use crate::cluster::Queue;
 use crate::isolation::turns::{Turn, Turns, about};
 use crate::names;
@@ -38,6 +38,7 @@ pub struct AdmissionProber {
     client: Client,
     period: Duration,
     turns: Turns<Subject, Findings>,
+    shared: SharedParts,
     /// Somebody's turn has come.
     known: Notify,
     /// Something was found out.
@@ -50,6 +51,7 @@ impl AdmissionProber {
             client,
             period: settings.period,
             turns: Turns::new(settings.period),
+            shared: SharedParts::default(),
             known: Notify::new(),
             learnt: Notify::new(),
         }
@@ -57,7 +59,8 @@ impl AdmissionProber {
 
     /// Records a tenant's present namespaces, as [`Turns::know`] does.
     pub fn know(&self, tenant: &str, subjects: Vec<Subject>, was_tried: bool) {
-        if self.turns.know(tenant, subjects, was_tried) {
+        let subjects = subjects.into_iter().map(|subject| self.shared.share(subject));
+        if self.turns.know(tenant, subjects.collect(), was_tried) {
             self.known.notify_one();
         }
     }

@@ -1,7 +1,6 @@
 //! EndpointSlices, and where those in tenants' namespaces lead.
 
 use super::endpoints::{Field, planted, trim};
-use crate::capability::peers::agreed;
 use crate::cluster::client::watch_config;
 use crate::isolation::Inventory;
 use crate::isolation::cache::{Breaches, Cache};
@@ -26,7 +25,7 @@ pub fn cache(
         let field = Field {
             homes: &homes.collect(),
             vaults: &vaults,
-            agreed: &agreed(&tenants),
+            agreed: &tenants.agreed(),
         };
         Ok(field.openings(slices.iter().map(Arc::as_ref)))
     };

@@ -1,7 +1,6 @@
 //! NetworkPolicies of others, and the openings by them.
 
 use super::policies::{Field, Room};
-use crate::capability::peers::agreed;
 use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Live, Store};
 use crate::isolation::Inventory;
@@ -39,7 +38,7 @@ fn evaluate(known: &Inventory, policies: &[Arc<NetworkPolicy>]) -> Result<Breach
     // To take all namespaces apart costs; most clusters have no such policy.
     let (rooms, agreed) = match theirs.is_empty() {
         true => (BTreeMap::from([(control.clone(), Room::default())]), BTreeSet::new()),
-        false => (rooms(&known.objects, &of), agreed(&known.tenants)),
+        false => (rooms(&known.objects, &of), known.tenants.agreed()),
     };
     let field = Field {
         rooms: &rooms,
@@ -53,7 +52,7 @@ fn evaluate(known: &Inventory, policies: &[Arc<NetworkPolicy>]) -> Result<Breach
 }
 
 fn rooms(objects: &Store, of: &BTreeMap<String, String>) -> BTreeMap<String, Room> {
-    let namespaces = objects.matching(|key| key.kind == Kind::Namespace);
+    let namespaces = objects.matching(Kind::Namespace, |_, _| true);
     let room = |live: Live| {
         let labels = live.value.pointer("/metadata/labels").cloned().unwrap_or_default();
         let room = Room {
