@@ -14,7 +14,7 @@ use std::time::Duration;
 use tenant_operator::api::{DatabaseServer, DatabaseServerSpec};
 use tenant_operator::names;
 use tenant_operator::postgres::client::Address;
-use tenant_operator::postgres::secret::Password;
+use tenant_operator::postgres::password::Password;
 use tenant_operator::postgres::tls::{Authority, Trust};
 use tokio_postgres::{Client, Config, NoTls};
 

@@ -23,14 +23,14 @@ use tenant_operator::capability::{
     World,
 };
 use tenant_operator::cluster::{Desired, Key, Kind, Live, metadata};
-use tenant_operator::database::claim::{self, Placement};
+use tenant_operator::database::placement_record::{self, Placement};
 use tenant_operator::database::secret::{self, Credentials, Endpoint};
 use tenant_operator::database::{Attachment, address};
 use tenant_operator::gateway::{self, ValidGateway, keys, state};
 use tenant_operator::names;
 use tenant_operator::namespaces::is_enforced;
 use tenant_operator::postgres::Names;
-use tenant_operator::postgres::secret::Password;
+use tenant_operator::postgres::password::Password;
 use tenant_operator::rotation::Published;
 use tenant_operator::tenant::status::{self, Observed};
 use tenant_operator::tenant::{self, Capabilities, Environment, plan};
@@ -397,7 +397,7 @@ impl Run {
         more.extend(api_keys(&valid).map(|secret| PlannedObject::new(Of::Configuration, secret)));
         if let Some(secret) = attached {
             let (owner, place) = (&valid.core.owner, placement());
-            let record = claim::record(owner, &platform.namespace, &place);
+            let record = placement_record::record(owner, &platform.namespace, &place);
             let secret = metadata::desired(Kind::Secret, &secret.metadata, &secret);
             more.push(PlannedObject::new(Of::Claims, record));
             more.push(PlannedObject::new(Of::Configuration, secret));

@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow};
 use std::time::{Duration, Instant};
 use tenant_operator::database::ValidDatabase;
 use tenant_operator::postgres::client::Server;
+use tenant_operator::postgres::password::Password;
 use tenant_operator::postgres::plan::{Login, Place, Venue, Wanted};
-use tenant_operator::postgres::secret::Password;
 use tenant_operator::postgres::{Identifier, Names, preview};
 
 const DATABASE: &str = "floor";

@@ -2,7 +2,7 @@
 
 use super::peers::named_peers;
 use crate::api::{Tenant, Unread};
-use crate::cluster::packed::{Packed, Sample};
+use crate::cluster::compression::{Packed, Sample};
 use crate::cluster::watch::{Cache, Change, Reflected};
 use kube::ResourceExt;
 use kube::api::{ObjectMeta, PartialObjectMeta, PartialObjectMetaExt};

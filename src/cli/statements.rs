@@ -3,9 +3,9 @@
 use crate::api::DatabaseServer;
 use crate::capability::ValidTenant;
 use crate::database::ValidDatabase;
-use crate::database::placement::{self, Candidate};
+use crate::database::server_selection::{self, Candidate};
+use crate::postgres::password::Password;
 use crate::postgres::plan::{Login, Step, Venue, Wanted};
-use crate::postgres::secret::Password;
 use crate::postgres::{Identifier, Names, preview};
 use anyhow::{Context, anyhow};
 use kube::ResourceExt;
@@ -25,7 +25,8 @@ pub fn server<'a>(database: &ValidDatabase, servers: &'a [DatabaseServer]) -> an
             ..Candidate::default()
         })
         .collect();
-    let chosen = placement::choose(&candidates, database.model, &database.selector).map_err(|why| anyhow!(why))?;
+    let chosen =
+        server_selection::choose(&candidates, database.model, &database.selector).map_err(|why| anyhow!(why))?;
     let found = servers.iter().find(|server| server.name_any() == chosen);
     found.context("the input does not contain the chosen server")
 }
@@ -37,7 +38,7 @@ pub fn server<'a>(database: &ValidDatabase, servers: &'a [DatabaseServer]) -> an
 pub fn comments(tenant: &ValidTenant, database: &ValidDatabase, server: &DatabaseServer) -> anyhow::Result<String> {
     let records = Identifier::new(server.spec.database.as_str()).context("spec.database")?;
     let names = Names::of(&tenant.core.owner.id);
-    let place = placement::place(database.model, &server.spec.shared_tables)?;
+    let place = server_selection::place(database.model, &server.spec.shared_tables)?;
     let wanted = Wanted {
         tenant_id: tenant.core.owner.id.clone(),
         names,

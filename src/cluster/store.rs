@@ -2,8 +2,8 @@
 //!
 //! A thousand tenants have some twenty thousand objects. As parsed values, or as plain text, these would exceed the operator's memory limit.
 
+use super::compression::{Packed, Sample};
 use super::object::{Key, Live, is_exceeded, trim};
-use super::packed::{Packed, Sample};
 use super::secret_versions::SecretVersions;
 use super::{Kind, digest};
 use crate::names;

@@ -1,7 +1,7 @@
 //! The context that all reconciles share.
 
 use super::events::Events;
-use super::pace::Pace;
+use super::rate_limit::Pace;
 use crate::api::Tenant;
 use crate::capability::{Pass, Platform};
 use crate::cluster::{Queue, Writer, backoff::Backoff};

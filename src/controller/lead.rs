@@ -1,8 +1,8 @@
 //! One term of leadership: what is watched, and the loop that reconciles.
 
 use super::events::Events;
-use super::pace::Pace;
-use super::{Context, api_server, missing, reconcile, run, terms, watches};
+use super::rate_limit::Pace;
+use super::{Context, api_server, missing_tenants, reconcile, resource_watches, run, terms};
 use crate::capability::Watching;
 use crate::capability::tenants::{Named, Tenants};
 use crate::cluster::{Error, Kind, Queue, Store, Writer, backoff::Backoff};
@@ -72,10 +72,10 @@ pub async fn lead(
         (queue.clone(), &metrics),
         (settings.database.clone(), settings.dns.clone()),
     ));
-    let servers_watch = watches::servers(client.clone(), servers_writer, databases.clone());
+    let servers_watch = resource_watches::servers(client.clone(), servers_writer, databases.clone());
     watching.push(AbortOnDropHandle::new(tokio::spawn(servers_watch)));
     let events = Arc::new(Events::new(client.clone(), &settings.pod_name));
-    let tiers_watch = watches::tiers(
+    let tiers_watch = resource_watches::tiers(
         client.clone(),
         tiers_writer,
         tenants.clone(),
@@ -160,7 +160,7 @@ pub async fn lead(
     watching.push(AbortOnDropHandle::new(tokio::spawn(async move {
         waits.writer.follow_others(|tenant| waits.queue.wake(tenant)).await;
     })));
-    watching.push(AbortOnDropHandle::new(tokio::spawn(missing::look_for(
+    watching.push(AbortOnDropHandle::new(tokio::spawn(missing_tenants::look_for(
         ctx.clone(),
         lacking,
     ))));
@@ -173,7 +173,7 @@ pub async fn lead(
         known = known => if !known { return },
         () = stop.cancelled() => return,
     }
-    let tenants_watch = watches::tenants(client, (tenants.clone(), tenants_cache), queue);
+    let tenants_watch = resource_watches::tenants(client, (tenants.clone(), tenants_cache), queue);
     watching.push(AbortOnDropHandle::new(tokio::spawn(tenants_watch)));
     tokio::select! {
         () = verifier.ready() => {}
@@ -222,7 +222,7 @@ fn retry(tenant: Arc<Named>, error: &Error, ctx: Arc<Context>) -> Action {
 /// Sets gauges, and follows the API server when it moves.
 async fn housekeeping(ctx: Arc<Context>) {
     loop {
-        ctx.metrics.set_tenants(&watches::count(&ctx));
+        ctx.metrics.set_tenants(&resource_watches::count(&ctx));
         tokio::time::sleep(HOUSEKEEPING).await;
         if api_server::refresh(&ctx).await {
             let all = ctx.caches.tenants.all_names();

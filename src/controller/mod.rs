@@ -5,13 +5,13 @@ pub mod api_server;
 pub mod context;
 pub mod events;
 pub mod lead;
-pub mod missing;
-pub mod pace;
+pub mod missing_tenants;
+pub mod rate_limit;
 pub mod reconcile;
 pub mod report;
+pub mod resource_watches;
 pub mod run;
 pub mod terms;
-pub mod watches;
 
 pub use context::Context;
 

@@ -2,7 +2,7 @@
 //! it for an object that is not there.
 
 use super::events::Events;
-use super::watches;
+use super::resource_watches;
 use crate::api::{DatabaseServer, Tenant, TenantTier};
 use crate::capability::{Tenants, Watching};
 use crate::cluster::client::watch_config;
@@ -149,7 +149,7 @@ async fn a_tenant_that_cannot_be_decoded_holds_up_no_other() {
         let lines = lines(&good, &bad, |line| line.replace(r#""here""#, &deep));
         let (queue, _woken) = Queue::new(Metrics::new());
         let (store, cache) = Tenants::new();
-        let _watch = spawn(watches::tenants(
+        let _watch = spawn(resource_watches::tenants(
             api_server("tenants", lines),
             (store.clone(), cache),
             queue,
@@ -186,7 +186,7 @@ async fn a_tier_or_a_server_that_cannot_be_decoded_holds_up_no_other() {
         json!({"spec": {"maxNamespaces": 3_000_000_000_u64}}),
     );
     let lines_of_tiers = lines(&good, &bad, |line| line);
-    let watch = watches::tiers(
+    let watch = resource_watches::tiers(
         api_server("tenanttiers", lines_of_tiers),
         writer,
         tenants.clone(),
@@ -217,7 +217,7 @@ async fn a_tier_or_a_server_that_cannot_be_decoded_holds_up_no_other() {
         (queue, &Metrics::new()),
         (settings, DnsSettings::default()),
     ));
-    let _watch = spawn(watches::servers(client, writer, databases));
+    let _watch = spawn(resource_watches::servers(client, writer, databases));
     takes("a server", async || of_version(&servers, "good", None)).await;
     let bad: Arc<DatabaseServer> = servers.get(&ObjectRef::new("bad")).expect("the other one, too");
     assert_eq!(bad.spec.unread[0].field, "spec.port");

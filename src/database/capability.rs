@@ -3,8 +3,8 @@
 use super::ValidDatabase;
 use super::address;
 use super::binding::{self, Attachment};
-use super::claim::{self, Placement};
 use super::pass::{self, DatabasePass, Outcome, SecretFacts};
+use super::placement_record::{self, Placement};
 use super::release;
 use super::servers::Databases;
 use super::validate;
@@ -219,7 +219,7 @@ impl Capability for Database {
 
     // The place of data is forgotten only when the data is gone.
     fn is_kept(&self, live: &Live) -> bool {
-        claim::is_record(live)
+        placement_record::is_record(live)
     }
 
     fn keeps_data(&self, owner: &Identity) -> bool {

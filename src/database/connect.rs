@@ -7,7 +7,7 @@ use super::servers::Databases;
 use crate::api::{DatabaseServer, TlsMode};
 use crate::postgres::client::{Address, Error, Server};
 use crate::postgres::identifier::InvalidIdentifier;
-use crate::postgres::secret::Password;
+use crate::postgres::password::Password;
 use crate::postgres::tls::{Authority, Trust};
 use crate::term::Term;
 use std::sync::Arc;

@@ -2,25 +2,25 @@
 //! `crate::postgres` does the work on a server.
 
 pub mod address;
+mod assignment;
 mod binding;
 mod capability;
-pub mod claim;
 pub mod connect;
 mod inspection;
-pub mod isolation;
+pub mod login_check;
 pub mod metrics;
 pub mod pass;
-pub mod placement;
+pub mod placement_record;
+mod rate_limit;
 mod registry;
 pub mod release;
-mod scheduling;
 pub mod secret;
 pub mod server_loop;
+pub mod server_selection;
 mod server_state;
 pub mod servers;
 pub mod settings;
 pub mod status;
-mod turns;
 mod valid;
 mod validate;
 

@@ -10,7 +10,7 @@ mod login;
 mod publish;
 
 use super::ValidDatabase;
-use super::claim::Placement;
+use super::placement_record::Placement;
 use super::secret::Credentials;
 use super::server_state::ServerState;
 use super::servers::Databases;
@@ -20,8 +20,8 @@ use crate::cluster::{Error, Writer};
 use crate::conditions::reason;
 use crate::postgres::Names;
 use crate::postgres::catalog::Catalog;
+use crate::postgres::password::Password;
 use crate::postgres::plan::{Login, Place};
-use crate::postgres::secret::Password;
 use crate::proof;
 use crate::rotation::{self, Published, Turn};
 use crate::time::seconds;

@@ -1,6 +1,6 @@
 //! Releases a tenant's data: closes the logins and retains the data, or removes it completely.
 
-use super::claim::{self, Placement};
+use super::placement_record::{self, Placement};
 use super::server_state::{Connection, Health, ServerState};
 use super::servers::Databases;
 use crate::api::{DatabaseModel, DeletionPolicy};
@@ -133,14 +133,14 @@ async fn finish(
     placement: Placement,
 ) -> Result<(), Error> {
     databases.server_state(&placement.server).forget(&owner.id);
-    let key = claim::key(owner, &databases.namespace);
+    let key = placement_record::key(owner, &databases.namespace);
     match policy {
         DeletionPolicy::Retain => {
             let placement = Placement {
                 retained: true,
                 ..placement
             };
-            let record = claim::record(owner, &databases.namespace, &placement);
+            let record = placement_record::record(owner, &databases.namespace, &placement);
             writer.ensure(owner, &record).await?;
         }
         DeletionPolicy::Delete => {

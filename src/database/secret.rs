@@ -6,7 +6,7 @@ use crate::api::TlsMode;
 use crate::cluster::{Identity, metadata};
 use crate::names;
 use crate::postgres::Names;
-use crate::postgres::secret::Password;
+use crate::postgres::password::Password;
 use crate::rotation::Published;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;

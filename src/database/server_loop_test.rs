@@ -8,7 +8,7 @@ use crate::database::settings::DatabaseSettings;
 use crate::dns::DnsSettings;
 use crate::names;
 use crate::postgres::client::{Address, Server};
-use crate::postgres::secret::Password;
+use crate::postgres::password::Password;
 use crate::postgres::tls::Trust;
 use crate::telemetry::metrics::Metrics;
 use crate::term::Term;

@@ -1,6 +1,6 @@
 //! The state of one DatabaseServer in this process: its health, its catalog, its connections, and the logins that were verified.
 
-use super::turns::Turns;
+use super::rate_limit::Turns;
 use crate::api::TlsMode;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::Server;

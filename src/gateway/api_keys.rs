@@ -7,7 +7,7 @@ use crate::api::{ApiKey, ApiKeyStatus, Tenant};
 use crate::capability::ValidTenant;
 use crate::cluster::{Error, Identity, Known, Memo, Version, Writer, secret};
 use crate::names;
-use crate::postgres::secret::Password;
+use crate::postgres::password::Password;
 use crate::rotation::Rotation;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! Keeps all objects of a kind that can open access between tenants, and the result of their evaluation.
 
 use super::lock;
-use super::ration::Ration;
+use super::memory_limit::Ration;
 use crate::cluster::decode::{Read, Readable};
 use crate::cluster::watch::{self, Cache as Watched};
 use crate::proof::{Outcome, Violation};

@@ -2,7 +2,7 @@
 
 mod access;
 mod apply;
-mod captures;
+mod dns_capture;
 pub mod drain;
 mod granted;
 mod grants;
@@ -74,7 +74,7 @@ impl Capability for Namespaces {
         let names: Vec<String> = tenant.core.namespaces.iter().map(|own| own.name.clone()).collect();
         let part = ValidNamespaces {
             pod_security: asked.tier.spec.pod_security.unwrap_or_default(),
-            captures: captures::captures(&names, asked.world, reasons),
+            captures: dns_capture::captures(&names, asked.world, reasons),
             owners: owners::subjects(&asked.tenant.spec.owners, &names, asked.world, reasons),
         };
         tenant.set(part);

@@ -4,17 +4,17 @@ mod address;
 mod error;
 mod evict;
 mod pool;
-mod visit;
+mod tenant_session;
 
 pub use address::Address;
 pub use error::Error;
 use evict::END_BLOCKERS;
-pub use visit::Visit;
+pub use tenant_session::Visit;
 
 use super::catalog::{self, Catalog};
 use super::guard::Connector;
+use super::password::Password;
 use super::plan::{Step, Venue};
-use super::secret::Password;
 use super::tls::{self, Trust};
 use super::{Identifier, Names, Statement};
 use crate::sql;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::postgres::client::{Address, Error, Server};
-use crate::postgres::secret::Password;
+use crate::postgres::password::Password;
 use crate::postgres::tls::{Authority, Trust};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

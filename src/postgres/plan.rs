@@ -2,7 +2,7 @@
 //! others' changes.
 
 use super::catalog::{Catalog, Intent};
-use super::secret::Verifier;
+use super::password::Verifier;
 use super::sql::Literal;
 use super::{Identifier, Names, Statement};
 use crate::sql;

@@ -3,7 +3,7 @@
 use super::logins::CHANGING;
 use super::*;
 use crate::postgres::catalog::{Admin, DefaultGrant, Grant, Holding, Mark, Membership, Place as Found, Role, Setting};
-use crate::postgres::secret::Password;
+use crate::postgres::password::Password;
 
 const ID: &str = "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11";
 

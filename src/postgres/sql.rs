@@ -1,7 +1,7 @@
 //! Statements. Text from outside this program enters a statement only as a quoted identifier, a quoted literal or a number.
 
 use super::Identifier;
-use super::secret::Verifier;
+use super::password::Verifier;
 use std::fmt;
 
 /// A part of a statement.
@@ -130,7 +130,7 @@ macro_rules! sql {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::secret::Password;
+    use crate::postgres::password::Password;
 
     #[test]
     fn what_enters_is_quoted_as_what_it_is() {

@@ -5,7 +5,7 @@ use crate::capability::peers::named_peers;
 use crate::capability::{PeerTenant, Tenants, World, identity, namespaces};
 use crate::cluster::{Key, Store};
 use crate::conditions::reason;
-use crate::database::claim;
+use crate::database::placement_record;
 use crate::dns::{DnsSettings, last_label};
 use ipnet::IpNet;
 use kube::runtime::reflector::{self, ObjectRef};
@@ -64,8 +64,10 @@ impl Caches {
     /// Returns the model in which the tenant's data is kept already.
     fn placed(&self, tenant: &Tenant) -> Option<DatabaseModel> {
         let owner = identity(tenant);
-        let record = self.objects.get(&owner.tenant, &claim::key(&owner, &self.namespace))?;
-        Some(claim::read(&record)?.model)
+        let record = self
+            .objects
+            .get(&owner.tenant, &placement_record::key(&owner, &self.namespace))?;
+        Some(placement_record::read(&record)?.model)
     }
 
     /// Returns existing namespaces of the tenant whose names are ends of hosts.

@@ -1,7 +1,7 @@
 //! Access beyond the tenant: the tenant's login sees each opening, and nothing else.
 
 use crate::site::{Site, Tenant, run, superuser};
-use tenant_operator::database::isolation;
+use tenant_operator::database::login_check;
 use tenant_operator::postgres::cross_tenant_access::{self, CrossTenantAccess, OwnObjects};
 use tenant_operator::postgres::plan::Place;
 use tenant_operator::proof::Outcome;
@@ -31,7 +31,7 @@ pub async fn is_seen(site: Site, place: Place) {
     let (tenant, other) = (site.new_tenant(&place).await, site.new_tenant(&place).await);
     let (owner, login, theirs) = (tenant.owner(), tenant.login(0), other.owner());
     let closed = look(&site, &tenant, &other).await;
-    assert_eq!(isolation::outcome(&closed), Outcome::Passed, "{closed:?}");
+    assert_eq!(login_check::outcome(&closed), Outcome::Passed, "{closed:?}");
     let shares = place == Place::Schema;
     let neighbour = closed.neighbour.clone().unwrap_or_default();
     assert_eq!(neighbour == theirs, shares, "whose schema was tried: {neighbour}");
@@ -99,7 +99,7 @@ pub async fn is_seen(site: Site, place: Place) {
     for (fault, remedy, words) in faults {
         run(&root, &fault).await;
         let seen = look(&site, &tenant, &other).await;
-        let Outcome::Violated(found) = isolation::outcome(&seen) else {
+        let Outcome::Violated(found) = login_check::outcome(&seen) else {
             panic!("{fault} was not seen: {seen:?}");
         };
         assert!(
@@ -108,7 +108,7 @@ pub async fn is_seen(site: Site, place: Place) {
         );
         let theirs = look(&site, &other, &tenant).await;
         assert_eq!(
-            isolation::outcome(&theirs),
+            login_check::outcome(&theirs),
             Outcome::Passed,
             "{fault}: said of the other too"
         );
@@ -122,7 +122,7 @@ pub async fn is_seen(site: Site, place: Place) {
         );
         run(&root, &protected).await;
         let seen = look(&site, &tenant, &other).await;
-        assert_eq!(isolation::outcome(&seen), Outcome::Passed, "{seen:?}");
+        assert_eq!(login_check::outcome(&seen), Outcome::Passed, "{seen:?}");
         run(
             &root,
             &format!("DROP TABLE public.kept; REVOKE ALL ON SCHEMA public FROM {owner}"),

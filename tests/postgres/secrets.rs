@@ -21,7 +21,7 @@ pub async fn stay_out_of_the_log(site: Site, place: Place) {
     let mut issued = vec![site.address.password.clone()];
     let mut tenant = site.new_tenant(&place).await;
     for (which, other) in [(1, 0), (0, 1), (1, 0)] {
-        let password = tenant_operator::postgres::secret::Password::random();
+        let password = tenant_operator::postgres::password::Password::random();
         tenant.passwords[which] = password.clone();
         issued.push(password.clone());
         tenant.wanted.logins[which] = Login {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tenant_operator::postgres::catalog::Catalog;
 use tenant_operator::postgres::client::{Address, Error, Server};
+use tenant_operator::postgres::password::Password;
 use tenant_operator::postgres::plan::{Conflict, Login, Place, Step, Wanted, plan};
-use tenant_operator::postgres::secret::Password;
 use tenant_operator::postgres::{Names, server};
 use tokio_postgres::{Client, Config, NoTls};
 

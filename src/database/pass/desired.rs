@@ -5,7 +5,7 @@ use super::{DatabasePass, Outcome};
 use crate::api::{DatabaseServerSpec, StorageLimitAction};
 use crate::capability::{Note, State};
 use crate::conditions::reason;
-use crate::database::placement;
+use crate::database::server_selection;
 use crate::database::server_state::{Connection, Health, ServerState};
 use crate::postgres::client;
 use crate::postgres::identifier::InvalidIdentifier;
@@ -74,7 +74,7 @@ impl DatabasePass<'_> {
 
     pub(super) fn place(&self, spec: Option<&DatabaseServerSpec>) -> Result<Place, InvalidIdentifier> {
         let tables = spec.map_or(&[][..], |spec| &spec.shared_tables);
-        placement::place(self.placement.model, tables)
+        server_selection::place(self.placement.model, tables)
     }
 
     /// Returns true if the tenant may write. After it reached the limit it must free some room first.

@@ -108,7 +108,7 @@ impl DatabasePass<'_> {
     async fn check_access(&self, visit: &Visit<'_>, server_state: &ServerState, wanted: &Wanted) {
         let records = server_state.snapshot().catalog.database.clone();
         let outcome = match cross_tenant_access::probe(visit, &OwnObjects::of(wanted, &records)).await {
-            Ok(found) => crate::database::isolation::outcome(&found),
+            Ok(found) => crate::database::login_check::outcome(&found),
             Err(error) => proof::Outcome::Untried(error.to_string()),
         };
         server_state.set_isolation(&self.tenant.owner.id, outcome);

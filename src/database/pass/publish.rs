@@ -9,7 +9,7 @@ use crate::database::secret::{self, Credentials, Endpoint};
 use crate::database::server_state::{Connection, ServerState};
 use crate::names;
 use crate::postgres::Names;
-use crate::postgres::secret::Password;
+use crate::postgres::password::Password;
 use crate::rotation::Published;
 use crate::time::after;
 use k8s_openapi::api::core::v1::Secret;

@@ -15,7 +15,7 @@ mod watch;
 pub use review::{Answer, Question};
 pub use watch::Watched;
 
-use super::{lock, ration};
+use super::{lock, memory_limit};
 use crate::api::IsolationViolation;
 use crate::proof::check::API_ACCESS;
 use crate::proof::{Outcome, Violation};
@@ -155,7 +155,7 @@ impl Access {
         match self.unread(tenant) {
             Some(place) if violations.is_empty() => Outcome::Untried(format!(
                 "{place} that the operator cannot read, or with more than the {} KiB that it reads; the log names the unreadable objects",
-                ration::WRITTEN / 1024
+                memory_limit::WRITTEN / 1024
             )),
             None if violations.is_empty() && !is_settled => Outcome::Pending,
             _ => Outcome::of(violations),

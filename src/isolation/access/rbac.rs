@@ -1,6 +1,6 @@
 //! Resolution of RBAC's roles and bindings. Pure.
 
-use crate::isolation::ration::{self, Ration};
+use crate::isolation::memory_limit::{self, Ration};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -35,8 +35,8 @@ struct Rations {
 impl Default for Rations {
     fn default() -> Self {
         Self {
-            roles: Ration::new(ration::WRITTEN),
-            bindings: Ration::new(ration::WRITTEN),
+            roles: Ration::new(memory_limit::WRITTEN),
+            bindings: Ration::new(memory_limit::WRITTEN),
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::capability::{
     placement::{Placement, placement},
 };
 use crate::cluster::Identity;
+use crate::isolation::check_schedule;
 use crate::isolation::shared_values::SharedValues;
-use crate::isolation::turns;
 use std::sync::Arc;
 
 /// Inputs that decide about allowed objects in one of a tenant's namespaces.
@@ -26,7 +26,7 @@ pub struct Subject {
     pub quota: Arc<ResourceList>,
 }
 
-impl turns::Subject for Subject {
+impl check_schedule::Subject for Subject {
     fn tenant(&self) -> &str {
         &self.owner.tenant
     }

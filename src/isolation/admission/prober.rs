@@ -4,7 +4,7 @@ use super::attempts::{self, Make};
 use super::outcome::{self, Answer};
 use super::{SharedParts, Subject, settings::AdmissionProbe};
 use crate::cluster::Queue;
-use crate::isolation::turns::{Turn, Turns, about};
+use crate::isolation::check_schedule::{Turn, Turns, about};
 use crate::names;
 use crate::proof::Outcome;
 use k8s_openapi::api::core::v1::ConfigMap;

@@ -4,7 +4,7 @@ use super::endpoints::{Field, planted, trim};
 use crate::cluster::client::watch_config;
 use crate::isolation::Inventory;
 use crate::isolation::cache::{Breaches, Cache};
-use crate::isolation::ration;
+use crate::isolation::memory_limit;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ pub fn cache(
         };
         Ok(field.openings(slices.iter().map(Arc::as_ref)))
     };
-    Cache::new(client, watch_config(), (trim, ration::FOLLOWING), evaluate)
+    Cache::new(client, watch_config(), (trim, memory_limit::FOLLOWING), evaluate)
 }
 
 /// Proves that the check finds a planted violation.

@@ -5,7 +5,7 @@ use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Live, Store};
 use crate::isolation::Inventory;
 use crate::isolation::cache::{Breaches, Cache};
-use crate::isolation::ration;
+use crate::isolation::memory_limit;
 use crate::names;
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicySpec};
 use kube::Client;
@@ -19,7 +19,7 @@ pub fn cache(
 ) -> (Arc<Cache<NetworkPolicy>>, impl Future<Output = ()> + Send + use<>) {
     let theirs = watch_config().labels(&format!("!{}", names::TENANT_ID));
     let known = known.clone();
-    Cache::new(client, theirs, (|_| {}, ration::WRITTEN), move |policies| {
+    Cache::new(client, theirs, (|_| {}, memory_limit::WRITTEN), move |policies| {
         evaluate(&known, policies)
     })
 }

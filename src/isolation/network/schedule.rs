@@ -7,7 +7,7 @@ use crate::capability::{
     placement::{Placement, placement},
 };
 use crate::cluster::Identity;
-use crate::isolation::turns::{self, Turn, about};
+use crate::isolation::check_schedule::{self, Turn, about};
 use crate::proof::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -33,7 +33,7 @@ pub struct Subject {
     egress: Vec<Destination>,
 }
 
-impl turns::Subject for Subject {
+impl check_schedule::Subject for Subject {
     fn tenant(&self) -> &str {
         &self.owner.tenant
     }

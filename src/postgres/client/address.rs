@@ -1,7 +1,7 @@
 //! The address of a server, and the settings of its connections.
 
 use super::{CALL, CONNECT};
-use crate::postgres::secret::Password;
+use crate::postgres::password::Password;
 use crate::postgres::tls::Trust;
 use std::time::Duration;
 use tokio_postgres::Config;

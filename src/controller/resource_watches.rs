@@ -192,5 +192,5 @@ pub fn count(ctx: &Context) -> Vec<(String, String, i64)> {
 }
 
 #[cfg(test)]
-#[path = "watches_test.rs"]
+#[path = "resource_watches_test.rs"]
 mod tests;

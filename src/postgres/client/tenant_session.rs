@@ -3,7 +3,7 @@
 use super::Server;
 use super::error::Error;
 use crate::postgres::Statement;
-use crate::postgres::secret::Password;
+use crate::postgres::password::Password;
 use std::time::Duration;
 use tokio::time::timeout;
 use tokio_postgres::Client;

@@ -1,8 +1,8 @@
 //! Assigns each tenant to a DatabaseServer, one at a time.
 
 use super::ValidDatabase;
-use super::claim::{self, Placement};
-use super::placement::{self, Candidate};
+use super::placement_record::{self, Placement};
+use super::server_selection::{self, Candidate};
 use super::server_state::Health;
 use super::servers::Databases;
 use crate::api::{DatabaseModel, DatabaseServer};
@@ -15,8 +15,10 @@ use std::sync::Arc;
 impl Databases {
     /// Returns the placement of a tenant's data.
     pub fn placement(&self, owner: &Identity) -> Option<Placement> {
-        let live = self.store.get(&owner.tenant, &claim::key(owner, &self.namespace))?;
-        claim::read(&live).filter(|_| live.belongs_to(owner))
+        let live = self
+            .store
+            .get(&owner.tenant, &placement_record::key(owner, &self.namespace))?;
+        placement_record::read(&live).filter(|_| live.belongs_to(owner))
     }
 
     /// Returns all placements, with tenant and id.
@@ -30,7 +32,7 @@ impl Databases {
                 tenant: live.label(crate::names::TENANT)?.to_string(),
                 id: live.label(crate::names::TENANT_ID)?.to_string(),
             };
-            Some((owner, claim::read(live)?))
+            Some((owner, placement_record::read(live)?))
         };
         records.iter().filter_map(read).collect()
     }
@@ -52,13 +54,13 @@ impl Databases {
                 ..found
             };
             writer
-                .ensure(owner, &claim::record(owner, &self.namespace, &placement))
+                .ensure(owner, &placement_record::record(owner, &self.namespace, &placement))
                 .await?;
             return Ok(Ok(placement));
         }
         // What the watch does not show, because somebody took its labels off, is where the data is all the same.
-        if let Some(live) = writer.fetch(&claim::key(owner, &self.namespace)).await? {
-            let found = claim::read(&live).filter(|_| live.belongs_to(owner));
+        if let Some(live) = writer.fetch(&placement_record::key(owner, &self.namespace)).await? {
+            let found = placement_record::read(&live).filter(|_| live.belongs_to(owner));
             return match found {
                 Some(found) => Ok(Ok(found)),
                 None => Err(writer.foreign(owner, &live)),
@@ -69,7 +71,7 @@ impl Databases {
         }
         // One at a time, or two would take the last place.
         let _placing = self.placing.lock().await;
-        let server = match placement::choose(&self.candidates(), database.model, &database.selector) {
+        let server = match server_selection::choose(&self.candidates(), database.model, &database.selector) {
             Ok(server) => server,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -80,7 +82,7 @@ impl Databases {
             abandoned: false,
         };
         writer
-            .ensure(owner, &claim::record(owner, &self.namespace, &placement))
+            .ensure(owner, &placement_record::record(owner, &self.namespace, &placement))
             .await?;
         Ok(Ok(placement))
     }
