@@ -22,8 +22,9 @@ const MIB: f64 = 1024.0 * 1024.0;
 const MOST_RATIO: f64 = 1.5;
 /// The highest slow-down of others' reconciles beside a noisy tenant.
 const MOST_SLOWING: f64 = 2.0;
-/// The highest memory of the operator itself, and for each tenant.
-const MOST_MEMORY_MIB: [f64; 2] = [40.0, 0.0625];
+/// The highest memory with up to so many tenants, and for each one beyond.
+const MOST_MEMORY_MIB: [f64; 2] = [64.0, 16.0 / 1024.0];
+const MEMORY_TENANTS: usize = 1000;
 const MOST_CONNECTIONS: i64 = 10;
 /// Each minute, however many tenants: a look or two.
 const MOST_STATEMENTS: f64 = 30.0;
@@ -42,7 +43,7 @@ impl Figures {
 
     fn most_mib(&self) -> f64 {
         let [own, each] = MOST_MEMORY_MIB;
-        own + each * self.tenants as f64
+        own + each * self.tenants.saturating_sub(MEMORY_TENANTS) as f64
     }
 
     /// Converts a count in the quiet to a rate for a minute.
@@ -184,7 +185,7 @@ pub fn table(figures: &Figures) -> String {
             ),
         ),
         (
-            "**peak memory** (at most 40 MiB and 64 KiB for each tenant)",
+            "**peak memory** (at most 64 MiB, and 16 KiB for each tenant beyond 1000)",
             format!("**{:.1} MiB** ({:.1})", used.peak_memory / MIB, figures.most_mib()),
         ),
         (
