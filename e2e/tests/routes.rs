@@ -300,3 +300,31 @@ async fn a_host_that_another_has_leads_to_the_other() -> Result<()> {
     ensure!(words == [&first.name, "2", "1", &second.name, "2", "0"], "{said}");
     Ok(())
 }
+
+/// Many routes, each with all hosts: the proxies take up the last seconds after the gateway's controller has accepted it.
+#[tokio::test]
+async fn the_first_request_after_ready_is_answered_at_every_host() -> Result<()> {
+    let Some(door) = Door::find("the first request after Ready") else {
+        return Ok(());
+    };
+    let scene = Scene::new("first").await?;
+    let tier = scene.tier(json!({})).await?;
+    let hosts: Vec<String> = (0..10)
+        .map(|number| format!("{}-{number}.example.com", scene.name))
+        .collect();
+    let methods = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT",
+    ];
+    let paths = (0..30).map(|number| {
+        let path = json!({"type": "PathPrefix", "value": format!("/p{number}")});
+        json!({"path": path, "methods": methods, "backend": {"workload": "web"}})
+    });
+    let last = json!({"path": {"type": "Exact", "value": "/hostname"}, "backend": {"workload": "web"}});
+    let routes: Vec<Value> = paths.chain([last]).collect();
+    let (tenant, _) = led_to(&scene, "many", &tier, json!({"hosts": hosts, "routes": routes})).await?;
+    tenant.ready().await?;
+    for host in &hosts {
+        door.answers(200, host, "/hostname", &[]).await?;
+    }
+    Ok(())
+}

@@ -7,7 +7,7 @@ use crate::capability::Watching;
 use crate::capability::tenants::{Named, Tenants};
 use crate::cluster::{Error, Kind, Queue, Store, Writer, backoff::Backoff};
 use crate::database::{Database, Databases};
-use crate::gateway::{Controller, Gateway};
+use crate::gateway::{Controller, Gateway, Proxies};
 use crate::isolation::{self, Inventory, Isolation};
 use crate::metering::Metering;
 use crate::metering::meter::Meter;
@@ -118,23 +118,28 @@ pub async fn lead(
         &metrics,
     );
     watching.extend(isolation.loops);
-    let metering = gateway
+    // Whoever may read the proxies' metrics also knows which routes they have.
+    let readable = gateway
         .as_ref()
         .filter(|to| to.controller == Controller::EnvoyGateway && settings.metering.enabled)
-        .zip(settings.gateway_namespace.as_deref())
-        .map(|(_, namespace)| {
-            Metering::new(Meter::new(
-                client.clone(),
-                namespace,
-                settings.metering.clone(),
-                store.clone(),
-                RequestMetrics::register(&metrics),
-            ))
-        });
+        .and(settings.gateway_namespace.as_deref());
+    let proxies = readable.map(|namespace| {
+        let metering = &settings.metering;
+        Proxies::new(client.clone(), namespace, &metering.pod_labels, metering.port)
+    });
+    let metering = readable.map(|namespace| {
+        Metering::new(Meter::new(
+            client.clone(),
+            namespace,
+            settings.metering.clone(),
+            store.clone(),
+            RequestMetrics::register(&metrics),
+        ))
+    });
     let verifier = isolation.verifier.clone();
     let capabilities = capabilities::all(Stateful {
         database: Database::new(databases.clone()),
-        gateway: Gateway::new(gateway),
+        gateway: Gateway::new(gateway).with_proxies(proxies),
         metering,
         isolation: Some(Isolation::new(isolation.verifier, isolation.reports)),
     });

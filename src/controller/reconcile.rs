@@ -179,7 +179,10 @@ async fn publish(
         STATUS_DEBOUNCE
     };
     if underway < debounce {
-        return Ok(Action::requeue(debounce - underway));
+        let reports = outcome.reports().into_iter().flat_map(|reports| &reports.all);
+        let due = reports.filter_map(|report| report.again).min();
+        let rest = debounce - underway;
+        return Ok(Action::requeue(due.map_or(rest, |due| due.min(rest))));
     }
     if let (ReconcileOutcome::Planned(reports), Some(valid)) = (&mut outcome, valid) {
         diagnose(pass, valid, reports).await;

@@ -3,19 +3,24 @@
 use super::api_keys::{self, ReportedKeys};
 use super::config::{CUT_OFF, SUSPENDED};
 use super::follow::{self, Need};
-use super::routes::{self, Outcome, UNSEEN};
+use super::proxies::Proxies;
+use super::routes::{self, Outcome, PlannedRoutes, UNSEEN};
 use super::{Attachment, ValidGateway, grants, hosts, validate};
-use crate::api::TenantStatus;
+use crate::api::{Tenant, TenantStatus};
 use crate::capability::{
-    Asked, Capability, Contributions, Deletion, Description, Invalid, Pass, Planned, Platform, Released, Report,
-    Revocation, Stage, ValidTenant, Watching, WriteStatus, claim, jwks::KeySets, watching::has_routes,
+    Asked, Capability, Contributions, Deletion, Description, Invalid, Note, Pass, Planned, Platform, Released, Report,
+    Revocation, Stage, State, ValidTenant, Watching, WriteStatus, claim, jwks::KeySets, watching::has_routes,
 };
 use crate::cluster::{Desired, Error, Identity, Key, Kind, Live};
-use crate::conditions::{kind, reason};
+use crate::conditions::{condition, kind, reason};
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// The time until the proxies are asked again.
+const PROXIES_REQUEUE: Duration = Duration::from_secs(1);
 
 const DESCRIPTION: Description = Description {
     name: "gateway",
@@ -40,6 +45,17 @@ const ROLES: &str = "roles.json";
 #[derive(Clone, Debug)]
 struct Roles(String);
 
+/// True where the status calls the routes of the present spec ready.
+#[derive(Clone, Copy, Debug)]
+struct ReportedReady(bool);
+
+impl ReportedReady {
+    fn of(tenant: &Tenant) -> Self {
+        let ready = condition(tenant, kind::GATEWAY_READY).filter(|ready| ready.status == "True");
+        Self(ready.is_some_and(|ready| ready.observed_generation == tenant.metadata.generation))
+    }
+}
+
 /// Hosts, routes, their policies, and API keys.
 pub struct Gateway {
     /// None where the platform has no gateway to write for.
@@ -47,6 +63,8 @@ pub struct Gateway {
     /// The reason why the gateway serves nobody, if it does not.
     problem: RwLock<Option<String>>,
     memos: api_keys::Memos,
+    /// None where the operator may not ask them: the controller's word stands.
+    proxies: Option<Proxies>,
 }
 
 impl Gateway {
@@ -56,7 +74,37 @@ impl Gateway {
             to,
             problem: RwLock::new(has_parent.then(|| UNSEEN.into())),
             memos: api_keys::Memos::default(),
+            proxies: None,
         }
+    }
+
+    /// Asks these proxies too whether they have a tenant's routes.
+    #[must_use]
+    pub fn with_proxies(self, proxies: Option<Proxies>) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// Holds back the word of the gateway's controller until the proxies have what it accepted.
+    async fn confirm(&self, tenant: &ValidTenant, mut outcome: Outcome) -> Outcome {
+        let (Some(to), Some(proxies), Some(planned)) = (&self.to, &self.proxies, tenant.part::<PlannedRoutes>()) else {
+            return outcome;
+        };
+        let was_ready = tenant.part::<ReportedReady>().is_some_and(|reported| reported.0);
+        let is_accepted = matches!(outcome.state, State::Ready(_)) && !tenant.core.is_shut();
+        if is_accepted
+            && !proxies
+                .serve(&tenant.core.owner.tenant, to, planned.objects(), was_ready)
+                .await
+        {
+            let note = Note::new(reason::PROGRESSING, "the gateway's proxies do not have all routes yet");
+            outcome.state = State::Progressing(note);
+            outcome.again = Some(
+                outcome
+                    .again
+                    .map_or(PROXIES_REQUEUE, |again| again.min(PROXIES_REQUEUE)),
+            );
+        }
+        outcome
     }
 
     /// Notes why the gateway serves nobody. Returns true where that changed.
@@ -103,6 +151,7 @@ impl Capability for Gateway {
             tenant.set(Roles(roles));
         }
         tenant.set(ReportedKeys::of(asked.tenant));
+        tenant.set(ReportedReady::of(asked.tenant));
     }
 
     async fn prepare(&self, pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Option<Error>, Error> {
@@ -146,7 +195,10 @@ impl Capability for Gateway {
     async fn apply(&self, pass: &Pass<'_>, tenant: &mut ValidTenant, _: Vec<Planned>) -> Result<Option<Report>, Error> {
         let (to, problem) = (self.to.as_ref(), self.problem());
         let outcome = routes::reconcile(pass, tenant, to, problem, &self.memos).await?;
-        Ok(outcome.map(report))
+        Ok(match outcome {
+            Some(outcome) => Some(report(self.confirm(tenant, outcome).await)),
+            None => None,
+        })
     }
 
     fn concerns(&self, tenant: Option<&ValidTenant>, status: &TenantStatus, is_over: bool) -> bool {
@@ -164,6 +216,9 @@ impl Capability for Gateway {
 
     fn forget(&self, tenant: &str) {
         self.memos.forget(tenant);
+        if let Some(proxies) = &self.proxies {
+            proxies.forget(tenant);
+        }
     }
 
     async fn delete(&self, pass: &Pass<'_>, of: &Deletion<'_>) -> Result<Option<String>, Error> {

@@ -15,6 +15,7 @@ mod grants;
 mod hosts;
 pub mod key_set;
 pub mod keys;
+mod proxies;
 mod routes;
 pub mod settings;
 pub mod single_keys;
@@ -24,6 +25,7 @@ mod validate;
 pub use api_keys::ReportedKeys;
 pub use capability::Gateway;
 pub use config::{GatewayConfig, Unsupported, ValidGateway};
+pub use proxies::Proxies;
 pub use settings::{Attachment, Controller, GatewaySettings, Redis, Scheme};
 
 use crate::cluster::{Desired, Identity, Key, Kind, Live};

@@ -1,12 +1,13 @@
 //! Loop that asks the gateway's pods for their counts of each tenant's requests.
 
 use super::Counted;
+use super::exposition::{PATH, read};
 use super::ledger::{ByNamespace, Ledger, Sample};
 use super::metrics::RequestMetrics;
-use super::scrape::scrape;
 use super::settings::MeteringSettings;
 use crate::api::GatewayUsage;
 use crate::cluster::{Kind, Store};
+use crate::telemetry::scrape::scrape;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
@@ -38,7 +39,7 @@ struct Instance {
 }
 
 async fn ask(instance: Instance) -> Option<Sample> {
-    match scrape(instance.address).await {
+    match scrape(instance.address, PATH).await.map(|text| read(&text)) {
         Ok(counted) => Some(Sample {
             envoy: instance.uid,
             is_new: instance.is_new,

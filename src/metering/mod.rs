@@ -5,7 +5,6 @@ pub mod exposition;
 pub mod ledger;
 pub mod meter;
 pub mod metrics;
-pub mod scrape;
 pub mod settings;
 
 pub use capability::Metering;

@@ -5,6 +5,7 @@ pub mod logs;
 pub mod metrics;
 mod process;
 pub mod request;
+pub mod scrape;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;

@@ -1,14 +1,11 @@
-//! Reads the counters of one Envoy.
+//! Reads the metrics of another program in the cluster.
 
-use super::Counted;
-use super::exposition::{PATH, Source, read};
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -16,25 +13,24 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// Timeout of an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum length of an answer: a thousand tenants with ten rules each need a quarter of it.
+/// Maximum length of an answer: a gateway's counts of a thousand tenants with ten rules each need a quarter of it.
 const MOST: usize = 32 * 1024 * 1024;
 
-/// Reads the counts of this Envoy since its start.
+/// Reads the text under a path.
 ///
 /// # Errors
-/// It cannot be reached within ten seconds, or its answer is too long or no text.
-pub async fn scrape(address: SocketAddr) -> anyhow::Result<HashMap<Source, Counted>> {
-    let text = tokio::time::timeout(TIMEOUT, fetch(address))
+/// The program cannot be reached within ten seconds, or its answer is too long or no text.
+pub async fn scrape(address: SocketAddr, path: &str) -> anyhow::Result<String> {
+    tokio::time::timeout(TIMEOUT, fetch(address, path))
         .await
-        .context("no answer in time")??;
-    Ok(read(&text))
+        .context("no answer in time")?
 }
 
-async fn fetch(address: SocketAddr) -> anyhow::Result<String> {
+async fn fetch(address: SocketAddr, path: &str) -> anyhow::Result<String> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
-    let request = Request::get(PATH)
+    let request = Request::get(path)
         .header(header::HOST, address.to_string())
         .body(Empty::<Bytes>::new())?;
     let answer = sender.send_request(request).await?;
