@@ -3,7 +3,7 @@
 use super::api_keys::{self, ReportedKeys};
 use super::config::{CUT_OFF, SUSPENDED};
 use super::follow::{self, Need};
-use super::proxies::Proxies;
+use super::proxies::{Proxies, Served};
 use super::routes::{self, Outcome, PlannedRoutes, UNSEEN};
 use super::{Attachment, ValidGateway, grants, hosts, validate};
 use crate::api::{Tenant, TenantStatus};
@@ -17,10 +17,6 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
-
-/// The time until the proxies are asked again.
-const PROXIES_REQUEUE: Duration = Duration::from_secs(1);
 
 const DESCRIPTION: Description = Description {
     name: "gateway",
@@ -89,20 +85,19 @@ impl Gateway {
         let (Some(to), Some(proxies), Some(planned)) = (&self.to, &self.proxies, tenant.part::<PlannedRoutes>()) else {
             return outcome;
         };
+        let name = &tenant.core.owner.tenant;
+        if tenant.core.is_shut() {
+            // The same routes are other ones to the proxies when the tenant comes back.
+            proxies.forget(name);
+            return outcome;
+        }
+        if !matches!(outcome.state, State::Ready(_)) {
+            return outcome;
+        }
         let was_ready = tenant.part::<ReportedReady>().is_some_and(|reported| reported.0);
-        let is_accepted = matches!(outcome.state, State::Ready(_)) && !tenant.core.is_shut();
-        if is_accepted
-            && !proxies
-                .serve(&tenant.core.owner.tenant, to, planned.objects(), was_ready)
-                .await
-        {
-            let note = Note::new(reason::PROGRESSING, "the gateway's proxies do not have all routes yet");
-            outcome.state = State::Progressing(note);
-            outcome.again = Some(
-                outcome
-                    .again
-                    .map_or(PROXIES_REQUEUE, |again| again.min(PROXIES_REQUEUE)),
-            );
+        if let Served::NotYet(again, words) = proxies.serve(name, to, planned.objects(), was_ready).await {
+            outcome.state = State::Progressing(Note::new(reason::PROGRESSING, words));
+            outcome.again = Some(outcome.again.map_or(again, |before| before.min(again)));
         }
         outcome
     }
@@ -135,6 +130,9 @@ impl Capability for Gateway {
             (Some(why), Some(to)) => routes::shut(pass.writer, pass.store, of.owner, to, why).await,
             _ => Ok(()),
         };
+        if let (Some(_), Some(proxies)) = (why, &self.proxies) {
+            proxies.forget(&of.owner.tenant);
+        }
         let keys = api_keys::revoke_keys(pass.writer, of.tenant, of.owner, &self.memos).await;
         closed.and(keys).map(|()| None)
     }

@@ -23,53 +23,90 @@ const PATH: &str = concat!(
 );
 /// Number of proxies to read at once.
 const AT_ONCE: usize = 4;
-/// Shortest time between two reads for all tenants together; a read that takes long rests longer.
+/// Timeout of a reading of all proxies: passes wait for it.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// Shortest time between two readings for all tenants together; a reading that takes long rests longer.
 const REST: Duration = Duration::from_secs(1);
 const REST_FACTOR: u32 = 5;
 /// The time that a rule without a ready workload is waited for: there may be none, which is not the gateway's fault.
 const EMPTY: Duration = Duration::from_secs(10);
+/// The time after which the condition names what a proxy lacks, and the proxies are asked less often.
+const LATE: Duration = Duration::from_secs(30);
+const LATE_REQUEUE: Duration = Duration::from_secs(5);
+
+/// A route, `<namespace>/<name>`, served by a listener whose name has dots. Envoy tells virtual host and route apart by dots, so it writes both into the name
+/// of the metric, without any other sign than `_`.
+#[derive(Debug, Hash, PartialEq, Eq)]
+struct Blurred {
+    /// The namespace of the listener, where it is one of a ListenerSet: it is called as its host.
+    namespace: Option<String>,
+    route: String,
+}
 
 /// The routes that one proxy has.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Routes {
-    /// The hosts under which each route, `<namespace>/<name>`, is served.
+    /// The hosts under which each route, `<namespace>/<name>`, is served, with `_` for each dot.
     hosts: HashMap<String, BTreeSet<String>>,
+    /// The virtual hosts, `<listener>_<host>`, under which each blurred route is served.
+    blurred: HashMap<Blurred, BTreeSet<String>>,
     /// The rules, `httproute/<namespace>/<name>/rule/<number>`, and true where a workload is behind it.
     rules: HashMap<String, bool>,
 }
 
-/// What a tenant's routes need of a proxy: for each route its number of hosts, and its rules that lead to workloads.
-type Needs = BTreeMap<String, (usize, Vec<String>)>;
-
-/// A reason why a proxy does not serve all of a tenant's routes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Lack {
-    Workload,
-    Route,
+/// What one route needs of a proxy: its hosts, and its rules that lead to workloads.
+#[derive(Debug, Hash)]
+struct Need {
+    namespace: String,
+    name: String,
+    hosts: Vec<String>,
+    rules: Vec<String>,
 }
 
-fn needs(to: &Attachment, planned: &[Desired]) -> Needs {
+/// A reason why a proxy does not serve all of a tenant's routes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lack {
+    Workload,
+    /// In words.
+    Route(String),
+}
+
+/// What the proxies say of a tenant's routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Served {
+    Yes,
+    /// Not all yet: the time until they should be asked again, and the words for it.
+    NotYet(Duration, String),
+}
+
+fn needs(to: &Attachment, planned: &[Desired]) -> Vec<Need> {
     let routes = planned
         .iter()
         .filter(|object| object.key.kind == Kind::HttpRoute && !to.controller.is_jwks_preload(&object.value));
     let of = |object: &Desired| {
         let list = |at: &str| {
-            object
-                .value
-                .pointer(at)
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default()
+            let list = object.value.pointer(at).and_then(Value::as_array);
+            list.map_or(&[][..], Vec::as_slice)
         };
-        let name = format!("{}/{}", object.key.namespace, object.key.name);
-        let rules = list("/spec/rules").into_iter().enumerate();
+        let (namespace, name) = (&object.key.namespace, &object.key.name);
+        let rules = list("/spec/rules").iter().enumerate();
         let leading = rules.filter(|(_, rule)| rule["backendRefs"].as_array().is_some_and(|all| !all.is_empty()));
-        let leading = leading
-            .map(|(number, _)| format!("httproute/{name}/rule/{number}"))
-            .collect();
-        (name, (list("/spec/hostnames").len().max(1), leading))
+        let hosts = list("/spec/hostnames").iter().filter_map(Value::as_str);
+        Need {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            hosts: hosts.map(String::from).collect(),
+            rules: leading
+                .map(|(number, _)| format!("httproute/{namespace}/{name}/rule/{number}"))
+                .collect(),
+        }
     };
     routes.map(of).collect()
+}
+
+/// Writes text as in the name of a metric.
+fn blur(text: &str) -> String {
+    text.replace(|char: char| !char.is_ascii_alphanumeric(), "_")
 }
 
 fn read(text: &str) -> Routes {
@@ -79,40 +116,109 @@ fn read(text: &str) -> Routes {
         Some(rest.split_once('"')?.0.to_owned())
     };
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let Some((labels, value)) = line.rsplit_once('}') else {
+        let Some(((metric, labels), value)) = line
+            .rsplit_once('}')
+            .and_then(|(name, value)| Some((name.split_once('{')?, value)))
+        else {
             continue;
         };
-        if let Some(route) = label(labels, "envoy_route") {
-            let host = label(labels, "envoy_virtual_host").unwrap_or_default();
-            let host = host.rsplit('/').next().unwrap_or_default().to_owned();
-            routes.hosts.entry(route).or_default().insert(host);
-        } else if let Some(rule) = label(labels, "envoy_cluster_name") {
+        if let Some(rule) = label(labels, "envoy_cluster_name") {
             routes.rules.insert(rule, value.trim() != "0");
+            continue;
+        }
+        let virtual_host = label(labels, "envoy_virtual_host").unwrap_or_default();
+        let parts: Vec<&str> = virtual_host.split('/').collect();
+        if let Some(route) = label(labels, "envoy_route") {
+            let host = parts.last().copied().unwrap_or_default().to_owned();
+            routes.hosts.entry(route).or_default().insert(host);
+        } else if let Some(rest) = metric.strip_prefix("envoy_vhost_") {
+            let rest = rest.strip_suffix("_upstream_rq_total").unwrap_or(rest);
+            let namespace = parts.get(2).filter(|_| parts.len() > 3);
+            let listener = blur(parts.last().copied().unwrap_or_default());
+            // The word may be part of a host too: then a route of that name is found that nobody has.
+            for (at, word) in rest.match_indices("_route_") {
+                let blurred = Blurred {
+                    namespace: namespace.map(|name| (*name).to_owned()),
+                    route: rest[at + word.len()..].to_owned(),
+                };
+                let virtual_host = format!("{listener}_{}", &rest[..at]);
+                routes.blurred.entry(blurred).or_default().insert(virtual_host);
+            }
         }
     }
     routes
 }
 
-/// The gravest reason why this proxy does not serve all of these routes.
-fn lack(needs: &Needs, has: &Routes) -> Option<Lack> {
-    let of = |(route, (hosts, rules)): (&String, &(usize, Vec<String>))| {
-        let served = has.hosts.get(route).map_or(0, BTreeSet::len);
-        if served < *hosts || rules.iter().any(|rule| !has.rules.contains_key(rule)) {
-            return Some(Lack::Route);
+impl Routes {
+    /// Returns true if a host of the route is served, or any where there is none. Below a wildcard, only some hosts may have listeners.
+    fn serves(&self, need: &Need, host: Option<&str>) -> bool {
+        let plain = self.hosts.get(&format!("{}/{}", need.namespace, need.name));
+        let blurred = |namespace: Option<&str>| {
+            self.blurred.get(&Blurred {
+                namespace: namespace.map(String::from),
+                route: blur(&format!("{}/{}", need.namespace, need.name)),
+            })
+        };
+        let (of_set, of_gateway) = (blurred(Some(&need.namespace)), blurred(None));
+        let any = |all: Option<&BTreeSet<String>>, is_it: &dyn Fn(&str) -> bool| {
+            all.is_some_and(|all| all.iter().any(|one| is_it(one)))
+        };
+        match host.map(|host| (host, host.strip_prefix('*'))) {
+            None => [plain, of_set, of_gateway].into_iter().any(|all| any(all, &|_| true)),
+            Some((_, Some(below))) => {
+                any(plain, &|one| one.ends_with(&below.replace('.', "_")))
+                    || [of_set, of_gateway]
+                        .into_iter()
+                        .any(|all| any(all, &|one| one.ends_with(&blur(below))))
+            }
+            Some((host, None)) => {
+                let name = blur(host);
+                any(plain, &|one| one == host.replace('.', "_"))
+                    || any(of_set, &|one| one == format!("{name}_{name}"))
+                    || any(of_gateway, &|one| one.ends_with(&format!("_{name}")))
+            }
         }
-        let is_empty = rules.iter().any(|rule| has.rules.get(rule) == Some(&false));
+    }
+}
+
+/// The gravest reason why this proxy does not serve all of these routes.
+fn lack(needs: &[Need], has: &Routes) -> Option<Lack> {
+    let of = |need: &Need| {
+        let (namespace, name) = (&need.namespace, &need.name);
+        let missing = need.hosts.iter().find(|host| !has.serves(need, Some(host)));
+        if let Some(host) = missing {
+            return Some(Lack::Route(format!("host {host} of HTTPRoute {namespace}/{name}")));
+        }
+        if need.hosts.is_empty() && !has.serves(need, None) {
+            return Some(Lack::Route(format!("HTTPRoute {namespace}/{name}")));
+        }
+        if let Some(rule) = need.rules.iter().find(|rule| !has.rules.contains_key(*rule)) {
+            let number = rule.rsplit('/').next().unwrap_or_default();
+            return Some(Lack::Route(format!("rule {number} of HTTPRoute {namespace}/{name}")));
+        }
+        let is_empty = need.rules.iter().any(|rule| has.rules.get(rule) == Some(&false));
         is_empty.then_some(Lack::Workload)
     };
     needs.iter().filter_map(of).max()
 }
 
-/// Returns true if a tenant's routes count as served, with the gravest reason against it and the time for which it has been looked at.
-fn counts_as_served(lack: Option<Lack>, was_ready: bool, waited: Duration) -> bool {
+/// Decides whether a tenant's routes count as served, with the gravest reason against it and the time for which it has been looked at.
+fn judge(lack: Option<Lack>, was_ready: bool, waited: Duration) -> Served {
     match lack {
-        None => true,
-        Some(Lack::Workload) => was_ready || waited >= EMPTY,
-        Some(Lack::Route) => false,
+        None => Served::Yes,
+        Some(Lack::Workload) if was_ready || waited >= EMPTY => Served::Yes,
+        Some(Lack::Route(what)) if waited >= LATE => Served::NotYet(
+            LATE_REQUEUE,
+            format!("a proxy of the gateway still lacks what the gateway accepted: {what}"),
+        ),
+        Some(Lack::Route(_)) => not_yet(REST),
+        Some(Lack::Workload) => Served::NotYet(REST, "the gateway's proxies know no ready workload yet".into()),
     }
+}
+
+/// Names no object: each change of the message would write the status.
+fn not_yet(again: Duration) -> Served {
+    Served::NotYet(again, "the gateway's proxies do not have all routes yet".into())
 }
 
 /// Returns the address of a proxy that serves requests.
@@ -132,7 +238,8 @@ struct Looked {
     /// A digest of what it needs.
     needs: u64,
     since: Instant,
-    is_served: bool,
+    /// The last word, until a later reading.
+    said: Served,
 }
 
 /// The last reading of all proxies.
@@ -140,7 +247,8 @@ struct Looked {
 struct Reading {
     taken: Option<Instant>,
     next: Option<Instant>,
-    proxies: Arc<Vec<Routes>>,
+    /// None where one could not be read, or there is none.
+    proxies: Option<Arc<Vec<Routes>>>,
 }
 
 /// The proxies of the platform's gateway.
@@ -165,55 +273,65 @@ impl Proxies {
         }
     }
 
-    /// Returns true if every proxy has these routes of a tenant. Asks the proxies only until that was so once. Where they cannot be asked, the controller's
+    /// Decides whether every proxy has these routes of a tenant. Asks the proxies only until that was so once. Where they cannot be asked, the controller's
     /// word stands. `was_ready`: the status calls these routes ready, so that a workload that ended since is no reason against them.
-    pub async fn serve(&self, tenant: &str, to: &Attachment, planned: &[Desired], was_ready: bool) -> bool {
+    pub async fn serve(&self, tenant: &str, to: &Attachment, planned: &[Desired], was_ready: bool) -> Served {
         let needs = needs(to, planned);
         let mut hasher = DefaultHasher::new();
         needs.hash(&mut hasher);
-        let (digest, asked) = (hasher.finish(), Instant::now());
-        let since = match self.looked().get(tenant).filter(|looked| looked.needs == digest) {
-            Some(looked) if looked.is_served => return true,
-            Some(looked) => looked.since,
-            None => asked,
+        let digest = hasher.finish();
+        let (since, before) = match self.looked().get(tenant).filter(|looked| looked.needs == digest) {
+            Some(Looked { said: Served::Yes, .. }) => return Served::Yes,
+            Some(looked) => (looked.since, Some(looked.said.clone())),
+            None => (Instant::now(), None),
         };
-        let is_served = match self.read(asked).await {
-            Some(proxies) => {
+        let said = match self.read(since).await {
+            Ok(Some(proxies)) => {
                 let lack = proxies.iter().filter_map(|proxy| lack(&needs, proxy)).max();
-                counts_as_served(lack, was_ready, since.elapsed())
+                judge(lack, was_ready, since.elapsed())
             }
-            None => true,
+            Ok(None) => Served::Yes,
+            Err(rest) => match before {
+                Some(Served::NotYet(_, words)) => Served::NotYet(rest, words),
+                _ => not_yet(rest),
+            },
         };
         let looked = Looked {
             needs: digest,
             since,
-            is_served,
+            said: said.clone(),
         };
         self.looked().insert(tenant.to_owned(), looked);
-        is_served
+        said
     }
 
-    /// Forgets a tenant that is gone.
+    /// Forgets a tenant that is gone or shut.
     pub fn forget(&self, tenant: &str) {
         self.looked().remove(tenant);
     }
 
-    /// Returns the routes of all proxies, read after this moment; None where one could not be read, or there is none. All tenants share a reading.
-    async fn read(&self, after: Instant) -> Option<Arc<Vec<Routes>>> {
+    /// Returns the routes of all proxies, read anew where it is time for that; None where one cannot be read, or there is none. All tenants share a reading.
+    ///
+    /// # Errors
+    /// The time until the next reading, where the last one is from before this moment.
+    async fn read(&self, after: Instant) -> Result<Option<Arc<Vec<Routes>>>, Duration> {
         let mut reading = self.reading.lock().await;
-        if reading.taken.is_none_or(|taken| taken < after) {
-            if let Some(next) = reading.next {
-                tokio::time::sleep_until(next).await;
-            }
-            let begun = Instant::now();
-            let proxies = self.read_all().await.inspect_err(|error| {
+        let begun = Instant::now();
+        if reading.next.is_none_or(|next| next <= begun) {
+            let proxies = tokio::time::timeout(TIMEOUT, self.read_all()).await;
+            let proxies = proxies.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer in time")));
+            let proxies = proxies.inspect_err(|error| {
                 tracing::warn!(%error, "the operator cannot see which routes the gateway's proxies have");
             });
-            reading.proxies = Arc::new(proxies.unwrap_or_default());
+            reading.proxies = proxies.ok().filter(|all| !all.is_empty()).map(Arc::new);
             reading.taken = Some(begun);
             reading.next = Some(Instant::now() + REST.max(begun.elapsed() * REST_FACTOR));
         }
-        (!reading.proxies.is_empty()).then(|| reading.proxies.clone())
+        let is_late = reading.taken.is_none_or(|taken| taken < after);
+        match (&reading.proxies, reading.next) {
+            (Some(_), Some(next)) if is_late => Err(next.saturating_duration_since(Instant::now())),
+            (proxies, _) => Ok(proxies.clone()),
+        }
     }
 
     async fn read_all(&self) -> anyhow::Result<Vec<Routes>> {
@@ -281,34 +399,77 @@ mod tests {
         let has = |parts: &[&[String]]| lack(&needs, &read(&parts.concat().concat()));
         assert_eq!(has(&[&hosts, &rules]), None);
         for (what, lacks) in [
-            ("nothing yet", has(&[])),
-            ("one host of two", has(&[&hosts[1..], &rules])),
-            ("no closed route", has(&[&hosts[..2], &rules])),
-            ("one rule of two", has(&[&hosts, &rules[..1]])),
-            ("only the workloads", has(&[&rules])),
+            ("host a.example.com of HTTPRoute acme/closed", has(&[])),
+            ("host a.example.com of HTTPRoute acme/a", has(&[&hosts[1..], &rules])),
+            (
+                "host a.example.com of HTTPRoute acme/closed",
+                has(&[&hosts[..2], &rules]),
+            ),
+            ("rule 2 of HTTPRoute acme/a", has(&[&hosts, &rules[..1]])),
+            ("host a.example.com of HTTPRoute acme/closed", has(&[&rules])),
         ] {
-            assert_eq!(lacks, Some(Lack::Route), "{what}");
+            assert_eq!(lacks, Some(Lack::Route(what.into())));
         }
         let empty = [rule("a", 0, 0), rule("a", 2, 3)];
         assert_eq!(has(&[&hosts, &empty]), Some(Lack::Workload));
-        assert_eq!(has(&[&hosts[1..], &empty]), Some(Lack::Route), "the graver one");
+        let graver = has(&[&hosts[1..], &empty]);
+        assert!(matches!(graver, Some(Lack::Route(_))), "{graver:?}");
+    }
+
+    /// The words of Envoy 1.38 behind Envoy Gateway 1.9.
+    #[test]
+    fn hosts_behind_listeners_with_dots_in_their_names_are_found() {
+        let own = r#"envoy_vhost_example_org_e2e_tls_a_example_org_route_acme_tenant_tls_open_upstream_rq_total{envoy_virtual_host="gateway-system/platform/acme/tenant/e2e-tls-a"} 0"#;
+        let below = own.replace("example_org", "e2e_tls_a_example_org");
+        let below = below.replace("e2e_tls_a_e2e_tls_a", "www_e2e_tls_a");
+        let below = below.replace("tenant/e2e-tls-a", "tenant/www");
+        let platform = r#"envoy_vhost_org_e2e_tls_a_example_org_route_acme_tenant_tls_open_upstream_rq_total{envoy_virtual_host="gateway-system/platform/example"} 0"#;
+        let any = r#"envoy_vhost_route_upstream_rq_total{envoy_virtual_host="gateway-system/platform/acme/tenant/any-0123456789abcdef/*_example_org",envoy_route="acme/tenant-tls-open"} 0"#;
+        let other = own.replace("platform/acme/", "platform/acme-tenant/");
+        let does = |hosts: &[&str], lines: &[&str]| {
+            let planned = [route("tenant-tls-open", hosts, json!([]))];
+            lack(&needs(&attachment(), &planned), &read(&lines.join("\n"))).is_none()
+        };
+        let apex = "e2e-tls-a.example.org";
+        let www = "www.e2e-tls-a.example.org";
+        for (hosts, lines, expected) in [
+            (&[apex][..], &[own][..], true),
+            (&[apex, www], &[own, &below], true),
+            (&[apex, www], &[own], false),
+            (&[apex, www], &[&below], false),
+            (&[apex], &[&below], false),
+            (&[apex], &[&other], false),
+            (&[apex], &[platform], true),
+            (&["b.example.org"], &[platform], false),
+            (&["*.example.org"], &[any], true),
+            (&["*.example.com"], &[any], false),
+            (&[], &[own], true),
+            (&[], &[], false),
+        ] {
+            assert_eq!(does(hosts, lines), expected, "{hosts:?} {lines:?}");
+        }
     }
 
     #[test]
     fn a_route_is_waited_for_and_a_workload_only_for_a_while() {
-        let (soon, late) = (Duration::from_secs(1), EMPTY);
+        let route = || Some(Lack::Route("host a".into()));
+        let soon = Duration::from_secs(1);
         for (lack, was_ready, waited, expected) in [
-            (None, false, soon, true),
-            (Some(Lack::Workload), false, soon, false),
-            (Some(Lack::Workload), false, late, true),
-            (Some(Lack::Workload), true, soon, true),
-            (Some(Lack::Route), true, late, false),
+            (None, false, soon, None),
+            (Some(Lack::Workload), false, soon, Some((REST, "no ready workload yet"))),
+            (Some(Lack::Workload), false, EMPTY, None),
+            (Some(Lack::Workload), true, soon, None),
+            (route(), true, EMPTY, Some((REST, "not have all routes yet"))),
+            (route(), false, LATE, Some((LATE_REQUEUE, "host a"))),
         ] {
-            assert_eq!(
-                counts_as_served(lack, was_ready, waited),
-                expected,
-                "{lack:?} {was_ready} {waited:?}"
-            );
+            let what = format!("{lack:?} {was_ready} {waited:?}");
+            match (judge(lack, was_ready, waited), expected) {
+                (Served::Yes, None) => {}
+                (Served::NotYet(again, words), Some((due, part))) => {
+                    assert!(again == due && words.contains(part), "{what}: {words}");
+                }
+                (said, _) => panic!("{what}: {said:?}"),
+            }
         }
     }
 
