@@ -416,7 +416,7 @@ mod tests {
         assert!(matches!(graver, Some(Lack::Route(_))), "{graver:?}");
     }
 
-    /// The words of Envoy 1.38 behind Envoy Gateway 1.9.
+    /// The first line is what a proxy of Envoy Gateway 1.9.1 said; the others are made after it.
     #[test]
     fn hosts_behind_listeners_with_dots_in_their_names_are_found() {
         let own = r#"envoy_vhost_example_org_e2e_tls_a_example_org_route_acme_tenant_tls_open_upstream_rq_total{envoy_virtual_host="gateway-system/platform/acme/tenant/e2e-tls-a"} 0"#;
