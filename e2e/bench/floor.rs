@@ -26,7 +26,7 @@ use tenant_operator::cluster::{Desired, Key, Kind, Live, metadata};
 use tenant_operator::database::placement_record::{self, Placement};
 use tenant_operator::database::secret::{self, Credentials, Endpoint};
 use tenant_operator::database::{Attachment, address};
-use tenant_operator::gateway::{self, ValidGateway, keys, state};
+use tenant_operator::gateway::{self, ValidGateway, api_key_rotation, state};
 use tenant_operator::names;
 use tenant_operator::namespaces::is_enforced;
 use tenant_operator::postgres::Names;
@@ -469,7 +469,7 @@ impl Run {
 fn api_keys(valid: &ValidTenant) -> Option<Desired> {
     let keys = &valid.part::<ValidGateway>()?.keys;
     let fresh = || Password::random().reveal().to_string();
-    let ring = keys::turn(
+    let ring = api_key_rotation::turn(
         &valid.core.owner,
         keys,
         None,

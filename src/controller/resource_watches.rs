@@ -3,8 +3,8 @@
 use super::Context;
 use super::events::Events;
 use crate::api::{DatabaseServer, Tenant, TenantTier};
+use crate::capability::object_watches::wake_all;
 use crate::capability::tenants::{TenantCache, Tenants};
-use crate::capability::watching::wake_all;
 use crate::cluster::{
     Queue,
     client::watch_config,

@@ -1,8 +1,8 @@
 //! Whom watches wake, and that none acts on a list before it is whole.
 
 use super::*;
+use crate::capability::object_watches::{follow_objects, follow_secrets};
 use crate::capability::tenants::Named;
-use crate::capability::watching::{follow_objects, follow_secrets};
 use crate::cluster::watch::player::{Player, object, watch as played};
 use crate::cluster::{Kind, Store};
 use crate::conditions::{kind, reason};

@@ -1,8 +1,8 @@
 //! A tenant's API keys, in one Secret, and in one each where the gateway wants such.
 
+use super::api_key_rotation;
+use super::api_key_slots::{self, Slots};
 use super::config::Key;
-use super::keys;
-use super::single_keys::{self, Slots};
 use crate::api::{ApiKey, ApiKeyStatus, Tenant};
 use crate::capability::ValidTenant;
 use crate::cluster::{Error, Identity, Known, Memo, Version, Writer, secret};
@@ -96,10 +96,10 @@ pub async fn reconcile(
         return Ok(ApiKeys::of(turned, now));
     }
     let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
-    let mut ring = keys::turn(owner, wanted, found.as_ref(), &tenant.core.rotation, now, fresh);
-    let before = single_keys::told(found.as_ref());
+    let mut ring = api_key_rotation::turn(owner, wanted, found.as_ref(), &tenant.core.rotation, now, fresh);
+    let before = api_key_slots::told(found.as_ref());
     let slots = match are_single {
-        true => single_keys::slots(wanted, &before),
+        true => api_key_slots::slots(wanted, &before),
         false => Slots::new(),
     };
     let opens = ring.secret.data.clone().unwrap_or_default();
@@ -108,7 +108,7 @@ pub async fn reconcile(
         let clients = names::api_key_clients(key);
         for (client, name) in clients.iter().zip(names::api_key_secrets(*slot)) {
             let found = secret::read(writer, owner, &name).await?;
-            let wanted = single_keys::secret(owner, &name, opens.get(client), found.as_ref(), fresh);
+            let wanted = api_key_slots::secret(owner, &name, opens.get(client), found.as_ref(), fresh);
             let version = secret::put(writer, owner, found.as_ref(), wanted).await?;
             written.push((name, Some(version)));
         }
@@ -116,7 +116,7 @@ pub async fn reconcile(
     let freed = before.values().filter(|slot| !slots.values().any(|used| used == *slot));
     withdraw_single(writer, owner, freed).await?;
     // Last, so that an interrupted pass starts again from the former state.
-    single_keys::tell(&mut ring.secret, &slots);
+    api_key_slots::tell(&mut ring.secret, &slots);
     let version = secret::put(writer, owner, found.as_ref(), ring.secret).await?;
     written.push((names::API_KEYS_SECRET.into(), Some(version)));
     let turned = (ring.status, slots, ring.next);
@@ -159,7 +159,7 @@ async fn withdraw_single(
 /// The first removal that was refused.
 pub async fn withdraw_keys(writer: &Writer, owner: &Identity) -> Result<(), Error> {
     let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
-    withdraw_single(writer, owner, single_keys::told(found.as_ref()).values()).await?;
+    withdraw_single(writer, owner, api_key_slots::told(found.as_ref()).values()).await?;
     secret::withdraw(writer, owner, names::API_KEYS_SECRET).await
 }
 
@@ -195,7 +195,9 @@ pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity, mem
         return Ok(());
     }
     let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
-    let left = found.as_ref().and_then(|found| keys::without(found, &named, fresh));
+    let left = found
+        .as_ref()
+        .and_then(|found| api_key_rotation::without(found, &named, fresh));
     let version = replace(writer, owner, found, left).await?;
     memos.revoked.keep(owner, none_left(version, named, now, None));
     Ok(())
@@ -239,8 +241,10 @@ pub async fn lapse_keys(writer: &Writer, tenant: &Tenant, owner: &Identity, memo
         return Ok(());
     }
     let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
-    let until = found.as_ref().and_then(|found| keys::next_lapse(found, now));
-    let left = found.as_ref().and_then(|found| keys::lapsed(found, now));
+    let until = found
+        .as_ref()
+        .and_then(|found| api_key_rotation::next_lapse(found, now));
+    let left = found.as_ref().and_then(|found| api_key_rotation::lapsed(found, now));
     let version = replace(writer, owner, found, left).await?;
     memos.lapsed.keep(owner, none_left(version, (), now, until));
     Ok(())

@@ -2,14 +2,14 @@
 
 use super::api_keys::{self, ReportedKeys};
 use super::config::{CUT_OFF, SUSPENDED};
-use super::follow::{self, Need};
+use super::gateway_watch::{self, Need};
 use super::proxies::{Proxies, Served};
 use super::routes::{self, Outcome, PlannedRoutes, UNSEEN};
-use super::{Attachment, ValidGateway, grants, hosts, validate};
+use super::{Attachment, ValidGateway, grants, host_claims, validate};
 use crate::api::{Tenant, TenantStatus};
 use crate::capability::{
     Asked, Capability, Contributions, Deletion, Description, Invalid, Note, Pass, Planned, Platform, Released, Report,
-    Revocation, Stage, State, ValidTenant, Watching, WriteStatus, claim, jwks::KeySets, watching::has_routes,
+    Revocation, Stage, State, ValidTenant, Watching, WriteStatus, claim, jwks::KeySets, object_watches::has_routes,
 };
 use crate::cluster::{Desired, Error, Identity, Key, Kind, Live};
 use crate::conditions::{condition, kind, reason};
@@ -153,7 +153,7 @@ impl Capability for Gateway {
     }
 
     async fn prepare(&self, pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Option<Error>, Error> {
-        let (hosts, refusal) = hosts::take_hosts(pass, &tenant.core).await?;
+        let (hosts, refusal) = host_claims::take_hosts(pass, &tenant.core).await?;
         tenant.core.hosts = hosts;
         Ok(refusal)
     }
@@ -230,7 +230,7 @@ impl Capability for Gateway {
             // A tenant that returns gets other keys.
             api_keys::withdraw_keys(pass.writer, of.owner).await?;
         }
-        hosts::release_hosts(pass, of.owner).await
+        host_claims::release_hosts(pass, of.owner).await
     }
 
     fn lets_in(&self, live: &Live) -> bool {
@@ -268,7 +268,7 @@ impl Capability for Gateway {
         let of_certificates = to.controller.certificate_kinds().chunks(1);
         let needed = std::iter::once((to.controller.kinds(), Need::Always));
         let needed = needed.chain(of_certificates.map(|kinds| (kinds, Need::ForCertificates)));
-        loops.extend(needed.map(|needed| follow::follow(watching.clone(), needed).boxed()));
+        loops.extend(needed.map(|needed| gateway_watch::follow(watching.clone(), needed).boxed()));
         if to.controller.has_parent() {
             let wakes = watching.clone();
             let note = move |problem: Option<String>| {
@@ -277,7 +277,7 @@ impl Capability for Gateway {
                     wakes.wake_all(has_routes);
                 }
             };
-            loops.push(follow::follow_parent(watching.client.clone(), to, note).boxed());
+            loops.push(gateway_watch::follow_parent(watching.client.clone(), to, note).boxed());
         }
         loops
     }

@@ -1,5 +1,7 @@
 //! A tenant's way in: one description, and a writer for each kind of gateway.
 
+pub mod api_key_rotation;
+pub mod api_key_slots;
 mod api_keys;
 pub mod apisix;
 mod capability;
@@ -7,18 +9,16 @@ mod capability;
 mod cases;
 pub mod certificates;
 mod certificates_state;
-pub mod class;
 pub mod config;
+pub mod credential_class;
 pub mod envoy;
-mod follow;
+mod gateway_watch;
 mod grants;
-mod hosts;
-pub mod key_set;
-pub mod keys;
+mod host_claims;
+pub mod jwks_route;
 mod proxies;
 mod routes;
 pub mod settings;
-pub mod single_keys;
 pub mod state;
 mod validate;
 

@@ -1,7 +1,7 @@
 //! Sums of several Envoys' counters, each of which begins anew at its start. Pure.
 
 use super::Counted;
-use super::exposition::Source;
+use super::envoy_stats::Source;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use super::super::exposition::read;
+    use super::super::envoy_stats::read;
     use super::*;
 
     fn sample(envoy: &str, is_new: bool, counts: &[(&str, u64)]) -> Sample {

@@ -1,7 +1,7 @@
 //! Loop that asks the gateway's pods for their counts of each tenant's requests.
 
 use super::Counted;
-use super::exposition::{PATH, read};
+use super::envoy_stats::{PATH, read};
 use super::ledger::{ByNamespace, Ledger, Sample};
 use super::metrics::RequestMetrics;
 use super::settings::MeteringSettings;

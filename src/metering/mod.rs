@@ -1,7 +1,7 @@
 //! Usage of tenants that neither Kubernetes nor PostgreSQL counts: requests at their gateway.
 
 mod capability;
-pub mod exposition;
+pub mod envoy_stats;
 pub mod ledger;
 pub mod meter;
 pub mod metrics;

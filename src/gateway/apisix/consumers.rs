@@ -3,8 +3,8 @@
 use super::object;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::class::{self, Class};
 use crate::gateway::config::{GatewayConfig, Key};
+use crate::gateway::credential_class::{self, Class};
 use crate::names;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ pub fn users(way: &GatewayConfig, key: &Key) -> [String; 2] {
 /// Returns both consumers of each key at all times: the ingress controller forgets a consumer when it is deleted, not when its Secret is. Without a valid key
 /// the Secret holds a value that nobody knows.
 pub fn consumers(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
-    let asks = class::routes(way).any(|(class, _)| matches!(class, Class::Key { .. }));
+    let asks = credential_class::routes(way).any(|(class, _)| matches!(class, Class::Key { .. }));
     let keys = way.gateway.keys.iter().filter(|_| asks);
     keys.flat_map(|key| consumers_of(key).into_iter().zip(names::api_key_secrets(key.slot)))
         .map(|(name, secret)| {

@@ -2,11 +2,11 @@
 
 use super::{plugin, routes};
 use crate::gateway::config::{Entry, GatewayConfig};
-use crate::gateway::key_set;
+use crate::gateway::jwks_route;
 use serde_json::{Value, json};
 
 pub fn http(way: &GatewayConfig, entry: &Entry) -> Option<Value> {
-    let (path, set) = (key_set::path(way, entry)?, way.key_set.as_ref()?);
+    let (path, set) = (jwks_route::path(way, entry)?, way.key_set.as_ref()?);
     // APISIX has no route to nowhere.
     let route = way.gateway.routes.first()?;
     let mut http = json!({

@@ -5,10 +5,10 @@ use super::{NAME, key_set, object, plugin, security, upstreams};
 use crate::api::{HttpMethod, PathType};
 use crate::cluster::{Desired, Kind, Live};
 use crate::gateway::Attachment;
-use crate::gateway::class::{self, Class};
 use crate::gateway::config::{
     API_KEY, Backend, Entry, GatewayConfig, Route, State, TENANT_CLIENT, TENANT_ID, Unsupported,
 };
+use crate::gateway::credential_class::{self, Class};
 use serde_json::{Value, json};
 
 /// The plugin that answers by itself.
@@ -32,7 +32,7 @@ pub struct Rule {
 pub fn rules(way: &GatewayConfig, reads_tokens: bool, unsupported: &mut Vec<Unsupported>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for entry in 0..way.entries.len() {
-        for (class, route) in class::routes(way) {
+        for (class, route) in credential_class::routes(way) {
             let rule = rule(entry, class, route, reads_tokens);
             match rules.iter_mut().find(|known| known.differs_in_paths_only(&rule)) {
                 Some(known) => known.paths.extend(rule.paths),

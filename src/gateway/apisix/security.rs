@@ -1,8 +1,8 @@
 //! Plugins that decide on the clients of a route.
 
 use super::{consumers, plugin, routes};
-use crate::gateway::class::Class;
 use crate::gateway::config::{API_KEY, GatewayConfig, TENANT_CLIENT, Whom};
+use crate::gateway::credential_class::Class;
 use serde_json::{Value, json};
 
 pub fn plugins(way: &GatewayConfig, class: &Class, tokens: Option<&Value>) -> Vec<Value> {

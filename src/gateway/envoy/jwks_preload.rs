@@ -6,8 +6,8 @@ use super::{CREDENTIALS, POLICIES, class_name, class_of, object, security};
 use crate::api::{Jwks, JwtAuthentication};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::class::{self, Class};
 use crate::gateway::config::{GatewayConfig, State};
+use crate::gateway::credential_class::{self, Class};
 use crate::names;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ const CLASS: &str = "carried-";
 const PATH: &str = "/.well-known/tenant-operator";
 
 pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
-    let asks = class::routes(way).any(|(class, _)| matches!(class, Class::Token { .. }));
+    let asks = credential_class::routes(way).any(|(class, _)| matches!(class, Class::Token { .. }));
     let jwt = way.gateway.jwt.as_ref();
     let jwt = jwt.filter(|_| asks && way.state == State::Open);
     let sets = jwt.map(|jwt| way.carried.iter().map(move |set| (jwt, set)));

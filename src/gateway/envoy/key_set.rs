@@ -4,7 +4,7 @@ use super::routes::of_rules;
 use super::{POLICIES, class_name, object};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::config::{GatewayConfig, State};
-use crate::gateway::{Attachment, key_set};
+use crate::gateway::{Attachment, jwks_route};
 use serde_json::json;
 
 /// The class of such a route, which asks for no credentials.
@@ -16,7 +16,7 @@ pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
         return objects;
     };
     for entry in &way.entries {
-        if let Some(path) = key_set::path(way, entry) {
+        if let Some(path) = jwks_route::path(way, entry) {
             let answer = json!({
                 "type": "ExtensionRef",
                 "extensionRef": {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": class_name(CLASS)},

@@ -15,8 +15,8 @@ pub use jwks_preload::{is_jwks_preload, objects as jwks_preloads};
 pub use listeners::LISTENERS;
 pub use security::asked;
 
-use super::class::OPEN;
 use super::config::{GatewayConfig, Unsupported};
+use super::credential_class::OPEN;
 use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Identity, Key, Kind, Live, metadata};
 use serde_json::{Value, json};

@@ -5,8 +5,8 @@ use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object, object_of
 use crate::api::PathType;
 use crate::cluster::{Desired, Identity, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::class::{self, Class};
 use crate::gateway::config::{API_KEY, Backend, Entry, GatewayConfig, Route, State, TENANT_CLIENT, TENANT_ID};
+use crate::gateway::credential_class::{self, Class};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ pub fn answer(owner: &Identity, why: &str) -> Desired {
 /// The tenant's routes by the credentials that they ask for.
 fn classes(way: &GatewayConfig) -> Vec<Classed<'_>> {
     let mut classes: Vec<Classed<'_>> = Vec::new();
-    for (class, route) in class::routes(way) {
+    for (class, route) in credential_class::routes(way) {
         match classes.iter_mut().find(|known| known.class == class) {
             Some(known) => known.routes.push(route),
             None => classes.push(Classed {

@@ -3,8 +3,8 @@
 use super::{CREDENTIALS, POLICIES, class_name, object};
 use crate::api::JwtAuthentication;
 use crate::cluster::{self, Desired, Kind};
-use crate::gateway::class::{self, Class};
 use crate::gateway::config::{API_KEY, GatewayConfig, Key, State, TENANT_CLIENT, Whom};
+use crate::gateway::credential_class::{self, Class};
 use crate::names;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub fn policies(way: &GatewayConfig) -> Vec<Desired> {
     if way.state != State::Open {
         return Vec::new();
     }
-    let mut all: Vec<Class> = class::routes(way).map(|(class, _)| class).collect();
+    let mut all: Vec<Class> = credential_class::routes(way).map(|(class, _)| class).collect();
     all.sort();
     all.dedup();
     all.iter().filter_map(|class| policy(way, class)).collect()

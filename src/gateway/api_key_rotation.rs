@@ -200,5 +200,5 @@ pub fn next_lapse(found: &Secret, now: Timestamp) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-#[path = "keys_test.rs"]
+#[path = "api_key_rotation_test.rs"]
 mod tests;

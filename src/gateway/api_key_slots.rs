@@ -75,5 +75,5 @@ fn unknown(found: Option<&Secret>) -> Option<ByteString> {
 }
 
 #[cfg(test)]
-#[path = "single_keys_test.rs"]
+#[path = "api_key_slots_test.rs"]
 mod tests;
