@@ -191,7 +191,7 @@ impl Cache<Tenant> for TenantCache {
     type Change = Change;
 
     async fn update(&mut self, event: Event<Tenant>) -> Vec<Change> {
-        // Whoever sees a name finds its Tenant.
+        // The Tenant comes before its name, so that a reader of the names finds it.
         if let Event::Apply(tenant) | Event::InitApply(tenant) = &event {
             self.tenants.lock().put(tenant);
         }

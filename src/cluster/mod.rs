@@ -17,6 +17,7 @@ pub mod leader;
 pub mod memo;
 pub mod metadata;
 pub mod object;
+pub mod pod;
 pub mod queue;
 pub mod secret;
 pub mod secret_versions;

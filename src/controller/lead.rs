@@ -118,7 +118,7 @@ pub async fn lead(
         &metrics,
     );
     watching.extend(isolation.loops);
-    // Whoever may read the proxies' metrics also knows which routes they have.
+    // The proxies' metrics also say which routes they have.
     let readable = gateway
         .as_ref()
         .filter(|to| to.controller == Controller::EnvoyGateway && settings.metering.enabled)
@@ -131,7 +131,7 @@ pub async fn lead(
         Metering::new(Meter::new(
             client.clone(),
             namespace,
-            settings.metering.clone(),
+            &settings.metering,
             store.clone(),
             RequestMetrics::register(&metrics),
         ))

@@ -2,16 +2,16 @@
 //! a proxy has it.
 
 use super::Attachment;
+use crate::cluster::pod::is_ready;
 use crate::cluster::{Desired, Kind};
-use crate::telemetry::scrape::scrape;
+use crate::telemetry::scrape::{AT_ONCE, Pods, scrape};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, ListParams};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::DefaultHasher};
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -21,8 +21,6 @@ const PATH: &str = concat!(
     "/stats/prometheus?filter=(%5Evhost%5C..*%5C.route%5C..*%5C.upstream_rq_total%24)",
     "%7C(%5Ecluster%5C.httproute%2F%5B%5E.%5D*%5C.membership_healthy%24)"
 );
-/// Number of proxies to read at once.
-const AT_ONCE: usize = 4;
 /// Timeout of a reading of all proxies: passes wait for it.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Shortest time between two readings for all tenants together; a reading that takes long rests longer.
@@ -221,16 +219,9 @@ fn not_yet(again: Duration) -> Served {
     Served::NotYet(again, "the gateway's proxies do not have all routes yet".into())
 }
 
-/// Returns the address of a proxy that serves requests.
-fn address(pod: &Pod, port: u16) -> Option<SocketAddr> {
-    let status = pod.status.as_ref()?;
-    let conditions = status.conditions.iter().flatten();
-    let is_ready = conditions
-        .into_iter()
-        .any(|one| one.type_ == "Ready" && one.status == "True");
-    let serves = is_ready && pod.metadata.deletion_timestamp.is_none();
-    let address: IpAddr = status.pod_ip.as_ref()?.parse().ok()?;
-    serves.then_some(SocketAddr::new(address, port))
+/// Returns true if a proxy serves requests.
+fn serves(pod: &Pod) -> bool {
+    is_ready(pod) && pod.metadata.deletion_timestamp.is_none()
 }
 
 /// One tenant, as it was looked at.
@@ -253,9 +244,7 @@ struct Reading {
 
 /// The proxies of the platform's gateway.
 pub struct Proxies {
-    pods: Api<Pod>,
-    selector: String,
-    port: u16,
+    pods: Pods,
     reading: tokio::sync::Mutex<Reading>,
     looked: Mutex<HashMap<String, Looked>>,
 }
@@ -263,11 +252,8 @@ pub struct Proxies {
 impl Proxies {
     /// The pods with these labels in a namespace, and the port of their metrics.
     pub fn new(client: Client, namespace: &str, labels: &BTreeMap<String, String>, port: u16) -> Self {
-        let selector: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         Self {
-            pods: Api::namespaced(client, namespace),
-            selector: selector.join(","),
-            port,
+            pods: Pods::new(client, namespace, labels, port),
             reading: tokio::sync::Mutex::default(),
             looked: Mutex::default(),
         }
@@ -335,8 +321,9 @@ impl Proxies {
     }
 
     async fn read_all(&self) -> anyhow::Result<Vec<Routes>> {
-        let pods = self.pods.list(&ListParams::default().labels(&self.selector)).await?;
-        let addresses: Vec<SocketAddr> = pods.items.iter().filter_map(|pod| address(pod, self.port)).collect();
+        let pods = self.pods.list().await?;
+        let serving = pods.iter().filter(|pod| serves(pod));
+        let addresses: Vec<SocketAddr> = serving.filter_map(|pod| self.pods.address(pod)).collect();
         let texts = stream::iter(addresses).map(|address| scrape(address, PATH));
         let texts: Vec<anyhow::Result<String>> = texts.buffer_unordered(AT_ONCE).collect().await;
         texts.into_iter().map(|text| text.map(|text| read(&text))).collect()

@@ -131,7 +131,7 @@ fn only_proxies_that_serve_are_asked() {
             "conditions": [{"type": "Ready", "status": ready}]}});
         serde_json::from_value(value).expect("a pod")
     };
-    let is_asked = |pod: &Pod| address(pod, 19001).is_some();
+    let is_asked = serves;
     assert!(is_asked(&pod("True", Value::Null)));
     assert!(!is_asked(&pod("False", Value::Null)));
     assert!(!is_asked(&pod("True", json!("2026-01-01T00:00:00Z"))));

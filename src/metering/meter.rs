@@ -7,24 +7,20 @@ use super::metrics::RequestMetrics;
 use super::settings::MeteringSettings;
 use crate::api::GatewayUsage;
 use crate::cluster::{Kind, Store};
-use crate::telemetry::scrape::scrape;
+use crate::telemetry::scrape::{AT_ONCE, Pods, scrape};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
-use kube::api::{Api, ListParams};
 use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
-
-/// Number of pods to read at once.
-const AT_ONCE: usize = 4;
+use std::time::{Duration, Instant};
 
 /// Counts of tenants' requests at the gateway.
 pub struct Meter {
-    pods: Api<Pod>,
-    settings: MeteringSettings,
+    pods: Pods,
+    period: Duration,
     objects: Arc<Store>,
     metrics: RequestMetrics,
     begun: Timestamp,
@@ -57,13 +53,13 @@ impl Meter {
     pub fn new(
         client: Client,
         namespace: &str,
-        settings: MeteringSettings,
+        settings: &MeteringSettings,
         objects: Arc<Store>,
         metrics: RequestMetrics,
     ) -> Self {
         Self {
-            pods: Api::namespaced(client, namespace),
-            settings,
+            pods: Pods::new(client, namespace, &settings.pod_labels, settings.port),
+            period: settings.period,
             objects,
             metrics,
             begun: Timestamp::now(),
@@ -82,7 +78,7 @@ impl Meter {
             if let Err(error) = self.round().await {
                 tracing::warn!(%error, "the operator cannot list the gateway's pods, so it counts no requests");
             }
-            tokio::time::sleep(self.settings.period).await;
+            tokio::time::sleep(self.period).await;
         }
     }
 
@@ -100,18 +96,9 @@ impl Meter {
     }
 
     async fn round(&self) -> Result<(), kube::Error> {
-        let selector: Vec<String> = self
-            .settings
-            .pod_labels
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        let list = self
-            .pods
-            .list(&ListParams::default().labels(&selector.join(",")))
-            .await?;
-        let there: BTreeSet<String> = list.items.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
-        let instances: Vec<Instance> = list.items.iter().filter_map(|pod| self.instance(pod)).collect();
+        let pods = self.pods.list().await?;
+        let there: BTreeSet<String> = pods.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
+        let instances: Vec<Instance> = pods.iter().filter_map(|pod| self.instance(pod)).collect();
         let asked = stream::iter(instances).map(ask).buffer_unordered(AT_ONCE);
         let round: Vec<Option<Sample>> = asked.collect().await;
         let round = round.into_iter().flatten().collect();
@@ -127,12 +114,11 @@ impl Meter {
 
     fn instance(&self, pod: &Pod) -> Option<Instance> {
         let status = pod.status.as_ref()?;
-        let address: IpAddr = status.pod_ip.as_ref()?.parse().ok()?;
         let is_running = status.phase.as_deref() == Some("Running");
         let started = status.start_time.as_ref().map(|time| time.0);
         is_running.then_some(Instance {
             uid: pod.metadata.uid.clone()?,
-            address: SocketAddr::new(address, self.settings.port),
+            address: self.pods.address(pod)?,
             is_new: started.is_some_and(|started| started > self.begun),
         })
     }

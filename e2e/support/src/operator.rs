@@ -1,6 +1,7 @@
 //! The operator that the tests find installed.
 
-use super::{Cluster, cluster::text, condition, eventually, kubectl, path, secs};
+use super::tenant::is_ready;
+use super::{Cluster, cluster::text, eventually, kubectl, path, secs};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
@@ -53,7 +54,7 @@ pub async fn metrics(cluster: &Cluster, pod: &str) -> Result<String> {
 async fn are_ready(cluster: &Cluster, pods: &[String]) -> Result<bool> {
     for pod in pods {
         let pod = cluster.get(&path("pods", NAMESPACE, pod)).await?;
-        if condition(&pod, "Ready").is_none_or(|ready| ready["status"] != "True") {
+        if !is_ready(&pod) {
             return Ok(false);
         }
     }

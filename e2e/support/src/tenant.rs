@@ -136,9 +136,9 @@ impl TestTenant {
     }
 }
 
-fn is_ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array();
-    let ready = conditions.is_some_and(|all| all.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"));
+/// Returns true if a pod says that it is ready, and is not going away.
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    let ready = condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True");
     ready && pod["metadata"]["deletionTimestamp"].is_null()
 }
 

@@ -5,6 +5,7 @@ use super::settings::NetworkProbe;
 use super::target::{Report, Target};
 use super::{outcome, pods};
 use crate::cluster::api_server;
+use crate::cluster::pod::is_ready;
 use crate::cluster::{Queue, write::has_code};
 use crate::isolation::check_schedule::Turns;
 use crate::isolation::lock;
@@ -255,15 +256,10 @@ fn place(pod: &Pod) -> (&str, &str) {
 /// The address of a pod that listens.
 fn address(pod: &Pod) -> Option<Result<String, String>> {
     let status = pod.status.as_ref()?;
-    let is_ready = status
-        .conditions
-        .iter()
-        .flatten()
-        .any(|c| c.type_ == "Ready" && c.status == "True");
     let ip = status
         .pod_ip
         .as_ref()
-        .filter(|ip| is_ready && ip.parse::<IpAddr>().is_ok());
+        .filter(|ip| is_ready(pod) && ip.parse::<IpAddr>().is_ok());
     ip.cloned().map(Ok).or_else(|| in_vain(pod))
 }
 
