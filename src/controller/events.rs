@@ -6,13 +6,20 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
+use std::sync::{Mutex, PoisonError};
 
 /// An Event's note may have 1,024 bytes.
 const MAX_NOTE: usize = 1000;
 
+/// Number of events after which the recorder begins anew: it remembers each for six minutes, to count repetitions.
+const REMEMBERED: usize = 256;
+
 /// Publishes events.
 pub struct Events {
-    recorder: Recorder,
+    client: Client,
+    reporter: Reporter,
+    /// The present recorder, and the number of its events.
+    recorder: Mutex<(Recorder, usize)>,
 }
 
 impl Events {
@@ -22,8 +29,19 @@ impl Events {
             instance: Some(instance.into()),
         };
         Self {
-            recorder: Recorder::new(client, reporter),
+            recorder: Mutex::new((Recorder::new(client.clone(), reporter.clone()), 0)),
+            client,
+            reporter,
         }
+    }
+
+    fn recorder(&self) -> Recorder {
+        let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
+        if recorder.1 >= REMEMBERED {
+            *recorder = (Recorder::new(self.client.clone(), self.reporter.clone()), 0);
+        }
+        recorder.1 += 1;
+        recorder.0.clone()
     }
 
     /// Tells that a deleted tenant's data was given up. A failure to tell is no failure of the tenant.
@@ -37,7 +55,7 @@ impl Events {
             action: "Abandon".into(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, &tenant.object_ref(&())).await {
+        if let Err(error) = self.recorder().publish(&event, &tenant.object_ref(&())).await {
             tracing::warn!(%error, "an event could not be published");
         }
     }
@@ -81,7 +99,7 @@ impl Events {
             action: format!("{action}-{words:.8}"),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, about).await {
+        if let Err(error) = self.recorder().publish(&event, about).await {
             tracing::warn!(%error, "an event could not be published");
         }
     }

@@ -51,6 +51,14 @@ pub struct Binding {
     pub subjects: Vec<Subject>,
 }
 
+/// A subject without its API group, which follows from its kind.
+fn kept(subject: &Subject) -> Subject {
+    Subject {
+        api_group: None,
+        ..subject.clone()
+    }
+}
+
 impl Binding {
     fn new(metadata: &ObjectMeta, role: &RoleRef, subjects: Option<&Vec<Subject>>) -> Self {
         let namespace = metadata.namespace.clone();
@@ -62,7 +70,7 @@ impl Binding {
             namespace,
             name: metadata.name.clone().unwrap_or_default(),
             role: (home, role.name.clone()),
-            subjects: subjects.cloned().unwrap_or_default(),
+            subjects: subjects.into_iter().flatten().map(kept).collect(),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::cluster::{Kind, Queue, Store};
 use crate::isolation::Inventory;
 use crate::isolation::metrics::IsolationMetrics;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -33,11 +34,53 @@ pub struct AccessScanner {
     settings: ApiProbe,
 }
 
-/// Everybody, as they were a moment ago.
+/// Everybody, as they were a moment ago. Identities are many, and are made from this one tenant after the other.
 struct Census {
     taken: Instant,
     holders: BTreeMap<String, TenantSubjects>,
-    identities: BTreeSet<Identity>,
+    /// The ServiceAccounts of each tenant: namespace and name.
+    accounts: BTreeMap<String, Vec<(String, String)>>,
+    /// The number of all identities.
+    count: u64,
+}
+
+impl Census {
+    fn new(holders: BTreeMap<String, TenantSubjects>, accounts: BTreeMap<String, Vec<(String, String)>>) -> Self {
+        let mut census = Self {
+            taken: Instant::now(),
+            holders,
+            accounts,
+            count: 0,
+        };
+        census.count = census.all().count() as u64;
+        census
+    }
+
+    fn of(&self, tenant: &str) -> BTreeSet<Identity> {
+        let accounts = self.accounts.get(tenant).into_iter().flatten();
+        let accounts = accounts.map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+        let holder = self.holders.get(tenant);
+        holder.map(|holder| Identity::all(holder, accounts)).unwrap_or_default()
+    }
+
+    /// Everybody, in the order of identities.
+    fn all(&self) -> impl Iterator<Item = Identity> {
+        self.holders.keys().flat_map(|tenant| self.of(tenant))
+    }
+
+    fn has(&self, identity: &Identity) -> bool {
+        self.of(&identity.tenant).contains(identity)
+    }
+
+    /// Returns the next identity in their order.
+    fn after(&self, identity: &Identity) -> Option<Identity> {
+        let others = self
+            .holders
+            .range::<str, _>((Bound::Excluded(&*identity.tenant), Bound::Unbounded));
+        let of_others = others.flat_map(|(tenant, _)| self.of(tenant));
+        let theirs = self.of(&identity.tenant).into_iter();
+        theirs.filter(|one| one > identity).chain(of_others).next()
+    }
 }
 
 impl AccessScanner {
@@ -65,7 +108,7 @@ impl AccessScanner {
             let is_asked_for = !self.access.survey.waiting().is_empty();
             if census.taken.elapsed() >= if is_asked_for { TICK } else { FRESH } {
                 census = self.census();
-                let is_known = |identity: &Identity| census.identities.contains(identity);
+                let is_known = |identity: &Identity| census.has(identity);
                 let vaults = &self.access.vaults;
                 wake(&queue, self.access.survey.tidy(is_known, &census.holders, vaults));
             }
@@ -80,18 +123,16 @@ impl AccessScanner {
             let (holders, vaults) = (&census.holders, &self.access.vaults);
             let mut concerned = BTreeSet::new();
             let recalled = self.recall(&census, attempts, &mut concerned).await;
-            let after = last
-                .as_ref()
-                .and_then(|last| census.identities.range(last..).find(|one| *one != last));
+            let after = last.as_ref().and_then(|last| census.after(last));
             let Some(identity) = after.or_else(|| {
                 turn = turn.wrapping_add(1);
-                census.identities.first()
+                census.all().next()
             }) else {
                 sleep(TICK).await;
                 continue;
             };
             let (anew, lap) = identity.questions(turn, attempts, holders, vaults);
-            let total = lap * census.identities.len() as u64;
+            let total = lap * census.count;
             let (pause, period) = pace(total, self.settings.period, self.settings.rate);
             self.metrics.set_survey_period(period);
             let begun = Instant::now();
@@ -104,7 +145,7 @@ impl AccessScanner {
                 error => error,
             };
             wake(&queue, concerned);
-            last = Some(identity.clone());
+            last = Some(identity);
             match asked {
                 Ok(()) => sleep_until(begun + pause.min(LONGEST)).await,
                 Err(error) => {
@@ -122,14 +163,14 @@ impl AccessScanner {
         attempts: &Attempts,
         concerned: &mut BTreeSet<String>,
     ) -> Result<(), kube::Error> {
-        let is_known = |tenant: &String| census.identities.iter().any(|identity| identity.tenant == *tenant);
+        let is_known = |tenant: &String| !census.of(tenant).is_empty();
         // Tenants without known identities have to wait.
         for tenant in self.access.survey.waiting().into_iter().filter(is_known) {
-            for identity in &census.identities {
+            for identity in census.all() {
                 let questions = self
                     .access
                     .survey
-                    .recalled(&tenant, identity, attempts, &census.holders);
+                    .recalled(&tenant, &identity, attempts, &census.holders);
                 self.access.ask_about(&questions, concerned).await?;
             }
             concerned.extend(self.access.survey.settled(&tenant));
@@ -143,18 +184,7 @@ impl AccessScanner {
         for (tenant, key) in self.objects.of_kind(Kind::ServiceAccount) {
             accounts.entry(tenant).or_default().push((key.namespace, key.name));
         }
-        let identities = holders.values().flat_map(|holder| {
-            let accounts = accounts.get(&holder.name).into_iter().flatten();
-            Identity::all(
-                holder,
-                accounts.map(|(namespace, name)| (namespace.as_str(), name.as_str())),
-            )
-        });
-        Census {
-            taken: Instant::now(),
-            identities: identities.collect(),
-            holders,
-        }
+        Census::new(holders, accounts)
     }
 }
 
@@ -175,6 +205,41 @@ fn pace(total: u64, period: Duration, rate: u32) -> (Duration, Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Owner;
+    use serde_json::json;
+
+    fn holder(name: &str, owners: &[&str]) -> (String, TenantSubjects) {
+        let owner = |name: &&str| -> Owner {
+            serde_json::from_value(json!({"kind": "User", "name": name, "role": "Admin"})).expect("an owner")
+        };
+        let subjects = TenantSubjects {
+            name: name.into(),
+            namespaces: vec![name.into()],
+            owners: owners.iter().map(owner).collect(),
+        };
+        (name.into(), subjects)
+    }
+
+    #[test]
+    fn everybody_has_a_turn_and_only_one() {
+        let holders = BTreeMap::from([holder("b", &["bob", "beth"]), holder("a", &["alice"]), holder("c", &[])]);
+        let accounts = BTreeMap::from([("a".to_owned(), vec![("a".to_owned(), "web".to_owned())])]);
+        let census = Census::new(holders, accounts);
+        let all: Vec<Identity> = census.all().collect();
+        assert_eq!((census.count, all.len()), (7, 7));
+        assert!(all.is_sorted() && all.iter().all(|one| census.has(one)));
+        let mut turns = vec![all[0].clone()];
+        while let Some(next) = census.after(&turns[turns.len() - 1]) {
+            turns.push(next);
+            assert!(turns.len() <= all.len(), "{turns:?}");
+        }
+        assert_eq!(turns, all);
+        // One that has gone meanwhile keeps its place.
+        let gone = Identity::all(&holder("a2", &["eve"]).1, std::iter::empty());
+        let gone = gone.first().expect("one");
+        assert!(!census.has(gone));
+        assert_eq!(census.after(gone).as_ref(), all.iter().find(|one| one.tenant == "b"));
+    }
 
     #[test]
     fn it_takes_the_period_or_as_long_as_the_rate_needs() {
