@@ -38,7 +38,7 @@ const TOLD: usize = 20;
 #[derive(Default)]
 struct Resolved {
     revision: u64,
-    holders: BTreeMap<String, TenantSubjects>,
+    holders: Arc<BTreeMap<String, TenantSubjects>>,
     /// Namespaces with more roles or bindings than are kept, or with such as cannot be read; an empty one is the whole cluster.
     unread: BTreeSet<String>,
     openings: Arc<BTreeMap<String, Vec<Opening>>>,
@@ -94,7 +94,7 @@ impl Access {
         let revision = self.watched.revision();
         let before = {
             let resolved = lock(&self.resolved);
-            (resolved.revision == revision && resolved.holders == holders).then(|| resolved.openings.clone())
+            (resolved.revision == revision && *resolved.holders == holders).then(|| resolved.openings.clone())
         };
         if let Some(openings) = before {
             return Ok(openings);
@@ -112,11 +112,20 @@ impl Access {
         // Reports look in here: it is held no longer than that takes.
         *lock(&self.resolved) = Resolved {
             revision,
-            holders,
+            holders: Arc::new(holders),
             unread,
             openings: openings.clone(),
         };
         Ok(openings)
+    }
+
+    /// Returns these tenants as the last resolution has them, where they are equal: they are in memory once.
+    pub fn share(&self, holders: BTreeMap<String, TenantSubjects>) -> Arc<BTreeMap<String, TenantSubjects>> {
+        let resolved = lock(&self.resolved);
+        match *resolved.holders == holders {
+            true => resolved.holders.clone(),
+            false => Arc::new(holders),
+        }
     }
 
     /// Returns the openings of the last resolution, if this holder is still the same.

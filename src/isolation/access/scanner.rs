@@ -37,7 +37,7 @@ pub struct AccessScanner {
 /// Everybody, as they were a moment ago. Identities are many, and are made from this one tenant after the other.
 struct Census {
     taken: Instant,
-    holders: BTreeMap<String, TenantSubjects>,
+    holders: Arc<BTreeMap<String, TenantSubjects>>,
     /// The ServiceAccounts of each tenant: namespace and name.
     accounts: BTreeMap<String, Vec<(String, String)>>,
     /// The number of all identities.
@@ -45,7 +45,7 @@ struct Census {
 }
 
 impl Census {
-    fn new(holders: BTreeMap<String, TenantSubjects>, accounts: BTreeMap<String, Vec<(String, String)>>) -> Self {
+    fn new(holders: Arc<BTreeMap<String, TenantSubjects>>, accounts: BTreeMap<String, Vec<(String, String)>>) -> Self {
         let mut census = Self {
             taken: Instant::now(),
             holders,
@@ -184,7 +184,7 @@ impl AccessScanner {
         for (tenant, key) in self.objects.of_kind(Kind::ServiceAccount) {
             accounts.entry(tenant).or_default().push((key.namespace, key.name));
         }
-        Census::new(holders, accounts)
+        Census::new(self.access.share(holders), accounts)
     }
 }
 
@@ -224,7 +224,7 @@ mod tests {
     fn everybody_has_a_turn_and_only_one() {
         let holders = BTreeMap::from([holder("b", &["bob", "beth"]), holder("a", &["alice"]), holder("c", &[])]);
         let accounts = BTreeMap::from([("a".to_owned(), vec![("a".to_owned(), "web".to_owned())])]);
-        let census = Census::new(holders, accounts);
+        let census = Census::new(Arc::new(holders), accounts);
         let all: Vec<Identity> = census.all().collect();
         assert_eq!((census.count, all.len()), (7, 7));
         assert!(all.is_sorted() && all.iter().all(|one| census.has(one)));
