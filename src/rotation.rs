@@ -29,7 +29,7 @@ pub struct Published {
 
 /// Next action.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Decision {
     /// The published credentials stay.
     Keep {
         /// True if the other login works still.
@@ -46,13 +46,13 @@ pub enum Turn {
     },
 }
 
-/// Decides whose turn it is. `open` says which logins the server lets in now; it matters where nothing is published.
-pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotation, now: Timestamp) -> Turn {
+/// Decides which login gets credentials next, if any. `open` says which logins the server lets in now; it matters where nothing is published.
+pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotation, now: Timestamp) -> Decision {
     let Some(published) = published else {
         // Clients of the other login, if any, keep their access for a while.
         let login = usize::from(open[0] && !open[1]);
         let previous_until = open[1 - login].then(|| after(now, rotation.overlap));
-        return Turn::Issue { login, previous_until };
+        return Decision::Issue { login, previous_until };
     };
     // A clock that was ahead must not keep the former credentials alive.
     let previous_until = published
@@ -62,12 +62,12 @@ pub fn decide(published: Option<&Published>, open: [bool; 2], rotation: &Rotatio
     let due = after(published.issued_at.min(now), rotation.interval);
     let asked = rotation.request.is_some() && rotation.request != published.rotated_for;
     if (asked || now >= due) && !other_open {
-        return Turn::Issue {
+        return Decision::Issue {
             login: 1 - published.login,
             previous_until: Some(after(now, rotation.overlap)),
         };
     }
-    Turn::Keep {
+    Decision::Keep {
         other_open,
         // While both work nothing else can be done.
         next: previous_until.filter(|_| other_open).unwrap_or(due),
@@ -94,10 +94,10 @@ mod tests {
 
     #[test]
     fn the_first_credentials_are_the_first_logins() {
-        let turn = decide(None, [false, false], &rotation(None), at("01T00:00:00"));
+        let decision = decide(None, [false, false], &rotation(None), at("01T00:00:00"));
         assert_eq!(
-            turn,
-            Turn::Issue {
+            decision,
+            Decision::Issue {
                 login: 0,
                 previous_until: None
             }
@@ -107,11 +107,11 @@ mod tests {
     #[test]
     fn a_lost_secret_is_made_anew_with_the_login_that_nobody_uses() {
         for (open, login) in [([true, false], 1), ([false, true], 0)] {
-            let turn = decide(None, open, &rotation(None), at("01T00:00:00"));
+            let decision = decide(None, open, &rotation(None), at("01T00:00:00"));
             let until = Some(at("02T00:00:00"));
             assert_eq!(
-                turn,
-                Turn::Issue {
+                decision,
+                Decision::Issue {
                     login,
                     previous_until: until
                 }
@@ -123,7 +123,7 @@ mod tests {
     fn the_interval_ends_a_turn_and_the_overlap_the_other_ones() {
         let first = published(0, "01T00:00:00", None);
         let due = at("11T00:00:00");
-        let keep = Turn::Keep {
+        let keep = Decision::Keep {
             other_open: false,
             next: due,
             waits: false,
@@ -132,14 +132,14 @@ mod tests {
             decide(Some(&first), [true, false], &rotation(None), at("10T23:59:59")),
             keep
         );
-        let issue = Turn::Issue {
+        let issue = Decision::Issue {
             login: 1,
             previous_until: Some(at("12T00:00:00")),
         };
         assert_eq!(decide(Some(&first), [true, false], &rotation(None), due), issue);
 
         let second = published(1, "11T00:00:00", Some("12T00:00:00"));
-        let keep = |other_open, next| Turn::Keep {
+        let keep = |other_open, next| Decision::Keep {
             other_open,
             next,
             waits: false,
@@ -153,26 +153,26 @@ mod tests {
     fn a_request_is_answered_once_and_never_cuts_an_overlap_short() {
         let mut current = published(0, "01T00:00:00", None);
         let asked = rotation(Some("now"));
-        let turn = decide(Some(&current), [true, false], &asked, at("02T00:00:00"));
-        assert!(matches!(turn, Turn::Issue { login: 1, .. }));
+        let decision = decide(Some(&current), [true, false], &asked, at("02T00:00:00"));
+        assert!(matches!(decision, Decision::Issue { login: 1, .. }));
         current = Published {
             rotated_for: Some("now".into()),
             ..published(1, "02T00:00:00", Some("03T00:00:00"))
         };
-        let turn = decide(Some(&current), [true, true], &asked, at("02T00:00:01"));
-        assert!(matches!(turn, Turn::Keep { waits: false, .. }));
+        let decision = decide(Some(&current), [true, true], &asked, at("02T00:00:01"));
+        assert!(matches!(decision, Decision::Keep { waits: false, .. }));
         let again = rotation(Some("again"));
-        let turn = decide(Some(&current), [true, true], &again, at("02T12:00:00"));
+        let decision = decide(Some(&current), [true, true], &again, at("02T12:00:00"));
         assert_eq!(
-            turn,
-            Turn::Keep {
+            decision,
+            Decision::Keep {
                 other_open: true,
                 next: at("03T00:00:00"),
                 waits: true
             }
         );
-        let turn = decide(Some(&current), [true, true], &again, at("03T00:00:00"));
-        assert!(matches!(turn, Turn::Issue { login: 0, .. }));
+        let decision = decide(Some(&current), [true, true], &again, at("03T00:00:00"));
+        assert!(matches!(decision, Decision::Issue { login: 0, .. }));
     }
 
     #[test]
@@ -183,10 +183,10 @@ mod tests {
         };
         let current = published(0, "01T00:00:00", None);
         let now = at("02T00:00:00");
-        let turn = decide(Some(&current), [true, false], &rotation, now);
+        let decision = decide(Some(&current), [true, false], &rotation, now);
         assert_eq!(
-            turn,
-            Turn::Issue {
+            decision,
+            Decision::Issue {
                 login: 1,
                 previous_until: Some(now)
             }
@@ -195,7 +195,7 @@ mod tests {
             rotated_for: Some("now".into()),
             ..published(1, "02T00:00:00", Some("02T00:00:00"))
         };
-        let turn = decide(Some(&next), [true, true], &rotation, now);
-        assert!(matches!(turn, Turn::Keep { other_open: false, .. }));
+        let decision = decide(Some(&next), [true, true], &rotation, now);
+        assert!(matches!(decision, Decision::Keep { other_open: false, .. }));
     }
 }

@@ -469,7 +469,7 @@ impl Run {
 fn api_keys(valid: &ValidTenant) -> Option<Desired> {
     let keys = &valid.part::<ValidGateway>()?.keys;
     let fresh = || Password::random().reveal().to_string();
-    let ring = api_key_rotation::turn(
+    let ring = api_key_rotation::rotate(
         &valid.core.owner,
         keys,
         None,

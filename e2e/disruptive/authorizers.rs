@@ -31,7 +31,7 @@ struct Door {
 }
 
 impl Door {
-    fn lets_in(&self, spec: &Value) -> bool {
+    fn admits(&self, spec: &Value) -> bool {
         let user = text(&spec["user"]);
         let is_meant = match &self.user {
             Some(name) => user == *name,
@@ -58,7 +58,7 @@ struct Webhook {
 async fn answer(State(doors): State<Doors>, body: String) -> String {
     let mut review: Value = serde_json::from_str(&body).unwrap_or_default();
     let doors = doors.lock().unwrap_or_else(PoisonError::into_inner);
-    let allowed = doors.iter().any(|door| door.lets_in(&review["spec"]));
+    let allowed = doors.iter().any(|door| door.admits(&review["spec"]));
     review["status"] = json!({"allowed": allowed, "reason": if allowed { REASON } else { "" }});
     review.to_string()
 }

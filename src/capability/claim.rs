@@ -3,7 +3,7 @@
 
 use super::{Deletion, Pass, Platform, Released};
 use crate::api::DeletionPolicy;
-use crate::cluster::{Desired, Error, Identity, Kind, Live, Writer, metadata, write::Outcome};
+use crate::cluster::{Desired, Error, Identity, Kind, Live, Writer, metadata, write::Applied};
 use crate::names;
 use k8s_openapi::api::core::v1::ConfigMap;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ pub fn holder(claim: &Live) -> Option<&str> {
 }
 
 /// The write of a claim, or the object that stands in its way.
-pub type Taken = Result<Outcome, Option<Live>>;
+pub type Taken = Result<Applied, Option<Live>>;
 
 /// Takes the tenant's id.
 ///

@@ -80,7 +80,7 @@ pub trait Capability: Send + Sync {
     ///
     /// # Errors
     /// The API server's.
-    async fn lapse(&self, _pass: &Pass<'_>, _of: &Revocation<'_>) -> Result<(), Error> {
+    async fn revoke_expired(&self, _pass: &Pass<'_>, _of: &Revocation<'_>) -> Result<(), Error> {
         Ok(())
     }
 
@@ -103,11 +103,11 @@ pub trait Capability: Send + Sync {
         Vec::new()
     }
 
-    /// Closes stale objects that give access and that the driver deletes only after their replacements exist.
+    /// Blocks stale objects that give access and that the driver deletes only after their replacements exist.
     ///
     /// # Errors
     /// The first write that was refused.
-    async fn close(&self, _pass: &Pass<'_>, _owner: &Identity, _stale: &[Live]) -> Result<(), Error> {
+    async fn block_stale(&self, _pass: &Pass<'_>, _owner: &Identity, _stale: &[Live]) -> Result<(), Error> {
         Ok(())
     }
 
@@ -171,7 +171,7 @@ pub trait Capability: Send + Sync {
     }
 
     /// Returns true where this object grants access: the driver deletes such an object first once it is no longer planned.
-    fn lets_in(&self, _live: &Live) -> bool {
+    fn admits(&self, _live: &Live) -> bool {
         false
     }
 

@@ -51,8 +51,8 @@ impl TenantCore {
         &self.owner.tenant
     }
 
-    /// Returns true where nobody may log in to its database.
-    pub fn is_shut(&self) -> bool {
+    /// Returns true where neither its gateway nor its database admits anybody.
+    pub fn is_blocked(&self) -> bool {
         self.suspend || self.quarantine.is_some()
     }
 }

@@ -69,7 +69,7 @@ pub struct PublicKeys {
     /// The keys that the tenant's own gateway verifies tokens with.
     pub trusted: JwkSet,
     /// Further key sets that the gateway keeps loaded although no route uses them.
-    pub carried: Vec<JwkSet>,
+    pub preloaded: Vec<JwkSet>,
 }
 
 /// The gateway's use of a tenant's public keys.

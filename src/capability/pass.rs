@@ -2,7 +2,7 @@
 
 use super::{Capability, Platform, jwks::KeySets};
 use crate::api::DeletionPolicy;
-use crate::cluster::{Desired, Error, Identity, Store, Writer, write::Outcome};
+use crate::cluster::{Desired, Error, Identity, Store, Writer, write::Applied};
 use futures::{FutureExt, StreamExt, stream};
 use std::sync::Arc;
 
@@ -94,9 +94,9 @@ async fn ensure(writer: &Writer, owner: &Identity, desired: &Desired) -> Result<
     writer.ensure(owner, desired).await.map(log(desired))
 }
 
-fn log(desired: &Desired) -> impl FnOnce(Outcome) {
+fn log(desired: &Desired) -> impl FnOnce(Applied) {
     move |outcome| {
-        if let Outcome::Updated(path) = outcome {
+        if let Applied::Updated(path) = outcome {
             tracing::info!(object = %desired.key, path, "mended");
         }
     }

@@ -1,7 +1,7 @@
 //! The client of the Kubernetes API: every call is counted, has a deadline, and is retried within narrow bounds.
 
 use super::decode::without_managed_fields;
-use crate::telemetry::metrics::{Metrics, Outcome};
+use crate::telemetry::metrics::{Metrics, RequestResult};
 use crate::telemetry::request::Kind;
 use crate::term::Term;
 use bytes::Bytes;
@@ -233,9 +233,9 @@ where
         let start = Instant::now();
         let result = timeout(limit, attempt).await;
         let outcome = match &result {
-            Ok(Ok(answer)) => Outcome::Status(answer.status()),
-            Ok(Err(_)) => Outcome::Error,
-            Err(_) => Outcome::Timeout,
+            Ok(Ok(answer)) => RequestResult::Status(answer.status()),
+            Ok(Err(_)) => RequestResult::Error,
+            Err(_) => RequestResult::Timeout,
         };
         self.metrics.requested(&self.kind, outcome, start.elapsed());
         result.unwrap_or_else(|_| Err(DeadlineExceeded.into()))

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Facts, and all that they follow from.
 #[derive(Clone)]
-pub struct Known<I, T> {
+pub struct MemoEntry<I, T> {
     /// The name and version of each Secret; None: there was none.
     pub secrets: Vec<(String, Option<Version>)>,
     /// Everything else: the spec, the tier, the platform.
@@ -22,10 +22,23 @@ pub struct Known<I, T> {
     pub facts: T,
 }
 
+impl<I, T> MemoEntry<I, T> {
+    /// Facts that follow from one Secret, in the version that a pass read or wrote, and that hold until something changes.
+    pub fn of_secret(name: &str, version: Option<Version>, inputs: I, since: Timestamp, facts: T) -> Self {
+        Self {
+            secrets: vec![(name.to_string(), version)],
+            inputs,
+            since,
+            until: None,
+            facts,
+        }
+    }
+}
+
 /// The facts of each tenant.
 pub struct Memo<I, T>(Mutex<ByTenant<I, T>>);
 
-type ByTenant<I, T> = HashMap<String, (Identity, Known<I, T>)>;
+type ByTenant<I, T> = HashMap<String, (Identity, MemoEntry<I, T>)>;
 
 impl<I, T> Default for Memo<I, T> {
     fn default() -> Self {
@@ -41,19 +54,19 @@ impl<I: PartialEq, T: Clone> Memo<I, T> {
     /// Returns a tenant's facts where nothing has changed since. None: they may not hold any more, or there are none.
     pub fn recall(&self, secrets: &SecretVersions, owner: &Identity, inputs: &I, now: Timestamp) -> Option<T> {
         let all = self.lock();
-        let (of, known) = all.get(&owner.tenant)?;
-        let is_time = known.since <= now && known.until.is_none_or(|until| now < until);
+        let (of, entry) = all.get(&owner.tenant)?;
+        let is_time = entry.since <= now && entry.until.is_none_or(|until| now < until);
         let is_shown = |(name, version): &(String, Option<Version>)| {
             let version = version.as_ref();
             secrets.shows(&owner.tenant, name, version)
         };
-        let holds = of == owner && known.inputs == *inputs && is_time && known.secrets.iter().all(is_shown);
-        holds.then(|| known.facts.clone())
+        let holds = of == owner && entry.inputs == *inputs && is_time && entry.secrets.iter().all(is_shown);
+        holds.then(|| entry.facts.clone())
     }
 
     /// Keeps a tenant's facts, in the place of former ones.
-    pub fn keep(&self, owner: &Identity, known: Known<I, T>) {
-        self.lock().insert(owner.tenant.clone(), (owner.clone(), known));
+    pub fn keep(&self, owner: &Identity, entry: MemoEntry<I, T>) {
+        self.lock().insert(owner.tenant.clone(), (owner.clone(), entry));
     }
 
     /// Forgets a tenant.

@@ -31,14 +31,14 @@ async fn facts_hold_until_something_changes_that_they_follow_from() {
         ]
     };
     let keep = |until: Option<Timestamp>| {
-        let known = Known {
+        let entry = MemoEntry {
             secrets: secrets(),
             inputs: "spec",
             since: at("10:00:00"),
             until,
             facts: 7,
         };
-        memo.keep(&owner, known);
+        memo.keep(&owner, entry);
     };
     let at_noon = |owner: &Identity, inputs| memo.recall(writer.secrets(), owner, &inputs, at("12:00:00"));
     keep(Some(at("13:00:00")));

@@ -28,7 +28,7 @@ pub mod write;
 
 pub use error::Error;
 pub use kind::Kind;
-pub use memo::{Known, Memo};
+pub use memo::{Memo, MemoEntry};
 pub use object::{Desired, Identity, Key, Live};
 pub use queue::Queue;
 pub use secret_versions::{SecretVersions, Version};

@@ -120,7 +120,7 @@ fn cannot_change(found: &Secret, wanted: &Secret) -> bool {
 ///
 /// # Errors
 /// The errors are those of [`read`].
-pub async fn withdraw(writer: &Writer, owner: &Identity, name: &str) -> Result<(), Error> {
+pub async fn delete(writer: &Writer, owner: &Identity, name: &str) -> Result<(), Error> {
     let Some(secret) = read(writer, owner, name).await? else {
         return Ok(());
     };

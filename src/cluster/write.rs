@@ -33,7 +33,7 @@ const RIGHTS_DELAYS: [Duration; 8] = [
 
 /// Outcome of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Applied {
     Unchanged,
     Created,
     /// Replaced because of a difference at this path.
@@ -85,7 +85,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::Foreign`] where an object that is not this tenant's has the name; else the API server's refusal.
-    pub async fn ensure(&self, owner: &Identity, desired: &Desired) -> Result<Outcome, Error> {
+    pub async fn ensure(&self, owner: &Identity, desired: &Desired) -> Result<Applied, Error> {
         self.bring(owner, desired, CONFLICTS).await
     }
 
@@ -93,11 +93,11 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::Contended`] where the object is not as it was known, which it is then; else as [`Writer::ensure`].
-    pub async fn ensure_as_known(&self, owner: &Identity, desired: &Desired) -> Result<Outcome, Error> {
+    pub async fn ensure_as_known(&self, owner: &Identity, desired: &Desired) -> Result<Applied, Error> {
         self.bring(owner, desired, 1).await
     }
 
-    async fn bring(&self, owner: &Identity, desired: &Desired, attempts: usize) -> Result<Outcome, Error> {
+    async fn bring(&self, owner: &Identity, desired: &Desired, attempts: usize) -> Result<Applied, Error> {
         let mut live = self.store.get(&owner.tenant, &desired.key);
         for round in 0..=attempts {
             let is_over = round == attempts;
@@ -108,7 +108,7 @@ impl Writer {
                 match self.with_new_rights(|| self.create(desired)).await {
                     Ok(()) => {
                         self.blocked.clear(&desired.key);
-                        return Ok(Outcome::Created);
+                        return Ok(Applied::Created);
                     }
                     Err(error) if has_code(&error, 409) => {
                         live = self.fetch(&desired.key).await?;
@@ -149,10 +149,10 @@ impl Writer {
             let desired = desired.as_ref();
             let Some(path) = diff::difference(desired, &found) else {
                 self.took_effect(&desired.key);
-                return Ok(Outcome::Unchanged);
+                return Ok(Applied::Unchanged);
             };
             if self.futile.is_known(&desired.key, &path, attempt(desired, &found)) {
-                return Ok(Outcome::Unchanged);
+                return Ok(Applied::Unchanged);
             }
             if is_over {
                 break;
@@ -164,8 +164,8 @@ impl Writer {
                         None => self.took_effect(&desired.key),
                     }
                     return Ok(match written.resource_version == found.resource_version {
-                        true => Outcome::Unchanged,
-                        false => Outcome::Updated(path),
+                        true => Applied::Unchanged,
+                        false => Applied::Updated(path),
                     });
                 }
                 Err(error) if has_code(&error, 409) || has_code(&error, 404) => {

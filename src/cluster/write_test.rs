@@ -152,7 +152,7 @@ impl Scene {
         self
     }
 
-    async fn ensure(&self) -> Result<Outcome, Error> {
+    async fn ensure(&self) -> Result<Applied, Error> {
         self.writer.ensure(&owner(), &wanted()).await
     }
 
@@ -174,16 +174,16 @@ impl Scene {
     }
 }
 
-fn updated() -> Outcome {
-    Outcome::Updated("data.key".into())
+fn updated() -> Applied {
+    Applied::Updated("data.key".into())
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_there_is_created_and_known_at_once() {
     let scene = scene([(201, stored("u1", 1, json!({})))]);
-    assert_eq!(scene.ensure().await.expect("created"), Outcome::Created);
+    assert_eq!(scene.ensure().await.expect("created"), Applied::Created);
     assert_eq!(scene.known().expect("known").uid, "u1");
-    assert_eq!(scene.ensure().await.expect("unchanged"), Outcome::Unchanged);
+    assert_eq!(scene.ensure().await.expect("unchanged"), Applied::Unchanged);
     assert_eq!(scene.verbs(), ["POST"]);
     assert_eq!(scene.body(0), wanted().value);
 }
@@ -191,14 +191,14 @@ async fn what_is_not_there_is_created_and_known_at_once() {
 #[tokio::test(start_paused = true)]
 async fn what_is_as_it_should_be_costs_no_request() {
     let scene = scene([exists()]).knows(stored("u1", 1, json!({})));
-    assert_eq!(scene.ensure().await.expect("unchanged"), Outcome::Unchanged);
+    assert_eq!(scene.ensure().await.expect("unchanged"), Applied::Unchanged);
     assert!(scene.verbs().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_exists_already_and_is_ours_is_left_or_mended() {
     let same = scene([exists(), (200, stored("u1", 4, json!({})))]);
-    assert_eq!(same.ensure().await.expect("unchanged"), Outcome::Unchanged);
+    assert_eq!(same.ensure().await.expect("unchanged"), Applied::Unchanged);
     assert_eq!(same.verbs(), ["POST", "GET"]);
     assert_eq!(same.known().expect("known").resource_version, "4");
 
@@ -217,7 +217,7 @@ async fn what_exists_already_and_is_ours_is_left_or_mended() {
     let mut bare = drifted("u1", 4);
     bare["metadata"]["labels"] = json!({});
     let stripped = scene([exists(), (200, bare), (200, stored("u1", 5, json!({})))]);
-    assert!(matches!(stripped.ensure().await, Ok(Outcome::Updated(_))));
+    assert!(matches!(stripped.ensure().await, Ok(Applied::Updated(_))));
     assert_eq!(stripped.body(2)["metadata"]["labels"][names::TENANT_ID], OWNER.1);
 }
 
@@ -256,7 +256,7 @@ async fn what_is_foreign_is_never_written() {
     let unmarked = scene([exists(), (200, foreign(json!({}))), (200, stored("u9", 6, json!({})))]);
     assert!(matches!(
         unmarked.writer.ensure(&owner(), &takes_over).await,
-        Ok(Outcome::Updated(_))
+        Ok(Applied::Updated(_))
     ));
     let theirs = scene([
         exists(),
@@ -293,7 +293,7 @@ async fn a_conflict_is_looked_into_and_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_conflict_with_somebody_who_did_our_work_ends_there() {
     let scene = scene([conflict(), (200, stored("u1", 7, json!({})))]).knows(drifted("u1", 4));
-    assert_eq!(scene.ensure().await.expect("nothing left to do"), Outcome::Unchanged);
+    assert_eq!(scene.ensure().await.expect("nothing left to do"), Applied::Unchanged);
     assert_eq!(scene.verbs(), ["PUT", "GET"]);
 }
 
@@ -321,7 +321,7 @@ async fn conflicts_without_end_are_given_up() {
 #[tokio::test(start_paused = true)]
 async fn what_vanished_before_it_could_be_replaced_is_made_anew() {
     let scene = scene([gone(), gone(), (201, stored("u2", 9, json!({})))]).knows(drifted("u1", 4));
-    assert_eq!(scene.ensure().await.expect("made anew"), Outcome::Created);
+    assert_eq!(scene.ensure().await.expect("made anew"), Applied::Created);
     assert_eq!(scene.verbs(), ["PUT", "GET", "POST"]);
     assert_eq!(scene.body(2)["metadata"].get("uid"), None);
     assert_eq!(scene.known().expect("known").uid, "u2");
@@ -330,14 +330,14 @@ async fn what_vanished_before_it_could_be_replaced_is_made_anew() {
 #[tokio::test(start_paused = true)]
 async fn what_vanished_after_it_was_in_the_way_is_made_after_all() {
     let scene = scene([exists(), gone(), (201, stored("u2", 9, json!({})))]);
-    assert_eq!(scene.ensure().await.expect("made"), Outcome::Created);
+    assert_eq!(scene.ensure().await.expect("made"), Applied::Created);
     assert_eq!(scene.verbs(), ["POST", "GET", "POST"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_right_that_is_not_known_everywhere_yet_is_waited_for() {
     let scene = scene([forbidden(), forbidden(), forbidden(), (201, stored("u1", 1, json!({})))]);
-    assert_eq!(scene.ensure().await.expect("created"), Outcome::Created);
+    assert_eq!(scene.ensure().await.expect("created"), Applied::Created);
     assert_eq!(scene.verbs(), ["POST"; 4]);
     assert!(scene.start.elapsed() < Duration::from_millis(200));
 }
@@ -364,7 +364,7 @@ async fn what_the_hosts_on_the_namespace_do_not_yet_allow_is_tried_again() {
         names::GATEWAY_CONFINEMENT
     );
     let scene = scene([status(403, "Forbidden", &message), (201, stored("u1", 1, json!({})))]);
-    assert_eq!(scene.ensure().await.expect("created"), Outcome::Created);
+    assert_eq!(scene.ensure().await.expect("created"), Applied::Created);
     assert_eq!(scene.verbs(), ["POST", "POST"]);
 }
 
@@ -393,7 +393,7 @@ async fn what_exists_is_found_although_a_full_quota_is_asked_first() {
         )
     };
     let same = scene([full(), (200, stored("u1", 4, json!({})))]);
-    assert_eq!(same.ensure().await.expect("unchanged"), Outcome::Unchanged);
+    assert_eq!(same.ensure().await.expect("unchanged"), Applied::Unchanged);
     let other = scene([full(), (200, drifted("u1", 4)), (200, stored("u1", 5, json!({})))]);
     assert_eq!(other.ensure().await.expect("mended"), updated());
     let theirs = scene([full(), (200, foreign(json!({})))]);
@@ -448,16 +448,16 @@ async fn silence_ends_with_a_timeout() {
 async fn a_replacement_that_changes_nothing_is_not_repeated_but_drift_is_still_mended() {
     // The API server keeps `drifted` after every write.
     let scene = scene([(200, drifted("u1", 4))]).knows(drifted("u1", 4));
-    assert_eq!(scene.ensure().await.expect("tried"), Outcome::Unchanged);
+    assert_eq!(scene.ensure().await.expect("tried"), Applied::Unchanged);
     for _ in 0..3 {
-        assert_eq!(scene.ensure().await.expect("known to be undone"), Outcome::Unchanged);
+        assert_eq!(scene.ensure().await.expect("known to be undone"), Applied::Unchanged);
     }
     assert_eq!(scene.verbs(), ["PUT"]);
     // Its status moves, and with it its version.
     let mut moved = drifted("u1", 5);
     moved["status"] = json!({"phase": "Ready"});
     let scene = scene.knows(moved);
-    assert_eq!(scene.ensure().await.expect("still undone"), Outcome::Unchanged);
+    assert_eq!(scene.ensure().await.expect("still undone"), Applied::Unchanged);
     // Somebody changes it, at the same path or another.
     let scene = scene.knows(stored("u1", 6, json!({"data": {"key": "drifted further"}})));
     assert_eq!(scene.ensure().await.expect("mended"), updated());
@@ -487,15 +487,15 @@ async fn woken(writer: &Writer, seconds: u64) -> Vec<(u64, String)> {
 async fn what_a_mutation_took_away_is_put_back_when_the_mutation_has_gone() {
     let kept = || (200, drifted("u1", 4));
     let scene = scene([kept(), kept(), (200, stored("u1", 5, json!({})))]).knows(drifted("u1", 4));
-    assert_eq!(scene.ensure().await.expect("tried"), Outcome::Unchanged);
-    for (tries, outcome) in [(2, Outcome::Unchanged), (3, updated())] {
-        assert_eq!(scene.ensure().await.expect("known"), Outcome::Unchanged);
+    assert_eq!(scene.ensure().await.expect("tried"), Applied::Unchanged);
+    for (tries, outcome) in [(2, Applied::Unchanged), (3, updated())] {
+        assert_eq!(scene.ensure().await.expect("known"), Applied::Unchanged);
         assert_eq!(woken(&scene.writer, 16).await, [(15, OWNER.0.to_owned())]);
         assert_eq!(scene.ensure().await.expect("tried again"), outcome);
         assert_eq!(scene.verbs().len(), tries);
     }
     assert_eq!(woken(&scene.writer, 3600).await, []);
-    assert_eq!(scene.ensure().await.expect("no write is needed"), Outcome::Unchanged);
+    assert_eq!(scene.ensure().await.expect("no write is needed"), Applied::Unchanged);
     assert_eq!(scene.verbs(), ["PUT"; 3]);
 }
 
@@ -615,7 +615,7 @@ async fn what_can_never_be_changed_back_is_replaced() {
     created["immutable"] = Value::Null;
     let scene = scene([deleted.clone(), (201, created)]).knows(immutable.clone());
     let outcome = scene.writer.ensure(&owner(), &files).await;
-    assert_eq!(outcome.expect("replaced"), Outcome::Created);
+    assert_eq!(outcome.expect("replaced"), Applied::Created);
     assert_eq!(scene.verbs(), ["DELETE", "POST"]);
     assert_eq!(scene.body(0)["preconditions"]["uid"], "u1", "this one and no other");
     assert_eq!(scene.body(1), files.value);
@@ -667,7 +667,7 @@ async fn a_state_that_was_derived_from_the_known_one_is_written_on_that_alone() 
 
     let same = self::scene([exists(), (200, stored("u1", 5, json!({})))]);
     let result = same.writer.ensure_as_known(&owner(), &wanted()).await;
-    assert_eq!(result.expect("as wanted"), Outcome::Unchanged);
+    assert_eq!(result.expect("as wanted"), Applied::Unchanged);
 
     let theirs = self::scene([exists(), (200, foreign(json!({})))]);
     let result = theirs.writer.ensure_as_known(&owner(), &wanted()).await;

@@ -90,7 +90,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         Ok(valid) => valid,
         Err((reason, message)) => {
             // What time takes away it takes all the same.
-            let lapsed = revocation::lapse(&pass, &revocation).await;
+            let expired = revocation::revoke_expired(&pass, &revocation).await;
             let underway = ctx.underway_since(&owner.tenant).elapsed();
             let action = match reason == reason::TIER_NOT_FOUND && underway < TIER_GRACE {
                 true => Action::requeue(TIER_GRACE - underway),
@@ -99,7 +99,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
                     publish(tenant, &pass, ctx, outcome, acted, None).await?
                 }
             };
-            lapsed?;
+            expired?;
             return revoked.map(|_| action);
         }
     };

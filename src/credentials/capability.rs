@@ -116,7 +116,7 @@ impl Capability for OwnKeys {
 
     async fn release(&self, pass: &Pass<'_>, of: &Deletion<'_>, as_is: Released) -> Result<(), Error> {
         match as_is.has_namespace {
-            true => own_keys::withdraw(pass.writer, of.owner).await,
+            true => own_keys::delete(pass.writer, of.owner).await,
             false => Ok(()),
         }
     }

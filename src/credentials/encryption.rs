@@ -5,7 +5,7 @@ use super::{bytes, head_start, text};
 use crate::api::EncryptionKeyStatus;
 use crate::cluster::{Identity, secret};
 use crate::names;
-use crate::rotation::{Published, Rotation, Turn, decide};
+use crate::rotation::{Decision, Published, Rotation, decide};
 use crate::time::{after, seconds};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -81,7 +81,7 @@ pub struct Encryption {
 ///
 /// # Errors
 /// The reason why nothing is written: keys of the tenant's status are missing.
-pub fn turn(
+pub fn rotate(
     owner: &Identity,
     found: Option<&Secret>,
     told: &[String],
@@ -127,8 +127,8 @@ pub fn turn(
     let (current, (issued_at, rotated_for), next) =
         match (current, decide(published.as_ref(), [false, false], rotation, now)) {
             (None, _) => (add(&mut keys), as_of_now, None),
-            (Some(current), Turn::Keep { .. }) => (current, as_before, None),
-            (Some(current), Turn::Issue { .. }) => match staged {
+            (Some(current), Decision::Keep { .. }) => (current, as_before, None),
+            (Some(current), Decision::Issue { .. }) => match staged {
                 Some((next, since)) if since <= now && now >= after(since, start) => (next, as_of_now, None),
                 Some((next, since)) => (current, as_before, Some((next, since.min(seconds(now))))),
                 None if keys.len() >= MOST => (current, as_before, None),

@@ -13,7 +13,7 @@ fn attempt(
         id: "id-1".into(),
     };
     let given_up = given_up.iter().cloned().collect();
-    turn(&owner, found, told, &given_up, rotation, now, Key::random)
+    rotate(&owner, found, told, &given_up, rotation, now, Key::random)
 }
 
 /// A turn of a tenant that was told of what there is.

@@ -8,7 +8,7 @@ use crate::api::{CredentialsStatus, EncryptionKeyStatus, SigningKeyStatus, unrea
 use crate::capability::jwks::{Jwk, JwkSet, KeySets, PublicKeys};
 use crate::capability::{Note, Pass, Revocation, State, ValidTenant};
 use crate::cluster::{
-    Desired, Error, Identity, Key, Kind, Known, Live, Memo, Store, Version, Writer, metadata, secret,
+    Desired, Error, Identity, Key, Kind, Live, Memo, MemoEntry, Store, Version, Writer, metadata, secret,
 };
 use crate::conditions::reason;
 use crate::names;
@@ -131,7 +131,7 @@ async fn sign(
         tenant,
         key_sets: pass.key_sets(),
     };
-    let turn = signing::turn(
+    let rotated = signing::rotate(
         owner,
         found.as_ref(),
         rotation,
@@ -141,18 +141,21 @@ async fn sign(
         KeyPair::random,
     );
     // Remembered before it is told of.
-    let version = secret::put(writer, owner, found.as_ref(), turn.secret).await?;
-    pass.apply(owner, &[config_map(owner, &turn.keys.published)]).await?;
-    let signed = (turn.status, turn.keys, turn.next);
-    if turn.is_settled {
-        let known = Known {
-            secrets: vec![(names::SIGNING_KEY_SECRET.into(), Some(version))],
-            inputs: rotation.clone(),
-            since: now,
-            until: Some(turn.next),
-            facts: signed.clone(),
+    let version = secret::put(writer, owner, found.as_ref(), rotated.secret).await?;
+    pass.apply(owner, &[config_map(owner, &rotated.keys.published)]).await?;
+    let signed = (rotated.status, rotated.keys, rotated.next);
+    if rotated.is_settled {
+        let entry = MemoEntry {
+            until: Some(rotated.next),
+            ..MemoEntry::of_secret(
+                names::SIGNING_KEY_SECRET,
+                Some(version),
+                rotation.clone(),
+                now,
+                signed.clone(),
+            )
         };
-        memo.keep(owner, known);
+        memo.keep(owner, entry);
     }
     Ok(signed)
 }
@@ -198,10 +201,10 @@ impl KeyVerifier for Seen<'_> {
         self.asked(set).iter().all(|asked| *asked == set.text())
     }
 
-    fn carries(&self, sets: &[JwkSet]) -> bool {
+    fn has_preloaded(&self, sets: &[JwkSet]) -> bool {
         let owner = &self.tenant.core.owner;
         let keys = PublicKeys {
-            carried: sets.to_vec(),
+            preloaded: sets.to_vec(),
             ..PublicKeys::default()
         };
         let mut tenant = self.tenant.clone();
@@ -266,7 +269,7 @@ async fn encrypt(
         return Ok(known.encrypted);
     }
     let found = secret::read(writer, owner, names::ENCRYPTION_KEY_SECRET).await?;
-    let turn = encryption::turn(
+    let rotated = encryption::rotate(
         owner,
         found.as_ref(),
         &reported,
@@ -275,10 +278,10 @@ async fn encrypt(
         now,
         encryption::Key::random,
     );
-    let (version, encrypted) = match turn {
-        Ok(turn) => {
-            let version = secret::put(writer, owner, found.as_ref(), turn.secret).await?;
-            (Some(version), Ok((turn.status, turn.next)))
+    let (version, encrypted) = match rotated {
+        Ok(rotated) => {
+            let version = secret::put(writer, owner, found.as_ref(), rotated.secret).await?;
+            (Some(version), Ok((rotated.status, rotated.next)))
         }
         Err(lost) => (found.as_ref().map(Version::of), Err(lost)),
     };
@@ -287,14 +290,11 @@ async fn encrypt(
         reported,
         encrypted: encrypted.clone(),
     };
-    let known = Known {
-        secrets: vec![(names::ENCRYPTION_KEY_SECRET.into(), version)],
-        inputs,
-        since: now,
+    let entry = MemoEntry {
         until,
-        facts,
+        ..MemoEntry::of_secret(names::ENCRYPTION_KEY_SECRET, version, inputs, now, facts)
     };
-    memo.keep(owner, known);
+    memo.keep(owner, entry);
     Ok(encrypted)
 }
 
@@ -348,7 +348,7 @@ pub async fn revoke(pass: &Pass<'_>, of: &Revocation<'_>) -> Result<(), Error> {
         writer.delete(&live).await?;
     }
     // Last, so that whoever is interrupted still knows what is to be taken out.
-    secret::withdraw(writer, owner, names::SIGNING_KEY_SECRET).await
+    secret::delete(writer, owner, names::SIGNING_KEY_SECRET).await
 }
 
 /// Puts another text in the place of each that names one of these keys. Returns whether there was any.
@@ -373,8 +373,8 @@ fn replace(value: &mut Value, kids: &BTreeSet<&str>, with: &str) -> bool {
 ///
 /// # Errors
 /// The API server's.
-pub async fn withdraw(writer: &Writer, owner: &Identity) -> Result<(), Error> {
-    secret::withdraw(writer, owner, names::SIGNING_KEY_SECRET).await
+pub async fn delete(writer: &Writer, owner: &Identity) -> Result<(), Error> {
+    secret::delete(writer, owner, names::SIGNING_KEY_SECRET).await
 }
 
 #[cfg(test)]
@@ -389,7 +389,7 @@ mod tests {
     use serde_json::json;
 
     /// A tenant that knows tokens by its own keys, of which there are these.
-    fn renewing(trusted: &JwkSet, carried: &[JwkSet]) -> ValidTenant {
+    fn renewing(trusted: &JwkSet, preloaded: &[JwkSet]) -> ValidTenant {
         let spec = json!({
             "network": {"ingress": {"gateway": "Allow"}},
             "workloads": [{"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080}]}],
@@ -403,7 +403,7 @@ mod tests {
         let keys = PublicKeys {
             published: trusted.clone(),
             trusted: trusted.clone(),
-            carried: carried.to_vec(),
+            preloaded: preloaded.to_vec(),
         };
         with(acme(spec, json!({})), keys)
     }
@@ -436,8 +436,8 @@ mod tests {
             };
             assert!(seen.asks_for_any_of(&one) && seen.asks_for(trusted));
             assert!(!seen.asks_for(beside));
-            assert!(seen.carries(&[one.clone(), both.clone()]));
-            assert!(!seen.carries(&[one.clone(), other.clone()]));
+            assert!(seen.has_preloaded(&[one.clone(), both.clone()]));
+            assert!(!seen.has_preloaded(&[one.clone(), other.clone()]));
             assert_eq!(seen.is_known(&a, &b), *trusted == both);
         }
         let tenant = renewing(&one, &[]);
@@ -447,7 +447,7 @@ mod tests {
             tenant: &tenant,
             key_sets: Some(&gateway),
         };
-        assert!(!seen.asks_for_any_of(&other) && !seen.carries(&[both]));
+        assert!(!seen.asks_for_any_of(&other) && !seen.has_preloaded(&[both]));
     }
 
     #[test]
@@ -465,7 +465,7 @@ mod tests {
                 assert!(!value.to_string().contains(&a.kid), "{value}");
             }
         }
-        // The policy, what is carried beside, and what is published.
+        // The policy, what is preloaded beside, and what is published.
         assert_eq!(replaced, 4);
     }
 

@@ -8,7 +8,7 @@ use crate::api::SigningKeyStatus;
 use crate::capability::jwks::{Jwk, JwkSet, PublicKeys};
 use crate::cluster::{Identity, secret};
 use crate::names;
-use crate::rotation::{Published, Rotation, Turn, decide};
+use crate::rotation::{Decision, Published, Rotation, decide};
 use crate::time::{after, seconds};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
@@ -53,7 +53,7 @@ pub struct Signing {
 }
 
 /// Decides which keys there should be. `is_known` returns true where every object that names one key names another too.
-pub fn turn(
+pub fn rotate(
     owner: &Identity,
     found: Option<&Secret>,
     rotation: &Rotation,
@@ -72,15 +72,15 @@ pub fn turn(
         previous_until: previous.as_ref().map(|(_, until)| *until),
         rotated_for: record.rotated_for.clone(),
     });
-    let turn = decide(published.as_ref(), [false, false], rotation, now);
+    let decision = decide(published.as_ref(), [false, false], rotation, now);
     let known = found
         .filter(|_| record.is_some())
         .map(self::published)
         .unwrap_or_default();
     let trust = record.as_ref().and_then(|record| record.trust.clone());
     let trust = trust.unwrap_or_else(|| Trust::of(known.clone()));
-    let keys = match (current, record, turn) {
-        (Some(current), Some(record), Turn::Keep { other_open, next, .. }) => {
+    let keys = match (current, record, decision) {
+        (Some(current), Some(record), Decision::Keep { other_open, next, .. }) => {
             let previous = previous
                 .filter(|_| other_open)
                 .and_then(|(kid, until)| Some((known.keys.into_iter().find(|key| key.kid == kid)?, until.min(next))));
@@ -95,7 +95,7 @@ pub fn turn(
                 previous: previous.map(|(key, _)| key),
             }
         }
-        (Some(current), Some(record), Turn::Issue { previous_until, .. }) => {
+        (Some(current), Some(record), Decision::Issue { previous_until, .. }) => {
             // By a clock that was ahead it would have to wait for longer.
             let staged = pair(NEXT).zip(record.next_since.map(|since| since.min(seconds(now))));
             let is_ripe = |since: &Timestamp| now >= after(*since, head_start(rotation.overlap));
@@ -234,7 +234,7 @@ impl Keys {
             secret,
             keys: PublicKeys {
                 published: set,
-                carried: trust.carried(),
+                preloaded: trust.preloaded(),
                 trusted: trust.set,
             },
             status: SigningKeyStatus {

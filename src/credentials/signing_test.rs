@@ -12,7 +12,7 @@ fn owner() -> Identity {
 
 /// A turn in which everybody has heard of every key.
 fn turned(found: Option<&Secret>, rotation: &Rotation, now: &str) -> Signing {
-    turn(
+    rotate(
         &owner(),
         found,
         rotation,
@@ -27,8 +27,8 @@ fn private(secret: &Secret, entry: &str) -> Option<KeyPair> {
     KeyPair::from_pem(text(secret, entry)?)
 }
 
-fn signs(turn: &Signing) -> Jwk {
-    private(&turn.secret, PRIVATE_KEY).expect("a key").public
+fn signs(rotated: &Signing) -> Jwk {
+    private(&rotated.secret, PRIVATE_KEY).expect("a key").public
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_key_that_somebody_was_not_told_of_does_not_sign() {
     let first = turned(None, &rotation(None), "01T00:00:00");
     let coming = turned(Some(&first.secret), &rotation(Some("now")), "02T00:00:00");
     let asked = |now: &str, found: &Secret, known: bool| {
-        turn(
+        rotate(
             &owner(),
             Some(found),
             &rotation(Some("now")),
@@ -167,7 +167,7 @@ impl Life {
     /// One pass; where it `fails`, no more than the Secret is written.
     fn pass(&mut self, now: Timestamp, fails: bool) -> Signing {
         let told = &self.told;
-        let turn = turn(
+        let rotated = rotate(
             &owner(),
             self.secret.as_ref(),
             &self.rotation,
@@ -176,14 +176,14 @@ impl Life {
             told,
             KeyPair::random,
         );
-        self.secret = Some(turn.secret.clone());
+        self.secret = Some(rotated.secret.clone());
         if !fails {
             self.told = Told {
-                asked: Some(turn.keys.trusted.clone()),
-                carried: turn.keys.carried.clone(),
+                asked: Some(rotated.keys.trusted.clone()),
+                preloaded: rotated.keys.preloaded.clone(),
             };
         }
-        turn
+        rotated
     }
 }
 
@@ -202,10 +202,10 @@ fn a_gateway_is_led_from_one_set_to_the_next_and_woken_at_each_step() {
     };
     let first = life.pass(at("01T00:00:00"), false);
     let a = signs(&first);
-    assert_eq!((&first.keys.trusted, first.keys.carried.len()), (&set(&[&a]), 0));
+    assert_eq!((&first.keys.trusted, first.keys.preloaded.len()), (&set(&[&a]), 0));
 
-    let mut turn = life.pass(at("11T00:00:00"), false);
-    let b = turn.keys.published.keys.last().cloned().expect("a key to come");
+    let mut rotated = life.pass(at("11T00:00:00"), false);
+    let b = rotated.keys.published.keys.last().cloned().expect("a key to come");
     let ([alone, both], last) = ([&[&a][..], &[&a, &b]].map(set), set(&[&b]));
     // Published, asked for, known beside; and when to look again.
     let steps = [
@@ -217,16 +217,16 @@ fn a_gateway_is_led_from_one_set_to_the_next_and_woken_at_each_step() {
         ("12T00:13:20", &last, &last, vec![&last, &both]),
         ("21T00:10:00", &last, &last, vec![]),
     ];
-    for (next, published, trusted, carried) in steps {
+    for (next, published, trusted, preloaded) in steps {
         let PublicKeys {
             published: told,
             trusted: asked,
-            carried: beside,
-        } = &turn.keys;
+            preloaded: beside,
+        } = &rotated.keys;
         assert_eq!((told, asked), (published, trusted), "before {next}");
-        assert_eq!(beside.iter().collect::<Vec<_>>(), carried, "before {next}");
-        assert_eq!(turn.next, at(next));
-        turn = life.pass(turn.next, false);
+        assert_eq!(beside.iter().collect::<Vec<_>>(), preloaded, "before {next}");
+        assert_eq!(rotated.next, at(next));
+        rotated = life.pass(rotated.next, false);
     }
     let annotations = life.secret.and_then(|secret| secret.metadata.annotations);
     assert!(
@@ -257,22 +257,22 @@ fn no_living_key_is_refused_whatever_fails_and_however_long() {
         let mut renewals = 0;
         for _ in 0..400 {
             let before = life.told.clone();
-            let turn = life.pass(now, random.u8(..4) == 0);
-            let published = &turn.keys.published;
+            let rotated = life.pass(now, random.u8(..4) == 0);
+            let published = &rotated.keys.published;
             assert!(
-                turn.keys.trusted.keys.iter().all(|key| published.keys.contains(key)),
+                rotated.keys.trusted.keys.iter().all(|key| published.keys.contains(key)),
                 "seed {seed}: a dead key is asked for"
             );
             let was = before.asked.clone().unwrap_or_default();
-            if signs(&turn) != signing {
-                signing = signs(&turn);
+            if signs(&rotated) != signing {
+                signing = signs(&rotated);
                 renewals += 1;
                 assert!(
                     was.keys.contains(&signing) && now >= after(asks, pause),
                     "seed {seed}: a key signs that the gateway was not told of in time"
                 );
             }
-            let has_more = |these: &Told, than: &Told| these.carried.iter().any(|set| !than.carried.contains(set));
+            let has_more = |these: &Told, than: &Told| these.preloaded.iter().any(|set| !than.preloaded.contains(set));
             assert!(
                 !has_more(&before, &life.told) || now >= after(asks, pause),
                 "seed {seed}: a former set is gone too soon"
@@ -280,7 +280,7 @@ fn no_living_key_is_refused_whatever_fails_and_however_long() {
             let set = life.told.asked.clone().unwrap_or_default();
             let lives = was.keys.iter().all(|key| published.keys.contains(key));
             if set != was {
-                let is_led = [&was, &set].iter().all(|set| before.carried.contains(set));
+                let is_led = [&was, &set].iter().all(|set| before.preloaded.contains(set));
                 assert!(
                     !lives || (is_led && now >= after(carries, pause)),
                     "seed {seed}: what is asked for changes unprepared"
@@ -290,12 +290,12 @@ fn no_living_key_is_refused_whatever_fails_and_however_long() {
             if has_more(&life.told, &before) {
                 carries = now;
             }
-            assert!(turn.next > now, "seed {seed}: it would never rest");
+            assert!(rotated.next > now, "seed {seed}: it would never rest");
             now = match random.u8(..8) {
                 // Nobody is there for a while.
                 0 => after(now, Duration::from_secs(random.u64(..5000))),
                 1 => after(now, Duration::from_secs(random.u64(1..60))),
-                _ => turn.next.min(after(now, Duration::from_mins(5))),
+                _ => rotated.next.min(after(now, Duration::from_mins(5))),
             };
             if random.u8(..20) == 0 {
                 life.rotation.request = Some(random.u8(..).to_string());
@@ -328,10 +328,10 @@ fn a_request_that_waits_for_an_overlap_to_end_begins_when_the_gateway_is_at_rest
         panic!("{:?}", over.keys.published);
     };
     assert_eq!(over.keys.trusted, set(&[b]), "the former is dead");
-    let mut turn = over.clone();
+    let mut rotated = over.clone();
     for next in ["12T00:13:20", "12T00:16:40", "12T00:20:00"] {
-        assert_eq!((turn.next, &signs(&turn)), (at(next), b));
-        turn = life.pass(turn.next, false);
+        assert_eq!((rotated.next, &signs(&rotated)), (at(next), b));
+        rotated = life.pass(rotated.next, false);
     }
-    assert_eq!((&signs(&turn), turn.keys.trusted), (c, set(&[b, c])));
+    assert_eq!((&signs(&rotated), rotated.keys.trusted), (c, set(&[b, c])));
 }

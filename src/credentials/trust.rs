@@ -15,7 +15,7 @@ pub trait KeyVerifier {
     /// Returns true where it uses these and no others of the tenant's.
     fn asks_for(&self, set: &JwkSet) -> bool;
     /// Returns true where it knows each of these sets besides.
-    fn carries(&self, sets: &[JwkSet]) -> bool;
+    fn has_preloaded(&self, sets: &[JwkSet]) -> bool;
 }
 
 /// The keys that the gateway should use.
@@ -103,7 +103,11 @@ impl Trust {
             }
             Some(Change { other, since, .. }) if other == wanted => {
                 let sets = [set, other];
-                let since = if gateway.carries(&sets) { since.min(now) } else { now };
+                let since = if gateway.has_preloaded(&sets) {
+                    since.min(now)
+                } else {
+                    now
+                };
                 let [set, other] = sets;
                 // What takes a key away is made when that key is dead, and not before.
                 if wanted == goal.published && now >= after(since, goal.pause) {
@@ -149,7 +153,7 @@ impl Trust {
     }
 
     /// Key sets that the gateway is to know besides.
-    pub fn carried(&self) -> Vec<JwkSet> {
+    pub fn preloaded(&self) -> Vec<JwkSet> {
         let sets = self.change.iter().map(|change| [&self.set, &change.other]);
         sets.flatten().cloned().collect()
     }

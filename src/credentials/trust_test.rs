@@ -5,7 +5,7 @@ use crate::credentials::key_pair::KeyPair;
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     pub asked: Option<JwkSet>,
-    pub carried: Vec<JwkSet>,
+    pub preloaded: Vec<JwkSet>,
 }
 
 impl KeyVerifier for Told {
@@ -18,8 +18,8 @@ impl KeyVerifier for Told {
         self.asked.as_ref() == Some(set)
     }
 
-    fn carries(&self, sets: &[JwkSet]) -> bool {
-        sets.iter().all(|set| self.carried.contains(set))
+    fn has_preloaded(&self, sets: &[JwkSet]) -> bool {
+        sets.iter().all(|set| self.preloaded.contains(set))
     }
 }
 
@@ -46,7 +46,7 @@ fn sets() -> [JwkSet; 3] {
 fn told(trust: &Trust) -> Told {
     Told {
         asked: Some(trust.set.clone()),
-        carried: trust.carried(),
+        preloaded: trust.preloaded(),
     }
 }
 
@@ -54,17 +54,17 @@ fn told(trust: &Trust) -> Told {
 fn nothing_changes_before_the_gateway_has_known_both_sets_for_a_while() {
     let [one, both, _] = sets();
     let begun = Trust::of(one.clone()).step(&goal(&both), &told(&Trust::of(one.clone())), at(0));
-    assert_eq!((&begun.set, begun.carried()), (&one, vec![one.clone(), both.clone()]));
+    assert_eq!((&begun.set, begun.preloaded()), (&one, vec![one.clone(), both.clone()]));
     // It was not told yet.
     let unheard = Told {
         asked: Some(one.clone()),
-        carried: vec![one.clone()],
+        preloaded: vec![one.clone()],
     };
     let waits = begun.clone().step(&goal(&both), &unheard, at(300));
     assert_eq!((&waits.set, waits.next(&goal(&both))), (&one, Some(at(360))));
     assert_eq!(waits.clone().step(&goal(&both), &told(&waits), at(359)), waits);
     let made = waits.clone().step(&goal(&both), &told(&waits), at(360));
-    assert_eq!((&made.set, made.carried()), (&both, vec![both.clone(), one]));
+    assert_eq!((&made.set, made.preloaded()), (&both, vec![both.clone(), one]));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_former_set_is_known_for_a_while_after_the_gateway_was_told_of_the_change() 
     let made = Trust::changed(one.clone(), both.clone(), at(0));
     let unheard = Told {
         asked: Some(one),
-        carried: made.carried(),
+        preloaded: made.preloaded(),
     };
     let waits = made.step(&goal(&both), &unheard, at(300));
     assert_eq!(waits.next(&goal(&both)), Some(at(360)));
@@ -96,14 +96,17 @@ fn a_key_that_leaves_is_asked_for_until_then_and_no_longer() {
     assert_eq!(at_rest.clone().step(&leaving, &told(&at_rest), at(39)), at_rest);
     assert_eq!(at_rest.next(&leaving), Some(at(40)));
     let begun = at_rest.clone().step(&leaving, &told(&at_rest), at(40));
-    assert_eq!((&begun.set, begun.carried()), (&both, vec![both.clone(), last.clone()]));
+    assert_eq!(
+        (&begun.set, begun.preloaded()),
+        (&both, vec![both.clone(), last.clone()])
+    );
     let late = begun.clone().step(&leaving, &told(&begun), at(100));
     assert_eq!(late.set, both, "it is published still");
     let gone = begun.clone().step(&goal(&last), &told(&begun), at(100));
-    assert_eq!((&gone.set, gone.carried()), (&last, vec![last.clone(), both.clone()]));
+    assert_eq!((&gone.set, gone.preloaded()), (&last, vec![last.clone(), both.clone()]));
     // Nobody was there to prepare it.
     let gone = at_rest.clone().step(&goal(&last), &told(&at_rest), at(500));
-    assert_eq!((&gone.set, gone.carried()), (&last, vec![last.clone(), both]));
+    assert_eq!((&gone.set, gone.preloaded()), (&last, vec![last.clone(), both]));
 }
 
 #[test]

@@ -166,7 +166,7 @@ impl Capability for Database {
             });
         }
         let mut report = report(outcome);
-        if !has_revision && !tenant.core.is_shut() {
+        if !has_revision && !tenant.core.is_blocked() {
             let note = Note::new(reason::PROGRESSING, "the Secret does not have the credentials yet");
             if report.state.problem().is_none() {
                 report.state = State::Progressing(note);
@@ -235,7 +235,7 @@ async fn let_go(databases: &Databases, pass: &Pass<'_>, owner: &Identity) -> Res
     if had.is_none_or(|placement| placement.retained) {
         return Ok(None);
     }
-    secret::withdraw(pass.writer, owner, names::DATABASE_SECRET).await?;
+    secret::delete(pass.writer, owner, names::DATABASE_SECRET).await?;
     let waiting = release::release(databases, pass.writer, owner, DeletionPolicy::Retain).await?;
     Ok(waiting.map(|waiting| {
         let state = State::Progressing(Note::new(reason::PROGRESSING, waiting));

@@ -23,7 +23,7 @@ use crate::postgres::catalog::Catalog;
 use crate::postgres::password::Password;
 use crate::postgres::plan::{Login, Place};
 use crate::proof;
-use crate::rotation::{self, Published, Turn};
+use crate::rotation::{self, Decision, Published};
 use crate::time::seconds;
 use failure::{Failure, progressing};
 use held::Held;
@@ -107,7 +107,7 @@ impl DatabasePass<'_> {
         let Some(_permit) = server_state.permit().await else {
             // After a restart all come at once: what a former process saw stands until somebody has looked again.
             let stands = |current: &Published| {
-                !self.tenant.is_shut()
+                !self.tenant.is_blocked()
                     && self.is_open_in_status(current)
                     && server_state.verified(&self.tenant.owner.id, &mark(current)).is_none()
             };
@@ -131,14 +131,14 @@ impl DatabasePass<'_> {
         let open = open_logins(&server_state.catalog_of(tenant_names), tenant_names);
         let now = seconds(Timestamp::now());
         let turn = rotation::decide(held.facts.published.as_ref(), open, &self.tenant.rotation, now);
-        if self.tenant.is_shut() {
+        if self.tenant.is_blocked() {
             // What its login was seen to reach is of no account when it comes back.
             server_state.forget(&owner.id);
             wanted.logins = [Login::default(), Login::default()];
             return self.apply(&connection, server_state, &wanted).await.map(|_| ());
         }
         let current = match turn {
-            Turn::Issue { login, previous_until } => {
+            Decision::Issue { login, previous_until } => {
                 self.open(tenant_names, held).await?;
                 // Its turn before has ended just now, when the next was asked for already: so do its sessions.
                 if open[login] {
@@ -168,7 +168,7 @@ impl DatabasePass<'_> {
                 outcome.again = Some(Duration::from_secs(1));
                 issued.published
             }
-            Turn::Keep {
+            Decision::Keep {
                 other_open,
                 next,
                 waits,

@@ -59,7 +59,7 @@ pub async fn release(
     }
     // What it says opens nothing any more; whoever comes back gets other credentials.
     if policy == DeletionPolicy::Retain && has_namespace(databases, owner) {
-        secret::withdraw(writer, owner, names::DATABASE_SECRET).await?;
+        secret::delete(writer, owner, names::DATABASE_SECRET).await?;
     }
     finish(databases, writer, owner, policy, placement).await?;
     Ok(None)

@@ -1,10 +1,10 @@
 //! A tenant's desired API keys, from the Secret, the spec and the clock. Pure but for randomness, which is an argument.
 
-use super::config::Key;
+use super::config::ValidApiKey;
 use crate::api::ApiKeyStatus;
 use crate::cluster::{Identity, secret};
 use crate::names;
-use crate::rotation::{Published, Rotation, Turn, decide};
+use crate::rotation::{Decision, Published, Rotation, decide};
 use crate::time::{after, seconds};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -40,18 +40,18 @@ pub struct Keyring {
     pub next: Option<Timestamp>,
 }
 
-/// Returns the keys that should exist now. `fresh` draws a key's value.
-pub fn turn(
+/// Returns the keys that should exist now. `random_key` draws a key's value.
+pub fn rotate(
     owner: &Identity,
-    wanted: &[Key],
+    wanted: &[ValidApiKey],
     found: Option<&Secret>,
     rotation: &Rotation,
     now: Timestamp,
-    mut fresh: impl FnMut() -> String,
+    mut random_key: impl FnMut() -> String,
 ) -> Keyring {
     let records = found.and_then(|found| secret::annotation(found, names::API_KEYS));
     let records: BTreeMap<String, Record> = records.unwrap_or_default();
-    let held = |client: &str| {
+    let stored = |client: &str| {
         let data = found.and_then(|found| found.data.as_ref())?;
         data.get(client).filter(|key| !key.0.is_empty()).cloned()
     };
@@ -59,18 +59,18 @@ pub fn turn(
     let (mut status, mut next): (Vec<ApiKeyStatus>, Option<Timestamp>) = (Vec::new(), None);
     let mut due = |at: Timestamp| next = Some(next.map_or(at, |next| next.min(at)));
     for key in wanted {
-        let told = ApiKeyStatus {
+        let reported = ApiKeyStatus {
             name: key.name.clone(),
             expires_at: key.expires_at.map(|end| end.to_string()),
             ..ApiKeyStatus::default()
         };
         if key.expires_at.is_some_and(|end| end <= now) {
-            status.push(told);
+            status.push(reported);
             continue;
         }
         key.expires_at.into_iter().for_each(&mut due);
         let [client, former] = names::api_key_clients(&key.name);
-        let current = held(&client);
+        let current = stored(&client);
         let record = records.get(&key.name).filter(|_| current.is_some());
         let published = record.map(|record| Published {
             login: 0,
@@ -79,17 +79,18 @@ pub fn turn(
             rotated_for: record.rotated_for.clone(),
         });
         let record = match decide(published.as_ref(), [false, false], rotation, now) {
-            Turn::Issue { previous_until, .. } => {
+            Decision::Issue { previous_until, .. } => {
                 let coming = names::api_key_next(&key.name);
                 let since = record
                     .and_then(|record| record.next_since)
                     .filter(|since| *since <= now);
-                let staged = held(&coming).zip(since);
+                let staged = stored(&coming).zip(since);
                 match (current, record, staged) {
                     (Some(current), Some(record), staged)
                         if staged.as_ref().is_none_or(|(_, since)| now < after(*since, HEAD_START)) =>
                     {
-                        let (next, since) = staged.unwrap_or_else(|| (ByteString(fresh().into_bytes()), seconds(now)));
+                        let (next, since) =
+                            staged.unwrap_or_else(|| (ByteString(random_key().into_bytes()), seconds(now)));
                         data.insert(client, current);
                         data.insert(coming, next);
                         due(after(since, HEAD_START));
@@ -104,7 +105,7 @@ pub fn turn(
                         let until = previous_until.filter(|_| before.is_some());
                         before.map(|before| data.insert(former, before));
                         let next = staged.map(|(next, _)| next);
-                        data.insert(client, next.unwrap_or_else(|| ByteString(fresh().into_bytes())));
+                        data.insert(client, next.unwrap_or_else(|| ByteString(random_key().into_bytes())));
                         Record {
                             issued_at: seconds(now),
                             previous_until: until,
@@ -114,8 +115,8 @@ pub fn turn(
                     }
                 }
             }
-            Turn::Keep { other_open, .. } => {
-                let before = held(&former).filter(|_| other_open);
+            Decision::Keep { other_open, .. } => {
+                let before = stored(&former).filter(|_| other_open);
                 let until = record
                     .and_then(|record| record.previous_until)
                     .filter(|_| before.is_some());
@@ -136,14 +137,14 @@ pub fn turn(
         status.push(ApiKeyStatus {
             issued_at: Some(record.issued_at.to_string()),
             next_rotation_at: Some(renewed.to_string()),
-            ..told
+            ..reported
         });
         kept.insert(key.name.clone(), record);
     }
     if data.is_empty() {
         data.insert(
             NOBODY.into(),
-            held(NOBODY).unwrap_or_else(|| ByteString(fresh().into_bytes())),
+            stored(NOBODY).unwrap_or_else(|| ByteString(random_key().into_bytes())),
         );
     }
     let mut secret = secret::opaque(owner, names::API_KEYS_SECRET, data);
@@ -152,7 +153,7 @@ pub fn turn(
 }
 
 /// Returns the Secret without unnamed and expired keys; makes no new ones. None where nothing differs.
-pub fn without(found: &Secret, named: &[String], fresh: impl FnOnce() -> String) -> Option<Secret> {
+pub fn without(found: &Secret, named: &[String], random_key: impl FnOnce() -> String) -> Option<Secret> {
     let is_named = |client: &String| {
         let opens = |name: &String| {
             let [own, former] = names::api_key_clients(name);
@@ -160,17 +161,17 @@ pub fn without(found: &Secret, named: &[String], fresh: impl FnOnce() -> String)
         };
         client == NOBODY || named.iter().any(opens)
     };
-    let held = found.data.clone().unwrap_or_default();
-    let mut data: BTreeMap<String, ByteString> = held
+    let stored = found.data.clone().unwrap_or_default();
+    let mut data: BTreeMap<String, ByteString> = stored
         .iter()
         .filter(|(client, _)| is_named(client))
         .map(|(c, k)| (c.clone(), k.clone()))
         .collect();
-    if data.len() == held.len() {
+    if data.len() == stored.len() {
         return None;
     }
     if data.is_empty() {
-        data.insert(NOBODY.into(), ByteString(fresh().into_bytes()));
+        data.insert(NOBODY.into(), ByteString(random_key().into_bytes()));
     }
     Some(Secret {
         data: Some(data),
@@ -179,7 +180,7 @@ pub fn without(found: &Secret, named: &[String], fresh: impl FnOnce() -> String)
 }
 
 /// The Secret without the former keys whose time is over; nothing else changes. None where there are none.
-pub fn lapsed(found: &Secret, now: Timestamp) -> Option<Secret> {
+pub fn without_expired(found: &Secret, now: Timestamp) -> Option<Secret> {
     let mut left = found.clone();
     let mut records: BTreeMap<String, Record> = secret::annotation(found, names::API_KEYS)?;
     for (name, record) in &mut records {
@@ -192,8 +193,8 @@ pub fn lapsed(found: &Secret, now: Timestamp) -> Option<Secret> {
     (left != *found).then_some(left)
 }
 
-/// Returns the time at which [`lapsed`] removes a former key next.
-pub fn next_lapse(found: &Secret, now: Timestamp) -> Option<Timestamp> {
+/// Returns the time at which [`without_expired`] removes a former key next.
+pub fn next_expiry(found: &Secret, now: Timestamp) -> Option<Timestamp> {
     let records: BTreeMap<String, Record> = secret::annotation(found, names::API_KEYS)?;
     let ends = records.into_values().filter_map(|record| record.previous_until);
     ends.filter(|until| *until > now).min()

@@ -3,7 +3,7 @@
 //!
 //! A key keeps its Secret, and a new one gets a free Secret, where there is one. The gateway may read a Secret before the policy that names its client.
 
-use super::config::Key;
+use super::config::ValidApiKey;
 use crate::cluster::{Identity, secret};
 use crate::names;
 use k8s_openapi::ByteString;
@@ -17,20 +17,20 @@ const KEY: &str = "key";
 pub type Slots = BTreeMap<String, usize>;
 
 /// Reads the numbers from the Secret with all keys.
-pub fn told(keys: Option<&Secret>) -> Slots {
+pub fn recorded(keys: Option<&Secret>) -> Slots {
     keys.and_then(|keys| secret::annotation(keys, names::API_KEY_SLOTS))
         .unwrap_or_default()
 }
 
 /// Records the numbers in the Secret with all keys, for the next pass.
-pub fn tell(keys: &mut Secret, slots: &Slots) {
+pub fn record(keys: &mut Secret, slots: &Slots) {
     if !slots.is_empty() {
         secret::annotate(keys, names::API_KEY_SLOTS, slots);
     }
 }
 
 /// Assigns a Secret to each key.
-pub fn slots(wanted: &[Key], before: &Slots) -> Slots {
+pub fn slots(wanted: &[ValidApiKey], before: &Slots) -> Slots {
     let all = 1..=names::MOST_API_KEYS;
     let mut slots = Slots::new();
     for key in wanted {
@@ -55,11 +55,11 @@ pub fn secret(
     name: &str,
     key: Option<&ByteString>,
     found: Option<&Secret>,
-    fresh: impl FnOnce() -> String,
+    random_key: impl FnOnce() -> String,
 ) -> Secret {
-    let held = key.cloned().or_else(|| unknown(found));
-    let held = held.unwrap_or_else(|| ByteString(fresh().into_bytes()));
-    let mut secret = secret::opaque(owner, name, BTreeMap::from([(KEY.into(), held)]));
+    let value = key.cloned().or_else(|| unknown(found));
+    let value = value.unwrap_or_else(|| ByteString(random_key().into_bytes()));
+    let mut secret = secret::opaque(owner, name, BTreeMap::from([(KEY.into(), value)]));
     if key.is_none() {
         secret::annotate(&mut secret, names::OPENS_NOTHING, &true);
     }

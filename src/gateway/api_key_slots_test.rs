@@ -1,15 +1,10 @@
 //! Assignment of Secrets as keys come and go, and their content.
 
 use super::*;
+use crate::gateway::fixtures::key;
 
-fn keys(names: &[&str]) -> Vec<Key> {
-    let key = |name: &&str| Key {
-        name: name.to_string(),
-        roles: Vec::new(),
-        expires_at: None,
-        slot: 0,
-    };
-    names.iter().map(key).collect()
+fn keys(names: &[&str]) -> Vec<ValidApiKey> {
+    names.iter().map(|name| key(name)).collect()
 }
 
 fn map(pairs: &[(&str, usize)]) -> Slots {
@@ -47,12 +42,12 @@ fn there_are_as_many_as_there_can_be_keys() {
 #[test]
 fn what_is_told_is_found_again() {
     let mut secret = Secret::default();
-    tell(&mut secret, &Slots::new());
+    record(&mut secret, &Slots::new());
     assert_eq!(secret, Secret::default(), "nothing to say");
     let slots = map(&[("a", 3)]);
-    tell(&mut secret, &slots);
-    assert_eq!(told(Some(&secret)), slots);
-    assert_eq!(told(None), Slots::new());
+    record(&mut secret, &slots);
+    assert_eq!(recorded(Some(&secret)), slots);
+    assert_eq!(recorded(None), Slots::new());
 }
 
 #[test]
@@ -62,11 +57,11 @@ fn where_no_key_opens_there_is_one_that_nobody_knows() {
         id: "id-1".into(),
     };
     let known = ByteString(b"told".to_vec());
-    let held = |secret: &Secret| String::from_utf8(secret.data.clone().expect("data")[KEY].0.clone()).expect("text");
+    let value = |secret: &Secret| String::from_utf8(secret.data.clone().expect("data")[KEY].0.clone()).expect("text");
     let open = secret(&owner, "tenant-api-key-1", Some(&known), None, || panic!("not needed"));
-    assert_eq!(held(&open), "told");
+    assert_eq!(value(&open), "told");
     let closed = secret(&owner, "tenant-api-key-1", None, Some(&open), || "new".into());
-    assert_eq!(held(&closed), "new", "the key that opened is dead");
+    assert_eq!(value(&closed), "new", "the key that opened is dead");
     let again = secret(&owner, "tenant-api-key-1", None, Some(&closed), || panic!("quiet"));
     assert_eq!(again, closed);
     let reopened = secret(&owner, "tenant-api-key-1", Some(&known), Some(&closed), || {

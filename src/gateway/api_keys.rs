@@ -2,10 +2,10 @@
 
 use super::api_key_rotation;
 use super::api_key_slots::{self, Slots};
-use super::config::Key;
+use super::config::ValidApiKey;
 use crate::api::{ApiKey, ApiKeyStatus, Tenant};
 use crate::capability::ValidTenant;
-use crate::cluster::{Error, Identity, Known, Memo, Version, Writer, secret};
+use crate::cluster::{Error, Identity, Memo, MemoEntry, Version, Writer, secret};
 use crate::names;
 use crate::postgres::password::Password;
 use crate::rotation::Rotation;
@@ -37,26 +37,26 @@ pub struct ApiKeys {
 }
 
 /// The inputs of a tenant's API keys besides the Secrets: the keys of the spec, the rotation, and whether each has a Secret of its own.
-type Inputs = (Vec<Key>, Rotation, bool);
+type Inputs = (Vec<ValidApiKey>, Rotation, bool);
 /// The state of API keys, the slots of each, and the time of the next change.
-type Turned = (Vec<ApiKeyStatus>, Slots, Option<Timestamp>);
+type Rotated = (Vec<ApiKeyStatus>, Slots, Option<Timestamp>);
 
 /// What earlier passes know of tenants' Secrets.
 #[derive(Default)]
 pub struct Memos {
-    turned: Memo<Inputs, Turned>,
+    rotated: Memo<Inputs, Rotated>,
     /// The Secret has no key beyond these of the spec.
     revoked: Memo<Vec<String>, ()>,
     /// The Secret has no key whose time is over.
-    lapsed: Memo<(), ()>,
+    expired: Memo<(), ()>,
 }
 
 impl Memos {
     /// Forgets a tenant.
     pub fn forget(&self, tenant: &str) {
-        self.turned.forget(tenant);
+        self.rotated.forget(tenant);
         self.revoked.forget(tenant);
-        self.lapsed.forget(tenant);
+        self.expired.forget(tenant);
     }
 }
 
@@ -68,7 +68,7 @@ pub fn secrets(are_single: bool) -> Vec<String> {
 }
 
 /// Draws a key's value from 190 random bits.
-fn fresh() -> String {
+fn random_key() -> String {
     Password::random().reveal().to_string()
 }
 
@@ -79,25 +79,25 @@ fn fresh() -> String {
 pub async fn reconcile(
     writer: &Writer,
     tenant: &ValidTenant,
-    wanted: &[Key],
+    wanted: &[ValidApiKey],
     are_single: bool,
     memos: &Memos,
 ) -> Result<ApiKeys, Error> {
     let owner = &tenant.core.owner;
     if wanted.is_empty() {
         if tenant.part::<ReportedKeys>().is_some_and(|reported| reported.0) {
-            withdraw_keys(writer, owner).await?;
+            delete_keys(writer, owner).await?;
         }
         return Ok(ApiKeys::default());
     }
     let now = Timestamp::now();
     let inputs = (wanted.to_vec(), tenant.core.rotation.clone(), are_single);
-    if let Some(turned) = memos.turned.recall(writer.secrets(), owner, &inputs, now) {
-        return Ok(ApiKeys::of(turned, now));
+    if let Some(rotated) = memos.rotated.recall(writer.secrets(), owner, &inputs, now) {
+        return Ok(ApiKeys::of(rotated, now));
     }
     let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
-    let mut ring = api_key_rotation::turn(owner, wanted, found.as_ref(), &tenant.core.rotation, now, fresh);
-    let before = api_key_slots::told(found.as_ref());
+    let mut ring = api_key_rotation::rotate(owner, wanted, found.as_ref(), &tenant.core.rotation, now, random_key);
+    let before = api_key_slots::recorded(found.as_ref());
     let slots = match are_single {
         true => api_key_slots::slots(wanted, &before),
         false => Slots::new(),
@@ -108,31 +108,31 @@ pub async fn reconcile(
         let clients = names::api_key_clients(key);
         for (client, name) in clients.iter().zip(names::api_key_secrets(*slot)) {
             let found = secret::read(writer, owner, &name).await?;
-            let wanted = api_key_slots::secret(owner, &name, opens.get(client), found.as_ref(), fresh);
+            let wanted = api_key_slots::secret(owner, &name, opens.get(client), found.as_ref(), random_key);
             let version = secret::put(writer, owner, found.as_ref(), wanted).await?;
             written.push((name, Some(version)));
         }
     }
     let freed = before.values().filter(|slot| !slots.values().any(|used| used == *slot));
-    withdraw_single(writer, owner, freed).await?;
+    delete_single(writer, owner, freed).await?;
     // Last, so that an interrupted pass starts again from the former state.
-    api_key_slots::tell(&mut ring.secret, &slots);
+    api_key_slots::record(&mut ring.secret, &slots);
     let version = secret::put(writer, owner, found.as_ref(), ring.secret).await?;
     written.push((names::API_KEYS_SECRET.into(), Some(version)));
-    let turned = (ring.status, slots, ring.next);
-    let known = Known {
+    let rotated = (ring.status, slots, ring.next);
+    let entry = MemoEntry {
         secrets: written,
         inputs,
         since: now,
         until: ring.next,
-        facts: turned.clone(),
+        facts: rotated.clone(),
     };
-    memos.turned.keep(owner, known);
-    Ok(ApiKeys::of(turned, now))
+    memos.rotated.keep(owner, entry);
+    Ok(ApiKeys::of(rotated, now))
 }
 
 impl ApiKeys {
-    fn of((status, slots, next): Turned, now: Timestamp) -> Self {
+    fn of((status, slots, next): Rotated, now: Timestamp) -> Self {
         let left = next.map(|next| next.duration_since(now));
         Self {
             status,
@@ -142,13 +142,13 @@ impl ApiKeys {
     }
 }
 
-async fn withdraw_single(
+async fn delete_single(
     writer: &Writer,
     owner: &Identity,
     slots: impl Iterator<Item = &usize> + Send,
 ) -> Result<(), Error> {
     for name in slots.flat_map(|slot| names::api_key_secrets(*slot)) {
-        secret::withdraw(writer, owner, &name).await?;
+        secret::delete(writer, owner, &name).await?;
     }
     Ok(())
 }
@@ -157,10 +157,10 @@ async fn withdraw_single(
 ///
 /// # Errors
 /// The first removal that was refused.
-pub async fn withdraw_keys(writer: &Writer, owner: &Identity) -> Result<(), Error> {
+pub async fn delete_keys(writer: &Writer, owner: &Identity) -> Result<(), Error> {
     let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
-    withdraw_single(writer, owner, api_key_slots::told(found.as_ref()).values()).await?;
-    secret::withdraw(writer, owner, names::API_KEYS_SECRET).await
+    delete_single(writer, owner, api_key_slots::recorded(found.as_ref()).values()).await?;
+    secret::delete(writer, owner, names::API_KEYS_SECRET).await
 }
 
 /// Removes from the Secret the keys that the spec does not name any more, and those that have expired according to the status. It makes no new keys.
@@ -168,8 +168,8 @@ pub async fn withdraw_keys(writer: &Writer, owner: &Identity) -> Result<(), Erro
 /// # Errors
 /// The API server's.
 pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity, memos: &Memos) -> Result<(), Error> {
-    let told = tenant.status.as_ref().and_then(|status| status.gateway.as_ref());
-    let told = told.map_or(&[][..], |told| &told.api_keys);
+    let reported = tenant.status.as_ref().and_then(|status| status.gateway.as_ref());
+    let reported = reported.map_or(&[][..], |reported| &reported.api_keys);
     let asked = tenant
         .spec
         .gateway
@@ -185,7 +185,7 @@ pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity, mem
         .flat_map(|asked| &asked.api_keys)
         .filter(|key| !is_over(key));
     let named: BTreeSet<&str> = keys.map(|key| key.name.as_str()).collect();
-    let mut alive = told.iter().filter(|key| key.issued_at.is_some());
+    let mut alive = reported.iter().filter(|key| key.issued_at.is_some());
     if alive.all(|key| named.contains(key.name.as_str())) {
         return Ok(());
     }
@@ -197,9 +197,12 @@ pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity, mem
     let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
     let left = found
         .as_ref()
-        .and_then(|found| api_key_rotation::without(found, &named, fresh));
+        .and_then(|found| api_key_rotation::without(found, &named, random_key));
     let version = replace(writer, owner, found, left).await?;
-    memos.revoked.keep(owner, none_left(version, named, now, None));
+    memos.revoked.keep(
+        owner,
+        MemoEntry::of_secret(names::API_KEYS_SECRET, version, named, now, ()),
+    );
     Ok(())
 }
 
@@ -216,37 +219,37 @@ async fn replace(
     }
 }
 
-/// The Secret in this version has no key left that must go before `until`.
-fn none_left<I>(version: Option<Version>, inputs: I, since: Timestamp, until: Option<Timestamp>) -> Known<I, ()> {
-    Known {
-        secrets: vec![(names::API_KEYS_SECRET.into(), version)],
-        inputs,
-        since,
-        until,
-        facts: (),
-    }
-}
-
 /// Removes former keys whose overlap is over, of a tenant whose spec is invalid. Renews no key.
 ///
 /// # Errors
 /// The API server's.
-pub async fn lapse_keys(writer: &Writer, tenant: &Tenant, owner: &Identity, memos: &Memos) -> Result<(), Error> {
-    let told = tenant.status.as_ref().and_then(|status| status.gateway.as_ref());
-    if !told.is_some_and(|told| told.api_keys.iter().any(|key| key.issued_at.is_some())) {
+pub async fn revoke_expired_keys(
+    writer: &Writer,
+    tenant: &Tenant,
+    owner: &Identity,
+    memos: &Memos,
+) -> Result<(), Error> {
+    let reported = tenant.status.as_ref().and_then(|status| status.gateway.as_ref());
+    if !reported.is_some_and(|reported| reported.api_keys.iter().any(|key| key.issued_at.is_some())) {
         return Ok(());
     }
     let now = Timestamp::now();
-    if memos.lapsed.recall(writer.secrets(), owner, &(), now).is_some() {
+    if memos.expired.recall(writer.secrets(), owner, &(), now).is_some() {
         return Ok(());
     }
     let found = secret::read(writer, owner, names::API_KEYS_SECRET).await?;
     let until = found
         .as_ref()
-        .and_then(|found| api_key_rotation::next_lapse(found, now));
-    let left = found.as_ref().and_then(|found| api_key_rotation::lapsed(found, now));
+        .and_then(|found| api_key_rotation::next_expiry(found, now));
+    let left = found
+        .as_ref()
+        .and_then(|found| api_key_rotation::without_expired(found, now));
     let version = replace(writer, owner, found, left).await?;
-    memos.lapsed.keep(owner, none_left(version, (), now, until));
+    let entry = MemoEntry {
+        until,
+        ..MemoEntry::of_secret(names::API_KEYS_SECRET, version, (), now, ())
+    };
+    memos.expired.keep(owner, entry);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cluster::fixtures::Cluster;
+use crate::gateway::fixtures::key;
 use crate::tenant::fixtures::{acme, tenant, with};
 use crate::time::after;
 use serde_json::{Value, json};
@@ -9,21 +10,12 @@ use serde_json::{Value, json};
 const ALL: &str = "GET tenant-api-keys";
 const NONE: [&str; 0] = [];
 
-fn key(name: &str) -> Key {
-    Key {
-        name: name.into(),
-        roles: Vec::new(),
-        expires_at: None,
-        slot: 0,
-    }
-}
-
 /// A tenant with API keys, over several passes.
 struct Life {
     cluster: Cluster,
     memos: Memos,
     tenant: ValidTenant,
-    wanted: Vec<Key>,
+    wanted: Vec<ValidApiKey>,
     are_single: bool,
 }
 
@@ -179,7 +171,9 @@ async fn an_invalid_tenant_whose_keys_were_revoked_is_not_read_for_again() {
         revoke_keys(&writer, &tenant, &owner, &life.memos)
             .await
             .expect("revoked");
-        lapse_keys(&writer, &tenant, &owner, &life.memos).await.expect("lapsed");
+        revoke_expired_keys(&writer, &tenant, &owner, &life.memos)
+            .await
+            .expect("revoked");
         life.cluster.asked()
     };
     assert_eq!(revoke().await, [ALL, "PUT tenant-api-keys", ALL]);
@@ -210,16 +204,18 @@ async fn a_former_key_of_an_invalid_tenant_dies_in_time() {
     life.list().await;
     life.cluster.asked();
     let tenant = reporting(&["ci"]);
-    let lapse = async || {
-        lapse_keys(&writer, &tenant, &owner, &life.memos).await.expect("lapsed");
+    let revoke_expired = async || {
+        revoke_expired_keys(&writer, &tenant, &owner, &life.memos)
+            .await
+            .expect("revoked");
         life.cluster.asked()
     };
-    let first = lapse().await;
+    let first = revoke_expired().await;
     assert_eq!(first[0], ALL);
-    assert_eq!(lapse().await, NONE);
+    assert_eq!(revoke_expired().await, NONE);
     tokio::time::sleep(Duration::from_millis(800)).await;
-    assert_eq!(lapse().await, [ALL, "PUT tenant-api-keys"]);
-    assert_eq!(lapse().await, NONE);
+    assert_eq!(revoke_expired().await, [ALL, "PUT tenant-api-keys"]);
+    assert_eq!(revoke_expired().await, NONE);
 }
 
 #[tokio::test]

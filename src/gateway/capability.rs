@@ -4,7 +4,7 @@ use super::api_keys::{self, ReportedKeys};
 use super::config::{CUT_OFF, SUSPENDED};
 use super::gateway_watch::{self, Need};
 use super::proxies::{Proxies, Served};
-use super::routes::{self, Outcome, PlannedRoutes, UNSEEN};
+use super::routes::{self, AppliedRoutes, PlannedRoutes, UNSEEN};
 use super::{Attachment, ValidGateway, grants, host_claims, validate};
 use crate::api::{Tenant, TenantStatus};
 use crate::capability::{
@@ -81,12 +81,12 @@ impl Gateway {
     }
 
     /// Holds back the word of the gateway's controller until the proxies have what it accepted.
-    async fn confirm(&self, tenant: &ValidTenant, mut outcome: Outcome) -> Outcome {
+    async fn confirm(&self, tenant: &ValidTenant, mut outcome: AppliedRoutes) -> AppliedRoutes {
         let (Some(to), Some(proxies), Some(planned)) = (&self.to, &self.proxies, tenant.part::<PlannedRoutes>()) else {
             return outcome;
         };
         let name = &tenant.core.owner.tenant;
-        if tenant.core.is_shut() {
+        if tenant.core.is_blocked() {
             // The same routes are other ones to the proxies when the tenant comes back.
             proxies.forget(name);
             return outcome;
@@ -126,19 +126,19 @@ impl Capability for Gateway {
             true => Some(SUSPENDED),
             false => of.quarantine.map(|_| CUT_OFF),
         };
-        let closed = match (why, &self.to) {
-            (Some(why), Some(to)) => routes::shut(pass.writer, pass.store, of.owner, to, why).await,
+        let blocked = match (why, &self.to) {
+            (Some(why), Some(to)) => routes::block_all(pass.writer, pass.store, of.owner, to, why).await,
             _ => Ok(()),
         };
         if let (Some(_), Some(proxies)) = (why, &self.proxies) {
             proxies.forget(&of.owner.tenant);
         }
         let keys = api_keys::revoke_keys(pass.writer, of.tenant, of.owner, &self.memos).await;
-        closed.and(keys).map(|()| None)
+        blocked.and(keys).map(|()| None)
     }
 
-    async fn lapse(&self, pass: &Pass<'_>, of: &Revocation<'_>) -> Result<(), Error> {
-        api_keys::lapse_keys(pass.writer, of.tenant, of.owner, &self.memos).await
+    async fn revoke_expired(&self, pass: &Pass<'_>, of: &Revocation<'_>) -> Result<(), Error> {
+        api_keys::revoke_expired_keys(pass.writer, of.tenant, of.owner, &self.memos).await
     }
 
     fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
@@ -183,9 +183,9 @@ impl Capability for Gateway {
         planned
     }
 
-    async fn close(&self, pass: &Pass<'_>, owner: &Identity, stale: &[Live]) -> Result<(), Error> {
+    async fn block_stale(&self, pass: &Pass<'_>, owner: &Identity, stale: &[Live]) -> Result<(), Error> {
         match &self.to {
-            Some(to) => routes::close(pass.writer, owner, to, stale).await,
+            Some(to) => routes::block_stale(pass.writer, owner, to, stale).await,
             None => Ok(()),
         }
     }
@@ -221,19 +221,19 @@ impl Capability for Gateway {
 
     async fn delete(&self, pass: &Pass<'_>, of: &Deletion<'_>) -> Result<Option<String>, Error> {
         // No route is left that would need them: the namespaces' turn was before.
-        grants::withdraw(pass.writer, of.owner, self.to.as_ref()).await?;
+        grants::delete(pass.writer, of.owner, self.to.as_ref()).await?;
         Ok(None)
     }
 
     async fn release(&self, pass: &Pass<'_>, of: &Deletion<'_>, as_is: Released) -> Result<(), Error> {
         if as_is.has_namespace {
             // A tenant that returns gets other keys.
-            api_keys::withdraw_keys(pass.writer, of.owner).await?;
+            api_keys::delete_keys(pass.writer, of.owner).await?;
         }
         host_claims::release_hosts(pass, of.owner).await
     }
 
-    fn lets_in(&self, live: &Live) -> bool {
+    fn admits(&self, live: &Live) -> bool {
         match (live.key.kind, &self.to) {
             (Kind::ApisixConsumer | Kind::ListenerSet, _) => true,
             // A guarded route goes when others are in its place; a preload, when the gateway no longer needs its key set.
@@ -310,8 +310,8 @@ impl KeySets for Gateway {
     }
 }
 
-fn report(outcome: Outcome) -> Report {
-    let Outcome { state, status, again } = outcome;
+fn report(outcome: AppliedRoutes) -> Report {
+    let AppliedRoutes { state, status, again } = outcome;
     let write: WriteStatus = Arc::new(move |to: &mut TenantStatus| to.gateway = Some(status.clone()));
     Report {
         status: Some(write),

@@ -19,14 +19,14 @@ pub struct Certificate {
 }
 
 /// Returns the certificates restricted to the tenant's own hosts. The gateway must not serve, nor cert-manager issue, one for another tenant's host.
-pub fn held(certificates: &[Certificate], hosts: &[String]) -> Vec<Certificate> {
+pub fn for_hosts(certificates: &[Certificate], hosts: &[String]) -> Vec<Certificate> {
     let has = |name: &String| hosts.iter().any(|own| own == name || host::covers(own, name));
     let of = |certificate: &Certificate| Certificate {
         hosts: certificate.hosts.iter().filter(|name| has(name)).cloned().collect(),
         ..certificate.clone()
     };
-    let held = certificates.iter().map(of);
-    held.filter(|certificate| !certificate.hosts.is_empty()).collect()
+    let covered = certificates.iter().map(of);
+    covered.filter(|certificate| !certificate.hosts.is_empty()).collect()
 }
 
 /// Every host that is served with a certificate of its own, with that.
@@ -128,7 +128,7 @@ mod tests {
             certificate(&["example.com"]),
             certificate(&["*.example.org"]),
         ];
-        let found = held(&asked, &own);
+        let found = for_hosts(&asked, &own);
         let hosts: Vec<&[String]> = found.iter().map(|certificate| certificate.hosts.as_slice()).collect();
         assert_eq!(
             hosts,
@@ -137,6 +137,6 @@ mod tests {
                 &["a.example.com".to_string(), "shop.example.org".to_string()]
             ]
         );
-        assert!(held(&asked, &[]).is_empty());
+        assert!(for_hosts(&asked, &[]).is_empty());
     }
 }

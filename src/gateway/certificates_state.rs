@@ -20,7 +20,7 @@ pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), GatewayState> {
         let host = listener["hostname"].as_str().unwrap_or_default();
         // The first says why, where the others say only that.
         of_conditions(live, Some(said), &["ResolvedRefs", "Accepted", "Programmed"])
-            .map_err(|standing| at(host, standing))?;
+            .map_err(|state| at(host, state))?;
     }
     accepted.map_err(allowed)?;
     let unsaid = spec.into_iter().flatten().find(|listener| said_of(listener).is_none());
@@ -34,8 +34,8 @@ pub fn of_listeners(live: &Live, gateway: &str) -> Result<(), GatewayState> {
 }
 
 /// Adds the host to the state of its certificate.
-fn at(host: &str, standing: GatewayState) -> GatewayState {
-    match standing {
+fn at(host: &str, state: GatewayState) -> GatewayState {
+    match state {
         GatewayState::Refused { reason, message } => GatewayState::Refused {
             reason,
             message: format!("{host}: {message}"),
@@ -45,8 +45,8 @@ fn at(host: &str, standing: GatewayState) -> GatewayState {
 }
 
 /// Adds a remedy: by default a Gateway accepts no listeners from other namespaces.
-fn allowed(standing: GatewayState) -> GatewayState {
-    match standing {
+fn allowed(state: GatewayState) -> GatewayState {
+    match state {
         GatewayState::Refused { reason, message } if message.contains("(NotAllowed)") => GatewayState::Refused {
             reason,
             message: format!("{message}; set allowedListeners of the Gateway so that it accepts tenants' namespaces"),
@@ -119,7 +119,7 @@ mod tests {
         json!({"type": type_, "status": status, "reason": reason, "message": "words", "observedGeneration": 3})
     }
 
-    fn stands(set: Value, listeners: Value) -> Result<(), GatewayState> {
+    fn judged(set: Value, listeners: Value) -> Result<(), GatewayState> {
         let asked = [HOST, "*.shop.example.org"].map(|host| json!({"name": host, "hostname": host}));
         let status = json!({"conditions": set, "listeners": listeners});
         of_listeners(&live(Kind::ListenerSet, json!({"listeners": asked}), status), GATEWAY)
@@ -139,9 +139,9 @@ mod tests {
         json!({"name": name, "conditions": conditions})
     }
 
-    fn message(standing: Result<(), GatewayState>) -> String {
-        let Err(GatewayState::Refused { message, .. }) = standing else {
-            panic!("{standing:?}");
+    fn message(state: Result<(), GatewayState>) -> String {
+        let Err(GatewayState::Refused { message, .. }) = state else {
+            panic!("{state:?}");
         };
         message
     }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn every_listener_must_be_programmed() {
         let both = |first: Value| json!([first, listener("*.shop.example.org", &[])]);
-        assert_eq!(stands(good_set(), both(listener(HOST, &[]))), Ok(()));
+        assert_eq!(judged(good_set(), both(listener(HOST, &[]))), Ok(()));
         // A set is called programmed when one of its listeners is.
         let bad = listener(
             HOST,
@@ -159,17 +159,17 @@ mod tests {
             ],
         );
         assert_eq!(
-            message(stands(good_set(), both(bad))),
+            message(judged(good_set(), both(bad))),
             "acme.example.com: ListenerSet acme/tenant is not ResolvedRefs (InvalidCertificateRef): words"
         );
         let mut old = condition("Programmed", "True", "Programmed");
         old["observedGeneration"] = json!(2);
         for waits in [
-            stands(good_set(), both(listener(HOST, &[old]))),
-            stands(good_set(), json!([listener(HOST, &[])])),
-            stands(json!([]), json!([])),
+            judged(good_set(), both(listener(HOST, &[old]))),
+            judged(good_set(), json!([listener(HOST, &[])])),
+            judged(json!([]), json!([])),
             // As the API server fills it in.
-            stands(
+            judged(
                 json!([{"type": "Accepted", "status": "Unknown", "reason": "Pending", "message": ""}]),
                 json!([]),
             ),
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_gateway_that_takes_no_listeners_is_named() {
-        let said = message(stands(json!([condition("Accepted", "False", "NotAllowed")]), json!([])));
+        let said = message(judged(json!([condition("Accepted", "False", "NotAllowed")]), json!([])));
         assert!(
             said.starts_with("ListenerSet acme/tenant is not Accepted (NotAllowed): words; ")
                 && said.contains("allowedListeners"),
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn what_is_being_issued_is_waited_for_and_what_failed_is_told() {
         let spec = json!({"issuerRef": {"kind": "ClusterIssuer", "name": "letsencrypt"}});
-        let stands = |conditions: Value| {
+        let judged = |conditions: Value| {
             of_certificate(&live(
                 Kind::Certificate,
                 spec.clone(),
@@ -204,18 +204,18 @@ mod tests {
                 message: message.into(),
             })
         };
-        assert_eq!(stands(json!([condition("Ready", "True", "Ready")])), Ok(()));
+        assert_eq!(judged(json!([condition("Ready", "True", "Ready")])), Ok(()));
         let missing = condition("Ready", "False", "DoesNotExist");
         let words = "Certificate acme/tenant is not Ready (DoesNotExist): words";
         // The message names the issuer, since cert-manager does not report that it is missing.
-        let waits = stands(json!([missing, condition("Issuing", "True", "DoesNotExist")]));
+        let waits = judged(json!([missing, condition("Issuing", "True", "DoesNotExist")]));
         let asked = format!("{words}; waiting for ClusterIssuer letsencrypt to issue it");
         assert_eq!(waits, Err(GatewayState::Waiting(asked)));
-        assert!(matches!(stands(json!([])), Err(GatewayState::Waiting(_))));
+        assert!(matches!(judged(json!([])), Err(GatewayState::Waiting(_))));
         let mut failed = condition("Issuing", "False", "Failed");
         failed["message"] = json!("no, says the authority");
         let why = format!("{words}; no, says the authority");
-        assert_eq!(stands(json!([missing, failed])), refused(&why));
-        assert_eq!(stands(json!([missing])), refused(words));
+        assert_eq!(judged(json!([missing, failed])), refused(&why));
+        assert_eq!(judged(json!([missing])), refused(words));
     }
 }

@@ -29,7 +29,7 @@ pub struct ValidGateway {
     pub identification: Vec<Identification>,
     /// The most specific first.
     pub routes: Vec<Route>,
-    pub keys: Vec<Key>,
+    pub keys: Vec<ValidApiKey>,
     /// Certificates for hosts of its own.
     pub certificates: Vec<Certificate>,
     pub jwt: Option<JwtAuthentication>,
@@ -121,7 +121,7 @@ impl Whom {
 
 /// An API key, without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct ValidApiKey {
     pub name: String,
     pub roles: Vec<String>,
     pub expires_at: Option<Timestamp>,
@@ -164,13 +164,13 @@ impl Entry {
 
 /// Gateway access of the tenant's clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum Access {
     Open,
     /// Every request is answered 503 with these words.
-    Closed(&'static str),
+    Blocked(&'static str),
 }
 
-/// The messages to clients of a closed tenant.
+/// The messages to clients of a blocked tenant.
 pub const SUSPENDED: &str = "this tenant is suspended";
 pub const CUT_OFF: &str = "this tenant is temporarily blocked";
 
@@ -180,12 +180,12 @@ pub struct GatewayConfig {
     pub owner: Identity,
     pub tier: String,
     pub entries: Vec<Entry>,
-    pub state: State,
+    pub access: Access,
     pub gateway: ValidGateway,
     /// The tenant's public keys, where it signs tokens.
     pub key_set: Option<JwkSet>,
     /// Key sets, as JSON, that the gateway is to know of although it asks for none of them.
-    pub carried: Vec<String>,
+    pub preloaded: Vec<String>,
 }
 
 /// A valid setting that is not in force: the gateway does not support it, or the tier lacks it.
@@ -231,14 +231,14 @@ impl GatewayConfig {
         shared_hosts: &[String],
     ) -> Option<Self> {
         let mut gateway = gateway.clone();
-        let mut carried = Vec::new();
+        let mut preloaded = Vec::new();
         if let (Some(keys), Some(jwt)) = (keys, &mut gateway.jwt)
             && jwt.jwks.is_own()
         {
             jwt.jwks.inline = Some(keys.trusted.text());
-            carried.extend(keys.carried.iter().map(JwkSet::text));
+            preloaded.extend(keys.preloaded.iter().map(JwkSet::text));
         }
-        gateway.certificates = certificates::held(&gateway.certificates, &tenant.hosts);
+        gateway.certificates = certificates::for_hosts(&gateway.certificates, &tenant.hosts);
         let named = gateway.certificates.iter().flat_map(|certificate| &certificate.hosts);
         let (secure, plain): (Vec<String>, Vec<String>) = tenant
             .hosts
@@ -264,19 +264,19 @@ impl GatewayConfig {
             .flat_map(entries)
             .filter(|entry| !entry.hosts().is_empty())
             .collect();
-        let state = match (tenant.suspend, &tenant.quarantine) {
-            (true, _) => State::Closed(SUSPENDED),
-            (_, Some(_)) => State::Closed(CUT_OFF),
-            _ => State::Open,
+        let access = match (tenant.suspend, &tenant.quarantine) {
+            (true, _) => Access::Blocked(SUSPENDED),
+            (_, Some(_)) => Access::Blocked(CUT_OFF),
+            _ => Access::Open,
         };
         (!entries.is_empty() && !gateway.routes.is_empty()).then(|| Self {
             owner: owner.clone(),
             tier: tenant.tier.clone(),
             entries,
-            state,
+            access,
             gateway,
             key_set: keys.map(|keys| keys.published.clone()),
-            carried,
+            preloaded,
         })
     }
 

@@ -41,7 +41,7 @@ pub async fn follow(watching: Watching, (kinds, need): (&'static [Kind], Need)) 
 
 /// Resolves when the cluster has all of these kinds. The store forgets the objects of a kind that it lacks.
 async fn until_served(watching: &Watching, (kinds, need): (&'static [Kind], Need)) {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     loop {
         match served(&watching.client, kinds).await {
             Ok(found) => {
@@ -53,9 +53,9 @@ async fn until_served(watching: &Watching, (kinds, need): (&'static [Kind], Need
                 if missing.is_empty() {
                     return;
                 }
-                if told != missing {
-                    tell(need, &missing);
-                    told = missing;
+                if reported != missing {
+                    report(need, &missing);
+                    reported = missing;
                 }
             }
             Err(error) => tracing::warn!(%error, "whether the cluster has the gateway's kinds is not known"),
@@ -64,7 +64,7 @@ async fn until_served(watching: &Watching, (kinds, need): (&'static [Kind], Need
     }
 }
 
-fn tell(need: Need, missing: &[Kind]) {
+fn report(need: Need, missing: &[Kind]) {
     let names: Vec<&str> = missing.iter().map(|kind| kind.as_str()).collect();
     let missing = names.join(", ");
     match need {

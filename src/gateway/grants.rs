@@ -14,7 +14,7 @@ pub fn namespaces(to: Option<&Attachment>) -> &[String] {
 ///
 /// # Errors
 /// The first removal that was refused.
-pub async fn withdraw(writer: &Writer, owner: &Identity, to: Option<&Attachment>) -> Result<(), Error> {
+pub async fn delete(writer: &Writer, owner: &Identity, to: Option<&Attachment>) -> Result<(), Error> {
     for namespace in namespaces(to) {
         let key = Key {
             kind: Kind::ReferenceGrant,

@@ -2,7 +2,7 @@
 
 use crate::capability::claim::{self, Claim, claimed, holder_of, host_claim, take_one};
 use crate::capability::{Pass, Platform, TenantCore};
-use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer, write::Outcome};
+use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer, write::Applied};
 use crate::host;
 use crate::names;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -74,7 +74,7 @@ async fn take_host(
     match outcome {
         Err(held) => return Ok(Some(holder_of(held.as_ref()))),
         // This store does not yet show a rival that claims the host at this moment.
-        Ok(Outcome::Created) => rivals = rivals_now(&api, owner, &claim.value).await?,
+        Ok(Applied::Created) => rivals = rivals_now(&api, owner, &claim.value).await?,
         Ok(_) => {}
     }
     for rival in rivals {

@@ -12,6 +12,8 @@ mod certificates_state;
 pub mod config;
 pub mod credential_class;
 pub mod envoy;
+#[cfg(test)]
+mod fixtures;
 mod gateway_watch;
 mod grants;
 mod host_claims;
@@ -29,7 +31,7 @@ pub use proxies::Proxies;
 pub use settings::{Attachment, Controller, GatewaySettings, Redis, Scheme};
 
 use crate::cluster::{Desired, Identity, Key, Kind, Live};
-use config::State;
+use config::Access;
 use serde_json::Value;
 
 /// The objects to write to a gateway for a tenant.
@@ -102,10 +104,13 @@ impl Controller {
     }
 
     /// Returns the objects, in order, that make a route answer all requests with 503 and the reason; nothing where it admits nobody.
-    pub fn closed(self, owner: &Identity, route: &Live, why: &str) -> Vec<Desired> {
+    pub fn blocked_with_reason(self, owner: &Identity, route: &Live, why: &str) -> Vec<Desired> {
         match self {
-            Self::Apisix => apisix::shut(route, why).into_iter().collect(),
-            Self::EnvoyGateway => envoy::closed(owner, route, why).into_iter().flatten().collect(),
+            Self::Apisix => apisix::blocked_with_reason(route, why).into_iter().collect(),
+            Self::EnvoyGateway => envoy::blocked_with_reason(owner, route, why)
+                .into_iter()
+                .flatten()
+                .collect(),
         }
     }
 
@@ -141,7 +146,7 @@ impl Controller {
             Self::EnvoyGateway => envoy::write(way, to),
         };
         // While nobody is let in at all it says nothing.
-        if way.state == State::Open {
+        if way.access == Access::Open {
             written.unsupported.splice(..0, way.gateway.unsupported.iter().cloned());
         }
         written

@@ -291,7 +291,7 @@ impl Proxies {
         said
     }
 
-    /// Forgets a tenant that is gone or shut.
+    /// Forgets a tenant that is gone or blocked.
     pub fn forget(&self, tenant: &str) {
         self.looked().remove(tenant);
     }

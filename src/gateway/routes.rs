@@ -16,7 +16,7 @@ pub const UNSEEN: &str = "the Gateway was not looked at yet";
 
 /// A tenant's way in, as it was found.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct AppliedRoutes {
     pub state: State,
     pub status: GatewayStatus,
     /// The time until the next change.
@@ -56,18 +56,20 @@ impl PlannedRoutes {
 
 /// The objects that make key sets known which nothing asks for: only a Secret says which these are.
 pub fn jwks_preloads(tenant: &ValidTenant, to: &Attachment) -> Vec<Desired> {
-    let has_any = tenant.part::<PublicKeys>().is_some_and(|keys| !keys.carried.is_empty());
+    let has_any = tenant
+        .part::<PublicKeys>()
+        .is_some_and(|keys| !keys.preloaded.is_empty());
     let config = config(tenant, to).filter(|_| has_any);
     config
         .map(|config| to.controller.jwks_preloads(&config, to))
         .unwrap_or_default()
 }
 
-/// Closes these stale routes until their replacements are there: without them requests would take other routes, which may ask for less.
+/// Blocks these stale routes until their replacements are there: without them requests would take other routes, which may ask for less.
 ///
 /// # Errors
 /// The first write that was refused.
-pub async fn close(writer: &Writer, owner: &Identity, to: &Attachment, stale: &[Live]) -> Result<(), Error> {
+pub async fn block_stale(writer: &Writer, owner: &Identity, to: &Attachment, stale: &[Live]) -> Result<(), Error> {
     for live in stale.iter().filter(|live| live.key.kind.is_route()) {
         if is_guarded(to, live) && !to.controller.is_blocked(&live.value) {
             let blocked = to.controller.blocked(live.value.clone());
@@ -77,15 +79,21 @@ pub async fn close(writer: &Writer, owner: &Identity, to: &Attachment, stale: &[
     Ok(())
 }
 
-/// Answers all requests to the tenant with 503, on its own routes: objects that it shares with others do not know that it is closed.
+/// Answers all requests to the tenant with 503, on its own routes: objects that it shares with others do not know that it is blocked.
 ///
 /// # Errors
 /// The first write that was refused; the others are tried all the same.
-pub async fn shut(writer: &Writer, store: &Store, owner: &Identity, to: &Attachment, why: &str) -> Result<(), Error> {
+pub async fn block_all(
+    writer: &Writer,
+    store: &Store,
+    owner: &Identity,
+    to: &Attachment,
+    why: &str,
+) -> Result<(), Error> {
     let mut result = Ok(());
     for live in store.of(&owner.tenant).into_values() {
         if live.key.kind.is_route() && live.belongs_to(owner) && !live.is_terminating() {
-            for desired in to.controller.closed(owner, &live, why) {
+            for desired in to.controller.blocked_with_reason(owner, &live, why) {
                 tracing::info!(object = %desired.key, "closed");
                 result = result.and(writer.ensure(owner, &desired).await.map(|_| ()));
             }
@@ -104,7 +112,7 @@ pub async fn reconcile(
     to: Option<&Attachment>,
     problem: Option<String>,
     memos: &Memos,
-) -> Result<Option<Outcome>, Error> {
+) -> Result<Option<AppliedRoutes>, Error> {
     let (writer, store, owner) = (pass.writer, pass.store, &tenant.core.owner);
     let Some((to, mut config)) = to.and_then(|to| Some((to, config(tenant, to)?))) else {
         // Without hosts no route leads in; clients keep their keys for the next one.
@@ -124,7 +132,7 @@ pub async fn reconcile(
         api_keys: status,
         certificates: certificates::status(&config, |key| store.get(&owner.tenant, key)),
     };
-    let done = |state: GatewayState| Outcome {
+    let done = |state: GatewayState| AppliedRoutes {
         state: state.into(),
         status: status.clone(),
         again,
@@ -150,7 +158,7 @@ pub async fn reconcile(
         .partition(|object| object.key.kind.is_route());
     // Policies must exist before the routes that they guard.
     pass.apply(owner, &others).await?;
-    let (routes, blocked) = block(store, tenant, to, routes);
+    let (routes, blocked) = block_unguarded(store, tenant, to, routes);
     apply_routes(pass, tenant, to, routes).await?;
     let judge = || {
         judge(to, &written.objects, &written.unsupported, |key| {
@@ -183,7 +191,7 @@ async fn apply_routes(
     let planned: Vec<&Value> = routes.iter().map(|route| &route.value).collect();
     let is_guarded = |route: &&Desired| to.controller.guard(&route.key, &route.value).is_some();
     let mut transitional = Vec::new();
-    let mut letting_go = Vec::new();
+    let mut released = Vec::new();
     for route in routes.iter().filter(is_guarded) {
         let live = pass.store.get(&owner.tenant, &route.key);
         let before = live.filter(|live| live.belongs_to(owner) && difference(route, live).is_some());
@@ -191,13 +199,13 @@ async fn apply_routes(
         match value.filter(|value| *value != route.value) {
             Some(value) => {
                 transitional.push(Desired { value, ..route.clone() });
-                letting_go.push(route.clone());
+                released.push(route.clone());
             }
             None => transitional.push(route.clone()),
         }
     }
     let others: Vec<Desired> = routes.iter().filter(|route| !is_guarded(route)).cloned().collect();
-    for step in [transitional, others, letting_go] {
+    for step in [transitional, others, released] {
         pass.apply(owner, &step).await?;
     }
     Ok(())
@@ -214,9 +222,14 @@ fn unknown(store: &Store, objects: &mut Vec<Desired>) -> Option<GatewayState> {
     })
 }
 
-/// Closes a route with credentials until the gateway has reported that it asks for them, since it accepts routes and policies one by one. Returns the routes as
+/// Blocks a route with credentials until the gateway has reported that it asks for them, since it accepts routes and policies one by one. Returns the routes as
 /// they should be now, and the name of one that is not open yet.
-fn block(store: &Store, tenant: &ValidTenant, to: &Attachment, routes: Vec<Desired>) -> (Vec<Desired>, Option<String>) {
+fn block_unguarded(
+    store: &Store,
+    tenant: &ValidTenant,
+    to: &Attachment,
+    routes: Vec<Desired>,
+) -> (Vec<Desired>, Option<String>) {
     let mut blocked = None;
     let routes = routes.into_iter().map(|route| {
         let Some(guard) = to.controller.guard(&route.key, &route.value) else {
@@ -265,12 +278,12 @@ mod tests {
         };
         let left = |store: &Store| {
             let mut objects = objects().to_vec();
-            let standing = unknown(store, &mut objects);
+            let state = unknown(store, &mut objects);
             let kinds: Vec<Kind> = objects.iter().map(|object| object.key.kind).collect();
-            (standing, kinds)
+            (state, kinds)
         };
-        let (standing, kinds) = left(&store);
-        assert!(matches!(standing, Some(GatewayState::Waiting(_))), "{standing:?}");
+        let (state, kinds) = left(&store);
+        assert!(matches!(state, Some(GatewayState::Waiting(_))), "{state:?}");
         assert_eq!(kinds, [Kind::HttpRoute]);
         store.note_lacking(&[Kind::Certificate], &[Kind::Certificate]);
         let Some(GatewayState::Refused { reason, message }) = left(&store).0 else {

@@ -75,7 +75,7 @@ fn renewed(name: &str) -> GatewayConfig {
     let jwt = way.gateway.jwt.as_ref().expect("tokens");
     let asked = jwt.jwks.inline.clone().expect("a key set");
     GatewayConfig {
-        carried: vec![asked, cases::ONE_KEY.into()],
+        preloaded: vec![asked, cases::ONE_KEY.into()],
         ..way
     }
 }
@@ -161,7 +161,7 @@ fn nothing_is_carried_where_no_route_asks_for_tokens_or_nobody_is_let_in() {
     let to = attachment(controller);
     assert!(!controller.jwks_preloads(&way, &to).is_empty());
     let closed = GatewayConfig {
-        state: config::State::Closed("for now"),
+        access: config::Access::Blocked("for now"),
         ..way.clone()
     };
     assert!(controller.jwks_preloads(&closed, &to).is_empty());
@@ -237,7 +237,7 @@ fn a_tenant_is_closed_by_its_routes_alone_and_once() {
                     resource_version: String::new(),
                     value,
                 };
-                let closed = controller.closed(&way.owner, &live(route.value.clone()), "shut");
+                let closed = controller.blocked_with_reason(&way.owner, &live(route.value.clone()), "shut");
                 let Some(last) = closed.last() else {
                     // It answers by itself.
                     let text = route.value.to_string();
@@ -258,7 +258,7 @@ fn a_tenant_is_closed_by_its_routes_alone_and_once() {
                     Controller::EnvoyGateway => !text.contains("backendRefs"),
                 };
                 assert!(refuses, "{}: {text}", case.name);
-                let again = controller.closed(&way.owner, &live(last.value.clone()), "shut");
+                let again = controller.blocked_with_reason(&way.owner, &live(last.value.clone()), "shut");
                 assert!(again.is_empty(), "{}: {again:?}", case.name);
             }
         }

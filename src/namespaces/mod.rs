@@ -169,7 +169,7 @@ impl Capability for Namespaces {
         claim::release_id(pass, of, as_is).await
     }
 
-    fn lets_in(&self, live: &Live) -> bool {
+    fn admits(&self, live: &Live) -> bool {
         matches!(live.key.kind, Kind::RoleBinding | Kind::NetworkPolicy)
     }
 }

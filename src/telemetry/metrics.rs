@@ -40,7 +40,7 @@ pub enum Operation {
 
 /// Result of an API request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RequestResult {
     /// The server answered with this status code.
     Status(http::StatusCode),
     /// There was no answer in time.
@@ -177,7 +177,7 @@ impl Metrics {
     }
 
     /// One attempt of an API request ended; of a watch: it began.
-    pub fn requested(&self, request: &request::Kind, outcome: Outcome, duration: Duration) {
+    pub fn requested(&self, request: &request::Kind, outcome: RequestResult, duration: Duration) {
         let labels = RequestLabels {
             verb: request.verb,
             resource: request.resource.clone(),
@@ -295,11 +295,11 @@ impl Inner {
     }
 }
 
-fn code_class(outcome: Outcome) -> &'static str {
+fn code_class(outcome: RequestResult) -> &'static str {
     match outcome {
-        Outcome::Timeout => "timeout",
-        Outcome::Error => "error",
-        Outcome::Status(status) => match status.as_u16() / 100 {
+        RequestResult::Timeout => "timeout",
+        RequestResult::Error => "error",
+        RequestResult::Status(status) => match status.as_u16() / 100 {
             1 => "1xx",
             2 => "2xx",
             3 => "3xx",
@@ -335,10 +335,10 @@ mod tests {
         };
         metrics.requested(
             &request,
-            Outcome::Status(StatusCode::TOO_MANY_REQUESTS),
+            RequestResult::Status(StatusCode::TOO_MANY_REQUESTS),
             Duration::from_millis(3),
         );
-        metrics.requested(&request, Outcome::Timeout, Duration::from_secs(15));
+        metrics.requested(&request, RequestResult::Timeout, Duration::from_secs(15));
         metrics.wrote("Namespace", Operation::Create);
         for line in [
             "tenant_operator_reconciles_total{result=\"ok\"} 1",

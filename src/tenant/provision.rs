@@ -34,11 +34,11 @@ async fn apply(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Reports, Err
     // What is no longer asked for goes first: a refusal further on must not keep anyone's former rights alive, and what a
     // namespace gives back must be free before another gets it.
     let stale = stale(pass.store, &owner, &environment, pass.capabilities);
-    let lets_in = |live: &Live| pass.capabilities.iter().any(|capability| capability.lets_in(live));
-    let (permissive, stale): (Vec<_>, Vec<_>) = stale.into_iter().partition(lets_in);
+    let admits = |live: &Live| pass.capabilities.iter().any(|capability| capability.admits(live));
+    let (permissive, stale): (Vec<_>, Vec<_>) = stale.into_iter().partition(admits);
     prune(pass.writer, permissive).await?;
     for capability in pass.capabilities {
-        capability.close(pass, &owner, &stale).await?;
+        capability.block_stale(pass, &owner, &stale).await?;
     }
     let reports = report(pass, tenant, environment).await?;
     if reports.gate().is_none() {

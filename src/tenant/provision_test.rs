@@ -70,7 +70,7 @@ fn what_is_marked_as_the_tenants_where_the_operator_writes_nothing_is_left_alone
 
 #[test]
 fn what_carries_a_key_set_stays_until_it_is_known_that_it_should_not() {
-    let carrying = |carried: &[JwkSet]| {
+    let carrying = |preloaded: &[JwkSet]| {
         let spec = json!({"credentials": {"signingKey": {}}, "gateway": {
             "hosts": ["acme.example.com"],
             "routes": [
@@ -81,7 +81,7 @@ fn what_carries_a_key_set_stays_until_it_is_known_that_it_should_not() {
         }});
         let applications = json!([{"name": "crm", "namespace": "applications", "service": "crm", "port": 80}]);
         let keys = PublicKeys {
-            carried: carried.to_vec(),
+            preloaded: preloaded.to_vec(),
             ..PublicKeys::default()
         };
         with(acme(spec, json!({"gateway": {"applications": applications}})), keys)
@@ -95,11 +95,11 @@ fn what_carries_a_key_set_stays_until_it_is_known_that_it_should_not() {
         value["metadata"]["resourceVersion"] = json!("1");
         store.put(key.kind, serde_json::from_value(value).expect("an object"));
     }
-    // Before its Secret is read nothing is known to be carried.
+    // Before its Secret is read nothing is known to be preloaded.
     let all = stale(&store, &owner(), &plan(&carrying(&[]), &platform()), &capabilities);
-    let lets_in = |live: &Live| capabilities.iter().any(|capability| capability.lets_in(live));
-    let left = |carried: &[JwkSet]| {
-        let tenant = carrying(carried);
+    let admits = |live: &Live| capabilities.iter().any(|capability| capability.admits(live));
+    let left = |preloaded: &[JwkSet]| {
+        let tenant = carrying(preloaded);
         let needs = |live: &&Live| {
             capabilities
                 .iter()
@@ -111,7 +111,7 @@ fn what_carries_a_key_set_stays_until_it_is_known_that_it_should_not() {
     let kinds: Vec<Kind> = all.iter().map(|live| live.key.kind).collect();
     let [route, policy] = [Kind::HttpRoute, Kind::SecurityPolicy];
     assert_eq!(kinds, [route, route, policy, policy]);
-    assert!(!all.iter().any(lets_in));
+    assert!(!all.iter().any(admits));
     assert_eq!(left(&[one]).len(), 2);
     assert_eq!(left(&[]).len(), 4);
 
@@ -119,5 +119,5 @@ fn what_carries_a_key_set_stays_until_it_is_known_that_it_should_not() {
         .of("acme")
         .into_values()
         .find(|live| live.key.name == "tenant-host-open");
-    assert!(open.is_some_and(|live| lets_in(&live)), "others go at once");
+    assert!(open.is_some_and(|live| admits(&live)), "others go at once");
 }

@@ -20,14 +20,14 @@ pub async fn revoke(pass: &Pass<'_>, of: &Revocation<'_>) -> Result<Option<Strin
     result
 }
 
-/// Lets expire what time ends, of a Tenant whose spec cannot be acted on.
+/// Revokes the expired credentials of a Tenant whose spec is invalid.
 ///
 /// # Errors
 /// The first write that was refused; the others are tried all the same.
-pub async fn lapse(pass: &Pass<'_>, of: &Revocation<'_>) -> Result<(), Error> {
+pub async fn revoke_expired(pass: &Pass<'_>, of: &Revocation<'_>) -> Result<(), Error> {
     let mut result = Ok(());
     for capability in pass.capabilities {
-        result = result.and(capability.lapse(pass, of).await);
+        result = result.and(capability.revoke_expired(pass, of).await);
     }
     result
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tenant_operator::api::{Tenant, TenantTier};
 use tenant_operator::capability::{Platform, ValidTenant, World};
-use tenant_operator::cluster::write::Outcome;
+use tenant_operator::cluster::write::Applied;
 use tenant_operator::cluster::{Desired, Kind, Store, Writer, diff};
 use tenant_operator::telemetry::metrics::Metrics;
 use tenant_operator::tenant::{capabilities, plan, validate};
@@ -87,7 +87,7 @@ impl Scene {
             let outcome = outcome.unwrap_or_else(|error| panic!("{}: {error}", desired.key));
             // Kubernetes may be first to make it.
             assert!(
-                outcome == Outcome::Created || desired.takes_over,
+                outcome == Applied::Created || desired.takes_over,
                 "{}: {outcome:?}",
                 desired.key
             );
@@ -143,7 +143,7 @@ impl Scene {
                 .ensure(&self.tenant.core.owner, desired)
                 .await
                 .expect("an answer");
-            assert_eq!(outcome, Outcome::Unchanged, "{}", desired.key);
+            assert_eq!(outcome, Applied::Unchanged, "{}", desired.key);
         }
     }
 
@@ -314,7 +314,7 @@ async fn drift_is_seen_and_mended(scene: &Scene) {
         assert!(found.starts_with(path), "{}: {found}", desired.key);
         let outcome = writer.ensure(&scene.tenant.core.owner, desired).await;
         let outcome = outcome.unwrap_or_else(|error| panic!("{}: {error}", desired.key));
-        assert_eq!(outcome, Outcome::Updated(found), "{}", desired.key);
+        assert_eq!(outcome, Applied::Updated(found), "{}", desired.key);
     }
     let none: [String; 0] = [];
     assert_eq!(scene.differences().await, none, "all is mended");

@@ -2,7 +2,7 @@
 
 use super::DatabasePass;
 use super::failure::Failure;
-use crate::cluster::{Error, Key, Kind, Known, Memo, Version, secret as stored};
+use crate::cluster::{Error, Key, Kind, Memo, MemoEntry, Version, secret as stored};
 use crate::database::secret::{self, Credentials};
 use crate::names;
 use crate::postgres::Names;
@@ -76,14 +76,9 @@ impl DatabasePass<'_> {
 
     /// Keeps facts for the next pass.
     pub(super) fn keep(&self, facts: Facts) {
-        let known = Known {
-            secrets: vec![(names::DATABASE_SECRET.into(), facts.version.clone())],
-            inputs: (),
-            since: Timestamp::now(),
-            until: None,
-            facts,
-        };
-        self.secret_facts.keep(&self.tenant.owner, known);
+        let version = facts.version.clone();
+        let entry = MemoEntry::of_secret(names::DATABASE_SECRET, version, (), Timestamp::now(), facts);
+        self.secret_facts.keep(&self.tenant.owner, entry);
     }
 
     /// Reads the Secret unless this pass has. The pass goes by the facts, so it ends where they do not hold any more.

@@ -3,19 +3,19 @@
 use super::object;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::config::{GatewayConfig, Key};
+use crate::gateway::config::{GatewayConfig, ValidApiKey};
 use crate::gateway::credential_class::{self, Class};
 use crate::names;
 use serde_json::json;
 
 /// Returns the names of a key's ApisixConsumers: its own, and one for its former value. The latter is longer than a key's name may be, so no key has it.
-fn consumers_of(key: &Key) -> [String; 2] {
+fn consumers_of(key: &ValidApiKey) -> [String; 2] {
     let former = format!("former-{}", &names::digest(key.name.as_bytes())[..36]);
     [key.name.clone(), former]
 }
 
 /// Returns the names that APISIX gives to a key's consumers. No namespace has an underscore in its name, so two tenants' names never collide.
-pub fn users(way: &GatewayConfig, key: &Key) -> [String; 2] {
+pub fn users(way: &GatewayConfig, key: &ValidApiKey) -> [String; 2] {
     consumers_of(key).map(|name| format!("{}_{name}", way.owner.tenant))
 }
 

@@ -13,7 +13,7 @@ mod tls;
 mod tokens;
 mod upstreams;
 
-use super::config::{GatewayConfig, State};
+use super::config::{Access, GatewayConfig};
 use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Kind, metadata};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     let mut unsupported = Vec::new();
     let mut objects = certificates::requests(way);
     objects.extend(tls::secrets(way, to));
-    if let State::Open = way.state {
+    if let Access::Open = way.access {
         let tokens = tokens::plugin(way, &mut unsupported);
         let rules = routes::rules(way, tokens.is_some(), &mut unsupported);
         let limits = limits::of(way, to, &rules, &mut unsupported);
@@ -46,12 +46,12 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
         objects.extend(routes::open(way, to, &rules, &limits, tokens.as_ref()));
     } else {
         objects.extend(upstreams::applications(way, to));
-        objects.extend(routes::closed(way, to));
+        objects.extend(routes::blocked(way, to));
     }
     Written { objects, unsupported }
 }
 
-pub use routes::shut;
+pub use routes::blocked_with_reason;
 
 /// An object in the tenant's first namespace, for the ingress controller of this class.
 fn object(way: &GatewayConfig, to: &Attachment, kind: Kind, name: &str, mut spec: Value) -> Desired {

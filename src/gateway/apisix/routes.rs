@@ -6,7 +6,7 @@ use crate::api::{HttpMethod, PathType};
 use crate::cluster::{Desired, Kind, Live};
 use crate::gateway::Attachment;
 use crate::gateway::config::{
-    API_KEY, Backend, Entry, GatewayConfig, Route, State, TENANT_CLIENT, TENANT_ID, Unsupported,
+    API_KEY, Access, Backend, Entry, GatewayConfig, Route, TENANT_CLIENT, TENANT_ID, Unsupported,
 };
 use crate::gateway::credential_class::{self, Class};
 use serde_json::{Value, json};
@@ -150,8 +150,8 @@ pub fn open(
     way.entries.iter().enumerate().map(of_entry).collect()
 }
 
-/// Returns an open route's object with the route closed.
-pub fn shut(live: &Live, why: &str) -> Option<Desired> {
+/// Returns an open route's object with the route blocked.
+pub fn blocked_with_reason(live: &Live, why: &str) -> Option<Desired> {
     let mut value = live.value.clone();
     let rules = value.pointer_mut("/spec/http").and_then(Value::as_array_mut)?;
     let answers_itself = |rule: &Value| {
@@ -169,8 +169,8 @@ pub fn shut(live: &Live, why: &str) -> Option<Desired> {
 }
 
 /// Answers everything that comes by any entry.
-pub fn closed(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
-    let State::Closed(why) = way.state else {
+pub fn blocked(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
+    let Access::Blocked(why) = way.access else {
         return Vec::new();
     };
     let of_entry = |entry: &Entry| {

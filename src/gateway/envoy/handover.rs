@@ -40,10 +40,10 @@ pub fn transitional(before: &Value, after: &Value, planned: &[&Value]) -> Value 
     }
     let number: usize = all.iter().map(|rule| matches(rule).count()).sum();
     if hosts.len() > HOSTS || all.len() > RULES || number > MATCHES {
-        let mut closed = blocked(after.clone());
-        closed["spec"]["hostnames"] = before["spec"]["hostnames"].clone();
-        closed["spec"]["rules"] = blocked(before.clone())["spec"]["rules"].clone();
-        return closed;
+        let mut whole = blocked(after.clone());
+        whole["spec"]["hostnames"] = before["spec"]["hostnames"].clone();
+        whole["spec"]["rules"] = blocked(before.clone())["spec"]["rules"].clone();
+        return whole;
     }
     let mut transitional = after.clone();
     transitional["spec"]["hostnames"] = json!(hosts);

@@ -6,7 +6,7 @@ use super::{CREDENTIALS, POLICIES, class_name, class_of, object, security};
 use crate::api::{Jwks, JwtAuthentication};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::config::{GatewayConfig, State};
+use crate::gateway::config::{Access, GatewayConfig};
 use crate::gateway::credential_class::{self, Class};
 use crate::names;
 use serde_json::{Value, json};
@@ -19,8 +19,8 @@ const PATH: &str = "/.well-known/tenant-operator";
 pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let asks = credential_class::routes(way).any(|(class, _)| matches!(class, Class::Token { .. }));
     let jwt = way.gateway.jwt.as_ref();
-    let jwt = jwt.filter(|_| asks && way.state == State::Open);
-    let sets = jwt.map(|jwt| way.carried.iter().map(move |set| (jwt, set)));
+    let jwt = jwt.filter(|_| asks && way.access == Access::Open);
+    let sets = jwt.map(|jwt| way.preloaded.iter().map(move |set| (jwt, set)));
     sets.into_iter()
         .flatten()
         .flat_map(|(jwt, set)| jwks_preloads(way, to, jwt, set))

@@ -55,7 +55,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     objects.extend(jwks_preload::objects(way, to));
     Written {
         objects,
-        unsupported: unmet(way, rules),
+        unsupported: unsupported(way, rules),
     }
 }
 
@@ -80,9 +80,9 @@ pub fn blocked(mut route: Value) -> Value {
 }
 
 /// Closes an open route, as JSON: returns the objects to write, in this order.
-pub fn closed(owner: &Identity, route: &Live, why: &str) -> Option<[Desired; 2]> {
-    let closed = || [routes::answer(owner, why), route.with(blocked(route.value.clone()))];
-    (!is_blocked(&route.value)).then(closed)
+pub fn blocked_with_reason(owner: &Identity, route: &Live, why: &str) -> Option<[Desired; 2]> {
+    let blocked_objects = || [routes::answer(owner, why), route.with(blocked(route.value.clone()))];
+    (!is_blocked(&route.value)).then(blocked_objects)
 }
 
 /// Returns true where a route has no way through.
@@ -96,7 +96,7 @@ fn rules(route: &Value) -> &[Value] {
     rules.map_or(&[], Vec::as_slice)
 }
 
-fn unmet(way: &GatewayConfig, rules: usize) -> Vec<Unsupported> {
+fn unsupported(way: &GatewayConfig, rules: usize) -> Vec<Unsupported> {
     let bursts = way.gateway.rate_limits.iter().filter(|limit| limit.burst.is_some());
     let bursts = bursts.map(|limit| {
         let message = format!(

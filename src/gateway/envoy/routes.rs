@@ -5,7 +5,7 @@ use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object, object_of
 use crate::api::PathType;
 use crate::cluster::{Desired, Identity, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::config::{API_KEY, Backend, Entry, GatewayConfig, Route, State, TENANT_CLIENT, TENANT_ID};
+use crate::gateway::config::{API_KEY, Access, Backend, Entry, GatewayConfig, Route, TENANT_CLIENT, TENANT_ID};
 use crate::gateway::credential_class::{self, Class};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -25,8 +25,8 @@ struct Classed<'a> {
 pub fn routes(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let mut objects = Vec::new();
     for entry in &way.entries {
-        if let State::Closed(_) = way.state {
-            let rules = vec![closed(entry)];
+        if let Access::Blocked(_) = way.access {
+            let rules = vec![blocked(entry)];
             objects.extend(of_rules(way, to, entry, CLOSED, rules));
             continue;
         }
@@ -38,10 +38,10 @@ pub fn routes(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
             objects.extend(of_rules(way, to, entry, &class.name(), rules));
         }
     }
-    let why = match way.state {
-        State::Closed(why) => Some(why),
+    let why = match way.access {
+        Access::Blocked(why) => Some(why),
         // Until it is known that credentials are asked for, and where nothing is led to.
-        State::Open
+        Access::Open
             if way.has_loose_end()
                 || objects
                     .iter()
@@ -49,7 +49,7 @@ pub fn routes(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
         {
             Some("this route is not open")
         }
-        State::Open => None,
+        Access::Open => None,
     };
     if let Some(why) = why {
         objects.push(answer(&way.owner, why));
@@ -215,7 +215,7 @@ fn known_by(entry: &Entry) -> Vec<Vec<Value>> {
 }
 
 /// Answers everything that comes by this entry.
-fn closed(entry: &Entry) -> Value {
+fn blocked(entry: &Entry) -> Value {
     let prefix = match entry {
         Entry::Path { prefix, .. } => prefix,
         _ => "/",

@@ -2,8 +2,8 @@
 
 use super::{CREDENTIALS, POLICIES, class_name, object};
 use crate::api::JwtAuthentication;
-use crate::cluster::{self, Desired, Kind};
-use crate::gateway::config::{API_KEY, GatewayConfig, Key, State, TENANT_CLIENT, Whom};
+use crate::cluster::{Desired, Key, Kind};
+use crate::gateway::config::{API_KEY, Access, GatewayConfig, TENANT_CLIENT, ValidApiKey, Whom};
 use crate::gateway::credential_class::{self, Class};
 use crate::names;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ const PROVIDER: &str = "tenant";
 const ENDS: &str = "metadata.filter_metadata['envoy.filters.http.jwt_authn']['tenant']['exp'] >= 1.0";
 
 pub fn policies(way: &GatewayConfig) -> Vec<Desired> {
-    if way.state != State::Open {
+    if way.access != Access::Open {
         return Vec::new();
     }
     let mut all: Vec<Class> = credential_class::routes(way).map(|(class, _)| class).collect();
@@ -62,7 +62,7 @@ fn key(way: &GatewayConfig, whom: &Whom) -> Value {
     if *whom != Whom::All {
         let fitting = way.gateway.keys.iter().filter(|key| whom.includes(&key.roles));
         // The key before it opens too, and the one that will take its place.
-        let clients = |key: &Key| {
+        let clients = |key: &ValidApiKey| {
             let [own, former] = names::api_key_clients(&key.name);
             [own, former, names::api_key_next(&key.name)]
         };
@@ -94,7 +94,7 @@ pub fn provider(jwt: &JwtAuthentication) -> Value {
 }
 
 /// The key set by which tokens are known, where a policy has it in itself.
-pub fn asked(key: &cluster::Key, policy: &Value) -> Option<String> {
+pub fn asked(key: &Key, policy: &Value) -> Option<String> {
     let inline = policy.pointer("/spec/jwt/providers/0/localJWKS/inline")?;
     (key.kind == Kind::SecurityPolicy)
         .then(|| inline.as_str().map(String::from))

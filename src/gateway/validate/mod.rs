@@ -4,7 +4,7 @@ mod applications;
 mod certificates;
 mod roles;
 
-use super::config::{Admits, Backend, Key, Route, Unsupported, ValidGateway, ValidTraffic, by_precedence};
+use super::config::{Admits, Backend, Route, Unsupported, ValidApiKey, ValidGateway, ValidTraffic, by_precedence};
 use crate::api::{
     Access, Application, GatewayAuthentication, GatewayRoute, Identification, RateLimit, Role, RouteAuthentication,
     RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
@@ -301,7 +301,7 @@ fn keys(
     table: Table<'_>,
     errors: &mut Vec<Invalid>,
     unsupported: &mut Vec<Unsupported>,
-) -> Vec<Key> {
+) -> Vec<ValidApiKey> {
     let mut keys = Vec::new();
     for (i, key) in authentication.api_keys.iter().enumerate() {
         let field = format!("spec.gateway.authentication.apiKeys[{i}]");
@@ -314,7 +314,7 @@ fn keys(
         table.check_key(&key.roles, &field, unsupported);
         let expires_at = key.expires_at.as_ref().map(|text| text.parse::<Timestamp>());
         match expires_at.transpose() {
-            Ok(expires_at) => keys.push(Key {
+            Ok(expires_at) => keys.push(ValidApiKey {
                 name: key.name.clone(),
                 roles: key.roles.clone(),
                 expires_at,
