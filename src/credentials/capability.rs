@@ -1,6 +1,7 @@
 //! A tenant's own keys as a capability.
 
-use super::{binding, own_keys, validate};
+use super::own_keys::{self, AppliedKeys, signing_key};
+use super::{binding, validate};
 use crate::api::{CredentialsStatus, TenantStatus};
 use crate::capability::{
     Asked, Capability, Contributions, Deletion, Description, Gate, Invalid, Pass, Planned, Released, Report,
@@ -55,7 +56,7 @@ impl Capability for OwnKeys {
     }
 
     async fn revoke(&self, pass: &Pass<'_>, of: &Revocation<'_>) -> Result<Option<String>, Error> {
-        own_keys::revoke(pass, of).await.map(|()| None)
+        signing_key::revoke(pass, of).await.map(|()| None)
     }
 
     fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, _: &mut Vec<Invalid>) {
@@ -64,7 +65,7 @@ impl Capability for OwnKeys {
             signing_key: validate::has_signing_key(spec, tier),
             encryption_key: validate::has_encryption_key(spec, tier),
             abandoned_keys: validate::abandoned(asked.tenant),
-            reported: validate::told(asked.tenant),
+            reported: validate::reported(asked.tenant),
         };
         if part.signing_key {
             // None are known before the Secret was read.
@@ -102,7 +103,7 @@ impl Capability for OwnKeys {
     // Its content is in a Secret, so that it is not planned.
     fn still_needs(&self, tenant: &ValidTenant, live: &Live) -> bool {
         let keys = tenant.part::<ValidCredentials>();
-        keys.is_some_and(|keys| keys.signing_key) && live.key == own_keys::published(&tenant.core.owner)
+        keys.is_some_and(|keys| keys.signing_key) && live.key == signing_key::published(&tenant.core.owner)
     }
 
     fn forget(&self, tenant: &str) {
@@ -116,14 +117,14 @@ impl Capability for OwnKeys {
 
     async fn release(&self, pass: &Pass<'_>, of: &Deletion<'_>, as_is: Released) -> Result<(), Error> {
         match as_is.has_namespace {
-            true => own_keys::delete(pass.writer, of.owner).await,
+            true => signing_key::delete(pass.writer, of.owner).await,
             false => Ok(()),
         }
     }
 }
 
-fn report(outcome: own_keys::Outcome) -> Report {
-    let own_keys::Outcome {
+fn report(outcome: AppliedKeys) -> Report {
+    let AppliedKeys {
         status, state, again, ..
     } = outcome;
     let write: WriteStatus = Arc::new(move |to: &mut TenantStatus| {

@@ -26,15 +26,15 @@ const NAMED: usize = 16;
 
 /// A key of 256 bits. Not printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key([u8; LENGTH]);
+pub struct EncryptionKey([u8; LENGTH]);
 
-impl fmt::Debug for Key {
+impl fmt::Debug for EncryptionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({}, …)", self.id())
+        write!(f, "EncryptionKey({}, …)", self.id())
     }
 }
 
-impl Key {
+impl EncryptionKey {
     /// A new one, of the system's randomness.
     pub fn random() -> Self {
         let mut key = [0_u8; LENGTH];
@@ -77,22 +77,22 @@ pub struct Encryption {
     pub next: Option<Timestamp>,
 }
 
-/// Decides which keys there should be. `told` are the keys in the tenant's status, `given_up` those that nobody needs any more.
+/// Decides which keys there should be. `reported` are the keys in the tenant's status, `given_up` those that nobody needs any more.
 ///
 /// # Errors
 /// The reason why nothing is written: keys of the tenant's status are missing.
 pub fn rotate(
     owner: &Identity,
     found: Option<&Secret>,
-    told: &[String],
+    reported: &[String],
     given_up: &BTreeSet<String>,
     rotation: &Rotation,
     now: Timestamp,
-    mut fresh: impl FnMut() -> Key,
+    mut random_key: impl FnMut() -> EncryptionKey,
 ) -> Result<Encryption, String> {
-    let mut keys = held(found);
+    let mut keys = stored(found);
     let lost = |id: &&String| !keys.contains_key(*id) && !given_up.contains(*id);
-    let lost: Vec<&String> = told.iter().filter(lost).collect();
+    let lost: Vec<&String> = reported.iter().filter(lost).collect();
     if !lost.is_empty() {
         return Err(loss(&lost));
     }
@@ -113,8 +113,8 @@ pub fn rotate(
         previous_until: None,
         rotated_for: record.rotated_for.clone(),
     });
-    let mut add = |keys: &mut BTreeMap<String, Key>| {
-        let key = fresh();
+    let mut add = |keys: &mut BTreeMap<String, EncryptionKey>| {
+        let key = random_key();
         let id = key.id();
         keys.insert(id.clone(), key);
         id
@@ -162,10 +162,10 @@ pub fn rotate(
 }
 
 /// The keys of a Secret: each entry whose name is the id of what is in it.
-fn held(found: Option<&Secret>) -> BTreeMap<String, Key> {
+fn stored(found: Option<&Secret>) -> BTreeMap<String, EncryptionKey> {
     let data = found.and_then(|found| found.data.as_ref()).into_iter().flatten();
     data.filter_map(|(id, bytes)| {
-        let key = Key(bytes.0.as_slice().try_into().ok()?);
+        let key = EncryptionKey(bytes.0.as_slice().try_into().ok()?);
         (key.id() == *id).then(|| (id.clone(), key))
     })
     .collect()
@@ -187,7 +187,7 @@ fn loss(lost: &[&String]) -> String {
     )
 }
 
-fn secret(owner: &Identity, keys: &BTreeMap<String, Key>, current: &str, record: &Record) -> Secret {
+fn secret(owner: &Identity, keys: &BTreeMap<String, EncryptionKey>, current: &str, record: &Record) -> Secret {
     let words = [
         ("type", "encryption-key"),
         ("provider", names::MANAGER),

@@ -3,7 +3,7 @@ use crate::rotation::fixtures::{at, rotation};
 
 fn attempt(
     found: Option<&Secret>,
-    told: &[String],
+    reported: &[String],
     given_up: &[String],
     rotation: &Rotation,
     now: Timestamp,
@@ -13,14 +13,14 @@ fn attempt(
         id: "id-1".into(),
     };
     let given_up = given_up.iter().cloned().collect();
-    rotate(&owner, found, told, &given_up, rotation, now, Key::random)
+    rotate(&owner, found, reported, &given_up, rotation, now, EncryptionKey::random)
 }
 
-/// A turn of a tenant that was told of what there is.
+/// A turn of a tenant whose status reports all keys.
 fn turned(before: Option<&Encryption>, rotation: &Rotation, now: &str) -> Encryption {
-    let told = before.map(|before| before.status.key_ids.clone()).unwrap_or_default();
+    let reported = before.map(|before| before.status.key_ids.clone()).unwrap_or_default();
     let found = before.map(|before| &before.secret);
-    attempt(found, &told, &[], rotation, at(now)).expect("nothing is lost")
+    attempt(found, &reported, &[], rotation, at(now)).expect("nothing is lost")
 }
 
 fn current(of: &Encryption) -> &str {
@@ -33,12 +33,15 @@ fn there_is_a_key_of_256_bits_and_its_id_tells_it() {
     let id = current(&first).to_string();
     let key = first.secret.data.as_ref().expect("data")[&id].0.clone();
     assert_eq!(key.len(), 32);
-    assert_eq!(held(Some(&first.secret))[&id].0.as_slice(), key);
+    assert_eq!(stored(Some(&first.secret))[&id].0.as_slice(), key);
     assert_eq!(
         (first.status.key_id.as_str(), first.status.key_ids.as_slice()),
         (id.as_str(), [id.clone()].as_slice())
     );
-    assert_eq!(format!("{:?}", held(Some(&first.secret))[&id]), format!("Key({id}, …)"));
+    assert_eq!(
+        format!("{:?}", stored(Some(&first.secret))[&id]),
+        format!("EncryptionKey({id}, …)")
+    );
     let again = turned(Some(&first), &rotation(None), "02T00:00:00");
     assert_eq!(again.secret, first.secret, "nothing changes by itself");
 }
@@ -55,8 +58,8 @@ fn a_rotation_adds_a_key_and_encrypts_with_it_once_every_pod_has_it() {
     let second = turned(Some(&added), &rotation(None), "11T00:10:00");
     assert_eq!(current(&second), added.status.key_ids[1]);
     assert_eq!(second.status.key_ids, added.status.key_ids);
-    let before = held(Some(&first.secret));
-    let after = held(Some(&second.secret));
+    let before = stored(Some(&first.secret));
+    let after = stored(Some(&second.secret));
     assert!(
         before.iter().all(|(id, key)| after.get(id) == Some(key)),
         "what was encrypted is readable"
@@ -81,25 +84,25 @@ fn a_request_is_answered_once() {
 fn what_is_lost_is_said_and_not_made_anew() {
     let first = turned(None, &rotation(None), "01T00:00:00");
     let added = turned(Some(&first), &rotation(None), "11T00:00:00");
-    let told = added.status.key_ids.clone();
+    let reported = added.status.key_ids.clone();
     let now = at("12T00:00:00");
     let says =
-        |found: Option<&Secret>, given_up: &[String]| attempt(found, &told, given_up, &rotation(None), now).err();
+        |found: Option<&Secret>, given_up: &[String]| attempt(found, &reported, given_up, &rotation(None), now).err();
     let all = says(None, &[]).expect("lost");
     assert!(
-        told.iter().all(|id| all.contains(id)) && all.contains("abandon-encryption-keys"),
+        reported.iter().all(|id| all.contains(id)) && all.contains("abandon-encryption-keys"),
         "{all}"
     );
 
     let mut part = added.secret.clone();
-    part.data.get_or_insert_default().remove(&told[0]);
+    part.data.get_or_insert_default().remove(&reported[0]);
     let said = says(Some(&part), &[]).expect("lost");
-    assert!(said.contains(&told[0]) && !said.contains(&told[1]), "{said}");
+    assert!(said.contains(&reported[0]) && !said.contains(&reported[1]), "{said}");
     let mut altered = added.secret.clone();
     altered
         .data
         .get_or_insert_default()
-        .insert(told[0].clone(), ByteString(vec![0; 32]));
+        .insert(reported[0].clone(), ByteString(vec![0; 32]));
     assert_eq!(
         says(Some(&altered), &[]),
         Some(said),
@@ -107,14 +110,14 @@ fn what_is_lost_is_said_and_not_made_anew() {
     );
 
     assert_eq!(says(Some(&added.secret), &[]), None, "put back, all is well");
-    assert!(says(None, &told[..1]).is_some(), "each is given up by name");
-    let anew = attempt(None, &told, &told, &rotation(None), now).expect("given up");
+    assert!(says(None, &reported[..1]).is_some(), "each is given up by name");
+    let anew = attempt(None, &reported, &reported, &rotation(None), now).expect("given up");
     assert_eq!(anew.status.key_ids.len(), 1);
-    assert!(!told.contains(&anew.status.key_id));
+    assert!(!reported.contains(&anew.status.key_id));
     let found = anew.secret.clone();
-    let lost = attempt(None, &anew.status.key_ids, &told, &rotation(None), now);
+    let lost = attempt(None, &anew.status.key_ids, &reported, &rotation(None), now);
     assert!(lost.is_err(), "what was given up once does not allow the next loss");
-    assert!(attempt(Some(&found), &anew.status.key_ids, &told, &rotation(None), now).is_ok());
+    assert!(attempt(Some(&found), &anew.status.key_ids, &reported, &rotation(None), now).is_ok());
 }
 
 #[test]
@@ -123,9 +126,9 @@ fn keys_without_what_was_said_of_them_stay() {
     let mut bare = first.secret.clone();
     bare.metadata.annotations = None;
     bare.data.get_or_insert_default().remove(CURRENT);
-    let told = first.status.key_ids.clone();
-    let mended = attempt(Some(&bare), &told, &[], &rotation(None), at("02T00:00:00")).expect("nothing is lost");
-    assert_eq!((mended.status.key_ids, current(&first)), (told, current(&first)));
+    let reported = first.status.key_ids.clone();
+    let mended = attempt(Some(&bare), &reported, &[], &rotation(None), at("02T00:00:00")).expect("nothing is lost");
+    assert_eq!((mended.status.key_ids, current(&first)), (reported, current(&first)));
     assert_eq!(text(&mended.secret, CURRENT), Some(current(&first)));
 }
 
@@ -146,7 +149,7 @@ fn there_are_never_more_than_a_certain_number_and_none_is_lost_by_that() {
     let asked = rotation(Some("more"));
     let full = attempt(Some(&last.secret), &last.status.key_ids, &[], &asked, now).expect("nothing is lost");
     assert_eq!((full.status.key_ids.len(), full.next), (MOST, None));
-    assert_eq!(held(Some(&full.secret)), held(Some(&last.secret)));
+    assert_eq!(stored(Some(&full.secret)), stored(Some(&last.secret)));
 
     let ids = &full.status.key_ids;
     let oldest = ids[..1].to_vec();

@@ -4,6 +4,9 @@ use super::super::ValidCredentials;
 use super::*;
 use crate::api::{CredentialsStatus, DeletionPolicy};
 use crate::cluster::fixtures::Cluster;
+use crate::cluster::{Identity, Version};
+use crate::credentials::signing;
+use crate::names;
 use crate::tenant::fixtures::{acme, platform};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
@@ -53,7 +56,7 @@ impl Life {
     }
 
     /// One pass, whose status the next one sees. Returns the outcome and the requests for Secrets.
-    async fn pass(&mut self) -> (Outcome, Vec<String>) {
+    async fn pass(&mut self) -> (AppliedKeys, Vec<String>) {
         let (writer, platform) = (self.cluster.writer(), platform());
         let pass = Pass {
             writer: &writer,
@@ -161,7 +164,7 @@ async fn a_deleted_signing_key_is_made_anew_and_a_lost_encryption_key_is_reporte
     life.cluster.list(&SECRETS).await;
     let (lost, asked) = life.pass().await;
     assert_eq!(asked, [READS[0], "POST ", READS[1]]);
-    let is_lost = |outcome: &Outcome| {
+    let is_lost = |outcome: &AppliedKeys| {
         let problem = outcome.state.problem();
         problem.is_some_and(|note| note.reason == reason::ENCRYPTION_KEY_LOST)
     };

@@ -60,7 +60,7 @@ pub fn rotate(
     now: Timestamp,
     is_known: impl FnOnce(&Jwk, &Jwk) -> bool,
     gateway: &impl KeyVerifier,
-    mut fresh: impl FnMut() -> KeyPair,
+    mut random_pair: impl FnMut() -> KeyPair,
 ) -> Signing {
     let pair = |entry: &str| KeyPair::from_pem(text(found?, entry)?);
     let current = pair(PRIVATE_KEY);
@@ -124,7 +124,7 @@ pub fn rotate(
                             (next, since)
                         }
                     });
-                    let (next, since) = staged.unwrap_or_else(|| (fresh(), seconds(now)));
+                    let (next, since) = staged.unwrap_or_else(|| (random_pair(), seconds(now)));
                     Keys {
                         record: Record {
                             next_since: Some(since),
@@ -141,7 +141,7 @@ pub fn rotate(
         // Nothing is there, or it is not known what it is.
         _ => Keys {
             record: Record::of(now, rotation),
-            current: fresh(),
+            current: random_pair(),
             next: None,
             previous: None,
         },

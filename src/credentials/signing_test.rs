@@ -1,5 +1,5 @@
 use super::*;
-use crate::credentials::trust::tests::Told;
+use crate::credentials::trust::tests::ObservedKeys;
 use crate::rotation::fixtures::{at, rotation};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn turned(found: Option<&Secret>, rotation: &Rotation, now: &str) -> Signing {
         rotation,
         at(now),
         |_, _| true,
-        &Told::default(),
+        &ObservedKeys::default(),
         KeyPair::random,
     )
 }
@@ -93,7 +93,7 @@ fn a_key_that_somebody_was_not_told_of_does_not_sign() {
             &rotation(Some("now")),
             at(now),
             |_, _| known,
-            &Told::default(),
+            &ObservedKeys::default(),
             KeyPair::random,
         )
     };
@@ -148,37 +148,37 @@ fn what_is_lost_is_made_anew_and_the_lost_one_trusted_no_more() {
 fn no_private_key_is_told_of_anywhere_but_in_the_secrets_data() {
     let first = turned(None, &rotation(None), "01T00:00:00");
     let coming = turned(Some(&first.secret), &rotation(None), "11T00:00:00");
-    let told = format!("{:?} {:?} {:?}", coming.keys, coming.status, coming.secret.metadata);
+    let shown = format!("{:?} {:?} {:?}", coming.keys, coming.status, coming.secret.metadata);
     for entry in [PRIVATE_KEY, NEXT] {
         let pem = text(&coming.secret, entry).expect("a key");
         let line = pem.lines().nth(1).expect("PEM");
-        assert!(!told.contains(line), "{told}");
+        assert!(!shown.contains(line), "{shown}");
     }
 }
 
 /// A tenant whose gateway asks for its keys.
 struct Life {
     secret: Option<Secret>,
-    told: Told,
+    observed: ObservedKeys,
     rotation: Rotation,
 }
 
 impl Life {
     /// One pass; where it `fails`, no more than the Secret is written.
     fn pass(&mut self, now: Timestamp, fails: bool) -> Signing {
-        let told = &self.told;
+        let observed = &self.observed;
         let rotated = rotate(
             &owner(),
             self.secret.as_ref(),
             &self.rotation,
             now,
-            |_, next| told.asked.as_ref().is_none_or(|set| set.keys.contains(next)),
-            told,
+            |_, next| observed.asked.as_ref().is_none_or(|set| set.keys.contains(next)),
+            observed,
             KeyPair::random,
         );
         self.secret = Some(rotated.secret.clone());
         if !fails {
-            self.told = Told {
+            self.observed = ObservedKeys {
                 asked: Some(rotated.keys.trusted.clone()),
                 preloaded: rotated.keys.preloaded.clone(),
             };
@@ -197,7 +197,7 @@ fn set(keys: &[&Jwk]) -> JwkSet {
 fn a_gateway_is_led_from_one_set_to_the_next_and_woken_at_each_step() {
     let mut life = Life {
         secret: None,
-        told: Told::default(),
+        observed: ObservedKeys::default(),
         rotation: rotation(None),
     };
     let first = life.pass(at("01T00:00:00"), false);
@@ -219,11 +219,11 @@ fn a_gateway_is_led_from_one_set_to_the_next_and_woken_at_each_step() {
     ];
     for (next, published, trusted, preloaded) in steps {
         let PublicKeys {
-            published: told,
+            published: shown,
             trusted: asked,
             preloaded: beside,
         } = &rotated.keys;
-        assert_eq!((told, asked), (published, trusted), "before {next}");
+        assert_eq!((shown, asked), (published, trusted), "before {next}");
         assert_eq!(beside.iter().collect::<Vec<_>>(), preloaded, "before {next}");
         assert_eq!(rotated.next, at(next));
         rotated = life.pass(rotated.next, false);
@@ -243,7 +243,7 @@ fn no_living_key_is_refused_whatever_fails_and_however_long() {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut life = Life {
             secret: None,
-            told: Told::default(),
+            observed: ObservedKeys::default(),
             rotation: Rotation {
                 interval: Duration::from_hours(2),
                 overlap,
@@ -256,7 +256,7 @@ fn no_living_key_is_refused_whatever_fails_and_however_long() {
         let (mut asks, mut carries) = (now, now);
         let mut renewals = 0;
         for _ in 0..400 {
-            let before = life.told.clone();
+            let before = life.observed.clone();
             let rotated = life.pass(now, random.u8(..4) == 0);
             let published = &rotated.keys.published;
             assert!(
@@ -272,12 +272,14 @@ fn no_living_key_is_refused_whatever_fails_and_however_long() {
                     "seed {seed}: a key signs that the gateway was not told of in time"
                 );
             }
-            let has_more = |these: &Told, than: &Told| these.preloaded.iter().any(|set| !than.preloaded.contains(set));
+            let has_more = |these: &ObservedKeys, than: &ObservedKeys| {
+                these.preloaded.iter().any(|set| !than.preloaded.contains(set))
+            };
             assert!(
-                !has_more(&before, &life.told) || now >= after(asks, pause),
+                !has_more(&before, &life.observed) || now >= after(asks, pause),
                 "seed {seed}: a former set is gone too soon"
             );
-            let set = life.told.asked.clone().unwrap_or_default();
+            let set = life.observed.asked.clone().unwrap_or_default();
             let lives = was.keys.iter().all(|key| published.keys.contains(key));
             if set != was {
                 let is_led = [&was, &set].iter().all(|set| before.preloaded.contains(set));
@@ -287,7 +289,7 @@ fn no_living_key_is_refused_whatever_fails_and_however_long() {
                 );
                 asks = now;
             }
-            if has_more(&life.told, &before) {
+            if has_more(&life.observed, &before) {
                 carries = now;
             }
             assert!(rotated.next > now, "seed {seed}: it would never rest");
@@ -309,7 +311,7 @@ fn no_living_key_is_refused_whatever_fails_and_however_long() {
 fn a_request_that_waits_for_an_overlap_to_end_begins_when_the_gateway_is_at_rest() {
     let mut life = Life {
         secret: None,
-        told: Told::default(),
+        observed: ObservedKeys::default(),
         rotation: rotation(None),
     };
     life.pass(at("01T00:00:00"), false);

@@ -33,7 +33,7 @@ pub fn abandoned(tenant: &Tenant) -> BTreeSet<String> {
 }
 
 /// Returns the tenant's own keys in its status.
-pub fn told(tenant: &Tenant) -> CredentialsStatus {
+pub fn reported(tenant: &Tenant) -> CredentialsStatus {
     let status = tenant.status.as_ref().and_then(|status| status.credentials.clone());
     status.unwrap_or_default()
 }
