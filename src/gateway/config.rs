@@ -164,7 +164,7 @@ impl Entry {
 
 /// Gateway access of the tenant's clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum ClientAccess {
     Open,
     /// Every request is answered 503 with these words.
     Blocked(&'static str),
@@ -180,7 +180,7 @@ pub struct GatewayConfig {
     pub owner: Identity,
     pub tier: String,
     pub entries: Vec<Entry>,
-    pub access: Access,
+    pub access: ClientAccess,
     pub gateway: ValidGateway,
     /// The tenant's public keys, where it signs tokens.
     pub key_set: Option<JwkSet>,
@@ -265,9 +265,9 @@ impl GatewayConfig {
             .filter(|entry| !entry.hosts().is_empty())
             .collect();
         let access = match (tenant.suspend, &tenant.quarantine) {
-            (true, _) => Access::Blocked(SUSPENDED),
-            (_, Some(_)) => Access::Blocked(CUT_OFF),
-            _ => Access::Open,
+            (true, _) => ClientAccess::Blocked(SUSPENDED),
+            (_, Some(_)) => ClientAccess::Blocked(CUT_OFF),
+            _ => ClientAccess::Open,
         };
         (!entries.is_empty() && !gateway.routes.is_empty()).then(|| Self {
             owner: owner.clone(),

@@ -31,7 +31,7 @@ pub use proxies::Proxies;
 pub use settings::{Attachment, Controller, GatewaySettings, Redis, Scheme};
 
 use crate::cluster::{Desired, Identity, Key, Kind, Live};
-use config::Access;
+use config::ClientAccess;
 use serde_json::Value;
 
 /// The objects to write to a gateway for a tenant.
@@ -146,7 +146,7 @@ impl Controller {
             Self::EnvoyGateway => envoy::write(way, to),
         };
         // While nobody is let in at all it says nothing.
-        if way.access == Access::Open {
+        if way.access == ClientAccess::Open {
             written.unsupported.splice(..0, way.gateway.unsupported.iter().cloned());
         }
         written

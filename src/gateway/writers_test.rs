@@ -161,7 +161,7 @@ fn nothing_is_carried_where_no_route_asks_for_tokens_or_nobody_is_let_in() {
     let to = attachment(controller);
     assert!(!controller.jwks_preloads(&way, &to).is_empty());
     let closed = GatewayConfig {
-        access: config::Access::Blocked("for now"),
+        access: config::ClientAccess::Blocked("for now"),
         ..way.clone()
     };
     assert!(controller.jwks_preloads(&closed, &to).is_empty());

@@ -13,7 +13,7 @@ mod tls;
 mod tokens;
 mod upstreams;
 
-use super::config::{Access, GatewayConfig};
+use super::config::{ClientAccess, GatewayConfig};
 use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Kind, metadata};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     let mut unsupported = Vec::new();
     let mut objects = certificates::requests(way);
     objects.extend(tls::secrets(way, to));
-    if let Access::Open = way.access {
+    if let ClientAccess::Open = way.access {
         let tokens = tokens::plugin(way, &mut unsupported);
         let rules = routes::rules(way, tokens.is_some(), &mut unsupported);
         let limits = limits::of(way, to, &rules, &mut unsupported);

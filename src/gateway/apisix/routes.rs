@@ -6,7 +6,7 @@ use crate::api::{HttpMethod, PathType};
 use crate::cluster::{Desired, Kind, Live};
 use crate::gateway::Attachment;
 use crate::gateway::config::{
-    API_KEY, Access, Backend, Entry, GatewayConfig, Route, TENANT_CLIENT, TENANT_ID, Unsupported,
+    API_KEY, Backend, ClientAccess, Entry, GatewayConfig, Route, TENANT_CLIENT, TENANT_ID, Unsupported,
 };
 use crate::gateway::credential_class::{self, Class};
 use serde_json::{Value, json};
@@ -170,7 +170,7 @@ pub fn blocked_with_reason(live: &Live, why: &str) -> Option<Desired> {
 
 /// Answers everything that comes by any entry.
 pub fn blocked(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
-    let Access::Blocked(why) = way.access else {
+    let ClientAccess::Blocked(why) = way.access else {
         return Vec::new();
     };
     let of_entry = |entry: &Entry| {

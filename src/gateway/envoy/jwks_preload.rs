@@ -6,7 +6,7 @@ use super::{CREDENTIALS, POLICIES, class_name, class_of, object, security};
 use crate::api::{Jwks, JwtAuthentication};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::config::{Access, GatewayConfig};
+use crate::gateway::config::{ClientAccess, GatewayConfig};
 use crate::gateway::credential_class::{self, Class};
 use crate::names;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const PATH: &str = "/.well-known/tenant-operator";
 pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let asks = credential_class::routes(way).any(|(class, _)| matches!(class, Class::Token { .. }));
     let jwt = way.gateway.jwt.as_ref();
-    let jwt = jwt.filter(|_| asks && way.access == Access::Open);
+    let jwt = jwt.filter(|_| asks && way.access == ClientAccess::Open);
     let sets = jwt.map(|jwt| way.preloaded.iter().map(move |set| (jwt, set)));
     sets.into_iter()
         .flatten()

@@ -3,7 +3,7 @@
 use super::routes::of_rules;
 use super::{POLICIES, class_name, object};
 use crate::cluster::{Desired, Kind};
-use crate::gateway::config::{Access, GatewayConfig};
+use crate::gateway::config::{ClientAccess, GatewayConfig};
 use crate::gateway::{Attachment, jwks_route};
 use serde_json::json;
 
@@ -12,7 +12,7 @@ pub const CLASS: &str = "jwks";
 
 pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let mut objects = Vec::new();
-    let Some(set) = way.key_set.as_ref().filter(|_| way.access == Access::Open) else {
+    let Some(set) = way.key_set.as_ref().filter(|_| way.access == ClientAccess::Open) else {
         return objects;
     };
     for entry in &way.entries {

@@ -5,7 +5,7 @@ use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object, object_of
 use crate::api::PathType;
 use crate::cluster::{Desired, Identity, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::config::{API_KEY, Access, Backend, Entry, GatewayConfig, Route, TENANT_CLIENT, TENANT_ID};
+use crate::gateway::config::{API_KEY, Backend, ClientAccess, Entry, GatewayConfig, Route, TENANT_CLIENT, TENANT_ID};
 use crate::gateway::credential_class::{self, Class};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ struct Classed<'a> {
 pub fn routes(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
     let mut objects = Vec::new();
     for entry in &way.entries {
-        if let Access::Blocked(_) = way.access {
+        if let ClientAccess::Blocked(_) = way.access {
             let rules = vec![blocked(entry)];
             objects.extend(of_rules(way, to, entry, CLOSED, rules));
             continue;
@@ -39,9 +39,9 @@ pub fn routes(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
         }
     }
     let why = match way.access {
-        Access::Blocked(why) => Some(why),
+        ClientAccess::Blocked(why) => Some(why),
         // Until it is known that credentials are asked for, and where nothing is led to.
-        Access::Open
+        ClientAccess::Open
             if way.has_loose_end()
                 || objects
                     .iter()
@@ -49,7 +49,7 @@ pub fn routes(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
         {
             Some("this route is not open")
         }
-        Access::Open => None,
+        ClientAccess::Open => None,
     };
     if let Some(why) = why {
         objects.push(answer(&way.owner, why));

@@ -3,7 +3,7 @@
 use super::{CREDENTIALS, POLICIES, class_name, object};
 use crate::api::JwtAuthentication;
 use crate::cluster::{Desired, Key, Kind};
-use crate::gateway::config::{API_KEY, Access, GatewayConfig, TENANT_CLIENT, ValidApiKey, Whom};
+use crate::gateway::config::{API_KEY, ClientAccess, GatewayConfig, TENANT_CLIENT, ValidApiKey, Whom};
 use crate::gateway::credential_class::{self, Class};
 use crate::names;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ const PROVIDER: &str = "tenant";
 const ENDS: &str = "metadata.filter_metadata['envoy.filters.http.jwt_authn']['tenant']['exp'] >= 1.0";
 
 pub fn policies(way: &GatewayConfig) -> Vec<Desired> {
-    if way.access != Access::Open {
+    if way.access != ClientAccess::Open {
         return Vec::new();
     }
     let mut all: Vec<Class> = credential_class::routes(way).map(|(class, _)| class).collect();

@@ -4,7 +4,7 @@
 use super::{NAME, POLICIES, object};
 use crate::api::LoadBalancing;
 use crate::cluster::{Desired, Kind};
-use crate::gateway::config::{Access, GatewayConfig, ValidTraffic, divided};
+use crate::gateway::config::{ClientAccess, GatewayConfig, ValidTraffic, divided};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub fn policy(way: &GatewayConfig, rules: usize) -> Option<Desired> {
     // Kept apart in the proxy's metrics by whose it is.
     spec["telemetry"] = json!({"metrics": {"routeStatName": "%ROUTE_NAMESPACE%/%ROUTE_NAME%"}});
     spec["targetSelectors"] = json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}]);
-    (way.access == Access::Open).then(|| object(way, Kind::BackendTrafficPolicy, POLICIES, NAME, &[], spec))
+    (way.access == ClientAccess::Open).then(|| object(way, Kind::BackendTrafficPolicy, POLICIES, NAME, &[], spec))
 }
 
 /// Returns the bounds of connections and requests on each rule, with every field set: the API server would fill in the others.
