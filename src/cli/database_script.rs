@@ -3,8 +3,8 @@
 
 use super::input;
 use crate::api::{DatabaseServer, SharedTables};
-use crate::postgres::server::{CLOSE_STATISTICS, close_locks};
 use crate::postgres::sql::Literal;
+use crate::postgres::weaknesses::{CLOSE_STATISTICS, close_locks};
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 use anyhow::{Context, bail};

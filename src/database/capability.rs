@@ -3,7 +3,7 @@
 use super::ValidDatabase;
 use super::address;
 use super::binding::{self, Attachment};
-use super::pass::{self, DatabasePass, Outcome, SecretFacts};
+use super::pass::{self, AppliedDatabase, DatabasePass, SecretFacts};
 use super::placement_record::{self, Placement};
 use super::release;
 use super::servers::Databases;
@@ -95,7 +95,7 @@ impl Capability for Database {
 
     async fn revoke(&self, _: &Pass<'_>, of: &Revocation<'_>) -> Result<Option<String>, Error> {
         match of.tenant.spec.suspend == Some(true) || of.quarantine.is_some() {
-            true => release::pause(self.databases()?, of.owner).await,
+            true => release::suspend(self.databases()?, of.owner).await,
             false => Ok(None),
         }
     }
@@ -140,7 +140,7 @@ impl Capability for Database {
         let databases = self.databases()?;
         let (Some(database), Some(place)) = (tenant.part::<ValidDatabase>(), tenant.part::<Place>()) else {
             self.note_revision(&tenant.core.owner, None);
-            return let_go(databases, pass, &tenant.core.owner).await;
+            return retain_data(databases, pass, &tenant.core.owner).await;
         };
         let outcome = match place {
             Ok(placement) => {
@@ -230,7 +230,7 @@ impl Capability for Database {
 }
 
 /// Retains the data of a tenant that no longer asks for a database. Only the deletion of the Tenant ends data; one field of a tier must not.
-async fn let_go(databases: &Databases, pass: &Pass<'_>, owner: &Identity) -> Result<Option<Report>, Error> {
+async fn retain_data(databases: &Databases, pass: &Pass<'_>, owner: &Identity) -> Result<Option<Report>, Error> {
     let had = databases.placement(owner);
     if had.is_none_or(|placement| placement.retained) {
         return Ok(None);
@@ -243,8 +243,8 @@ async fn let_go(databases: &Databases, pass: &Pass<'_>, owner: &Identity) -> Res
     }))
 }
 
-fn report(outcome: Outcome) -> Report {
-    let Outcome {
+fn report(outcome: AppliedDatabase) -> Report {
+    let AppliedDatabase {
         status,
         usage,
         state,

@@ -12,8 +12,8 @@ fn with_database(suspend: bool) -> ValidTenant {
     acme(spec, json!({}))
 }
 
-fn outcome(problem: Option<(&'static str, bool)>) -> Outcome {
-    Outcome {
+fn outcome(problem: Option<(&'static str, bool)>) -> AppliedDatabase {
+    AppliedDatabase {
         status: DatabaseStatus {
             server: "pg-1".into(),
             model: "Schema".into(),
@@ -28,14 +28,14 @@ fn outcome(problem: Option<(&'static str, bool)>) -> Outcome {
             Some((reason, true)) => State::Stalled(Note::new(reason, "it is so")),
             Some((reason, false)) => State::Progressing(Note::new(reason, "it is so")),
         },
-        ..Outcome::default()
+        ..AppliedDatabase::default()
     }
 }
 
 /// The status where the other capabilities have these problems, if any.
 fn status_of(
     valid: &ValidTenant,
-    data: Option<Outcome>,
+    data: Option<AppliedDatabase>,
     problem: Option<(&str, State)>,
     gate: Option<Gate>,
 ) -> TenantStatus {

@@ -9,8 +9,10 @@ use crate::api::DatabaseServer;
 use crate::names;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::{Error, Server};
-use crate::postgres::server::{self, Weakness};
+use crate::postgres::operator_role;
+use crate::postgres::server;
 use crate::postgres::shared::{self, SharedReport};
+use crate::postgres::weaknesses::{self, Weakness};
 use kube::ResourceExt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,10 +26,10 @@ pub struct Findings {
     pub server_id: Option<String>,
     pub version: String,
     pub weaknesses: Vec<Weakness>,
-    pub excess: Option<&'static str>,
-    pub lack: Option<&'static str>,
+    pub excess_privilege: Option<&'static str>,
+    pub missing_privilege: Option<&'static str>,
     /// Reasons why tenants can use up the operator's connections.
-    pub crowding: Vec<String>,
+    pub connection_risks: Vec<String>,
     pub shared: Option<SharedReport>,
 }
 
@@ -61,13 +63,13 @@ pub(super) async fn inspect(
         // A distribution adds its own behind it.
         server_id: catalog.server_id.clone(),
         version: catalog.version_text.split(' ').next().unwrap_or_default().to_string(),
-        weaknesses: server::weaknesses(&catalog),
-        excess: server::excess(&catalog),
-        lack: server::lack(&catalog),
-        crowding: server::crowding(&catalog),
+        weaknesses: weaknesses::weaknesses(&catalog),
+        excess_privilege: operator_role::excess_privilege(&catalog),
+        missing_privilege: operator_role::missing_privilege(&catalog),
+        connection_risks: operator_role::connection_risks(&catalog),
         shared: None,
     };
-    if findings.lack.is_none() && !resource.spec.shared_tables.is_empty() {
+    if findings.missing_privilege.is_none() && !resource.spec.shared_tables.is_empty() {
         let rows = registry::rows(databases, &resource.name_any());
         let report = shared::reconcile(server, &resource.spec.shared_tables, &rows, &catalog).await?;
         if report.changed {
@@ -104,10 +106,10 @@ fn known_id(resource: &DatabaseServer) -> Option<&str> {
 
 /// Revokes privileges of PUBLIC as far as the server permits. The next inspection reports the rest.
 async fn harden(server: &Server, catalog: &Catalog) -> bool {
-    let weaknesses = server::weaknesses(catalog);
+    let weaknesses = weaknesses::weaknesses(catalog);
     let ours = weaknesses
         .iter()
-        .filter(|weakness| server::is_ours_to_mend(weakness, catalog));
+        .filter(|weakness| weaknesses::is_ours_to_mend(weakness, catalog));
     let mut tried = false;
     for weakness in ours {
         tried = true;

@@ -6,8 +6,8 @@ use crate::postgres::cross_tenant_access::CrossTenantAccess;
 use crate::proof::{Outcome, Violation};
 
 /// Returns the outcome of a check with the tenant's own credentials.
-pub fn outcome(beyond: &CrossTenantAccess) -> Outcome {
-    if !beyond.control {
+pub fn outcome(access: &CrossTenantAccess) -> Outcome {
+    if !access.control {
         return Outcome::Untried(
             "the server denies the tenant even its own schema, so its other answers prove nothing".into(),
         );
@@ -21,14 +21,14 @@ pub fn outcome(beyond: &CrossTenantAccess) -> Outcome {
             message,
         });
     };
-    if !beyond.attributes.is_empty() {
+    if !access.attributes.is_empty() {
         say(
             Opener::Platform,
-            format!("the tenant's roles have {}", beyond.attributes.join(", ")),
+            format!("the tenant's roles have {}", access.attributes.join(", ")),
         );
     }
     // Up to PostgreSQL 14 every role may grant itself to another.
-    let (others, roles): (Vec<_>, Vec<_>) = beyond.roles.iter().partition(|role| Names::may_be(role));
+    let (others, roles): (Vec<_>, Vec<_>) = access.roles.iter().partition(|role| Names::may_be(role));
     for (opened_by, roles) in [(Opener::Platform, roles), (Opener::Counterpart, others)] {
         if !roles.is_empty() {
             let roles: Vec<&str> = roles.into_iter().map(String::as_str).collect();
@@ -39,28 +39,28 @@ pub fn outcome(beyond: &CrossTenantAccess) -> Outcome {
         }
     }
     // What follows is in the gift of whoever owns it.
-    if !beyond.databases.is_empty() {
+    if !access.databases.is_empty() {
         say(
             Opener::Counterpart,
-            format!("the tenant's login may connect to {}", beyond.databases.join(", ")),
+            format!("the tenant's login may connect to {}", access.databases.join(", ")),
         );
     }
-    if !beyond.schemas.is_empty() {
+    if !access.schemas.is_empty() {
         say(
             Opener::Counterpart,
-            format!("the tenant may use schema {}", beyond.schemas.join(", ")),
+            format!("the tenant may use schema {}", access.schemas.join(", ")),
         );
     }
-    if !beyond.relations.is_empty() {
+    if !access.relations.is_empty() {
         say(
             Opener::Counterpart,
             format!(
                 "no row-level security holds for the tenant on {}",
-                beyond.relations.join(", ")
+                access.relations.join(", ")
             ),
         );
     }
-    if let (true, Some(neighbour)) = (beyond.wrote, &beyond.neighbour) {
+    if let (true, Some(neighbour)) = (access.wrote, &access.neighbour) {
         say(
             Opener::Counterpart,
             format!("the tenant could make a table in schema {neighbour}"),
@@ -75,11 +75,11 @@ mod tests {
 
     #[test]
     fn what_another_tenant_can_have_given_is_told_apart() {
-        let beyond = CrossTenantAccess {
+        let access = CrossTenantAccess {
             roles: vec!["t_0123456789abcdef0123_a".into(), "pg_monitor".into(), "t_short".into()],
             ..closed()
         };
-        let found: Vec<(Opener, String)> = outcome(&beyond)
+        let found: Vec<(Opener, String)> = outcome(&access)
             .violations()
             .iter()
             .map(|violation| (violation.opened_by, violation.message.clone()))
@@ -115,9 +115,9 @@ mod tests {
             (|b| b.wrote = true, "in schema t_1"),
         ];
         for (open, words) in open {
-            let mut beyond = closed();
-            open(&mut beyond);
-            let Outcome::Violated(found) = outcome(&beyond) else {
+            let mut access = closed();
+            open(&mut access);
+            let Outcome::Violated(found) = outcome(&access) else {
                 panic!("{words} was let through");
             };
             assert!(found.len() == 1 && found[0].message.contains(words), "{found:?}");
@@ -126,10 +126,10 @@ mod tests {
 
     #[test]
     fn a_control_that_fails_is_no_pass() {
-        let beyond = CrossTenantAccess {
+        let access = CrossTenantAccess {
             control: false,
             ..closed()
         };
-        assert!(matches!(outcome(&beyond), Outcome::Untried(_)));
+        assert!(matches!(outcome(&access), Outcome::Untried(_)));
     }
 }

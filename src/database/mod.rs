@@ -11,7 +11,7 @@ pub mod login_check;
 pub mod metrics;
 pub mod pass;
 pub mod placement_record;
-mod rate_limit;
+mod rate_limiter;
 mod registry;
 pub mod release;
 pub mod secret;

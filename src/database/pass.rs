@@ -5,9 +5,9 @@ mod apply;
 mod desired;
 mod extensions;
 mod failure;
-mod held;
 mod login;
 mod publish;
+mod tenant_secret;
 
 use super::ValidDatabase;
 use super::placement_record::Placement;
@@ -26,18 +26,18 @@ use crate::proof;
 use crate::rotation::{self, Decision, Published};
 use crate::time::seconds;
 use failure::{Failure, progressing};
-use held::Held;
-pub use held::SecretFacts;
 use k8s_openapi::jiff::Timestamp;
 use login::{RECHECK_DOUBTFUL, mark};
 use std::time::Duration;
+pub use tenant_secret::SecretFacts;
+use tenant_secret::TenantSecret;
 
 /// Time after which a tenant without a permit comes again.
 const BUSY: Duration = Duration::from_secs(1);
 
 /// Result of a pass over a tenant's database.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub struct AppliedDatabase {
     pub status: DatabaseStatus,
     pub usage: Option<DatabaseUsage>,
     /// Revision of the credentials in the Secret; None: there is no Secret yet.
@@ -60,10 +60,10 @@ pub struct DatabasePass<'a> {
 }
 
 /// Returns the outcome of a tenant for which no server has room.
-pub fn unplaced(message: String) -> Outcome {
-    Outcome {
+pub fn unplaced(message: String) -> AppliedDatabase {
+    AppliedDatabase {
         state: State::Stalled(Note::new(reason::NO_SERVER, message)),
-        ..Outcome::default()
+        ..AppliedDatabase::default()
     }
 }
 
@@ -72,19 +72,19 @@ impl DatabasePass<'_> {
     ///
     /// # Errors
     /// Errors of the API server; the outcome names problems of the server.
-    pub async fn reconcile(&self) -> Result<Outcome, Error> {
+    pub async fn reconcile(&self) -> Result<AppliedDatabase, Error> {
         let owner = &self.tenant.owner;
         let server_state = self.databases.server_state(&self.placement.server);
         server_state.first_inspection().await;
         let tenant_names = Names::of(&owner.id);
-        let mut held = self.hold(&tenant_names).await?;
-        let mut outcome = Outcome {
-            status: self.status(&tenant_names, held.facts.published.as_ref()),
-            revision: held.facts.revision.clone(),
+        let mut secret = self.known_secret(&tenant_names).await?;
+        let mut outcome = AppliedDatabase {
+            status: self.status(&tenant_names, secret.facts.published.as_ref()),
+            revision: secret.facts.revision.clone(),
             usage: Some(self.usage(&server_state, &tenant_names)),
-            ..Outcome::default()
+            ..AppliedDatabase::default()
         };
-        match self.work(&server_state, &tenant_names, &mut held, &mut outcome).await {
+        match self.work(&server_state, &tenant_names, &mut secret, &mut outcome).await {
             Ok(()) => Ok(outcome),
             Err(Failure::Kubernetes(error)) => Err(error),
             Err(Failure::Server(state)) => {
@@ -92,7 +92,7 @@ impl DatabasePass<'_> {
                 if let Some(note) = state.problem().filter(is_away) {
                     server_state.mark_away(note.reason, &note.message);
                 }
-                Ok(Outcome { state, ..outcome })
+                Ok(AppliedDatabase { state, ..outcome })
             }
         }
     }
@@ -101,17 +101,17 @@ impl DatabasePass<'_> {
         &self,
         server_state: &ServerState,
         tenant_names: &Names,
-        held: &mut Held,
-        outcome: &mut Outcome,
+        secret: &mut TenantSecret,
+        outcome: &mut AppliedDatabase,
     ) -> Result<(), Failure> {
         let Some(_permit) = server_state.permit().await else {
-            // After a restart all come at once: what a former process saw stands until somebody has looked again.
-            let stands = |current: &Published| {
+            // After a restart all come at once: the result of a former process counts until this one has checked.
+            let was_verified = |current: &Published| {
                 !self.tenant.is_blocked()
                     && self.is_open_in_status(current)
                     && server_state.verified(&self.tenant.owner.id, &mark(current)).is_none()
             };
-            if held.facts.published.as_ref().is_some_and(stands) {
+            if secret.facts.published.as_ref().is_some_and(was_verified) {
                 outcome.again = Some(BUSY);
                 return Ok(());
             }
@@ -130,16 +130,16 @@ impl DatabasePass<'_> {
         }
         let open = open_logins(&server_state.catalog_of(tenant_names), tenant_names);
         let now = seconds(Timestamp::now());
-        let turn = rotation::decide(held.facts.published.as_ref(), open, &self.tenant.rotation, now);
+        let decision = rotation::decide(secret.facts.published.as_ref(), open, &self.tenant.rotation, now);
         if self.tenant.is_blocked() {
             // What its login was seen to reach is of no account when it comes back.
             server_state.forget(&owner.id);
             wanted.logins = [Login::default(), Login::default()];
             return self.apply(&connection, server_state, &wanted).await.map(|_| ());
         }
-        let current = match turn {
+        let current = match decision {
             Decision::Issue { login, previous_until } => {
-                self.open(tenant_names, held).await?;
+                self.read_once(tenant_names, secret).await?;
                 // Its turn before has ended just now, when the next was asked for already: so do its sessions.
                 if open[login] {
                     wanted.logins[1 - login].open = open[1 - login];
@@ -162,7 +162,7 @@ impl DatabasePass<'_> {
                 problems.add(self.apply(&connection, server_state, &wanted).await?);
                 // Nothing is published that was not seen to work.
                 self.log_in(&connection, server_state, &wanted, &issued).await?;
-                outcome.revision = Some(self.publish(&connection, tenant_names, held, &issued).await?);
+                outcome.revision = Some(self.publish(&connection, tenant_names, secret, &issued).await?);
                 tracing::info!(login, "credentials were issued");
                 server_state.set_verified(&owner.id, Some(&mark(&issued.published)));
                 outcome.again = Some(Duration::from_secs(1));
@@ -173,7 +173,7 @@ impl DatabasePass<'_> {
                 next,
                 waits,
             } => {
-                let Some(current) = held.facts.published.clone() else {
+                let Some(current) = secret.facts.published.clone() else {
                     return Ok(());
                 };
                 let login = current.login;
@@ -182,7 +182,7 @@ impl DatabasePass<'_> {
                 let role = tenant_names.logins[login].as_str();
                 if !server_state.catalog_of(tenant_names).roles.contains_key(role) {
                     // Somebody dropped it, and its password with it.
-                    let credentials = self.credentials(tenant_names, held).await?;
+                    let credentials = self.credentials(tenant_names, secret).await?;
                     wanted.logins[login].password = Some(credentials.password.verifier());
                     server_state.set_verified(&owner.id, None);
                 }
@@ -191,17 +191,19 @@ impl DatabasePass<'_> {
                     && note.reason == reason::UNMENDED
                 {
                     // What stands open against our will is what the tenant's own login should be asked about.
-                    let _ = self.verify(&connection, server_state, &wanted, held, &current).await;
+                    let _ = self.verify(&connection, server_state, &wanted, secret, &current).await;
                     outcome.isolation = server_state.isolation(&owner.id);
                 }
                 problems.add(applied?);
-                outcome.revision = Some(self.keep_published(&connection, tenant_names, held, &current).await?);
-                let turn = self.verify(&connection, server_state, &wanted, held, &current).await?;
+                outcome.revision = Some(self.keep_published(&connection, tenant_names, secret, &current).await?);
+                let wait = self
+                    .verify(&connection, server_state, &wanted, secret, &current)
+                    .await?;
                 let until = now.duration_until(next);
                 let until = Duration::try_from(until)
                     .ok()
                     .map(|time| time.max(Duration::from_secs(1)));
-                outcome.again = turn.into_iter().chain(until).min();
+                outcome.again = wait.into_iter().chain(until).min();
                 if waits {
                     let message = format!(
                         "a rotation is requested: the operator issues new credentials when the former ones end, at {next}"

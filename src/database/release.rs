@@ -45,8 +45,10 @@ pub async fn release(
     };
     let waiting = match connection(databases, &server_state) {
         Ok(connection) => match policy {
-            DeletionPolicy::Retain => close(&connection, &server_state, owner, &names).await,
-            DeletionPolicy::Delete => remove(databases, &connection, &server_state, owner, &names, &placement).await,
+            DeletionPolicy::Retain => close_logins(&connection, &server_state, owner, &names).await,
+            DeletionPolicy::Delete => {
+                delete_data(databases, &connection, &server_state, owner, &names, &placement).await
+            }
         },
         Err(why) => Err(why),
     };
@@ -75,7 +77,7 @@ fn has_namespace(databases: &Databases, owner: &Identity) -> bool {
 ///
 /// # Errors
 /// None so far: the returned reason names problems of the server.
-pub async fn pause(databases: &Databases, owner: &Identity) -> Result<Option<String>, Error> {
+pub async fn suspend(databases: &Databases, owner: &Identity) -> Result<Option<String>, Error> {
     let Some(placement) = databases.placement(owner).filter(|placement| !placement.retained) else {
         return Ok(None);
     };
@@ -83,7 +85,7 @@ pub async fn pause(databases: &Databases, owner: &Identity) -> Result<Option<Str
     server_state.first_inspection().await;
     let names = Names::of(&owner.id);
     let result = match connection(databases, &server_state) {
-        Ok(connection) => repeat(&connection, &server_state, owner, &names, plan::pausing).await,
+        Ok(connection) => repeat(&connection, &server_state, owner, &names, plan::suspension).await,
         Err(why) => Err(why),
     };
     let waiting = |why| {
@@ -167,16 +169,16 @@ fn connection(databases: &Databases, server_state: &ServerState) -> Result<Arc<C
     }
 }
 
-async fn close(
+async fn close_logins(
     connection: &Connection,
     server_state: &ServerState,
     owner: &Identity,
     names: &Names,
 ) -> Result<(), String> {
-    repeat(connection, server_state, owner, names, plan::closing).await
+    repeat(connection, server_state, owner, names, plan::retention).await
 }
 
-async fn remove(
+async fn delete_data(
     databases: &Databases,
     connection: &Connection,
     server_state: &ServerState,
@@ -184,7 +186,7 @@ async fn remove(
     names: &Names,
     placement: &Placement,
 ) -> Result<(), String> {
-    close(connection, server_state, owner, names).await?;
+    close_logins(connection, server_state, owner, names).await?;
     let resource = databases.resource(&server_state.name);
     if let (DatabaseModel::SharedTable, Some(resource)) = (placement.model, resource) {
         let catalog = connection

@@ -120,7 +120,10 @@ fn record_health(
     memory: &mut Memory,
 ) -> Duration {
     let health = match inspected {
-        Ok(Findings { lack: Some(lack), .. }) => Health::Away {
+        Ok(Findings {
+            missing_privilege: Some(lack),
+            ..
+        }) => Health::Away {
             reason: reason::INSUFFICIENT_PRIVILEGE,
             message: (*lack).to_string(),
         },

@@ -1,6 +1,6 @@
 //! The state of one DatabaseServer in this process: its health, its catalog, its connections, and the logins that were verified.
 
-use super::rate_limit::Turns;
+use super::rate_limiter::RateLimiter;
 use crate::api::TlsMode;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::Server;
@@ -66,7 +66,7 @@ pub struct ServerState {
     /// Credentials of each tenant that last logged in, and the time.
     verified: Mutex<HashMap<String, (String, Instant)>>,
     last_check: Mutex<Option<Instant>>,
-    restart_turns: Mutex<Turns>,
+    restart_checks: Mutex<RateLimiter>,
     /// Last result of each tenant's isolation check.
     isolation: Mutex<HashMap<String, Outcome>>,
 }
@@ -81,7 +81,7 @@ impl ServerState {
             permits: Semaphore::new(CONCURRENT_TENANTS),
             verified: Mutex::default(),
             last_check: Mutex::default(),
-            restart_turns: Mutex::default(),
+            restart_checks: Mutex::default(),
             isolation: Mutex::default(),
         }
     }
@@ -199,16 +199,16 @@ impl ServerState {
         let mut isolation = self.isolation.lock().unwrap_or_else(PoisonError::into_inner);
         isolation.remove(tenant_id);
         drop(isolation);
-        self.restart_turns().forget(tenant_id);
+        self.restart_checks().forget(tenant_id);
     }
 
     /// Returns the time until a tenant's login may be tried after a restart.
-    pub fn restart_turn(&self, tenant_id: &str, gap: Duration) -> Duration {
-        self.restart_turns().take(tenant_id, gap, Instant::now())
+    pub fn restart_delay(&self, tenant_id: &str, gap: Duration) -> Duration {
+        self.restart_checks().take(tenant_id, gap, Instant::now())
     }
 
-    fn restart_turns(&self) -> MutexGuard<'_, Turns> {
-        self.restart_turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn restart_checks(&self) -> MutexGuard<'_, RateLimiter> {
+        self.restart_checks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns true if one more login may be tried as a routine check. The rate is per server, for any number of tenants.
@@ -234,7 +234,7 @@ mod tests {
             server_state.set_isolation(id, Outcome::Passed);
         }
         let hour = Duration::from_hours(1);
-        let waits = ["other", "gone", "here"].map(|id| server_state.restart_turn(id, hour));
+        let waits = ["other", "gone", "here"].map(|id| server_state.restart_delay(id, hour));
         assert!(waits[0] < waits[1] && waits[1] < waits[2], "{waits:?}");
         server_state.forget("gone");
         assert_eq!(
@@ -244,9 +244,9 @@ mod tests {
         assert!(server_state.verified("here", "first").is_some());
         assert_eq!(server_state.isolation("here"), Some(Outcome::Passed));
         assert!(
-            server_state.restart_turn("gone", hour) > waits[2],
+            server_state.restart_delay("gone", hour) > waits[2],
             "its turn is forgotten"
         );
-        assert!(server_state.restart_turn("here", hour) <= waits[2]);
+        assert!(server_state.restart_delay("here", hour) <= waits[2]);
     }
 }

@@ -96,7 +96,7 @@ fn conditions(
     };
     let full = |most: i32| i32::try_from(tenants).is_ok_and(|tenants| tenants >= most);
     let most = server.spec.capacity.as_ref().and_then(|capacity| capacity.max_tenants);
-    let ready = match (findings.lack, most.filter(|most| full(*most))) {
+    let ready = match (findings.missing_privilege, most.filter(|most| full(*most))) {
         _ if server.metadata.deletion_timestamp.is_some() => {
             let message = format!("it is being deleted, and {} still on it", are(tenants, "tenant"));
             ConditionUpdate("Ready", "False", reason::IN_USE, message)
@@ -131,7 +131,7 @@ fn conditions(
             ConditionUpdate("Hardened", "False", reason::OPEN, message)
         }
     };
-    let privilege = match findings.excess {
+    let privilege = match findings.excess_privilege {
         None => ConditionUpdate(
             "LeastPrivilege",
             "True",
@@ -141,7 +141,7 @@ fn conditions(
         Some(excess) => ConditionUpdate("LeastPrivilege", "False", reason::EXCESSIVE, excess.into()),
     };
     let reachable = ConditionUpdate("Reachable", "True", reason::REACHABLE, "it answers".into());
-    let connections = match findings.crowding.is_empty() {
+    let connections = match findings.connection_risks.is_empty() {
         true => ConditionUpdate(
             "ConnectionsReserved",
             "True",
@@ -152,7 +152,7 @@ fn conditions(
             "ConnectionsReserved",
             "False",
             reason::CONNECTIONS_SHARED,
-            findings.crowding.join("; "),
+            findings.connection_risks.join("; "),
         ),
     };
     let mut all = vec![ready, reachable, hardened, privilege, connections];
@@ -242,12 +242,12 @@ fn count(databases: &Databases, server: &str) -> usize {
 /// The API server's.
 pub async fn reconcile_finalizer(databases: &Databases, server: &DatabaseServer) -> Result<(), Error> {
     let name = server.name_any();
-    let held = server
+    let has_finalizer = server
         .finalizers()
         .iter()
         .any(|finalizer| finalizer == names::FINALIZER);
     let wanted = server.metadata.deletion_timestamp.is_none() || count(databases, &name) > 0;
-    if held == wanted || (!held && server.metadata.deletion_timestamp.is_some()) {
+    if has_finalizer == wanted || (!has_finalizer && server.metadata.deletion_timestamp.is_some()) {
         return Ok(());
     }
     let mut finalizers = server.finalizers().to_vec();

@@ -9,7 +9,7 @@ mod tenant_session;
 pub use address::Address;
 pub use error::Error;
 use evict::END_BLOCKERS;
-pub use tenant_session::Visit;
+pub use tenant_session::TenantSession;
 
 use super::catalog::{self, Catalog};
 use super::guard::Connector;
@@ -25,7 +25,7 @@ use futures::StreamExt;
 use futures::future::{Either, ready};
 use futures::poll;
 use futures::stream::FuturesOrdered;
-use pool::Borrowed;
+use pool::PooledConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
@@ -52,7 +52,7 @@ const PULSE: Duration = Duration::from_secs(4);
 /// Bytes of an answer whose connection is closed.
 const LONG_ANSWER: usize = 128 * 1024;
 /// Connections besides the pool's: to other databases, and as tenants. With very few connections only one.
-const BESIDES: usize = 2;
+const EXTRA_CONNECTIONS: usize = 2;
 /// The time that statements wait for a tenant before its session is ended, and the period in which that is looked at then.
 const GRACE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(200);
@@ -62,8 +62,8 @@ pub struct Server {
     address: Address,
     connector: Connector,
     pool: Pool,
-    besides: Arc<Semaphore>,
-    most_besides: usize,
+    extra: Arc<Semaphore>,
+    max_extra: usize,
     /// A connection of its own, so that busy ones are not taken for a server that is away.
     pulse: Mutex<Option<Client>>,
     /// One writer at a time: PostgreSQL itself refuses two changes of one database's privileges.
@@ -88,9 +88,13 @@ impl Server {
             recycling_method: RecyclingMethod::Fast,
         };
         let manager = Manager::from_config(config, connector.clone(), recycling);
-        let besides = if address.connections > BESIDES + 1 { BESIDES } else { 1 };
+        let extra = if address.connections > EXTRA_CONNECTIONS + 1 {
+            EXTRA_CONNECTIONS
+        } else {
+            1
+        };
         let pool = Pool::builder(manager)
-            .max_size(address.connections.saturating_sub(besides + 1).max(1))
+            .max_size(address.connections.saturating_sub(extra + 1).max(1))
             .timeouts(Timeouts {
                 wait: Some(WAIT),
                 create: Some(CONNECT),
@@ -105,8 +109,8 @@ impl Server {
             address,
             connector,
             pool,
-            besides: Arc::new(Semaphore::new(besides)),
-            most_besides: besides,
+            extra: Arc::new(Semaphore::new(extra)),
+            max_extra: extra,
             pulse: Mutex::default(),
             writing: Mutex::new(()),
             statements: Arc::default(),
@@ -116,7 +120,7 @@ impl Server {
     /// Lets nothing connect any more.
     pub fn close(&self) {
         self.pool.close();
-        self.besides.close();
+        self.extra.close();
     }
 
     /// Returns the number of statements so far.
@@ -126,7 +130,7 @@ impl Server {
 
     /// Returns the number of open connections.
     pub fn connections(&self) -> usize {
-        1 + self.pool.status().size + self.most_besides.saturating_sub(self.besides.available_permits())
+        1 + self.pool.status().size + self.max_extra.saturating_sub(self.extra.available_permits())
     }
 
     /// Checks by an empty statement that the server answers.
@@ -135,8 +139,8 @@ impl Server {
     /// As [`Error`] says, within seconds.
     pub async fn pulse(&self) -> Result<(), Error> {
         let work = async {
-            let mut held = self.pulse.lock().await;
-            let client = match held.take().filter(|client| !client.is_closed()) {
+            let mut pulse = self.pulse.lock().await;
+            let client = match pulse.take().filter(|client| !client.is_closed()) {
                 Some(client) => client,
                 None => {
                     let address = &self.address;
@@ -151,7 +155,7 @@ impl Server {
                 }
             };
             client.batch_execute("").await.map_err(|error| Error::of("", &error))?;
-            *held = Some(client);
+            *pulse = Some(client);
             Ok(())
         };
         timeout(PULSE, work).await.map_err(|_| Error::Timeout)?
@@ -197,7 +201,7 @@ impl Server {
     /// # Errors
     /// The first step that was refused; its transaction left nothing behind, earlier ones hold.
     pub async fn execute(&self, steps: &[Step]) -> Result<(), Error> {
-        let ending = async {
+        let end_blockers = async {
             tokio::time::sleep(GRACE).await;
             loop {
                 if let Ok(ended @ 1..) = self.query::<i64>(END_BLOCKERS, &[]).await {
@@ -208,7 +212,7 @@ impl Server {
         };
         tokio::select! {
             executed = self.execute_all(steps) => executed,
-            () = ending => unreachable!("it never ends"),
+            () = end_blockers => unreachable!("it never ends"),
         }
     }
 
@@ -248,8 +252,8 @@ impl Server {
         Ok(())
     }
 
-    async fn connection(&self) -> Result<Borrowed, Error> {
-        Ok(Borrowed(Some(self.pool.get().await?)))
+    async fn connection(&self) -> Result<PooledConnection, Error> {
+        Ok(PooledConnection(Some(self.pool.get().await?)))
     }
 
     async fn inside(&self, database: &Identifier, statements: &[&Statement]) -> Result<(), Error> {
@@ -345,7 +349,7 @@ impl Server {
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let permit = timeout(WAIT, self.besides.clone().acquire_owned())
+        let permit = timeout(WAIT, self.extra.clone().acquire_owned())
             .await
             .map_err(|_| Error::Busy(OWN.into()))?;
         permit.map_err(|error| Error::Unreachable(error.to_string()))

@@ -1,6 +1,6 @@
 //! Privileges of a tenant's login on foreign objects, from the server's answers to that login.
 
-use super::client::{Error, Visit};
+use super::client::{Error, TenantSession};
 use super::plan::{self, Place, Wanted};
 use super::{Identifier, Names};
 use crate::sql;
@@ -97,25 +97,25 @@ impl<'a> OwnObjects<'a> {
 ///
 /// # Errors
 /// Failures of the request.
-pub async fn probe(visit: &Visit<'_>, own: &OwnObjects<'_>) -> Result<CrossTenantAccess, Error> {
-    visit.execute(&sql!["SET search_path TO pg_catalog, pg_temp"]).await?;
+pub async fn probe(session: &TenantSession<'_>, own: &OwnObjects<'_>) -> Result<CrossTenantAccess, Error> {
+    session.execute(&sql!["SET search_path TO pg_catalog, pg_temp"]).await?;
     let mut roles: Vec<&str> = own.names.roles().iter().map(|role| role.as_str()).collect();
     roles.extend(own.group.map(Identifier::as_str));
     let acting = own.acting.as_str();
-    let mut beyond: CrossTenantAccess = visit
+    let mut access: CrossTenantAccess = session
         .ask(&sql![QUERY], &[&own.schema, &acting, &roles, &own.databases])
         .await?;
-    let neighbour = beyond.neighbour.as_deref().and_then(|name| Identifier::new(name).ok());
+    let neighbour = access.neighbour.as_deref().and_then(|name| Identifier::new(name).ok());
     if let Some(neighbour) = neighbour {
-        visit.execute(&sql!["BEGIN"]).await?;
+        session.execute(&sql!["BEGIN"]).await?;
         let write = sql!["CREATE TABLE ", &neighbour, ".tenant_operator_proof ()"];
-        let written = visit.execute(&write).await;
-        visit.execute(&sql!["ROLLBACK"]).await?;
-        beyond.wrote = match written {
+        let written = session.execute(&write).await;
+        session.execute(&sql!["ROLLBACK"]).await?;
+        access.wrote = match written {
             Ok(()) => true,
             Err(Error::Refused { .. }) => false,
             Err(error) => return Err(error),
         };
     }
-    Ok(beyond)
+    Ok(access)
 }

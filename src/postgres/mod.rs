@@ -9,6 +9,7 @@ pub mod extensions;
 mod guard;
 pub mod identifier;
 pub mod names;
+pub mod operator_role;
 pub mod password;
 pub mod plan;
 pub mod preview;
@@ -19,6 +20,7 @@ mod tenant_catalog;
 pub mod tls;
 pub mod usage;
 pub mod version;
+pub mod weaknesses;
 
 pub use identifier::Identifier;
 pub use names::Names;

@@ -14,7 +14,7 @@ mod removal;
 mod roles;
 pub use places::{create_extension, installed};
 pub use privileges::revoke_all;
-pub use removal::{closing, pausing, removal};
+pub use removal::{removal, retention, suspension};
 pub use roles::take_back;
 
 /// The schema that shared extensions are installed in; nobody but the operator can make anything there.

@@ -386,7 +386,7 @@ fn what_is_not_marked_is_left_alone() {
             for result in [
                 plan(&wanted, &catalog),
                 removal(&wanted.names, ID, &catalog),
-                closing(&wanted.names, ID, &catalog),
+                retention(&wanted.names, ID, &catalog),
             ] {
                 assert_eq!(result.expect_err(key).kind, kind);
             }

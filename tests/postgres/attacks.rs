@@ -414,7 +414,7 @@ async fn listen(port: u16, user: &str, password: &str, database: &str) -> Heard 
 
 /// No statistics show a neighbour's use of its tables, by any function or view: the lists are the server's own.
 pub async fn statistics_are_closed(site: Site, place: Place) {
-    use tenant_operator::postgres::server::weaknesses;
+    use tenant_operator::postgres::weaknesses::weaknesses;
     let (victim, attacker) = (site.new_tenant(&place).await, site.new_tenant(&place).await);
     let (theirs, mine, root) = (
         site.session(&victim, 0).await,
@@ -443,7 +443,7 @@ pub async fn statistics_are_closed(site: Site, place: Place) {
     run(&theirs, "BEGIN; LOCK TABLE watched").await;
     assert_eq!(text(&mine, locks).await, "1", "control");
     for open in ["statistics", "locks"] {
-        let is_open = |weakness: &&tenant_operator::postgres::server::Weakness| weakness.what.contains(open);
+        let is_open = |weakness: &&tenant_operator::postgres::weaknesses::Weakness| weakness.what.contains(open);
         let found = weaknesses(&site.server.observe(None).await.expect("observe"));
         let weakness = found.iter().find(is_open).expect("it is reported");
         run(&root, &weakness.remedy.statement.reveal()).await;
@@ -524,7 +524,7 @@ pub async fn statistics_are_closed(site: Site, place: Place) {
 
 /// Before a superuser closed it, a server says that it is open.
 pub async fn open_doors_are_told(site: Site, place: Place) {
-    use tenant_operator::postgres::server::{is_ours_to_mend, weaknesses};
+    use tenant_operator::postgres::weaknesses::{is_ours_to_mend, weaknesses};
     let tenant = site.new_tenant(&place).await;
     let catalog = site.server.observe(None).await.expect("observe");
     let found = weaknesses(&catalog);

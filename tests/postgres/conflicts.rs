@@ -1,7 +1,7 @@
 //! Conflicts: the operator neither takes over nor changes objects of others.
 
 use crate::site::{Site, run, superuser, text};
-use tenant_operator::postgres::plan::{Place, closing, plan, removal};
+use tenant_operator::postgres::plan::{Place, plan, removal, retention};
 
 pub async fn are_left_alone(site: Site, place: Place) {
     let root = site.root().await;
@@ -84,7 +84,7 @@ async fn refuses(site: &Site, tenant: &crate::site::Tenant, kind: &str) {
     for conflict in [
         plan(&tenant.wanted, &catalog),
         removal(names, id, &catalog),
-        closing(names, id, &catalog),
+        retention(names, id, &catalog),
     ] {
         assert_eq!(conflict.expect_err(kind).kind, kind);
     }

@@ -1,4 +1,4 @@
-//! Access beyond the tenant: the tenant's login sees each opening, and nothing else.
+//! Access access the tenant: the tenant's login sees each opening, and nothing else.
 
 use crate::site::{Site, Tenant, run, superuser};
 use tenant_operator::database::login_check;
@@ -9,13 +9,13 @@ use tenant_operator::proof::Outcome;
 /// Returns the login's findings among this test's objects: other tests' databases come and go.
 async fn look(site: &Site, tenant: &Tenant, other: &Tenant) -> CrossTenantAccess {
     let database = site.database_of(&tenant.wanted);
-    let visit = site
+    let session = site
         .server
         .log_in(tenant.login(0), &tenant.passwords[0], &database)
         .await
         .expect("its own");
     let own = OwnObjects::of(&tenant.wanted, &site.address.database);
-    let mut beyond = cross_tenant_access::probe(&visit, &own).await.expect("asked");
+    let mut access = cross_tenant_access::probe(&session, &own).await.expect("asked");
     let known = [
         "postgres".to_string(),
         "template1".into(),
@@ -23,8 +23,8 @@ async fn look(site: &Site, tenant: &Tenant, other: &Tenant) -> CrossTenantAccess
         site.database_of(&tenant.wanted),
         site.database_of(&other.wanted),
     ];
-    beyond.databases.retain(|name| known.contains(name));
-    beyond
+    access.databases.retain(|name| known.contains(name));
+    access
 }
 
 pub async fn is_seen(site: Site, place: Place) {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tenant_operator::postgres::Statement;
 use tenant_operator::postgres::catalog::Catalog;
 use tenant_operator::postgres::client::Error;
+use tenant_operator::postgres::operator_role::connection_risks;
 use tenant_operator::postgres::plan::{Place, Step, Venue};
-use tenant_operator::postgres::server::crowding;
 use tenant_operator::sql;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -129,7 +129,7 @@ async fn without_password(port: u16, user: &str, database: &str) -> Option<TcpSt
 pub async fn some_are_reserved(site: Site, place: Place) {
     let pg = site.pg.clone();
     let says = |catalog: &Catalog, what: &str| {
-        let found = crowding(catalog);
+        let found = connection_risks(catalog);
         assert!(found.iter().any(|found| found.contains(what)), "{what}: {found:#?}");
     };
     let catalog = site.server.observe(None).await.expect("observe");
@@ -187,7 +187,7 @@ pub async fn some_are_reserved(site: Site, place: Place) {
         run(&superuser(&pg, "postgres").await, &grant).await;
         let _all = take_all().await;
         let catalog = fresh().observe(None).await.expect("its own");
-        let found = crowding(&catalog);
+        let found = connection_risks(&catalog);
         assert!(found.len() == 1 && found[0].contains("may have 100"), "{found:#?}");
     }
 
@@ -240,8 +240,8 @@ pub async fn connections_are_bounded(site: Site, place: Place) {
                         .map(drop)
                         .map_err(|error| error.to_string()),
                     1 => {
-                        let visit = site.server.log_in(&login, &password, &database).await;
-                        visit.map(drop).map_err(|error| error.to_string())
+                        let session = site.server.log_in(&login, &password, &database).await;
+                        session.map(drop).map_err(|error| error.to_string())
                     }
                     2 => site.try_converge(&wanted).await.map(drop),
                     _ => {

@@ -2,7 +2,7 @@
 
 use crate::site::{Admin, Site, run, state, text};
 use tenant_operator::postgres::client::Error;
-use tenant_operator::postgres::plan::{Login, Place, closing};
+use tenant_operator::postgres::plan::{Login, Place, retention};
 
 pub async fn comes_stays_and_goes(site: Site, place: Place) {
     let mut tenant = site.tenant(&place);
@@ -108,8 +108,8 @@ pub async fn comes_stays_and_goes(site: Site, place: Place) {
     run(&other, "INSERT INTO kept VALUES (7)").await;
 
     // Retained, and reclaimed.
-    let close = |catalog: &_| closing(&names, &tenant.wanted.tenant_id, catalog);
-    site.repeat(&names, close).await.expect("closing");
+    let close = |catalog: &_| retention(&names, &tenant.wanted.tenant_id, catalog);
+    site.repeat(&names, close).await.expect("retention");
     assert!(other.batch_execute("SELECT 1").await.is_err(), "a session lives");
     let refused = site
         .server

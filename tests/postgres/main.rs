@@ -7,10 +7,10 @@ mod site;
 
 mod attacks;
 mod audit;
-mod beyond;
 mod conflicts;
 mod cost;
 mod crash;
+mod cross_tenant_access;
 mod drift;
 mod extensions;
 mod faults;
@@ -128,7 +128,7 @@ fn subjects() -> Vec<Subject> {
         subject!(grants::hold_nothing_up, BOTH, on: On::Two, admins: LIMITED),
         subject!(grants::without_effect_hold_nothing_up, SCHEMA, on: On::Two, admins: LIMITED),
         subject!(grants::keep_no_role, BOTH),
-        subject!(beyond::is_seen, BOTH),
+        subject!(cross_tenant_access::is_seen, BOTH),
         subject!(cost::grows_with_the_number, SCHEMA, admins: &[Admin::Superuser], own: true),
         subject!(audit::finds_what_was_granted, SCHEMA),
         subject!(audit::usage_is_counted, BOTH),

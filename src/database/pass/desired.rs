@@ -1,7 +1,7 @@
 //! The desired state of a tenant on its server, and the connection to that server.
 
 use super::failure::{Failure, progressing, stalled};
-use super::{DatabasePass, Outcome};
+use super::{AppliedDatabase, DatabasePass};
 use crate::api::{DatabaseServerSpec, StorageLimitAction};
 use crate::capability::{Note, State};
 use crate::conditions::reason;
@@ -98,7 +98,7 @@ impl DatabasePass<'_> {
         server_state: &ServerState,
         tenant_names: &Names,
         wanted: &Wanted,
-        outcome: &mut Outcome,
+        outcome: &mut AppliedDatabase,
     ) {
         let bytes = server_state.snapshot().usage.bytes_of(tenant_names).unwrap_or(0);
         let Some(most) = self

@@ -2,11 +2,11 @@
 
 use super::DatabasePass;
 use super::failure::{Failure, stalled};
-use super::held::Held;
+use super::tenant_secret::TenantSecret;
 use crate::conditions::reason;
 use crate::database::secret::Credentials;
 use crate::database::server_state::{Connection, ServerState};
-use crate::postgres::client::{self, Visit};
+use crate::postgres::client::{self, TenantSession};
 use crate::postgres::cross_tenant_access::{self, OwnObjects};
 use crate::postgres::plan::Wanted;
 use crate::proof;
@@ -24,13 +24,13 @@ const RESTART_GAP: Duration = Duration::from_millis(50);
 
 impl DatabasePass<'_> {
     /// Tries the published credentials: when they are new to this process, and then periodically. Sets a password again that
-    /// somebody changed. Returns the time until its turn, if it has to wait.
+    /// somebody changed. Returns the time until the check, if it has to wait.
     pub(super) async fn verify(
         &self,
         connection: &Connection,
         server_state: &ServerState,
         wanted: &Wanted,
-        held: &mut Held,
+        secret: &mut TenantSecret,
         current: &Published,
     ) -> Result<Option<Duration>, Failure> {
         let (id, revision) = (&self.tenant.owner.id, mark(current));
@@ -41,14 +41,14 @@ impl DatabasePass<'_> {
         match server_state.verified(id, &revision) {
             Some(at) if at.elapsed() < recheck || !server_state.may_recheck(RECHECK_GAP) => return Ok(None),
             None if self.is_open_in_status(current) => {
-                let wait = server_state.restart_turn(id, RESTART_GAP);
+                let wait = server_state.restart_delay(id, RESTART_GAP);
                 if !wait.is_zero() {
                     return Ok(Some(wait));
                 }
             }
             _ => {}
         }
-        let current = self.credentials(&wanted.names, held).await?;
+        let current = self.credentials(&wanted.names, secret).await?;
         match connection.log_in(wanted, current).await {
             Err(client::Error::Authentication(message)) => {
                 tracing::warn!("the published credentials do not open the database ({message}): set again");
@@ -60,7 +60,7 @@ impl DatabasePass<'_> {
             }
             // All its connections are in use: the password was good.
             Err(client::Error::Busy(message)) if message.contains("for role") => {}
-            visit => self.check_login(visit, server_state, wanted).await?,
+            session => self.check_login(session, server_state, wanted).await?,
         }
         server_state.set_verified(id, Some(&revision));
         Ok(None)
@@ -78,18 +78,18 @@ impl DatabasePass<'_> {
         wanted: &Wanted,
         credentials: &Credentials,
     ) -> Result<(), Failure> {
-        let visit = connection.log_in(wanted, credentials).await;
-        self.check_login(visit, server_state, wanted).await
+        let session = connection.log_in(wanted, credentials).await;
+        self.check_login(session, server_state, wanted).await
     }
 
     /// Checks the role of a login, and its access beyond the tenant's own objects.
     async fn check_login(
         &self,
-        visit: Result<Visit<'_>, client::Error>,
+        session: Result<TenantSession<'_>, client::Error>,
         server_state: &ServerState,
         wanted: &Wanted,
     ) -> Result<(), Failure> {
-        let visit = visit.map_err(|error| match error {
+        let session = session.map_err(|error| match error {
             client::Error::Timeout | client::Error::Refused { .. } => {
                 stalled(reason::LOGIN_FAILED, format!("the tenant's login failed: {error}"))
             }
@@ -99,15 +99,15 @@ impl DatabasePass<'_> {
             ),
             error => error.into(),
         })?;
-        self.check_role(&visit.who, wanted)?;
-        self.check_access(&visit, server_state, wanted).await;
+        self.check_role(&session.who, wanted)?;
+        self.check_access(&session, server_state, wanted).await;
         Ok(())
     }
 
     /// Tries to reach other tenants' objects with the tenant's own login.
-    async fn check_access(&self, visit: &Visit<'_>, server_state: &ServerState, wanted: &Wanted) {
+    async fn check_access(&self, session: &TenantSession<'_>, server_state: &ServerState, wanted: &Wanted) {
         let records = server_state.snapshot().catalog.database.clone();
-        let outcome = match cross_tenant_access::probe(visit, &OwnObjects::of(wanted, &records)).await {
+        let outcome = match cross_tenant_access::probe(session, &OwnObjects::of(wanted, &records)).await {
             Ok(found) => crate::database::login_check::outcome(&found),
             Err(error) => proof::Outcome::Untried(error.to_string()),
         };
@@ -129,7 +129,7 @@ impl DatabasePass<'_> {
 
 impl Connection {
     /// Logs in to the tenant's first database with its credentials.
-    async fn log_in(&self, wanted: &Wanted, credentials: &Credentials) -> Result<Visit<'_>, client::Error> {
+    async fn log_in(&self, wanted: &Wanted, credentials: &Credentials) -> Result<TenantSession<'_>, client::Error> {
         let databases = wanted.place.databases(&wanted.names, &self.address.database);
         let database = databases.first().copied().unwrap_or_default();
         let login = wanted.names.logins[credentials.published.login].as_str();

@@ -2,7 +2,7 @@
 
 use super::DatabasePass;
 use super::failure::Failure;
-use super::held::{Facts, Held};
+use super::tenant_secret::{Facts, TenantSecret};
 use crate::api::{DatabaseStatus, DatabaseUsage, SecretReference};
 use crate::cluster::secret as stored;
 use crate::database::secret::{self, Credentials, Endpoint};
@@ -32,13 +32,13 @@ impl DatabasePass<'_> {
         &self,
         connection: &Connection,
         tenant_names: &Names,
-        held: &Held,
+        secret: &TenantSecret,
         credentials: &Credentials,
     ) -> Result<String, Failure> {
         let published = &credentials.published;
         let wanted = self.desired(connection, tenant_names, credentials);
         let revision = secret::revision(&wanted);
-        let version = stored::put(self.writer, &self.tenant.owner, held.found(), wanted).await?;
+        let version = stored::put(self.writer, &self.tenant.owner, secret.found(), wanted).await?;
         let facts = Facts {
             version: Some(version),
             published: Some(published.clone()),
@@ -54,7 +54,7 @@ impl DatabasePass<'_> {
         &self,
         connection: &Connection,
         tenant_names: &Names,
-        held: &mut Held,
+        secret: &mut TenantSecret,
         current: &Published,
     ) -> Result<String, Failure> {
         let desired = self.digest(connection, tenant_names, current);
@@ -62,13 +62,13 @@ impl DatabasePass<'_> {
             revision: Some(revision),
             desired: Some(before),
             ..
-        } = &held.facts
+        } = &secret.facts
             && *before == desired
         {
             return Ok(revision.clone());
         }
-        let credentials = self.credentials(tenant_names, held).await?.clone();
-        self.publish(connection, tenant_names, held, &credentials).await
+        let credentials = self.credentials(tenant_names, secret).await?.clone();
+        self.publish(connection, tenant_names, secret, &credentials).await
     }
 
     fn desired(&self, connection: &Connection, tenant_names: &Names, credentials: &Credentials) -> Secret {

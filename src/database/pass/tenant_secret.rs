@@ -26,7 +26,7 @@ pub struct Facts {
 pub type SecretFacts = Memo<(), Facts>;
 
 /// The Secret as this pass knows it.
-pub(super) struct Held {
+pub(super) struct TenantSecret {
     pub(super) facts: Facts,
     /// None: the pass has not read it.
     content: Option<Content>,
@@ -37,7 +37,7 @@ struct Content {
     credentials: Option<Credentials>,
 }
 
-impl Held {
+impl TenantSecret {
     /// Returns the Secret that the pass has read.
     pub(super) fn found(&self) -> Option<&Secret> {
         self.content.as_ref()?.found.as_ref()
@@ -46,13 +46,13 @@ impl Held {
 
 impl DatabasePass<'_> {
     /// Returns the facts of an earlier pass; else those of the Secret, which it reads.
-    pub(super) async fn hold(&self, tenant_names: &Names) -> Result<Held, Error> {
+    pub(super) async fn known_secret(&self, tenant_names: &Names) -> Result<TenantSecret, Error> {
         let now = Timestamp::now();
         let known = self
             .secret_facts
             .recall(self.writer.secrets(), &self.tenant.owner, &(), now);
         match known {
-            Some(facts) => Ok(Held { facts, content: None }),
+            Some(facts) => Ok(TenantSecret { facts, content: None }),
             None => {
                 let read = self.read(tenant_names).await?;
                 self.keep(read.facts.clone());
@@ -61,7 +61,7 @@ impl DatabasePass<'_> {
         }
     }
 
-    async fn read(&self, tenant_names: &Names) -> Result<Held, Error> {
+    async fn read(&self, tenant_names: &Names) -> Result<TenantSecret, Error> {
         let found = stored::read(self.writer, &self.tenant.owner, names::DATABASE_SECRET).await?;
         let credentials = found.as_ref().and_then(|secret| secret::parse(secret, tenant_names));
         let facts = Facts {
@@ -71,7 +71,7 @@ impl DatabasePass<'_> {
             desired: None,
         };
         let content = Some(Content { found, credentials });
-        Ok(Held { facts, content })
+        Ok(TenantSecret { facts, content })
     }
 
     /// Keeps facts for the next pass.
@@ -82,16 +82,16 @@ impl DatabasePass<'_> {
     }
 
     /// Reads the Secret unless this pass has. The pass goes by the facts, so it ends where they do not hold any more.
-    pub(super) async fn open(&self, tenant_names: &Names, held: &mut Held) -> Result<(), Failure> {
-        if held.content.is_some() {
+    pub(super) async fn read_once(&self, tenant_names: &Names, secret: &mut TenantSecret) -> Result<(), Failure> {
+        if secret.content.is_some() {
             return Ok(());
         }
         let read = self.read(tenant_names).await?;
-        match read.facts.version == held.facts.version {
-            true => held.content = read.content,
-            false if read.facts.published == held.facts.published => {
+        match read.facts.version == secret.facts.version {
+            true => secret.content = read.content,
+            false if read.facts.published == secret.facts.published => {
                 self.keep(read.facts.clone());
-                *held = read;
+                *secret = read;
             }
             false => return Err(self.changed().into()),
         }
@@ -102,10 +102,10 @@ impl DatabasePass<'_> {
     pub(super) async fn credentials<'a>(
         &self,
         tenant_names: &Names,
-        held: &'a mut Held,
+        secret: &'a mut TenantSecret,
     ) -> Result<&'a Credentials, Failure> {
-        self.open(tenant_names, held).await?;
-        let content = held.content.as_ref();
+        self.read_once(tenant_names, secret).await?;
+        let content = secret.content.as_ref();
         let credentials = content.and_then(|content| content.credentials.as_ref());
         credentials.ok_or_else(|| self.changed().into())
     }
@@ -120,5 +120,5 @@ impl DatabasePass<'_> {
 }
 
 #[cfg(test)]
-#[path = "held_test.rs"]
+#[path = "tenant_secret_test.rs"]
 mod tests;

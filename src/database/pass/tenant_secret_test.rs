@@ -7,7 +7,7 @@ use crate::capability::Tenants;
 use crate::cluster::fixtures::Cluster;
 use crate::cluster::{Identity, Queue, Writer};
 use crate::conditions::reason;
-use crate::database::pass::Outcome;
+use crate::database::pass::AppliedDatabase;
 use crate::database::placement_record::Placement;
 use crate::database::server_state::Connection;
 use crate::database::settings::DatabaseSettings;
@@ -72,10 +72,10 @@ impl Life {
     async fn settled() -> Self {
         let life = Self::new();
         let pass = life.pass();
-        let mut held = pass.hold(&life.names()).await.expect("a Secret");
-        pass.open(&life.names(), &mut held).await.ok().expect("read");
+        let mut secret = pass.known_secret(&life.names()).await.expect("a Secret");
+        pass.read_once(&life.names(), &mut secret).await.ok().expect("read");
         let issued = life.issued();
-        pass.publish(&connection("db"), &life.names(), &held, &issued)
+        pass.publish(&connection("db"), &life.names(), &secret, &issued)
             .await
             .ok()
             .expect("published");
@@ -118,10 +118,10 @@ impl Life {
     /// What a pass does with credentials that stay. Returns the requests for the Secret.
     async fn keep_published(&self, connection: &Connection) -> Vec<String> {
         let pass = self.pass();
-        let mut held = pass.hold(&self.names()).await.expect("a Secret");
-        let current = held.facts.published.clone().expect("credentials");
+        let mut secret = pass.known_secret(&self.names()).await.expect("a Secret");
+        let current = secret.facts.published.clone().expect("credentials");
         let kept = pass
-            .keep_published(connection, &self.names(), &mut held, &current)
+            .keep_published(connection, &self.names(), &mut secret, &current)
             .await;
         let revision = kept.ok().expect("kept");
         assert_eq!(Some(&revision), self.facts().revision.as_ref());
@@ -136,7 +136,7 @@ impl Life {
         known.expect("facts")
     }
 
-    async fn reconcile(&self) -> (Outcome, Vec<String>) {
+    async fn reconcile(&self) -> (AppliedDatabase, Vec<String>) {
         let outcome = self.pass().reconcile().await.expect("an outcome");
         (outcome, self.cluster.asked())
     }
@@ -187,15 +187,15 @@ async fn a_secret_or_an_endpoint_that_changes_is_read_for() {
 
     life.cluster.store.secrets.doubt(names::DATABASE_SECRET);
     let pass = life.pass();
-    let held = pass.hold(&life.names()).await.expect("a Secret");
-    assert!(held.found().is_some());
+    let secret = pass.known_secret(&life.names()).await.expect("a Secret");
+    assert!(secret.found().is_some());
     assert_eq!(life.cluster.asked(), [READ]);
 
     life.cluster.delete(life.owner(), names::DATABASE_SECRET);
     life.cluster.list(&[names::DATABASE_SECRET]).await;
-    let held = pass.hold(&life.names()).await.expect("no Secret");
+    let secret = pass.known_secret(&life.names()).await.expect("no Secret");
     assert_eq!(
-        (held.facts.published, life.cluster.asked()),
+        (secret.facts.published, life.cluster.asked()),
         (None, vec![READ.to_string()])
     );
 }
@@ -204,10 +204,10 @@ async fn a_secret_or_an_endpoint_that_changes_is_read_for() {
 async fn who_needs_the_password_reads_it_and_the_next_pass_does_not() {
     let life = Life::settled().await;
     let pass = life.pass();
-    let mut held = pass.hold(&life.names()).await.expect("facts");
+    let mut secret = pass.known_secret(&life.names()).await.expect("facts");
     for reads in [vec![READ], vec![]] {
         let credentials = pass
-            .credentials(&life.names(), &mut held)
+            .credentials(&life.names(), &mut secret)
             .await
             .ok()
             .expect("a password");
@@ -221,21 +221,21 @@ async fn who_needs_the_password_reads_it_and_the_next_pass_does_not() {
 async fn a_pass_ends_where_others_change_the_secret_meanwhile() {
     let life = Life::settled().await;
     let pass = life.pass();
-    let hold = async || pass.hold(&life.names()).await.expect("facts");
+    let recall = async || pass.known_secret(&life.names()).await.expect("facts");
     // An annotation of others: the credentials are the same.
-    let mut held = hold().await;
+    let mut secret = recall().await;
     let theirs = json!({"metadata": {"annotations": {"example.com/a": "b"}}});
     life.cluster.change(life.owner(), names::DATABASE_SECRET, theirs);
-    assert!(pass.open(&life.names(), &mut held).await.is_ok());
-    let mut held = hold().await;
+    assert!(pass.read_once(&life.names(), &mut secret).await.is_ok());
+    let mut secret = recall().await;
     let later = json!({"metadata": {"annotations": {names::ISSUED_AT: "2026-01-02T00:00:00Z"}}});
     life.cluster.change(life.owner(), names::DATABASE_SECRET, later);
-    let Err(Failure::Kubernetes(error)) = pass.open(&life.names(), &mut held).await else {
+    let Err(Failure::Kubernetes(error)) = pass.read_once(&life.names(), &mut secret).await else {
         panic!("it goes on with credentials that are no longer published");
     };
     assert_eq!(error.reason(), reason::API_CONFLICT);
     assert!(error.to_string().contains("Secret acme/tenant-database"), "{error}");
-    assert!(hold().await.found().is_some(), "the next pass reads");
+    assert!(recall().await.found().is_some(), "the next pass reads");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,15 +4,15 @@ use deadpool_postgres::Object;
 use std::ops::Deref;
 
 /// A connection of the pool. It returns only after a success. After an error or an abandoned call it may be in any state, and nobody else may use it.
-pub(super) struct Borrowed(pub(super) Option<Object>);
+pub(super) struct PooledConnection(pub(super) Option<Object>);
 
-impl Borrowed {
+impl PooledConnection {
     pub(super) fn recycle(mut self) {
         drop(self.0.take());
     }
 }
 
-impl Deref for Borrowed {
+impl Deref for PooledConnection {
     type Target = Object;
 
     fn deref(&self) -> &Object {
@@ -21,7 +21,7 @@ impl Deref for Borrowed {
     }
 }
 
-impl Drop for Borrowed {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             drop(Object::take(connection));

@@ -17,7 +17,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Authentication`] where the server does not let it in.
-    pub async fn log_in(&self, user: &str, password: &Password, database: &str) -> Result<Visit<'_>, Error> {
+    pub async fn log_in(&self, user: &str, password: &Password, database: &str) -> Result<TenantSession<'_>, Error> {
         let work = async {
             let permit = self.permit().await?;
             let client = self.open(user, password, database, Some(permit)).await?;
@@ -30,7 +30,7 @@ impl Server {
             let row = client.query_one(query, &[]).await.map_err(failed)?;
             let text = |column: usize| row.try_get::<_, String>(column).map_err(failed);
             let who = [text(0)?, text(1)?, text(2)?, text(3)?];
-            Ok(Visit {
+            Ok(TenantSession {
                 who,
                 client,
                 server: self,
@@ -41,20 +41,22 @@ impl Server {
 }
 
 /// A session as a tenant.
-pub struct Visit<'a> {
+pub struct TenantSession<'a> {
     /// Session user, current user, database, schema.
     pub who: [String; 4],
     client: Client,
     server: &'a Server,
 }
 
-impl std::fmt::Debug for Visit<'_> {
+impl std::fmt::Debug for TenantSession<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Visit").field("who", &self.who).finish_non_exhaustive()
+        f.debug_struct("TenantSession")
+            .field("who", &self.who)
+            .finish_non_exhaustive()
     }
 }
 
-impl Visit<'_> {
+impl TenantSession<'_> {
     /// Executes one statement.
     ///
     /// # Errors
@@ -67,7 +69,7 @@ impl Visit<'_> {
     /// One statement whose one row has one JSON column.
     ///
     /// # Errors
-    /// As [`Visit::execute`].
+    /// As [`TenantSession::execute`].
     pub async fn ask<T>(&self, statement: &Statement, arguments: &[&(dyn ToSql + Sync)]) -> Result<T, Error>
     where
         T: serde::de::DeserializeOwned + std::fmt::Debug,

@@ -28,7 +28,7 @@ pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<
         .filter_map(|role| as_member(catalog, role))
         .map(records)
         .collect();
-    steps.extend(close(names, catalog, " NOLOGIN"));
+    steps.extend(close_logins(names, catalog, " NOLOGIN"));
     if catalog.databases.contains_key(place.as_str()) {
         steps.push(alone(drop_database(catalog, place)));
     }
@@ -101,9 +101,9 @@ fn drop_owned(role: &Identifier) -> Statement {
 ///
 /// # Errors
 /// A foreign object has a name of the tenant. The operator leaves it unchanged.
-pub fn closing(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
+pub fn retention(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
     ours(names, tenant_id, catalog)?;
-    let steps = close(names, catalog, " NOLOGIN PASSWORD NULL");
+    let steps = close_logins(names, catalog, " NOLOGIN PASSWORD NULL");
     if steps.is_empty() {
         return Ok(steps);
     }
@@ -127,12 +127,12 @@ fn drop_database(catalog: &Catalog, name: &Identifier) -> Statement {
 ///
 /// # Errors
 /// A foreign object has a name of the tenant. The operator leaves it unchanged.
-pub fn pausing(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
+pub fn suspension(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
     ours(names, tenant_id, catalog)?;
-    Ok(close(names, catalog, " NOLOGIN"))
+    Ok(close_logins(names, catalog, " NOLOGIN"))
 }
 
-fn close(names: &Names, catalog: &Catalog, attributes: &'static str) -> Vec<Step> {
+fn close_logins(names: &Names, catalog: &Catalog, attributes: &'static str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut sessions = Vec::new();
     for login in &names.logins {

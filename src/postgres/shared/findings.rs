@@ -4,7 +4,7 @@ mod bypass;
 mod privileges;
 mod relations;
 
-pub use bypass::around;
+pub use bypass::bypasses;
 
 use super::GROUP;
 use super::catalog::{Observed, Table};

@@ -86,7 +86,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
     let database = wanted.database.as_str();
     let chosen = choose(database, wanted.entries, observed, &mut plan.findings);
     findings::roles(database, wanted.entries, observed, &mut plan.findings);
-    findings::around(wanted.database, &chosen, wanted.entries, observed, &mut plan.findings);
+    findings::bypasses(wanted.database, &chosen, wanted.entries, observed, &mut plan.findings);
     plan.losses = losses(wanted, observed, &chosen);
     let grouped = group(wanted, catalog, observed, &mut plan);
     if grouped && observed.read_only {

@@ -165,7 +165,8 @@ fn of_keys(found: &Table, relation: &Statement, wanted: &[(Option<&str>, &'stati
         wanted.contains(&(grant.grantee.as_deref(), grant.privilege.as_str()))
             && grant.column.as_deref().is_some_and(|column| KEYS.contains(&column))
     };
-    let (held, foreign): (Vec<&Grant>, Vec<&Grant>) = found.column_grants.iter().partition(|grant| is_wanted(grant));
+    let (expected, foreign): (Vec<&Grant>, Vec<&Grant>) =
+        found.column_grants.iter().partition(|grant| is_wanted(grant));
     let mut robbed = Vec::new();
     for grant in foreign {
         let (Some(whom), Some(column)) = (whom(grant.grantee.as_deref()), grant.column.as_deref()) else {
@@ -186,7 +187,7 @@ fn of_keys(found: &Table, relation: &Statement, wanted: &[(Option<&str>, &'stati
     };
     for &(grantee, privilege) in wanted {
         let is_this = |grant: &&&Grant| grant.grantee.as_deref() == grantee && grant.privilege == privilege;
-        let has_all = held.iter().filter(is_this).count() == KEYS.len();
+        let has_all = expected.iter().filter(is_this).count() == KEYS.len();
         if has_all && !is_revoked(grantee) {
             continue;
         }
@@ -211,8 +212,8 @@ pub fn grants(what: &Statement, found: &[Grant], wanted: &BTreeMap<Option<&str>,
         let wanted = wanted.get(&grantee);
         let is_wanted =
             |grant: &Grant| !grant.grantable && wanted.is_some_and(|wanted| wanted.contains(&grant.privilege.as_str()));
-        let mut held = found.iter().filter(|grant| grant.grantee.as_deref() == grantee);
-        if let (false, Some(whom)) = (held.all(is_wanted), whom(grantee)) {
+        let mut theirs = found.iter().filter(|grant| grant.grantee.as_deref() == grantee);
+        if let (false, Some(whom)) = (theirs.all(is_wanted), whom(grantee)) {
             statements.push(
                 sql!["REVOKE ALL ON "]
                     .join(what.clone())
@@ -223,11 +224,11 @@ pub fn grants(what: &Statement, found: &[Grant], wanted: &BTreeMap<Option<&str>,
         }
     }
     for (grantee, privileges) in wanted {
-        let held = || found.iter().filter(|grant| grant.grantee.as_deref() == *grantee);
-        let exactly = held().all(|grant| !grant.grantable && privileges.contains(&grant.privilege.as_str()));
+        let theirs = || found.iter().filter(|grant| grant.grantee.as_deref() == *grantee);
+        let exactly = theirs().all(|grant| !grant.grantable && privileges.contains(&grant.privilege.as_str()));
         let missing = privileges
             .iter()
-            .any(|privilege| !held().any(|grant| grant.privilege == *privilege));
+            .any(|privilege| !theirs().any(|grant| grant.privilege == *privilege));
         if exactly && !missing {
             continue;
         }

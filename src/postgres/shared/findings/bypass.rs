@@ -8,14 +8,14 @@ use crate::postgres::shared::select::{Chosen, Entry};
 use crate::postgres::{Identifier, Statement};
 
 /// Reports access that bypasses the policies, or reveals other tenants despite them.
-pub fn around(
+pub fn bypasses(
     database: &Identifier,
     chosen: &[Chosen],
     entries: &[Entry],
     observed: &Observed,
     findings: &mut Vec<Finding>,
 ) {
-    let mut around = Around {
+    let mut check = BypassCheck {
         database,
         chosen,
         entries,
@@ -23,23 +23,23 @@ pub fn around(
         findings,
     };
     for chosen in chosen {
-        around.grants(chosen);
-        around.policies(chosen);
-        around.family(chosen);
+        check.grants(chosen);
+        check.policies(chosen);
+        check.family(chosen);
         if chosen.table.kind != "f" && column(chosen).is_ok() {
-            around.keys(chosen);
-            around.references(chosen);
+            check.keys(chosen);
+            check.references(chosen);
         }
     }
-    around.views();
-    around.functions();
-    around.defaults();
-    around.schemas();
-    around.named();
-    around.door();
+    check.views();
+    check.functions();
+    check.defaults();
+    check.schemas();
+    check.named();
+    check.door();
 }
 
-pub(super) struct Around<'a> {
+pub(super) struct BypassCheck<'a> {
     pub(super) database: &'a Identifier,
     pub(super) chosen: &'a [Chosen<'a>],
     pub(super) entries: &'a [Entry],
@@ -47,7 +47,7 @@ pub(super) struct Around<'a> {
     pub(super) findings: &'a mut Vec<Finding>,
 }
 
-impl Around<'_> {
+impl BypassCheck<'_> {
     fn object(&self, title: &str) -> String {
         format!("{}/{title}", self.database.as_str())
     }

@@ -1,6 +1,6 @@
 //! Privileges and roles that let somebody go around the policies of shared tables.
 
-use super::bypass::Around;
+use super::bypass::BypassCheck;
 use super::{drop_policy, is_reserved};
 use crate::postgres::Identifier;
 use crate::postgres::plan::{Step, Venue};
@@ -12,7 +12,7 @@ use crate::postgres::shared::select::Chosen;
 use crate::sql;
 use Severity::{Hint, Violation, Weakness};
 
-impl Around<'_> {
+impl BypassCheck<'_> {
     pub(super) fn grants(&mut self, chosen: &Chosen) {
         let table = chosen.table;
         let migration = chosen.entry.migration.as_ref().map(Identifier::as_str);

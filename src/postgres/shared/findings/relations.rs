@@ -1,6 +1,6 @@
 //! Keys, references, views and functions that show rows of other tenants.
 
-use super::bypass::Around;
+use super::bypass::BypassCheck;
 use crate::postgres::shared::GROUP;
 use crate::postgres::shared::catalog::Table;
 use crate::postgres::shared::policy::{qualified, relation};
@@ -10,7 +10,7 @@ use crate::postgres::version::PG_15;
 use crate::sql;
 use Severity::{Hint, Violation, Weakness};
 
-impl Around<'_> {
+impl BypassCheck<'_> {
     /// Tables above and below.
     pub(super) fn family(&mut self, chosen: &Chosen) {
         let table = chosen.table;

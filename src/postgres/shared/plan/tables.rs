@@ -32,15 +32,15 @@ pub(super) fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], pl
         let mut obstacles = findings::obstacles(wanted.database, chosen);
         granted.push(table.oid);
         // Where the column is not what the spec says no policy can be made; a table that is not shared at all may be meant.
-        let can_settle = table.kind != "f" && findings::column(chosen).is_ok();
-        let settle = match can_settle {
+        let can_have_policies = table.kind != "f" && findings::column(chosen).is_ok();
+        let policies = match can_have_policies {
             true => policy::statements(table, &policy::of_table(chosen.entry, &ways), observed),
             false => Vec::new(),
         };
-        if !settle.is_empty() && !table.ours {
+        if !policies.is_empty() && !table.ours {
             obstacles.push(findings::not_ours(wanted.database, chosen, observed));
         }
-        let is_settled = can_settle && settle.is_empty();
+        let is_settled = can_have_policies && policies.is_empty();
         let revoke = revocation(table, wanted.group);
         if !obstacles.is_empty() {
             let is_open = table.granted(Some(wanted.group.as_str())).next().is_some();
@@ -59,7 +59,7 @@ pub(super) fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], pl
             // The operator does as much as it can; each step narrows access, and never opens it.
             plan.work(object.clone(), revoke);
             if table.ours {
-                plan.work(object, settle);
+                plan.work(object, policies);
             }
             continue;
         }
@@ -83,7 +83,7 @@ pub(super) fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], pl
         }
         plan.closed += 1;
         let stays_open = is_settled || policy::is_former(table, chosen.entry, &ways, observed);
-        let mut statements = settle;
+        let mut statements = policies;
         statements.extend(strangers);
         statements.extend(grants);
         plan.works.push(Work {
@@ -101,18 +101,18 @@ fn schema(wanted: &Wanted, observed: &Observed, name: &Identifier, plan: &mut Pl
         return;
     };
     let object = format!("{}/{}", wanted.database.as_str(), name.as_str());
-    let held = |privilege: &str| {
+    let has = |privilege: &str| {
         schema
             .grants
             .iter()
             .any(|grant| grant.grantee.as_deref() == Some(wanted.group.as_str()) && grant.privilege == privilege)
     };
     let mut statements = Vec::new();
-    if held("CREATE") {
+    if has("CREATE") {
         statements.push(sql!["REVOKE CREATE ON SCHEMA ", name, " FROM ", wanted.group]);
     }
     let usage = sql!["GRANT USAGE ON SCHEMA ", name, " TO ", wanted.group];
-    if !held("USAGE") {
+    if !has("USAGE") {
         statements.push(usage.clone());
     }
     if statements.is_empty() || schema.ours {
@@ -140,10 +140,10 @@ fn grants(table: &Table, group: &Identifier) -> Vec<Statement> {
         return Vec::new();
     };
     let wanted = [(Some(group.as_str()), PRIVILEGES.to_vec())].into_iter().collect();
-    let held: Vec<_> = table.granted(Some(group.as_str())).cloned().collect();
+    let granted_before: Vec<_> = table.granted(Some(group.as_str())).cloned().collect();
     let mut statements = Vec::new();
     let of_columns = |grant: &crate::postgres::shared::catalog::Grant| grant.grantee.as_deref() == Some(group.as_str());
-    let mut grants = registry::grants(&sql!["TABLE "].join(relation.clone()), &held, &wanted);
+    let mut grants = registry::grants(&sql!["TABLE "].join(relation.clone()), &granted_before, &wanted);
     if table.column_grants.iter().any(of_columns) {
         grants = revocation(table, group);
         grants.extend(registry::grants(&sql!["TABLE "].join(relation.clone()), &[], &wanted));
