@@ -1,7 +1,7 @@
 //! Keeps all objects of a kind that can open access between tenants, and the result of their evaluation.
 
 use super::lock;
-use super::memory_limit::Ration;
+use super::memory_limit::{MemoryBudget, NamespacedName};
 use crate::cluster::decode::{Read, Readable};
 use crate::cluster::watch::{self, Cache as Watched};
 use crate::proof::{Outcome, Violation};
@@ -29,9 +29,9 @@ pub struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     evaluate: Evaluate<K>,
     is_listed: AtomicBool,
     /// Memory limit for these objects.
-    ration: Mutex<Ration>,
+    budget: Mutex<MemoryBudget>,
     /// Those that are kept only as far as they can be read, by namespace and name.
-    partial: Mutex<BTreeSet<(String, String)>>,
+    partial: Mutex<BTreeSet<NamespacedName>>,
     /// Told at every change.
     pub changed: Notify,
     /// Last evaluation.
@@ -42,7 +42,7 @@ impl<K> Cache<K>
 where
     K: Readable<DynamicType = ()> + Clone + Serialize + Debug + Send + Sync + 'static,
 {
-    /// Returns the objects, and the loop that keeps them, which never ends. `trim` removes parts of each; a namespace's ration bounds the rest.
+    /// Returns the objects, and the loop that keeps them, which never ends. `trim` removes parts of each; a namespace's budget bounds the rest.
     pub fn new<J>(
         client: Client,
         config: Config,
@@ -57,7 +57,7 @@ where
             objects,
             evaluate: Box::new(evaluate),
             is_listed: AtomicBool::new(false),
-            ration: Mutex::new(Ration::new(most)),
+            budget: Mutex::new(MemoryBudget::new(most)),
             partial: Mutex::default(),
             changed: Notify::new(),
             breaches: Mutex::default(),
@@ -94,7 +94,7 @@ where
         self.is_listed.load(Ordering::Acquire)
     }
 
-    /// Returns the tenant's last outcome. Objects beyond the ration leave it unknown.
+    /// Returns the tenant's last outcome. Objects beyond the budget leave it unknown.
     pub fn outcome(&self, tenant: &str, namespaces: &[String]) -> Outcome {
         let violations = match self.breaches() {
             Ok(breaches) => breaches.get(tenant).cloned().unwrap_or_default(),
@@ -110,8 +110,8 @@ where
             return Outcome::Untried(why);
         }
         let (exceeded, most) = {
-            let ration = lock(&self.ration);
-            (ration.exceeded(), ration.most())
+            let budget = lock(&self.budget);
+            (budget.exceeded(), budget.limit())
         };
         match namespaces.iter().find(|namespace| exceeded.contains(*namespace)) {
             Some(namespace) if violations.is_empty() => Outcome::Untried(format!(
@@ -146,14 +146,14 @@ where
     }
 }
 
-/// Stores objects within the ration.
+/// Stores objects within the budget.
 struct Keeper<K: Resource<DynamicType = ()> + Clone + 'static> {
     kept: Arc<Cache<K>>,
     writer: Writer<K>,
-    /// The ration of the list in progress; the former one applies until the list is whole.
-    next: Option<Ration>,
+    /// The budget of the list in progress; the former one applies until the list is whole.
+    next: Option<MemoryBudget>,
     /// Objects of that list that cannot be read whole.
-    partial: BTreeSet<(String, String)>,
+    partial: BTreeSet<NamespacedName>,
 }
 
 impl<K> Watched<Read<K>> for Keeper<K>
@@ -165,12 +165,12 @@ where
     async fn update(&mut self, event: Event<Read<K>>) -> Vec<()> {
         let is_whole = matches!(event, Event::InitDone);
         self.note_partial(&event);
-        if let Some(event) = self.rationed(watch::map(event, |read| read.object)) {
+        if let Some(event) = self.within_budget(watch::map(event, |read| read.object)) {
             self.writer.apply_watcher_event(&event);
         }
         if is_whole {
             if let Some(next) = self.next.take() {
-                *lock(&self.kept.ration) = next;
+                *lock(&self.kept.budget) = next;
             }
             self.kept.is_listed.store(true, Ordering::Release);
         }
@@ -201,38 +201,38 @@ where
         }
     }
 
-    /// Returns an event's part within the ration.
-    fn rationed(&mut self, event: Event<K>) -> Option<Event<K>> {
+    /// Returns an event's part within the budget.
+    fn within_budget(&mut self, event: Event<K>) -> Option<Event<K>> {
         let old = |object: &K| {
             let known = self.kept.objects.get(&ObjectRef::from_obj(object));
             known.map_or(0, |known| size(&*known))
         };
-        let mut ration = lock(&self.kept.ration);
+        let mut budget = lock(&self.kept.budget);
         match event {
             Event::Init => {
-                self.next = Some(Ration::new(ration.most()));
+                self.next = Some(MemoryBudget::new(budget.limit()));
                 Some(Event::Init)
             }
             Event::InitApply(object) => {
-                let most = ration.most();
-                let next = self.next.get_or_insert_with(|| Ration::new(most));
-                let has_room = next.takes(&key(&object), 0, size(&object));
+                let most = budget.limit();
+                let next = self.next.get_or_insert_with(|| MemoryBudget::new(most));
+                let has_room = next.reserve(&key(&object), 0, size(&object));
                 has_room.then_some(Event::InitApply(object))
             }
             Event::InitDone => Some(Event::InitDone),
-            Event::Apply(object) => match ration.takes(&key(&object), old(&object), size(&object)) {
+            Event::Apply(object) => match budget.reserve(&key(&object), old(&object), size(&object)) {
                 true => Some(Event::Apply(object)),
                 false => Some(Event::Delete(object)),
             },
             Event::Delete(object) => {
-                ration.gives_back(&key(&object), old(&object));
+                budget.release(&key(&object), old(&object));
                 Some(Event::Delete(object))
             }
         }
     }
 }
 
-fn key(object: &impl ResourceExt) -> (String, String) {
+fn key(object: &impl ResourceExt) -> NamespacedName {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
@@ -264,7 +264,7 @@ mod tests {
             objects,
             evaluate: Box::new(|_| Ok(Breaches::new())),
             is_listed: AtomicBool::new(true),
-            ration: Mutex::new(Ration::new(1000)),
+            budget: Mutex::new(MemoryBudget::new(1000)),
             partial: Mutex::default(),
             changed: Notify::new(),
             breaches: Mutex::default(),
@@ -324,7 +324,7 @@ mod tests {
                 Ok(names.map(|name| (name, Vec::new())).collect())
             }),
             is_listed: AtomicBool::new(false),
-            ration: Mutex::new(Ration::new(1000)),
+            budget: Mutex::new(MemoryBudget::new(1000)),
             partial: Mutex::default(),
             changed: Notify::new(),
             breaches: Mutex::default(),

@@ -2,7 +2,7 @@
 
 use super::admission;
 use super::condition;
-use super::network::schedule::Subject;
+use super::network::schedule::NetworkSubject;
 use super::report::Statement;
 use super::report_writer::ReportWriter;
 use super::verifier::{IsolationVerifier, NetworkState, VerificationInput};
@@ -53,11 +53,11 @@ impl Capability for Isolation {
         let old = of.tenant.status.as_ref();
         let input = VerificationInput {
             database: of.check.cloned(),
-            network: position(of.outcome, of.valid),
+            network: network_state(of.outcome, of.valid),
             admission: of
                 .valid
                 .filter(|_| has_bounds(of.outcome))
-                .map(|valid| admission::Subject::all(&valid.core)),
+                .map(|valid| admission::AdmissionSubject::all(&valid.core)),
         };
         let proof = self.verifier.prove(name, input, old).await;
         condition::add(status, &proof, old, of.now);
@@ -65,7 +65,7 @@ impl Capability for Isolation {
             reports.put(Statement {
                 owner: of.owner.clone(),
                 uid: of.tenant.metadata.uid.clone().unwrap_or_default(),
-                stands: condition::stands(&proof, old).cloned(),
+                former: condition::former_findings(&proof, old).cloned(),
                 proof,
             });
         }
@@ -80,11 +80,11 @@ impl Capability for Isolation {
 }
 
 /// The place of its pods, if there can be any. None may be before its bounds were seen to be there.
-fn position(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> NetworkState {
+fn network_state(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> NetworkState {
     match valid {
         Some(valid) if valid.core.suspend => NetworkState::Deserted,
         Some(valid) if valid.core.quarantine.is_some() => NetworkState::CutOff,
-        Some(valid) if has_bounds(outcome) => match Subject::all(&valid.core) {
+        Some(valid) if has_bounds(outcome) => match NetworkSubject::all(&valid.core) {
             none if none.is_empty() => NetworkState::Deserted,
             subjects => NetworkState::Pods(subjects),
         },

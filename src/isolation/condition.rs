@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 /// Number of violations in the status.
 const SHOWN: usize = 10;
 /// Maximum age of the last proof's time in the status while nothing else changes, because each write costs.
-const FRESH: SignedDuration = SignedDuration::from_hours(6);
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
 /// Message about violations for a tenant's own users, who must not learn of other tenants.
 const TOLD_TO_TENANTS: &str = "a check failed; the platform's administrators can see the details";
 
@@ -22,14 +22,14 @@ pub fn was_tried(old: Option<&TenantStatus>, checks: usize) -> bool {
 }
 
 /// Returns the findings of a former process while this one has not run the checks yet.
-pub fn stands<'a>(proof: &Proof, old: Option<&'a TenantStatus>) -> Option<&'a IsolationStatus> {
-    let stands = proof.is_pending() && was_tried(old, proof.outcomes.len());
-    old.filter(|_| stands)?.isolation.as_ref()
+pub fn former_findings<'a>(proof: &Proof, old: Option<&'a TenantStatus>) -> Option<&'a IsolationStatus> {
+    let is_valid = proof.is_pending() && was_tried(old, proof.outcomes.len());
+    old.filter(|_| is_valid)?.isolation.as_ref()
 }
 
 /// Returns the proof, completed by a former process's findings of each check that this process has not tried yet. Findings that had no room in the status are
 /// unknown.
-fn carried(proof: &Proof, former: &IsolationStatus) -> Proof {
+fn completed(proof: &Proof, former: &IsolationStatus) -> Proof {
     let failed: BTreeSet<&str> = former.violations.iter().map(|found| found.check.as_str()).collect();
     let are_all_shown = usize::try_from(former.failed) == Ok(failed.len());
     let mut proof = proof.clone();
@@ -60,17 +60,17 @@ fn violation(shown: &IsolationViolation) -> Violation {
 /// Adds the proof to a status.
 pub fn add(status: &mut TenantStatus, proof: &Proof, old: Option<&TenantStatus>, now: Timestamp) {
     let before = old.map_or(&[][..], |old| &old.conditions);
-    let carried = stands(proof, old).map(|former| (former, carried(proof, former)));
-    if let Some((former, _)) = carried
+    let completed = former_findings(proof, old).map(|former| (former, completed(proof, former)));
+    if let Some((former, _)) = completed
         .as_ref()
         .filter(|(former, proof)| shown(proof).violations == former.violations)
     {
-        let stands = before.iter().find(|condition| condition.type_ == kind::ISOLATED);
-        status.conditions.extend(stands.cloned());
+        let condition = before.iter().find(|condition| condition.type_ == kind::ISOLATED);
+        status.conditions.extend(condition.cloned());
         status.isolation = Some((*former).clone());
         return;
     }
-    let proof = carried.as_ref().map_or(proof, |(_, carried)| carried);
+    let proof = completed.as_ref().map_or(proof, |(_, completed)| completed);
     let condition = merge(update(proof), before, status.observed_generation, now);
     status.conditions.push(condition);
     let mut new = shown(proof);
@@ -84,7 +84,7 @@ pub fn add(status: &mut TenantStatus, proof: &Proof, old: Option<&TenantStatus>,
             last_verified: None,
             ..former.clone()
         } == new;
-        same && age(former).is_some_and(|age| (SignedDuration::ZERO..FRESH).contains(&age))
+        same && age(former).is_some_and(|age| (SignedDuration::ZERO..MAX_AGE).contains(&age))
     });
     new.last_verified = match still {
         Some(former) => former.last_verified,

@@ -1,4 +1,4 @@
-//! Ration of memory for objects that users write in one namespace: all tenants share the memory. An object that was left out stays so until it changes or the
+//! Budget of memory for objects that users write in one namespace: all tenants share the memory. An object that was left out stays so until it changes or the
 //! watch lists everything anew. Pure.
 
 use std::collections::hash_map::RandomState;
@@ -11,41 +11,41 @@ pub const WRITTEN: usize = 256 * 1024;
 pub const FOLLOWING: usize = 4 * 1024 * 1024;
 
 /// Namespace, which is empty for cluster-wide objects and the platform's own, and name.
-type Key = (String, String);
+pub type NamespacedName = (String, String);
 
-/// The ration, and the use of each namespace.
+/// The budget, and the use of each namespace.
 #[derive(Debug)]
-pub struct Ration {
-    most: usize,
+pub struct MemoryBudget {
+    limit: usize,
     used: HashMap<String, usize>,
     /// Objects without room, by namespace and as digests: names take room too.
     left_out: HashMap<String, HashSet<u64>>,
     hasher: RandomState,
 }
 
-impl Ration {
-    pub fn new(most: usize) -> Self {
+impl MemoryBudget {
+    pub fn new(limit: usize) -> Self {
         Self {
-            most,
+            limit,
             used: HashMap::new(),
             left_out: HashMap::new(),
             hasher: RandomState::default(),
         }
     }
 
-    /// Returns the ration of one namespace.
-    pub fn most(&self) -> usize {
-        self.most
+    /// Returns the budget of one namespace.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
-    /// Returns true if there is room for an object of this size in place of one of the old size. It gives the old size back in any case.
-    pub fn takes(&mut self, key: &Key, old: usize, new: usize) -> bool {
+    /// Reserves room for an object of this size in place of one of the old size. Returns false where there is none; the old size is released in any case.
+    pub fn reserve(&mut self, key: &NamespacedName, old: usize, new: usize) -> bool {
         if key.0.is_empty() {
             return true;
         }
-        self.gives_back(key, old);
+        self.release(key, old);
         let used = self.used.entry(key.0.clone()).or_default();
-        let has_room = *used + new <= self.most;
+        let has_room = *used + new <= self.limit;
         if has_room {
             *used += new;
         } else {
@@ -55,8 +55,8 @@ impl Ration {
         has_room
     }
 
-    /// Returns the room of a removed object to the ration. `size` is 0 for an object that was left out.
-    pub fn gives_back(&mut self, key: &Key, size: usize) {
+    /// Releases the room of a removed object. `size` is 0 for an object that was left out.
+    pub fn release(&mut self, key: &NamespacedName, size: usize) {
         if let Some(used) = self.used.get_mut(&key.0) {
             *used = used.saturating_sub(size);
             if *used == 0 {
@@ -72,7 +72,7 @@ impl Ration {
     }
 
     /// Forgets left-out objects that are not among these.
-    pub fn retain(&mut self, listed: &HashSet<Key>) {
+    pub fn retain(&mut self, listed: &HashSet<NamespacedName>) {
         if self.left_out.is_empty() {
             return;
         }
@@ -95,47 +95,47 @@ mod tests {
 
     const MOST: usize = 1000;
 
-    fn key(namespace: &str, name: &str) -> Key {
+    fn key(namespace: &str, name: &str) -> NamespacedName {
         (namespace.into(), name.into())
     }
 
-    fn exceeded(ration: &Ration) -> Vec<String> {
-        ration.exceeded().into_iter().collect()
+    fn exceeded(budget: &MemoryBudget) -> Vec<String> {
+        budget.exceeded().into_iter().collect()
     }
 
     #[test]
     fn one_namespace_takes_nothing_of_anothers() {
-        let mut ration = Ration::new(MOST);
-        assert!(ration.takes(&key("a", "most"), 0, MOST));
-        assert!(!ration.takes(&key("a", "more"), 0, 1));
-        assert!(ration.takes(&key("b", "most"), 0, MOST));
-        assert!(ration.takes(&key("", "the platform's"), 0, 2 * MOST));
-        assert_eq!(exceeded(&ration), ["a"]);
+        let mut budget = MemoryBudget::new(MOST);
+        assert!(budget.reserve(&key("a", "most"), 0, MOST));
+        assert!(!budget.reserve(&key("a", "more"), 0, 1));
+        assert!(budget.reserve(&key("b", "most"), 0, MOST));
+        assert!(budget.reserve(&key("", "the platform's"), 0, 2 * MOST));
+        assert_eq!(exceeded(&budget), ["a"]);
     }
 
     #[test]
     fn what_goes_makes_room() {
-        let mut ration = Ration::new(MOST);
-        assert!(ration.takes(&key("a", "one"), 0, MOST));
-        assert!(!ration.takes(&key("a", "two"), 0, MOST));
-        assert!(ration.takes(&key("a", "one"), MOST, 1));
-        assert!(ration.takes(&key("a", "two"), 0, MOST - 1));
-        assert_eq!(exceeded(&ration), [""; 0]);
-        assert!(!ration.takes(&key("a", "one"), 1, 2));
-        assert_eq!(exceeded(&ration), ["a"]);
-        ration.gives_back(&key("a", "one"), 0);
-        assert_eq!(exceeded(&ration), [""; 0]);
+        let mut budget = MemoryBudget::new(MOST);
+        assert!(budget.reserve(&key("a", "one"), 0, MOST));
+        assert!(!budget.reserve(&key("a", "two"), 0, MOST));
+        assert!(budget.reserve(&key("a", "one"), MOST, 1));
+        assert!(budget.reserve(&key("a", "two"), 0, MOST - 1));
+        assert_eq!(exceeded(&budget), [""; 0]);
+        assert!(!budget.reserve(&key("a", "one"), 1, 2));
+        assert_eq!(exceeded(&budget), ["a"]);
+        budget.release(&key("a", "one"), 0);
+        assert_eq!(exceeded(&budget), [""; 0]);
     }
 
     #[test]
     fn what_went_unseen_is_forgotten() {
-        let mut ration = Ration::new(MOST);
+        let mut budget = MemoryBudget::new(MOST);
         for name in ["one", "two"] {
-            assert!(!ration.takes(&key("a", name), 0, MOST + 1));
+            assert!(!budget.reserve(&key("a", name), 0, MOST + 1));
         }
-        ration.retain(&HashSet::from([key("a", "two")]));
-        assert_eq!(exceeded(&ration), ["a"]);
-        ration.retain(&HashSet::new());
-        assert_eq!(exceeded(&ration), [""; 0]);
+        budget.retain(&HashSet::from([key("a", "two")]));
+        assert_eq!(exceeded(&budget), ["a"]);
+        budget.retain(&HashSet::new());
+        assert_eq!(exceeded(&budget), [""; 0]);
     }
 }

@@ -7,20 +7,20 @@ use crate::tenant::fixtures::tier;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
-type Way = Option<(Direction, Opener)>;
+type Finding = Option<(Direction, Opener)>;
 
-const OWN: Way = Some((Direction::Outward, Opener::Platform));
+const OWN: Finding = Some((Direction::Outward, Opener::Platform));
 
 fn at(time: &str) -> Timestamp {
     format!("2026-01-01T{time}Z").parse().expect("a time")
 }
 
-fn found(status: &str, message: &str, violations: &[(&str, Way)]) -> TenantStatus {
-    let violation = |(severity, way): &(&str, Way)| IsolationViolation {
+fn found(status: &str, message: &str, violations: &[(&str, Finding)]) -> TenantStatus {
+    let violation = |(severity, finding): &(&str, Finding)| IsolationViolation {
         check: "network-access".into(),
         severity: severity.to_string(),
-        direction: way.map(|(direction, _)| direction),
-        opened_by: way.map(|(_, opener)| opener),
+        direction: finding.map(|(direction, _)| direction),
+        opened_by: finding.map(|(_, opener)| opener),
         ..IsolationViolation::default()
     };
     TenantStatus {
@@ -113,13 +113,13 @@ fn it_comes_back_when_nothing_was_found_for_as_long_as_its_tier_says() {
     // A finding keeps the quarantine going, and a new one begins the period anew.
     let reaches = found("False", "", &[("Critical", OWN)]);
     for clean in [None, Some("12:00:00")] {
-        let held = decide(
+        let decided = decide(
             Some(&strict(None)),
             Some(&reaches),
             Some(quarantine(clean)),
             at("23:00:00"),
         );
-        assert_eq!(held, Some(quarantine(None)));
+        assert_eq!(decided, Some(quarantine(None)));
     }
     // Not to know is not to have found nothing.
     let blind = found(
@@ -127,13 +127,13 @@ fn it_comes_back_when_nothing_was_found_for_as_long_as_its_tier_says() {
         "api-access could not be tried: the API server did not answer",
         &[],
     );
-    let held = decide(
+    let decided = decide(
         Some(&strict(None)),
         Some(&blind),
         Some(quarantine(Some("12:00:00"))),
         at("23:00:00"),
     );
-    assert_eq!(held, Some(quarantine(None)));
+    assert_eq!(decided, Some(quarantine(None)));
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub struct Statement {
     pub uid: String,
     pub proof: Proof,
     /// A former process's findings, which stand in for pending checks.
-    pub stands: Option<IsolationStatus>,
+    pub former: Option<IsolationStatus>,
 }
 
 impl Statement {
@@ -103,7 +103,7 @@ impl Statement {
             last["properties"][BOUNDED] = json!((found - room).to_string());
         }
         results.extend(others);
-        if self.stands.is_some() {
+        if self.former.is_some() {
             // All failures are former findings then, and keep their places.
             let place = |one: &Value| before.iter().position(|old| is_same(old, one)).unwrap_or(MOST);
             results.sort_by_cached_key(|one| match one["result"] == "fail" {
@@ -116,7 +116,7 @@ impl Statement {
 
     /// Returns a former process's findings of a check: from its report, else from the status, which shows the first few only.
     fn former(&self, check: &Check, before: &[Value]) -> Vec<Value> {
-        let Some(stands) = &self.stands else {
+        let Some(former) = &self.former else {
             return Vec::new();
         };
         let reported: Vec<Value> = before
@@ -128,7 +128,7 @@ impl Statement {
         if !reported.is_empty() {
             return reported;
         }
-        let shown = |id: &'static str| stands.violations.iter().filter(move |one| one.check == id);
+        let shown = |id: &'static str| former.violations.iter().filter(move |one| one.check == id);
         let found: Vec<Value> = shown(check.id)
             .map(|one| {
                 let violation = Violation {
@@ -144,7 +144,7 @@ impl Statement {
             .iter()
             .filter(|check| shown(check.id).next().is_some())
             .count();
-        match found.is_empty() && i32::try_from(failed) == Ok(stands.failed) {
+        match found.is_empty() && i32::try_from(failed) == Ok(former.failed) {
             true => vec![passed(check)],
             false => found,
         }

@@ -131,7 +131,7 @@ mod tests {
                 outcomes: vec![(&API_ACCESS, outcome)],
                 ..Proof::default()
             },
-            stands: None,
+            former: None,
         }
     }
 

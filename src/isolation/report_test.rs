@@ -33,7 +33,7 @@ fn statement(outcomes: Vec<(&'static Check, Outcome)>) -> Statement {
             outcomes,
             switched_off: vec![&NETWORK_ACCESS],
         },
-        stands: None,
+        former: None,
     }
 }
 
@@ -64,7 +64,7 @@ fn results(report: &Desired) -> Vec<Value> {
 }
 
 /// Each check and how it came out.
-fn told(report: &Desired) -> Vec<(String, String)> {
+fn outcomes_of(report: &Desired) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
     results(report)
         .iter()
@@ -85,7 +85,7 @@ fn a_report_has_one_result_for_each_check_and_goes_with_its_tenant() {
     ]);
     let report = statement.report(Kind::ClusterReport, &[], at("10:00:00"));
     assert_eq!(
-        told(&report),
+        outcomes_of(&report),
         pairs(&[
             ("api-access", "pass"),
             ("database-access", "error"),
@@ -138,7 +138,7 @@ fn each_violation_is_a_result_the_worst_first_and_none_is_lost_from_the_count() 
     ]);
     let report = few.report(Kind::ClusterReport, &[], at("10:00:00"));
     assert_eq!(
-        told(&report),
+        outcomes_of(&report),
         pairs(&[
             ("api-access", "fail"),
             ("api-access", "fail"),
@@ -209,14 +209,14 @@ fn what_a_former_process_found_stands_where_it_may() {
         report.value["summary"],
         json!({"pass": 1, "fail": 0, "warn": 0, "error": 0, "skip": 3})
     );
-    restarted.stands = Some(status(1, &[]));
+    restarted.former = Some(status(1, &[]));
     let report = restarted.report(Kind::ClusterReport, &results(&before), at("11:00:00"));
     assert_eq!(report, before);
 }
 
 #[test]
 fn what_the_status_says_stands_where_nothing_was_reported() {
-    let report = |stands: IsolationStatus| {
+    let report = |former: IsolationStatus| {
         let mut restarted = statement(vec![
             (&API_ACCESS, Outcome::Passed),
             (&ADMISSION, Outcome::Pending),
@@ -224,7 +224,7 @@ fn what_the_status_says_stands_where_nothing_was_reported() {
         ]);
         // A check that was only put off is no finding.
         let put_off = restarted.report(Kind::ClusterReport, &[], at("10:00:00"));
-        restarted.stands = Some(stands);
+        restarted.former = Some(former);
         restarted.report(Kind::ClusterReport, &results(&put_off), at("11:00:00"))
     };
     let table = [
@@ -233,14 +233,14 @@ fn what_the_status_says_stands_where_nothing_was_reported() {
         // Another check failed of which the status shows nothing.
         (status(2, &[(&ADMISSION, 3)]), ["fail", "skip"]),
     ];
-    for (stands, expected) in table {
-        let report = report(stands.clone());
-        let told = told(&report);
-        let came_out = |check: &str| told.iter().find(|(id, _)| id == check).map(|(_, how)| how.as_str());
+    for (former, expected) in table {
+        let report = report(former.clone());
+        let outcomes = outcomes_of(&report);
+        let came_out = |check: &str| outcomes.iter().find(|(id, _)| id == check).map(|(_, how)| how.as_str());
         assert_eq!(
             [came_out("admission"), came_out("quota")],
             expected.map(Some),
-            "{stands:?}"
+            "{former:?}"
         );
     }
     let found = results(&report(status(1, &[(&ADMISSION, 3)])));

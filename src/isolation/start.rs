@@ -65,9 +65,15 @@ pub fn start(
     }
     let (policies, keeping) = foreign_policies::cache(client.clone(), inventory);
     run(Box::pin(keeping));
-    let (slices, keeping) = endpoint_slices::cache(client.clone(), inventory);
+    let (endpoint_slices, keeping) = endpoint_slices::cache(client.clone(), inventory);
     run(Box::pin(keeping));
-    let verifier = IsolationVerifier::new(access, (policies, slices), inventory, (network, admission), isolation);
+    let verifier = IsolationVerifier::new(
+        access,
+        (policies, endpoint_slices),
+        inventory,
+        (network, admission),
+        isolation,
+    );
     let verifier = Arc::new(verifier);
     run(Box::pin(verifier.clone().follow(queue.clone())));
     let reports = settings.reports.then(|| {

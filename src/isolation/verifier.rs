@@ -1,5 +1,7 @@
 //! Proves that tenants are apart: when one is reported on, and again when something changed that concerns it.
 
+mod changes;
+
 use super::Inventory;
 use super::access::Access;
 use super::access::reach::Opening;
@@ -8,42 +10,29 @@ use super::admission;
 use super::admission::prober::{AdmissionProber, Findings};
 use super::cache::{Breaches, Cache};
 use super::condition;
-use super::lock;
 use super::metrics::IsolationMetrics;
 use super::network::prober::NetworkProber;
-use super::network::schedule::Subject;
-use crate::api::{Opener, TenantStatus};
+use super::network::schedule::NetworkSubject;
+use crate::api::TenantStatus;
 use crate::capability::Tenants;
 use crate::capability::quarantine;
-use crate::cluster::{Queue, Store};
+use crate::cluster::Store;
 use crate::proof::check::{ADMISSION, API_ACCESS, DATABASE_ACCESS, ENDPOINTS, NETWORK_ACCESS, NETWORK_POLICIES, QUOTA};
 use crate::proof::{Outcome, Proof};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Time for collecting changes: the API server's authorizer learns of them about as fast as this program.
-const GATHER: Duration = Duration::from_secs(1);
-/// Time after which the tenants concerned are judged once more, in case the authorizer was slower.
-const AGAIN: Duration = Duration::from_secs(5);
 /// Time for collecting waiters for the same result.
 const TOGETHER: Duration = Duration::from_millis(300);
 /// Time for which the first report on a tenant waits for the dry-run checks.
-const PATIENCE: Duration = Duration::from_secs(1);
+const DRY_RUN_WAIT: Duration = Duration::from_secs(1);
 /// The time that a new process waits for its caches, and the interval between its looks.
 const READY: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Time between two checks for changes of tenants, their namespaces or owners.
-const PERIOD: Duration = Duration::from_secs(15);
-/// The rest after a look, as a multiple of the look's duration, and its maximum. The cost depends on the amount of users' objects, never on how often they
-/// write.
-const REST: u32 = 4;
-const LONGEST_REST: Duration = Duration::from_secs(30);
-/// Number of tenants to reconcile at once after grants by others: any owner can grant access to all tenants.
-const INVITED: usize = 20;
 
 /// Openings to and from each tenant.
 type Openings = BTreeMap<String, Vec<Opening>>;
@@ -52,7 +41,7 @@ type Openings = BTreeMap<String, Vec<Opening>>;
 struct LastResults {
     openings: Arc<Openings>,
     policies: Arc<Breaches>,
-    slices: Arc<Breaches>,
+    endpoint_slices: Arc<Breaches>,
 }
 
 /// Inputs of a tenant's checks.
@@ -62,13 +51,13 @@ pub struct VerificationInput {
     /// State of its pods in the network.
     pub network: NetworkState,
     /// Rights of its users in each of its namespaces; None without news.
-    pub admission: Option<Vec<admission::Subject>>,
+    pub admission: Option<Vec<admission::AdmissionSubject>>,
 }
 
 /// State of a tenant in the network.
 pub enum NetworkState {
     /// Its pods may be there.
-    Pods(Vec<Subject>),
+    Pods(Vec<NetworkSubject>),
     /// It has none.
     Deserted,
     /// It has, and nothing can come to them or from them.
@@ -81,14 +70,14 @@ pub enum NetworkState {
 pub struct IsolationVerifier {
     access: Arc<Access>,
     policies: Arc<Cache<NetworkPolicy>>,
-    slices: Arc<Cache<EndpointSlice>>,
+    endpoint_slices: Arc<Cache<EndpointSlice>>,
     tenants: Tenants,
     objects: Arc<Store>,
     metrics: IsolationMetrics,
     /// None where the platform does not want the network to be tried.
-    probes: Option<Arc<NetworkProber>>,
+    network_prober: Option<Arc<NetworkProber>>,
     /// None where the platform does not want admission to be tried.
-    examiner: Option<Arc<AdmissionProber>>,
+    admission_prober: Option<Arc<AdmissionProber>>,
     /// The earliest time of the next resolution for waiting tenants.
     resolved: tokio::sync::Mutex<Option<Instant>>,
     /// Openings at the last notification.
@@ -98,17 +87,17 @@ pub struct IsolationVerifier {
 impl IsolationVerifier {
     pub fn new(
         access: Arc<Access>,
-        (policies, slices): (Arc<Cache<NetworkPolicy>>, Arc<Cache<EndpointSlice>>),
+        (policies, endpoint_slices): (Arc<Cache<NetworkPolicy>>, Arc<Cache<EndpointSlice>>),
         known: &Inventory,
-        (probes, examiner): (Option<Arc<NetworkProber>>, Option<Arc<AdmissionProber>>),
+        (network_prober, admission_prober): (Option<Arc<NetworkProber>>, Option<Arc<AdmissionProber>>),
         metrics: IsolationMetrics,
     ) -> Self {
         Self {
             access,
             policies,
-            slices,
-            probes,
-            examiner,
+            endpoint_slices,
+            network_prober,
+            admission_prober,
             tenants: known.tenants.clone(),
             objects: known.objects.clone(),
             metrics,
@@ -121,7 +110,7 @@ impl IsolationVerifier {
     /// urgent.
     pub async fn ready(&self) {
         let known = async {
-            while !(self.access.is_ready() && self.policies.is_listed() && self.slices.is_listed()) {
+            while !(self.access.is_ready() && self.policies.is_listed() && self.endpoint_slices.is_listed()) {
                 tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
@@ -131,7 +120,7 @@ impl IsolationVerifier {
     }
 
     /// Judges whether a tenant is isolated from all others. `old` is the former status.
-    pub async fn prove(&self, tenant: &str, stance: VerificationInput, old: Option<&TenantStatus>) -> Proof {
+    pub async fn prove(&self, tenant: &str, input: VerificationInput, old: Option<&TenantStatus>) -> Proof {
         let outcome = match self.openings(tenant).await {
             Ok(openings) => {
                 let before = old.and_then(|old| old.isolation.as_ref());
@@ -146,28 +135,28 @@ impl IsolationVerifier {
             outcomes: vec![
                 (&API_ACCESS, outcome),
                 (&NETWORK_POLICIES, self.policies.outcome(tenant, &namespaces)),
-                (&ENDPOINTS, self.slices.outcome(tenant, &namespaces)),
+                (&ENDPOINTS, self.endpoint_slices.outcome(tenant, &namespaces)),
             ],
             ..Proof::default()
         };
         proof
             .outcomes
-            .extend(stance.database.map(|outcome| (&DATABASE_ACCESS, outcome)));
-        self.network(tenant, &stance.network, &mut proof);
-        self.admission(tenant, stance.admission.as_deref(), &mut proof);
+            .extend(input.database.map(|outcome| (&DATABASE_ACCESS, outcome)));
+        self.network(tenant, &input.network, &mut proof);
+        self.admission(tenant, input.admission.as_deref(), &mut proof);
         let was_tried = condition::was_tried(old, proof.outcomes.len());
-        if let (Some(examiner), Some(subjects)) = (&self.examiner, stance.admission) {
-            examiner.know(tenant, subjects.clone(), was_tried);
+        if let (Some(admission_prober), Some(subjects)) = (&self.admission_prober, input.admission) {
+            admission_prober.update(tenant, subjects.clone(), was_tried);
             // A new tenant's turn comes at once: one write of the status is to say it all.
-            if !was_tried && examiner.first(&subjects, PATIENCE).await {
+            if !was_tried && admission_prober.first(&subjects, DRY_RUN_WAIT).await {
                 proof
                     .outcomes
                     .retain(|(check, _)| ![ADMISSION.id, QUOTA.id].contains(&check.id));
                 self.admission(tenant, Some(&subjects), &mut proof);
             }
         }
-        if let (Some(probes), NetworkState::Pods(subjects)) = (&self.probes, stance.network) {
-            probes.know(tenant, subjects, was_tried);
+        if let (Some(network_prober), NetworkState::Pods(subjects)) = (&self.network_prober, input.network) {
+            network_prober.update(tenant, subjects, was_tried);
         }
         for (check, outcome) in &proof.outcomes {
             self.metrics
@@ -176,43 +165,43 @@ impl IsolationVerifier {
         proof
     }
 
-    fn admission(&self, tenant: &str, subjects: Option<&[admission::Subject]>, proof: &mut Proof) {
-        let Some(examiner) = &self.examiner else {
+    fn admission(&self, tenant: &str, subjects: Option<&[admission::AdmissionSubject]>, proof: &mut Proof) {
+        let Some(admission_prober) = &self.admission_prober else {
             proof.switched_off.extend([&ADMISSION, &QUOTA]);
             return;
         };
         let findings = match subjects {
-            Some(subjects) => examiner.findings(subjects),
-            None => match examiner.subjects(tenant) {
+            Some(subjects) => admission_prober.findings(subjects),
+            None => match admission_prober.subjects(tenant) {
                 none if none.is_empty() => Findings {
                     admission: Outcome::Pending,
                     quota: Some(Outcome::Pending),
                 },
-                known => examiner.findings(&known),
+                known => admission_prober.findings(&known),
             },
         };
         proof.outcomes.push((&ADMISSION, findings.admission));
         proof.outcomes.extend(findings.quota.map(|outcome| (&QUOTA, outcome)));
     }
 
-    fn network(&self, tenant: &str, position: &NetworkState, proof: &mut Proof) {
-        match (&self.probes, position) {
+    fn network(&self, tenant: &str, state: &NetworkState, proof: &mut Proof) {
+        match (&self.network_prober, state) {
             (None, NetworkState::Pods(_) | NetworkState::CutOff) => proof.switched_off.push(&NETWORK_ACCESS),
             (None, _) => {}
-            (Some(probes), NetworkState::Deserted) => probes.forget(tenant),
-            (Some(probes), NetworkState::CutOff) => {
-                probes.forget(tenant);
+            (Some(network_prober), NetworkState::Deserted) => network_prober.forget(tenant),
+            (Some(network_prober), NetworkState::CutOff) => {
+                network_prober.forget(tenant);
                 let outcome = Outcome::Untried(quarantine::UNTRIED.into());
                 proof.outcomes.push((&NETWORK_ACCESS, outcome));
             }
-            (Some(probes), NetworkState::Pods(subjects)) => {
-                proof.outcomes.push((&NETWORK_ACCESS, probes.outcome(subjects)));
+            (Some(network_prober), NetworkState::Pods(subjects)) => {
+                proof.outcomes.push((&NETWORK_ACCESS, network_prober.outcome(subjects)));
             }
-            (Some(probes), NetworkState::AsBefore) => {
-                let known = probes.known(tenant);
+            (Some(network_prober), NetworkState::AsBefore) => {
+                let known = network_prober.known(tenant);
                 let outcome = match known.is_empty() {
                     true => Outcome::Pending,
-                    false => probes.outcome(&known),
+                    false => network_prober.outcome(&known),
                 };
                 proof.outcomes.push((&NETWORK_ACCESS, outcome));
             }
@@ -248,68 +237,14 @@ impl IsolationVerifier {
     /// Forgets a tenant that is gone, with its metrics.
     pub fn forget(&self, tenant: &str) {
         self.access.survey.forget(tenant);
-        if let Some(probes) = &self.probes {
-            probes.forget(tenant);
+        if let Some(network_prober) = &self.network_prober {
+            network_prober.forget(tenant);
         }
-        if let Some(examiner) = &self.examiner {
-            examiner.forget(tenant);
+        if let Some(admission_prober) = &self.admission_prober {
+            admission_prober.forget(tenant);
         }
         for check in crate::proof::check::ALL {
             self.metrics.forget_isolation(tenant, check.id);
-        }
-    }
-
-    /// Wakes the tenants that a change concerns. Never ends.
-    pub async fn follow(self: Arc<Self>, queue: Queue) {
-        // Without all namespaces, agreements between tenants would be judged as openings. This does not wait for the tenants' store: that one wakes only one
-        // waiting task, and the controller is one.
-        self.objects.synced().await;
-        let mut pause = GATHER;
-        let mut invited: VecDeque<String> = VecDeque::new();
-        loop {
-            let changed = async {
-                tokio::select! {
-                    () = self.access.changed() => {}
-                    () = self.policies.changed.notified() => {}
-                    () = self.slices.changed.notified() => {}
-                    () = std::future::ready(()), if !invited.is_empty() => {}
-                }
-            };
-            let _ = tokio::time::timeout(PERIOD, changed).await;
-            tokio::time::sleep(pause).await;
-            let begun = Instant::now();
-            let openings = self.resolve().await;
-            let (policies, slices) = (self.policies.clone(), self.slices.clone());
-            let policies = spawn_blocking(move || policies.evaluate()).await;
-            let slices = spawn_blocking(move || slices.evaluate()).await;
-            pause = rest(begun.elapsed());
-            let (mut concerned, mut by_access) = (Vec::new(), false);
-            if let Ok(now) = openings {
-                let last = &mut lock(&self.last).openings;
-                let before = last.clone();
-                let differing = differing(last, now.clone());
-                by_access = !differing.is_empty();
-                let is_invited = |tenant: &String| only_invited(before.get(tenant), now.get(tenant));
-                let (later, at_once): (Vec<_>, Vec<_>) = differing.into_iter().partition(is_invited);
-                concerned = at_once;
-                let waiting: HashSet<String> = invited.iter().cloned().collect();
-                invited.extend(later.into_iter().filter(|tenant| !waiting.contains(tenant)));
-            }
-            if let Ok(now) = policies {
-                concerned.extend(differing(&mut lock(&self.last).policies, now));
-            }
-            if let Ok(now) = slices {
-                concerned.extend(differing(&mut lock(&self.last).slices, now));
-            }
-            concerned.extend(invited.drain(..INVITED.min(invited.len())));
-            if by_access {
-                self.access.forget_answers();
-            }
-            concerned.iter().for_each(|tenant| queue.wake(tenant));
-            if by_access {
-                tokio::time::sleep(AGAIN).await;
-                concerned.iter().for_each(|tenant| queue.wake(tenant));
-            }
         }
     }
 }
@@ -320,90 +255,4 @@ async fn spawn_blocking<T: Send + 'static>(
 ) -> Result<T, &'static str> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or(Err("the check did not run: this is a bug of the operator"))
-}
-
-/// Returns the time for gathering changes after a look of this duration.
-fn rest(took: Duration) -> Duration {
-    (took * REST).clamp(GATHER, LONGEST_REST)
-}
-
-/// Returns true if only invitations changed: by the tenant's users, or of them. Tenants' users can make any number of these at any time; all other changes are
-/// the platform's, and come first.
-fn only_invited(before: Option<&Vec<Opening>>, now: Option<&Vec<Opening>>) -> bool {
-    let of_platform = |openings: Option<&Vec<Opening>>| -> Vec<Opening> {
-        let openings = openings.into_iter().flatten();
-        let by_platform = openings.filter(|opening| opening.opened_by == Opener::Platform);
-        by_platform.cloned().collect()
-    };
-    of_platform(before) == of_platform(now)
-}
-
-/// Replaces `before`, and returns the tenants whose entry differs.
-fn differing<T: PartialEq>(before: &mut Arc<BTreeMap<String, T>>, now: Arc<BTreeMap<String, T>>) -> Vec<String> {
-    let before = std::mem::replace(before, now.clone());
-    let mut tenants: Vec<String> = before.keys().chain(now.keys()).cloned().collect();
-    tenants.retain(|tenant| before.get(tenant) != now.get(tenant));
-    tenants.sort();
-    tenants.dedup();
-    tenants
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::Direction;
-    use crate::isolation::access::reach::Who;
-
-    fn opening(opened_by: Opener, binding: &str) -> Opening {
-        Opening {
-            opened_by,
-            direction: Direction::Outward,
-            counterpart: "other".into(),
-            binding: binding.into(),
-            who: Who {
-                user: String::new(),
-                groups: Vec::new(),
-                title: String::new(),
-            },
-            namespace: None,
-            attempts: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_look_takes_a_fifth_of_the_time_at_most() {
-        let millis = Duration::from_millis;
-        assert_eq!(rest(millis(5)), GATHER);
-        assert_eq!(rest(millis(500)), millis(2000));
-        assert_eq!(rest(millis(60_000)), LONGEST_REST);
-    }
-
-    #[test]
-    fn invitations_wait_and_what_the_platform_opens_does_not() {
-        let invitation = |binding| opening(Opener::Counterpart, binding);
-        let hole = opening(Opener::Platform, "hole");
-        let with = |openings: &[&Opening]| Some(openings.iter().map(|one| (*one).clone()).collect::<Vec<_>>());
-        let (one, other) = (invitation("one"), invitation("other"));
-        let is_invited =
-            |before: Option<Vec<Opening>>, now: Option<Vec<Opening>>| only_invited(before.as_ref(), now.as_ref());
-        assert!(is_invited(None, with(&[&one])) && is_invited(with(&[&one]), None));
-        assert!(is_invited(with(&[&one, &hole]), with(&[&other, &hole])));
-        assert!(!is_invited(None, with(&[&hole])) && !is_invited(with(&[&hole]), None));
-        assert!(!is_invited(with(&[&one]), with(&[&one, &hole])));
-    }
-
-    #[test]
-    fn only_those_are_woken_of_whom_something_else_is_to_be_said() {
-        let map = |list: &[(&str, u8)]| {
-            Arc::new(
-                list.iter()
-                    .map(|(name, value)| (name.to_string(), *value))
-                    .collect::<BTreeMap<_, _>>(),
-            )
-        };
-        let mut told = map(&[("gone", 1), ("kept", 1), ("other", 1)]);
-        let now = map(&[("kept", 1), ("new", 1), ("other", 2)]);
-        assert_eq!(differing(&mut told, now.clone()), ["gone", "new", "other"]);
-        assert_eq!(differing(&mut told, now), Vec::<String>::new());
-    }
 }

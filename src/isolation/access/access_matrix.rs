@@ -45,9 +45,9 @@ impl Attempts {
                 .map(|(verb, group, resource)| attempt(verb, group, resource)),
         );
         all.sort_by_key(|attempt| (!attempt.resource.starts_with("secrets"), attempt.clone()));
-        let keep = |harm: fn(&PolicyRule, &Discovered) -> Vec<Attempt>| {
-            let harms = |attempt: &&Attempt| !harm(&rule(attempt), discovered).is_empty();
-            all.iter().filter(harms).cloned().collect()
+        let keep = |scope: fn(&PolicyRule, &Discovered) -> Vec<Attempt>| {
+            let is_in_scope = |attempt: &&Attempt| !scope(&rule(attempt), discovered).is_empty();
+            all.iter().filter(is_in_scope).cloned().collect()
         };
         Self {
             inside: keep(rule_scope::inside),
@@ -83,13 +83,13 @@ fn rule(attempt: &Attempt) -> PolicyRule {
 
 /// Questions about one identity.
 #[derive(Debug)]
-pub struct Space<'a> {
+pub struct AccessMatrix<'a> {
     pub attempts: &'a Attempts,
     /// Namespaces that it has no business in.
     pub places: &'a [&'a str],
 }
 
-impl<'a> Space<'a> {
+impl<'a> AccessMatrix<'a> {
     /// Returns the number of questions in one lap. A lap asks about every attempt and every place. Laps as many as the fewer of both ask about every attempt in
     /// every place.
     pub fn lap(&self) -> u64 {
@@ -189,26 +189,26 @@ mod tests {
     }
 
     /// Each pair of place and attempt, and how often it was asked about in so many laps.
-    fn asked(space: &Space<'_>, laps: u64) -> BTreeMap<(Option<String>, String), u64> {
+    fn asked(matrix: &AccessMatrix<'_>, laps: u64) -> BTreeMap<(Option<String>, String), u64> {
         let mut asked = BTreeMap::new();
-        for number in 0..laps * space.lap() {
-            let (place, attempt) = space.question(number).expect("a question");
+        for number in 0..laps * matrix.lap() {
+            let (place, attempt) = matrix.question(number).expect("a question");
             *asked.entry((place.map(str::to_string), attempt.title())).or_insert(0) += 1;
         }
         asked
     }
 
     #[test]
-    fn a_lap_has_every_deed_and_every_place_and_some_laps_every_pair() {
+    fn a_lap_has_every_attempt_and_every_place_and_some_laps_every_pair() {
         let attempts = Attempts::of(&discovered());
         let names: Vec<String> = (0..30).map(|number| format!("n{number}")).collect();
         for count in [1, 3, 4, 5, 30] {
             let places: Vec<&str> = names[..count].iter().map(String::as_str).collect();
-            let space = Space {
+            let matrix = AccessMatrix {
                 attempts: &attempts,
                 places: &places,
             };
-            let lap = asked(&space, 1);
+            let lap = asked(&matrix, 1);
             let seen: BTreeSet<&str> = lap.keys().filter_map(|(place, _)| place.as_deref()).collect();
             assert_eq!(seen.len(), count);
             let inside: BTreeSet<&str> = lap
@@ -221,7 +221,7 @@ mod tests {
             assert_eq!(everywhere, attempts.everywhere.len());
             // Nothing twice within a lap, nor within all of them but what is asked in each.
             assert!(lap.values().all(|times| *times == 1));
-            let all = asked(&space, count.min(attempts.inside.len()) as u64);
+            let all = asked(&matrix, count.min(attempts.inside.len()) as u64);
             let pairs: Vec<_> = all.iter().filter(|((place, _), _)| place.is_some()).collect();
             assert_eq!(pairs.len(), count * attempts.inside.len());
             assert!(pairs.iter().all(|(_, times)| **times == 1));
@@ -229,16 +229,16 @@ mod tests {
     }
 
     #[test]
-    fn without_a_place_or_a_deed_there_is_less_to_ask() {
+    fn without_a_place_or_an_attempt_there_is_less_to_ask() {
         let attempts = Attempts::of(&discovered());
-        let space = Space {
+        let matrix = AccessMatrix {
             attempts: &attempts,
             places: &[],
         };
-        assert_eq!(space.lap(), attempts.everywhere.len() as u64);
-        assert!(asked(&space, 2).keys().all(|(place, _)| place.is_none()));
+        assert_eq!(matrix.lap(), attempts.everywhere.len() as u64);
+        assert!(asked(&matrix, 2).keys().all(|(place, _)| place.is_none()));
         let none = Attempts::default();
-        let nothing = Space {
+        let nothing = AccessMatrix {
             attempts: &none,
             places: &[],
         };

@@ -1,6 +1,6 @@
 //! The identities of a tenant, and the questions about each.
 
-use super::access_matrix::{Attempts, Space};
+use super::access_matrix::{AccessMatrix, Attempts};
 use super::rbac::Party;
 use super::reach::{TenantSubjects, Who, who};
 use super::review::Question;
@@ -9,7 +9,7 @@ use crate::api::OwnerKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Number of questions about one identity in its turn.
-pub const TURN: u64 = 5;
+pub const QUESTIONS_PER_TURN: u64 = 5;
 
 /// Somebody of a tenant's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +55,7 @@ impl Identity {
     pub(super) fn places<'a>(
         &self,
         holders: &'a BTreeMap<String, TenantSubjects>,
-        vaults: &'a [String],
+        operator_namespaces: &'a [String],
     ) -> BTreeMap<&'a str, &'a str> {
         let is_other =
             |holder: &&TenantSubjects| holder.name != self.tenant && !holder.owns(&self.party, &self.subject);
@@ -63,7 +63,9 @@ impl Identity {
             let namespaces = holder.namespaces.iter().map(String::as_str);
             namespaces.map(|namespace| (namespace, holder.name.as_str()))
         });
-        theirs.chain(vaults.iter().map(|vault| (vault.as_str(), ""))).collect()
+        theirs
+            .chain(operator_namespaces.iter().map(|namespace| (namespace.as_str(), "")))
+            .collect()
     }
 
     /// Returns this turn's questions about the identity, and the number of questions in its lap.
@@ -72,13 +74,16 @@ impl Identity {
         turn: u64,
         attempts: &Attempts,
         holders: &BTreeMap<String, TenantSubjects>,
-        vaults: &[String],
+        operator_namespaces: &[String],
     ) -> (Vec<Asked>, u64) {
-        let owned = self.places(holders, vaults);
+        let owned = self.places(holders, operator_namespaces);
         let places: Vec<&str> = owned.keys().copied().collect();
         let places = &places;
-        let space = Space { attempts, places };
-        let numbers = turn.wrapping_mul(TURN)..turn.wrapping_mul(TURN).saturating_add(TURN.min(space.lap()));
+        let matrix = AccessMatrix { attempts, places };
+        let numbers = turn.wrapping_mul(QUESTIONS_PER_TURN)
+            ..turn
+                .wrapping_mul(QUESTIONS_PER_TURN)
+                .saturating_add(QUESTIONS_PER_TURN.min(matrix.lap()));
         let asked = |(place, attempt): (Option<&str>, &Attempt)| Asked {
             identity: self.clone(),
             place: place.map(str::to_string),
@@ -89,8 +94,8 @@ impl Identity {
                 .into(),
             attempt: attempt.clone(),
         };
-        let questions = numbers.filter_map(|number| space.question(number)).map(asked);
-        (questions.collect(), space.lap())
+        let questions = numbers.filter_map(|number| matrix.question(number)).map(asked);
+        (questions.collect(), matrix.lap())
     }
 }
 

@@ -48,7 +48,7 @@ struct Resolved {
 pub struct Access {
     watched: Arc<Watched>,
     client: kube::Client,
-    pub vaults: Vec<String>,
+    pub operator_namespaces: Vec<String>,
     /// True if the survey asks about rights beyond RBAC.
     is_surveyed: bool,
     /// Access that it allows.
@@ -67,7 +67,7 @@ impl Access {
             survey: Survey::new(probe.recheck),
             watched,
             client,
-            vaults: vec![own_namespace],
+            operator_namespaces: vec![own_namespace],
             resolving: Mutex::default(),
             resolved: Mutex::default(),
             answers: Mutex::default(),
@@ -101,13 +101,13 @@ impl Access {
         }
         let (openings, unread) = {
             let rbac = self.watched.rbac();
-            let field = reach::Field {
+            let context = reach::RbacContext {
                 rbac: &rbac,
                 discovered: &discovered,
                 holders: &holders,
-                vaults: &self.vaults,
+                operator_namespaces: &self.operator_namespaces,
             };
-            (Arc::new(field.openings()), rbac.unread())
+            (Arc::new(context.openings()), rbac.unread())
         };
         // Reports look in here: it is held no longer than that takes.
         *lock(&self.resolved) = Resolved {
@@ -141,8 +141,11 @@ impl Access {
         if let Err(why) = self.control().await {
             return Outcome::Untried(why);
         }
-        let told = before.iter().filter(|told| told.check == API_ACCESS.id);
-        let is_settled = !self.is_surveyed || self.survey.recall(tenant, told.map(|told| told.message.as_str()));
+        let reported = before.iter().filter(|reported| reported.check == API_ACCESS.id);
+        let is_settled = !self.is_surveyed
+            || self
+                .survey
+                .recall(tenant, reported.map(|reported| reported.message.as_str()));
         let mut violations = self.survey.violations(tenant, openings);
         for opening in openings.iter().take(TOLD) {
             for attempt in opening.attempts.iter().take(ASKED) {
@@ -178,7 +181,9 @@ impl Access {
             return Some("the cluster has ClusterRoles or ClusterRoleBindings".into());
         }
         let own = resolved.holders.get(tenant).into_iter();
-        let mut namespaces = own.flat_map(|holder| &holder.namespaces).chain(&self.vaults);
+        let mut namespaces = own
+            .flat_map(|holder| &holder.namespaces)
+            .chain(&self.operator_namespaces);
         namespaces
             .find(|namespace| resolved.unread.contains(*namespace))
             .map(|namespace| format!("namespace {namespace} has Roles or RoleBindings"))

@@ -1,42 +1,39 @@
 //! Resolution of RBAC's roles and bindings. Pure.
 
-use crate::isolation::memory_limit::{self, Ration};
+use crate::isolation::memory_limit::{self, MemoryBudget, NamespacedName};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Namespace, which is empty for a cluster-wide object, and name.
-pub type Key = (String, String);
-
 /// The roles and bindings of a cluster.
 #[derive(Debug, Default)]
 pub struct Rbac {
-    roles: HashMap<Key, Vec<PolicyRule>>,
-    bindings: BTreeMap<Key, Binding>,
+    roles: HashMap<NamespacedName, Vec<PolicyRule>>,
+    bindings: BTreeMap<NamespacedName, Binding>,
     /// Memory limit for each kind.
-    rations: Rations,
+    budgets: MemoryBudgets,
     /// Those that are kept only as far as they can be read.
     partial: Partial,
 }
 
 #[derive(Debug, Default)]
 struct Partial {
-    roles: HashSet<Key>,
-    bindings: HashSet<Key>,
+    roles: HashSet<NamespacedName>,
+    bindings: HashSet<NamespacedName>,
 }
 
 #[derive(Debug)]
-struct Rations {
-    roles: Ration,
-    bindings: Ration,
+struct MemoryBudgets {
+    roles: MemoryBudget,
+    bindings: MemoryBudget,
 }
 
-impl Default for Rations {
+impl Default for MemoryBudgets {
     fn default() -> Self {
         Self {
-            roles: Ration::new(memory_limit::WRITTEN),
-            bindings: Ration::new(memory_limit::WRITTEN),
+            roles: MemoryBudget::new(memory_limit::WRITTEN),
+            bindings: MemoryBudget::new(memory_limit::WRITTEN),
         }
     }
 }
@@ -47,7 +44,7 @@ pub struct Binding {
     /// Namespace of the grant; None means all.
     pub namespace: Option<String>,
     pub name: String,
-    role: Key,
+    role: NamespacedName,
     pub subjects: Vec<Subject>,
 }
 
@@ -92,7 +89,7 @@ pub trait Part {
     /// Forgets an object of this kind.
     fn remove(&self, rbac: &mut Rbac);
     /// Forgets the objects of this kind that are not among these.
-    fn retain(rbac: &mut Rbac, listed: &HashSet<Key>);
+    fn retain(rbac: &mut Rbac, listed: &HashSet<NamespacedName>);
 }
 
 /// Roles and ClusterRoles, and their bindings, are kept together: their content is the same, and their keys differ.
@@ -103,7 +100,7 @@ macro_rules! parts {
                 let $object = self;
                 let (key, kept) = (key(&self.metadata), $kept);
                 let old = rbac.$table.get(&key).map_or(0, Kept::size);
-                if rbac.rations.$table.takes(&key, old, kept.size()) {
+                if rbac.budgets.$table.reserve(&key, old, kept.size()) {
                     rbac.$table.insert(key, kept);
                 } else {
                     rbac.$table.remove(&key);
@@ -122,22 +119,22 @@ macro_rules! parts {
                 let key = key(&self.metadata);
                 rbac.partial.$table.remove(&key);
                 let old = rbac.$table.remove(&key).map_or(0, |kept| kept.size());
-                rbac.rations.$table.gives_back(&key, old);
+                rbac.budgets.$table.release(&key, old);
             }
 
-            fn retain(rbac: &mut Rbac, listed: &HashSet<Key>) {
-                let is_kept = |key: &Key| key.0.is_empty() == $is_namespaced || listed.contains(key);
+            fn retain(rbac: &mut Rbac, listed: &HashSet<NamespacedName>) {
+                let is_kept = |key: &NamespacedName| key.0.is_empty() == $is_namespaced || listed.contains(key);
                 rbac.partial.$table.retain(is_kept);
-                let rations = &mut rbac.rations.$table;
+                let budgets = &mut rbac.budgets.$table;
                 rbac.$table.retain(|key, kept| {
                     let is_kept = is_kept(key);
                     if !is_kept {
-                        rations.gives_back(key, kept.size());
+                        budgets.release(key, kept.size());
                     }
                     is_kept
                 });
                 if $is_namespaced {
-                    rations.retain(listed);
+                    budgets.retain(listed);
                 }
             }
         }
@@ -174,7 +171,7 @@ fn size(list: &impl Serialize) -> usize {
 }
 
 /// Key of an object.
-pub fn key(metadata: &ObjectMeta) -> Key {
+pub fn key(metadata: &ObjectMeta) -> NamespacedName {
     (
         metadata.namespace.clone().unwrap_or_default(),
         metadata.name.clone().unwrap_or_default(),
@@ -188,7 +185,7 @@ impl Rbac {
 
     /// Returns the namespaces with unread objects; an empty name stands for cluster-wide ones.
     pub fn unread(&self) -> BTreeSet<String> {
-        let Rations { roles, bindings } = &self.rations;
+        let MemoryBudgets { roles, bindings } = &self.budgets;
         let partial = self.partial.roles.iter().chain(&self.partial.bindings);
         let partial = partial.map(|(namespace, _)| namespace.clone());
         let exceeded = [roles.exceeded(), bindings.exceeded()];

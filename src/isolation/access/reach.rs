@@ -28,12 +28,12 @@ impl TenantSubjects {
 
 /// Everybody that a binding may concern.
 #[derive(Debug)]
-pub struct Field<'a> {
+pub struct RbacContext<'a> {
     pub rbac: &'a Rbac,
     pub discovered: &'a Discovered,
     pub holders: &'a BTreeMap<String, TenantSubjects>,
     /// Namespaces with Secrets that give access to every tenant: the operator's own.
-    pub vaults: &'a [String],
+    pub operator_namespaces: &'a [String],
 }
 
 /// A way that RBAC leaves open from one tenant to another.
@@ -86,7 +86,7 @@ impl Opening {
     }
 }
 
-impl Field<'_> {
+impl RbacContext<'_> {
     /// Returns the openings of each tenant: access that it must not have, or that others must not have to it. Tenants without any are left out.
     pub fn openings(&self) -> BTreeMap<String, Vec<Opening>> {
         let homes: BTreeMap<&str, &TenantSubjects> = self
@@ -104,9 +104,10 @@ impl Field<'_> {
         for binding in self.rbac.bindings() {
             let there = binding.namespace.as_deref();
             let reached = there.and_then(|namespace| homes.get(namespace).copied());
-            let is_vault = there.is_some_and(|namespace| self.vaults.iter().any(|vault| vault == namespace));
+            let is_operators =
+                there.is_some_and(|namespace| self.operator_namespaces.iter().any(|own| own == namespace));
             // Access to a namespace that belongs to nobody concerns no tenant.
-            if there.is_some() && reached.is_none() && !is_vault {
+            if there.is_some() && reached.is_none() && !is_operators {
                 continue;
             }
             let mut attempts: Option<Vec<Attempt>> = None;
@@ -128,8 +129,8 @@ impl Field<'_> {
                     },
                     Party::User(_) | Party::Group(_) => owners.get(&party).cloned().unwrap_or_default(),
                 };
-                let beyond = |holder: &&&TenantSubjects| reached.is_none_or(|reached| reached.name != holder.name);
-                let strangers: Vec<&TenantSubjects> = comes_from.iter().filter(beyond).copied().collect();
+                let is_stranger = |holder: &&&TenantSubjects| reached.is_none_or(|reached| reached.name != holder.name);
+                let strangers: Vec<&TenantSubjects> = comes_from.iter().filter(is_stranger).copied().collect();
                 let is_open = party == Party::Everybody && reached.is_some();
                 if strangers.is_empty() && !is_open {
                     continue;

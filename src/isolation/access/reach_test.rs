@@ -108,14 +108,14 @@ fn account(namespace: &str, name: &str) -> Value {
 /// `tenant → counterpart`, of each opening.
 fn pairs(rbac: &Rbac) -> Vec<String> {
     let (discovered, holders) = (resources(), holders());
-    let field = Field {
+    let context = RbacContext {
         rbac,
         discovered: &discovered,
         holders: &holders,
-        vaults: &["operator".to_string()],
+        operator_namespaces: &["operator".to_string()],
     };
     let mut pairs = Vec::new();
-    for (tenant, openings) in field.openings() {
+    for (tenant, openings) in context.openings() {
         pairs.extend(
             openings
                 .iter()
@@ -172,8 +172,8 @@ fn who_is_let_into_everything() {
     ];
     for (subject, expected) in table {
         assert_eq!(pairs(&bound(None, subject.clone())), expected, "{subject}");
-        let vault = pairs(&bound(Some("operator"), subject.clone()));
-        assert_eq!(vault, expected, "the operator's namespace, {subject}");
+        let namespace = pairs(&bound(Some("operator"), subject.clone()));
+        assert_eq!(namespace, expected, "the operator's namespace, {subject}");
         assert_eq!(pairs(&bound(Some("monitoring"), subject)), Vec::<String>::new());
     }
 }
@@ -238,13 +238,13 @@ fn what_is_told_names_who_may_do_what_where() {
         resources(),
         holders(),
     );
-    let field = Field {
+    let context = RbacContext {
         rbac: &rbac,
         discovered: &discovered,
         holders: &holders,
-        vaults: &[],
+        operator_namespaces: &[],
     };
-    let openings = field.openings();
+    let openings = context.openings();
     assert_eq!(
         openings["acme"][0].message(),
         "RoleBinding acme/b lets ServiceAccount globex/app get secrets, list secrets, get pods and 3 more in namespace acme"

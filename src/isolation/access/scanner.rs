@@ -1,7 +1,7 @@
 //! Loop that asks the API server's authorizers about each identity in turn, for rights beyond RBAC: a few questions each second.
 
 use super::access_matrix::Attempts;
-use super::identity::{Identity, TURN};
+use super::identity::{Identity, QUESTIONS_PER_TURN};
 use super::reach::TenantSubjects;
 use super::settings::ApiProbe;
 use super::subjects;
@@ -23,7 +23,7 @@ const REST: Duration = Duration::from_secs(10);
 /// The longest time between two turns: findings need a new question in time.
 const LONGEST: Duration = Duration::from_secs(30);
 /// The highest age of the list of tenants and identities.
-const FRESH: Duration = Duration::from_secs(15);
+const CENSUS_MAX_AGE: Duration = Duration::from_secs(15);
 
 /// Asks about everybody in turn.
 pub struct AccessScanner {
@@ -106,11 +106,14 @@ impl AccessScanner {
         let mut turn = u64::from(fastrand::u32(..));
         loop {
             let is_asked_for = !self.access.survey.waiting().is_empty();
-            if census.taken.elapsed() >= if is_asked_for { TICK } else { FRESH } {
+            if census.taken.elapsed() >= if is_asked_for { TICK } else { CENSUS_MAX_AGE } {
                 census = self.census();
                 let is_known = |identity: &Identity| census.has(identity);
-                let vaults = &self.access.vaults;
-                wake(&queue, self.access.survey.tidy(is_known, &census.holders, vaults));
+                let operator_namespaces = &self.access.operator_namespaces;
+                wake(
+                    &queue,
+                    self.access.survey.tidy(is_known, &census.holders, operator_namespaces),
+                );
             }
             let Some(discovered) = self.access.discovered() else {
                 sleep(TICK).await;
@@ -120,7 +123,7 @@ impl AccessScanner {
                 Some((of, attempts)) if Arc::ptr_eq(of, &discovered) => &*attempts,
                 other => &other.insert((discovered.clone(), Attempts::of(&discovered))).1,
             };
-            let (holders, vaults) = (&census.holders, &self.access.vaults);
+            let (holders, operator_namespaces) = (&census.holders, &self.access.operator_namespaces);
             let mut concerned = BTreeSet::new();
             let recalled = self.recall(&census, attempts, &mut concerned).await;
             let after = last.as_ref().and_then(|last| census.after(last));
@@ -131,7 +134,7 @@ impl AccessScanner {
                 sleep(TICK).await;
                 continue;
             };
-            let (anew, lap) = identity.questions(turn, attempts, holders, vaults);
+            let (anew, lap) = identity.questions(turn, attempts, holders, operator_namespaces);
             let total = lap * census.count;
             let (pause, period) = pace(total, self.settings.period, self.settings.rate);
             self.metrics.set_survey_period(period);
@@ -196,8 +199,10 @@ fn wake(queue: &Queue, tenants: BTreeSet<String>) {
 /// Returns the time between two turns, so that a period has room for this number of questions, and the time that they take. It is longer where `rate` in a
 /// second is not enough.
 fn pace(total: u64, period: Duration, rate: u32) -> (Duration, Duration) {
-    let turns = u32::try_from(total.div_ceil(TURN)).unwrap_or(u32::MAX).max(1);
-    let least = Duration::from_secs(TURN) / rate.max(1);
+    let turns = u32::try_from(total.div_ceil(QUESTIONS_PER_TURN))
+        .unwrap_or(u32::MAX)
+        .max(1);
+    let least = Duration::from_secs(QUESTIONS_PER_TURN) / rate.max(1);
     let pause = (period / turns).max(least);
     (pause, pause.saturating_mul(turns))
 }
@@ -244,7 +249,10 @@ mod tests {
     #[test]
     fn it_takes_the_period_or_as_long_as_the_rate_needs() {
         let hour = Duration::from_secs(3600);
-        assert_eq!(pace(3600 * TURN, hour, 10), (Duration::from_secs(1), hour));
+        assert_eq!(
+            pace(3600 * QUESTIONS_PER_TURN, hour, 10),
+            (Duration::from_secs(1), hour)
+        );
         assert_eq!(pace(72_000, hour, 10), (Duration::from_millis(500), hour * 2));
         assert_eq!(pace(0, hour, 10), (hour, hour));
     }

@@ -1,7 +1,7 @@
 //! The findings about each identity that RBAC does not explain, and the violations that follow from them.
 
 use super::access_matrix::Attempts;
-use super::identity::{Asked, Identity, Spot, TURN};
+use super::identity::{Asked, Identity, QUESTIONS_PER_TURN, Spot};
 use super::rbac::Party;
 use super::reach::{Opening, TenantSubjects};
 use super::rule_scope::Attempt;
@@ -42,7 +42,7 @@ struct Finding {
     opened_by: Opener,
     asked: Instant,
     /// True for a confirmed finding: an authorizer may have failed for a moment, and the resolution of RBAC reports its own openings.
-    stands: bool,
+    is_confirmed: bool,
 }
 
 /// All findings beyond RBAC, and the schedule of their repetition.
@@ -150,7 +150,7 @@ impl Survey {
         let mut concerned = BTreeSet::from([tenant.to_string()]);
         for ((identity, _), finding) in lock(&self.found).iter_mut() {
             if identity.tenant == tenant || finding.counterpart == tenant {
-                finding.stands = true;
+                finding.is_confirmed = true;
                 concerned.extend([identity.tenant.clone(), finding.counterpart.clone()]);
             }
         }
@@ -178,7 +178,7 @@ impl Survey {
                 attempt: attempt.clone(),
             })
         });
-        asked.take(usize::try_from(TURN).unwrap_or(1)).collect()
+        asked.take(usize::try_from(QUESTIONS_PER_TURN).unwrap_or(1)).collect()
     }
 
     /// Returns true or false where it is known that everybody with credentials may do this, or may not.
@@ -208,7 +208,7 @@ impl Survey {
             yes: yes.clone(),
             attempts: BTreeSet::new(),
             asked: Instant::now(),
-            stands: false,
+            is_confirmed: false,
         });
         let is_again = finding.attempts.contains(&asked.attempt);
         let is_more = !is_again && finding.attempts.len() < ATTEMPTS && finding.attempts.insert(asked.attempt.clone());
@@ -216,13 +216,13 @@ impl Survey {
         if is_other {
             (finding.opened_by, finding.yes) = (opener, yes);
         }
-        let stood = finding.stands;
+        let was_confirmed = finding.is_confirmed;
         // Another question about the same place does not confirm this one.
         if is_again && finding.asked.elapsed() >= self.again {
-            finding.stands = true;
+            finding.is_confirmed = true;
             finding.asked = Instant::now();
         }
-        finding.stands && (is_more || is_other || !stood)
+        finding.is_confirmed && (is_more || is_other || !was_confirmed)
     }
 
     /// Forgets a finding that is now refused; returns true if it was reported.
@@ -235,11 +235,11 @@ impl Survey {
         if !finding.attempts.remove(&asked.attempt) {
             return false;
         }
-        let stood = finding.stands;
+        let was_confirmed = finding.is_confirmed;
         if finding.attempts.is_empty() {
             found.remove(&spot);
         }
-        stood
+        was_confirmed
     }
 
     /// Forgets findings about former users, and about places that are gone or now their own. Returns the tenants concerned.
@@ -247,16 +247,20 @@ impl Survey {
         &self,
         is_known: impl Fn(&Identity) -> bool,
         holders: &BTreeMap<String, TenantSubjects>,
-        vaults: &[String],
+        operator_namespaces: &[String],
     ) -> BTreeSet<String> {
         let mut concerned = BTreeSet::new();
         lock(&self.found).retain(|(identity, place), finding| {
-            let is_there = |place: &String| identity.places(holders, vaults).contains_key(place.as_str());
-            let stands = is_known(identity) && place.as_ref().is_none_or(is_there);
-            if !stands {
+            let is_there = |place: &String| {
+                identity
+                    .places(holders, operator_namespaces)
+                    .contains_key(place.as_str())
+            };
+            let is_current = is_known(identity) && place.as_ref().is_none_or(is_there);
+            if !is_current {
                 concerned.extend([identity.tenant.clone(), finding.counterpart.clone()]);
             }
-            stands
+            is_current
         });
         concerned
     }
@@ -265,7 +269,7 @@ impl Survey {
     pub fn violations(&self, tenant: &str, openings: &[Opening]) -> Vec<Violation> {
         let found = lock(&self.found);
         let mut violations = Vec::new();
-        for ((identity, place), finding) in found.iter().filter(|(_, finding)| finding.stands) {
+        for ((identity, place), finding) in found.iter().filter(|(_, finding)| finding.is_confirmed) {
             let is_own = identity.tenant == tenant;
             if !(is_own || finding.counterpart == tenant) || is_explained(&finding.yes.reason, openings) {
                 continue;

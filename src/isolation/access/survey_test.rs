@@ -80,15 +80,15 @@ fn stands(survey: &Survey, asked: &Asked, yes: Yes) {
 
 #[test]
 fn everybody_of_a_tenant_is_asked_about_where_he_has_no_business() {
-    let (holders, vaults, attempts) = (holders(), [VAULT.to_string()], attempts());
+    let (holders, operator_namespaces, attempts) = (holders(), [VAULT.to_string()], attempts());
     let of = |tenant: &str, accounts: &[(&'static str, &'static str)]| {
         Identity::all(&holders[tenant], accounts.iter().copied())
     };
-    let told = |identity: &Identity| {
-        let places: Vec<&str> = identity.places(&holders, &vaults).into_keys().collect();
+    let title = |identity: &Identity| {
+        let places: Vec<&str> = identity.places(&holders, &operator_namespaces).into_keys().collect();
         format!("{} ({}): {}", identity.who.title, identity.who.user, places.join(" "))
     };
-    let mut acme: Vec<String> = of("acme", &[("acme", "web")]).iter().map(told).collect();
+    let mut acme: Vec<String> = of("acme", &[("acme", "web")]).iter().map(title).collect();
     acme.sort();
     assert_eq!(
         acme,
@@ -100,7 +100,7 @@ fn everybody_of_a_tenant_is_asked_about_where_he_has_no_business() {
             "every ServiceAccount of acme-test (system:serviceaccount:acme-test:default): globex tenant-operator-system",
         ]
     );
-    let globex: Vec<String> = of("globex", &[]).iter().map(told).collect();
+    let globex: Vec<String> = of("globex", &[]).iter().map(title).collect();
     assert!(
         globex.contains(
             &"ServiceAccount tools/deployer (system:serviceaccount:tools:deployer): acme acme-test tenant-operator-system"
@@ -110,12 +110,12 @@ fn everybody_of_a_tenant_is_asked_about_where_he_has_no_business() {
     );
     // Over enough turns everything is asked.
     for identity in of("acme", &[]) {
-        let turns = identity.questions(0, &attempts, &holders, &vaults).1 * 2;
+        let turns = identity.questions(0, &attempts, &holders, &operator_namespaces).1 * 2;
         let asked: BTreeSet<(Option<String>, String)> = (0..turns)
-            .flat_map(|turn| identity.questions(turn, &attempts, &holders, &vaults).0)
+            .flat_map(|turn| identity.questions(turn, &attempts, &holders, &operator_namespaces).0)
             .map(|asked| (asked.place, asked.attempt.title()))
             .collect();
-        for place in identity.places(&holders, &vaults).into_keys() {
+        for place in identity.places(&holders, &operator_namespaces).into_keys() {
             assert!(
                 asked.contains(&(Some(place.to_string()), "list secrets".into())),
                 "{place} {asked:?}"
@@ -167,7 +167,7 @@ fn of_many_findings_a_few_are_asked_about_again_in_one_turn() {
     age(&survey);
     let mut tenants = BTreeSet::new();
     while let due @ [_, ..] = &*survey.due() {
-        assert!(due.len() as u64 <= TURN);
+        assert!(due.len() as u64 <= QUESTIONS_PER_TURN);
         for asked in due {
             survey.allowed(asked, yes(""));
             assert!(tenants.insert(asked.identity.tenant.clone()), "{asked:?} came twice");
@@ -316,12 +316,12 @@ fn what_is_told_is_bounded_and_forgotten_with_whom_it_concerns() {
     };
     assert_eq!((by(Opener::Counterpart), by(Opener::Platform)), (PLACES, PLACES));
     age(&survey);
-    assert_eq!(survey.due().len() as u64, TURN, "no more at once");
+    assert_eq!(survey.due().len() as u64, QUESTIONS_PER_TURN, "no more at once");
 
-    let (holders, vaults) = (holders(), []);
-    let concerned = survey.tidy(|_| true, &holders, &vaults);
+    let (holders, operator_namespaces) = (holders(), []);
+    let concerned = survey.tidy(|_| true, &holders, &operator_namespaces);
     assert_eq!(concerned, ["acme", "globex"].map(str::to_string).into());
     assert_eq!(survey.violations("acme", &[]).len(), 1, "the places that there are");
-    survey.tidy(|_| false, &holders, &vaults);
+    survey.tidy(|_| false, &holders, &operator_namespaces);
     assert_eq!(survey.violations("acme", &[]), []);
 }

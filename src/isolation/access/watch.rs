@@ -1,9 +1,10 @@
 //! Keeps roles, bindings and the list of resources as they are.
 
-use super::rbac::{Discovered, Key, Part, Rbac, key};
+use super::rbac::{Discovered, Part, Rbac, key};
 use crate::cluster::client::watch_config;
 use crate::cluster::decode::{Read, Readable};
 use crate::cluster::watch::{self, Cache};
+use crate::isolation::memory_limit::NamespacedName;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::api::Api;
@@ -111,7 +112,7 @@ struct Keeper {
     watched: Arc<Watched>,
     is_listed: bool,
     /// Those of the list that is under way.
-    seen: HashSet<Key>,
+    seen: HashSet<NamespacedName>,
 }
 
 impl<K: Part + Resource + Send + Sync> Cache<Read<K>> for Keeper {
@@ -207,8 +208,8 @@ mod tests {
         json!({"metadata": {"namespace": namespace}, "roleRef": role})
     }
 
-    /// Plays a kind whose list takes long. `held` names its stored objects.
-    async fn is_told_when_its_list_is_whole<K>(rest: Value, held: impl Fn(&Rbac) -> Vec<String>)
+    /// Plays a kind whose list takes long. `names` names its stored objects.
+    async fn is_told_when_its_list_is_whole<K>(rest: Value, names: impl Fn(&Rbac) -> Vec<String>)
     where
         K: Part + Readable + Resource<DynamicType = ()> + Send + Sync + 'static,
     {
@@ -225,7 +226,7 @@ mod tests {
             .await;
         assert!(is_told());
         assert_eq!(watched.listed.load(Ordering::Acquire), 1);
-        assert_eq!(held(&*watched.rbac.read().await), ["goes", "stays"]);
+        assert_eq!(names(&*watched.rbac.read().await), ["goes", "stays"]);
         // While there was no watch, one went and one came.
         let revision = watched.revision();
         player
@@ -233,7 +234,7 @@ mod tests {
             .await;
         assert!(is_told() && watched.revision() > revision);
         assert_eq!(watched.listed.load(Ordering::Acquire), 1, "a kind counts once");
-        assert_eq!(held(&*watched.rbac.read().await), ["new", "stays"]);
+        assert_eq!(names(&*watched.rbac.read().await), ["new", "stays"]);
     }
 
     #[tokio::test(start_paused = true)]

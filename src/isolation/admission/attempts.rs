@@ -1,6 +1,6 @@
 //! Attempts of the admission check. Pure.
 
-use super::Subject;
+use super::AdmissionSubject;
 use crate::api::{ImagePullPolicy, ServiceType};
 use crate::capability::hardening;
 use crate::names;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub const NAME: &str = "tenant-operator-examination";
 const SERVICES: &str = "tenant-operator-services";
 const RAW_SOCKETS: &str = "tenant-operator-raw-sockets";
-const EXAMINER: &str = "tenant-operator-examiner";
+const DRY_RUN_POLICY: &str = "tenant-operator-examiner";
 /// Keys of a quota that one container can exceed.
 const AMOUNTS: [&str; 4] = ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 /// And one claim.
@@ -31,7 +31,7 @@ pub enum Enforcer {
     /// The tenant's ResourceQuota, by this amount.
     Quota(&'static str),
     /// The policy that restricts the examiner to dry-run.
-    Examiner,
+    DryRunPolicy,
 }
 
 impl Enforcer {
@@ -44,7 +44,7 @@ impl Enforcer {
             // At `restricted` it asks the same, and comes first.
             Self::Policy(RAW_SOCKETS) => words.contains(RAW_SOCKETS) || Self::PodSecurity.has_refused(words),
             Self::Policy(name) => words.contains(name),
-            Self::Examiner => words.contains(EXAMINER),
+            Self::DryRunPolicy => words.contains(DRY_RUN_POLICY),
             Self::Quota(amount) => words.contains("exceeded quota") && words.contains(amount),
         }
     }
@@ -54,7 +54,7 @@ impl Enforcer {
         match self {
             Self::PodSecurity => format!("Pod Security in namespace {namespace}"),
             Self::Policy(name) => format!("ValidatingAdmissionPolicy {name}"),
-            Self::Examiner => format!("ValidatingAdmissionPolicy {EXAMINER}"),
+            Self::DryRunPolicy => format!("ValidatingAdmissionPolicy {DRY_RUN_POLICY}"),
             Self::Quota(_) => format!("the ResourceQuota of namespace {namespace}"),
         }
     }
@@ -62,7 +62,7 @@ impl Enforcer {
     /// Returns the restricted identity.
     pub fn whom(self) -> &'static str {
         match self {
-            Self::Examiner => "the operator's examiner",
+            Self::DryRunPolicy => "the operator's examiner",
             _ => "the tenant's people",
         }
     }
@@ -78,7 +78,11 @@ pub struct Attempt {
 }
 
 /// The examiner's own forbidden act, by dry run too: it removes the ConfigMap that Kubernetes puts into every namespace.
-pub const REMOVAL: (&str, Enforcer, &str) = ("remove what it did not make", Enforcer::Examiner, "kube-root-ca.crt");
+pub const REMOVAL: (&str, Enforcer, &str) = (
+    "remove what it did not make",
+    Enforcer::DryRunPolicy,
+    "kube-root-ca.crt",
+);
 
 /// An object to make in a namespace of the tenant.
 #[derive(Clone, Debug)]
@@ -93,7 +97,7 @@ pub fn control() -> Make {
 }
 
 /// Returns the attempts that the API server must refuse in every tenant.
-pub fn attempts(subject: &Subject) -> Vec<Attempt> {
+pub fn attempts(subject: &AdmissionSubject) -> Vec<Attempt> {
     let attempt = |what, enforcer, make| Attempt { what, enforcer, make };
     let policy = Enforcer::Policy;
     let with = |change: fn(&mut Value)| {
@@ -225,14 +229,14 @@ pub fn attempts(subject: &Subject) -> Vec<Attempt> {
 }
 
 /// More than the tenant's quota has; None where it bounds nothing that one pod or claim could exceed.
-pub fn excess(subject: &Subject) -> Option<Attempt> {
-    let beyond = |key: &str| {
+pub fn excess(subject: &AdmissionSubject) -> Option<Attempt> {
+    let above = |key: &str| {
         let hard = Amount::parse(&subject.quota.get(key)?.0).ok()?;
         Some(hard.plus(Amount::whole(1)).to_string())
     };
     let amount = AMOUNTS.into_iter().find_map(|key| {
         let resource = key.split('.').next_back()?;
-        let amounts = json!({resource: beyond(key)?});
+        let amounts = json!({resource: above(key)?});
         let mut pod = pod(subject);
         pod["spec"]["containers"][0]["resources"] = json!({"requests": amounts, "limits": amounts});
         Some((key, make::<Pod>(pod)))
@@ -240,7 +244,7 @@ pub fn excess(subject: &Subject) -> Option<Attempt> {
     let storage = || {
         let claim = json!({"metadata": {"generateName": NAME}, "spec": {
             "accessModes": ["ReadWriteOnce"], "storageClassName": storage_class(subject),
-            "resources": {"requests": {"storage": beyond(STORAGE)?}},
+            "resources": {"requests": {"storage": above(STORAGE)?}},
         }});
         Some((STORAGE, make::<PersistentVolumeClaim>(claim)))
     };
@@ -260,7 +264,7 @@ fn make<K: kube::Resource<DynamicType = ()>>(mut object: Value) -> Make {
 }
 
 /// A pod that nothing but the quota has a word about.
-fn pod(subject: &Subject) -> Value {
+fn pod(subject: &AdmissionSubject) -> Value {
     let (allowed, placement) = (&subject.allowed, &subject.placement);
     let registry = allowed.image_registries.iter().flatten().next();
     let image = registry.map_or_else(|| format!("{NAME}:1"), |registry| format!("{registry}/{NAME}:1"));
@@ -282,7 +286,7 @@ fn pod(subject: &Subject) -> Value {
     }})
 }
 
-fn storage_class(subject: &Subject) -> String {
+fn storage_class(subject: &AdmissionSubject) -> String {
     let allowed = subject.allowed.storage_classes.iter().flatten().next();
     allowed.map_or_else(|| NAME.into(), String::clone)
 }

@@ -4,11 +4,11 @@ use super::*;
 use crate::tenant::fixtures::acme;
 use k8s_openapi::api::core::v1::{Capabilities, Pod};
 
-fn subject(spec: Value, tier: Value) -> Subject {
-    Subject::all(&acme(spec, tier).core).remove(0)
+fn subject(spec: Value, tier: Value) -> AdmissionSubject {
+    AdmissionSubject::all(&acme(spec, tier).core).remove(0)
 }
 
-fn whats(subject: &Subject) -> Vec<&'static str> {
+fn whats(subject: &AdmissionSubject) -> Vec<&'static str> {
     attempts(subject).iter().map(|attempt| attempt.what).collect()
 }
 

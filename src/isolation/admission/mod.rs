@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// Inputs that decide about allowed objects in one of a tenant's namespaces.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Subject {
+pub struct AdmissionSubject {
     pub owner: Identity,
     pub namespace: String,
     pub placement: Arc<Placement>,
@@ -26,7 +26,7 @@ pub struct Subject {
     pub quota: Arc<ResourceList>,
 }
 
-impl check_schedule::Subject for Subject {
+impl check_schedule::CheckSubject for AdmissionSubject {
     fn tenant(&self) -> &str {
         &self.owner.tenant
     }
@@ -36,7 +36,7 @@ impl check_schedule::Subject for Subject {
     }
 }
 
-impl Subject {
+impl AdmissionSubject {
     /// One for each namespace.
     pub fn all(tenant: &TenantCore) -> Vec<Self> {
         let (placement, allowed) = (Arc::new(placement(tenant)), Arc::new(tenant.allowed.clone()));
@@ -62,8 +62,8 @@ pub struct SharedParts {
 }
 
 impl SharedParts {
-    pub fn share(&self, subject: Subject) -> Subject {
-        Subject {
+    pub fn share(&self, subject: AdmissionSubject) -> AdmissionSubject {
+        AdmissionSubject {
             placement: self.placements.share(&subject.placement),
             allowed: self.allowed.share(&subject.allowed),
             quota: self.quotas.share(&subject.quota),

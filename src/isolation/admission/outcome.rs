@@ -63,13 +63,13 @@ pub fn outcome(namespace: &str, control: &Answer, tried: &[(&'static str, Enforc
 /// Removes the letters that the API server adds to generated names: the same refusal must give the same message.
 fn steady(why: &str) -> String {
     let mut parts = why.split(NAME);
-    let mut told = parts.next().unwrap_or_default().to_string();
+    let mut redacted = parts.next().unwrap_or_default().to_string();
     for part in parts {
         let added = part.bytes().take(5).take_while(u8::is_ascii_alphanumeric).count();
-        told += NAME;
-        told += if added == 5 { &part[5..] } else { part };
+        redacted += NAME;
+        redacted += if added == 5 { &part[5..] } else { part };
     }
-    told
+    redacted
 }
 
 #[cfg(test)]

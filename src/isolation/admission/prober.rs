@@ -2,9 +2,9 @@
 
 use super::attempts::{self, Make};
 use super::outcome::{self, Answer};
-use super::{SharedParts, Subject, settings::AdmissionProbe};
+use super::{AdmissionSubject, SharedParts, settings::AdmissionProbe};
 use crate::cluster::Queue;
-use crate::isolation::check_schedule::{Turn, Turns, about};
+use crate::isolation::check_schedule::{CheckSchedule, ScheduledCheck, about};
 use crate::names;
 use crate::proof::Outcome;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -14,15 +14,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Time between two checks for due turns.
+/// Time between two checks for due checks.
 const TICK: Duration = Duration::from_millis(500);
 /// Time after which an attempt that was admitted, or could not be made, is repeated.
 const SOON: Duration = Duration::from_secs(30);
 
-/// The most turns that can be due and end while somebody waits.
+/// The most checks that can be due and end while somebody waits.
 const FEW: usize = 8;
 /// The times that RBAC may refuse the examiner before that counts as a fault and not as a new binding.
-const PATIENCE: u32 = 20;
+const MAX_POSTPONEMENTS: u32 = 20;
 
 /// Results of both checks.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,9 +37,9 @@ pub struct AdmissionProber {
     /// Acts as the examiner.
     client: Client,
     period: Duration,
-    turns: Turns<Subject, Findings>,
+    schedule: CheckSchedule<AdmissionSubject, Findings>,
     shared: SharedParts,
-    /// Somebody's turn has come.
+    /// A check is due.
     known: Notify,
     /// Something was found out.
     learnt: Notify,
@@ -50,24 +50,24 @@ impl AdmissionProber {
         Self {
             client,
             period: settings.period,
-            turns: Turns::new(settings.period),
+            schedule: CheckSchedule::new(settings.period),
             shared: SharedParts::default(),
             known: Notify::new(),
             learnt: Notify::new(),
         }
     }
 
-    /// Records a tenant's present namespaces, as [`Turns::know`] does.
-    pub fn know(&self, tenant: &str, subjects: Vec<Subject>, was_tried: bool) {
+    /// Records a tenant's present namespaces, as [`CheckSchedule::update`] does.
+    pub fn update(&self, tenant: &str, subjects: Vec<AdmissionSubject>, was_tried: bool) {
         let subjects = subjects.into_iter().map(|subject| self.shared.share(subject));
-        if self.turns.know(tenant, subjects.collect(), was_tried) {
+        if self.schedule.update(tenant, subjects.collect(), was_tried) {
             self.known.notify_one();
         }
     }
 
     /// Waits for the first findings in each of these namespaces; whether there are any that were not there before.
-    pub async fn first(&self, subjects: &[Subject], patience: Duration) -> bool {
-        let are_known = || subjects.iter().all(|subject| self.turns.found(subject).is_some());
+    pub async fn first(&self, subjects: &[AdmissionSubject], timeout: Duration) -> bool {
+        let are_known = || subjects.iter().all(|subject| self.schedule.found(subject).is_some());
         let found = async {
             loop {
                 let learnt = self.learnt.notified();
@@ -80,21 +80,21 @@ impl AdmissionProber {
             }
         };
         // Where many wait none is worth waiting for.
-        let due = |turns: &BTreeMap<String, Turn<Subject, Findings>>| {
+        let due = |checks: &BTreeMap<String, ScheduledCheck<AdmissionSubject, Findings>>| {
             let now = Instant::now();
-            turns.values().filter(|turn| turn.due <= now).count()
+            checks.values().filter(|check| check.due <= now).count()
         };
-        !are_known() && due(&self.turns.all()) <= FEW && tokio::time::timeout(patience, found).await.is_ok()
+        !are_known() && due(&self.schedule.all()) <= FEW && tokio::time::timeout(timeout, found).await.is_ok()
     }
 
     /// Returns the findings of these namespaces' last turns.
-    pub fn findings(&self, subjects: &[Subject]) -> Findings {
+    pub fn findings(&self, subjects: &[AdmissionSubject]) -> Findings {
         let found = subjects.iter().map(|subject| {
             let pending = || Findings {
                 admission: Outcome::Pending,
                 quota: attempts::excess(subject).map(|_| Outcome::Pending),
             };
-            self.turns.found(subject).unwrap_or_else(pending)
+            self.schedule.found(subject).unwrap_or_else(pending)
         });
         let (admission, quotas): (Vec<_>, Vec<_>) = found.map(|found| (found.admission, found.quota)).unzip();
         let quotas: Vec<Outcome> = quotas.into_iter().flatten().collect();
@@ -105,13 +105,13 @@ impl AdmissionProber {
     }
 
     /// Returns the tenant's namespaces as last learned.
-    pub fn subjects(&self, tenant: &str) -> Vec<Subject> {
-        self.turns.of(tenant)
+    pub fn subjects(&self, tenant: &str) -> Vec<AdmissionSubject> {
+        self.schedule.of(tenant)
     }
 
     /// The tenant is gone.
     pub fn forget(&self, tenant: &str) {
-        self.turns.forget(tenant);
+        self.schedule.forget(tenant);
     }
 
     /// Tries each tenant at its turn, and wakes those with a new finding. Never ends.
@@ -123,19 +123,19 @@ impl AdmissionProber {
             };
             let begun = Instant::now();
             let findings = self.examine(&subject).await;
-            self.learn(&subject, findings, &queue);
+            self.record(&subject, findings, &queue);
             // The API server is there for others too.
             tokio::time::sleep(begun.elapsed()).await;
         }
     }
 
-    fn next(&self) -> Option<Subject> {
-        let (turns, now) = (self.turns.all(), Instant::now());
-        let due = turns.values().filter(|turn| turn.due <= now);
-        due.min_by_key(|turn| turn.due).map(|turn| turn.subject.clone())
+    fn next(&self) -> Option<AdmissionSubject> {
+        let (checks, now) = (self.schedule.all(), Instant::now());
+        let due = checks.values().filter(|check| check.due <= now);
+        due.min_by_key(|check| check.due).map(|check| check.subject.clone())
     }
 
-    async fn examine(&self, subject: &Subject) -> Findings {
+    async fn examine(&self, subject: &AdmissionSubject) -> Findings {
         let namespace = &subject.namespace;
         let control = self.attempt(namespace, attempts::control()).await;
         let mut tried = Vec::new();
@@ -189,12 +189,12 @@ impl AdmissionProber {
     }
 
     /// Records the findings, and wakes the tenant where they differ from before.
-    fn learn(&self, subject: &Subject, findings: Findings, queue: &Queue) {
+    fn record(&self, subject: &AdmissionSubject, findings: Findings, queue: &Queue) {
         let tenant = &subject.owner.tenant;
         // The API server's authorizer learns of a binding a moment after it was made.
         let stranger = format!("User \"{}\" cannot create", names::EXAMINER);
         let is_stranger = matches!(&findings.admission, Outcome::Untried(why) if why.contains(&stranger));
-        if is_stranger && self.turns.put_off(subject, TICK, PATIENCE) {
+        if is_stranger && self.schedule.postpone(subject, TICK, MAX_POSTPONEMENTS) {
             return;
         }
         let all = [Some(&findings.admission), findings.quota.as_ref()];
@@ -203,7 +203,7 @@ impl AdmissionProber {
             true => about(self.period, fastrand::f64()),
             false => SOON.min(self.period),
         };
-        if self.turns.learn(subject, findings, again) {
+        if self.schedule.record(subject, findings, again) {
             self.learnt.notify_waiters();
             queue.wake(tenant);
         }

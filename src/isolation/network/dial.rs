@@ -1,6 +1,6 @@
 //! A probe that dials its targets, and those that every pod must reach.
 
-use super::target::{Kind, Report, Target, Transport};
+use super::target::{DialReport, Target, TargetKind, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -17,13 +17,13 @@ const RESOLVERS: &str = "/etc/resolv.conf";
 
 /// Dials all targets at the same time, between two looks at those that every pod must reach. Within `settle` those may still become reachable, and the others
 /// closed: network plugins learn of a new pod while it is already running.
-pub async fn dial(targets: Vec<Target>, settle: Duration) -> Report {
+pub async fn dial(targets: Vec<Target>, settle: Duration) -> DialReport {
     let resolver = resolver(Path::new(RESOLVERS)).await;
     let settled = Instant::now() + settle;
-    let mut report = Report {
+    let mut report = DialReport {
         raw_sockets: raw_sockets(),
         unreached: unreached(resolver, settled).await,
-        ..Report::default()
+        ..DialReport::default()
     };
     if !report.unreached.is_empty() {
         return report;
@@ -110,7 +110,7 @@ async fn answers(target: &Target) -> bool {
     match target.transport {
         Transport::Udp => asks(to, &question).await,
         Transport::Tcp => {
-            let echoes = target.kind == Kind::Neighbour;
+            let echoes = target.kind == TargetKind::Neighbour;
             let done = timeout(ANSWER, async {
                 let mut stream = TcpStream::connect(to).await?;
                 if echoes {

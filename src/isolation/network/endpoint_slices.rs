@@ -1,6 +1,6 @@
 //! EndpointSlices, and where those in tenants' namespaces lead.
 
-use super::endpoints::{Field, planted, trim};
+use super::endpoints::{EndpointContext, planted, trim};
 use crate::cluster::client::watch_config;
 use crate::isolation::Inventory;
 use crate::isolation::cache::{Breaches, Cache};
@@ -15,19 +15,20 @@ pub fn cache(
     client: Client,
     known: &Inventory,
 ) -> (Arc<Cache<EndpointSlice>>, impl Future<Output = ()> + Send + use<>) {
-    let (objects, tenants, vaults) = (known.objects.clone(), known.tenants.clone(), [known.namespace.clone()]);
+    let (objects, tenants, operator_namespaces) =
+        (known.objects.clone(), known.tenants.clone(), [known.namespace.clone()]);
     let evaluate = move |slices: &[Arc<EndpointSlice>]| {
         proven()?;
         let homes = objects
             .namespaces()
             .into_iter()
             .map(|(tenant, namespace)| (namespace, tenant));
-        let field = Field {
+        let context = EndpointContext {
             homes: &homes.collect(),
-            vaults: &vaults,
+            operator_namespaces: &operator_namespaces,
             agreed: &tenants.agreed(),
         };
-        Ok(field.openings(slices.iter().map(Arc::as_ref)))
+        Ok(context.openings(slices.iter().map(Arc::as_ref)))
     };
     Cache::new(client, watch_config(), (trim, memory_limit::FOLLOWING), evaluate)
 }
@@ -35,12 +36,12 @@ pub fn cache(
 /// Proves that the check finds a planted violation.
 fn proven() -> Result<(), &'static str> {
     let homes = BTreeMap::from(["a", "b"].map(|name| (name.to_string(), name.to_string())));
-    let field = Field {
+    let context = EndpointContext {
         homes: &homes,
-        vaults: &[],
+        operator_namespaces: &[],
         agreed: &BTreeSet::new(),
     };
-    let found: Breaches = field.openings(planted("a", "b").iter());
+    let found: Breaches = context.openings(planted("a", "b").iter());
     match found.len() {
         2 => Ok(()),
         _ => {

@@ -10,16 +10,16 @@ const CONTROLLER: &str = "endpointslice-controller.k8s.io";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
 /// Targets that slices can lead to.
-pub struct Field<'a> {
+pub struct EndpointContext<'a> {
     /// The tenant of each namespace; the operator's own and similar namespaces have none.
     pub homes: &'a BTreeMap<String, String>,
     /// Namespaces with Secrets that give access to every tenant: the operator's own.
-    pub vaults: &'a [String],
+    pub operator_namespaces: &'a [String],
     /// Pairs of tenants that agreed to be connected, both ways.
     pub agreed: &'a BTreeSet<(String, String)>,
 }
 
-impl Field<'_> {
+impl EndpointContext<'_> {
     /// Returns the openings by these slices, by tenant.
     pub fn openings<'s>(
         &self,
@@ -71,7 +71,9 @@ impl Field<'_> {
         let (other, whom) = match self.homes.get(there) {
             Some(other) if other == tenant || self.agreed.contains(&(tenant.into(), other.clone())) => return,
             Some(other) => (other.as_str(), format!("a pod of tenant {other}")),
-            None if self.vaults.iter().any(|vault| vault == there) => ("", "the operator's pod".to_string()),
+            None if self.operator_namespaces.iter().any(|namespace| namespace == there) => {
+                ("", "the operator's pod".to_string())
+            }
             // The platform decides about access to its own services.
             None => return,
         };
@@ -168,13 +170,13 @@ mod tests {
         let homes = homes
             .map(|(namespace, tenant)| (namespace.to_string(), tenant.to_string()))
             .into();
-        let field = Field {
+        let context = EndpointContext {
             homes: &homes,
-            vaults: &["operator".to_string()],
+            operator_namespaces: &["operator".to_string()],
             agreed: &BTreeSet::from([("acme".to_string(), "friend".to_string())]),
         };
-        let openings = field.openings(slices.iter());
-        let told = openings.iter().flat_map(|(tenant, list)| {
+        let openings = context.openings(slices.iter());
+        let found = openings.iter().flat_map(|(tenant, list)| {
             list.iter().map(move |found| {
                 format!(
                     "{tenant} {:?} {:?}: {}",
@@ -182,21 +184,21 @@ mod tests {
                 )
             })
         });
-        told.collect()
+        found.collect()
     }
 
     #[test]
     fn what_somebody_wrote_must_not_lead_to_other_tenants() {
         let theirs = slice("globex", true, at("10.0.0.7"));
-        let told = [
+        let expected = [
             "acme Outward \"globex\": EndpointSlice acme/s leads to a pod of tenant globex (10.0.0.7)",
             "globex Inward \"acme\": EndpointSlice acme/s leads to a pod of tenant globex (10.0.0.7)",
         ];
-        assert_eq!(found(&[slice("acme", false, at("10.0.0.7")), theirs.clone()]), told);
+        assert_eq!(found(&[slice("acme", false, at("10.0.0.7")), theirs.clone()]), expected);
         // By the pod that it names, where no Service of theirs tells the address.
         let named =
             json!([{"addresses": ["10.0.0.7"], "targetRef": {"kind": "Pod", "namespace": "globex", "name": "p"}}]);
-        assert_eq!(found(&[slice("acme", false, named)]), told);
+        assert_eq!(found(&[slice("acme", false, named)]), expected);
         let operators = slice("operator", true, at("10.0.0.9"));
         assert_eq!(
             found(&[slice("acme", false, at("10.0.0.9")), operators]),

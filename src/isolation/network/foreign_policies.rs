@@ -1,6 +1,6 @@
 //! NetworkPolicies of others, and the openings by them.
 
-use super::policies::{Field, Room};
+use super::policies::{PolicyContext, TenantNamespace};
 use crate::cluster::client::watch_config;
 use crate::cluster::{Kind, Live, Store};
 use crate::isolation::Inventory;
@@ -36,32 +36,35 @@ fn evaluate(known: &Inventory, policies: &[Arc<NetworkPolicy>]) -> Result<Breach
     });
     let theirs: Vec<&NetworkPolicy> = theirs.collect();
     // To take all namespaces apart costs; most clusters have no such policy.
-    let (rooms, agreed) = match theirs.is_empty() {
-        true => (BTreeMap::from([(control.clone(), Room::default())]), BTreeSet::new()),
-        false => (rooms(&known.objects, &of), known.tenants.agreed()),
+    let (tenant_namespaces, agreed) = match theirs.is_empty() {
+        true => (
+            BTreeMap::from([(control.clone(), TenantNamespace::default())]),
+            BTreeSet::new(),
+        ),
+        false => (tenant_namespaces(&known.objects, &of), known.tenants.agreed()),
     };
-    let field = Field {
-        rooms: &rooms,
+    let context = PolicyContext {
+        tenant_namespaces: &tenant_namespaces,
         agreed: &agreed,
         cluster: &known.cluster_cidrs,
     };
-    if field.openings(std::iter::once(&open_policy(control))).is_empty() {
+    if context.openings(std::iter::once(&open_policy(control))).is_empty() {
         return Err("the check missed its own sample policy, which allows all traffic: its result proves nothing");
     }
-    Ok(field.openings(theirs.into_iter()))
+    Ok(context.openings(theirs.into_iter()))
 }
 
-fn rooms(objects: &Store, of: &BTreeMap<String, String>) -> BTreeMap<String, Room> {
+fn tenant_namespaces(objects: &Store, of: &BTreeMap<String, String>) -> BTreeMap<String, TenantNamespace> {
     let namespaces = objects.matching(Kind::Namespace, |_, _| true);
-    let room = |live: Live| {
+    let home = |live: Live| {
         let labels = live.value.pointer("/metadata/labels").cloned().unwrap_or_default();
-        let room = Room {
+        let home = TenantNamespace {
             tenant: of.get(&live.key.name)?.clone(),
             labels: serde_json::from_value(labels).unwrap_or_default(),
         };
-        Some((live.key.name, room))
+        Some((live.key.name, home))
     };
-    namespaces.into_iter().filter_map(room).collect()
+    namespaces.into_iter().filter_map(home).collect()
 }
 
 /// One that must be found open; it is written nowhere.

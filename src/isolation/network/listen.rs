@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 /// The most connections at once.
 const AT_ONCE: usize = 64;
 /// The timeout of a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answers on every address, TCP and UDP, until the process ends.
 ///
@@ -40,7 +40,7 @@ async fn answer_connections(listener: &TcpListener) -> std::io::Result<()> {
             continue;
         };
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(PATIENCE, answer(stream)).await;
+            let _ = tokio::time::timeout(ANSWER_TIMEOUT, answer(stream)).await;
             drop(place);
         });
     }

@@ -1,12 +1,12 @@
 //! Judgement of a probe's report. Pure.
 
-use super::target::{Kind, Report, Target};
+use super::target::{DialReport, Target, TargetKind};
 use crate::api::{Direction, Opener};
 use crate::proof::{Outcome, Violation};
 
 /// The outcome of a probe that should have reached none of the targets it was given. It was in this namespace; `neighbour` is the tenant
 /// in whose namespace one listened.
-pub fn outcome(report: &Report, namespace: &str, given: &[Target], neighbour: Option<&str>) -> Outcome {
+pub fn outcome(report: &DialReport, namespace: &str, given: &[Target], neighbour: Option<&str>) -> Outcome {
     // Raw sockets are a violation whatever the pod reaches.
     if !report.raw_sockets.is_empty() {
         let mut found = vec![raw_sockets(&report.raw_sockets, namespace)];
@@ -28,7 +28,7 @@ pub fn outcome(report: &Report, namespace: &str, given: &[Target], neighbour: Op
         return Outcome::Untried(format!("the probe did not report whether it reached {missing}"));
     }
     // A target that was not known to listen would be silent without any policy.
-    let listens = |target: &&Target| matches!(target.kind, Kind::Neighbour | Kind::Operator);
+    let listens = |target: &&Target| matches!(target.kind, TargetKind::Neighbour | TargetKind::Operator);
     if report.open.is_empty() && !report.closed.iter().any(|target| listens(&target)) {
         return Outcome::Untried("the probe had no listening address to dial".into());
     }
@@ -38,16 +38,16 @@ pub fn outcome(report: &Report, namespace: &str, given: &[Target], neighbour: Op
 
 fn reached(target: &Target, namespace: &str, neighbour: Option<&str>) -> Violation {
     let whom = match (target.kind, neighbour) {
-        (Kind::Neighbour, Some(name)) => name,
+        (TargetKind::Neighbour, Some(name)) => name,
         _ => "",
     };
     let what = match target.kind {
-        Kind::Neighbour => format!("a pod of tenant {whom}"),
-        Kind::Operator => "the operator's pod".into(),
-        Kind::ApiServer => "the API server".into(),
-        Kind::Kubelet => "the kubelet of its node".into(),
-        Kind::Metadata => "the cloud's metadata address".into(),
-        Kind::External => "an address outside of the cluster".into(),
+        TargetKind::Neighbour => format!("a pod of tenant {whom}"),
+        TargetKind::Operator => "the operator's pod".into(),
+        TargetKind::ApiServer => "the API server".into(),
+        TargetKind::Kubelet => "the kubelet of its node".into(),
+        TargetKind::Metadata => "the cloud's metadata address".into(),
+        TargetKind::External => "an address outside of the cluster".into(),
     };
     Violation {
         direction: Direction::Outward,
@@ -78,7 +78,7 @@ fn raw_sockets(opened: &[String], namespace: &str) -> Violation {
 /// The node's address is known to the probe alone.
 fn is_same(tried: &Target, given: &Target) -> bool {
     match given.kind {
-        Kind::Kubelet => tried.kind == Kind::Kubelet && tried.port == given.port,
+        TargetKind::Kubelet => tried.kind == TargetKind::Kubelet && tried.port == given.port,
         _ => tried == given,
     }
 }
@@ -94,25 +94,25 @@ mod tests {
     #[test]
     fn silence_proves_something_only_where_somebody_listens_and_the_probe_can_speak() {
         let neighbour = targets(&["neighbour,tcp,10.0.0.1:7007", "neighbour,udp,10.0.0.1:7007"]);
-        let closed = Report {
+        let closed = DialReport {
             closed: neighbour.clone(),
-            ..Report::default()
+            ..DialReport::default()
         };
         assert_eq!(outcome(&closed, "acme", &neighbour, Some("b")), Outcome::Passed);
         let more = targets(&["neighbour,tcp,10.0.0.1:7007", "operator,tcp,10.0.0.9:8080"]);
         assert!(
             matches!(outcome(&closed, "acme", &more, Some("b")), Outcome::Untried(why) if why.contains("operator,tcp,10.0.0.9:8080"))
         );
-        let mute = Report {
+        let mute = DialReport {
             unreached: vec!["the cluster's DNS (udp 10.96.0.10:53)".into()],
             ..closed.clone()
         };
         assert!(
             matches!(outcome(&mute, "acme", &neighbour, Some("b")), Outcome::Untried(why) if why.contains("udp 10.96.0.10:53"))
         );
-        let deserted = Report {
+        let deserted = DialReport {
             closed: targets(&["metadata,tcp,169.254.169.254:80"]),
-            ..Report::default()
+            ..DialReport::default()
         };
         assert!(matches!(outcome(&deserted, "acme", &[], None), Outcome::Untried(_)));
     }
@@ -120,12 +120,12 @@ mod tests {
     #[test]
     fn raw_sockets_are_found_whatever_else_is() {
         let given = targets(&["neighbour,udp,10.0.0.1:7007"]);
-        let mute = Report {
+        let mute = DialReport {
             raw_sockets: vec!["IPv4".into(), "packet".into()],
             unreached: vec!["the cluster's DNS (udp 10.96.0.10:53)".into()],
-            ..Report::default()
+            ..DialReport::default()
         };
-        let open = Report {
+        let open = DialReport {
             unreached: Vec::new(),
             open: given.clone(),
             ..mute.clone()
@@ -140,14 +140,14 @@ mod tests {
             assert!(words.iter().all(|word| message.contains(word)), "{message}");
         }
         // A report that is silent about them proves nothing.
-        assert!(serde_json::from_str::<Report>(r#"{"unreached": [], "closed": [], "open": []}"#).is_err());
+        assert!(serde_json::from_str::<DialReport>(r#"{"unreached": [], "closed": [], "open": []}"#).is_err());
     }
 
     #[test]
     fn each_open_door_is_named() {
-        let report = Report {
+        let report = DialReport {
             open: targets(&["neighbour,udp,10.0.0.1:7007", "kubelet,tcp,fd00::1:10250"]),
-            ..Report::default()
+            ..DialReport::default()
         };
         let given = targets(&["neighbour,udp,10.0.0.1:7007", "kubelet,tcp,$(NODE):10250"]);
         let Outcome::Violated(found) = outcome(&report, "acme", &given, Some("b")) else {

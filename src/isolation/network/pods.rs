@@ -1,7 +1,7 @@
 //! The pods that probe. Pure.
 
 use super::PORT;
-use super::schedule::Subject;
+use super::schedule::NetworkSubject;
 use super::target::Target;
 use crate::capability::hardening;
 use crate::cluster::metadata::labels;
@@ -28,7 +28,7 @@ pub struct Image {
 }
 
 /// A pod that listens; it is Ready once it does.
-pub fn listener(image: &Image, subject: &Subject) -> Pod {
+pub fn listener(image: &Image, subject: &NetworkSubject) -> Pod {
     let container = Container {
         args: Some(vec!["probe".into(), "listen".into()]),
         ports: Some(vec![ContainerPort {
@@ -50,7 +50,7 @@ pub fn listener(image: &Image, subject: &Subject) -> Pod {
 }
 
 /// Returns a pod that dials, writes its findings to its termination message, and ends. A `$(NODE)` in a target is its node's address.
-pub fn dialler(image: &Image, subject: &Subject, targets: &[Target], settle: Duration) -> Pod {
+pub fn dialler(image: &Image, subject: &NetworkSubject, targets: &[Target], settle: Duration) -> Pod {
     let settle = format!("--settle={}ms", settle.as_millis());
     let mut args = vec!["probe".into(), "dial".into(), settle];
     args.extend(targets.iter().map(ToString::to_string));
@@ -73,7 +73,7 @@ pub fn dialler(image: &Image, subject: &Subject, targets: &[Target], settle: Dur
     pod(image, subject, "dial", container)
 }
 
-fn pod(image: &Image, subject: &Subject, deed: &str, container: Container) -> Pod {
+fn pod(image: &Image, subject: &NetworkSubject, action: &str, container: Container) -> Pod {
     let amounts = |which: fn(&(&'static str, &'static str, &'static str)) -> &'static str| {
         let amounts = AMOUNTS
             .iter()
@@ -85,18 +85,18 @@ fn pod(image: &Image, subject: &Subject, deed: &str, container: Container) -> Po
         ..hardening::container(None)
     };
     let mut labels = labels(&subject.owner);
-    labels.insert(names::PROBE.into(), deed.into());
+    labels.insert(names::PROBE.into(), action.into());
     let placement = subject.placement.clone();
     Pod {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}-{deed}-", names::PROBES)),
+            generate_name: Some(format!("{}-{action}-", names::PROBES)),
             namespace: Some(subject.namespace.clone()),
             labels: Some(labels),
             ..ObjectMeta::default()
         },
         spec: Some(PodSpec {
             containers: vec![Container {
-                name: deed.into(),
+                name: action.into(),
                 image: Some(image.name.clone()),
                 image_pull_policy: Some(image.pull_policy.clone()),
                 resources: Some(ResourceRequirements {

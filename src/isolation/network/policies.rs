@@ -10,15 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A tenant's namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Room {
+pub struct TenantNamespace {
     pub tenant: String,
     pub labels: BTreeMap<String, String>,
 }
 
 /// Targets that policies can open.
-pub struct Field<'a> {
+pub struct PolicyContext<'a> {
     /// The tenants' namespaces, by name.
-    pub rooms: &'a BTreeMap<String, Room>,
+    pub tenant_namespaces: &'a BTreeMap<String, TenantNamespace>,
     /// Pairs of tenants that agreed to be connected, both ways.
     pub agreed: &'a BTreeSet<(String, String)>,
     /// The cluster's own addresses.
@@ -32,17 +32,17 @@ fn words(direction: Direction, whom: &str) -> String {
     }
 }
 
-impl Field<'_> {
+impl PolicyContext<'_> {
     /// Returns the openings by these policies, by the tenant whose namespaces they are in.
     pub fn openings<'p>(&self, policies: impl Iterator<Item = &'p NetworkPolicy>) -> BTreeMap<String, Vec<Violation>> {
         let mut found: BTreeMap<String, Vec<Violation>> = BTreeMap::new();
         for policy in policies {
             let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
-            let Some(room) = self.rooms.get(namespace) else {
+            let Some(home) = self.tenant_namespaces.get(namespace) else {
                 continue;
             };
             let name = policy.metadata.name.as_deref().unwrap_or_default();
-            for (direction, counterpart, whom) in self.evaluate(&room.tenant, policy) {
+            for (direction, counterpart, whom) in self.evaluate(&home.tenant, policy) {
                 let violation = Violation {
                     direction,
                     // Admission policies keep the tenants' own users within their bounds.
@@ -50,7 +50,7 @@ impl Field<'_> {
                     counterpart,
                     message: format!("NetworkPolicy {namespace}/{name} {}", words(direction, &whom)),
                 };
-                let list = found.entry(room.tenant.clone()).or_default();
+                let list = found.entry(home.tenant.clone()).or_default();
                 if !list.contains(&violation) {
                     list.push(violation);
                 }
@@ -93,19 +93,19 @@ impl Field<'_> {
             return Some((String::new(), whom));
         }
         let selector = peer.namespace_selector.as_ref()?;
-        let is_open = |room: &&Room| {
-            let pair = (tenant.to_string(), room.tenant.clone());
-            room.tenant != tenant && !self.agreed.contains(&pair) && selects(selector, &room.labels)
+        let is_open = |home: &&TenantNamespace| {
+            let pair = (tenant.to_string(), home.tenant.clone());
+            home.tenant != tenant && !self.agreed.contains(&pair) && selects(selector, &home.labels)
         };
         // Owners may select namespaces only by name: the cost of a look-up does not depend on the number of tenants.
-        let others: Vec<&Room> = match named(selector) {
+        let others: Vec<&TenantNamespace> = match named(selector) {
             Some(names) => {
-                let rooms = names.into_iter().filter_map(|name| self.rooms.get(name));
-                rooms.filter(is_open).collect()
+                let tenant_namespaces = names.into_iter().filter_map(|name| self.tenant_namespaces.get(name));
+                tenant_namespaces.filter(is_open).collect()
             }
-            None => self.rooms.values().filter(is_open).collect(),
+            None => self.tenant_namespaces.values().filter(is_open).collect(),
         };
-        let others: BTreeSet<&str> = others.iter().map(|room| room.tenant.as_str()).collect();
+        let others: BTreeSet<&str> = others.iter().map(|home| home.tenant.as_str()).collect();
         let first = (*others.first()?).to_string();
         Some(match others.len() {
             1 => (first.clone(), format!("pods of tenant {first}")),
@@ -169,36 +169,39 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn rooms() -> BTreeMap<String, Room> {
+    fn tenant_namespaces() -> BTreeMap<String, TenantNamespace> {
         [("a", "a"), ("a-more", "a"), ("b", "b"), ("c", "c")]
             .map(|(namespace, tenant)| {
                 let label = |key: &str, value: &str| (key.to_string(), value.to_string());
                 let mut labels = BTreeMap::from([label(names::NAMESPACE_NAME, namespace), label("tenant", tenant)]);
                 labels.extend((tenant == "c").then(|| label("team", "x")));
-                let room = Room {
+                let home = TenantNamespace {
                     tenant: tenant.into(),
                     labels,
                 };
-                (namespace.to_string(), room)
+                (namespace.to_string(), home)
             })
             .into()
     }
 
     fn judged(namespace: &str, spec: Value) -> Vec<(String, String)> {
-        let (rooms, agreed) = (rooms(), BTreeSet::from([("a".to_string(), "b".to_string())]));
+        let (tenant_namespaces, agreed) = (
+            tenant_namespaces(),
+            BTreeSet::from([("a".to_string(), "b".to_string())]),
+        );
         let cluster = [
             "10.244.0.0/16".parse().expect("cidr"),
             "fd00::/48".parse().expect("cidr"),
         ];
-        let field = Field {
-            rooms: &rooms,
+        let context = PolicyContext {
+            tenant_namespaces: &tenant_namespaces,
             agreed: &agreed,
             cluster: &cluster,
         };
         let policy: NetworkPolicy =
             serde_json::from_value(json!({"metadata": {"namespace": namespace, "name": "p"}, "spec": spec}))
                 .expect("a policy");
-        let mut found = field.openings(std::iter::once(&policy));
+        let mut found = context.openings(std::iter::once(&policy));
         assert!(found.len() <= 1, "{found:?}");
         let found = found.pop_first().map(|(_, found)| found).unwrap_or_default();
         found

@@ -1,13 +1,13 @@
 //! Prober of the network: pods in tenants' namespaces dial targets that they must not reach, a few at a time, again and again.
 
-use super::schedule::{Landmarks, Round, Subject, again, round, targets};
+use super::schedule::{Landmarks, NetworkSubject, Round, again, round, targets};
 use super::settings::NetworkProbe;
-use super::target::{Report, Target};
+use super::target::{DialReport, Target};
 use super::{outcome, pods};
 use crate::cluster::api_server;
 use crate::cluster::pod::is_ready;
 use crate::cluster::{Queue, write::has_code};
-use crate::isolation::check_schedule::Turns;
+use crate::isolation::check_schedule::CheckSchedule;
 use crate::isolation::lock;
 use crate::names;
 use crate::proof::Outcome;
@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// The most concurrent dialling pods.
 const AT_ONCE: usize = 4;
 /// The time that a pod may take to be scheduled, fetched and started and, if it dials, to end.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Tries the network.
 pub struct NetworkProber {
@@ -35,7 +35,7 @@ pub struct NetworkProber {
     image: pods::Image,
     settings: NetworkProbe,
     metrics_port: u16,
-    turns: Turns<Subject, Outcome>,
+    schedule: CheckSchedule<NetworkSubject, Outcome>,
     /// Namespaces already swept of a former operator's pods; each is swept once.
     swept: Mutex<BTreeSet<String>>,
 }
@@ -59,37 +59,37 @@ impl NetworkProber {
             image,
             settings: settings.clone(),
             metrics_port,
-            turns: Turns::new(settings.period),
+            schedule: CheckSchedule::new(settings.period),
             swept: Mutex::default(),
         })
     }
 
-    /// Records a tenant's present namespaces, as [`Turns::know`] does.
-    pub fn know(&self, tenant: &str, subjects: Vec<Subject>, was_tried: bool) {
-        self.turns.know(tenant, subjects, was_tried);
+    /// Records a tenant's present namespaces, as [`CheckSchedule::update`] does.
+    pub fn update(&self, tenant: &str, subjects: Vec<NetworkSubject>, was_tried: bool) {
+        self.schedule.update(tenant, subjects, was_tried);
     }
 
     /// Returns the outcome of these namespaces' last turns.
-    pub fn outcome(&self, subjects: &[Subject]) -> Outcome {
-        let found = |subject: &Subject| self.turns.found(subject).unwrap_or(Outcome::Pending);
+    pub fn outcome(&self, subjects: &[NetworkSubject]) -> Outcome {
+        let found = |subject: &NetworkSubject| self.schedule.found(subject).unwrap_or(Outcome::Pending);
         Outcome::together(subjects.iter().map(found))
     }
 
     /// Returns the tenant's namespaces as last learned.
-    pub fn known(&self, tenant: &str) -> Vec<Subject> {
-        self.turns.of(tenant)
+    pub fn known(&self, tenant: &str) -> Vec<NetworkSubject> {
+        self.schedule.of(tenant)
     }
 
     /// The tenant has no pods any more, or is gone.
     pub fn forget(&self, tenant: &str) {
-        self.turns.forget(tenant);
+        self.schedule.forget(tenant);
     }
 
     /// Tries each tenant at its turn, and wakes those with a new finding. Never ends.
     pub async fn run(&self, queue: Queue) {
         loop {
             tokio::time::sleep(TICK).await;
-            let next = round(&self.turns.all(), Instant::now(), |count| fastrand::usize(..count));
+            let next = round(&self.schedule.all(), Instant::now(), |count| fastrand::usize(..count));
             if let Some(next) = next {
                 self.play(next, &queue).await;
             }
@@ -116,7 +116,7 @@ impl NetworkProber {
                     Err(why) => Err(anyhow::anyhow!(why.clone())),
                 };
                 let outcome = outcome.unwrap_or_else(|error| Outcome::Untried(format!("{error:#}")));
-                self.learn(subject, outcome, queue);
+                self.record(subject, outcome, queue);
             })
             .await;
         if let Ok(Some(neighbour)) = neighbour {
@@ -127,7 +127,7 @@ impl NetworkProber {
     /// Examines the network of one tenant's namespace.
     async fn examine(
         &self,
-        subject: &Subject,
+        subject: &NetworkSubject,
         neighbour: Option<&Neighbour<'_>>,
         landmarks: &Landmarks,
     ) -> anyhow::Result<Outcome> {
@@ -165,11 +165,11 @@ impl NetworkProber {
     }
 
     /// Records an outcome, and wakes the tenant where it differs from before.
-    fn learn(&self, subject: &Subject, outcome: Outcome, queue: &Queue) {
+    fn record(&self, subject: &NetworkSubject, outcome: Outcome, queue: &Queue) {
         let namespace = &subject.namespace;
         tracing::debug!(namespace, outcome = outcome.as_str(), "the network was tried");
         let again = again(&outcome, self.settings.period, fastrand::f64());
-        if self.turns.learn(subject, outcome, again) {
+        if self.schedule.record(subject, outcome, again) {
             queue.wake(&subject.owner.tenant);
         }
     }
@@ -186,7 +186,7 @@ impl NetworkProber {
     }
 
     /// A pod that listens, and where.
-    async fn listen(&self, subject: &Subject) -> anyhow::Result<(Pod, String)> {
+    async fn listen(&self, subject: &NetworkSubject) -> anyhow::Result<(Pod, String)> {
         let pod = pods::listener(&self.image, subject);
         let pod = self.make(pod).await?;
         match self.wait(&pod, address).await {
@@ -199,7 +199,7 @@ impl NetworkProber {
     }
 
     /// Runs a dialling pod and returns its report.
-    async fn dial(&self, subject: &Subject, targets: &[Target]) -> anyhow::Result<Report> {
+    async fn dial(&self, subject: &NetworkSubject, targets: &[Target]) -> anyhow::Result<DialReport> {
         let pod = pods::dialler(&self.image, subject, targets, self.settings.settle);
         let pod = self.make(pod).await?;
         let said = self.wait(&pod, last_words).await;
@@ -226,8 +226,9 @@ impl NetworkProber {
         let (namespace, name) = place(pod);
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let shown = |pod: Option<&Pod>| pod.is_none_or(|pod| look(pod).is_some());
-        let last = tokio::time::timeout(PATIENCE, await_condition(api, name, shown)).await;
-        let last = last.map_err(|_| anyhow::anyhow!("the probe did not finish within {} s", PATIENCE.as_secs()))?;
+        let last = tokio::time::timeout(PROBE_TIMEOUT, await_condition(api, name, shown)).await;
+        let last =
+            last.map_err(|_| anyhow::anyhow!("the probe did not finish within {} s", PROBE_TIMEOUT.as_secs()))?;
         match last?.as_ref().and_then(look) {
             Some(Ok(shown)) => Ok(shown),
             Some(Err(why)) => anyhow::bail!(why),

@@ -1,13 +1,13 @@
 //! Turns of the network probe: the tenants that dial, the one that listens, and their targets. Pure; the clock and the dice are arguments.
 
 use super::PORT;
-use super::target::{Kind, Target, Transport};
+use super::target::{Target, TargetKind, Transport};
 use crate::capability::{
     Destination, TenantCore, ValidNamespace,
     placement::{Placement, placement},
 };
 use crate::cluster::Identity;
-use crate::isolation::check_schedule::{self, Turn, about};
+use crate::isolation::check_schedule::{self, ScheduledCheck, about};
 use crate::proof::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ const LATER: Duration = Duration::from_secs(120);
 
 /// Attributes of a tenant that decide where its pods in one namespace run, and which targets they may reach.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Subject {
+pub struct NetworkSubject {
     pub owner: Identity,
     /// The namespace of its pods.
     pub namespace: String,
@@ -33,7 +33,7 @@ pub struct Subject {
     egress: Vec<Destination>,
 }
 
-impl check_schedule::Subject for Subject {
+impl check_schedule::CheckSubject for NetworkSubject {
     fn tenant(&self) -> &str {
         &self.owner.tenant
     }
@@ -43,7 +43,7 @@ impl check_schedule::Subject for Subject {
     }
 }
 
-impl Subject {
+impl NetworkSubject {
     /// One for each namespace in which there may be pods.
     pub fn all(tenant: &TenantCore) -> Vec<Self> {
         let network = &tenant.network;
@@ -73,33 +73,34 @@ impl Subject {
 /// The tenants that dial now, and the one that listens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Round {
-    pub diallers: Vec<Subject>,
+    pub diallers: Vec<NetworkSubject>,
     /// None where there is nobody else.
-    pub listener: Option<Subject>,
+    pub listener: Option<NetworkSubject>,
 }
 
 /// The next round, if anybody's turn has come. `dice` draws a number below its argument.
 pub fn round(
-    entries: &BTreeMap<String, Turn<Subject, Outcome>>,
+    entries: &BTreeMap<String, ScheduledCheck<NetworkSubject, Outcome>>,
     now: Instant,
     mut dice: impl FnMut(usize) -> usize,
 ) -> Option<Round> {
-    let mut due: Vec<&Turn<Subject, Outcome>> = entries.values().filter(|entry| entry.due <= now).collect();
+    let mut due: Vec<&ScheduledCheck<NetworkSubject, Outcome>> =
+        entries.values().filter(|entry| entry.due <= now).collect();
     due.sort_by_key(|entry| entry.due);
     let first = due.first()?;
     // The first dialler that is due gets a neighbour, if there is any; the others share it.
-    let others: Vec<&Subject> = entries
+    let others: Vec<&NetworkSubject> = entries
         .values()
         .map(|entry| &entry.subject)
         .filter(|other| other.is_apart_from(&first.subject))
         .collect();
     let listener = (!others.is_empty()).then(|| others[dice(others.len())].clone());
-    let apart = |entry: &&&Turn<Subject, Outcome>| {
+    let apart = |entry: &&&ScheduledCheck<NetworkSubject, Outcome>| {
         listener
             .as_ref()
             .is_none_or(|listener| entry.subject.is_apart_from(listener))
     };
-    let diallers: Vec<Subject> = due
+    let diallers: Vec<NetworkSubject> = due
         .iter()
         .filter(apart)
         .take(ROUND)
@@ -132,11 +133,11 @@ pub struct Landmarks {
     pub api_server: Vec<(IpAddr, u16)>,
     pub external: Vec<(IpAddr, u16)>,
     /// Kinds of targets that the platform tolerates.
-    pub tolerated: Vec<Kind>,
+    pub tolerated: Vec<TargetKind>,
 }
 
 /// Returns the targets that this tenant must not reach.
-pub fn targets(subject: &Subject, neighbour: Option<&str>, landmarks: &Landmarks) -> Vec<Target> {
+pub fn targets(subject: &NetworkSubject, neighbour: Option<&str>, landmarks: &Landmarks) -> Vec<Target> {
     let at = |kind, (host, port): (String, u16)| Target {
         kind,
         transport: Transport::Tcp,
@@ -146,29 +147,34 @@ pub fn targets(subject: &Subject, neighbour: Option<&str>, landmarks: &Landmarks
     let place = |(ip, port): &(IpAddr, u16)| (ip.to_string(), *port);
     let mut targets = Vec::new();
     if let Some(host) = neighbour {
-        let tcp = at(Kind::Neighbour, (host.to_string(), PORT));
+        let tcp = at(TargetKind::Neighbour, (host.to_string(), PORT));
         let udp = Target {
             transport: Transport::Udp,
             ..tcp.clone()
         };
         targets.extend([tcp, udp]);
     }
-    targets.extend(landmarks.operator.iter().map(|there| at(Kind::Operator, place(there))));
+    targets.extend(
+        landmarks
+            .operator
+            .iter()
+            .map(|there| at(TargetKind::Operator, place(there))),
+    );
     if !subject.reaches_api_server {
         targets.extend(
             landmarks
                 .api_server
                 .iter()
-                .map(|there| at(Kind::ApiServer, place(there))),
+                .map(|there| at(TargetKind::ApiServer, place(there))),
         );
     }
-    targets.push(at(Kind::Kubelet, ("$(NODE)".into(), 10250)));
-    targets.push(at(Kind::Metadata, ("169.254.169.254".into(), 80)));
+    targets.push(at(TargetKind::Kubelet, ("$(NODE)".into(), 10250)));
+    targets.push(at(TargetKind::Metadata, ("169.254.169.254".into(), 80)));
     let external = landmarks.external.iter().filter(|(ip, _)| {
         let mut opened = subject.egress.iter().filter(|to| to.cidr.contains(ip));
         !opened.any(|to| !to.except.iter().any(|except| except.contains(ip)))
     });
-    targets.extend(external.map(|there| at(Kind::External, place(there))));
+    targets.extend(external.map(|there| at(TargetKind::External, place(there))));
     targets.retain(|target| !landmarks.tolerated.contains(&target.kind));
     targets
 }
@@ -177,8 +183,8 @@ pub fn targets(subject: &Subject, neighbour: Option<&str>, landmarks: &Landmarks
 mod tests {
     use super::*;
 
-    fn subject(name: &str, peers: &[&str]) -> Subject {
-        Subject {
+    fn subject(name: &str, peers: &[&str]) -> NetworkSubject {
+        NetworkSubject {
             owner: Identity {
                 tenant: name.into(),
                 id: format!("id-{name}"),
@@ -191,15 +197,18 @@ mod tests {
         }
     }
 
-    fn entries(now: Instant, list: &[(&str, &[&str], u64)]) -> BTreeMap<String, Turn<Subject, Outcome>> {
+    fn entries(
+        now: Instant,
+        list: &[(&str, &[&str], u64)],
+    ) -> BTreeMap<String, ScheduledCheck<NetworkSubject, Outcome>> {
         let entry = |(name, peers, late): &(&str, &[&str], u64)| {
             let due = now + Duration::from_secs(100) - Duration::from_secs(*late);
-            (name.to_string(), Turn::new(subject(name, peers), due))
+            (name.to_string(), ScheduledCheck::new(subject(name, peers), due))
         };
         list.iter().map(entry).collect()
     }
 
-    fn names(list: &[Subject]) -> Vec<&str> {
+    fn names(list: &[NetworkSubject]) -> Vec<&str> {
         list.iter().map(|subject| subject.owner.tenant.as_str()).collect()
     }
 
@@ -211,7 +220,7 @@ mod tests {
         };
         let tier = || serde_json::json!({"quota": {"pods": "10"}});
         let namespaces = |quota: &str| {
-            let all = Subject::all(&crate::tenant::fixtures::acme(spec(quota), tier()).core);
+            let all = NetworkSubject::all(&crate::tenant::fixtures::acme(spec(quota), tier()).core);
             let names = all.into_iter().map(|subject| subject.namespace);
             names.collect::<Vec<_>>()
         };
@@ -263,9 +272,9 @@ mod tests {
             operator: Some(place("10.0.0.9", 8080)),
             api_server: vec![place("10.96.0.1", 443)],
             external: vec![place("192.0.2.1", 443), place("198.51.100.7", 443)],
-            tolerated: vec![Kind::Kubelet],
+            tolerated: vec![TargetKind::Kubelet],
         };
-        let text = |subject: &Subject, neighbour| {
+        let text = |subject: &NetworkSubject, neighbour| {
             let targets = targets(subject, neighbour, &landmarks);
             targets.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
@@ -282,7 +291,7 @@ mod tests {
                 "external,tcp,198.51.100.7:443",
             ]
         );
-        let open = Subject {
+        let open = NetworkSubject {
             reaches_api_server: true,
             egress: vec![
                 Destination {

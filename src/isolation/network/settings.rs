@@ -1,6 +1,6 @@
 //! Settings of the network probes.
 
-use super::target::Kind;
+use super::target::TargetKind;
 use crate::flags::{duration, items, period};
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
@@ -32,7 +32,7 @@ pub struct NetworkProbe {
     /// Kinds of targets that the platform lets tenants reach, comma separated.
     // A plain `Vec` would make clap split by itself, and refuse the empty string that an unset chart value gives.
     #[arg(long = "network-probe-tolerated", env = "NETWORK_PROBE_TOLERATED", default_value = "", value_parser = kinds, hide_default_value = true)]
-    pub tolerated: std::vec::Vec<Kind>,
+    pub tolerated: std::vec::Vec<TargetKind>,
 
     /// Addresses outside of the cluster, ADDRESS:PORT, comma separated, that only those tenants may reach whose spec says so.
     #[arg(long = "network-probe-external", env = "NETWORK_PROBE_EXTERNAL", default_value = "", value_parser = addresses, hide_default_value = true)]
@@ -43,7 +43,7 @@ pub struct NetworkProbe {
     pub pod_ip: Option<IpAddr>,
 }
 
-fn kinds(text: &str) -> Result<Vec<Kind>, String> {
+fn kinds(text: &str) -> Result<Vec<TargetKind>, String> {
     items(text).map(|item| clap::ValueEnum::from_str(item, false)).collect()
 }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// The kind of a target.
 #[derive(ValueEnum, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum TargetKind {
     /// A probe that listens in another tenant's namespace.
     Neighbour,
     /// The operator's own pod.
@@ -23,7 +23,7 @@ pub enum Kind {
     External,
 }
 
-impl Kind {
+impl TargetKind {
     /// Its name in settings and messages.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Transport {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(try_from = "String", into = "String")]
 pub struct Target {
-    pub kind: Kind,
+    pub kind: TargetKind,
     pub transport: Transport,
     pub host: String,
     pub port: u16,
@@ -78,7 +78,7 @@ impl FromStr for Target {
         let wrong = || format!("{text} is not of the form KIND,tcp|udp,ADDRESS:PORT");
         let mut parts = text.splitn(3, ',');
         let mut next = || parts.next().ok_or_else(wrong);
-        let kind = Kind::from_str(next()?, false).map_err(|_| wrong())?;
+        let kind = TargetKind::from_str(next()?, false).map_err(|_| wrong())?;
         let transport = match next()? {
             "tcp" => Transport::Tcp,
             "udp" => Transport::Udp,
@@ -114,7 +114,7 @@ impl From<Target> for String {
 
 /// The findings of a probe.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct DialReport {
     /// Targets that every pod must reach and this one did not: then its silence elsewhere proves nothing.
     pub unreached: Vec<String>,
     /// Dialled targets that did not answer.
