@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// Shortest and longest time between two looks at one name.
 const LOOKS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// A name that has been taken this many times longer is looked at this many times less often.
-const PATIENCE: u32 = 30;
+const BACKOFF_DIVISOR: u32 = 30;
 /// The most looks at one tick, for all names.
 const LOOKS_AT_ONCE: usize = 5;
 /// A name that nobody has asked for since is forgotten: more than the longest wait of a tenant that failed.
@@ -62,7 +62,7 @@ impl Taken {
     /// The time of the next look: soon at first, less often later.
     fn due(&self) -> Instant {
         let age = self.looked.saturating_duration_since(self.since);
-        self.looked + (age / PATIENCE).clamp(LOOKS.0, LOOKS.1)
+        self.looked + (age / BACKOFF_DIVISOR).clamp(LOOKS.0, LOOKS.1)
     }
 }
 

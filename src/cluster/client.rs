@@ -2,7 +2,7 @@
 
 use super::decode::without_managed_fields;
 use crate::telemetry::metrics::{Metrics, RequestResult};
-use crate::telemetry::request::Kind;
+use crate::telemetry::request::ApiRequest;
 use crate::term::Term;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -129,7 +129,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let kind = Kind::of(request.method(), request.uri());
+        let kind = ApiRequest::of(request.method(), request.uri());
         let attempts = Attempts {
             inner: self.inner.clone(),
             metrics: self.metrics.clone(),
@@ -145,12 +145,12 @@ where
             if attempts.kind.resource == "leases" {
                 return attempts.call(request).await;
             }
-            let turn = line.acquire_owned().await?;
+            let permit = line.acquire_owned().await?;
             let mut call = std::pin::pin!(attempts.call(request));
             match timeout(TURN, &mut call).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    drop(turn);
+                    drop(permit);
                     call.await
                 }
             }
@@ -163,7 +163,7 @@ struct Attempts<S> {
     inner: Arc<Mutex<S>>,
     metrics: Metrics,
     term: Term,
-    kind: Kind,
+    kind: ApiRequest,
 }
 
 impl<S, B> Attempts<S>

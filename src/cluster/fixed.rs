@@ -52,7 +52,7 @@ pub struct Kept {
 }
 
 /// The desired object with the fields that stay as they are.
-pub fn settle<'a>(desired: &'a Desired, live: &Live) -> Cow<'a, Desired> {
+pub fn with_fixed_fields<'a>(desired: &'a Desired, live: &Live) -> Cow<'a, Desired> {
     if is_immutable(live) && holds_state(desired) {
         let mut settled = desired.clone();
         settled.value["immutable"] = Value::Bool(true);

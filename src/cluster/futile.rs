@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// Shortest and longest time between two tries for one kind and field.
 const TRIES: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(300));
 /// A field that has been kept this many times longer is tried this many times less often.
-const PATIENCE: u32 = 10;
+const BACKOFF_DIVISOR: u32 = 10;
 /// An object that comes out of each write differently is written this many times in a row, then ever less often.
 const RESTLESS: u32 = 3;
 /// Shortest and longest time between two writes of such an object: others may have changed it as well.
@@ -119,7 +119,7 @@ impl Futile {
         for (key, undone) in all.iter() {
             let group = (key.kind, undone.path.clone());
             let kept = now.saturating_duration_since(undone.since);
-            let rest = (kept / PATIENCE).clamp(TRIES.0, TRIES.1);
+            let rest = (kept / BACKOFF_DIVISOR).clamp(TRIES.0, TRIES.1);
             if now.saturating_duration_since(undone.tried) < rest {
                 rests.insert(group.clone());
             }

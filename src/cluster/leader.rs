@@ -31,7 +31,7 @@ pub struct Candidate {
     timing: Timing,
     /// The Lease as it was last read or written; none when it did not exist.
     current: Option<Lease>,
-    observed: Option<Observed>,
+    observed: Option<ObservedLease>,
 }
 
 /// Held leadership. Dropped without [release](Self::release), the lease runs out by itself.
@@ -53,7 +53,7 @@ pub enum Waiting {
 
 /// Last observed holder of the lease.
 #[derive(Clone, Debug)]
-struct Observed {
+struct ObservedLease {
     holder: String,
     duration: Duration,
     /// Time at which this process first saw the lease in its current state.
@@ -73,7 +73,7 @@ enum Step {
     Wait(Duration),
 }
 
-fn decide(observed: Option<&Observed>, exists: bool, me: &str, now: Instant) -> Step {
+fn decide(observed: Option<&ObservedLease>, exists: bool, me: &str, now: Instant) -> Step {
     let create_or = |step| if exists { step } else { Step::Create };
     let Some(observed) = observed else {
         return create_or(Step::Take);
@@ -128,7 +128,7 @@ impl Candidate {
             let attempt = timeout(self.timing.attempt(), self.attempt()).await;
             let pause = self.timing.retry_period.mul_f64(1.0 + fastrand::f64() * (JITTER - 1.0));
             match flatten(attempt) {
-                Ok(Attempt::Held(since)) => return self.lead(since),
+                Ok(Attempt::Held(since)) => return self.begin_term(since),
                 Ok(Attempt::Wait(left)) => {
                     let holder = self.holder();
                     let waiting = Some(Waiting::For(holder.clone()));
@@ -157,7 +157,7 @@ impl Candidate {
         }
     }
 
-    fn lead(self, since: Moment) -> Leadership {
+    fn begin_term(self, since: Moment) -> Leadership {
         tracing::info!(lease = self.name, identity = self.identity, "leading");
         let term = Term::begun(since, self.timing.renew_deadline);
         let (release, released) = oneshot::channel();
@@ -283,7 +283,7 @@ impl Candidate {
             let seconds = spec
                 .lease_duration_seconds
                 .and_then(|seconds| u64::try_from(seconds).ok());
-            self.observed = Some(Observed {
+            self.observed = Some(ObservedLease {
                 holder: spec.holder_identity.clone().unwrap_or_default(),
                 duration: seconds.map_or(self.timing.lease_duration, Duration::from_secs),
                 since: Instant::now(),

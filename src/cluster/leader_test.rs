@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 const LEASE: Duration = Duration::from_secs(15);
 
-fn observed(holder: &str, since: Instant) -> Option<Observed> {
-    Some(Observed {
+fn observed(holder: &str, since: Instant) -> Option<ObservedLease> {
+    Some(ObservedLease {
         holder: holder.to_owned(),
         duration: LEASE,
         since,
@@ -152,8 +152,8 @@ struct Stored {
     lease: Arc<Mutex<(u64, Option<serde_json::Value>)>>,
 }
 
-/// A candidate's way to the Lease; None: it is open.
-type Way = Arc<Mutex<Option<Away>>>;
+/// A candidate's outage of the API server; None: it answers.
+type Outage = Arc<Mutex<Option<Away>>>;
 
 impl Stored {
     /// Answers as an API server does: a write in an old version is refused.
@@ -184,10 +184,10 @@ impl Stored {
         (201, written)
     }
 
-    fn candidate(&self, identity: &str, way: &Way) -> Candidate {
-        let (stored, way) = (self.clone(), way.clone());
+    fn candidate(&self, identity: &str, outage: &Outage) -> Candidate {
+        let (stored, outage) = (self.clone(), outage.clone());
         let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-            let (stored, away) = (stored.clone(), *way.lock().expect("the way"));
+            let (stored, away) = (stored.clone(), *outage.lock().expect("the outage"));
             async move {
                 let (head, body) = request.into_parts();
                 let body = body.collect_bytes().await?;
@@ -207,8 +207,8 @@ impl Stored {
     }
 }
 
-fn set(way: &Way, away: Option<Away>) {
-    *way.lock().expect("the way") = away;
+fn set(outage: &Outage, away: Option<Away>) {
+    *outage.lock().expect("the outage") = away;
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -216,15 +216,15 @@ const SECOND: Duration = Duration::from_secs(1);
 #[tokio::test(start_paused = true)]
 async fn a_short_absence_of_the_api_server_costs_no_term() {
     for away in [Away::Refuses, Away::Hangs] {
-        let (stored, way) = (Stored::default(), Way::default());
-        let leads = stored.candidate("a", &way).acquire(|_| ()).await;
+        let (stored, outage) = (Stored::default(), Outage::default());
+        let leads = stored.candidate("a", &outage).acquire(|_| ()).await;
         sleep(SECOND * 7).await;
-        set(&way, Some(away));
+        set(&outage, Some(away));
         for _ in 0..40 {
             sleep(SECOND / 10).await;
             assert!(leads.term().check().is_ok(), "{away:?}");
         }
-        set(&way, None);
+        set(&outage, None);
         for _ in 0..60 {
             sleep(SECOND).await;
             assert!(leads.term().check().is_ok(), "{away:?}");
@@ -235,12 +235,12 @@ async fn a_short_absence_of_the_api_server_costs_no_term() {
 #[tokio::test(start_paused = true)]
 async fn after_a_long_absence_the_same_process_leads_in_another_term() {
     for away in [Away::Refuses, Away::Hangs] {
-        let (stored, way) = (Stored::default(), Way::default());
-        let candidate = stored.candidate("a", &way);
+        let (stored, outage) = (Stored::default(), Outage::default());
+        let candidate = stored.candidate("a", &outage);
         let leads = candidate.clone().acquire(|_| ()).await;
         sleep(SECOND * 7).await;
         let cut = Instant::now();
-        set(&way, Some(away));
+        set(&outage, Some(away));
         leads.term().ended().await;
         // The last renewal is at most one period old; nobody else may lead for five seconds more.
         let took = cut.elapsed();
@@ -256,7 +256,7 @@ async fn after_a_long_absence_the_same_process_leads_in_another_term() {
             matches!(&reasons[..], [Waiting::Unreachable(_)]),
             "{away:?} {reasons:?}"
         );
-        set(&way, None);
+        set(&outage, None);
         let back = Instant::now();
         let again = again.await.expect("no panic");
         assert!(back.elapsed() < SECOND * 8, "{away:?} {:?}", back.elapsed());
@@ -270,7 +270,7 @@ async fn after_a_long_absence_the_same_process_leads_in_another_term() {
 async fn one_that_is_cut_off_has_ended_before_another_leads_and_leads_after_it() {
     for away in [Away::Refuses, Away::Hangs] {
         let stored = Stored::default();
-        let (ours, theirs) = (Way::default(), Way::default());
+        let (ours, theirs) = (Outage::default(), Outage::default());
         let a = stored.candidate("a", &ours);
         let leads = a.clone().acquire(|_| ()).await;
         let b = tokio::spawn(stored.candidate("b", &theirs).acquire(|_| ()));
@@ -297,8 +297,8 @@ async fn one_that_is_cut_off_has_ended_before_another_leads_and_leads_after_it()
 
 #[tokio::test(start_paused = true)]
 async fn a_release_ends_the_term_first() {
-    let (stored, way) = (Stored::default(), Way::default());
-    let leads = stored.candidate("a", &way).acquire(|_| ()).await;
+    let (stored, outage) = (Stored::default(), Outage::default());
+    let leads = stored.candidate("a", &outage).acquire(|_| ()).await;
     let client = leads.term().clone();
     leads.release().await;
     assert!(client.check().is_err());

@@ -25,7 +25,7 @@ use std::time::Duration;
 /// First and longest delay before the restart of a failed watch. kube's own may wait a minute.
 const RETRY: (Duration, Duration) = (Duration::from_millis(800), Duration::from_secs(8));
 /// Time without a failure after which the next wait is the first again.
-const CALM: Duration = Duration::from_secs(120);
+const BACKOFF_RESET: Duration = Duration::from_secs(120);
 
 /// The media type of objects without their content.
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
@@ -205,7 +205,7 @@ where
     K::DynamicType: Clone,
 {
     let (resource, events) = (api.resource_url().to_string(), watch(api, config));
-    let events = events.backoff(ResetTimerBackoff::new(Retry::default(), CALM));
+    let events = events.backoff(ResetTimerBackoff::new(Retry::default(), BACKOFF_RESET));
     events.inspect(move |event| {
         if let Ok(Event::Apply(read) | Event::InitApply(read)) = event {
             tell(&resource, read);
@@ -241,7 +241,7 @@ pub fn metadata(
     });
     let api: Api<Read<DynamicObject>> = Api::all_with(Client::new(of_metadata, "default"), resource);
     let begin = move || Box::pin(watch(api.clone(), config.clone()));
-    let retry = ResetTimerBackoff::new(Retry::default(), CALM);
+    let retry = ResetTimerBackoff::new(Retry::default(), BACKOFF_RESET);
     let events = stream::unfold((begin(), retry, None), move |(mut events, mut retry, wait)| {
         let begin = begin.clone();
         async move {

@@ -65,16 +65,16 @@ async fn a_store_shows_how_a_list_differs_from_what_it_held() {
     let (store, writer) = store::<Node>();
     let (player, events) = watch();
     let yielded = follow(events, Reflected::new(writer));
-    let held = || {
+    let cached = || {
         let mut names: Vec<String> = store.state().iter().map(|node| node.name_any()).collect();
         names.sort();
         names.join(" ")
     };
     let first = ["stays", "changes", "goes", "replaced"].map(|name| node(name, "1", 1));
     player
-        .list(first, || assert!(yielded.is_empty() && held().is_empty()))
+        .list(first, || assert!(yielded.is_empty() && cached().is_empty()))
         .await;
-    assert_eq!(held(), "changes goes replaced stays");
+    assert_eq!(cached(), "changes goes replaced stays");
     assert_eq!(
         yielded.take(),
         [
@@ -94,10 +94,10 @@ async fn a_store_shows_how_a_list_differs_from_what_it_held() {
     player
         .list(second, || {
             assert!(yielded.is_empty());
-            assert_eq!(held(), "changes goes replaced stays", "the list is not whole");
+            assert_eq!(cached(), "changes goes replaced stays", "the list is not whole");
         })
         .await;
-    assert_eq!(held(), "changes new replaced stays");
+    assert_eq!(cached(), "changes new replaced stays");
     assert_eq!(
         yielded.take(),
         [
@@ -117,7 +117,7 @@ async fn a_store_shows_how_a_list_differs_from_what_it_held() {
         yielded.take(),
         [changed("new"), deleted("stays"), deleted("new"), changed("new")]
     );
-    assert_eq!(held(), "changes new replaced");
+    assert_eq!(cached(), "changes new replaced");
 }
 
 #[tokio::test(start_paused = true)]

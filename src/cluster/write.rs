@@ -145,7 +145,7 @@ impl Writer {
                     remedy: "save its data, delete it, and create it again without `immutable`",
                 });
             }
-            let desired = fixed::settle(desired, &found);
+            let desired = fixed::with_fixed_fields(desired, &found);
             let desired = desired.as_ref();
             let Some(path) = diff::difference(desired, &found) else {
                 self.took_effect(&desired.key);

@@ -271,12 +271,12 @@ async fn what_is_foreign_is_never_written() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_being_deleted_is_waited_for() {
-    let ending = stored(
+    let terminating = stored(
         "u1",
         4,
         json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}),
     );
-    let scene = scene([exists()]).knows(ending);
+    let scene = scene([exists()]).knows(terminating);
     assert!(matches!(scene.ensure().await, Err(Error::Terminating(of)) if of == key()));
     assert!(scene.verbs().is_empty());
 }
@@ -622,10 +622,10 @@ async fn what_can_never_be_changed_back_is_replaced() {
     assert_eq!(scene.store.get(OWNER.0, &files.key).expect("the new one").uid, "u2");
 
     // One that a finalizer keeps is waited for.
-    let mut ending = immutable.clone();
-    ending["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    ending["metadata"]["resourceVersion"] = json!("5");
-    let kept = self::scene([deleted, exists(), (200, ending)]).knows(immutable.clone());
+    let mut terminating = immutable.clone();
+    terminating["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    terminating["metadata"]["resourceVersion"] = json!("5");
+    let kept = self::scene([deleted, exists(), (200, terminating)]).knows(immutable.clone());
     let outcome = kept.writer.ensure(&owner(), &files).await;
     assert!(matches!(outcome, Err(Error::Terminating(_))), "{outcome:?}");
     assert_eq!(kept.verbs(), ["DELETE", "POST", "GET"]);

@@ -1,26 +1,18 @@
 //! The operator's own metrics, and the registry in which each capability registers its metrics. Labels are bounded and name no tenant or object, with three
 //! exceptions. These are a DatabaseServer, a tenant with a violation of its isolation, and a tenant whose requests are counted.
 
-use super::process::Process;
+mod families;
+
 use super::request;
-use prometheus_client::encoding::{EncodeLabelSet, text};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
+use families::{Families, ReasonLabel, RequestLabels, ResultLabel, TenantLabels, VerbLabel, WriteLabels, lock};
+use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// The media type of [`Metrics::encode`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Upper bounds in seconds; a reconcile that waits for the cluster takes some seconds, one that finds nothing to do none.
-const RECONCILE_BUCKETS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
-/// Upper bounds in seconds; calls end after 15 s.
-const REQUEST_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 15.0];
 
 /// The prefix of metrics of the operator itself.
 pub const OPERATOR: &str = "tenant_operator";
@@ -51,86 +43,12 @@ pub enum RequestResult {
 
 /// All metrics of the process. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    registry: Mutex<Registry>,
-    /// Metrics of capabilities, which begin anew with each term of leadership.
-    of_term: Mutex<Registry>,
-    reconciles: Family<ResultLabel, Counter>,
-    reconcile_errors: Family<ReasonLabel, Counter>,
-    reconcile_duration: Histogram,
-    queue_depth: Gauge,
-    requests: Family<RequestLabels, Counter>,
-    request_duration: Family<VerbLabel, Histogram, fn() -> Histogram>,
-    tenants: Family<TenantLabels, Gauge>,
-    /// The label sets of `tenants` that were set last.
-    shown: Mutex<BTreeSet<TenantLabels>>,
-    leader: Gauge,
-    leases_lost: Counter,
-    objects_written: Family<WriteLabels, Counter>,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
-struct ResultLabel {
-    result: &'static str,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
-struct ReasonLabel {
-    reason: &'static str,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
-struct VerbLabel {
-    verb: &'static str,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
-struct RequestLabels {
-    verb: &'static str,
-    resource: String,
-    code: &'static str,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct TenantLabels {
-    condition: String,
-    status: String,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
-struct WriteLabels {
-    kind: &'static str,
-    operation: &'static str,
-}
-
-#[derive(EncodeLabelSet, Clone, Debug, PartialEq, Eq, Hash)]
-struct BuildLabels {
-    version: &'static str,
-}
+pub struct Metrics(Arc<Families>);
 
 impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
-        let inner = Inner {
-            registry: Mutex::default(),
-            of_term: Mutex::default(),
-            reconciles: Family::default(),
-            reconcile_errors: Family::default(),
-            reconcile_duration: Histogram::new(RECONCILE_BUCKETS),
-            queue_depth: Gauge::default(),
-            requests: Family::default(),
-            request_duration: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
-            tenants: Family::default(),
-            shown: Mutex::default(),
-            leader: Gauge::default(),
-            leases_lost: Counter::default(),
-            objects_written: Family::default(),
-        };
-        inner.register();
-        Self(Arc::new(inner))
+        Self(Arc::new(Families::new()))
     }
 
     /// Registers the metrics of a capability, under the prefix [`OPERATOR`] or [`TENANT`], for the present term of leadership.
@@ -177,7 +95,7 @@ impl Metrics {
     }
 
     /// One attempt of an API request ended; of a watch: it began.
-    pub fn requested(&self, request: &request::Kind, outcome: RequestResult, duration: Duration) {
+    pub fn requested(&self, request: &request::ApiRequest, outcome: RequestResult, duration: Duration) {
         let labels = RequestLabels {
             verb: request.verb,
             resource: request.resource.clone(),
@@ -241,60 +159,6 @@ impl Default for Metrics {
     }
 }
 
-/// Returns a registry, also after a panic of its holder: each registration is whole.
-fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
-    registry.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Inner {
-    fn register(&self) {
-        let mut registry = lock(&self.registry);
-        registry.register_collector(Box::new(Process));
-        let ours = registry.sub_registry_with_prefix(OPERATOR);
-        ours.register(
-            "build",
-            "The running version",
-            Info::new(BuildLabels {
-                version: env!("CARGO_PKG_VERSION"),
-            }),
-        );
-        ours.register("reconciles", "Reconciles by result", self.reconciles.clone());
-        ours.register(
-            "reconcile_errors",
-            "Failed reconciles by reason",
-            self.reconcile_errors.clone(),
-        );
-        ours.register(
-            "reconcile_duration_seconds",
-            "Duration of reconciles",
-            self.reconcile_duration.clone(),
-        );
-        ours.register("queue_depth", "Objects in the queue", self.queue_depth.clone());
-        ours.register(
-            "api_requests",
-            "Attempts of Kubernetes API requests by verb, resource and class of response",
-            self.requests.clone(),
-        );
-        ours.register(
-            "api_request_duration_seconds",
-            "Duration of attempts of Kubernetes API requests; for watches until they start",
-            self.request_duration.clone(),
-        );
-        ours.register("tenants", "Tenants by condition and its status", self.tenants.clone());
-        ours.register("leader", "1 in the process that leads, else 0", self.leader.clone());
-        ours.register(
-            "leases_lost",
-            "Times that this process could not renew its lease and stood down",
-            self.leases_lost.clone(),
-        );
-        ours.register(
-            "objects_written",
-            "Writes of Kubernetes objects",
-            self.objects_written.clone(),
-        );
-    }
-}
-
 fn code_class(outcome: RequestResult) -> &'static str {
     match outcome {
         RequestResult::Timeout => "timeout",
@@ -314,6 +178,7 @@ fn code_class(outcome: RequestResult) -> &'static str {
 mod tests {
     use super::*;
     use http::StatusCode;
+    use prometheus_client::metrics::gauge::Gauge;
 
     #[track_caller]
     fn assert_line(metrics: &Metrics, line: &str) {
@@ -329,7 +194,7 @@ mod tests {
         metrics.clone().reconciled(Duration::from_secs(1), Err("ApiConflict"));
         metrics.set_queue_depth(7);
         metrics.lost_lease();
-        let request = request::Kind {
+        let request = request::ApiRequest {
             verb: "create",
             resource: "pods/eviction".into(),
         };

@@ -4,7 +4,7 @@ use http::{Method, Uri};
 
 /// The verb and resource of an API request, as RBAC and the audit log name them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Kind {
+pub struct ApiRequest {
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`; `dryrun` for requests without effect, most of which the API server
     /// refuses.
     pub verb: &'static str,
@@ -12,7 +12,7 @@ pub struct Kind {
     pub resource: String,
 }
 
-impl Kind {
+impl ApiRequest {
     /// Classifies a request with this method and URL; the URL's host does not matter.
     pub fn of(method: &Method, uri: &Uri) -> Self {
         let path: Vec<&str> = uri.path().split('/').filter(|part| !part.is_empty()).collect();
@@ -129,7 +129,7 @@ mod tests {
         ];
         for (method, url, verb, resource) in table {
             let method = Method::from_bytes(method.as_bytes()).expect("a method");
-            let kind = Kind::of(&method, &url.parse().expect("a URL"));
+            let kind = ApiRequest::of(&method, &url.parse().expect("a URL"));
             assert_eq!((kind.verb, kind.resource.as_str()), (verb, resource), "{method} {url}");
         }
     }
