@@ -37,7 +37,7 @@ const GRACE: Duration = Duration::from_secs(20);
 pub type Clients = (Client, Option<Client>);
 
 /// Watches and reconciles until told to stop. Dropping the future ends all of its tasks. A thread that still computes then writes nothing, because the term is over.
-pub async fn lead(
+pub async fn run_as_leader(
     settings: &Settings,
     (client, examiner): Clients,
     term: Term,

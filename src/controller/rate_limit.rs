@@ -21,7 +21,7 @@ impl Pace {
     ///
     /// # Errors
     /// The wait.
-    pub fn turn(&self, tenant: &str) -> Result<(), Duration> {
+    pub fn take(&self, tenant: &str) -> Result<(), Duration> {
         let now = Instant::now();
         let mut all = self.rested.lock().unwrap_or_else(PoisonError::into_inner);
         let rested = after_a_turn(all.get(tenant).copied(), now)?;
@@ -83,9 +83,9 @@ mod tests {
     #[test]
     fn one_tenants_turns_are_not_anothers() {
         let pace = Pace::default();
-        while pace.turn("noisy").is_ok() {}
-        assert_eq!(pace.turn("other"), Ok(()));
+        while pace.take("noisy").is_ok() {}
+        assert_eq!(pace.take("other"), Ok(()));
         pace.forget("noisy");
-        assert_eq!(pace.turn("noisy"), Ok(()));
+        assert_eq!(pace.take("noisy"), Ok(()));
     }
 }

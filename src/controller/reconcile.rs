@@ -53,7 +53,7 @@ pub async fn reconcile(tenant: Arc<Named>, ctx: Arc<Context>) -> Result<Action, 
         ctx.is_missing(name);
         return Ok(Action::await_change());
     };
-    if let Err(wait) = ctx.pace.turn(name) {
+    if let Err(wait) = ctx.pace.take(name) {
         return Ok(Action::requeue(wait));
     }
     let span = tracing::info_span!("reconcile", tenant = name, id = format!("{:08x}", fastrand::u32(..)));
@@ -287,7 +287,7 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         return Ok(Action::await_change());
     }
     // Counted apart from what went on before the deletion.
-    let ending = format!("{name}/ending");
+    let deletion = format!("{name}/ending");
     let owner = identity(tenant);
     let platform = ctx.platform();
     let pass = ctx.pass(&platform, tenant);
@@ -303,11 +303,11 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     };
     let Some(message) = waiting else {
         ctx.arrived(&name);
-        ctx.arrived(&ending);
+        ctx.arrived(&deletion);
         remove_finalizer(tenant, ctx).await?;
         return Ok(Action::await_change());
     };
-    let since = ctx.underway_since(&ending).elapsed();
+    let since = ctx.underway_since(&deletion).elapsed();
     if since >= DELETION_REQUEUE {
         let reason = if since >= BLOCKED_AFTER {
             reason::DRAIN_BLOCKED

@@ -69,13 +69,13 @@ async fn tenants_are_woken_when_the_store_has_them_all_and_again_at_each_list() 
     let (player, events) = played();
     let (queue, tenants) = (woken.queue.clone(), store.clone());
     tokio::spawn(async move { follow_tenants(events, (&tenants, cache), &queue).await });
-    let held = || store.all_names().len();
+    let stored = || store.all_names().len();
 
     let first = [tenant("acme", 1, json!({})), tenant("globex", 2, json!({}))];
     player
         .list(first, || {
             woken.nobody();
-            assert_eq!(held(), 0);
+            assert_eq!(stored(), 0);
         })
         .await;
     assert_eq!(woken.take(), ["acme", "globex"]);
@@ -89,7 +89,7 @@ async fn tenants_are_woken_when_the_store_has_them_all_and_again_at_each_list() 
     player
         .list(second, || {
             woken.nobody();
-            assert_eq!(held(), 2);
+            assert_eq!(stored(), 2);
         })
         .await;
     assert_eq!(woken.take(), ["acme", "globex", "initech", "umbrella"]);
@@ -232,10 +232,10 @@ async fn servers_have_agents_while_the_store_has_them() {
                           "metadata": {"generation": 1}});
         object::<DatabaseServer>(name, uid, version, rest)
     };
-    let check = |held| {
+    let check = |count| {
         woken.nobody();
         assert_eq!(agents.take(), "");
-        assert_eq!(servers.state().len(), held);
+        assert_eq!(servers.state().len(), count);
     };
     player
         .list([server("one", "1", 1), server("two", "2", 2)], || check(0))

@@ -1,7 +1,7 @@
 //! The operator's life: prove, be elected, lead for a term, stand down, and so on until a signal.
 
 use super::admission_proof;
-use super::lead::{Clients, lead};
+use super::lead::{Clients, run_as_leader};
 use super::terms::Rest;
 use crate::capability::Platform;
 use crate::cluster::client;
@@ -134,7 +134,7 @@ impl Process {
         self.readiness.done(API_SERVER);
         self.readiness.now("leading");
         self.metrics.begin_term();
-        let work = lead(
+        let work = run_as_leader(
             &self.settings,
             clients,
             term.clone(),
