@@ -156,22 +156,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_term_lasts_as_long_as_it_is_renewed_and_never_begins_again() {
         let term = Term::begun(Moment::now(), LIMIT);
-        let held = term.clone();
+        let copy = term.clone();
         for _ in 0..3 {
             tokio::time::advance(LIMIT / 2).await;
-            assert_eq!(held.check(), Ok(()));
+            assert_eq!(copy.check(), Ok(()));
             term.renew(Moment::now());
         }
         // Too late to be sure, and not lost either.
         tokio::time::advance(LIMIT).await;
-        assert_eq!(held.check(), Err(NotLeading));
-        assert!(held.ended().now_or_never().is_none());
+        assert_eq!(copy.check(), Err(NotLeading));
+        assert!(copy.ended().now_or_never().is_none());
         term.renew(Moment::now());
-        assert_eq!(held.check(), Ok(()));
+        assert_eq!(copy.check(), Ok(()));
         term.end();
         term.renew(Moment::now());
-        assert_eq!(held.check(), Err(NotLeading));
-        held.ended().await;
+        assert_eq!(copy.check(), Err(NotLeading));
+        copy.ended().await;
     }
 
     #[tokio::test(start_paused = true)]

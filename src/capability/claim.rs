@@ -73,7 +73,7 @@ pub async fn take_id(writer: &Writer, owner: &Identity, platform: &Platform) -> 
     let claim = id_claim(owner, platform);
     match take_one(writer, owner, &claim).await? {
         Ok(_) => Ok(()),
-        Err(held) => Err(claimed(claim, holder_of(held.as_ref()))),
+        Err(existing) => Err(claimed(claim, holder_of(existing.as_ref()))),
     }
 }
 
@@ -87,8 +87,8 @@ pub fn claimed(claim: Claim, holder: String) -> Error {
 }
 
 /// The tenant that holds the object in our way.
-pub fn holder_of(held: Option<&Live>) -> String {
-    held.and_then(holder).unwrap_or("unknown").to_string()
+pub fn holder_of(existing: Option<&Live>) -> String {
+    existing.and_then(holder).unwrap_or("unknown").to_string()
 }
 
 /// Takes one claim; else returns the object that stands in the way.

@@ -26,7 +26,7 @@ pub struct World {
     /// True where no gateway is known that tenants could let in.
     pub lacks_gateway: bool,
     /// Namespaces of other tenants, as far as this Tenant names them.
-    pub held_namespaces: BTreeMap<String, String>,
+    pub tenant_namespaces: BTreeMap<String, String>,
     /// The hosts that all tenants share; none where there is no gateway to write routes for.
     pub shared_hosts: Option<Vec<String>>,
     /// Namespaces of shared applications, each with the tenant that has it, which must not be.

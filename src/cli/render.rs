@@ -136,13 +136,13 @@ impl Render {
                 },
             )
         });
-        let held = tenants.iter().flat_map(|tenant| {
+        let tenant_namespaces = tenants.iter().flat_map(|tenant| {
             let name = tenant.metadata.name.clone().unwrap_or_default();
             namespaces(tenant)
                 .into_iter()
                 .map(move |namespace| (namespace, name.clone()))
         });
-        let held: BTreeMap<String, String> = held.collect();
+        let tenant_namespaces: BTreeMap<String, String> = tenant_namespaces.collect();
         let shared = self.settings.gateway.application_namespaces.iter();
         World {
             cluster_cidrs: self.settings.cluster_cidrs.clone(),
@@ -150,8 +150,10 @@ impl Render {
             dns_addresses: self.settings.dns_servers.dns_addresses.clone(),
             server_suffixes: server_suffixes(&self.settings.dns, resources.servers.iter()),
             peers: peers.collect(),
-            application_namespaces: shared.map(|name| (name.clone(), held.get(name).cloned())).collect(),
-            held_namespaces: held,
+            application_namespaces: shared
+                .map(|name| (name.clone(), tenant_namespaces.get(name).cloned()))
+                .collect(),
+            tenant_namespaces,
             shared_hosts: Some(self.settings.gateway.shared_hosts.clone()),
             ..World::default()
         }

@@ -65,14 +65,14 @@ async fn take_host(
     let api: Api<ConfigMap> = Api::namespaced(writer.client().clone(), &platform.namespace);
     let outcome = match take_one(writer, owner, claim).await? {
         // A former tenant of this name owned it and has lost its hosts.
-        Err(Some(held)) if claim::holder(&held) == Some(&owner.tenant) => {
-            writer.delete(&held).await?;
+        Err(Some(existing)) if claim::holder(&existing) == Some(&owner.tenant) => {
+            writer.delete(&existing).await?;
             take_one(writer, owner, claim).await?
         }
         outcome => outcome,
     };
     match outcome {
-        Err(held) => return Ok(Some(holder_of(held.as_ref()))),
+        Err(existing) => return Ok(Some(holder_of(existing.as_ref()))),
         // This store does not yet show a rival that claims the host at this moment.
         Ok(Applied::Created) => rivals = rivals_now(&api, owner, &claim.value).await?,
         Ok(_) => {}

@@ -4,7 +4,7 @@ use super::cases::{self, Case};
 use super::*;
 use crate::capability::World;
 use crate::names;
-use crate::tenant::fixtures::{self, tenant, tier, validate, way_in, world};
+use crate::tenant::fixtures::{self, gateway_config, tenant, tier, validate, world};
 use serde_json::json;
 
 /// A case's way in, where the hosts that all share are `api.example.com`.
@@ -16,7 +16,7 @@ pub fn way(case: &Case) -> GatewayConfig {
     let tier = tier(json!({"gateway": case.tier, "roles": case.roles}));
     let valid = validate(&tenant(case.spec.clone()), &tier, &world);
     let valid = valid.unwrap_or_else(|errors| panic!("{}: {errors:?}", case.name));
-    way_in(&valid, &world.shared_hosts.unwrap_or_default())
+    gateway_config(&valid, &world.shared_hosts.unwrap_or_default())
 }
 
 pub fn attachment(controller: Controller) -> Attachment {
@@ -198,7 +198,7 @@ fn nothing_listens_and_nothing_is_issued_for_a_host_that_the_tenant_has_not() {
     let case = named("certificates_of_some_hosts");
     let mut valid = validate(&tenant(case.spec), &tier(json!({"gateway": case.tier})), &world(&[])).expect("valid");
     valid.core.hosts = ["acme.example.com", "shop.example.org"].map(String::from).to_vec();
-    let way = way_in(&valid, &[]);
+    let way = gateway_config(&valid, &[]);
     for controller in [Controller::Apisix, Controller::EnvoyGateway] {
         let objects = controller.write(&way, &attachment(controller)).objects;
         let text =

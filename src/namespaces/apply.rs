@@ -91,11 +91,11 @@ impl Books<'_> {
         let looks: Vec<_> = known.iter().map(|holding| look(pass, holding).boxed()).collect();
         let looks: Vec<Result<_, Error>> = stream::iter(looks).buffer_unordered(READS_AT_ONCE).collect().await;
         let miscounted = looks.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let mut fresh = self.holdings(pass.store);
-        for holding in &mut fresh {
+        let mut holdings = self.holdings(pass.store);
+        for holding in &mut holdings {
             holding.is_miscounted = miscounted.iter().flatten().any(|name| *name == holding.namespace);
         }
-        pass.apply_as_known(owner, &self.granted(&fresh)).await
+        pass.apply_as_known(owner, &self.granted(&holdings)).await
     }
 
     /// The namespaces with their quotas, those of the plan first and in its order. A retained namespace does not count.

@@ -32,7 +32,7 @@ pub async fn drain(
     let (writer, store) = (pass.writer, pass.store);
     let name = &namespace.key.name;
     if namespace.is_terminating() {
-        return Ok(Some(ending(namespace)));
+        return Ok(Some(termination_message(namespace)));
     }
     if policy == DeletionPolicy::Retain && namespace.label(names::RETAINED).is_some() {
         return Ok(None);
@@ -179,7 +179,7 @@ fn still_there(namespace: &str, pods: &[PartialObjectMeta<Pod>]) -> String {
 }
 
 /// Quotes a terminating namespace on the objects that are left in it.
-fn ending(namespace: &Live) -> String {
+fn termination_message(namespace: &Live) -> String {
     let conditions = namespace.value.pointer("/status/conditions").and_then(Value::as_array);
     let messages: Vec<&str> = conditions
         .into_iter()

@@ -72,9 +72,9 @@ fn a_namespace_without_annotations_is_retained_too() {
 
 #[test]
 fn a_terminating_namespace_says_what_is_in_the_way() {
-    let ending = |status: Value| ending(&namespace(status).1);
+    let message = |status: Value| termination_message(&namespace(status).1);
     assert_eq!(
-        ending(json!({"phase": "Terminating"})),
+        message(json!({"phase": "Terminating"})),
         "namespace acme is being deleted"
     );
     let conditions = json!({"conditions": [
@@ -83,11 +83,11 @@ fn a_terminating_namespace_says_what_is_in_the_way() {
         {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "x/y in 1 resource instances"},
     ]});
     assert_eq!(
-        ending(conditions),
+        message(conditions),
         "namespace acme is being deleted: pods. has 1 resource instances; x/y in 1 resource instances"
     );
     let long = json!({"conditions": [{"status": "True", "message": "ü".repeat(10_000)}]});
-    assert!(ending(long).chars().count() < 700);
+    assert!(message(long).chars().count() < 700);
 }
 
 #[test]

@@ -105,14 +105,21 @@ fn clause(shortfall: &Shortfall) -> String {
 fn holds(holder: &Holder) -> String {
     match holder {
         Holder::Uses { namespace, used, share } => format!("namespace {namespace} uses {used} of its share of {share}"),
-        Holder::Lowered { namespace, held, share } => {
-            format!("the quota controller has not lowered namespace {namespace} from {held} to {share} yet")
+        Holder::Lowered {
+            namespace,
+            reserved,
+            share,
+        } => {
+            format!("the quota controller has not lowered namespace {namespace} from {reserved} to {share} yet")
         }
         Holder::Leaving {
             namespace,
-            held: Some(held),
-        } => format!("namespace {namespace} holds {held} until it is gone"),
-        Holder::Leaving { namespace, held: None } => {
+            reserved: Some(reserved),
+        } => format!("namespace {namespace} holds {reserved} until it is gone"),
+        Holder::Leaving {
+            namespace,
+            reserved: None,
+        } => {
             format!("namespace {namespace} holds an unknown amount until it is gone")
         }
     }

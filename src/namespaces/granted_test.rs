@@ -59,12 +59,12 @@ fn a_wait_names_who_holds_what_of_which_key() {
 fn what_ends_by_itself_is_waited_for() {
     let lowered = Holder::Lowered {
         namespace: "acme".into(),
-        held: amount("6"),
+        reserved: amount("6"),
         share: amount("3"),
     };
-    let leaving = |held: Option<&str>| Holder::Leaving {
+    let leaving = |reserved: Option<&str>| Holder::Leaving {
         namespace: "acme-c".into(),
-        held: held.map(amount),
+        reserved: reserved.map(amount),
     };
     for (holders, words) in [
         (

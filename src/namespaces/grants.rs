@@ -32,7 +32,7 @@ pub struct Quota {
 
 /// The amount of one key that a namespace holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Held {
+enum Reservation {
     /// Nothing was granted yet.
     Nothing,
     /// The quota controller has not counted its use yet.
@@ -53,26 +53,26 @@ pub struct Grants<'a> {
 }
 
 impl Holding {
-    fn held(&self, key: &str) -> Held {
+    fn reservation(&self, key: &str) -> Reservation {
         let (hard, enforced) = match &self.quota {
             Some(quota) => (quota.hard.get(key), quota.enforced.get(key)),
             None => (None, None),
         };
         match (hard, enforced, &self.share) {
-            (None, None, None) => Held::Unbounded,
-            (None, None, Some(_)) => Held::Nothing,
-            (Some(hard), None, _) => Held::Uncounted(*hard),
+            (None, None, None) => Reservation::Unbounded,
+            (None, None, Some(_)) => Reservation::Nothing,
+            (Some(hard), None, _) => Reservation::Uncounted(*hard),
             (hard, Some(enforced), _) => {
                 let used = self.quota.as_ref().and_then(|quota| quota.used.get(key));
                 let amounts = [hard, used].into_iter().flatten();
-                Held::Counted(amounts.fold(*enforced, |most, one| most.max(*one)))
+                Reservation::Counted(amounts.fold(*enforced, |most, one| most.max(*one)))
             }
         }
     }
 
     /// Returns true where the quota controller is still to count this namespace's use.
     fn is_uncounted(&self, key: &str) -> bool {
-        self.quota.is_none() || matches!(self.held(key), Held::Uncounted(_))
+        self.quota.is_none() || matches!(self.reservation(key), Reservation::Uncounted(_))
     }
 
     /// The amounts that can be taken from the namespace at once; None where none is.
@@ -127,13 +127,14 @@ impl Grants<'_> {
         if self.undivided.contains(key) {
             return self.holdings.iter().map(share).collect();
         }
-        let held: Vec<Amount> = self
+        let reserved: Vec<Amount> = self
             .holdings
             .iter()
             .map(|holding| self.reserved(holding, key))
             .collect();
-        let sum = held.iter().fold(Amount::ZERO, |sum, held| sum.plus(*held));
-        let is_unknown = |holding: &Holding| holding.is_miscounted || holding.held(key) == Held::Unbounded;
+        let sum = reserved.iter().fold(Amount::ZERO, |sum, reserved| sum.plus(*reserved));
+        let is_unknown =
+            |holding: &Holding| holding.is_miscounted || holding.reservation(key) == Reservation::Unbounded;
         let is_spent = sum > total || self.holdings.iter().any(is_unknown);
         let mut free = if is_spent { Amount::ZERO } else { total.minus(sum) };
         let uncounted: Vec<bool> = self.holdings.iter().map(|holding| holding.is_uncounted(key)).collect();
@@ -147,8 +148,8 @@ impl Grants<'_> {
                 Some(Some(hard)) if share <= hard => share,
                 Some(Some(hard)) if is_spent || others_are_uncounted(i) => hard,
                 _ => {
-                    let amount = share.min(held[i].plus(free));
-                    free = free.minus(amount.minus(held[i]));
+                    let amount = share.min(reserved[i].plus(free));
+                    free = free.minus(amount.minus(reserved[i]));
                     amount
                 }
             })
@@ -158,13 +159,13 @@ impl Grants<'_> {
 
     /// The amount that no other namespace can get.
     fn reserved(&self, holding: &Holding, key: &str) -> Amount {
-        match holding.held(key) {
-            Held::Uncounted(amount) | Held::Counted(amount) => amount,
-            Held::Nothing if holding.quota.is_some() => {
+        match holding.reservation(key) {
+            Reservation::Uncounted(amount) | Reservation::Counted(amount) => amount,
+            Reservation::Nothing if holding.quota.is_some() => {
                 let share = holding.share.as_ref().and_then(|share| share.get(key));
                 share.copied().unwrap_or(Amount::ZERO)
             }
-            Held::Nothing | Held::Unbounded => Amount::ZERO,
+            Reservation::Nothing | Reservation::Unbounded => Amount::ZERO,
         }
     }
 
@@ -193,17 +194,21 @@ fn holder(holding: &Holding, key: &str, others_wait: bool) -> Option<Holder> {
     let namespace = holding.namespace.clone();
     let used = holding.quota.as_ref().and_then(|quota| quota.used.get(key)).copied();
     let Some(share) = &holding.share else {
-        let held = match holding.held(key) {
-            Held::Uncounted(amount) | Held::Counted(amount) => Some(amount),
-            Held::Nothing | Held::Unbounded => None,
+        let reserved = match holding.reservation(key) {
+            Reservation::Uncounted(amount) | Reservation::Counted(amount) => Some(amount),
+            Reservation::Nothing | Reservation::Unbounded => None,
         };
-        let holds = others_wait && held != Some(Amount::ZERO);
-        return holds.then_some(Holder::Leaving { namespace, held });
+        let holds = others_wait && reserved != Some(Amount::ZERO);
+        return holds.then_some(Holder::Leaving { namespace, reserved });
     };
     let share = share.get(key).copied()?;
-    match (used, holding.held(key)) {
+    match (used, holding.reservation(key)) {
         (Some(used), _) if used > share => Some(Holder::Uses { namespace, used, share }),
-        (_, Held::Counted(held)) if others_wait && held > share => Some(Holder::Lowered { namespace, held, share }),
+        (_, Reservation::Counted(reserved)) if others_wait && reserved > share => Some(Holder::Lowered {
+            namespace,
+            reserved,
+            share,
+        }),
         _ => None,
     }
 }
@@ -236,11 +241,14 @@ pub enum Holder {
     /// The quota controller does not enforce the lower value yet.
     Lowered {
         namespace: String,
-        held: Amount,
+        reserved: Amount,
         share: Amount,
     },
     /// The tenant leaves it. None: the amount is unknown.
-    Leaving { namespace: String, held: Option<Amount> },
+    Leaving {
+        namespace: String,
+        reserved: Option<Amount>,
+    },
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub fn subjects(
                 ));
             }
             if let Some(holder) = world
-                .held_namespaces
+                .tenant_namespaces
                 .get(namespace)
                 .filter(|_| !namespaces.contains(namespace))
             {

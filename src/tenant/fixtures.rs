@@ -86,7 +86,7 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
 }
 
 /// The way in of a tenant that has one.
-pub fn way_in(tenant: &ValidTenant, shared_hosts: &[String]) -> GatewayConfig {
+pub fn gateway_config(tenant: &ValidTenant, shared_hosts: &[String]) -> GatewayConfig {
     let gateway = tenant.part::<ValidGateway>().expect("a way in");
     GatewayConfig::of(&tenant.core, gateway, tenant.part(), shared_hosts).expect("a way in")
 }

@@ -104,7 +104,7 @@ impl Caches {
         });
         let server_suffixes = server_suffixes(&self.dns, self.servers.state().iter().map(AsRef::as_ref));
         let name = tenant.metadata.name.as_deref().unwrap_or_default();
-        let held_namespaces = tenant
+        let tenant_namespaces = tenant
             .spec
             .owners
             .iter()
@@ -121,7 +121,7 @@ impl Caches {
         World {
             cluster_cidrs: self.cluster_cidrs.clone(),
             peers: peers.collect(),
-            held_namespaces,
+            tenant_namespaces,
             dns: self.dns.clone(),
             dns_addresses: self.dns_addresses.clone(),
             capturing_namespaces: self.capturing_namespaces(tenant, &server_suffixes),

@@ -16,8 +16,8 @@ pub async fn provision(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Repo
     // What another has is missing, and nothing else.
     let mut claimed = Vec::new();
     for capability in pass.capabilities {
-        let held = capability.prepare(pass, tenant).await?;
-        claimed.extend(held.map(|error| Report::refused(capability.description(), &error)));
+        let refusal = capability.prepare(pass, tenant).await?;
+        claimed.extend(refusal.map(|error| Report::refused(capability.description(), &error)));
     }
     let mut reports = apply(pass, tenant).await?;
     for report in claimed {
@@ -59,7 +59,7 @@ async fn apply(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Reports, Err
 /// Applies each capability's objects in turn, up to the first gate that is closed.
 async fn report(pass: &Pass<'_>, tenant: &mut ValidTenant, environment: Environment) -> Result<Reports, Error> {
     let mut reports = Reports::default();
-    let told = tenant.contributions.clone();
+    let before = tenant.contributions.clone();
     for (capability, planned) in pass.capabilities.iter().zip(environment.planned) {
         let stage = capability.description().stage;
         if reports.gate().is_some_and(|gate| gate.stage <= stage) {
@@ -67,7 +67,7 @@ async fn report(pass: &Pass<'_>, tenant: &mut ValidTenant, environment: Environm
         }
         // Capabilities before it may contribute something else since it was planned.
         tenant.contributions = plan::contributions(pass.capabilities, tenant);
-        let planned = match tenant.contributions == told {
+        let planned = match tenant.contributions == before {
             true => planned,
             false => capability.plan(tenant, pass.platform),
         };

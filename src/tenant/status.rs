@@ -259,11 +259,11 @@ fn readiness(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<Con
                     (None, "") => (description.not_ready, problem.to_string()),
                     (None, name) => (description.not_ready, format!("{name}: {problem}")),
                 };
-                let told = (reason, message.clone());
+                let cause = (reason, message.clone());
                 let ready = ("False", reason, message);
                 match matches!(report.state, State::Stalled(_)) {
-                    true => (ready, None, Some(told)),
-                    false => (ready, Some(told), None),
+                    true => (ready, None, Some(cause)),
+                    false => (ready, Some(cause), None),
                 }
             }
             (None, Some(quarantine)) => {
@@ -281,17 +281,17 @@ fn readiness(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<Con
             }
         },
         ReconcileOutcome::Stalled { reason, message } => {
-            let told = (*reason, message.clone());
-            (("False", *reason, message.clone()), None, Some(told))
+            let cause = (*reason, message.clone());
+            (("False", *reason, message.clone()), None, Some(cause))
         }
         // A deletion that makes no headway goes on when somebody has removed what blocks it.
         ReconcileOutcome::Waiting { reason, message } if *reason == reason::DRAIN_BLOCKED => {
-            let told = (*reason, message.clone());
-            (("False", *reason, message.clone()), None, Some(told))
+            let cause = (*reason, message.clone());
+            (("False", *reason, message.clone()), None, Some(cause))
         }
         ReconcileOutcome::Waiting { reason, message } => {
-            let told = (*reason, message.clone());
-            (("False", *reason, message.clone()), Some(told), None)
+            let cause = (*reason, message.clone());
+            (("False", *reason, message.clone()), Some(cause), None)
         }
     };
     let update = |kind, (status, reason, message)| ConditionUpdate {
@@ -300,7 +300,7 @@ fn readiness(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<Con
         reason,
         message,
     };
-    let flag = |told: Option<(&'static str, String)>, otherwise: &str| match told {
+    let flag = |cause: Option<(&'static str, String)>, otherwise: &str| match cause {
         Some((reason, message)) => ("True", reason, message),
         None => ("False", reason::IDLE, otherwise.to_string()),
     };

@@ -441,7 +441,7 @@ fn what_passes_through_the_gateway_is_usage_too() {
     }
 
     // A process that does not know yet leaves what the one before it told; and whoever nothing leads to has none.
-    let told = |valid: &ValidTenant, new: Option<i64>| {
+    let result_of = |valid: &ValidTenant, new: Option<i64>| {
         let mut tenant = tenant(json!({}));
         tenant.status = Some(used(usage(Some(7), "10:00:00")));
         let verdict = complete();
@@ -452,9 +452,9 @@ fn what_passes_through_the_gateway_is_usage_too() {
             .map(|gateway| gateway.requests)
     };
     let led_to = with(valid(), crate::gateway::ValidGateway::default());
-    assert_eq!(told(&led_to, None), Some(7));
-    assert_eq!(told(&led_to, Some(9)), Some(9));
-    assert_eq!(told(&valid(), Some(9)), None);
+    assert_eq!(result_of(&led_to, None), Some(7));
+    assert_eq!(result_of(&led_to, Some(9)), Some(9));
+    assert_eq!(result_of(&valid(), Some(9)), None);
 }
 
 #[test]

@@ -58,11 +58,11 @@ pub fn template(tenant: &ValidTenant, workload: &Workload) -> PodTemplateSpec {
 }
 
 fn container(tenant: &ValidTenant, workload: &Workload) -> Container {
-    let told = [
+    let identity = [
         ("TENANT_ID", &tenant.core.owner.id),
         ("TENANT_NAME", &tenant.core.owner.tenant),
     ];
-    let told = told.map(|(name, value)| EnvVar {
+    let identity = identity.map(|(name, value)| EnvVar {
         name: name.into(),
         value: Some(value.clone()),
         ..EnvVar::default()
@@ -81,7 +81,8 @@ fn container(tenant: &ValidTenant, workload: &Workload) -> Container {
         command: workload.command.clone().filter(|command| !command.is_empty()),
         args: workload.args.clone().filter(|args| !args.is_empty()),
         env: Some(
-            told.into_iter()
+            identity
+                .into_iter()
                 .chain(bindings.iter().flat_map(|binding| binding.env.clone()))
                 .chain((!bindings.is_empty()).then(binding_root))
                 .chain(workload.env.clone().unwrap_or_default())

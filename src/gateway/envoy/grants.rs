@@ -42,7 +42,7 @@ fn grant(way: &GatewayConfig, namespace: &str, services: &BTreeSet<&str>) -> Des
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::fixtures::{acme, attachment, way_in};
+    use crate::tenant::fixtures::{acme, attachment, gateway_config};
 
     fn granted(spec: Value) -> Vec<(String, Value)> {
         let application = |name: &str, namespace: &str, service: &str, port: u16| json!({"name": name, "namespace": namespace, "service": service, "port": port});
@@ -54,7 +54,7 @@ mod tests {
             application("unused", "applications", "unused", 80),
         ]}});
         let to = attachment();
-        let way = way_in(&acme(spec, tier), &to.shared_hosts);
+        let way = gateway_config(&acme(spec, tier), &to.shared_hosts);
         let grants = grants(&way).into_iter();
         let meaning = |grant: Desired| {
             assert_eq!(grant.key.name, "tenant-operator-acme");

@@ -3,7 +3,7 @@
 use super::super::{CREDENTIALS, guard, is_blocked, write};
 use super::*;
 use crate::cluster::{Desired, Kind};
-use crate::tenant::fixtures::{acme, attachment, way_in};
+use crate::tenant::fixtures::{acme, attachment, gateway_config};
 use std::collections::BTreeMap;
 
 /// A request: its host and path, and whether its `X-API-Key` is there.
@@ -37,7 +37,7 @@ fn planned(hosts: &[&str], routes: &[Value], tls: &[&str]) -> Vec<Desired> {
         "gateway": gateway,
     });
     let to = attachment();
-    let way = way_in(&acme(spec, json!({})), &to.shared_hosts);
+    let way = gateway_config(&acme(spec, json!({})), &to.shared_hosts);
     let mut objects = write(&way, &to).objects;
     objects.retain(|object| object.key.kind == Kind::HttpRoute);
     objects

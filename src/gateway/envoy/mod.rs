@@ -143,7 +143,7 @@ fn class_name(class: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::fixtures::{acme, attachment, way_in};
+    use crate::tenant::fixtures::{acme, attachment, gateway_config};
 
     #[test]
     fn a_bound_is_shared_out_among_rules_and_what_cannot_be_is_said() {
@@ -158,7 +158,7 @@ mod tests {
                 ]},
             });
             let to = attachment();
-            let way = way_in(&acme(spec, json!({})), &to.shared_hosts);
+            let way = gateway_config(&acme(spec, json!({})), &to.shared_hosts);
             let written = write(&way, &to);
             let policy = written
                 .objects

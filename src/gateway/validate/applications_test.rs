@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gateway::config::GatewayConfig;
-use crate::tenant::fixtures::{tenant, tier, validate, way_in, world};
+use crate::tenant::fixtures::{gateway_config, tenant, tier, validate, world};
 use serde_json::{Value, json};
 
 /// A tenant that has nothing of its own, led to an application by this backend.
@@ -23,7 +23,7 @@ fn plan(namespace: &str) -> Value {
 fn way(backend: &Value, plan: Value, world: &World) -> Result<GatewayConfig, Vec<String>> {
     let valid = validate(&tenant(sharer(backend)), &tier(plan), world);
     let valid = valid.map_err(|reasons| reasons.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok(way_in(&valid, &[]))
+    Ok(gateway_config(&valid, &[]))
 }
 
 fn judged(backend: &Value, plan: Value, world: &World) -> Result<Option<Backend>, Vec<String>> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::gateway::config::{Admits, GatewayConfig, Whom};
 use crate::gateway::{Attachment, Controller};
-use crate::tenant::fixtures::{attachment, tenant, tier, validate, way_in, world};
+use crate::tenant::fixtures::{attachment, gateway_config, tenant, tier, validate, world};
 use serde_json::Value;
 
 const ROLES: [&str; 4] = ["super_admin", "tenant_admin", "user", "guest"];
@@ -49,7 +49,7 @@ fn spec(route: &Value, key_roles: &[&str]) -> Value {
 fn way(route: &Value, roles: &Value) -> Result<GatewayConfig, Vec<String>> {
     let valid = validate(&tenant(spec(route, &[])), &tier(json!({"roles": roles})), &world(&[]));
     let valid = valid.map_err(|reasons| reasons.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok(way_in(&valid, &[]))
+    Ok(gateway_config(&valid, &[]))
 }
 
 fn refusal(route: &Value, roles: &Value) -> String {
@@ -208,7 +208,7 @@ fn a_role_that_the_tier_does_not_have_opens_nothing_for_a_key() {
         let route = json!({"permissions": ["ai:query"]});
         let keyed = tenant(spec(&route, &["user", "ghost"]));
         let valid = validate(&keyed, &tier(json!({"roles": roles})), &world(&[])).expect("valid");
-        let way = way_in(&valid, &[]);
+        let way = gateway_config(&valid, &[]);
         let Admits::Authenticated(whom) = &way.gateway.routes[0].admits else {
             panic!("{:?}", way.gateway.routes);
         };

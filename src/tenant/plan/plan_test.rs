@@ -483,7 +483,7 @@ fn a_changed_configuration_rolls_the_pods_that_want_it() {
 
 #[test]
 fn workloads_find_the_tiers_roles_beside_their_configuration() {
-    let told = |configuration: Value, roles: Value| {
+    let rendered = |configuration: Value, roles: Value| {
         let workloads = json!([{"name": "a", "image": "a:1"}]);
         let tenant = acme(
             json!({"configuration": configuration, "workloads": workloads}),
@@ -501,22 +501,22 @@ fn workloads_find_the_tiers_roles_beside_their_configuration() {
         (map.map(|map| map.value["data"].clone()), digest, mounts)
     };
     let roles = |permission: &str| json!([{"name": "agent", "permissions": [permission]}]);
-    let (both, one, mounts) = told(json!({"a": 1}), roles("read"));
+    let (both, one, mounts) = rendered(json!({"a": 1}), roles("read"));
     let expected = json!({"configuration.json": r#"{"a":1}"#, "roles.json": r#"{"agent":["read"]}"#});
     assert_eq!((both, mounts), (Some(expected), 1));
-    let (alone, without, mounts) = told(json!(null), roles("read"));
+    let (alone, without, mounts) = rendered(json!(null), roles("read"));
     assert_eq!(
         (alone, mounts),
         (Some(json!({"roles.json": r#"{"agent":["read"]}"#})), 1)
     );
-    let other = told(json!({"a": 1}), roles("write")).1;
-    let before = told(json!({"a": 1}), json!([])).1;
+    let other = rendered(json!({"a": 1}), roles("write")).1;
+    let before = rendered(json!({"a": 1}), json!([])).1;
     assert!(
         one != other && one != before && one != without,
         "{one} {other} {before} {without}"
     );
     assert_eq!(before, json!(names::digest(br#"{"a":1}"#)), "no roles, no restart");
-    assert_eq!(told(json!(null), json!([])), (None, Value::Null, 0));
+    assert_eq!(rendered(json!(null), json!([])), (None, Value::Null, 0));
 }
 
 #[test]

@@ -762,8 +762,8 @@ fn owners() {
         );
     }
     let mut world = world(&[]);
-    world.held_namespaces.insert("globex".into(), "globex".into());
-    world.held_namespaces.insert("acme".into(), "acme".into());
+    world.tenant_namespaces.insert("globex".into(), "globex".into());
+    world.tenant_namespaces.insert("acme".into(), "acme".into());
     let service_account = |namespace: &str| tenant(owner(json!({"kind": "ServiceAccount", "namespace": namespace})));
     let reasons = refusals(&service_account("globex"), &tier(json!({})), &world);
     refused_as(
