@@ -12,7 +12,7 @@ use std::time::Duration;
 pub const NAMESPACE: &str = "shared-applications";
 pub const NAME: &str = "bench";
 const IMAGE: &str = "executive-service:1.0.0";
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
 
 fn pods(cluster: &Cluster) -> Api<Pod> {
@@ -43,7 +43,7 @@ pub async fn run(cluster: &Cluster) -> Result<()> {
         },
     }))?;
     pods(cluster).create(&PostParams::default(), &pod).await?;
-    until("the shared application", PATIENCE, PAUSE, async || {
+    until("the shared application", TIMEOUT, PAUSE, async || {
         let status = pods(cluster).get(NAME).await?.status.unwrap_or_default();
         let mut conditions = status.conditions.into_iter().flatten();
         Ok(conditions
@@ -57,7 +57,7 @@ pub async fn run(cluster: &Cluster) -> Result<()> {
 pub async fn remove(cluster: &Cluster) -> Result<()> {
     gone(services(cluster).delete(NAME, &DeleteParams::default()).await)?;
     gone(pods(cluster).delete(NAME, &DeleteParams::default()).await)?;
-    until("the shared application to go", PATIENCE, PAUSE, async || {
+    until("the shared application to go", TIMEOUT, PAUSE, async || {
         Ok(pods(cluster).get_opt(NAME).await?.is_none().then_some(()))
     })
     .await

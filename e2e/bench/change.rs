@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tenant_operator::api::Tenant;
 use tokio_util::task::AbortOnDropHandle;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(2);
 
 /// Generations that were seen Ready, and when first.
@@ -48,7 +48,7 @@ impl Observer {
             .patch(tenant, &PatchParams::default(), &Patch::Merge(patch))
             .await?;
         let generation = changed.metadata.generation.unwrap_or_default();
-        until("its status to show the change", PATIENCE, GLANCE, async || {
+        until("its status to show the change", TIMEOUT, GLANCE, async || {
             let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let at = seen.get(tenant).filter(|(shown, _)| *shown >= generation);
             Ok(at.map(|(_, at)| at.duration_since(begun)))

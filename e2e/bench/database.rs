@@ -25,7 +25,7 @@ pub const ADMIN: &str = "tenant_operator";
 /// The database of the tenants' schemas and the operator's records.
 const DATABASE: &str = "tenants";
 const SECRETS: [&str; 2] = ["bench-database-admin", "bench-database-ca"];
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A server that nobody else uses, of `e2e/bench/database.sh`.
@@ -154,7 +154,7 @@ fn secrets(cluster: &Cluster) -> Api<Secret> {
 
 /// Waits until tenants can be placed on it.
 pub async fn ready(cluster: &Cluster) -> Result<()> {
-    until("the DatabaseServer to be Ready", PATIENCE, PAUSE, async || {
+    until("the DatabaseServer to be Ready", TIMEOUT, PAUSE, async || {
         let status = servers(cluster).get(NAME).await?.status.unwrap_or_default();
         let mut conditions = status.conditions.iter();
         Ok(conditions
@@ -184,7 +184,7 @@ pub async fn abandon(cluster: &Cluster) -> Result<()> {
 /// Removes the DatabaseServer, once no tenant is on it, and its Secrets.
 pub async fn remove(cluster: &Cluster) -> Result<()> {
     gone(servers(cluster).delete(NAME, &DeleteParams::default()).await)?;
-    let removed = until("the DatabaseServer to go", PATIENCE, PAUSE, async || {
+    let removed = until("the DatabaseServer to go", TIMEOUT, PAUSE, async || {
         Ok(servers(cluster).get_opt(NAME).await?.is_none().then_some(()))
     })
     .await;

@@ -14,7 +14,7 @@ const OTHERS: usize = 20;
 const ROUNDS: usize = 4;
 /// The time for which the Admin is active before the first measurement.
 const UNREST: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// Time from the change of a Tenant until its status was Ready at that generation, the shortest first.
@@ -55,7 +55,7 @@ pub async fn run(cluster: &Cluster, run: &str, count: usize) -> Result<Option<Fa
     let rate = noise.rate()?;
     drop(noise);
     noise::remove(cluster, &noisy).await?;
-    until("the noisy tenant to be Ready again", PATIENCE * 2, GLANCE, async || {
+    until("the noisy tenant to be Ready again", TIMEOUT * 2, GLANCE, async || {
         Ok(fleet::is_ready(&cluster.tenants().get(&noisy).await?).then_some(()))
     })
     .await?;

@@ -24,7 +24,7 @@ const REPLICAS: u32 = 60;
 /// The intervals between his changes of each object, and between his deletions of the workload's pods.
 const CHANGE: Duration = Duration::from_millis(200);
 const DELETION: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The new content of an object at each of his turns.
@@ -154,7 +154,7 @@ pub async fn remove(cluster: &Cluster, tenant: &str) -> Result<()> {
     }
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), tenant);
     let his = ListParams::default().labels(&format!("app={NAME}"));
-    until("the Admin's pods to go", PATIENCE, PAUSE, async || {
+    until("the Admin's pods to go", TIMEOUT, PAUSE, async || {
         Ok(pods.list_metadata(&his).await?.items.is_empty().then_some(()))
     })
     .await
@@ -163,7 +163,7 @@ pub async fn remove(cluster: &Cluster, tenant: &str) -> Result<()> {
 /// Waits until pods are refused by the quota.
 async fn full(cluster: &Cluster, tenant: &str) -> Result<()> {
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), tenant);
-    until("the quota to be full", PATIENCE, PAUSE, async || {
+    until("the quota to be full", TIMEOUT, PAUSE, async || {
         let status = deployments.get(NAME).await?.status.unwrap_or_default();
         let mut conditions = status.conditions.iter().flatten();
         let is_full = conditions.any(|condition| {

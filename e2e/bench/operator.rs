@@ -16,7 +16,7 @@ use tenant_operator::settings::Settings;
 pub const NAMESPACE: &str = "tenant-operator-system";
 pub const USER: &str = "system:serviceaccount:tenant-operator-system:tenant-operator";
 const PODS: &str = "app.kubernetes.io/name=tenant-operator";
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(50);
 
 fn deployments(cluster: &Cluster) -> Api<Deployment> {
@@ -45,7 +45,7 @@ pub async fn scale(cluster: &Cluster, replicas: i32) -> Result<()> {
         .context("scale the operator")?;
     until(
         &format!("{replicas} pods of the operator"),
-        PATIENCE,
+        TIMEOUT,
         PAUSE,
         async || {
             let status = deployments(cluster)
@@ -106,7 +106,7 @@ pub async fn settings(cluster: &Cluster) -> Result<Settings> {
 /// The pod that leads.
 pub async fn leader(cluster: &Cluster) -> Result<String> {
     let leases: Api<Lease> = Api::namespaced(cluster.client.clone(), NAMESPACE);
-    until("a leader", PATIENCE, PAUSE, async || {
+    until("a leader", TIMEOUT, PAUSE, async || {
         let holder = leases
             .get_opt(names::MANAGER)
             .await?

@@ -31,7 +31,7 @@ use tokio_util::task::AbortOnDropHandle;
 const CHANGED: usize = 20;
 /// The timeout of an answer, and of the proxy after its controller has accepted a change.
 const TIMEOUT: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Measurements of the routes.
@@ -70,7 +70,7 @@ async fn serves(cluster: &Cluster, at: SocketAddr, count: usize) -> Result<()> {
         async move {
             until(
                 &format!("{host} to answer its tenant alone"),
-                PATIENCE,
+                READY_TIMEOUT,
                 PAUSE,
                 async || {
                     let answers = [

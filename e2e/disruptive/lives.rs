@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 /// The time without a write that counts as the end of the work.
-const CALM: Duration = Duration::from_secs(3);
+const QUIET: Duration = Duration::from_secs(3);
 /// The time limit for a life's next write, or for its end.
 const LIMIT: Duration = Duration::from_secs(60);
 /// More writes than one change of a tenant needs.
@@ -169,7 +169,7 @@ impl Lives {
                     (calm_since, written) = (Instant::now(), life.writes.len());
                 }
             }
-            if calm_since.elapsed() < CALM {
+            if calm_since.elapsed() < QUIET {
                 continue;
             }
             match done().await {

@@ -1,6 +1,6 @@
 //! A tenant's database: its content, its use by the tenant's pods, and closed access for everybody else.
 
-use crate::support::database::{FORBIDDEN, SECRET, SERVER, Site, WRONG, shut};
+use crate::support::database::{FORBIDDEN, SECRET, SERVER, Site, WRONG, ensure_refused};
 use crate::support::probe::{From, closed, open};
 use crate::support::rights::{all_allowed, none_allowed};
 use crate::support::{Scene, eventually, kubectl, path, refused, secs, server_workload, shell_workload, summary, text};
@@ -91,7 +91,7 @@ async fn a_schema_of_its_own_and_a_binding_that_opens_it() -> Result<()> {
     let mut wrong = binding.clone();
     let uri = binding.get("uri").replace(binding.get("password"), "wrong");
     wrong.data.insert("uri".into(), uri);
-    shut("a wrong password", site.log_in(&wrong).await, &[WRONG])?;
+    ensure_refused("a wrong password", site.log_in(&wrong).await, &[WRONG])?;
 
     // In its pods, in the first namespace.
     let shell = tenant.pods("shell", 1).await?.remove(0);
@@ -279,7 +279,7 @@ async fn no_tenant_reaches_anothers() -> Result<()> {
 
     for (who, whom) in [(&a, &c), (&c, &d), (&d, &a)] {
         let database = whom.get("database");
-        shut("another's database", site.log_in_to(who, database).await, &[FORBIDDEN])?;
+        ensure_refused("another's database", site.log_in_to(who, database).await, &[FORBIDDEN])?;
         for everybodys in ["postgres", "template1"] {
             let outcome = site.log_in_to(who, everybodys).await;
             println!(

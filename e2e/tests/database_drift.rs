@@ -1,7 +1,7 @@
 //! Drift: once a minute the operator reverts others' changes to a tenant's part of the server.
 
 use crate::database::tier;
-use crate::support::database::{Binding, CLOSED, LOOK, SERVER, Site, Sql, operator_log, shut};
+use crate::support::database::{Binding, CLOSED, LOOK, SERVER, Site, Sql, ensure_refused, operator_log};
 use crate::support::{Scene, TestTenant, eventually, path, refused};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -239,7 +239,7 @@ async fn a_database_comes_back_and_is_closed_again() -> Result<()> {
             .await
     })
     .await?;
-    shut(
+    ensure_refused(
         "another's database",
         site.log_in_to(&second, opened).await,
         &["42501", CLOSED],

@@ -1,7 +1,7 @@
 //! Logins and data from suspension to the end, and back.
 
 use crate::database::tier;
-use crate::support::database::{CLOSED, LOOK, SECRET, SERVER, Site, WRONG, left_of, record, role_of, shut};
+use crate::support::database::{CLOSED, LOOK, SECRET, SERVER, Site, WRONG, ensure_refused, left_of, record, role_of};
 use crate::support::{Scene, condition, eventually, operator, path, secs, shell_workload, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn suspension_closes_the_logins_and_keeps_the_data() -> Result<()> {
         tenant.patch(json!({"suspend": true})).await?;
         tenant.condition("Ready", "True", &["Suspended"]).await?;
         tenant.condition("DatabaseReady", "False", &["Suspended"]).await?;
-        shut("a suspended tenant", site.log_in(&before).await, &[CLOSED])?;
+        ensure_refused("a suspended tenant", site.log_in(&before).await, &[CLOSED])?;
         eventually("its session to end", secs(5), async || {
             ensure!(session.run("SELECT 1").await.is_err(), "it goes on");
             Ok(())
@@ -85,7 +85,7 @@ async fn delete_leaves_nothing() -> Result<()> {
             "the record is left"
         );
         for binding in [&first, &second] {
-            shut(
+            ensure_refused(
                 "a deleted tenant",
                 site.log_in(binding).await,
                 &[WRONG, CLOSED, "3D000"],
@@ -121,7 +121,7 @@ async fn retain_keeps_the_data_for_whoever_names_the_id() -> Result<()> {
         tenant.gone().await?;
 
         // Closed, and there.
-        shut("a retained tenant", site.log_in(&before).await, &[CLOSED, WRONG])?;
+        ensure_refused("a retained tenant", site.log_in(&before).await, &[CLOSED, WRONG])?;
         ensure!(session.run("SELECT 1").await.is_err(), "its session goes on");
         let data = if model == "Schema" {
             server.database.clone()
@@ -207,7 +207,7 @@ async fn a_database_that_is_no_longer_asked_for() -> Result<()> {
     ensure!(now["status"]["database"].is_null(), "{}", now["status"]["database"]);
     let secret = path("secrets", &tenant.name, SECRET);
     ensure!(!scene.cluster.exists(&secret).await?, "the Secret is left");
-    shut("no longer asked for", site.log_in(&before).await, &[CLOSED, WRONG])?;
+    ensure_refused("no longer asked for", site.log_in(&before).await, &[CLOSED, WRONG])?;
     eventually("pods that know of no database", secs(60), async || {
         let pod = tenant.pods("shell", 1).await?.remove(0);
         let pod = scene.cluster.get(&path("pods", &tenant.name, &pod)).await?;
@@ -233,7 +233,7 @@ async fn a_database_that_is_no_longer_asked_for() -> Result<()> {
         .patch(json!({"deletionPolicy": "Delete", "database": null}))
         .await?;
     tenant.ready().await?;
-    shut("no longer asked for", site.log_in(&after).await, &[CLOSED, WRONG])?;
+    ensure_refused("no longer asked for", site.log_in(&after).await, &[CLOSED, WRONG])?;
     let kept = record(&scene.cluster, &tenant.name).await?.context("no record")?;
     ensure!(
         kept["metadata"]["labels"]["tenant-operator.io/retained"] == "true",
@@ -288,7 +288,7 @@ async fn what_cannot_be_is_said_and_what_was_there_stays() -> Result<()> {
         .await
         .context("pgcrypto")?;
     let second = site.log_in(&binding).await?;
-    shut("a third connection", site.log_in(&binding).await, &["53300"])?;
+    ensure_refused("a third connection", site.log_in(&binding).await, &["53300"])?;
     drop((session, second));
 
     for (change, words) in [

@@ -1,7 +1,7 @@
 //! Credentials that are renewed, while somebody logs in all the time.
 
 use crate::database::tier;
-use crate::support::database::{Binding, CLOSED, Site, Stream, WRONG, shut};
+use crate::support::database::{Binding, CLOSED, Site, Stream, WRONG, ensure_refused};
 use crate::support::{Scene, TestTenant, eventually, kubectl, path, secs, shell_workload, text};
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -92,7 +92,7 @@ async fn on_demand() -> Result<()> {
     .await?;
     // Its sessions are ended in the transaction that closes the login, shortly before that is committed.
     eventually("the former password to be shut out", secs(5), async || {
-        shut("the former password", site.log_in(&first).await, &[WRONG, CLOSED])
+        ensure_refused("the former password", site.log_in(&first).await, &[WRONG, CLOSED])
     })
     .await?;
     let third = others(&tenant, &second, secs(15)).await?;
@@ -100,7 +100,7 @@ async fn on_demand() -> Result<()> {
         third.user() == first.user() && third.password() != first.password(),
         "not the first login anew"
     );
-    shut("the password before the former", site.log_in(&first).await, &[WRONG])?;
+    ensure_refused("the password before the former", site.log_in(&first).await, &[WRONG])?;
     site.log_in(&second).await?;
     site.log_in(&third).await?;
     tenant.with_database().await?;
@@ -109,7 +109,7 @@ async fn on_demand() -> Result<()> {
         "the pods are not told"
     );
     eventually("the second login to close", secs(25), async || {
-        shut("the second password", site.log_in(&second).await, &[WRONG, CLOSED])
+        ensure_refused("the second password", site.log_in(&second).await, &[WRONG, CLOSED])
     })
     .await?;
     ensure!(
@@ -155,7 +155,7 @@ async fn by_the_interval() -> Result<()> {
     ensure!(second.user() != first.user(), "the login did not change");
     site.log_in(&first).await?;
     eventually("the former credentials to end", secs(25), async || {
-        shut("the former password", site.log_in(&first).await, &[WRONG, CLOSED])
+        ensure_refused("the former password", site.log_in(&first).await, &[WRONG, CLOSED])
     })
     .await?;
     ensure!(tenant.binding().await? == second, "they changed again at once");
@@ -191,7 +191,7 @@ async fn without_an_overlap() -> Result<()> {
         let now = others(&tenant, &before, secs(15)).await?;
         site.log_in(&now).await?;
         eventually("the former login to close", secs(10), async || {
-            shut("the former password", site.log_in(&before).await, &[WRONG, CLOSED])?;
+            ensure_refused("the former password", site.log_in(&before).await, &[WRONG, CLOSED])?;
             ensure!(session.run("SELECT 1").await.is_err(), "its session goes on");
             Ok(())
         })

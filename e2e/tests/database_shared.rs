@@ -1,6 +1,6 @@
 //! The platform's own tables, which tenants share row by row.
 
-use crate::support::database::{CLOSED, LOOK, Site, Sql, WRONG, shut};
+use crate::support::database::{CLOSED, LOOK, Site, Sql, WRONG, ensure_refused};
 use crate::support::{Scene, eventually};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -222,7 +222,7 @@ async fn shared(scene: &Scene, site: &Site, name: &str, inside: &Sql) -> Result<
                         (SELECT count(*) FROM calls.note WHERE tenant_id = '{id_a}')"
     );
     ensure!(inside.one(&left).await? == "0", "rows of a are left");
-    shut("a deleted tenant", site.log_in(&first).await, &[WRONG, CLOSED])?;
+    ensure_refused("a deleted tenant", site.log_in(&first).await, &[WRONG, CLOSED])?;
     ensure!(
         session_b.one("SELECT count(*) FROM call").await? == "1",
         "b's rows are gone"

@@ -1,6 +1,6 @@
 //! Quarantine of a tenant that reaches another, where its tier asks for it.
 
-use crate::support::database::{CLOSED, Site, shut};
+use crate::support::database::{CLOSED, Site, ensure_refused};
 use crate::support::probe::{From, closed, open};
 use crate::support::{
     Scene, TestTenant, condition, eventually, path, pods, secs, server_workload, steadily, summary, text,
@@ -157,7 +157,7 @@ async fn who_reaches_another_is_cut_off_and_comes_back() -> Result<()> {
     );
     if let Some((site, session, binding)) = &login {
         tenant.condition("DatabaseReady", "False", &["Quarantined"]).await?;
-        shut("a tenant in quarantine", site.log_in(binding).await, &[CLOSED])?;
+        ensure_refused("a tenant in quarantine", site.log_in(binding).await, &[CLOSED])?;
         eventually("its session to end", secs(5), async || {
             ensure!(session.run("SELECT 1").await.is_err(), "it goes on");
             Ok(())

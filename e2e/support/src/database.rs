@@ -321,7 +321,7 @@ impl Sql {
 }
 
 /// A login must be refused, with one of these SQLSTATEs.
-pub fn shut(what: &str, result: Result<Sql, Refusal>, codes: &[&str]) -> Result<()> {
+pub fn ensure_refused(what: &str, result: Result<Sql, Refusal>, codes: &[&str]) -> Result<()> {
     match result {
         Ok(_) => bail!("{what} was let in"),
         Err(refusal) if codes.contains(&refusal.code.as_str()) => Ok(()),
