@@ -41,12 +41,12 @@ pub async fn drain(
         .ensure(owner, &access::operator(owner, name, pass.platform))
         .await?;
     delete_routes(writer, store, owner, name).await?;
-    if let Some(waiting) = close(writer, store, owner, name).await? {
+    if let Some(waiting) = deny_new_pods(writer, store, owner, name).await? {
         return Ok(Some(waiting));
     }
     match policy {
         DeletionPolicy::Delete => delete_controllers(writer, name).await?,
-        DeletionPolicy::Retain => withdraw(writer, store, owner, name).await?,
+        DeletionPolicy::Retain => delete_objects(writer, store, owner, name).await?,
     }
     if let Some(waiting) = stop_pods(writer, std::slice::from_ref(name)).await? {
         return Ok(Some(waiting));
@@ -75,12 +75,17 @@ async fn delete_routes(writer: &Writer, store: &Store, owner: &Identity, namespa
 }
 
 /// Lets no further pod in, and waits until that is enforced.
-pub async fn close(writer: &Writer, store: &Store, owner: &Identity, namespace: &str) -> Result<Option<String>, Error> {
+pub async fn deny_new_pods(
+    writer: &Writer,
+    store: &Store,
+    owner: &Identity,
+    namespace: &str,
+) -> Result<Option<String>, Error> {
     // All other keys stay as they are, and not as they were: their amounts may be another namespace's by now.
     until_uncontended(|| {
         let hard = quota::hard(owner, store, namespace).unwrap_or_default();
-        let closed = quota::closed(owner, namespace, hard);
-        async move { writer.ensure_as_known(owner, &closed).await }
+        let quota = quota::without_new_pods(owner, namespace, hard);
+        async move { writer.ensure_as_known(owner, &quota).await }
     })
     .await?;
     let live = store.get(&owner.tenant, &quota::key(namespace));
@@ -108,16 +113,16 @@ async fn delete_controllers(writer: &Writer, namespace: &str) -> Result<(), Erro
 }
 
 /// Returns true for the operator's NetworkPolicy that denies all traffic.
-pub fn is_wall(policy: &Key) -> bool {
+pub fn is_deny_all(policy: &Key) -> bool {
     policy.name.ends_with("-deny-all")
 }
 
-/// Takes back what the operator itself gave: workloads, access, network allowances. Data and bounds stay.
-async fn withdraw(writer: &Writer, store: &Store, owner: &Identity, namespace: &str) -> Result<(), Error> {
+/// Deletes what the operator itself gave: workloads, access, network allowances. Data and bounds stay.
+async fn delete_objects(writer: &Writer, store: &Store, owner: &Identity, namespace: &str) -> Result<(), Error> {
     let stays = |key: &Key| match key.kind {
         Kind::Namespace | Kind::ResourceQuota | Kind::LimitRange | Kind::PersistentVolumeClaim => true,
         Kind::RoleBinding => key.name == names::NAMESPACE_BINDING,
-        Kind::NetworkPolicy => is_wall(key),
+        Kind::NetworkPolicy => is_deny_all(key),
         Kind::ServiceAccount => key.name == "default",
         _ => false,
     };

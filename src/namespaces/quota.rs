@@ -18,7 +18,7 @@ pub fn quota(tenant: &TenantCore, namespace: &ValidNamespace) -> Desired {
 }
 
 /// The quota of a namespace in which nothing may run any more: as it is, but without pods.
-pub fn closed(owner: &Identity, namespace: &str, hard: ResourceList) -> Desired {
+pub fn without_new_pods(owner: &Identity, namespace: &str, hard: ResourceList) -> Desired {
     build(owner, namespace, without_pods(hard))
 }
 

@@ -52,7 +52,7 @@ async fn apply_quarantine(
         }
     }
     let opens =
-        |live: &&Live| live.key.kind == Kind::NetworkPolicy && live.belongs_to(owner) && !drain::is_wall(&live.key);
+        |live: &&Live| live.key.kind == Kind::NetworkPolicy && live.belongs_to(owner) && !drain::is_deny_all(&live.key);
     let mut result = Ok(());
     for policy in objects.values().filter(opens) {
         tracing::info!(object = %policy.key, "closed by the quarantine");
@@ -118,7 +118,7 @@ async fn suspend(writer: &Writer, store: &Store, owner: &Identity) -> Result<Opt
     let mut waiting = None;
     let mut closed = Vec::new();
     for namespace in ours(&objects, owner, Kind::Namespace) {
-        match drain::close(writer, store, owner, &namespace.key.name).await? {
+        match drain::deny_new_pods(writer, store, owner, &namespace.key.name).await? {
             None => closed.push(namespace.key.name.clone()),
             Some(message) => waiting = Some(message),
         }
