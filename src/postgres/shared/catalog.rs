@@ -12,7 +12,7 @@ pub const BARE: &str = concat!(include_str!("catalog.sql"), include_str!("bare.s
 /// A database as it was observed.
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase")]
-pub struct Observed {
+pub struct ObservedDatabase {
     /// `server_version_num`.
     pub version: i32,
     pub read_only: bool,
@@ -266,7 +266,7 @@ pub struct Record {
     pub gone: bool,
 }
 
-impl Observed {
+impl ObservedDatabase {
     /// The role of this name, if there is one.
     pub fn role(&self, name: &str) -> Option<&Role> {
         self.roles.get(name)

@@ -7,7 +7,7 @@ mod relations;
 pub use bypass::bypasses;
 
 use super::GROUP;
-use super::catalog::{Observed, Table};
+use super::catalog::{ObservedDatabase, Table};
 use super::policy::{PREFIX, relation};
 use super::report::{Finding, Severity};
 use super::select::{Chosen, Entry};
@@ -97,7 +97,7 @@ fn drop_policy(table: &Table, name: &str) -> Option<Statement> {
 }
 
 /// Reports a table of a role for which the operator cannot act.
-pub fn not_ours(database: &Identifier, chosen: &Chosen, observed: &Observed) -> Finding {
+pub fn not_ours(database: &Identifier, chosen: &Chosen, observed: &ObservedDatabase) -> Finding {
     let table = chosen.table;
     let names = (
         Identifier::new(table.owner.as_str()),
@@ -130,7 +130,7 @@ pub fn not_ours(database: &Identifier, chosen: &Chosen, observed: &Observed) -> 
 }
 
 /// Reports problems of the roles in the spec.
-pub fn roles(database: &str, entries: &[Entry], observed: &Observed, findings: &mut Vec<Finding>) {
+pub fn roles(database: &str, entries: &[Entry], observed: &ObservedDatabase, findings: &mut Vec<Finding>) {
     let mut note = |severity, role: &str, what: String| {
         let finding = Finding::new(severity, format!("role {role}"), what);
         if !findings.contains(&finding) {

@@ -5,7 +5,7 @@ mod tables;
 
 pub use tables::shows_all;
 
-use super::catalog::Observed;
+use super::catalog::ObservedDatabase;
 use super::policy::{self, Ways};
 use super::registry;
 use super::report::{Finding, Severity};
@@ -15,7 +15,7 @@ use crate::postgres::catalog::Catalog;
 use crate::postgres::plan::{Step, Venue};
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
-use group::{close, group, is_dangerous, leave};
+use group::{group, is_dangerous, leave, revoke};
 use tables::tables;
 
 /// Desired state of one database.
@@ -81,7 +81,7 @@ impl Plan {
 
 /// Returns steps that bring the database nearer to the wanted state. Call it again with the next observation, until nothing is left: the group comes before the
 /// registry, the registry before the tables.
-pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
+pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &ObservedDatabase) -> Plan {
     let mut plan = Plan::default();
     let database = wanted.database.as_str();
     let chosen = choose(database, wanted.entries, observed, &mut plan.findings);
@@ -105,12 +105,12 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
             .push(Finding::new(Severity::Violation, wanted.group.as_str(), what));
         if is_dangerous(wanted, observed) {
             plan.closed = chosen.len();
-            close(&chosen, wanted, &mut plan);
+            revoke(&chosen, wanted, &mut plan);
             return plan;
         }
     }
     let object = format!("{database}/{REGISTRY}");
-    if let registry::State::Foreign(why) = registry::state(observed) {
+    if let registry::RegistryState::Foreign(why) = registry::state(observed) {
         plan.findings.push(Finding::new(
             Severity::Violation,
             object,
@@ -119,10 +119,10 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
             ),
         ));
         plan.closed = chosen.len();
-        close(&chosen, wanted, &mut plan);
+        revoke(&chosen, wanted, &mut plan);
         return plan;
     }
-    if registry::state(observed) == registry::State::Absent && wanted.entries.is_empty() {
+    if registry::state(observed) == registry::RegistryState::Absent && wanted.entries.is_empty() {
         leave(wanted, observed, &[], &mut plan);
         return plan;
     }
@@ -165,7 +165,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &Observed) -> Plan {
 }
 
 /// Returns protection that others removed from the shared tables and the registry.
-fn losses(wanted: &Wanted, observed: &Observed, chosen: &[Chosen]) -> Vec<Loss> {
+fn losses(wanted: &Wanted, observed: &ObservedDatabase, chosen: &[Chosen]) -> Vec<Loss> {
     let of_tables = chosen.iter().map(|chosen| {
         let policies = policy::of_table(chosen.entry, &ways(wanted, chosen.entry, observed));
         (chosen.table, policies)
@@ -194,7 +194,7 @@ fn losses(wanted: &Wanted, observed: &Observed, chosen: &[Chosen]) -> Vec<Loss> 
 }
 
 /// The ways into the tables of one part of the spec.
-fn ways<'a>(wanted: &Wanted<'a>, entry: &Entry, observed: &Observed) -> Ways<'a> {
+fn ways<'a>(wanted: &Wanted<'a>, entry: &Entry, observed: &ObservedDatabase) -> Ways<'a> {
     let usable = |role: &&Identifier| observed.role(role.as_str()).is_some() && !findings::is_reserved(role.as_str());
     let migration = entry
         .migration
@@ -218,7 +218,7 @@ fn ways<'a>(wanted: &Wanted<'a>, entry: &Entry, observed: &Observed) -> Ways<'a>
 }
 
 /// Those of all parts, for the registry. It has one migration role's worth of keys: the first.
-fn all_ways<'a>(wanted: &Wanted<'a>, observed: &Observed) -> Ways<'a> {
+fn all_ways<'a>(wanted: &Wanted<'a>, observed: &ObservedDatabase) -> Ways<'a> {
     let mut all = Ways {
         group: wanted.group,
         applications: Vec::new(),
@@ -262,7 +262,7 @@ mod tests {
     }
 
     /// A database whose group is there, and nothing else of the operator's.
-    fn observed(tables: &[Value]) -> Observed {
+    fn observed(tables: &[Value]) -> ObservedDatabase {
         let role = |oid: i64, reaches: &[&str]| {
             json!({"oid": oid, "login": false, "inherit": true, "superuser": false, "bypassRls": false, "createRole": false,
                    "memberOf": [], "members": [], "reaches": reaches})
@@ -278,7 +278,7 @@ mod tests {
     }
 
     /// The statements for a spec of one table `app."it's"`, after the registry's.
-    fn statements(observed: &mut Observed, mark: i64) -> Plan {
+    fn statements(observed: &mut ObservedDatabase, mark: i64) -> Plan {
         let spec = SharedTables {
             database: "d".into(),
             schema: "app".into(),

@@ -1,7 +1,7 @@
 //! Policies as they should be, and the statements that make them so.
 
 use super::GROUP;
-use super::catalog::{Observed, Table};
+use super::catalog::{ObservedDatabase, Table};
 use super::select::Entry;
 use crate::api::database_server::TenantColumnType;
 use crate::postgres::sql::{Literal, list};
@@ -156,7 +156,7 @@ fn everything(ways: &Ways) -> Option<Policy> {
 ///
 /// An expression's text does not show whether it is the desired one: each version prints it differently. So the operator records PostgreSQL's text when it
 /// makes the policy, in a table that only it can read.
-pub fn statements(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Statement> {
+pub fn statements(table: &Table, wanted: &[Policy], observed: &ObservedDatabase) -> Vec<Statement> {
     let Some(relation) = relation(table) else {
         return Vec::new();
     };
@@ -224,7 +224,7 @@ fn forget(relation: &Statement, name: &Identifier) -> Statement {
 
 /// Returns true if a table has the operator's policies from before these were `TO PUBLIC`. They show nobody more rows, although any tenant can drop them. Where
 /// the table cannot be locked for a change, it stays open until it can.
-pub fn is_former(table: &Table, entry: &Entry, ways: &Ways, observed: &Observed) -> bool {
+pub fn is_former(table: &Table, entry: &Entry, ways: &Ways, observed: &ObservedDatabase) -> bool {
     let Some(relation) = relation(table) else {
         return false;
     };
@@ -255,7 +255,7 @@ pub fn is_former(table: &Table, entry: &Entry, ways: &Ways, observed: &Observed)
 }
 
 /// Returns changes of a table's protection by others, if the operator still wants that protection.
-pub fn losses(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<String> {
+pub fn losses(table: &Table, wanted: &[Policy], observed: &ObservedDatabase) -> Vec<String> {
     let Some(relation) = relation(table) else {
         return Vec::new();
     };
@@ -287,7 +287,7 @@ pub fn losses(table: &Table, wanted: &[Policy], observed: &Observed) -> Vec<Stri
     losses
 }
 
-fn holds(table: &Table, policy: &Policy, source: &str, observed: &Observed) -> bool {
+fn holds(table: &Table, policy: &Policy, source: &str, observed: &ObservedDatabase) -> bool {
     let name = policy.name.as_str();
     let Some(found) = table.policies.iter().find(|found| found.name == name) else {
         return false;

@@ -1,6 +1,6 @@
 //! Loop that keeps the shared tables of a server protected: observes, applies the plan, observes again.
 
-use super::catalog::{BARE, Observed, QUERY};
+use super::catalog::{BARE, ObservedDatabase, QUERY};
 use super::plan::{Loss, Plan, Wanted, Work, plan};
 use super::registry;
 use super::report::{Finding, Severity, SharedReport};
@@ -188,7 +188,7 @@ pub(super) async fn observe(
     client: &Client,
     entries: &[Entry],
     whole: bool,
-) -> Result<Observed, Error> {
+) -> Result<ObservedDatabase, Error> {
     let schemas: Vec<&str> = entries.iter().map(|entry| entry.schema.as_str()).collect();
     let columns: Vec<&str> = entries.iter().map(|entry| entry.column.as_str()).collect();
     let roles: Vec<&str> = entries
@@ -204,8 +204,8 @@ pub(super) async fn observe(
             result => return result,
         }
     }
-    let bare: Observed = server.query_through(client, &sql![BARE], &arguments).await?;
-    if !whole && registry::state(&bare) == registry::State::Present {
+    let bare: ObservedDatabase = server.query_through(client, &sql![BARE], &arguments).await?;
+    if !whole && registry::state(&bare) == registry::RegistryState::Present {
         return server.query_through(client, &sql![QUERY], &arguments).await;
     }
     Ok(bare)
@@ -265,7 +265,7 @@ impl Reconciler<'_> {
                 self.remembrance(known, &observed).await?;
                 break;
             }
-            let present = registry::state(&observed) == registry::State::Present;
+            let present = registry::state(&observed) == registry::RegistryState::Present;
             for work in &last.works {
                 self.work(&client, work, present).await?;
             }
@@ -324,13 +324,13 @@ impl Reconciler<'_> {
     }
 
     /// Remembers that there is something of the operator's in this database, until there is nothing that it would have to take back.
-    async fn remembrance(&mut self, known: bool, observed: &Observed) -> Result<(), Error> {
+    async fn remembrance(&mut self, known: bool, observed: &ObservedDatabase) -> Result<(), Error> {
         let database = self.wanted.database;
         if observed.read_only {
             return Ok(());
         }
         let step = match (known, self.wanted.entries.is_empty()) {
-            (false, false) if registry::state(observed) == registry::State::Present => remember(database),
+            (false, false) if registry::state(observed) == registry::RegistryState::Present => remember(database),
             (true, true) if registry::excess(observed, &[], &[]).is_empty() => forget(database.as_str()),
             _ => return Ok(()),
         };

@@ -1,7 +1,7 @@
 //! The schema by which applications know tenants, and policies know logins. In each database with shared tables; the
 //! operator's own, and nobody else writes in it.
 
-use super::catalog::{Grant, Observed, Schema, Table, Tenant};
+use super::catalog::{Grant, ObservedDatabase, Schema, Table, Tenant};
 use super::findings::is_tenants;
 use super::policy::{self, Policy, Ways, qualified, relation};
 use super::report::{Finding, Severity};
@@ -54,7 +54,7 @@ const TABLES: [(&str, &[Column], &str); 3] = [
 
 /// The registry as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum RegistryState {
     Absent,
     /// The registry as the operator makes it.
     Present,
@@ -64,24 +64,24 @@ pub enum State {
 
 /// Judges the owner and completeness of the registry. Only tables of the operator's very role are its own: in anybody else's, triggers could act with the
 /// operator's rights.
-pub fn state(observed: &Observed) -> State {
+pub fn state(observed: &ObservedDatabase) -> RegistryState {
     let Some(schema) = observed.schemas.get(REGISTRY) else {
-        return State::Absent;
+        return RegistryState::Absent;
     };
     let admin = &observed.admin;
     if schema.owner != *admin {
-        return State::Foreign(format!(
+        return RegistryState::Foreign(format!(
             "belongs to role {}, not to the operator's role {admin}",
             schema.owner
         ));
     }
     let tables: Vec<&Table> = tables(observed).collect();
     if tables.is_empty() {
-        return State::Absent;
+        return RegistryState::Absent;
     }
     for (name, columns, _) in TABLES {
         let Some(table) = tables.iter().find(|table| table.name == name) else {
-            return State::Foreign(format!("has no table {name}"));
+            return RegistryState::Foreign(format!("has no table {name}"));
         };
         let has = |(column, type_): &Column| table.columns.get(*column).is_some_and(|found| found.type_ == *type_);
         if table.owner != *admin
@@ -89,20 +89,20 @@ pub fn state(observed: &Observed) -> State {
             || table.columns.len() != columns.len()
             || !columns.iter().all(has)
         {
-            return State::Foreign(format!("has a table {name} that differs from the operator's"));
+            return RegistryState::Foreign(format!("has a table {name} that differs from the operator's"));
         }
     }
-    State::Present
+    RegistryState::Present
 }
 
-fn tables(observed: &Observed) -> impl Iterator<Item = &Table> {
+fn tables(observed: &ObservedDatabase) -> impl Iterator<Item = &Table> {
     observed.tables.iter().filter(|table| table.schema == REGISTRY)
 }
 
 /// The statements that make it and keep it closed; none where it is as it should be.
-pub fn statements(observed: &Observed, ways: &Ways) -> Vec<Statement> {
+pub fn statements(observed: &ObservedDatabase, ways: &Ways) -> Vec<Statement> {
     let mut statements = Vec::new();
-    let present = state(observed) == State::Present;
+    let present = state(observed) == RegistryState::Present;
     if !observed.schemas.contains_key(REGISTRY) {
         statements.push(sql!["CREATE SCHEMA tenant_registry"]);
     }
@@ -262,7 +262,7 @@ pub fn whom(grantee: Option<&str>) -> Option<Statement> {
 /// The statements that bring the rows up to date. None is ever deleted from `tenant` here: keys of the platform's may cascade.
 pub fn rows(
     database: &str,
-    observed: &Observed,
+    observed: &ObservedDatabase,
     wanted: &[RegistryRow],
     catalog: &Catalog,
     findings: &mut Vec<Finding>,
@@ -365,7 +365,7 @@ pub fn is_uuid(text: &str) -> bool {
 }
 
 /// Returns excess grants to the group in this database, and the statements that revoke them.
-pub fn excess(observed: &Observed, granted: &[i64], schemas: &[&str]) -> Vec<(String, Option<Statement>)> {
+pub fn excess(observed: &ObservedDatabase, granted: &[i64], schemas: &[&str]) -> Vec<(String, Option<Statement>)> {
     let mut found = Vec::new();
     // Printed with quotes where it needs them.
     let is =

@@ -114,7 +114,7 @@ impl Removal<'_> {
     async fn run(&self, entries: &[Entry], names: &Names, left: &mut Left) -> Result<(), Error> {
         let observed = observe(self.server, self.client, entries, false).await?;
         let database = self.database.as_str();
-        let present = registry::state(&observed) == registry::State::Present;
+        let present = registry::state(&observed) == registry::RegistryState::Present;
         let before = (left.rows, left.problems.len());
         if present {
             // Nobody writes as this tenant any more.

@@ -1,6 +1,6 @@
 //! Selection of shared tables, by the spec and the catalog.
 
-use super::catalog::{Observed, Table};
+use super::catalog::{ObservedDatabase, Table};
 use super::report::{Finding, Severity};
 use crate::api::database_server::{SharedTables, TenantColumnType};
 use crate::postgres::Identifier;
@@ -60,7 +60,7 @@ pub struct Chosen<'a> {
 pub fn choose<'a>(
     database: &str,
     entries: &'a [Entry],
-    observed: &'a Observed,
+    observed: &'a ObservedDatabase,
     findings: &mut Vec<Finding>,
 ) -> Vec<Chosen<'a>> {
     let mut chosen: Vec<Chosen<'a>> = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::{column, inside};
 use crate::postgres::shared::GROUP;
-use crate::postgres::shared::catalog::Observed;
+use crate::postgres::shared::catalog::ObservedDatabase;
 use crate::postgres::shared::report::{Finding, Severity};
 use crate::postgres::shared::select::{Chosen, Entry};
 use crate::postgres::{Identifier, Statement};
@@ -12,7 +12,7 @@ pub fn bypasses(
     database: &Identifier,
     chosen: &[Chosen],
     entries: &[Entry],
-    observed: &Observed,
+    observed: &ObservedDatabase,
     findings: &mut Vec<Finding>,
 ) {
     let mut check = BypassCheck {
@@ -43,7 +43,7 @@ pub(super) struct BypassCheck<'a> {
     pub(super) database: &'a Identifier,
     pub(super) chosen: &'a [Chosen<'a>],
     pub(super) entries: &'a [Entry],
-    pub(super) observed: &'a Observed,
+    pub(super) observed: &'a ObservedDatabase,
     pub(super) findings: &'a mut Vec<Finding>,
 }
 

@@ -3,7 +3,7 @@
 use super::{Plan, Wanted};
 use crate::postgres::catalog::Catalog;
 use crate::postgres::plan::{Step, Venue, take_back};
-use crate::postgres::shared::catalog::{Given, Observed, Table};
+use crate::postgres::shared::catalog::{Given, ObservedDatabase, Table};
 use crate::postgres::shared::policy::relation;
 use crate::postgres::shared::registry;
 use crate::postgres::shared::report::{Finding, Severity};
@@ -15,7 +15,7 @@ use crate::postgres::{Identifier, Statement};
 use crate::sql;
 
 /// The role that the tables are granted to. False: it is not there, or not as it must be.
-pub(super) fn group(wanted: &Wanted, catalog: &Catalog, observed: &Observed, plan: &mut Plan) -> bool {
+pub(super) fn group(wanted: &Wanted, catalog: &Catalog, observed: &ObservedDatabase, plan: &mut Plan) -> bool {
     let name = wanted.group;
     let records = |statement| Step {
         venue: Venue::Records,
@@ -63,14 +63,14 @@ pub(super) fn group(wanted: &Wanted, catalog: &Catalog, observed: &Observed, pla
 }
 
 /// Returns true if tenants are more through the group than they should be.
-pub(super) fn is_dangerous(wanted: &Wanted, observed: &Observed) -> bool {
+pub(super) fn is_dangerous(wanted: &Wanted, observed: &ObservedDatabase) -> bool {
     observed
         .role(wanted.group.as_str())
         .is_some_and(|role| role.superuser || role.bypass_rls || role.create_role || !role.member_of.is_empty())
 }
 
 /// Revokes the group's privileges on the tables, where the operator may.
-pub(super) fn close(chosen: &[Chosen], wanted: &Wanted, plan: &mut Plan) {
+pub(super) fn revoke(chosen: &[Chosen], wanted: &Wanted, plan: &mut Plan) {
     for chosen in chosen {
         let statements = revocation(chosen.table, wanted.group);
         plan.work(
@@ -95,7 +95,7 @@ pub(super) fn revocation(table: &Table, group: &Identifier) -> Vec<Statement> {
 }
 
 /// Returns the excess privileges of the group.
-pub(super) fn leave(wanted: &Wanted, observed: &Observed, granted: &[i64], plan: &mut Plan) {
+pub(super) fn leave(wanted: &Wanted, observed: &ObservedDatabase, granted: &[i64], plan: &mut Plan) {
     defaults(wanted, observed, plan);
     let database = wanted.database.as_str();
     let schemas: Vec<&str> = wanted.entries.iter().map(|entry| entry.schema.as_str()).collect();
@@ -113,7 +113,7 @@ pub(super) fn leave(wanted: &Wanted, observed: &Observed, granted: &[i64], plan:
 }
 
 /// Takes back default privileges that give to the group, and those that a tenant, as a member, made for it.
-fn defaults(wanted: &Wanted, observed: &Observed, plan: &mut Plan) {
+fn defaults(wanted: &Wanted, observed: &ObservedDatabase, plan: &mut Plan) {
     let group = wanted.group;
     let (own, mut others): (Vec<&Given>, Vec<&Given>) =
         observed.given.iter().partition(|given| given.role == group.as_str());

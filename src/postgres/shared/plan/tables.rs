@@ -3,7 +3,7 @@
 use super::group::revocation;
 use super::{Plan, Wanted, Work, ways};
 use crate::postgres::plan::{Step, Venue};
-use crate::postgres::shared::catalog::{Observed, Table};
+use crate::postgres::shared::catalog::{ObservedDatabase, Table};
 use crate::postgres::shared::policy::{self, qualified, relation};
 use crate::postgres::shared::registry::{self, whom};
 use crate::postgres::shared::report::{Finding, Severity};
@@ -17,7 +17,7 @@ use crate::sql;
 const PRIVILEGES: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 
 /// Protects the tables and grants them. Returns the objects that it covers: the tables, and sequences that may be granted.
-pub(super) fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], plan: &mut Plan) -> Vec<i64> {
+pub(super) fn tables(wanted: &Wanted, observed: &ObservedDatabase, chosen: &[Chosen], plan: &mut Plan) -> Vec<i64> {
     let mut granted = Vec::new();
     let mut schemas: Vec<&Identifier> = chosen.iter().map(|chosen| &chosen.entry.schema).collect();
     schemas.sort();
@@ -96,7 +96,7 @@ pub(super) fn tables(wanted: &Wanted, observed: &Observed, chosen: &[Chosen], pl
 }
 
 /// The group may look into a shared schema, and make nothing in it.
-fn schema(wanted: &Wanted, observed: &Observed, name: &Identifier, plan: &mut Plan) {
+fn schema(wanted: &Wanted, observed: &ObservedDatabase, name: &Identifier, plan: &mut Plan) {
     let Some(schema) = observed.schemas.get(name.as_str()) else {
         return;
     };
@@ -208,7 +208,7 @@ fn strangers(table: &Table) -> Vec<Statement> {
 }
 
 /// Returns true if the operator sees all rows of a table, of any tenant.
-pub fn shows_all(wanted: &Wanted, chosen: &Chosen, observed: &Observed) -> bool {
+pub fn shows_all(wanted: &Wanted, chosen: &Chosen, observed: &ObservedDatabase) -> bool {
     let policies = policy::of_table(chosen.entry, &ways(wanted, chosen.entry, observed));
     observed.superuser || !chosen.table.enabled || policy::statements(chosen.table, &policies, observed).is_empty()
 }
