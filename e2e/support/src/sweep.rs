@@ -100,9 +100,9 @@ pub async fn sweep(who: &Cluster, resources: &[Resource], namespace: &str, names
     };
     for (title, outcome) in answers {
         match outcome {
-            Outcome::Denied => {}
-            Outcome::Refused(why) => drop(found.refused.insert(title, why)),
-            Outcome::Through => drop(found.through.insert(title)),
+            SweepResult::Denied => {}
+            SweepResult::Refused(why) => drop(found.refused.insert(title, why)),
+            SweepResult::Through => drop(found.through.insert(title)),
         }
     }
     Ok(found)
@@ -161,13 +161,13 @@ fn attempts<'a>(
     all
 }
 
-enum Outcome {
+enum SweepResult {
     Denied,
     Refused(String),
     Through,
 }
 
-async fn make(who: &Cluster, namespace: &str, attempt: &Attempt<'_>) -> Result<Outcome> {
+async fn make(who: &Cluster, namespace: &str, attempt: &Attempt<'_>) -> Result<SweepResult> {
     let is_list = ON_ALL[..2].contains(&attempt.verb);
     let path = attempt
         .resource
@@ -198,12 +198,12 @@ async fn make(who: &Cluster, namespace: &str, attempt: &Attempt<'_>) -> Result<O
 }
 
 /// Judges by the authorizer's own words, which no policy uses: everything else came after it.
-fn judge(code: u16, message: String) -> Result<Outcome> {
+fn judge(code: u16, message: String) -> Result<SweepResult> {
     match code {
-        403 if message.contains("\" cannot ") => Ok(Outcome::Denied),
-        403 => Ok(Outcome::Refused(message)),
+        403 if message.contains("\" cannot ") => Ok(SweepResult::Denied),
+        403 => Ok(SweepResult::Refused(message)),
         401 | 429 | 503 | 504 => bail!("no answer to judge: {code} {message}"),
-        _ => Ok(Outcome::Through),
+        _ => Ok(SweepResult::Through),
     }
 }
 
@@ -236,7 +236,7 @@ pub async fn other_paths(who: &Cluster, admin: &Cluster) -> Result<Vec<String>> 
     let mut open = Vec::new();
     for path in discovery::other_paths(admin).await? {
         let (code, message) = who.answer("GET", &path, None).await?;
-        if !matches!(judge(code, message)?, Outcome::Denied) {
+        if !matches!(judge(code, message)?, SweepResult::Denied) {
             open.push(path);
         }
     }
