@@ -15,7 +15,9 @@ gateway_values() {
   echo "--set gateway.controller=$GATEWAY_CONTROLLER,gateway.name=$GATEWAY_NAME,gateway.scheme=${GATEWAY_SCHEME:-http}" \
     "--set gateway.sharedHosts={api.example.com}" \
     "--set gateway.applicationNamespaces={$APPLICATIONS}"
-  if [ "$GATEWAY_CONTROLLER" = EnvoyGateway ]; then echo "--set gateway.metrics.enabled=true,gateway.metrics.period=10s"; fi
+  if [ "$GATEWAY_CONTROLLER" = EnvoyGateway ]; then
+    echo "--set gateway.metrics.enabled=true,gateway.metrics.period=10s,gateway.unknownTenant=Unauthorized"
+  fi
 }
 
 # The folder of samples to apply: with databases and routes where there is a server or a gateway for them.

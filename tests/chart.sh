@@ -102,6 +102,15 @@ check "where it is" test "$(gateways --set "$envoy,gateway.namespace=elsewhere")
 check "no Gateway for APISIX" test "$(gateways --set gateway.controller=APISIX,gateway.name=apisix,network.gatewayNamespace=apisix)" = ''
 check "the operator is told of the gateway" test \
   "$(render --set "$envoy" --set 'gateway.sharedHosts={a.example.com,b.example.com}' | grep -A1 -E 'name: GATEWAY_(CONTROLLER|NAME|SHARED_HOSTS)$' | sed -n 's/.*value: //p' | xargs)" = 'EnvoyGateway platform a.example.com,b.example.com'
+unknown() { render --show-only templates/gateway/unknown-tenant.yaml --set 'gateway.sharedHosts={a.example.com,b.example.com}' --set gateway.unknownTenant=Unauthorized "$@"; }
+check "unknown tenants get 401 from a route at the Gateway" test \
+  "$(unknown --set "$envoy" | grep -E '^kind|statusCode|namespace: gateway|    - [ab]\.example|value: ' | xargs)" = \
+  'kind: HTTPRoute namespace: gateway-system - a.example.com - b.example.com - path: {type: PathPrefix, value: /} kind: HTTPRouteFilter statusCode: 401 - {name: WWW-Authenticate, value: Bearer}'
+check "the same, of APISIX, after every rule of a tenant" test \
+  "$(unknown --set gateway.controller=APISIX,gateway.name=apisix,network.gatewayNamespace=apisix | grep -E '^kind|priority|response_status|WWW' | xargs)" = \
+  'kind: ApisixRoute priority: -1 response_status: 401 WWW-Authenticate: Bearer kind: ApisixUpstream'
+check "no such route unless it is asked for" lacks 'unknown-tenant' --set "$envoy" --set 'gateway.sharedHosts={a.example.com}'
+refuse "an answer on shared hosts where there are none" render --set "$envoy" --set gateway.unknownTenant=Unauthorized
 refuse "a gateway without a name" render --set gateway.controller=EnvoyGateway,network.gatewayNamespace=x
 refuse "a gateway that is nowhere" render --set gateway.controller=EnvoyGateway,gateway.name=x
 refuse "a gateway that nobody knows" render --set gateway.controller=nginx,gateway.name=x,network.gatewayNamespace=x
