@@ -288,8 +288,8 @@ fn names_and_keys_that_kubernetes_refuses_later_are_refused() {
             "spec.workloads[0].env[0].name: \"A=B\": a valid environment variable name",
         ),
         (
-            "gateway: {authentication: {jwt: {issuer: i, jwks: {uri: 'https://i/k'}, rolesClaim: realm_access.roles}}}",
-            "spec.gateway.authentication.jwt.rolesClaim: Invalid value: \"realm_access.roles\": must be one claim of the token, with letters, digits, _, :, / and -: nested claims such as realm_access.roles are not supported yet",
+            "gateway: {authentication: {jwt: {issuer: i, jwks: {uri: 'https://i/k'}, rolesClaim: 'roles[0]'}}}",
+            "spec.gateway.authentication.jwt.rolesClaim: Invalid value: \"roles[0]\": must be a claim such as roles, realm_access.roles or https://example.com/roles: letters, digits, _, :, / and -, and up to two dots that lead into nested claims",
         ),
     ] {
         let said = failed(render(&format!(

@@ -1,6 +1,6 @@
 //! The access matrix of the seed riscura, with a token of each role, through the real gateway.
 
-use crate::support::gateway::{Door, Issuer, key, led_to, x_api_key};
+use crate::support::gateway::{Door, Issuer, key, led_to, sent, x_api_key};
 use crate::support::{Scene, eventually, path, secs};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -31,9 +31,13 @@ async fn each_role_does_what_the_matrix_says_and_nothing_else() -> Result<()> {
     };
     let scene = Scene::new("roles").await?;
     let issuer = Issuer::new(&scene, "issuer").await?;
-    let tier = scene
-        .tier(json!({"roles": table(), "gateway": {"jwt": issuer.spec()}}))
-        .await?;
+    let mut jwt = issuer.spec();
+    jwt["permissionsClaim"] = json!("permissions");
+    jwt["claimHeaders"] = json!([
+        {"claim": "sub", "header": "X-User-ID"}, {"claim": "roles", "header": "X-Tenant-Role"},
+        {"claim": "context.subtenant", "header": "X-Subtenant-ID"},
+    ]);
+    let tier = scene.tier(json!({"roles": table(), "gateway": {"jwt": jwt}})).await?;
     let asked = MATRIX.iter().map(|(at, permission, _)| {
         json!({"path": {"type": "PathPrefix", "value": at}, "backend": {"workload": "web"}, "permissions": [permission]})
     });
@@ -80,6 +84,42 @@ async fn each_role_does_what_the_matrix_says_and_nothing_else() -> Result<()> {
         }
     }
 
+    // A role may be a string, and a token may have permissions of its own, all of those that a route asks for.
+    let holder = |permissions: Value| issuer.token(json!({"tenant_id": tenant.name, "permissions": permissions}));
+    let cases: [(String, &[&str]); 5] = [
+        (token(json!("user"))?, &["/ai/queries", "/analytics"]),
+        (holder(json!(["billing:access", "x"]))?, &["/billing"]),
+        (
+            holder(json!(["ai:query", "billing:access"]))?,
+            &["/ai/queries", "/billing", "/both"],
+        ),
+        (holder(json!("billing:access"))?, &[]),
+        (holder(json!({"billing:access": true}))?, &[]),
+    ];
+    for (token, opened) in cases {
+        for at in MATRIX.iter().map(|(at, ..)| *at).chain(["/both"]) {
+            ensure!(is_let_in(at, &token).await? == opened.contains(&at), "{at} {opened:?}");
+        }
+    }
+    // The workload gets claims as headers, and never a client's own: with a claim, without it, and with a key.
+    let app = x_api_key(&key(&tenant, "app").await?);
+    let whole = issuer
+        .token(json!({"tenant_id": tenant.name, "sub": "jane", "roles": "user", "context": {"subtenant": "emea"}}))?;
+    let bare = issuer.token_without(&["sub"], json!({"tenant_id": tenant.name}))?;
+    for (credential, expected) in [(&whole, ["jane", "user", "emea"]), (&bare, [""; 3]), (&app, [""; 3])] {
+        for (name, expected) in ["X-User-Id", "X-Tenant-Role", "X-Subtenant-Id"]
+            .into_iter()
+            .zip(expected)
+        {
+            let forged = format!("{name}: mallory");
+            let told = sent(&door, &host, "", name, &[credential, &forged]).await?;
+            ensure!(
+                told == expected,
+                "{name}: {told:?} instead of {expected:?} by {credential:.9}"
+            );
+        }
+    }
+
     // Workloads are told the same.
     let told = scene
         .cluster
@@ -89,7 +129,9 @@ async fn each_role_does_what_the_matrix_says_and_nothing_else() -> Result<()> {
     ensure!(told["user"] == json!(["ai:query", "analytics:view"]), "{told}");
     ensure!(told["guest"] == json!([]), "{told}");
 
-    // A permission that no role has, and an unknown role, admit nobody; the status names them.
+    // Where only roles count, a permission that no role has, and an unknown role, admit nobody; the status names them.
+    let by_role = json!({"spec": {"gateway": {"jwt": {"permissionsClaim": null}}}});
+    scene.cluster.patch(&path("tenanttiers", "", &tier), &by_role).await?;
     for (over, words) in [
         (json!({"permissions": ["ai:train"]}), "no role of tier"),
         (json!({"roles": ["root"]}), "has no role root"),
@@ -120,9 +162,10 @@ async fn what_a_tier_takes_away_opens_its_route_no_more_and_no_other_is_touched(
     let issuer = Issuer::new(&scene, "issuer").await?;
     let roles = |accountant: &[&str]| json!([{"name": "accountant", "permissions": accountant}, {"name": "guest"}]);
     let whole = roles(&["ai:query", "billing:access"]);
-    let tier = scene
-        .tier(json!({"roles": whole, "gateway": {"jwt": issuer.spec()}}))
-        .await?;
+    let mut jwt = issuer.spec();
+    // The name of one claim, with dots.
+    jwt["rolesClaim"] = json!("https://example.com/roles");
+    let tier = scene.tier(json!({"roles": whole, "gateway": {"jwt": jwt}})).await?;
     let at = |path: &str, over: Value| {
         let mut route = json!({"path": {"type": "PathPrefix", "value": path}, "backend": {"workload": "web"}});
         crate::support::scene::lay_over(&mut route, over);
@@ -139,7 +182,8 @@ async fn what_a_tier_takes_away_opens_its_route_no_more_and_no_other_is_touched(
     });
     let (tenant, host) = led_to(&scene, "a", &tier, gateway).await?;
     tenant.ready().await?;
-    let of_both = issuer.token(json!({"tenant_id": tenant.name, "roles": ["accountant", "guest"]}))?;
+    let of_both =
+        issuer.token(json!({"tenant_id": tenant.name, "https://example.com/roles": ["accountant", "guest"]}))?;
     let key = x_api_key(&key(&tenant, "app").await?);
     // The workload's answer on an unknown path does not matter. A change of the roles renews its pods besides.
     let lets_in = async |paths: &[(&str, bool)]| -> Result<()> {

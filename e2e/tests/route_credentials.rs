@@ -195,7 +195,10 @@ async fn a_token_opens_the_tenant_that_it_names() -> Result<()> {
         Issuer::new(&scene, "issuer").await?,
         Issuer::new(&scene, "stranger").await?,
     );
-    let tier = scene.tier(json!({"gateway": {"jwt": issuer.spec()}})).await?;
+    let mut jwt = issuer.spec();
+    jwt["tenantClaim"] = json!("tid");
+    jwt["rolesClaim"] = json!("realm_access.roles");
+    let tier = scene.tier(json!({"gateway": {"jwt": jwt}})).await?;
     let routes = json!([
         {"backend": {"workload": "web"}},
         {"path": {"type": "PathPrefix", "value": "/echo"}, "backend": {"workload": "web"}, "roles": ["tenant_admin", "agent"]},
@@ -207,7 +210,7 @@ async fn a_token_opens_the_tenant_that_it_names() -> Result<()> {
     ready(&b).await?;
     let id = &text(&now["status"]["id"]);
     let of = |tenant: &str, more: Value| {
-        let mut claims = json!({"tenant_id": tenant});
+        let mut claims = json!({"tid": tenant});
         lay_over(&mut claims, more);
         issuer.token(claims)
     };
@@ -217,6 +220,11 @@ async fn a_token_opens_the_tenant_that_it_names() -> Result<()> {
         ("its id", 200, of(id, json!({}))?),
         ("the other tenant", 403, of(&b.name, json!({}))?),
         ("no tenant", 403, issuer.token(json!({}))?),
+        (
+            "its name in another claim",
+            403,
+            issuer.token(json!({"tenant_id": a.name}))?,
+        ),
         ("another audience", 403, of(&a.name, json!({"aud": "other"}))?),
         (
             "another issuer's name",
@@ -227,7 +235,7 @@ async fn a_token_opens_the_tenant_that_it_names() -> Result<()> {
         (
             "without an end",
             403,
-            issuer.token_without(&["exp"], json!({"tenant_id": a.name}))?,
+            issuer.token_without(&["exp"], json!({"tid": a.name}))?,
         ),
         ("an end that is none", 403, of(&a.name, json!({"exp": 0}))?),
         (
@@ -239,7 +247,7 @@ async fn a_token_opens_the_tenant_that_it_names() -> Result<()> {
         (
             "a stranger's signature",
             401,
-            stranger.token(json!({"iss": issuer.name, "tenant_id": a.name}))?,
+            stranger.token(json!({"iss": issuer.name, "tid": a.name}))?,
         ),
         ("nonsense", 401, "Authorization: Bearer x.y.z".into()),
     ];
@@ -252,11 +260,13 @@ async fn a_token_opens_the_tenant_that_it_names() -> Result<()> {
     for (roles, status) in [
         (json!(["agent", "x"]), 200),
         (json!(["tenant_admin"]), 200),
+        (json!("agent"), 200),
         (json!(["viewer"]), 403),
+        (json!("agents"), 403),
         (json!([]), 403),
         (json!(null), 403),
     ] {
-        let token = of(&a.name, json!({"roles": roles}))?;
+        let token = of(&a.name, json!({"realm_access": {"roles": roles}}))?;
         door.answers(status, &at_a, "/echo?msg=x", &[&token])
             .await
             .with_context(|| roles.to_string())?;

@@ -149,6 +149,25 @@ fn role_taken() -> Case {
     case
 }
 
+/// Tokens with these claims, and routes that ask for roles and permissions of them.
+fn claims(name: &'static str, over: Value) -> Case {
+    let mut jwt = from_uri();
+    let over = over.as_object().cloned().unwrap_or_default();
+    for (field, value) in over {
+        jwt[field] = value;
+    }
+    let mut routes = by_role();
+    routes[2] = json!({"path": {"type": "PathPrefix", "value": "/billing"}, "backend": {"workload": "api"}, "permissions": ["billing:read", "billing:access"]});
+    let mut case = case(
+        name,
+        json!({"routes": routes, "authentication": {"apiKeys": keys(), "jwt": jwt}}),
+    );
+    case.roles = json!([
+        {"name": "tenant_admin", "permissions": ["billing:access", "billing:read"]}, {"name": "super_admin"}, {"name": "admin"},
+    ]);
+    case
+}
+
 fn to_wiki(path: &str) -> Value {
     json!({"path": {"type": "PathPrefix", "value": path}, "backend": {"application": "wiki"}})
 }
@@ -208,6 +227,28 @@ pub fn all() -> Vec<Case> {
         case(
             "roles_of_tokens",
             json!({"routes": by_role(), "authentication": {"jwt": from_uri()}}),
+        ),
+        claims(
+            "nested_claims",
+            json!({"tenantClaim": "tid", "rolesClaim": "realm_access.roles"}),
+        ),
+        claims(
+            "claims_of_uris",
+            json!({
+                "tenantClaim": "https://example.com/tenant", "rolesClaim": "https://example.com/roles",
+                "permissionsClaim": "https://example.com/permissions",
+                "claimHeaders": [{"claim": "https://example.com/team", "header": "X-Team"}],
+            }),
+        ),
+        claims(
+            "permissions_of_tokens",
+            json!({
+                "rolesClaim": "role", "permissionsClaim": "permissions",
+                "claimHeaders": [
+                    {"claim": "sub", "header": "X-User-ID"}, {"claim": "role", "header": "X-Tenant-Role"},
+                    {"claim": "context.subtenant", "header": "X-Subtenant-ID"},
+                ],
+            }),
         ),
         of_its_own("own_key", json!({"authentication": {"jwt": from_itself()}})),
         of_its_own(

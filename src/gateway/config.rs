@@ -1,7 +1,9 @@
 //! A tenant's desired routes, for any gateway. Pure.
 
 use super::certificates::{self, Certificate};
-use crate::api::{HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath};
+use crate::api::{
+    ClaimHeader, HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath,
+};
 use crate::capability::{
     Invalid, TenantCore,
     jwks::{JwkSet, PublicKeys},
@@ -94,6 +96,11 @@ pub enum Whom {
     All,
     /// Clients with one of these roles, in order. No list is empty: see [`Whom::any_of`].
     AnyOf(Vec<String>),
+    /// Clients with one of these roles, if there are any, and tokens with all of these permissions of their own. Both in order.
+    Holding {
+        roles: Vec<String>,
+        permissions: Vec<String>,
+    },
     /// No client has a required role.
     Nobody,
 }
@@ -113,8 +120,16 @@ impl Whom {
     pub fn includes(&self, roles: &[String]) -> bool {
         match self {
             Self::All => true,
-            Self::AnyOf(asked) => roles.iter().any(|role| asked.contains(role)),
+            Self::AnyOf(asked) | Self::Holding { roles: asked, .. } => roles.iter().any(|role| asked.contains(role)),
             Self::Nobody => false,
+        }
+    }
+
+    /// Returns the keys among these, which have roles and no permissions of their own.
+    pub fn of_keys(&self) -> Self {
+        match self {
+            Self::Holding { roles, .. } => Self::any_of(roles.clone()),
+            other => other.clone(),
         }
     }
 }
@@ -288,6 +303,11 @@ impl GatewayConfig {
     /// Returns true where a route has no backend.
     pub fn has_loose_end(&self) -> bool {
         self.gateway.routes.iter().any(|route| route.backend.is_none())
+    }
+
+    /// Returns the headers that the workload gets from claims. The gateway drops a client's own.
+    pub fn claim_headers(&self) -> &[ClaimHeader] {
+        self.gateway.jwt.as_ref().map_or(&[], |jwt| &jwt.claim_headers)
     }
 
     /// Returns the headers that the gateway sets on each request to the workload, over the client's own.

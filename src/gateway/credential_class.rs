@@ -48,6 +48,11 @@ fn named(what: &str, whom: &Whom) -> String {
     match whom {
         Whom::All => what.into(),
         Whom::AnyOf(roles) => format!("{what}-{}", &names::digest(roles.join(",").as_bytes())[..8]),
+        Whom::Holding { roles, permissions } => {
+            // No name has a space, so no list of roles reads the same.
+            let text = format!("{} {}", roles.join(","), permissions.join(","));
+            format!("{what}-{}", &names::digest(text.as_bytes())[..8])
+        }
         // No digest.
         Whom::Nobody => format!("{what}-nobody"),
     }
@@ -61,7 +66,7 @@ pub fn classes(way: &GatewayConfig, admits: &Admits) -> Vec<Class> {
     };
     let (keys, tokens) = (!way.gateway.keys.is_empty(), way.gateway.jwt.is_some());
     let key = keys.then(|| Class::Key {
-        whom: whom.clone(),
+        whom: whom.of_keys(),
         beside_tokens: tokens,
     });
     let token = tokens.then(|| Class::Token { whom: whom.clone() });
@@ -99,5 +104,25 @@ mod tests {
             assert_eq!(whom.includes(&admin), is_in, "{whom:?}");
             assert_eq!(whom.includes(&[]), whom == Whom::All, "{whom:?}");
         }
+    }
+
+    #[test]
+    fn a_key_has_no_permissions_of_its_own() {
+        let holding = |roles: &[&str]| Whom::Holding {
+            roles: roles.iter().map(ToString::to_string).collect(),
+            permissions: vec!["read".into()],
+        };
+        assert_eq!(holding(&[]).of_keys(), Whom::Nobody);
+        assert_eq!(holding(&["admin"]).of_keys(), Whom::any_of(vec!["admin".into()]));
+        let name = |whom: Whom| Class::Token { whom }.name();
+        let names = [
+            name(holding(&[])),
+            name(holding(&["admin"])),
+            name(holding(&["admin"]).of_keys()),
+        ];
+        assert!(
+            names[0] != names[1] && names[1] != names[2] && names[0] != names[2],
+            "{names:?}"
+        );
     }
 }

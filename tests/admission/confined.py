@@ -490,9 +490,10 @@ def of_policies(r, samples, written):
     tokens, keys = (next(w for w in written if w["kind"] == "SecurityPolicy" and field in w["spec"]) for field in ("jwt", "apiKeyAuth"))
     fetched = but(but(tokens, provider("localJWKS"), None), provider("remoteJWKS"), {"uri": "https://login.example.com/keys", "cacheDuration": "300s"})
     r.allowed("operator has keys fetched", create(fetched, OPERATOR))
+    r.allowed("operator has claims sent", create(but(tokens, provider("claimToHeaders"), [{"claim": "sub", "header": "X-User-ID"}, {"claim": "role", "header": "X-Tenant-Role"}]), OPERATOR))
     for kind, sample, cases in (
         ("SecurityPolicy", tokens, [
-            *[(f"claims as {header}", provider("claimToHeaders"), [{"claim": "sub", "header": header}]) for header in ("X-Tenant-ID", "X-Tenant-Client", "x-user")],
+            *[(f"claims as {header}", provider("claimToHeaders"), [{"claim": "sub", "header": header}]) for header in ("X-Tenant-ID", "x-tenant-client", "Authorization", "X-Forwarded-For")],
             ("tokens that need not be there", s("jwt", "optional"), True), ("tokens in an address", provider("extractFrom"), {"params": ["token"]}),
             ("tokens in a cookie", provider("extractFrom"), {"cookies": ["token"]}),
             ("everybody else let in", s("authorization", "defaultAction"), "Allow")]),

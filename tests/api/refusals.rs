@@ -143,7 +143,8 @@ async fn tenants_are_refused_alike() -> Result<()> {
         json!({"tier": "plan", "network": {"egress": {"to": [{"cidr": "10.0.0.0/33", "ports": [{"port": 5, "endPort": 4}]}]}}}),
         json!({"tier": "plan", "gateway": {"hosts": ["-", "a_b.example.com"]}}),
         json!({"tier": "plan", "gateway": {"authentication": {"jwt": {
-            "issuer": "i", "jwks": {}, "tenantClaim": "a.b", "rolesClaim": "realm_access.roles"}}}}),
+            "issuer": "i", "jwks": {}, "tenantClaim": "a..b", "rolesClaim": "roles[0]", "permissionsClaim": ".p",
+            "claimHeaders": [{"claim": "a b", "header": "X-Tenant-ID"}, {"claim": "sub", "header": "X_User"}, {"claim": "sub", "header": "x-envoy-a"}]}}}}),
         json!({"tier": "plan", "configuration": [1]}),
         json!("text"),
         Value::Null,

@@ -52,16 +52,91 @@ pub struct JwtAuthentication {
     pub audiences: Vec<String>,
     /// The issuer's keys.
     pub jwks: Jwks,
-    /// The claim that must be the tenant's name or id, at the top level of the token. Absent means `tenant_id`.
+    /// The claim that must be the tenant's name or id. Dots lead into nested claims (`realm_access.tenant`); a URI (`https://example.com/tenant`) is one
+    /// name. Absent means `tenant_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_:/-]+$')").message("must be one claim of the token, with letters, digits, _, :, / and -: nested claims such as realm_access.roles are not supported yet"))]
+    #[schemars(length(min = 1, max = 80))]
+    #[x_kube(validation = Rule::new(CLAIM).message(CLAIM_MESSAGE))]
     pub tenant_claim: Option<String>,
-    /// The claim with the roles, a list of strings, at the top level of the token. Absent means `roles`.
+    /// The claim with the roles: a string, or a list of strings. Dots and URIs as in `tenantClaim`. Absent means `roles`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_:/-]+$')").message("must be one claim of the token, with letters, digits, _, :, / and -: nested claims such as realm_access.roles are not supported yet"))]
+    #[schemars(length(min = 1, max = 80))]
+    #[x_kube(validation = Rule::new(CLAIM).message(CLAIM_MESSAGE))]
     pub roles_claim: Option<String>,
+    /// The claim with the token's own permissions, a list of strings. A route that requires permissions admits tokens with all of these, besides those with
+    /// a fitting role. Dots and URIs as in `tenantClaim`. Absent means that only roles count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 80))]
+    #[x_kube(validation = Rule::new(CLAIM).message(CLAIM_MESSAGE))]
+    pub permissions_claim: Option<String>,
+    /// Claims that workloads get as headers. The gateway drops a client's own headers of these names. Not every gateway supports this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["header".into()]))]
+    pub claim_headers: Vec<ClaimHeader>,
+}
+
+/// The form of a claim, and its meaning.
+const CLAIM: &str = "self.matches('^([A-Za-z0-9_:/-]+([.][A-Za-z0-9_:/-]+){0,2}|[a-z]+://[A-Za-z0-9_:/.-]+)$')";
+const CLAIM_MESSAGE: &str = "must be a claim such as roles, realm_access.roles or https://example.com/roles: letters, digits, _, :, / and -, and up to two dots that lead into nested claims";
+
+/// A claim that workloads get as a header.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimHeader {
+    /// The claim. Dots lead into nested claims; a URI is one name.
+    #[schemars(length(min = 1, max = 80))]
+    #[x_kube(validation = Rule::new(CLAIM).message(CLAIM_MESSAGE))]
+    pub claim: String,
+    /// The header, such as `X-User-ID`. It cannot be one that the gateway or HTTP itself sets.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?$")
+    )]
+    #[x_kube(validation = Rule::new(not_reserved()).message(RESERVED_MESSAGE))]
+    pub header: String,
+}
+
+/// Headers that a claim cannot set, in lower case: those of the operator, of credentials, and of HTTP itself.
+pub const RESERVED_HEADERS: [&str; 22] = [
+    "authorization",
+    "connection",
+    "cookie",
+    "date",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-api-key",
+    "x-real-ip",
+    "x-request-id",
+    "x-tenant-client",
+    "x-tenant-id",
+    "x-tenant-name",
+    "x-tenant-number",
+    "x-tenant-tier",
+];
+/// The beginnings of further ones.
+pub const RESERVED_PREFIXES: [&str; 4] = ["content-", "proxy-", "x-envoy-", "x-forwarded-"];
+/// The fault of such a header.
+pub const RESERVED_MESSAGE: &str = "must not be a header that the gateway or HTTP itself sets: choose another name";
+
+/// Returns true where no claim can set this header.
+pub fn is_reserved_header(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    RESERVED_HEADERS.contains(&name.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The same for the API server, as CEL.
+fn not_reserved() -> String {
+    let (names, prefixes) = (RESERVED_HEADERS.join("|"), RESERVED_PREFIXES.join("|"));
+    format!("!self.matches('(?i)^({names}|({prefixes}).*)$')")
 }
 
 impl JwtAuthentication {
@@ -73,6 +148,14 @@ impl JwtAuthentication {
     /// Returns the claim with the roles.
     pub fn roles_claim(&self) -> &str {
         self.roles_claim.as_deref().unwrap_or("roles")
+    }
+
+    /// Returns the parts of the path to a claim. A URI is one name, whatever dots it has.
+    pub fn claim_path(claim: &str) -> Vec<&str> {
+        match claim.contains("://") {
+            true => vec![claim],
+            false => claim.split('.').collect(),
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     objects.extend(tls::secrets(way, to));
     if let ClientAccess::Open = way.access {
         let tokens = tokens::plugin(way, &mut unsupported);
+        unsupported.extend(tokens::unsent(way));
         let rules = routes::rules(way, tokens.is_some(), &mut unsupported);
         let limits = limits::of(way, to, &rules, &mut unsupported);
         objects.extend(upstreams::upstreams(way, to, &mut unsupported));

@@ -267,6 +267,7 @@ fn rewrite(way: &GatewayConfig, entry: &Entry) -> Value {
     if !way.gateway.keys.is_empty() {
         removed.push(API_KEY);
     }
+    removed.extend(way.claim_headers().iter().map(|sent| sent.header.as_str()));
     let mut rewrite = json!({"headers": {"set": set, "remove": removed}});
     if let Entry::Path { prefix, .. } = entry {
         rewrite["regex_uri"] = json!([format!("^{prefix}/?(.*)$"), "/$1"]);

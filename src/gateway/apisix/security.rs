@@ -16,7 +16,7 @@ pub fn plugins(way: &GatewayConfig, class: &Class, tokens: Option<&Value>) -> Ve
 fn token(way: &GatewayConfig, whom: &Whom, tokens: &Value) -> Vec<Value> {
     let asked = plugin("openid-connect", super::tokens::of(way, tokens, whom));
     match whom {
-        Whom::All | Whom::AnyOf(_) => vec![asked],
+        Whom::All | Whom::AnyOf(_) | Whom::Holding { .. } => vec![asked],
         Whom::Nobody => vec![asked, routes::refusal(403, "no role has the required permissions")],
     }
 }

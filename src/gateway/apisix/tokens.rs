@@ -2,6 +2,7 @@
 //! claims of such a token either, and so refuses the route as a whole.
 
 use super::jwk;
+use crate::api::JwtAuthentication;
 use crate::gateway::config::{GatewayConfig, Unsupported, Whom};
 use serde_json::{Value, json};
 
@@ -69,20 +70,49 @@ pub fn of(way: &GatewayConfig, plugin: &Value, whom: &Whom) -> Value {
         let one = json!({"enum": jwt.audiences});
         all.push(claim("aud", json!({"anyOf": [one, any_of(&jwt.audiences)]})));
     }
-    if let Whom::AnyOf(roles) = whom {
-        all.push(claim(jwt.roles_claim(), any_of(roles)));
+    let with_role = |roles: &[String]| claim(jwt.roles_claim(), json!({"anyOf": [{"enum": roles}, any_of(roles)]}));
+    match whom {
+        Whom::All | Whom::Nobody => {}
+        Whom::AnyOf(roles) => all.push(with_role(roles)),
+        Whom::Holding { roles, permissions } => {
+            let role = (!roles.is_empty()).then(|| with_role(roles));
+            let each: Vec<Value> = permissions
+                .iter()
+                .map(|one| any_of(std::slice::from_ref(one)))
+                .collect();
+            let own = jwt.permissions_claim.as_deref();
+            let own = own.map(|own| claim(own, json!({"allOf": each})));
+            all.push(json!({"anyOf": role.into_iter().chain(own).collect::<Vec<_>>()}));
+        }
     }
     let mut plugin = plugin.clone();
     plugin["claim_schema"] = json!({"type": "object", "allOf": all});
     plugin
 }
 
-/// A claim that must be there and be like this.
+/// A claim that must be there and be like this. What leads to a nested one must be an object.
 fn claim(name: &str, schema: Value) -> Value {
-    json!({"required": [name], "properties": {(name): schema}})
+    let mut path = JwtAuthentication::claim_path(name);
+    let first = path.remove(0);
+    let nested = path.iter().rev().fold(
+        schema,
+        |schema, part| json!({"type": "object", "required": [part], "properties": {(*part): schema}}),
+    );
+    json!({"required": [first], "properties": {(first): nested}})
+}
+
+/// Tells that workloads get no claims.
+pub fn unsent(way: &GatewayConfig) -> Option<Unsupported> {
+    let message = "APISIX sends no claims of a token as headers: the workload reads them from the token itself; APISIX drops the clients' headers of these names";
+    (!way.claim_headers().is_empty())
+        .then(|| Unsupported::feature("spec.gateway.authentication.jwt.claimHeaders", message))
 }
 
 /// A list with at least one of these in it.
 fn any_of(values: &[String]) -> Value {
     json!({"type": "array", "not": {"items": {"not": {"enum": values}}}})
 }
+
+#[cfg(test)]
+#[path = "tokens_test.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 //! routes, and only then the routes that use them (envoyproxy/gateway#8313). So each listener gets a route that asks for such a set.
 
 use super::routes::{of_rules, refused};
-use super::{CREDENTIALS, POLICIES, class_name, class_of, object, security};
+use super::{CREDENTIALS, POLICIES, class_name, class_of, object, security, tokens};
 use crate::api::{Jwks, JwtAuthentication};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
@@ -39,7 +39,7 @@ fn jwks_preloads(way: &GatewayConfig, to: &Attachment, jwt: &JwtAuthentication, 
         ..jwt.clone()
     };
     let spec = json!({
-        "jwt": {"providers": [security::provider(&jwt)]},
+        "jwt": {"providers": [tokens::provider(&jwt)]},
         "authorization": {"defaultAction": "Deny"},
         "targetSelectors": security::selectors(way, &class),
     });

@@ -8,6 +8,7 @@ mod key_set;
 mod listeners;
 mod routes;
 mod security;
+mod tokens;
 mod traffic;
 
 pub use handover::transitional;
@@ -114,7 +115,8 @@ fn unsupported(way: &GatewayConfig, rules: usize) -> Vec<Unsupported> {
         let message = format!("Envoy counts them for each rule of a route, and the tenant has {rules} rules: {most} is less than one for each");
         Unsupported::feature("spec.gateway.concurrentRequests", message)
     });
-    bursts.chain(crowd).collect()
+    let unsent = tokens::unsent(way).into_iter().map(|(_, why)| why);
+    bursts.chain(crowd).chain(unsent).collect()
 }
 
 /// An object in the tenant's first namespace.

@@ -1,7 +1,7 @@
 //! HTTPRoutes: one for each way to be known and each class of credentials, since a policy is for whole routes.
 
 use super::listeners::LISTENERS;
-use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object, object_of};
+use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object, object_of, tokens};
 use crate::api::PathType;
 use crate::cluster::{Desired, Identity, Kind};
 use crate::gateway::Attachment;
@@ -127,19 +127,12 @@ fn rules(way: &GatewayConfig, entry: &Entry, class: &Class, route: &Route) -> Ve
     }
     let path = path(entry, route);
     let context = way.context().map(|(name, value)| json!({"name": name, "value": value}));
-    // A client may send a key to a route that asks for none; the gateway hides it from the workload.
-    let mut removed = vec![TENANT_CLIENT];
-    if !way.gateway.keys.is_empty() {
-        removed.push(API_KEY);
+    let mut modifier = json!({"set": context});
+    let removed = removed(way, class);
+    if !removed.is_empty() {
+        modifier["remove"] = json!(removed);
     }
-    let mut filters = vec![json!({
-        "type": "RequestHeaderModifier",
-        "requestHeaderModifier": match class.has_client() {
-            // Set by the filter that looks at the key, which comes before this one.
-            true => json!({"set": context}),
-            false => json!({"set": context, "remove": removed}),
-        },
-    })];
+    let mut filters = vec![json!({"type": "RequestHeaderModifier", "requestHeaderModifier": modifier})];
     if let Entry::Path { .. } = entry {
         let rewrite = match route.path.type_ {
             PathType::PathPrefix => json!({"type": "ReplacePrefixMatch", "replacePrefixMatch": route.path.value}),
@@ -158,6 +151,25 @@ fn rules(way: &GatewayConfig, entry: &Entry, class: &Class, route: &Route) -> Ve
         None => refused(matches),
     };
     matches.chunks(each.max(1)).map(rule).collect()
+}
+
+/// Returns the client's headers that the workload must not get.
+fn removed<'a>(way: &'a GatewayConfig, class: &Class) -> Vec<&'a str> {
+    let mut removed = Vec::new();
+    // With a key they are set by the filter that looks at it, which comes before this one.
+    if !class.has_client() {
+        removed.push(TENANT_CLIENT);
+        // A client may send a key to a route that asks for none; the gateway hides it from the workload.
+        if !way.gateway.keys.is_empty() {
+            removed.push(API_KEY);
+        }
+    }
+    match class {
+        // The filter that looks at the token drops the client's, also where the token lacks the claim.
+        Class::Token { .. } => removed.extend(tokens::unsent(way).into_iter().map(|(header, _)| header)),
+        Class::Open | Class::Key { .. } => removed.extend(way.claim_headers().iter().map(|sent| sent.header.as_str())),
+    }
+    removed
 }
 
 fn backend(backend: &Backend) -> Value {

@@ -3,13 +3,13 @@
 mod applications;
 mod certificates;
 mod roles;
+mod tokens;
 
 use super::config::{Admits, Backend, Route, Unsupported, ValidApiKey, ValidGateway, ValidTraffic, by_precedence};
 use crate::api::{
     Access, Application, GatewayAuthentication, GatewayRoute, Identification, RateLimit, Role, RouteAuthentication,
     RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
 };
-use crate::capability::jwks::PublicKeys;
 use crate::capability::{Asked, Invalid, TenantCore, ValidTenant, World, duration};
 use crate::conditions::reason;
 use crate::host;
@@ -23,27 +23,13 @@ pub fn resolve(asked: &Asked<'_>, tenant: &ValidTenant, errors: &mut Vec<Invalid
     let Asked { world, .. } = *asked;
     let (spec, tier) = (&asked.tenant.spec, &asked.tier.spec);
     let gateway = resolve_own(spec, tier, &tenant.core, world, errors);
-    has_signing_key(spec, gateway.as_ref(), tenant, errors);
+    tokens::has_signing_key(spec, gateway.as_ref(), tenant, errors);
     gateway
 }
 
 /// The roles of the tier as a file for workloads, if it has any.
 pub fn roles(tier: &str, roles: &[Role]) -> Option<String> {
     Table::new(tier, roles).text()
-}
-
-/// Nobody trusts a key that there is not.
-fn has_signing_key(spec: &TenantSpec, gateway: Option<&ValidGateway>, tenant: &ValidTenant, errors: &mut Vec<Invalid>) {
-    let jwt = gateway.and_then(|gateway| gateway.jwt.as_ref());
-    if jwt.is_some_and(|jwt| jwt.jwks.is_own()) && tenant.part::<PublicKeys>().is_none() {
-        let own = spec.gateway.as_ref().and_then(|own| own.authentication.as_ref());
-        let field = match own.is_some_and(|own| own.jwt.is_some()) {
-            true => "spec.gateway.authentication.jwt.jwks.signingKey",
-            false => "spec.tier: the tier's gateway.jwt.jwks.signingKey",
-        };
-        let message = "the tenant has no signing key: request one by spec.credentials.signingKey";
-        errors.push(Invalid::new(field, message));
-    }
 }
 
 fn resolve_own(
@@ -76,6 +62,9 @@ fn resolve_own(
             .or(plan.jwt.clone()),
         ..own.authentication.clone().unwrap_or_default()
     };
+    if let Some(jwt) = &authentication.jwt {
+        tokens::claim_headers(&own, jwt, errors);
+    }
     let identification = identification(&own, &authentication, world, errors);
     let services = Services {
         workloads,
@@ -184,7 +173,9 @@ fn routes(
             let message = "roles and permissions need authentication: set it to Required";
             errors.push(Invalid::new(format!("{field}.authentication"), message));
         }
-        let whom = table.admitted(route, &field, errors, unsupported);
+        let jwt = authentication.jwt.as_ref();
+        let have_permissions = jwt.is_some_and(|jwt| jwt.permissions_claim.is_some());
+        let whom = table.admitted(route, &field, have_permissions, errors, unsupported);
         let backend = match backend(route, services) {
             Ok(backend) => Some(backend),
             Err(NoBackend::Missing(message)) => {

@@ -51,11 +51,13 @@ impl<'a> Table<'a> {
         );
     }
 
-    /// Returns the authenticated clients that a route admits: nobody where the tier lacks a role that it asks for. `field` is the route's.
+    /// Returns the authenticated clients that a route admits: nobody where the tier lacks a role that it asks for. `field` is the route's. Tokens may have
+    /// permissions of their own besides those of roles.
     pub fn admitted(
         self,
         route: &GatewayRoute,
         field: &str,
+        have_permissions: bool,
         errors: &mut Vec<Invalid>,
         unsupported: &mut Vec<Unsupported>,
     ) -> Whom {
@@ -65,6 +67,13 @@ impl<'a> Table<'a> {
         }
         if !permissions.is_empty() {
             let holders = self.holders(permissions);
+            if have_permissions {
+                let sorted = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+                return Whom::Holding {
+                    roles: sorted(&holders),
+                    permissions: sorted(permissions),
+                };
+            }
             if holders.is_empty() {
                 let message = format!(
                     "no role of tier {} has {}, so {NOBODY}; {}",

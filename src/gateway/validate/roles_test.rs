@@ -99,12 +99,18 @@ fn told(controller: Controller, way: &GatewayConfig) -> Vec<String> {
     let list = |value: &Value| serde_json::from_value::<Vec<String>>(value.clone()).expect("roles");
     match controller {
         Controller::EnvoyGateway => {
-            let rules = values.filter_map(|value| value.pointer("/spec/authorization/rules/0/principal/jwt/claims"));
-            let claims = rules.filter_map(Value::as_array).flatten();
-            claims
-                .filter(|claim| claim["name"] == "roles")
-                .flat_map(|claim| list(&claim["values"]))
-                .collect()
+            let rules = values
+                .filter_map(|value| value.pointer("/spec/authorization/rules")?.as_array())
+                .flatten();
+            let claims = rules.filter_map(|rule| rule.pointer("/principal/jwt/claims")?.as_array());
+            let of_type = |type_: &str| -> Vec<String> {
+                let mut claims = claims.clone().flatten();
+                let found = claims.find(|claim| claim["name"] == "roles" && claim["valueType"] == type_);
+                found.map(|claim| list(&claim["values"])).unwrap_or_default()
+            };
+            let (one, listed) = (of_type("String"), of_type("StringArray"));
+            assert_eq!(one, listed, "a role counts as a string and in a list");
+            listed
         }
         Controller::Apisix => {
             let rules = values
@@ -114,8 +120,17 @@ fn told(controller: Controller, way: &GatewayConfig) -> Vec<String> {
             let schemas = plugins.filter_map(|plugin| plugin.pointer("/config/claim_schema/allOf")?.as_array());
             let roles = schemas
                 .flatten()
-                .filter_map(|one| one.pointer("/properties/roles/not/items/not/enum"));
-            roles.flat_map(list).collect()
+                .filter_map(|one| one.pointer("/properties/roles/anyOf"));
+            let roles = roles.map(|roles| {
+                let listed = roles.pointer("/1/not/items/not/enum").map(&list).unwrap_or_default();
+                assert_eq!(
+                    list(&roles[0]["enum"]),
+                    listed,
+                    "a role counts as a string and in a list"
+                );
+                listed
+            });
+            roles.flatten().collect()
         }
     }
 }
@@ -200,6 +215,33 @@ fn what_a_tier_does_not_know_lets_nobody_in_and_is_told() {
         Admits::Authenticated(Whom::AnyOf(vec!["ghost".into()]))
     );
     assert_eq!(way.gateway.unsupported, []);
+}
+
+/// A token may have permissions of its own, and a role of the tier that holds them; a key has roles only.
+#[test]
+fn a_permission_of_a_token_counts_like_one_of_its_role() {
+    let admitted = |permissions: &[&str], roles: &Value| {
+        let mut spec = spec(&json!({"permissions": permissions}), &["user"]);
+        spec["gateway"]["authentication"]["jwt"]["permissionsClaim"] = json!("permissions");
+        let valid = validate(&tenant(spec), &tier(json!({"roles": roles})), &world(&[])).expect("valid");
+        let way = way_in(&valid, &[]);
+        assert_eq!(way.gateway.unsupported, []);
+        way.gateway.routes[0].admits.clone()
+    };
+    let holding = |roles: &[&str], permissions: &[&str]| {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        Admits::Authenticated(Whom::Holding {
+            roles: owned(roles),
+            permissions: owned(permissions),
+        })
+    };
+    assert_eq!(
+        admitted(&["billing:access", "ai:query"], &table()),
+        holding(&["super_admin", "tenant_admin"], &["ai:query", "billing:access"])
+    );
+    // No role has it, but a token may.
+    assert_eq!(admitted(&["ai:train"], &table()), holding(&[], &["ai:train"]));
+    assert_eq!(admitted(&["ai:train"], &json!([])), holding(&[], &["ai:train"]));
 }
 
 #[test]
