@@ -251,7 +251,11 @@ async fn a_suspended_tenant_says_so_and_comes_back() -> Result<()> {
         &scene,
         "a",
         &tier,
-        json!({"authentication": {"apiKeys": [{"name": "ci"}]}}),
+        json!({"authentication": {"apiKeys": [{"name": "ci"}]}, "errorResponses": [
+            {"status": 401, "body": "{\"hint\": \"100 % closed (without a key)\"}", "contentType": "application/json"},
+            {"status": 401, "body": "{\"hint\": \"zu (100 %)\"}", "contentType": "application/json", "language": "de"},
+            {"status": 404, "body": "of the gateway"},
+        ]}),
     )
     .await?;
     ready(&tenant).await?;
@@ -273,7 +277,27 @@ async fn a_suspended_tenant_says_so_and_comes_back() -> Result<()> {
     tenant.patch(json!({"suspend": null})).await?;
     ready(&tenant).await?;
     door.serves(&host, "/", &[&key]).await?;
-    door.answers(401, &host, "/", &[]).await.map(|_| ())
+    // The gateway's own errors have the tenant's words, in the client's first language; the workload's answers stay.
+    let hint = async |headers: &[&str]| -> Result<String> {
+        let answer = door.answers(401, &host, "/", headers).await?;
+        let type_ = answer.headers.get("content-type").map(String::as_str);
+        ensure!(type_ == Some("application/json"), "{:?}", answer.headers);
+        let body: Value = serde_json::from_str(&answer.body).with_context(|| answer.body.clone())?;
+        Ok(text(&body["hint"]))
+    };
+    for (language, expected) in [
+        (None, "100 % closed (without a key)"),
+        (Some("Accept-Language: fr, de;q=0.5"), "100 % closed (without a key)"),
+        (Some("Accept-Language: de-CH,de;q=0.9,en;q=0.8"), "zu (100 %)"),
+    ] {
+        let headers: Vec<&str> = language.into_iter().collect();
+        let said = hint(&headers).await?;
+        ensure!(said == expected, "{language:?}: {said}");
+    }
+    // The server's own answer on a path that it does not know.
+    let missing = door.get(&host, "/no/such/path", &[&key]).await?;
+    ensure!(missing.body != "of the gateway", "{missing:?}");
+    Ok(())
 }
 
 #[tokio::test]

@@ -168,6 +168,23 @@ fn claims(name: &'static str, over: Value) -> Case {
     case
 }
 
+/// A tenant with answers of its own, of its tier, and in two languages.
+fn error_responses() -> Case {
+    let own = json!([
+        {"status": 429, "body": "100 % used, come back later"},
+        {"status": 503, "body": "<p>We'll be back (soon).</p>", "contentType": "text/html; charset=utf-8"},
+        {"status": 503, "body": "<p>Gleich wieder da (100 %).</p>", "contentType": "text/html; charset=utf-8", "language": "de"},
+    ]);
+    let mut case = case(
+        "error_responses",
+        json!({"errorResponses": own, "authentication": {"jwt": from_uri()}}),
+    );
+    case.tier = json!({"errorResponses": [
+        {"status": 401, "body": "{\"message\": \"log in\"}", "contentType": "application/json"}, {"status": 429, "body": "no"},
+    ]});
+    case
+}
+
 fn to_wiki(path: &str) -> Value {
     json!({"path": {"type": "PathPrefix", "value": path}, "backend": {"application": "wiki"}})
 }
@@ -303,6 +320,7 @@ pub fn all() -> Vec<Case> {
                 "loadBalancing": "Random", "outlierDetection": {"consecutiveErrors": 1000, "ejectionTime": "500ms"},
             }}),
         ),
+        error_responses(),
         case(
             "odd_paths",
             json!({"routes": [web("/"), {"path": {"type": "Exact", "value": "/a*b"}, "backend": {"workload": "api"}}]}),

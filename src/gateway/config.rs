@@ -1,6 +1,7 @@
 //! A tenant's desired routes, for any gateway. Pure.
 
 use super::certificates::{self, Certificate};
+use super::error_responses::ValidErrorResponse;
 use crate::api::{
     ClaimHeader, HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath,
 };
@@ -39,6 +40,8 @@ pub struct ValidGateway {
     pub rate_limits: Vec<RateLimit>,
     pub concurrent_requests: Option<i64>,
     pub traffic: ValidTraffic,
+    /// Answers in the place of the gateway's plain errors, ordered by status.
+    pub error_responses: Vec<ValidErrorResponse>,
     /// Features that the spec names and the tier lacks.
     pub unsupported: Vec<Unsupported>,
 }

@@ -12,6 +12,7 @@ mod certificates_state;
 pub mod config;
 pub mod credential_class;
 pub mod envoy;
+pub mod error_responses;
 #[cfg(test)]
 mod fixtures;
 mod gateway_watch;

@@ -491,6 +491,9 @@ def of_policies(r, samples, written):
     fetched = but(but(tokens, provider("localJWKS"), None), provider("remoteJWKS"), {"uri": "https://login.example.com/keys", "cacheDuration": "300s"})
     r.allowed("operator has keys fetched", create(fetched, OPERATOR))
     r.allowed("operator has claims sent", create(but(tokens, provider("claimToHeaders"), [{"claim": "sub", "header": "X-User-ID"}, {"claim": "role", "header": "X-Tenant-Role"}]), OPERATOR))
+    instead = lambda source, **response: [{"source": source, "match": {"statusCodes": [{"type": "Value", "value": 429}]}, "response": response}]
+    text = {"contentType": "text/plain", "body": {"type": "Inline", "inline": "later"}}
+    r.allowed("operator gives an error a text", create(but(samples["BackendTrafficPolicy"], s("responseOverride"), instead("Local", **text)), OPERATOR))
     for kind, sample, cases in (
         ("SecurityPolicy", tokens, [
             *[(f"claims as {header}", provider("claimToHeaders"), [{"claim": "sub", "header": header}]) for header in ("X-Tenant-ID", "x-tenant-client", "Authorization", "X-Forwarded-For")],
@@ -507,6 +510,10 @@ def of_policies(r, samples, written):
             ("an answer in HTML", s("directResponse", "contentType"), "text/html"), *[(f"an answer {status}", s("directResponse", "statusCode"), status) for status in (201, 301, 401)],
             ("another answer 200", s("directResponse"), {**samples["HTTPRouteFilter"]["spec"]["directResponse"], "statusCode": 200})]),
         ("BackendTrafficPolicy", samples["BackendTrafficPolicy"], [
+            *[(f"an error that becomes {response}", s("responseOverride"), instead("Local", **{**text, **response})) for response in (
+                {"statusCode": 200}, {"header": {"set": [{"name": "Set-Cookie", "value": "x"}]}}, {"header": {"add": [{"name": "Vary", "value": "x"}]}})],
+            *[(f"answers of {source}", s("responseOverride"), instead(source, **text)) for source in ("All", "Backend")],
+            ("errors that lead away", s("responseOverride"), [{"source": "Local", "match": {"statusCodes": [{"type": "Value", "value": 401}]}, "redirect": {"hostname": FOREIGN_HOST, "statusCode": 302}}]),
             ("counted as another's", s("telemetry", "metrics", "routeStatName"), "globex/tenant-host"), ("tracing", s("telemetry", "tracing"), {"samplingFraction": {"numerator": 1}})]),
     ):
         refuse_all(r, kind, sample, well_formed(sample, cases))

@@ -2,6 +2,7 @@
 
 mod application;
 mod authentication;
+mod error_response;
 mod limits;
 mod route;
 mod tls;
@@ -9,6 +10,7 @@ mod usage;
 
 pub use application::*;
 pub use authentication::*;
+pub use error_response::*;
 pub use limits::*;
 pub use route::*;
 pub use tls::*;
@@ -63,6 +65,10 @@ pub struct TenantGateway {
     /// Settings for requests to workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
+    /// Answers in the place of the gateway's plain errors. The tier's apply to statuses without one here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub error_responses: Vec<ErrorResponse>,
 }
 
 /// Access to a tier's tenants from outside of the cluster.
@@ -83,6 +89,10 @@ pub struct TierGateway {
     /// Default settings for requests to workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
+    /// Default answers in the place of the gateway's plain errors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub error_responses: Vec<ErrorResponse>,
     /// Default issuer of tokens for the tier's tenants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtAuthentication>,

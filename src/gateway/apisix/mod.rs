@@ -13,7 +13,7 @@ mod tls;
 mod tokens;
 mod upstreams;
 
-use super::config::{ClientAccess, GatewayConfig};
+use super::config::{ClientAccess, GatewayConfig, Unsupported};
 use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Kind, metadata};
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     if let ClientAccess::Open = way.access {
         let tokens = tokens::plugin(way, &mut unsupported);
         unsupported.extend(tokens::unsent(way));
+        unsupported.extend(plain_errors(way));
         let rules = routes::rules(way, tokens.is_some(), &mut unsupported);
         let limits = limits::of(way, to, &rules, &mut unsupported);
         objects.extend(upstreams::upstreams(way, to, &mut unsupported));
@@ -53,6 +54,12 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
 }
 
 pub use routes::blocked_with_reason;
+
+/// Tells that clients get APISIX's own errors.
+fn plain_errors(way: &GatewayConfig) -> Option<Unsupported> {
+    let message = "APISIX rewrites one status of a route, and the workload's answers with it, so it sends its own errors: let clients show a text by the status";
+    (!way.gateway.error_responses.is_empty()).then(|| Unsupported::feature("spec.gateway.errorResponses", message))
+}
 
 /// An object in the tenant's first namespace, for the ingress controller of this class.
 fn object(way: &GatewayConfig, to: &Attachment, kind: Kind, name: &str, mut spec: Value) -> Desired {

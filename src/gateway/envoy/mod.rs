@@ -1,6 +1,7 @@
 //! Objects for Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and policies of `gateway.envoyproxy.io/v1alpha1` for further features
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
+mod error_responses;
 mod grants;
 mod handover;
 mod jwks_preload;

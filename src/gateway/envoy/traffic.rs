@@ -1,7 +1,7 @@
 //! The BackendTrafficPolicy: how much, and how it is passed on. It is for every HTTPRoute of the namespace, those that the tenant makes itself
 //! included, and all of them count together.
 
-use super::{NAME, POLICIES, object};
+use super::{NAME, POLICIES, error_responses, object};
 use crate::api::LoadBalancing;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::config::{ClientAccess, GatewayConfig, ValidTraffic, divided};
@@ -32,6 +32,10 @@ pub fn policy(way: &GatewayConfig, rules: usize) -> Option<Desired> {
     let requests = gateway.concurrent_requests.map(|most| divided(most, rules));
     if let Some(breaker) = breaker(&gateway.traffic, requests) {
         spec["circuitBreaker"] = breaker;
+    }
+    let overrides = error_responses::overrides(way);
+    if !overrides.is_empty() {
+        spec["responseOverride"] = json!(overrides);
     }
     // Kept apart in the proxy's metrics by whose it is.
     spec["telemetry"] = json!({"metrics": {"routeStatName": "%ROUTE_NAMESPACE%/%ROUTE_NAME%"}});

@@ -6,6 +6,7 @@ mod roles;
 mod tokens;
 
 use super::config::{Admits, Backend, Route, Unsupported, ValidApiKey, ValidGateway, ValidTraffic, by_precedence};
+use super::error_responses;
 use crate::api::{
     Access, Application, GatewayAuthentication, GatewayRoute, Identification, RateLimit, Role, RouteAuthentication,
     RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
@@ -86,6 +87,7 @@ fn resolve_own(
             plan.traffic.unwrap_or_default(),
             errors,
         ),
+        error_responses: error_responses::resolve(&own.error_responses, &plan.error_responses, errors),
         jwt: authentication.jwt,
         unsupported,
     })
