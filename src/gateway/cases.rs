@@ -288,6 +288,14 @@ pub fn all() -> Vec<Case> {
             "limits_of_several_routes",
             json!({"routes": routes(), "rateLimits": [limit(100, "Minute"), limit(1000, "Hour")]}),
         ),
+        case(
+            "limit_of_each_client",
+            json!({"rateLimits": [{"requests": 20, "unit": "Minute", "per": "Client"}]}),
+        ),
+        case(
+            "limits_of_each_client_and_of_all",
+            json!({"rateLimits": [{"requests": 20, "unit": "Minute", "per": "Client"}, limit(100, "Minute"), limit(10, "Second")]}),
+        ),
         of_the_tier,
         case(
             "burst",

@@ -14,10 +14,39 @@ pub struct RateLimit {
     pub requests: i64,
     /// Unit of time.
     pub unit: RateLimitUnit,
+    /// Whose requests count together. Absent means Tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<RateLimitPer>,
     /// Number of further requests that may come at once. Not every gateway supports this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub burst: Option<i64>,
+}
+
+/// Whose requests a limit counts together.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RateLimitPer {
+    /// All requests to the tenant.
+    #[default]
+    Tenant,
+    /// The requests of each client, by its address as the gateway sees it.
+    Client,
+}
+
+impl RateLimit {
+    /// Returns whose requests count together.
+    pub fn per(&self) -> RateLimitPer {
+        self.per.unwrap_or_default()
+    }
+
+    /// Returns the limit in words.
+    pub fn words(&self) -> String {
+        let of = match self.per() {
+            RateLimitPer::Tenant => "",
+            RateLimitPer::Client => " of each client",
+        };
+        format!("{} a {}{of}", self.requests, self.unit.as_str())
+    }
 }
 
 /// A unit of time for counting requests.

@@ -20,11 +20,14 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// A unit has one limit for the tenant, and one for each client.
+const ONE_LIMIT: &str = "!has(self.rateLimits) || self.rateLimits.all(l, self.rateLimits.exists_one(o, o.unit == l.unit && (has(o.per) && o.per == 'Client') == (has(l.per) && l.per == 'Client')))";
+
 /// Access to a tenant from outside of the cluster. Absent limits, traffic and authentication come from the tier.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.rateLimits) || self.rateLimits.all(l, self.rateLimits.exists_one(o, o.unit == l.unit))").message("rateLimits has a unit twice"),
+    validation = Rule::new(ONE_LIMIT).message("rateLimits has a unit twice for the same per"),
 )]
 pub struct TenantGateway {
     /// Host names of this tenant only, in lower case and without a dot at the end; `*.` stands for every name below. The tenant's own Ingresses and
@@ -54,9 +57,9 @@ pub struct TenantGateway {
     /// Authentication of clients. Absent: the tier's settings, otherwise the gateway admits all requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<GatewayAuthentication>,
-    /// Rate limits over all routes and clients of the tenant; at most the tier's. An absent unit comes from the tier.
+    /// Rate limits over all routes of the tenant, of all clients together or of each; at most the tier's. An absent unit comes from the tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 4))]
+    #[schemars(length(max = 8))]
     pub rate_limits: Option<Vec<RateLimit>>,
     /// Maximum number of requests at once; at most the tier's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,12 +78,12 @@ pub struct TenantGateway {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.rateLimits) || self.rateLimits.all(l, self.rateLimits.exists_one(o, o.unit == l.unit))").message("rateLimits has a unit twice"),
+    validation = Rule::new(ONE_LIMIT).message("rateLimits has a unit twice for the same per"),
 )]
 pub struct TierGateway {
-    /// Default and upper bound for each unit. An absent unit has no bound.
+    /// Default and upper bound for each unit, of all clients together or of each. An absent unit has no bound.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4))]
+    #[schemars(length(max = 8))]
     pub rate_limits: Vec<RateLimit>,
     /// Default and upper bound. Absent means no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]

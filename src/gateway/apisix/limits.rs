@@ -3,7 +3,7 @@
 
 use super::routes::Rule;
 use super::{NAME, object, plugin};
-use crate::api::{RateLimit, RateLimitUnit};
+use crate::api::{RateLimit, RateLimitPer, RateLimitUnit};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::config::{GatewayConfig, Unsupported, divided};
 use crate::gateway::{Attachment, Redis};
@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 /// The variable with a route's name, which is the same for all its requests: limits by it count all clients together.
 const TOGETHER: &str = "route_id";
+/// The variable with a client's address.
+const CLIENT: &str = "remote_addr";
 
 /// The limits on a tenant's requests.
 pub struct Limits {
@@ -90,13 +92,15 @@ fn split<'a>(
     let (mut bucket, mut windows) = (None, Vec::new());
     for limit in &way.gateway.rate_limits {
         let unit = limit.unit.as_str();
-        let has_bucket = limit.burst.is_some() && limit.unit == RateLimitUnit::Second && routes == 1;
+        let is_counted_once = limit.per() == RateLimitPer::Tenant && routes == 1;
+        let has_bucket = limit.burst.is_some() && limit.unit == RateLimitUnit::Second && is_counted_once;
         match has_bucket {
             true => bucket = Some(limit),
             false => windows.push(limit),
         }
         if limit.burst.is_some() && !has_bucket {
             let why = match limit.unit {
+                RateLimitUnit::Second if routes == 1 => "for each client".into(),
                 RateLimitUnit::Second => format!("over several routes (here {routes})"),
                 _ => "for units other than Second".into(),
             };
@@ -110,10 +114,9 @@ fn split<'a>(
     if routes > 1 {
         for limit in windows.iter().skip(1) {
             let message = format!(
-                "APISIX counts requests over several routes (here {routes}) in one window only, the shortest: it does not enforce {} a {}; \
+                "APISIX counts requests over several routes (here {routes}) in one window only, the shortest: it does not enforce {}; \
                  set one limit, or route everything to one workload",
-                limit.requests,
-                limit.unit.as_str()
+                limit.words()
             );
             cannot("spec.gateway.rateLimits", message);
         }
@@ -130,8 +133,10 @@ fn count(way: &GatewayConfig, windows: &[&RateLimit], redis: Option<&Redis>) -> 
         [limit] => {
             config["count"] = json!(limit.requests);
             config["time_window"] = json!(limit.unit.seconds());
-            config["key_type"] = json!("constant");
-            config["key"] = json!(way.owner.id);
+            (config["key_type"], config["key"]) = match limit.per() {
+                RateLimitPer::Tenant => (json!("constant"), json!(way.owner.id)),
+                RateLimitPer::Client => (json!("var"), json!(CLIENT)),
+            };
             // A group keeps its first limit: another limit is another group.
             let digest = names::digest(config.to_string().as_bytes());
             config["group"] = json!(format!("{}-{}", way.owner.id, &digest[..8]));
@@ -142,8 +147,11 @@ fn count(way: &GatewayConfig, windows: &[&RateLimit], redis: Option<&Redis>) -> 
                 .map(|limit| {
                     let unit = limit.unit.as_str();
                     // Each is counted under a name of its own.
-                    let key = format!("${TOGETHER} {unit}");
-                    json!({"count": limit.requests, "time_window": limit.unit.seconds(), "key": key, "header_prefix": unit})
+                    let (key, prefix) = match limit.per() {
+                        RateLimitPer::Tenant => (format!("${TOGETHER} {unit}"), unit.to_string()),
+                        RateLimitPer::Client => (format!("${TOGETHER} ${CLIENT} {unit}"), format!("Client-{unit}")),
+                    };
+                    json!({"count": limit.requests, "time_window": limit.unit.seconds(), "key": key, "header_prefix": prefix})
                 })
                 .collect();
             config["rules"] = json!(rules);

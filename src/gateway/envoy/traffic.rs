@@ -2,7 +2,7 @@
 //! included, and all of them count together.
 
 use super::{NAME, POLICIES, error_responses, object};
-use crate::api::LoadBalancing;
+use crate::api::{LoadBalancing, RateLimit, RateLimitPer};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::config::{ClientAccess, GatewayConfig, ValidTraffic, divided};
 use serde_json::{Value, json};
@@ -15,16 +15,7 @@ pub fn policy(way: &GatewayConfig, rules: usize) -> Option<Desired> {
     let gateway = &way.gateway;
     let mut spec = json!({});
     if !gateway.rate_limits.is_empty() {
-        let rules: Vec<Value> = gateway
-            .rate_limits
-            .iter()
-            .map(|limit| {
-                json!({
-                    "limit": {"requests": limit.requests, "unit": limit.unit.as_str()},
-                    "shared": true,
-                })
-            })
-            .collect();
+        let rules: Vec<Value> = gateway.rate_limits.iter().flat_map(counted).collect();
         spec["rateLimit"] = json!({"global": {"rules": rules}});
     }
     pass_on(&mut spec, &gateway.traffic);
@@ -41,6 +32,23 @@ pub fn policy(way: &GatewayConfig, rules: usize) -> Option<Desired> {
     spec["telemetry"] = json!({"metrics": {"routeStatName": "%ROUTE_NAMESPACE%/%ROUTE_NAME%"}});
     spec["targetSelectors"] = json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}]);
     (way.access == ClientAccess::Open).then(|| object(way, Kind::BackendTrafficPolicy, POLICIES, NAME, &[], spec))
+}
+
+/// Returns the rules of a limit. Each client is known by its address, of either family.
+fn counted(limit: &RateLimit) -> Vec<Value> {
+    let rule = json!({
+        "limit": {"requests": limit.requests, "unit": limit.unit.as_str()},
+        "shared": true,
+    });
+    let of_each = |addresses: &&str| {
+        let mut rule = rule.clone();
+        rule["clientSelectors"] = json!([{"sourceCIDR": {"type": "Distinct", "value": addresses, "invert": false}}]);
+        rule
+    };
+    match limit.per() {
+        RateLimitPer::Tenant => vec![rule],
+        RateLimitPer::Client => ["0.0.0.0/0", "::/0"].iter().map(of_each).collect(),
+    }
 }
 
 /// Returns the bounds of connections and requests on each rule, with every field set: the API server would fill in the others.

@@ -243,6 +243,16 @@ fn limits_stay_within_the_plans_unit_by_unit() {
         said.starts_with("spec.gateway.rateLimits[0].burst: is more than the 5"),
         "{said}"
     );
+    // A limit of each client is another one, and does not lift that of all.
+    let each = |requests: i64| json!([{"requests": requests, "unit": "Minute", "per": "Client"}]);
+    assert_eq!(limits(each(500)).0, [("Minute", 100), ("Minute", 500), ("Hour", 1000)]);
+    let mut bounded = plan.clone();
+    bounded["rateLimits"] = each(20);
+    let said = refusal(asks(each(21)), bounded);
+    assert_eq!(
+        said,
+        "spec.gateway.rateLimits[0].requests: 21 a Minute of each client are more than the 20 of tier plan"
+    );
     let mut many = asks(json!(null));
     many["concurrentRequests"] = json!(51);
     let said = refusal(many, plan);

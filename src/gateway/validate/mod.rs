@@ -326,16 +326,13 @@ fn keys(
 fn rate_limits(own: &TenantGateway, plan: &TierGateway, tier: &str, errors: &mut Vec<Invalid>) -> Vec<RateLimit> {
     let mut limits = plan.rate_limits.clone();
     for (i, limit) in own.rate_limits.iter().flatten().enumerate() {
-        let Some(bound) = limits.iter_mut().find(|bound| bound.unit == limit.unit) else {
+        let is_same = |bound: &&mut RateLimit| (bound.unit, bound.per()) == (limit.unit, limit.per());
+        let Some(bound) = limits.iter_mut().find(is_same) else {
             limits.push(limit.clone());
             continue;
         };
-        let unit = limit.unit.as_str();
         if limit.requests > bound.requests {
-            let message = format!(
-                "{} a {unit} are more than the {} of tier {tier}",
-                limit.requests, bound.requests
-            );
+            let message = format!("{} are more than the {} of tier {tier}", limit.words(), bound.requests);
             errors.push(Invalid::new(format!("spec.gateway.rateLimits[{i}].requests"), message));
         }
         if limit.burst > bound.burst {
@@ -344,7 +341,7 @@ fn rate_limits(own: &TenantGateway, plan: &TierGateway, tier: &str, errors: &mut
         }
         *bound = limit.clone();
     }
-    limits.sort_by_key(|limit| limit.unit);
+    limits.sort_by_key(|limit| (limit.unit, limit.per()));
     limits
 }
 
