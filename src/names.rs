@@ -205,11 +205,16 @@ pub fn claim_prefix(kind: &str) -> String {
 
 /// The first 160 bits of SHA-256, in hexadecimal.
 pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .take(20)
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hexadecimal(Sha256::digest(bytes).iter().take(20))
+}
+
+/// SHA-256 of a text, as container images are named by: `sha256:<hex>`.
+pub fn sha256(text: impl AsRef<str>) -> String {
+    format!("sha256:{}", hexadecimal(Sha256::digest(text.as_ref()).iter()))
+}
+
+fn hexadecimal<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
+    bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! A change of the configuration.
 
-use crate::support::{Scene, eventually, kubectl, secs, shell_workload};
+use crate::support::{Scene, eventually, kubectl, path, secs, shell_workload};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
 #[tokio::test]
 async fn it_rolls_the_pods_unless_they_reload_by_themselves() -> Result<()> {
     let scene = Scene::new("config").await?;
-    let tier = scene.tier(json!({})).await?;
+    let of_tier = |region: &str| json!({"configuration": {"plan": {"region": region}}});
+    let tier = scene.tier(of_tier("eu")).await?;
     let mut reloads = shell_workload("reloads");
     reloads["configurationUpdate"] = json!("Reload");
     let spec = json!({"workloads": [shell_workload("restarts"), reloads], "configuration": {"version": 1}});
@@ -25,7 +26,7 @@ async fn it_rolls_the_pods_unless_they_reload_by_themselves() -> Result<()> {
     .await?;
     let file = kubectl::exec(&tenant.name, &pod, &["cat", "/etc/tenant/configuration.json"]).await?;
     ensure!(
-        serde_json::from_str::<serde_json::Value>(&file)? == json!({"version": 2}),
+        serde_json::from_str::<serde_json::Value>(&file)? == json!({"plan": {"region": "eu"}, "version": 2}),
         "the new pod reads {file}"
     );
     ensure!(
@@ -33,10 +34,13 @@ async fn it_rolls_the_pods_unless_they_reload_by_themselves() -> Result<()> {
         "the workload that reloads was rolled"
     );
 
+    // A change of the tier reaches the same file.
+    let to_tier = path("tenanttiers", "", &tier);
+    scene.cluster.patch(&to_tier, &json!({"spec": of_tier("us")})).await?;
     // The kubelet brings the new file to running pods within its period of about a minute.
     eventually("the file to change in the running pod", secs(120), async || {
         let file = kubectl::exec(&tenant.name, &reloaded[0], &["cat", "/etc/tenant/configuration.json"]).await?;
-        ensure!(file.contains('2'), "it is {file}");
+        ensure!(file.contains('2') && file.contains("us"), "it is {file}");
         Ok(())
     })
     .await

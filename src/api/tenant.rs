@@ -98,8 +98,8 @@ pub struct TenantSpec {
     /// Access to the tenant from outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<TenantGateway>,
-    /// Any JSON. The workloads read it from `/etc/tenant/configuration.json`. At most 256 KiB; apply a Tenant
-    /// of about that size with `kubectl apply --server-side`.
+    /// Any JSON, merged over the tier's configuration by RFC 7396: objects merge, lists and other values replace, and a null removes a key. The workloads
+    /// read the result from `/etc/tenant/configuration.json`. At most 256 KiB; apply a Tenant of about that size with `kubectl apply --server-side`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]
     pub configuration: Option<Value>,

@@ -96,7 +96,12 @@ pub struct TenantTierSpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub roles: Vec<Role>,
-    /// A JSON Schema that the tenants' configuration must satisfy.
+    /// The tenants' default configuration, at most 256 KiB. A tenant's `configuration` is merged over it by RFC 7396: objects merge, lists and other
+    /// values replace, and a null removes a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::any_object")]
+    pub configuration: Option<Value>,
+    /// A JSON Schema that each tenant's configuration, merged with the tier's, must satisfy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]
     pub configuration_schema: Option<Value>,

@@ -620,3 +620,15 @@ fn the_view_is_marked_and_shows_no_more_than_the_status() {
         (status.conditions, status.effective, status.usage)
     );
 }
+
+#[test]
+fn the_digest_is_that_of_the_merged_configuration() {
+    let digest = |own: Value, of_tier: Value| {
+        effective(&acme(json!({"configuration": own}), json!({"configuration": of_tier}))).configuration_digest
+    };
+    // printf '{"a":1,"b":2}' | sha256sum
+    let expected = "sha256:43258cff783fe7036d8a43033f830adfc60ec037382473548ac742b888292777";
+    assert_eq!(digest(json!({"b": 2}), json!({"a": 1})).as_deref(), Some(expected));
+    assert_eq!(digest(json!({"b": 2, "a": 1}), Value::Null).as_deref(), Some(expected));
+    assert_eq!(digest(json!({"a": null}), json!({"a": 1})), None);
+}

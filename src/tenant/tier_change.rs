@@ -14,8 +14,13 @@ pub fn removals(former: &TenantTierSpec, new: &TenantTierSpec) -> Vec<String> {
     found
 }
 
+/// The beginning of fields whose values may be confidential.
+const CONFIGURATION: &str = "configuration.";
+
 fn compare(path: &str, former: &Value, new: &Value, found: &mut Vec<String>) {
     match (former, new) {
+        // Absent and null are the same, and say nothing.
+        (Value::Null, _) => {}
         (Value::Object(former), Value::Object(new)) => {
             for (field, value) in former {
                 let path = match path {
@@ -25,6 +30,7 @@ fn compare(path: &str, former: &Value, new: &Value, found: &mut Vec<String>) {
                 compare(&path, value, new.get(field).unwrap_or(&Value::Null), found);
             }
         }
+        (_, new) if path.starts_with(CONFIGURATION) => found.extend(new.is_null().then(|| path.to_string())),
         (Value::Array(former), Value::Array(new)) => {
             for item in former {
                 match (name(item), new.iter().find(|other| is_same(item, other))) {
@@ -35,8 +41,6 @@ fn compare(path: &str, former: &Value, new: &Value, found: &mut Vec<String>) {
                 }
             }
         }
-        // Absent and null are the same, and say nothing.
-        (Value::Null, _) => {}
         (Value::Array(_) | Value::Object(_), Value::Null) => found.push(path.into()),
         (former, Value::Null) => found.push(format!("{path}: {}", text(former))),
         (former, new) if former != new && PROTECTING.iter().any(|value| former == value) => {
@@ -83,6 +87,7 @@ mod tests {
             "isolation": {"onViolation": "Quarantine"},
             "workloads": [{"name": "web", "image": "web:1", "replicas": 2}, {"name": "worker", "image": "worker:1"}],
             "database": {"model": "Schema", "connectionLimit": 5},
+            "configuration": {"model": {"temperature": 0.7, "access": "Deny"}, "stops": ["a"], "plan": "secret"},
         });
         assert_eq!(of(former.clone(), former.clone()), [""; 0]);
         let fewer = json!({
@@ -92,10 +97,13 @@ mod tests {
             "network": {"ingress": {"gateway": "Allow"}, "egress": {"to": []}},
             "isolation": {"onViolation": "Report"},
             "workloads": [{"name": "web", "image": "web:2"}],
+            "configuration": {"model": {"access": "Allow"}, "stops": []},
         });
         assert_eq!(
             of(former, fewer),
             [
+                "configuration.model.temperature",
+                "configuration.plan",
                 "containerDefaults",
                 "database",
                 "isolation.onViolation: Quarantine",

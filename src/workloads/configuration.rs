@@ -1,6 +1,5 @@
 //! The files of all workloads as one ConfigMap: the tenant's configuration, and what capabilities contribute.
 
-use super::ValidWorkloads;
 use crate::capability::ValidTenant;
 use crate::cluster::{Desired, Kind, metadata};
 use crate::names;
@@ -14,16 +13,12 @@ pub const MOUNT: &str = "/etc/tenant";
 
 /// Returns true where there are any files.
 pub fn is_any(tenant: &ValidTenant) -> bool {
-    own(tenant).is_some() || !tenant.contributions.files.is_empty()
-}
-
-fn own(tenant: &ValidTenant) -> Option<&String> {
-    tenant.part::<ValidWorkloads>()?.configuration.as_ref()
+    tenant.core.configuration.is_some() || !tenant.contributions.files.is_empty()
 }
 
 /// A digest of all files, if there are any. None of them has a line break in it.
 pub fn digest(tenant: &ValidTenant) -> Option<String> {
-    let mut text = own(tenant).cloned().unwrap_or_default();
+    let mut text = tenant.core.configuration.clone().unwrap_or_default();
     for file in tenant.contributions.files.values() {
         text = format!("{text}\n{file}");
     }
@@ -32,9 +27,9 @@ pub fn digest(tenant: &ValidTenant) -> Option<String> {
 
 /// The ConfigMap with all files.
 pub fn config_map(tenant: &ValidTenant) -> Option<Desired> {
-    let own = own(tenant).map(|text| (CONFIGURATION, text));
+    let own = tenant.core.configuration.iter().map(|text| (CONFIGURATION, text));
     let contributed = tenant.contributions.files.iter().map(|(file, text)| (*file, text));
-    let files = own.into_iter().chain(contributed);
+    let files = own.chain(contributed);
     let files: BTreeMap<String, String> = files.map(|(file, text)| (file.to_string(), text.clone())).collect();
     if files.is_empty() {
         return None;

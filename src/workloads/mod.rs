@@ -13,7 +13,6 @@ pub mod merge;
 mod pod;
 mod remarks;
 mod rules;
-mod schema;
 mod service;
 mod service_account;
 mod volume_claim;
@@ -46,13 +45,6 @@ const DESCRIPTION: Description = Description {
 /// The time in which a workload that is refused its pods may still come right: caches lag behind what was just made.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The part of a tenant's workloads that only their pods need.
-#[derive(Clone, Debug)]
-pub struct ValidWorkloads {
-    /// As written by serde_json: keys in order, so that the same configuration has the same digest.
-    pub configuration: Option<String>,
-}
-
 /// Deployments and what belongs to them.
 pub struct Workloads;
 
@@ -62,12 +54,9 @@ impl Capability for Workloads {
         &DESCRIPTION
     }
 
-    fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
-        let (spec, tier) = (&asked.tenant.spec, &asked.tier.spec);
+    fn validate(&self, _: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
         let core = &tenant.core;
         allowed::check(&core.allowed, &core.workloads, &core.scheduling, reasons);
-        let configuration = schema::check(spec.configuration.as_ref(), tier.configuration_schema.as_ref(), reasons);
-        tenant.set(ValidWorkloads { configuration });
     }
 
     fn plan(&self, tenant: &mut ValidTenant, _: &Platform) -> Vec<Planned> {

@@ -105,12 +105,15 @@ async fn models_and_policies_are_the_known_ones() -> Result<()> {
 #[tokio::test]
 async fn configuration_is_any_object() -> Result<()> {
     let dry = Dry::tenant().await?;
-    let any = json!({"deep": {"list": [1, 2.5, "x", null, {"y": []}]}, "": {}, "a.b/c": true});
+    let any = json!({"deep": {"list": [1, 2.5, "x", null, {"y": []}]}, "": {}, "a.b/c": true, "none": null});
     let stored = dry.accepts("any object", json!({"configuration": any})).await?;
     anyhow::ensure!(
         stored["spec"]["configuration"]["deep"]["list"][1] == 2.5,
         "changed: {stored}"
     );
+    // By which a tenant removes a key of its tier.
+    let kept = stored["spec"]["configuration"].get("none");
+    anyhow::ensure!(kept.is_some_and(Value::is_null), "the null is gone: {stored}");
     for bad in [json!([1]), json!("text"), json!(7), Value::Bool(true)] {
         dry.refuses(
             &format!("configuration {bad}"),

@@ -482,6 +482,30 @@ fn a_changed_configuration_rolls_the_pods_that_want_it() {
 }
 
 #[test]
+fn a_tiers_configuration_reaches_the_pods() {
+    let planned = |of_tier: Value| {
+        let spec = json!({"configuration": {"b": {"own": 1}}, "workloads": [{"name": "a", "image": "a:1"}]});
+        let tenant = acme(spec, json!({"configuration": of_tier}));
+        let map = plan(&tenant, &platform()).stage(Stage::Configuration).remove(0);
+        let annotations = &deployments(&tenant)[0].value["spec"]["template"]["metadata"]["annotations"];
+        (
+            map.value["data"].clone(),
+            annotations[names::CONFIGURATION_DIGEST].clone(),
+        )
+    };
+    let (data, digest) = planned(json!({"b": {"of": "tier"}, "a": 1}));
+    assert_eq!(
+        data,
+        json!({"configuration.json": r#"{"a":1,"b":{"of":"tier","own":1}}"#})
+    );
+    assert_ne!(
+        planned(json!({"b": {"of": "tier"}, "a": 2})).1,
+        digest,
+        "a change of the tier rolls the pods"
+    );
+}
+
+#[test]
 fn workloads_find_the_tiers_roles_beside_their_configuration() {
     let rendered = |configuration: Value, roles: Value| {
         let workloads = json!([{"name": "a", "image": "a:1"}]);

@@ -1,6 +1,7 @@
 //! `Tenant + TenantTier + World → ValidTenant`, or every reason why not. Pure; what is planned is planned from a
 //! [`ValidTenant`] alone.
 
+mod configuration;
 mod hosts;
 mod network;
 mod rotation;
@@ -93,6 +94,7 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
         hosts: hosts::resolve(spec),
         container_defaults: shares::container_defaults(plan, errors),
         workloads: merge::merge(spec, plan, isolation, errors),
+        configuration: configuration::resolve(tenant, tier, errors),
         suspend: spec.suspend.unwrap_or_default(),
         quarantine: None,
     }

@@ -7,7 +7,6 @@ use crate::gateway::ReportedKeys;
 use crate::namespaces::ValidNamespaces;
 use crate::tenant::fixtures::{ID, acme, part, tenant, tier, valid, validate, world};
 use crate::testing::lay_over;
-use crate::workloads::ValidWorkloads;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
@@ -46,7 +45,7 @@ fn the_least_tenant_is_valid() {
     assert_eq!(valid.core.isolation, IsolationModel::DedicatedApplication);
     assert_eq!(part::<ValidNamespaces>(&valid).pod_security, PodSecurity::Restricted);
     assert_eq!(valid.core.namespaces.len(), 1);
-    assert_eq!(part::<ValidWorkloads>(&valid).configuration, None);
+    assert_eq!(valid.core.configuration, None);
     assert!(!valid.core.suspend);
 }
 
@@ -1004,14 +1003,141 @@ fn configuration() {
 }
 
 #[test]
+fn a_tiers_configuration_lies_under_the_tenants() {
+    let base = || json!({"model": {"temperature": 0.7, "stops": ["a", "b"], "safety": {"pii": true}}, "locale": "en"});
+    let merged = |tier: Value, own: Value| {
+        let valid = acme(json!({"configuration": own}), json!({"configuration": tier}));
+        valid
+            .core
+            .configuration
+            .map(|text| serde_json::from_str::<Value>(&text).expect("JSON"))
+    };
+    let cases = [
+        ("nothing of its own", Value::Null, base()),
+        ("an empty object", json!({}), base()),
+        (
+            "another value",
+            json!({"locale": "de"}),
+            json!({"model": base()["model"], "locale": "de"}),
+        ),
+        (
+            "objects merge, lists are replaced",
+            json!({"model": {"stops": ["c"], "safety": {"toxicity": true}}}),
+            json!({"model": {"temperature": 0.7, "stops": ["c"], "safety": {"pii": true, "toxicity": true}}, "locale": "en"}),
+        ),
+        (
+            "a null removes",
+            json!({"model": {"stops": null, "safety": null}, "none": null}),
+            json!({"model": {"temperature": 0.7}, "locale": "en"}),
+        ),
+        (
+            "an object in place of a value",
+            json!({"locale": {"ui": "de", "no": null}}),
+            json!({"model": base()["model"], "locale": {"ui": "de"}}),
+        ),
+        (
+            "a value in place of an object",
+            json!({"model": 5}),
+            json!({"model": 5, "locale": "en"}),
+        ),
+        (
+            "nulls of a list",
+            json!({"locale": [null]}),
+            json!({"model": base()["model"], "locale": [null]}),
+        ),
+    ];
+    for (case, own, expected) in cases {
+        assert_eq!(merged(base(), own), Some(expected), "{case}");
+    }
+    assert_eq!(merged(json!({"a": 1}), json!({"a": null})), None, "nothing is left");
+    assert_eq!(merged(json!({"a": null}), Value::Null), None);
+}
+
+#[test]
+fn an_error_of_the_merged_configuration_names_its_origin() {
+    let plan = |configuration: Value| {
+        let temperature = json!({"type": "number", "maximum": 2});
+        json!({"configuration": configuration, "configurationSchema": {
+            "required": ["region"],
+            "properties": {"model": {"required": ["name"], "properties": {"temperature": temperature}}},
+        }})
+    };
+    let temperature = "spec.configuration.model.temperature";
+    let of_tier = ["comes from TenantTier plan", "spec.configuration of TenantTier plan"];
+    let bad = plan(json!({"region": "eu", "model": {"name": "m", "temperature": 7}}));
+    refused("the tier's", json!({}), bad.clone(), temperature, &of_tier);
+    let beside = json!({"configuration": {"model": {"name": "other"}}});
+    refused("the tier's beside its own", beside, bad.clone(), temperature, &of_tier);
+    acme(json!({"configuration": {"model": {"temperature": 1}}}), bad.clone());
+    acme(json!({"configuration": {"model": {"temperature": null}}}), bad);
+    let good = || plan(json!({"region": "eu", "model": {"name": "m", "temperature": 1}}));
+    let own = |spec: Value, field: &str, rule: &str| {
+        let reasons = refusals(&tenant(spec), &tier(good()), &world(&[]));
+        refused_as(&reasons, rule, field, &[rule]);
+        assert!(!reasons[0].message.contains("comes from"), "{}", reasons[0]);
+    };
+    own(
+        json!({"configuration": {"model": {"temperature": 9}}}),
+        temperature,
+        "maximum",
+    );
+    own(
+        json!({"configuration": {"model": {"name": null}}}),
+        "spec.configuration.model",
+        "required",
+    );
+    own(
+        json!({"configuration": {"region": null}}),
+        "spec.configuration",
+        "required",
+    );
+    // The tenant can add what is missing.
+    refused(
+        "missing in both",
+        json!({}),
+        plan(json!({"model": {"name": "m"}})),
+        "spec.configuration",
+        &["required"],
+    );
+    refused(
+        "missing in the tier's object",
+        json!({"configuration": {"region": "eu"}}),
+        plan(json!({"model": {}})),
+        "spec.configuration.model",
+        &of_tier,
+    );
+
+    let sized = |length: usize| json!({"a": "x".repeat(length)});
+    let half = || json!({"configuration": {"b": "x".repeat(200_000)}});
+    refused(
+        "together",
+        half(),
+        json!({"configuration": sized(200_000)}),
+        "spec.configuration",
+        &["together with that of TenantTier plan"],
+    );
+    refused(
+        "alone",
+        json!({}),
+        json!({"configuration": sized(300_000)}),
+        "spec.configuration",
+        &["spec.configuration of TenantTier plan", "262144"],
+    );
+}
+
+#[test]
 fn configuration_has_one_form() {
     let text = |configuration: Value| {
         let valid = acme(json!({"configuration": configuration}), json!({}));
-        part::<ValidWorkloads>(&valid).configuration.clone()
+        valid.core.configuration.clone()
     };
     let parse = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     let one = text(parse(r#"{"b": [1, {"y": null, "x": "\"ä\n"}], "a": 1.50}"#));
-    assert_eq!(one, text(parse(r#"{"a":1.5,"b":[1,{"x":"\"ä\n","y":null}]}"#)));
+    assert_eq!(
+        one,
+        text(parse(r#"{"a":1.5,"b":[1,{"x":"\"ä\n","y":null}]}"#)),
+        "a list stays as it is"
+    );
     assert_eq!(one.as_deref(), Some(r#"{"a":1.5,"b":[1,{"x":"\"ä\n","y":null}]}"#));
     assert_eq!(text(json!({})), None, "nothing to hand over");
 }
