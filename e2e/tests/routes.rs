@@ -11,13 +11,17 @@ async fn a_tenant_answers_at_its_host_and_is_told_whose_request_it_has() -> Resu
         return Ok(());
     };
     let scene = Scene::new("routes").await?;
-    let tier = scene.tier(json!({})).await?;
+    let tier = scene
+        .tier(json!({"features": {"default": ["chat", "analytics"]}}))
+        .await?;
     let (a, at_a) = led_to(&scene, "a", &tier, json!({})).await?;
     let (b, at_b) = led_to(&scene, "b", &tier, json!({"routes": [
         {"path": {"type": "PathPrefix", "value": "/header"}, "methods": ["GET"], "backend": {"workload": "web", "port": "http"}},
         {"path": {"type": "Exact", "value": "/hostname"}, "backend": {"workload": "web"}},
     ]}))
     .await?;
+    let none = ["chat", "analytics"].map(|name| json!({"name": name, "enabled": false}));
+    b.patch(json!({"features": none})).await?;
     let now = ready(&a).await?;
     ready(&b).await?;
     ensure!(
@@ -34,6 +38,7 @@ async fn a_tenant_answers_at_its_host_and_is_told_whose_request_it_has() -> Resu
         "x-tenant-name: mallory",
         "X-TENANT-TIER: gold",
         "X-Tenant-Client: root",
+        "X-Tenant-Features: sso",
     ];
     for headers in [&[][..], &forged[..]] {
         for (name, expected) in [
@@ -41,6 +46,7 @@ async fn a_tenant_answers_at_its_host_and_is_told_whose_request_it_has() -> Resu
             ("X-Tenant-Name", a.name.as_str()),
             ("X-Tenant-Tier", tier.as_str()),
             ("X-Tenant-Client", ""),
+            ("X-Tenant-Features", "analytics,chat"),
         ] {
             let told = sent(&door, &at_a, "", name, headers).await?;
             ensure!(told == expected, "{name}: {told:?} instead of {expected:?}");
@@ -50,6 +56,8 @@ async fn a_tenant_answers_at_its_host_and_is_told_whose_request_it_has() -> Resu
         sent(&door, &at_b, "", "X-Tenant-Name", &[]).await? == b.name,
         "b is told of somebody else"
     );
+    let told = sent(&door, &at_b, "", "X-Tenant-Features", &forged).await?;
+    ensure!(told.is_empty(), "a tenant without features has {told}");
     door.answers(200, &at_b, "/hostname", &[]).await?;
     for (host, path) in [
         (at_b.as_str(), "/hostname/below"),

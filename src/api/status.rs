@@ -67,6 +67,9 @@ pub struct Effective {
     /// Names that objects in its namespaces may refer to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Allowed>,
+    /// The enabled features, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
     /// SHA-256 of the configuration, merged from tier and spec, as JSON without spaces and with sorted keys: `sha256:<hex>`. Absent without configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration_digest: Option<String>,

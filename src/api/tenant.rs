@@ -7,8 +7,8 @@
 )]
 
 use super::{
-    Allowed, Credentials, IsolationModel, Network, ResourceList, TenantDatabase, TenantGateway, TenantStatus, Unread,
-    Workload, schema,
+    Allowed, Credentials, IsolationModel, Network, ResourceList, TenantDatabase, TenantFeature, TenantGateway,
+    TenantStatus, Unread, Workload, schema,
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -98,6 +98,11 @@ pub struct TenantSpec {
     /// Access to the tenant from outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<TenantGateway>,
+    /// Features that the tenant enables, of those that the tier allows, and features of the tier that it disables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub features: Vec<TenantFeature>,
     /// Any JSON, merged over the tier's configuration by RFC 7396: objects merge, lists and other values replace, and a null removes a key. The workloads
     /// read the result from `/etc/tenant/configuration.json`. At most 256 KiB; apply a Tenant of about that size with `kubectl apply --server-side`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

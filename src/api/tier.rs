@@ -7,8 +7,8 @@
 )]
 
 use super::{
-    Allowed, ContainerResources, Credentials, IsolationModel, Network, ResourceList, Role, TierDatabase, TierGateway,
-    Unread, Workload, schema,
+    Allowed, ContainerResources, Credentials, IsolationModel, Network, ResourceList, Role, TierDatabase, TierFeatures,
+    TierGateway, Unread, Workload, schema,
 };
 use k8s_openapi::api::core::v1::Toleration;
 use kube::{CustomResource, KubeSchema};
@@ -96,6 +96,9 @@ pub struct TenantTierSpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub roles: Vec<Role>,
+    /// Features that the tenants have, and those that they can enable. Absent means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<TierFeatures>,
     /// The tenants' default configuration, at most 256 KiB. A tenant's `configuration` is merged over it by RFC 7396: objects merge, lists and other
     /// values replace, and a null removes a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -40,6 +40,8 @@ pub struct TenantCore {
     pub container_defaults: ContainerResources,
     /// The tier's and its own, merged, by name.
     pub workloads: Vec<Workload>,
+    /// Its features, sorted.
+    pub features: Vec<String>,
     /// The tier's configuration and its own, merged, as canonical JSON; None where it is empty.
     pub configuration: Option<String>,
     pub suspend: bool,

@@ -11,6 +11,8 @@ pub struct Case {
     pub tier: Value,
     /// The TenantTier's `roles`.
     pub roles: Value,
+    /// The TenantTier's `features`.
+    pub features: Value,
 }
 
 /// A key set with one key of P-256: that of RFC 7517, appendix A.1, with another use.
@@ -41,6 +43,7 @@ fn case(name: &'static str, gateway: Value) -> Case {
         }),
         tier: json!({}),
         roles: json!([]),
+        features: json!(null),
     }
 }
 
@@ -182,6 +185,15 @@ fn error_responses() -> Case {
     case.tier = json!({"errorResponses": [
         {"status": 401, "body": "{\"message\": \"log in\"}", "contentType": "application/json"}, {"status": 429, "body": "no"},
     ]});
+    case
+}
+
+/// A tenant with some of its tier's features.
+fn with_features() -> Case {
+    let mut case = case("features", json!({"authentication": {"apiKeys": keys()}}));
+    case.features = json!({"default": ["chatAgents", "analytics"], "allowed": ["callRecording"]});
+    case.spec["features"] =
+        json!([{"name": "callRecording", "enabled": true}, {"name": "analytics", "enabled": false}]);
     case
 }
 
@@ -364,6 +376,7 @@ pub fn all() -> Vec<Case> {
         ),
         shared_suspended,
         role_taken(),
+        with_features(),
         shared(
             "application_taken",
             json!({"identification": ["Host", "Path"], "routes": [web("/"), to_wiki("/wiki")], "authentication": {"apiKeys": keys()}}),

@@ -19,6 +19,8 @@ use std::time::Duration;
 pub const TENANT_ID: &str = "X-Tenant-ID";
 pub const TENANT_NAME: &str = "X-Tenant-Name";
 pub const TENANT_TIER: &str = "X-Tenant-Tier";
+/// The header with the tenant's features, separated by commas.
+pub const TENANT_FEATURES: &str = "X-Tenant-Features";
 /// The header with the name of the API key that authenticated the request.
 pub const TENANT_CLIENT: &str = "X-Tenant-Client";
 /// The header in which a client sends its API key.
@@ -197,6 +199,8 @@ pub const CUT_OFF: &str = "this tenant is temporarily blocked";
 pub struct GatewayConfig {
     pub owner: Identity,
     pub tier: String,
+    /// Sorted.
+    pub features: Vec<String>,
     pub entries: Vec<Entry>,
     pub access: ClientAccess,
     pub gateway: ValidGateway,
@@ -290,6 +294,7 @@ impl GatewayConfig {
         (!entries.is_empty() && !gateway.routes.is_empty()).then(|| Self {
             owner: owner.clone(),
             tier: tenant.tier.clone(),
+            features: tenant.features.clone(),
             entries,
             access,
             gateway,
@@ -314,12 +319,27 @@ impl GatewayConfig {
     }
 
     /// Returns the headers that the gateway sets on each request to the workload, over the client's own.
-    pub fn context(&self) -> [(&'static str, &str); 3] {
-        [
-            (TENANT_ID, &self.owner.id),
-            (TENANT_NAME, &self.owner.tenant),
-            (TENANT_TIER, &self.tier),
-        ]
+    pub fn context(&self) -> Vec<(&'static str, String)> {
+        let known = [
+            (TENANT_ID, Some(self.owner.id.clone())),
+            (TENANT_NAME, Some(self.owner.tenant.clone())),
+            (TENANT_TIER, Some(self.tier.clone())),
+            (
+                TENANT_FEATURES,
+                (!self.features.is_empty()).then(|| self.features.join(",")),
+            ),
+        ];
+        known
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
+
+    /// Returns the headers of the context without a value for this tenant, which the gateway drops from clients' requests.
+    pub fn absent(&self) -> Vec<&'static str> {
+        let context = self.context();
+        let is_absent = |header: &&'static str| context.iter().all(|(name, _)| name != header);
+        [TENANT_FEATURES].into_iter().filter(is_absent).collect()
     }
 }
 

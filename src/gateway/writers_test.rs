@@ -13,7 +13,7 @@ pub fn way(case: &Case) -> GatewayConfig {
         shared_hosts: Some(fixtures::attachment().shared_hosts),
         ..world(&[])
     };
-    let tier = tier(json!({"gateway": case.tier, "roles": case.roles}));
+    let tier = tier(json!({"gateway": case.tier, "roles": case.roles, "features": case.features}));
     let valid = validate(&tenant(case.spec.clone()), &tier, &world);
     let valid = valid.unwrap_or_else(|errors| panic!("{}: {errors:?}", case.name));
     gateway_config(&valid, &world.shared_hosts.unwrap_or_default())

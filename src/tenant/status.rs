@@ -234,6 +234,7 @@ fn effective(valid: &ValidTenant) -> Effective {
                 .collect(),
         },
         allowed: Some(valid.core.allowed.clone()).filter(|allowed| *allowed != unbounded),
+        features: valid.core.features.clone(),
         configuration_digest: valid.core.configuration.as_ref().map(names::sha256),
         workloads: valid
             .core

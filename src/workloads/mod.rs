@@ -19,15 +19,15 @@ mod volume_claim;
 
 use crate::api::TenantStatus;
 use crate::capability::{
-    Asked, Capability, Description, Invalid, Note, Pass, Planned, Platform, Report, Stage, State, TenantCore,
-    ValidTenant,
+    Asked, Capability, Contributions, Description, Invalid, Note, Pass, Planned, Platform, Report, Stage, State,
+    TenantCore, ValidTenant,
 };
 use crate::cluster::{Desired, Error, Identity, Key, Kind, Store};
 use crate::conditions::{are, kind, reason};
 use async_trait::async_trait;
 use availability::Unavailable;
 use remarks::Remarks;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const DESCRIPTION: Description = Description {
@@ -45,6 +45,13 @@ const DESCRIPTION: Description = Description {
 /// The time in which a workload that is refused its pods may still come right: caches lag behind what was just made.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The file that lists the tenant's features to workloads.
+const FEATURES: &str = "features.json";
+
+/// The tenant's features as JSON, where the tier has features.
+#[derive(Clone, Debug)]
+struct Features(String);
+
 /// Deployments and what belongs to them.
 pub struct Workloads;
 
@@ -54,9 +61,18 @@ impl Capability for Workloads {
         &DESCRIPTION
     }
 
-    fn validate(&self, _: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
+    fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
         let core = &tenant.core;
         allowed::check(&core.allowed, &core.workloads, &core.scheduling, reasons);
+        if asked.tier.spec.features.is_some() {
+            tenant.set(Features(json!(core.features).to_string()));
+        }
+    }
+
+    fn contribute(&self, tenant: &ValidTenant, to: &mut Contributions) {
+        if let Some(Features(features)) = tenant.part() {
+            to.files.insert(FEATURES, features.clone());
+        }
     }
 
     fn plan(&self, tenant: &mut ValidTenant, _: &Platform) -> Vec<Planned> {

@@ -318,7 +318,7 @@ def of_kind(r, kind, sample):
 OF_PLUGINS = {
     "proxy-rewrite": [(("headers", "set", "X-Tenant-ID"), ID[B]), (("headers", "set", "X-Tenant-Name"), B), (("headers", "set", "X-Forwarded-User"), "x"), (("headers", "set", "Host"), "x"),
                       *[(("headers", "set", name), None) for name in ("X-Tenant-ID", "X-Tenant-Name", "X-Tenant-Tier")], (("headers", "add"), {"X-Tenant-ID": ID[B]}),
-                      (("headers", "remove"), ["X-Tenant-Client", "X-Tenant-ID"]), (("headers", "remove"), ["X-API-Key"]), (("headers", "X-Tenant-ID"), ID[B]), (("host",), "internal.example.com"), (("uri",), "/admin"), (("method",), "POST"),
+                      (("headers", "remove"), ["X-Tenant-Client", "X-Tenant-ID"]), (("headers", "remove"), ["X-API-Key"]), (("headers", "remove"), ["X-Tenant-Client"]), (("headers", "X-Tenant-ID"), ID[B]), (("host",), "internal.example.com"), (("uri",), "/admin"), (("method",), "POST"),
                       (("scheme",), "http"), (("regex_uri",), ["^/(.*)$", "/admin/$1"]), (("use_real_request_uri_unsafe",), True)],
     "limit-count": [(("group",), f"{ID[B]}-01234567"), (("group",), ID[A]), (("key",), ID[B]), (("key",), "$http_x_tenant_id"), (("key_type",), "var"), (("policy",), "redis-cluster"),
                     (("allow_degradation",), True), (("redis_host",), "10.0.0.1"), (("redis_password",), "x"), (("rejected_msg",), "x"),
@@ -431,6 +431,7 @@ def of_envoy(r, place, samples):
         applied("adds a header", {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [{"name": "X-Tenant-ID", "value": ID[B]}]}}),
     ]
     said = {"X-Tenant-ID": ID[A], "X-Tenant-Name": A, "X-Tenant-Tier": "plan"}
+    unsaid = ["X-Tenant-Features"]
     says = lambda set, **more: [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": name, "value": value} for name, value in set.items()], **more}}]
     cases += [sets(name, "x") for name in ("X-Tenant-Client", "X_Tenant_ID", "X-Forwarded-User", "X-API-Key", "Host", "Authorization", ":authority")]
     cases += [(f"takes away {name}", s("rules", 0, "filters"), says(said, remove=["X-Tenant-Client", name])) for name in (*said, "Authorization", "X-Forwarded-For")]
@@ -441,9 +442,11 @@ def of_envoy(r, place, samples):
     if place.applications:
         application = lambda filters: [{**{k: v for k, v in route["spec"]["rules"][0].items() if k != "filters"}, "backendRefs": [{**to, "namespace": place.applications[0]}], **filters}]
         cases.append(("to an application without saying whose", s("rules"), application({})))
-        cases += [(f"to an application that is not told {name}", s("rules"), application({"filters": says({k: v for k, v in said.items() if k != name})})) for name in said]
-        cases += [(f"to an application that is told only {name}", s("rules"), application({"filters": says({name: said[name]})})) for name in said]
-        r.allowed("operator routes to an application", create(but(route, s("rules"), application({"filters": says(said, remove=["X-Tenant-Client", "X-API-Key"])})), OPERATOR))
+        cases += [(f"to an application that is not told {name}", s("rules"), application({"filters": says({k: v for k, v in said.items() if k != name}, remove=unsaid)})) for name in said]
+        cases += [(f"to an application that is told only {name}", s("rules"), application({"filters": says({name: said[name]}, remove=unsaid)})) for name in said]
+        cases += [(f"to an application that clients tell {name}", s("rules"), application({"filters": says(said, remove=["X-Tenant-Client", *(n for n in unsaid if n != name)])})) for name in unsaid]
+        r.allowed("operator routes to an application", create(but(route, s("rules"), application({"filters": says(said, remove=["X-Tenant-Client", "X-API-Key", *unsaid])})), OPERATOR))
+        r.allowed("operator tells an application the features", create(but(route, s("rules"), application({"filters": says({**said, **{name: "1" for name in unsaid}})})), OPERATOR))
     refuse_all(r, "HTTPRoute", route, well_formed(route, cases))
     if place.shared:
         of_shared_hosts(r, place, route)

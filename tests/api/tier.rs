@@ -70,6 +70,44 @@ async fn the_number_of_namespaces_is_from_1_to_33() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn features_are_names_that_a_header_can_list() -> Result<()> {
+    let dry = Dry::tier().await?;
+    let most: Vec<String> = (0..32).map(|i| format!("f{i}")).collect();
+    for (case, good) in [
+        (
+            "of any style",
+            json!({"default": ["callRecording", "advanced_analytics"], "allowed": ["custom-models", "callRecording"]}),
+        ),
+        ("32 each", json!({"default": most, "allowed": most})),
+        ("none", json!({})),
+    ] {
+        dry.accepts(case, json!({"features": good})).await?;
+    }
+    for (case, bad) in [
+        ("twice", json!({"default": ["a", "a"]})),
+        ("a comma", json!({"default": ["a,b"]})),
+        ("an empty name", json!({"default": [""]})),
+        ("too long", json!({"default": ["x".repeat(64)]})),
+        ("a number", json!({"default": [1]})),
+        ("33", json!({"default": [most.clone(), vec!["f32".into()]].concat()})),
+    ] {
+        dry.refuses(case, json!({"features": bad}), &["spec.features.default"])
+            .await?;
+    }
+    let dry = Dry::tenant().await?;
+    let one = |name: &str| json!({"name": name, "enabled": true});
+    dry.accepts("one", json!({"features": [one("callRecording")]})).await?;
+    for (case, bad) in [
+        ("twice", json!([one("a"), one("a")])),
+        ("a comma", json!([one("a,b")])),
+        ("neither on nor off", json!([{"name": "a"}])),
+    ] {
+        dry.refuses(case, json!({"features": bad}), &["spec.features"]).await?;
+    }
+    Ok(())
+}
+
 /// They stand in annotations, comma separated.
 #[tokio::test]
 async fn what_is_allowed_is_named_as_it_is_matched() -> Result<()> {

@@ -98,7 +98,7 @@ pub struct ClaimHeader {
 }
 
 /// Headers that a claim cannot set, in lower case: those of the operator, of credentials, and of HTTP itself.
-pub const RESERVED_HEADERS: [&str; 22] = [
+pub const RESERVED_HEADERS: [&str; 23] = [
     "authorization",
     "connection",
     "cookie",
@@ -117,6 +117,7 @@ pub const RESERVED_HEADERS: [&str; 22] = [
     "x-real-ip",
     "x-request-id",
     "x-tenant-client",
+    "x-tenant-features",
     "x-tenant-id",
     "x-tenant-name",
     "x-tenant-number",

@@ -258,8 +258,8 @@ pub fn lead_to(http: &mut Value, backend: Option<&Backend>) {
 fn rewrite(way: &GatewayConfig, entry: &Entry) -> Value {
     let set: serde_json::Map<String, Value> = way
         .context()
-        .map(|(name, value)| (name.to_string(), json!(value)))
         .into_iter()
+        .map(|(name, value)| (name.to_string(), json!(value)))
         .collect();
     // The name of a key is put in after this.
     let mut removed = vec![TENANT_CLIENT];
@@ -267,6 +267,7 @@ fn rewrite(way: &GatewayConfig, entry: &Entry) -> Value {
     if !way.gateway.keys.is_empty() {
         removed.push(API_KEY);
     }
+    removed.extend(way.absent());
     removed.extend(way.claim_headers().iter().map(|sent| sent.header.as_str()));
     let mut rewrite = json!({"headers": {"set": set, "remove": removed}});
     if let Entry::Path { prefix, .. } = entry {

@@ -126,7 +126,10 @@ fn rules(way: &GatewayConfig, entry: &Entry, class: &Class, route: &Route) -> Ve
         headers.push(json!({"type": "RegularExpression", "name": API_KEY, "value": ".+"}));
     }
     let path = path(entry, route);
-    let context = way.context().map(|(name, value)| json!({"name": name, "value": value}));
+    let context = way.context().into_iter();
+    let context: Vec<Value> = context
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
     let mut modifier = json!({"set": context});
     let removed = removed(way, class);
     if !removed.is_empty() {
@@ -155,7 +158,7 @@ fn rules(way: &GatewayConfig, entry: &Entry, class: &Class, route: &Route) -> Ve
 
 /// Returns the client's headers that the workload must not get.
 fn removed<'a>(way: &'a GatewayConfig, class: &Class) -> Vec<&'a str> {
-    let mut removed = Vec::new();
+    let mut removed: Vec<&str> = way.absent();
     // With a key they are set by the filter that looks at it, which comes before this one.
     if !class.has_client() {
         removed.push(TENANT_CLIENT);

@@ -482,6 +482,29 @@ fn a_changed_configuration_rolls_the_pods_that_want_it() {
 }
 
 #[test]
+fn workloads_find_their_features_beside_their_configuration() {
+    let planned = |own: Value, of_tier: Value| {
+        let spec = json!({"features": own, "workloads": [{"name": "a", "image": "a:1"}]});
+        let tenant = acme(spec, json!({"features": of_tier}));
+        let map = plan(&tenant, &platform())
+            .stage(Stage::Configuration)
+            .into_iter()
+            .next();
+        map.map(|map| map.value["data"].clone())
+    };
+    let of_tier = || json!({"default": ["b"], "allowed": ["a"]});
+    let enabled = |enabled: bool| json!([{"name": "a", "enabled": enabled}, {"name": "b", "enabled": enabled}]);
+    for (own, expected) in [
+        (json!([]), r#"["b"]"#),
+        (enabled(true), r#"["a","b"]"#),
+        (enabled(false), "[]"),
+    ] {
+        assert_eq!(planned(own, of_tier()), Some(json!({"features.json": expected})));
+    }
+    assert_eq!(planned(json!([]), json!(null)), None, "a tier without features");
+}
+
+#[test]
 fn a_tiers_configuration_reaches_the_pods() {
     let planned = |of_tier: Value| {
         let spec = json!({"configuration": {"b": {"own": 1}}, "workloads": [{"name": "a", "image": "a:1"}]});

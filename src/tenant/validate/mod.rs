@@ -2,6 +2,7 @@
 //! [`ValidTenant`] alone.
 
 mod configuration;
+mod features;
 mod hosts;
 mod network;
 mod rotation;
@@ -94,6 +95,7 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
         hosts: hosts::resolve(spec),
         container_defaults: shares::container_defaults(plan, errors),
         workloads: merge::merge(spec, plan, isolation, errors),
+        features: features::resolve(spec, plan, errors),
         configuration: configuration::resolve(tenant, tier, errors),
         suspend: spec.suspend.unwrap_or_default(),
         quarantine: None,

@@ -1126,6 +1126,58 @@ fn an_error_of_the_merged_configuration_names_its_origin() {
 }
 
 #[test]
+fn features() {
+    let plan = || json!({"features": {"default": ["chat", "analytics"], "allowed": ["callRecording", "voice"]}});
+    let turn = |name: &str, enabled: bool| json!({"name": name, "enabled": enabled});
+    for (case, own, plan, expected) in [
+        ("none", json!([]), json!({}), vec![]),
+        ("the tier's", json!([]), plan(), vec!["analytics", "chat"]),
+        (
+            "enabled and disabled",
+            json!([turn("voice", true), turn("chat", false), turn("analytics", true)]),
+            plan(),
+            vec!["analytics", "voice"],
+        ),
+        (
+            "allowed but disabled",
+            json!([turn("voice", false)]),
+            plan(),
+            vec!["analytics", "chat"],
+        ),
+        (
+            "none of the tier's",
+            json!([turn("sso", false)]),
+            plan(),
+            vec!["analytics", "chat"],
+        ),
+    ] {
+        assert_eq!(acme(json!({"features": own}), plan).core.features, expected, "{case}");
+    }
+    let own = json!({"features": [turn("voice", true), turn("sso", true)]});
+    let words = [
+        "sso is not allowed by tier plan",
+        "analytics, callRecording, chat, voice",
+    ];
+    refused("not in the tier", own.clone(), plan(), "spec.features[1].name", &words);
+    let bare = json!({"features": [turn("sso", true)]});
+    refused(
+        "a tier without features",
+        bare,
+        json!({}),
+        "spec.features[0].name",
+        &["sso", "tier plan", "no feature"],
+    );
+    let twice = json!({"features": [turn("voice", true), turn("voice", false)]});
+    refused(
+        "twice",
+        twice,
+        plan(),
+        "spec.features[1].name",
+        &["voice is there twice"],
+    );
+}
+
+#[test]
 fn configuration_has_one_form() {
     let text = |configuration: Value| {
         let valid = acme(json!({"configuration": configuration}), json!({}));
