@@ -1,7 +1,7 @@
 //! The platform's own tables, which tenants share row by row.
 
 use crate::support::database::{CLOSED, LOOK, Site, Sql, WRONG, ensure_refused};
-use crate::support::{Scene, eventually};
+use crate::support::{Scene, eventually, secs};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
@@ -78,7 +78,13 @@ async fn shared(scene: &Scene, site: &Site, name: &str, inside: &Sql) -> Result<
                      "database": {"model": "SharedTable", "serverSelector": selector}}))
         .await?;
     let (a, b) = (
-        scene.tenant("a", &tier, json!({})).await?,
+        scene
+            .tenant(
+                "a",
+                &tier,
+                json!({"number": 1234, "displayName": "It's A", "configuration": {"plan": "x"}}),
+            )
+            .await?,
         scene.tenant("b", &tier, json!({})).await?,
     );
     let (first, second) = tokio::try_join!(a.with_database(), b.with_database())?;
@@ -93,7 +99,21 @@ async fn shared(scene: &Scene, site: &Site, name: &str, inside: &Sql) -> Result<
         "{:?}",
         first.data.keys()
     );
+    ensure!(status["number"] == 1234, "{status}");
     let session_a = site.log_in(&first).await?;
+    let itself = "SELECT concat_ws(',', number, display_name, settings ->> 'plan', created_at IS NOT NULL) FROM tenant_registry.tenant";
+    ensure!(
+        session_a.one(itself).await? == "1234,It's A,x,t",
+        "the registry has {}",
+        session_a.one(itself).await?
+    );
+    a.patch(json!({"displayName": "A"})).await?;
+    eventually("the registry to have the new name", secs(30), async || {
+        let now = session_a.one(itself).await?;
+        ensure!(now.contains(",A,x"), "{now}");
+        Ok(())
+    })
+    .await?;
     let session_b = site.log_in(&second).await?;
     // Each may act, and only for itself.
     session_a

@@ -39,6 +39,7 @@ async fn a_tenant_answers_at_its_host_and_is_told_whose_request_it_has() -> Resu
         "X-TENANT-TIER: gold",
         "X-Tenant-Client: root",
         "X-Tenant-Features: sso",
+        "X-Tenant-Number: 7",
     ];
     for headers in [&[][..], &forged[..]] {
         for (name, expected) in [
@@ -47,6 +48,7 @@ async fn a_tenant_answers_at_its_host_and_is_told_whose_request_it_has() -> Resu
             ("X-Tenant-Tier", tier.as_str()),
             ("X-Tenant-Client", ""),
             ("X-Tenant-Features", "analytics,chat"),
+            ("X-Tenant-Number", ""),
         ] {
             let told = sent(&door, &at_a, "", name, headers).await?;
             ensure!(told == expected, "{name}: {told:?} instead of {expected:?}");

@@ -145,6 +145,9 @@ pub struct DatabaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub next_rotation_at: Option<String>,
+    /// The tenant's number in `tenant_registry.tenant`, for the SharedTable model. Absent if the server's databases have different numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<i64>,
 }
 
 /// A Secret, by name; the referring field defines its namespace.

@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
     validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 53").message("a Tenant's name must be a DNS label of at most 53 characters: its namespaces are named after it"),
     validation = Rule::new("!self.metadata.name.startsWith('kube-')").message("a Tenant's name must not start with kube-: Kubernetes reserves such namespaces"),
     validation = Rule::new("!has(self.status) || !has(self.status.id) || !has(self.spec.id) || self.spec.id == self.status.id").message("spec.id cannot differ from the id that the tenant already has, shown in status.id"),
+    validation = Rule::new("!has(self.status) || !has(self.status.database) || !has(self.status.database.number) || !has(self.spec.number) || self.spec.number == self.status.database.number").message("spec.number cannot differ from the number that the tenant already has, shown in status.database.number"),
     printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier", description = "The tier"),
     printcolumn(name = "Isolation", type_ = "string", json_path = ".status.effective.isolation", description = "The isolation model"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status", description = "True if all resources are in the desired state"),
@@ -55,6 +56,11 @@ pub struct TenantSpec {
         regex(pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
     )]
     pub id: Option<String>,
+    /// The tenant's number on shared tables, for a platform that numbers its tenants itself. Absent: the registry of the shared tables draws a number,
+    /// shown in `status.database.number`. Once the registry has a number, it never changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 9_007_199_254_740_991_i64))]
+    pub number: Option<i64>,
     /// The tenant's display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]

@@ -29,6 +29,8 @@ pub struct TenantCore {
     /// The keys of the quota of which each namespace has its bound by itself.
     pub undivided: BTreeSet<String>,
     pub network: ValidNetwork,
+    /// Its number in the registry of the shared tables, where that has been read.
+    pub number: Option<i64>,
     /// The classes, registries and other names that the objects in its namespaces may use.
     pub allowed: Allowed,
     pub scheduling: Scheduling,

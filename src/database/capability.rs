@@ -102,6 +102,7 @@ impl Capability for Database {
 
     fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
         if let Some(database) = validate::resolve(asked, tenant.core.isolation, reasons) {
+            validate::settings_fit(&database, tenant.core.configuration.as_deref(), reasons);
             tenant.set(database);
         }
     }
@@ -156,6 +157,7 @@ impl Capability for Database {
             }
             Err(why) => pass::unplaced(why.clone()),
         };
+        tenant.core.number = outcome.status.number;
         self.note_revision(&tenant.core.owner, outcome.revision.as_ref());
         let has_revision = outcome.revision.is_some();
         if let Some(attachment) = tenant.part::<Attachment>() {

@@ -72,6 +72,9 @@ pub(super) async fn inspect(
     if findings.missing_privilege.is_none() && !resource.spec.shared_tables.is_empty() {
         let rows = registry::rows(databases, &resource.name_any());
         let report = shared::reconcile(server, &resource.spec.shared_tables, &rows, &catalog).await?;
+        for tenant in registry::changed(server_state, &report.rows) {
+            databases.queue.wake(&tenant);
+        }
         if report.changed {
             catalog = server.observe(None).await?;
         }

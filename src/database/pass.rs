@@ -126,7 +126,8 @@ impl DatabasePass<'_> {
         let (extensions, mut problems) = self.extensions(&connection, server_state, tenant_names).await?;
         let mut wanted = self.wanted(server_state, tenant_names, extensions)?;
         if let Place::Shared(_) = wanted.place {
-            self.enroll(&connection, server_state).await?;
+            self.enroll(&connection, server_state, &mut outcome.status.number)
+                .await?;
         }
         let open = open_logins(&server_state.catalog_of(tenant_names), tenant_names);
         let now = seconds(Timestamp::now());
@@ -213,7 +214,10 @@ impl DatabasePass<'_> {
                 current
             }
         };
-        outcome.status = self.status(tenant_names, Some(&current));
+        outcome.status = DatabaseStatus {
+            number: outcome.status.number,
+            ..self.status(tenant_names, Some(&current))
+        };
         outcome.isolation = server_state.isolation(&owner.id);
         if outcome.isolation != Some(proof::Outcome::Passed) {
             outcome.again = Some(outcome.again.unwrap_or(RECHECK_DOUBTFUL).min(RECHECK_DOUBTFUL));

@@ -1,13 +1,14 @@
 //! The state of one DatabaseServer in this process: its health, its catalog, its connections, and the logins that were verified.
 
 use super::rate_limiter::RateLimiter;
+use super::registry::Enrolled;
 use crate::api::TlsMode;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::Server;
 use crate::postgres::usage::Usage;
 use crate::postgres::{Names, client};
 use crate::proof::Outcome;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
@@ -41,8 +42,8 @@ pub struct ServerSnapshot {
     /// Tenants observed since the current inspection began.
     touched: HashMap<String, Names>,
     pub usage: Usage,
-    /// Ids of the tenants in the registry of the shared tables.
-    pub enrolled: HashSet<String>,
+    /// The tenants in the registry of the shared tables, by id.
+    pub enrolled: HashMap<String, Enrolled>,
 }
 
 /// Open connections to a server.

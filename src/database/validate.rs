@@ -8,6 +8,7 @@ use crate::postgres::Identifier;
 use crate::quantity::Amount;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::Selector;
+use serde_json::Value;
 
 /// Default number of connections of each login.
 const CONNECTION_LIMIT: i32 = 20;
@@ -18,10 +19,12 @@ pub fn resolve(asked: &Asked<'_>, isolation: IsolationModel, errors: &mut Vec<In
     let (spec, plan) = (&tenant.spec, &asked.tier.spec);
     let bounds = plan.database.clone().unwrap_or_default();
     if spec.database.is_none() && bounds.model.is_none() {
+        number(spec.number, None, errors);
         return None;
     }
     let own = spec.database.clone().unwrap_or_default();
     let model = model(tenant, &bounds, isolation, errors);
+    number(spec.number, Some(model), errors);
     if let Some(placed) = placed.filter(|placed| *placed != model) {
         let message = format!("cannot change from {placed} to {model}: the data already exists");
         errors.push(Invalid::new("spec.database.model", message));
@@ -54,6 +57,33 @@ pub fn resolve(asked: &Asked<'_>, isolation: IsolationModel, errors: &mut Vec<In
         on_storage_limit: bounds.on_storage_limit.unwrap_or_default(),
         opened_by: opened_by(tenant),
     })
+}
+
+/// Only the registry of the shared tables has numbers.
+fn number(number: Option<i64>, model: Option<DatabaseModel>, errors: &mut Vec<Invalid>) {
+    if number.is_some() && model != Some(DatabaseModel::SharedTable) {
+        let message = "only a tenant with the database model SharedTable has a number: remove this field";
+        errors.push(Invalid::new("spec.number", message));
+    }
+}
+
+/// Refuses configuration that the registry of the shared tables cannot hold.
+pub fn settings_fit(database: &ValidDatabase, configuration: Option<&str>, errors: &mut Vec<Invalid>) {
+    let suspect = configuration.filter(|text| database.model == DatabaseModel::SharedTable && text.contains("\\u0000"));
+    let value = suspect.and_then(|text| serde_json::from_str(text).ok());
+    if value.is_some_and(|value| has_nul(&value)) {
+        let message = "contains the character U+0000, which PostgreSQL cannot hold in the registry of the shared tables: remove it";
+        errors.push(Invalid::new("spec.configuration", message));
+    }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        _ => false,
+    }
 }
 
 /// Returns the credentials that, by the status, open the database of the present spec.

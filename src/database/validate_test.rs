@@ -96,3 +96,35 @@ fn limits_and_settings_come_from_the_plan() {
         "spec.database.connectionLimit: 31 is more than the 30 of tier plan"
     );
 }
+
+#[test]
+fn only_shared_tables_have_numbers() {
+    let shared = json!({"isolation": {"model": "SharedData"}, "number": 7});
+    assert_eq!(
+        model(shared, json!({"database": {"model": "SharedTable"}})),
+        Some(DatabaseModel::SharedTable)
+    );
+    for spec in [
+        json!({"number": 7}),
+        json!({"number": 7, "database": {"model": "Schema"}}),
+    ] {
+        assert!(refusal(spec, json!({}), None).starts_with("spec.number: "));
+    }
+}
+
+#[test]
+fn the_registry_of_shared_tables_holds_no_nul() {
+    let spec = |isolation: &str, configuration: Value| json!({"isolation": {"model": isolation}, "configuration": configuration, "database": {}});
+    for nul in [json!({"a": ["x\0"]}), json!({"a": {"x\0": 1}})] {
+        let refused = refusal(spec("SharedData", nul.clone()), json!({}), None);
+        assert!(
+            refused.starts_with("spec.configuration: ") && refused.contains("U+0000"),
+            "{refused}"
+        );
+        assert!(
+            model(spec("DedicatedApplication", nul), json!({})).is_some(),
+            "a file holds it"
+        );
+    }
+    assert!(model(spec("SharedData", json!({"a": "\\u0000"})), json!({})).is_some());
+}

@@ -21,6 +21,8 @@ pub const TENANT_NAME: &str = "X-Tenant-Name";
 pub const TENANT_TIER: &str = "X-Tenant-Tier";
 /// The header with the tenant's features, separated by commas.
 pub const TENANT_FEATURES: &str = "X-Tenant-Features";
+/// The header with the tenant's number, for applications whose tables have integers.
+pub const TENANT_NUMBER: &str = "X-Tenant-Number";
 /// The header with the name of the API key that authenticated the request.
 pub const TENANT_CLIENT: &str = "X-Tenant-Client";
 /// The header in which a client sends its API key.
@@ -201,6 +203,7 @@ pub struct GatewayConfig {
     pub tier: String,
     /// Sorted.
     pub features: Vec<String>,
+    pub number: Option<i64>,
     pub entries: Vec<Entry>,
     pub access: ClientAccess,
     pub gateway: ValidGateway,
@@ -295,6 +298,7 @@ impl GatewayConfig {
             owner: owner.clone(),
             tier: tenant.tier.clone(),
             features: tenant.features.clone(),
+            number: tenant.number,
             entries,
             access,
             gateway,
@@ -328,6 +332,7 @@ impl GatewayConfig {
                 TENANT_FEATURES,
                 (!self.features.is_empty()).then(|| self.features.join(",")),
             ),
+            (TENANT_NUMBER, self.number.map(|number| number.to_string())),
         ];
         known
             .into_iter()
@@ -339,7 +344,7 @@ impl GatewayConfig {
     pub fn absent(&self) -> Vec<&'static str> {
         let context = self.context();
         let is_absent = |header: &&'static str| context.iter().all(|(name, _)| name != header);
-        [TENANT_FEATURES].into_iter().filter(is_absent).collect()
+        [TENANT_FEATURES, TENANT_NUMBER].into_iter().filter(is_absent).collect()
     }
 }
 

@@ -403,3 +403,29 @@ fn what_leads_nowhere_is_answered_by_the_gateway_itself() {
         }
     }
 }
+
+#[test]
+fn the_number_of_a_tenant_is_told_once_it_is_known() {
+    for controller in [Controller::Apisix, Controller::EnvoyGateway] {
+        let told = |number: Option<i64>| {
+            let way = GatewayConfig {
+                number,
+                ..way(&named("key_or_jwt"))
+            };
+            let objects = controller.write(&way, &attachment(controller)).objects;
+            let routes = objects.iter().filter(|object| object.key.kind.is_route());
+            let text: String = routes.map(|route| route.value.to_string()).collect();
+            let set = text.matches(r#""name":"X-Tenant-Number","value":"1234""#).count()
+                + text.matches(r#""X-Tenant-Number":"1234""#).count();
+            (set, text.matches("X-Tenant-Number").count())
+        };
+        let (set, all) = told(Some(1234));
+        assert!(set > 0 && set == all, "{controller:?}: {set} of {all}");
+        let (set, removed) = told(None);
+        assert!(
+            set == 0 && removed == all,
+            "{controller:?}: a client's own stays in {} rules",
+            all - removed
+        );
+    }
+}

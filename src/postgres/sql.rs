@@ -15,11 +15,17 @@ pub enum Piece {
     Number(i64),
     /// A string constant that is not shown.
     Secret(Verifier),
+    /// The same for text that may be confidential.
+    Hidden(String),
 }
 
 /// A string constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Literal<T>(pub T);
+
+/// A string constant that is not shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hidden<T>(pub T);
 
 impl From<&'static str> for Piece {
     fn from(text: &'static str) -> Self {
@@ -36,6 +42,12 @@ impl From<&Identifier> for Piece {
 impl<T: AsRef<str>> From<Literal<T>> for Piece {
     fn from(literal: Literal<T>) -> Self {
         Self::Literal(literal.0.as_ref().to_string())
+    }
+}
+
+impl<T: AsRef<str>> From<Hidden<T>> for Piece {
+    fn from(hidden: Hidden<T>) -> Self {
+        Self::Hidden(hidden.0.as_ref().to_string())
     }
 }
 
@@ -75,10 +87,10 @@ impl Statement {
 
     /// The text for the server, secrets included: for no log and no error.
     pub fn reveal(&self) -> String {
-        self.text(|verifier| literal(verifier.reveal()))
+        self.text(literal)
     }
 
-    fn text(&self, secret: impl Fn(&Verifier) -> String) -> String {
+    fn text(&self, secret: impl Fn(&str) -> String) -> String {
         self.0
             .iter()
             .map(|piece| match piece {
@@ -86,7 +98,8 @@ impl Statement {
                 Piece::Identifier(identifier) => identifier.to_string(),
                 Piece::Literal(text) => literal(text),
                 Piece::Number(number) => number.to_string(),
-                Piece::Secret(verifier) => secret(verifier),
+                Piece::Secret(verifier) => secret(verifier.reveal()),
+                Piece::Hidden(text) => secret(text),
             })
             .collect()
     }

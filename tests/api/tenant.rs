@@ -62,6 +62,25 @@ async fn an_id_is_a_uuid_in_lower_case() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_number_is_a_positive_integer_that_json_can_hold() -> Result<()> {
+    let dry = Dry::tenant().await?;
+    for good in [1_i64, 9_007_199_254_740_991] {
+        dry.accepts(&good.to_string(), json!({"number": good})).await?;
+    }
+    for bad in [
+        json!(0),
+        json!(-1),
+        json!(9_007_199_254_740_992_i64),
+        json!(1.5),
+        json!("7"),
+    ] {
+        dry.refuses(&bad.to_string(), json!({"number": bad}), &["spec.number"])
+            .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn models_and_policies_are_the_known_ones() -> Result<()> {
     let dry = Dry::tenant().await?;
     for model in [

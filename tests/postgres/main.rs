@@ -168,6 +168,7 @@ fn subjects() -> Vec<Subject> {
         subject!(shared::tenants::its_own_rows_only),
         subject!(shared::tenants::nothing_goes_around),
         subject!(shared::tenants::the_registry),
+        subject!(shared::tenants::details_and_numbers),
     ]
 }
 

@@ -4,6 +4,7 @@ use super::DatabasePass;
 use super::extensions::{self, Problems};
 use super::failure::{Failure, progressing, stalled};
 use crate::conditions::reason;
+use crate::database::registry::{self, Enrolled};
 use crate::database::release::LOCK_NOT_AVAILABLE;
 use crate::database::server_state::{Connection, ServerState};
 use crate::postgres::client;
@@ -95,22 +96,43 @@ impl DatabasePass<'_> {
         ))
     }
 
-    /// Adds the tenant to the registry of the shared tables, without which it would see no row.
-    pub(super) async fn enroll(&self, connection: &Connection, server_state: &ServerState) -> Result<(), Failure> {
-        let known = server_state.snapshot().enrolled.contains(&self.tenant.owner.id);
-        let Some(resource) = self.databases.resource(&server_state.name).filter(|_| !known) else {
+    /// Brings the tenant's row in the registry of the shared tables up to date, without which it would see no row, and tells its number.
+    pub(super) async fn enroll(
+        &self,
+        connection: &Connection,
+        server_state: &ServerState,
+        number: &mut Option<i64>,
+    ) -> Result<(), Failure> {
+        let id = &self.tenant.owner.id;
+        let row = registry::complete_row(self.databases, self.tenant);
+        let mut wanted = Enrolled::of(&row);
+        let known = server_state.snapshot().enrolled.get(id).cloned();
+        if let Some(known) = known.filter(|known| known.is_as(&wanted)) {
+            *number = known.number;
+            return Ok(());
+        }
+        let Some(resource) = self.databases.resource(&server_state.name) else {
             return Ok(());
         };
-        let row = crate::database::registry::row(self.databases, &self.tenant.owner);
         let catalog = connection.server.observe(None).await?;
         let report = shared::reconcile(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
-        if report.missing.contains(&self.tenant.owner.id) {
+        if let Some(conflict) = report.conflicts.get(id) {
+            *number = None;
+            return Err(stalled(reason::CONFLICT, conflict.clone()));
+        }
+        if report.missing.contains(id) {
             return Err(progressing(
                 reason::NOT_REGISTERED,
                 "the registry of the shared tables does not contain the tenant yet".into(),
             ));
         }
-        server_state.snapshot().enrolled.insert(self.tenant.owner.id.clone());
+        *number = report.number(id);
+        if let Some(error) = report.refused.get(id) {
+            let message = format!("the registry of the shared tables does not have the tenant's details: {error}");
+            return Err(progressing(reason::NOT_REGISTERED, message));
+        }
+        wanted.number = *number;
+        server_state.snapshot().enrolled.insert(id.clone(), wanted);
         Ok(())
     }
 }

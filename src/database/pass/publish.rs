@@ -105,6 +105,7 @@ impl DatabasePass<'_> {
             }),
             credentials_issued_at: published.map(|published| published.issued_at.to_string()),
             next_rotation_at: published.map(|published| next(published).to_string()),
+            number: self.tenant.number,
         }
     }
 

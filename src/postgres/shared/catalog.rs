@@ -252,6 +252,21 @@ pub struct Tenant {
     pub name: String,
     pub parent: Option<String>,
     pub tier: Option<String>,
+    pub number: Option<i64>,
+    #[serde(flatten)]
+    pub details: Details,
+}
+
+/// The columns of a tenant that only applications need.
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Details {
+    pub display_name: Option<String>,
+    pub domain: Option<String>,
+    /// The digest that was written with the settings.
+    pub settings_digest: Option<String>,
+    /// RFC 3339, in UTC, in seconds.
+    pub created_at: Option<String>,
 }
 
 /// Record of a policy.

@@ -10,17 +10,20 @@
 
 pub mod catalog;
 mod findings;
+mod marks;
 pub mod plan;
 pub mod policy;
 mod reconcile;
 mod registry;
 mod removal;
 mod report;
+mod rows;
 pub mod select;
 
+pub use catalog::Details;
 pub use reconcile::reconcile;
 pub use removal::{Left, remove_tenant};
-pub use report::{Finding, Severity, SharedReport, script};
+pub use report::{Finding, RowSeen, Severity, SharedReport, script};
 
 use super::Identifier;
 use super::identifier::InvalidIdentifier;
@@ -36,12 +39,47 @@ pub const REGISTRY: &str = "tenant_registry";
 pub struct RegistryRow {
     /// A UUID.
     pub id: String,
+    /// A number that the platform chose; None: the registry draws one.
+    pub number: Option<i64>,
     pub name: String,
     /// The parent's id.
     pub parent: Option<String>,
     pub tier: String,
     /// The role that the tenant's logins act as.
     pub owner_role: Identifier,
+    /// None: the row keeps those that it has.
+    pub details: Option<TenantDetails>,
+}
+
+/// The columns of a tenant that only applications need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantDetails {
+    pub display_name: Option<String>,
+    pub domain: Option<String>,
+    /// RFC 3339, in UTC, in seconds.
+    pub created_at: Option<String>,
+    pub settings: Option<Settings>,
+}
+
+impl TenantDetails {
+    /// Returns the details as the registry has them once they are written.
+    pub fn written(&self) -> Details {
+        // PostgreSQL's text holds no NUL.
+        let text = |text: &Option<String>| text.as_ref().map(|text| text.replace('\0', ""));
+        Details {
+            display_name: text(&self.display_name),
+            domain: text(&self.domain),
+            settings_digest: self.settings.as_ref().map(|settings| settings.digest.clone()),
+            created_at: self.created_at.clone(),
+        }
+    }
+}
+
+/// A tenant's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    pub json: String,
+    pub digest: String,
 }
 
 /// Returns the kinds of access to the tables in the spec.

@@ -2,20 +2,23 @@
 
 mod group;
 mod tables;
+mod work;
 
 pub use tables::shows_all;
+pub use work::Work;
 
 use super::catalog::ObservedDatabase;
 use super::policy::{self, Ways};
-use super::registry;
 use super::report::{Finding, Severity};
 use super::select::{Chosen, Entry, choose};
 use super::{REGISTRY, RegistryRow, findings};
+use super::{registry, rows};
 use crate::postgres::catalog::Catalog;
 use crate::postgres::plan::{Step, Venue};
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 use group::{group, is_dangerous, leave, revoke};
+use std::collections::BTreeMap;
 use tables::tables;
 
 /// Desired state of one database.
@@ -30,16 +33,6 @@ pub struct Wanted<'a> {
     pub stuck: bool,
 }
 
-/// Statements that belong together: one transaction.
-#[derive(Clone, Debug)]
-pub struct Work {
-    /// Object of the statements, as in findings.
-    pub object: String,
-    pub statements: Vec<Statement>,
-    /// Fallback after a refusal: it closes unprotected tables.
-    pub otherwise: Vec<Statement>,
-}
-
 /// Statements and findings for one database.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -47,6 +40,8 @@ pub struct Plan {
     pub group: Vec<Step>,
     pub works: Vec<Work>,
     pub findings: Vec<Finding>,
+    /// The reasons why tenants cannot be entered into the registry as wanted, by id.
+    pub conflicts: BTreeMap<String, String>,
     /// Changes of the operator's policies by others.
     pub losses: Vec<Loss>,
     pub protected: usize,
@@ -68,13 +63,9 @@ impl Plan {
         self.group.is_empty() && self.works.is_empty()
     }
 
-    fn work(&mut self, object: String, statements: Vec<Statement>) {
+    pub(super) fn work(&mut self, object: String, statements: Vec<Statement>) {
         if !statements.is_empty() {
-            self.works.push(Work {
-                object,
-                statements,
-                otherwise: Vec::new(),
-            });
+            self.works.push(Work::new(object, statements));
         }
     }
 }
@@ -151,8 +142,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog, observed: &ObservedDatabase) -> 
         plan.work(object, settled);
         return plan;
     }
-    let rows = registry::rows(database, observed, wanted.rows, catalog, &mut plan.findings);
-    plan.work(format!("{database}/{REGISTRY}.tenant"), rows);
+    rows::rows(database, observed, wanted.rows, catalog, &mut plan);
     if observed.records.iter().any(|record| record.gone) {
         let statement = sql![
             "DELETE FROM tenant_registry.policy p WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = p.relation)"

@@ -1,17 +1,17 @@
 //! Loop that keeps the shared tables of a server protected: observes, applies the plan, observes again.
 
 use super::catalog::{BARE, ObservedDatabase, QUERY};
+use super::marks::{Marks, forget, remember};
 use super::plan::{Loss, Plan, Wanted, Work, plan};
 use super::registry;
-use super::report::{Finding, Severity, SharedReport};
+use super::report::{Finding, RowSeen, Severity, SharedReport};
 use super::select::Entry;
-use super::{GROUP, REGISTRY, RegistryRow, group};
+use super::{GROUP, RegistryRow, group};
 use crate::api::database_server::SharedTables;
-use crate::postgres::catalog::{self, Catalog};
+use crate::postgres::catalog::Catalog;
 use crate::postgres::client::{Error, Server};
 use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::{Step, Venue};
-use crate::postgres::sql::Literal;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 use serde::Deserialize;
@@ -134,54 +134,6 @@ pub(super) fn databases<'a>(spec: &'a [SharedTables], marks: &Marks) -> BTreeMap
     databases
 }
 
-/// The operator's records of shared tables: the group, and the databases that have or had such tables.
-pub(super) struct Marks {
-    pub group: Option<i64>,
-    /// Databases by name; true for one that is still the same.
-    pub databases: BTreeMap<String, bool>,
-}
-
-impl Marks {
-    pub fn of(catalog: &Catalog) -> Self {
-        let registry = format!("{REGISTRY}@");
-        let database = |mark: &catalog::Mark| {
-            let name = mark.name.strip_prefix(&registry)?;
-            let is_same = catalog
-                .databases
-                .get(name)
-                .is_some_and(|database| database.oid == mark.oid);
-            Some((name.to_string(), is_same))
-        };
-        Self {
-            group: catalog.mark("role", GROUP).map(|mark| mark.oid),
-            databases: catalog.marks.values().filter_map(database).collect(),
-        }
-    }
-}
-
-fn remember(database: &Identifier) -> Step {
-    Step {
-        venue: Venue::Records,
-        statement: sql![
-            "INSERT INTO tenant_operator.object (tenant_id, kind, oid, name) SELECT '', 'schema', oid, ",
-            Literal(format!("{REGISTRY}@{}", database.as_str())),
-            " FROM pg_database WHERE datname = ",
-            Literal(database.as_str()),
-            " ON CONFLICT (kind, name) DO UPDATE SET oid = excluded.oid"
-        ],
-    }
-}
-
-fn forget(database: &str) -> Step {
-    Step {
-        venue: Venue::Records,
-        statement: sql![
-            "DELETE FROM tenant_operator.object WHERE kind = 'schema' AND tenant_id = '' AND name = ",
-            Literal(format!("{REGISTRY}@{database}"))
-        ],
-    }
-}
-
 /// Reads one database, including the registry's rows if the operator owns it.
 pub(super) async fn observe(
     server: &Server,
@@ -205,7 +157,7 @@ pub(super) async fn observe(
         }
     }
     let bare: ObservedDatabase = server.query_through(client, &sql![BARE], &arguments).await?;
-    if !whole && registry::state(&bare) == registry::RegistryState::Present {
+    if !whole && registry::is_complete(&bare) {
         return server.query_through(client, &sql![QUERY], &arguments).await;
     }
     Ok(bare)
@@ -225,8 +177,8 @@ struct Reconciler<'a> {
     server: &'a Server,
     catalog: &'a Catalog,
     wanted: Wanted<'a>,
-    /// Refused statements of this call, and their errors. The call does not retry them.
-    refused: BTreeMap<String, String>,
+    /// Refused work of this call by object, and the errors. The call does not retry it.
+    refused: BTreeMap<String, (Work, String)>,
     report: SharedReport,
 }
 
@@ -250,6 +202,7 @@ impl Reconciler<'_> {
                 .iter()
                 .filter(|row| !self.wanted.entries.is_empty() && !sees(row));
             self.report.missing = missing.map(|row| row.id.clone()).collect();
+            self.report.rows = self.seen(&observed);
             last = plan(&self.wanted, self.catalog, &observed);
             if round == 0 {
                 for loss in std::mem::take(&mut last.losses) {
@@ -270,13 +223,12 @@ impl Reconciler<'_> {
                 self.work(&client, work, present).await?;
             }
         }
-        for (object, error) in std::mem::take(&mut self.refused) {
-            last.findings.push(Finding::new(
-                Severity::Violation,
-                object,
-                format!("could not be changed: {error}"),
-            ));
+        for (object, (work, error)) in std::mem::take(&mut self.refused) {
+            let what = format!("could not be changed: {error}");
+            last.findings.push(Finding::new(work.severity(), object, what));
+            self.report.refused.extend(work.tenant.map(|tenant| (tenant, error)));
         }
+        self.report.conflicts = last.conflicts;
         for work in last.works {
             // The server said yes, with a warning or without, and did not do it.
             let statements = work
@@ -288,7 +240,8 @@ impl Reconciler<'_> {
             let what = format!(
                 "does not change: the server accepts the statement without effect, or another client reverts it: {statements}"
             );
-            last.findings.push(Finding::new(Severity::Violation, work.object, what));
+            last.findings.push(Finding::new(work.severity(), &work.object, &*what));
+            self.report.refused.extend(work.tenant.map(|tenant| (tenant, what)));
         }
         self.report.protected = last.protected;
         self.report.closed = last.closed;
@@ -298,6 +251,20 @@ impl Reconciler<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Returns the rows of the wanted tenants, where the spec names tables of this database.
+    fn seen(&self, observed: &ObservedDatabase) -> Vec<RowSeen> {
+        let rows = self.wanted.rows.iter().filter(|_| !self.wanted.entries.is_empty());
+        let seen = rows.filter_map(|row| {
+            let found = observed.tenants.get(&row.id.to_ascii_lowercase())?;
+            Some(RowSeen {
+                id: row.id.clone(),
+                number: found.number,
+                details: found.details.clone(),
+            })
+        });
+        seen.collect()
     }
 
     /// Reports a table's loss of protection and the roles that could have caused it; the plan repairs it.
@@ -377,7 +344,7 @@ impl Reconciler<'_> {
             }
             why = format!("{why}; the operator could not close it to tenants: {error}");
         }
-        self.refused.insert(work.object.clone(), why);
+        self.refused.insert(work.object.clone(), (work.clone(), why));
         Ok(())
     }
 

@@ -1,19 +1,13 @@
 //! The schema by which applications know tenants, and policies know logins. In each database with shared tables; the
 //! operator's own, and nobody else writes in it.
 
-use super::catalog::{Grant, ObservedDatabase, Schema, Table, Tenant};
-use super::findings::is_tenants;
+use super::catalog::{Grant, ObservedDatabase, Schema, Table};
 use super::policy::{self, Policy, Ways, qualified, relation};
-use super::report::{Finding, Severity};
-use super::{GROUP, REGISTRY, RegistryRow};
-use crate::postgres::catalog::Catalog;
-use crate::postgres::sql::{Literal, Piece};
+use super::{GROUP, REGISTRY};
+use crate::postgres::sql::Piece;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
 use std::collections::BTreeMap;
-
-/// Number of rows that one statement writes.
-const BATCH: usize = 200;
 
 /// A name and a type.
 type Column = (&'static str, &'static str);
@@ -52,6 +46,18 @@ const TABLES: [(&str, &[Column], &str); 3] = [
     ),
 ];
 
+/// Columns of `tenant` that earlier versions of the operator did not create.
+const ADDED: [Column; 5] = [
+    ("display_name", "text"),
+    ("domain", "text"),
+    ("settings", "jsonb"),
+    ("settings_digest", "text"),
+    ("created_at", "timestamp with time zone"),
+];
+const ADD: &str = "ALTER TABLE tenant_registry.tenant ADD COLUMN IF NOT EXISTS display_name text, ADD COLUMN IF NOT EXISTS domain text, \
+    ADD COLUMN IF NOT EXISTS settings jsonb, ADD COLUMN IF NOT EXISTS settings_digest text, \
+    ADD COLUMN IF NOT EXISTS created_at timestamp with time zone";
+
 /// The registry as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegistryState {
@@ -83,16 +89,34 @@ pub fn state(observed: &ObservedDatabase) -> RegistryState {
         let Some(table) = tables.iter().find(|table| table.name == name) else {
             return RegistryState::Foreign(format!("has no table {name}"));
         };
-        let has = |(column, type_): &Column| table.columns.get(*column).is_some_and(|found| found.type_ == *type_);
+        let added = added(name);
+        let is_known = |name: &str, type_: &str| columns.iter().chain(added).any(|column| *column == (name, type_));
         if table.owner != *admin
             || table.kind != "r"
-            || table.columns.len() != columns.len()
-            || !columns.iter().all(has)
+            || !columns.iter().all(|column| has(table, column))
+            || !table.columns.iter().all(|(name, found)| is_known(name, &found.type_))
         {
             return RegistryState::Foreign(format!("has a table {name} that differs from the operator's"));
         }
     }
     RegistryState::Present
+}
+
+/// Returns true if the registry has every column that its rows are read by.
+pub fn is_complete(observed: &ObservedDatabase) -> bool {
+    let mut tenant = tables(observed).filter(|table| table.name == "tenant");
+    state(observed) == RegistryState::Present && tenant.all(|table| ADDED.iter().all(|column| has(table, column)))
+}
+
+fn has(table: &Table, (column, type_): &Column) -> bool {
+    table.columns.get(*column).is_some_and(|found| found.type_ == *type_)
+}
+
+fn added(table: &str) -> &'static [Column] {
+    match table {
+        "tenant" => &ADDED,
+        _ => &[],
+    }
 }
 
 fn tables(observed: &ObservedDatabase) -> impl Iterator<Item = &Table> {
@@ -108,6 +132,9 @@ pub fn statements(observed: &ObservedDatabase, ways: &Ways) -> Vec<Statement> {
     }
     if !present {
         statements.extend(TABLES.iter().map(|(_, _, create)| sql![*create]));
+    }
+    if !is_complete(observed) {
+        statements.push(sql![ADD]);
     }
     let readers: Vec<Option<&str>> = std::iter::once(ways.group)
         .chain(&ways.applications)
@@ -257,101 +284,6 @@ pub fn whom(grantee: Option<&str>) -> Option<Statement> {
         None => Some(sql!["PUBLIC"]),
         Some(name) => Identifier::new(name).ok().map(|name| sql![&name]),
     }
-}
-
-/// The statements that bring the rows up to date. None is ever deleted from `tenant` here: keys of the platform's may cascade.
-pub fn rows(
-    database: &str,
-    observed: &ObservedDatabase,
-    wanted: &[RegistryRow],
-    catalog: &Catalog,
-    findings: &mut Vec<Finding>,
-) -> Vec<Statement> {
-    let mut statements = Vec::new();
-    let mut tenants = Vec::new();
-    let mut logins = Vec::new();
-    let owns = |role: &str, id: &str| {
-        let found = catalog.roles.get(role);
-        found.is_none_or(|found| catalog.is_ours("role", role, found.oid, id))
-    };
-    for row in wanted {
-        let id = row.id.to_ascii_lowercase();
-        if !is_uuid(&id) {
-            findings.push(Finding::new(
-                Severity::Violation,
-                format!("{database}/{REGISTRY}.tenant"),
-                format!("accepts only UUIDs as tenant ids, not {id}"),
-            ));
-            continue;
-        }
-        let tenant = Tenant {
-            name: row.name.clone(),
-            parent: row
-                .parent
-                .as_ref()
-                .map(|id| id.to_ascii_lowercase())
-                .filter(|id| is_uuid(id)),
-            tier: Some(row.tier.clone()),
-        };
-        if observed.tenants.get(&id) != Some(&tenant) {
-            tenants.push((id.clone(), tenant));
-        }
-        let role = row.owner_role.as_str();
-        if owns(role, &row.id) && observed.logins.get(role) != Some(&id) {
-            logins.push((role, id));
-        }
-    }
-    // A role that the catalog does not know may be newer than it: another call may just have entered it.
-    let is_wrong = |role: &str, id: &str| {
-        let marked = || {
-            let mark = catalog.mark("role", role);
-            mark.is_some_and(|mark| mark.tenant_id.eq_ignore_ascii_case(id))
-        };
-        !is_tenants(role) || (catalog.roles.contains_key(role) && !marked())
-    };
-    let mut stale: Vec<&String> = observed
-        .logins
-        .iter()
-        .filter(|(role, id)| is_wrong(role, id))
-        .map(|(role, _)| role)
-        .collect();
-    stale.sort();
-    for role in stale {
-        statements.push(sql!["DELETE FROM tenant_registry.login WHERE role = ", Literal(role)]);
-    }
-    for batch in tenants.chunks(BATCH) {
-        let values = batch.iter().map(|(id, tenant)| {
-            let parent = tenant
-                .parent
-                .as_ref()
-                .map_or(sql!["NULL"], |id| sql![Literal(id), "::uuid"]);
-            sql!["(", Literal(id), "::uuid, ", Literal(&tenant.name), ", "]
-                .join(parent)
-                .join(sql![", ", Literal(tenant.tier.as_deref().unwrap_or_default()), ")"])
-        });
-        statements.push(
-            sql!["INSERT INTO tenant_registry.tenant (id, name, parent, tier) VALUES "]
-                .join(values.reduce(comma).unwrap_or_else(|| unreachable!()))
-                .join(sql![
-                    " ON CONFLICT (id) DO UPDATE SET name = excluded.name, parent = excluded.parent, tier = excluded.tier"
-                ]),
-        );
-    }
-    for batch in logins.chunks(BATCH) {
-        let values = batch
-            .iter()
-            .map(|(role, id)| sql!["(", Literal(*role), ", ", Literal(id), "::uuid)"]);
-        statements.push(
-            sql!["INSERT INTO tenant_registry.login (role, tenant_id) VALUES "]
-                .join(values.reduce(comma).unwrap_or_else(|| unreachable!()))
-                .join(sql![" ON CONFLICT (role) DO UPDATE SET tenant_id = excluded.tenant_id"]),
-        );
-    }
-    statements
-}
-
-fn comma(a: Statement, b: Statement) -> Statement {
-    a.join(sql![", "]).join(b)
 }
 
 /// Returns true if a text is a UUID in its usual form.

@@ -1,9 +1,10 @@
 //! Takes a tenant out of the shared tables.
 
 use super::catalog::Table;
+use super::marks::Marks;
 use super::plan::Wanted;
 use super::policy::relation;
-use super::reconcile::{Marks, databases, observe};
+use super::reconcile::{databases, observe};
 use super::registry::{self, is_uuid};
 use super::select::{Entry, choose};
 use super::{REGISTRY, findings, group, plan};

@@ -1,7 +1,8 @@
 //! Report on shared tables.
 
+use super::catalog::Details;
 use crate::postgres::plan::Step;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Severity of a finding.
@@ -64,6 +65,20 @@ pub struct SharedReport {
     pub changed: bool,
     /// Ids of tenants, of those that were wanted, that do not see their rows in every database with shared tables yet.
     pub missing: BTreeSet<String>,
+    /// The reasons why wanted tenants are not in a registry as wanted, by id.
+    pub conflicts: BTreeMap<String, String>,
+    /// The server's errors about rows of wanted tenants, by id.
+    pub refused: BTreeMap<String, String>,
+    /// Rows of wanted tenants, in each database.
+    pub rows: Vec<RowSeen>,
+}
+
+/// A tenant's row in one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowSeen {
+    pub id: String,
+    pub number: Option<i64>,
+    pub details: Details,
 }
 
 impl SharedReport {
@@ -73,11 +88,21 @@ impl SharedReport {
         !self.findings.iter().any(violates)
     }
 
+    /// Returns the number of a tenant; None where it has none, or another one in another database.
+    pub fn number(&self, id: &str) -> Option<i64> {
+        let mut numbers = self.rows.iter().filter(|row| row.id == id).map(|row| row.number);
+        let first = numbers.next()?;
+        numbers.all(|number| number == first).then_some(first)?
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.protected += other.protected;
         self.closed += other.closed;
         self.changed |= other.changed;
         self.missing.extend(other.missing);
+        self.conflicts.extend(other.conflicts);
+        self.refused.extend(other.refused);
+        self.rows.extend(other.rows);
         for finding in other.findings {
             if !self.findings.contains(&finding) {
                 self.findings.push(finding);

@@ -89,6 +89,7 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
         quota,
         quota_faults,
         undivided: shares::undivided(spec, plan),
+        number: number(tenant),
         allowed: allowed::resolve(spec, plan, errors),
         scheduling: scheduling::check(plan, errors),
         rotation: rotation::rotation(tenant, plan, errors),
@@ -100,6 +101,12 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
         suspend: spec.suspend.unwrap_or_default(),
         quarantine: None,
     }
+}
+
+/// The number by the status. One that the spec does not name is another tenant's, or was never read.
+fn number(tenant: &Tenant) -> Option<i64> {
+    let recorded = tenant.status.as_ref()?.database.as_ref()?.number;
+    recorded.filter(|recorded| tenant.spec.number.is_none_or(|number| number == *recorded))
 }
 
 fn name_is_valid(name: &str, errors: &mut Vec<Invalid>) {

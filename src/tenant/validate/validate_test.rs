@@ -1178,6 +1178,27 @@ fn features() {
 }
 
 #[test]
+fn a_number_is_known_from_the_status() {
+    let number = |spec: Value, recorded: Option<i64>| {
+        let mut tenant = tenant(json!({"isolation": {"model": "SharedData"}, "database": {}}));
+        tenant.spec.number = spec.as_i64();
+        let database = crate::api::DatabaseStatus {
+            number: recorded,
+            ..Default::default()
+        };
+        tenant.status = Some(crate::api::TenantStatus {
+            database: Some(database),
+            ..Default::default()
+        });
+        valid(&tenant, &tier(json!({}))).core.number
+    };
+    assert_eq!(number(Value::Null, Some(5)), Some(5));
+    assert_eq!(number(json!(5), Some(5)), Some(5));
+    assert_eq!(number(json!(5), None), None, "not confirmed");
+    assert_eq!(number(json!(7), Some(5)), None);
+}
+
+#[test]
 fn configuration_has_one_form() {
     let text = |configuration: Value| {
         let valid = acme(json!({"configuration": configuration}), json!({}));

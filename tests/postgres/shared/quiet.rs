@@ -62,6 +62,8 @@ pub async fn a_thousand_tenants(mut world: World) {
             parent: Some(A.into()),
             tier: "starter".into(),
             owner_role: names.owner,
+            number: None,
+            details: None,
             id,
         });
     }

@@ -1,6 +1,7 @@
 //! Tenants with logins of their own: the policy follows the login's tenant.
 
 use crate::shared::world::{A, B, DENIED, World, allowed, ask, copy, one, refused};
+use tenant_operator::postgres::shared::{RegistryRow, Settings, TenantDetails};
 
 /// Returns tables, with the tenant column's value in each.
 async fn tables(world: &World, id: &str) -> [(&'static str, String); 4] {
@@ -373,4 +374,101 @@ pub async fn the_registry(world: World) {
         one(&b, &format!("SELECT count(*) FROM calls WHERE tenant_id = '{B}'")).await,
         "2"
     );
+}
+
+/// What applications read of a tenant, and the numbers.
+pub async fn details_and_numbers(mut world: World) {
+    const C: &str = "5b8f1a0e-7a53-4f0e-8d51-0c7f0e1d3333";
+    const D: &str = "6c8f1a0e-7a53-4f0e-8d51-0c7f0e1d4444";
+    let app = world.connect("app", "platform").await;
+    let of = |id: &str, what: &str| format!("SELECT {what} FROM tenant_registry.tenant WHERE id = '{id}'");
+    let json = r#"{"it's":"\\\"ü","list":[1,null]}"#;
+    let settings = |json: &str| Settings {
+        json: json.into(),
+        digest: format!("digest of {json}"),
+    };
+    let before = world.number(A).await;
+    world.rows[0].details = Some(TenantDetails {
+        display_name: Some("Tenant \\ 'A'".into()),
+        domain: Some("a.example.com".into()),
+        created_at: Some("2026-02-03T04:05:06Z".into()),
+        settings: Some(settings(json)),
+    });
+    let report = world.tend().await;
+    assert!(report.changed && report.refused.is_empty(), "{report:?}");
+    for (what, expected) in [
+        ("display_name", "Tenant \\ 'A'"),
+        ("domain", "a.example.com"),
+        ("settings ->> 'it''s'", "\\\"ü"),
+        ("jsonb_array_length(settings -> 'list')", "2"),
+        ("created_at AT TIME ZONE 'UTC'", "2026-02-03 04:05:06"),
+    ] {
+        assert_eq!(one(&app, &of(A, what)).await, expected, "{what}");
+    }
+    assert!(!world.tend().await.changed, "an unchanged tenant writes nothing");
+    let a = world.tenant(A).await;
+    let mine = "SELECT display_name FROM tenant_registry.tenant";
+    assert_eq!(ask(&a, mine).await, Ok(vec!["Tenant \\ 'A'".into()]));
+    // A former version's table gets the columns, and keeps its rows.
+    world
+        .sql(
+            "ALTER TABLE tenant_registry.tenant DROP COLUMN display_name, DROP COLUMN domain, DROP COLUMN settings, \
+              DROP COLUMN settings_digest, DROP COLUMN created_at",
+        )
+        .await;
+    let report = world.tend().await;
+    assert!(
+        report.changed && report.is_protected() && report.refused.is_empty(),
+        "{report:?}"
+    );
+    assert_eq!(one(&app, &of(A, "domain")).await, "a.example.com");
+    assert_eq!(world.number(A).await, before);
+    assert!(!world.tend().await.changed);
+    // What PostgreSQL refuses of one tenant delays no other.
+    world.rows[0].details.as_mut().unwrap().settings = Some(settings(r#"{"a":"\u0000"}"#));
+    world.rows[1].details.as_mut().unwrap().domain = Some("b.example.com".into());
+    let report = world.tend().await;
+    assert!(
+        report.refused[A].contains("u0000") || report.refused[A].contains("Unicode"),
+        "{report:?}"
+    );
+    assert!(report.is_protected() && !report.refused.contains_key(B), "{report:?}");
+    assert_eq!(one(&app, &of(B, "domain")).await, "b.example.com");
+    assert_eq!(
+        one(&app, &of(A, "domain")).await,
+        "a.example.com",
+        "it keeps what it had"
+    );
+    world.rows[0].details.as_mut().unwrap().settings = None;
+    world.tend().await;
+    // A number of the platform's own, which drawn ones follow.
+    let number = |row: &RegistryRow, id: &str, number: Option<i64>| RegistryRow {
+        id: id.into(),
+        name: format!("tenant {id}"),
+        number,
+        owner_role: tenant_operator::postgres::Names::of(id).owner,
+        ..row.clone()
+    };
+    let (c, d) = (number(&world.rows[1], C, Some(1234)), number(&world.rows[1], D, None));
+    world.rows.extend([c, d]);
+    let report = world.tend().await;
+    assert_eq!(
+        (report.number(C), report.conflicts.len()),
+        (Some(1234), 0),
+        "{report:?}"
+    );
+    assert_eq!(report.number(D), Some(world.number(D).await), "{report:?}");
+    world.rows[3] = number(&world.rows[1], "7d8f1a0e-7a53-4f0e-8d51-0c7f0e1d5555", None);
+    world.tend().await;
+    assert!(world.number("7d8f1a0e-7a53-4f0e-8d51-0c7f0e1d5555").await > 1234);
+    // One that another tenant has.
+    world.rows[3] = number(&world.rows[1], "8e8f1a0e-7a53-4f0e-8d51-0c7f0e1d6666", Some(1234));
+    let report = world.tend().await;
+    let conflict = &report.conflicts["8e8f1a0e-7a53-4f0e-8d51-0c7f0e1d6666"];
+    assert!(
+        conflict.contains(&format!("belongs to tenant tenant {C}")),
+        "{conflict}"
+    );
+    assert_eq!(one(&app, "SELECT count(*) FROM tenant_registry.tenant").await, "5");
+    assert!(!world.tend().await.changed);
 }

@@ -9,7 +9,7 @@ use tenant_operator::postgres::catalog::Catalog;
 use tenant_operator::postgres::client::{Address, Server};
 use tenant_operator::postgres::password::Password;
 use tenant_operator::postgres::plan::{self, Login, Place, Wanted};
-use tenant_operator::postgres::shared::{self, Finding, RegistryRow, Severity, SharedReport};
+use tenant_operator::postgres::shared::{self, Finding, RegistryRow, Severity, SharedReport, TenantDetails};
 use tenant_operator::postgres::{Names, server};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -108,10 +108,16 @@ impl World {
         server::prepare(&server, &address, None).await.unwrap();
         let row = |id: &str, name: &str| RegistryRow {
             id: id.into(),
+            number: None,
             name: name.into(),
             parent: None,
             tier: "starter".into(),
             owner_role: Names::of(id).owner,
+            details: Some(TenantDetails {
+                display_name: Some(format!("{name} \\'ü'")),
+                created_at: Some("2026-01-01T00:00:00Z".into()),
+                ..TenantDetails::default()
+            }),
         };
         Self {
             version: pg.major,

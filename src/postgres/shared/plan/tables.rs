@@ -87,9 +87,8 @@ pub(super) fn tables(wanted: &Wanted, observed: &ObservedDatabase, chosen: &[Cho
         statements.extend(strangers);
         statements.extend(grants);
         plan.works.push(Work {
-            object,
-            statements,
             otherwise: if stays_open { Vec::new() } else { revoke },
+            ..Work::new(object, statements)
         });
     }
     granted
