@@ -6,6 +6,7 @@ COPY src src
 # Cargo wants to see every target that the manifest names.
 COPY tests tests
 COPY e2e e2e
+COPY examples/app examples/app
 # With --target named, the flags do not reach the procedural macros, which cannot be static.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

@@ -1,13 +1,16 @@
 # `make up` is all that is needed to see the operator work; everything else is for those who change it.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-all bench lint manifests cluster-up cluster-down netpol-conformance
+.PHONY: help up example down test test-all bench lint manifests cluster-up cluster-down netpol-conformance
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## A cluster with the operator and the sample tenants in it (CLUSTER=local|kind|current)
 	@e2e/up.sh
+
+example: ## One of the platforms in examples/ on the cluster of `make up` (NAME=hotdash; DELETE=1 removes it)
+	@e2e/example.sh
 
 down: ## Remove what `make up` made
 	@e2e/down.sh

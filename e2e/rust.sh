@@ -14,7 +14,8 @@ if [ "${OPERATOR_PROFILE:-}" = release ]; then
   build_operator() { cargo build "${RELEASE_FLAGS[@]}" --bin tenant-operator; }
 else
   OPERATOR_BINARY=target/$RUST_TARGET/debug/tenant-operator
-  build_operator() { cargo build "${CARGO_FLAGS[@]}" --bin tenant-operator; }
+  # With the application of the examples: built by itself, it would need its dependencies with other features, and so once more.
+  build_operator() { cargo build "${CARGO_FLAGS[@]}" --package tenant-operator --package example-app --bin tenant-operator --bin example-app; }
 fi
 
 # All test programs, so that none is linked while another runs.

@@ -24,6 +24,7 @@ mod deletion;
 mod drift;
 mod drift_of_bounds;
 mod egress;
+mod examples;
 mod gateway;
 mod hostile_admin;
 mod hostile_admin_acts;

@@ -3,7 +3,8 @@
 use crate::support::database::{CLOSED, Site, ensure_refused};
 use crate::support::probe::{From, closed, open};
 use crate::support::{
-    Scene, TestTenant, condition, eventually, path, pods, secs, server_workload, steadily, summary, text,
+    Cluster, Scene, TestTenant, condition, eventually, operator, path, pods, secs, server_workload, steadily, summary,
+    text,
 };
 use crate::traffic::Reachable;
 use anyhow::{Result, ensure};
@@ -145,6 +146,8 @@ async fn who_reaches_another_is_cut_off_and_comes_back() -> Result<()> {
     let now = tenant.condition("Ready", "False", &["Quarantined"]).await?;
     stands(&now, "Stalled", "True")?;
     stands(&now, "Isolated", "False")?;
+    let violated = violations(&pair.scene.cluster, &tenant.name).await?;
+    ensure!(!violated.is_empty(), "no metric says so");
     ensure!(
         pair.policies().await? == ["tenant-operator-deny-all"],
         "{:?}",
@@ -182,7 +185,27 @@ async fn who_reaches_another_is_cut_off_and_comes_back() -> Result<()> {
         let after = tenant.with_database().await?;
         site.log_in(&after).await?.one("SELECT 1").await?;
     }
-    tenant.condition("Isolated", "True", &[]).await.map(|_| ())
+    tenant.condition("Isolated", "True", &[]).await?;
+    eventually("the metric to end", secs(20), async || {
+        let violated = violations(&pair.scene.cluster, &tenant.name).await?;
+        ensure!(violated.is_empty(), "{violated:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// The lines of `tenant_isolation_violations` for a tenant, of which the alert is made.
+async fn violations(cluster: &Cluster, tenant: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for pod in operator::pods(cluster).await? {
+        let text = operator::metrics(cluster, &pod).await?;
+        let of_tenant = format!("tenant=\"{tenant}\"");
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("tenant_isolation_violations{") && line.contains(&of_tenant));
+        found.extend(lines.map(str::to_owned));
+    }
+    Ok(found)
 }
 
 async fn namespace_marks(pair: &Pair, tenant: &TestTenant) -> Result<Value> {

@@ -1,0 +1,243 @@
+use super::{Example, on, secret};
+use crate::support::database::Binding;
+use crate::support::gateway::{SHARED_HOST, key, x_api_key};
+use crate::support::quantity::number;
+use crate::support::{condition, eventually, path, refused, secs};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+const A: &str = "tenant-a.api.enterprise.example.com";
+const B: &str = "tenant-b.api.enterprise.example.com";
+const D: &str = "tenant-d.api.enterprise.example.com";
+const EXECUTIVE: &str = "/api/executive";
+
+#[tokio::test]
+async fn agentic_apisix() -> Result<()> {
+    on("agentic-apisix", lines).await
+}
+
+async fn lines(example: &Example) -> Result<()> {
+    let [a, b, d] = ["agentic-a", "agentic-b", "agentic-d"].map(|name| example.tenant(name));
+    let key_a = x_api_key(&key(&a, "tenant-a-api").await?);
+    let key_b = x_api_key(&key(&b, "tenant-b-api").await?);
+    let key_d = x_api_key(&key(&d, "tenant-d-api").await?);
+    let token = example
+        .token(json!({"tenant_id": "agentic-a", "roles": ["user"]}))
+        .await?;
+    for (host, key) in [(A, &key_a), (B, &key_b), (D, &key_d)] {
+        example.door.serves(host, EXECUTIVE, &[key]).await?;
+    }
+    let id = a.id().await?;
+    example
+        .line(1, async || {
+            let quota = example
+                .cluster
+                .get(&path("resourcequotas", "agentic-a", "tenant"))
+                .await?;
+            for (key, value) in [
+                ("requests.cpu", "20"),
+                ("requests.memory", "100Gi"),
+                ("limits.cpu", "40"),
+                ("limits.memory", "200Gi"),
+                ("pods", "100"),
+                ("persistentvolumeclaims", "50"),
+                ("requests.storage", "1Ti"),
+            ] {
+                let hard = &quota["status"]["hard"][key];
+                ensure!(number(hard) == number(&json!(value)), "{key} is {hard}, not {value}");
+            }
+            a.pods("executive-service", 3).await?;
+            let seen = example.whoami(A, EXECUTIVE, &[&key_a]).await?;
+            ensure!(
+                seen["environment"]["TENANT_ID"] == id.as_str(),
+                "{}",
+                seen["environment"]
+            );
+            Ok(())
+        })
+        .await;
+    example
+        .line(2, async || {
+            let by_path = format!("/tenants/agentic-a{EXECUTIVE}");
+            for (host, path, headers) in [
+                (A, EXECUTIVE, vec![key_a.as_str()]),
+                (A, EXECUTIVE, vec![token.as_str()]),
+                (SHARED_HOST, by_path.as_str(), vec![key_a.as_str()]),
+                (SHARED_HOST, EXECUTIVE, vec![key_a.as_str(), "X-Tenant-ID: agentic-a"]),
+                (A, "/resources", vec![key_a.as_str()]),
+            ] {
+                example.door.answers(200, host, path, &headers).await?;
+            }
+            example.door.answers(403, A, "/resources", &[&token]).await.map(|_| ())
+        })
+        .await;
+    example
+        .line(4, async || {
+            let forged = ["X-Tenant-ID: forged", "X-Tenant-Name: forged", "X-Tenant-Tier: forged"];
+            let headers: Vec<&str> = forged.into_iter().chain([key_a.as_str()]).collect();
+            let seen = example.whoami(A, EXECUTIVE, &headers).await?;
+            let told = &seen["headers"];
+            ensure!(
+                told["x-tenant-id"] == id.as_str() && told["x-tenant-name"] == "agentic-a",
+                "{told}"
+            );
+            ensure!(!told.to_string().contains("forged"), "{told}");
+            Ok(())
+        })
+        .await;
+    example
+        .line(8, async || {
+            models(example, [(A, &key_a), (B, &key_b), (D, &key_d)]).await
+        })
+        .await;
+    example.line(6, async || ejection(example, &key_a).await).await;
+    example
+        .line(5, async || example.limit(D, EXECUTIVE, &key_d, 1000).await)
+        .await;
+    example
+        .line(11, async || {
+            let claim = |name: &str, size: &str| {
+                json!({
+                    "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},
+                    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}},
+                })
+            };
+            let claims = path("persistentvolumeclaims", "agentic-a", "");
+            let made = example.cluster.create(&claims, &claim("beyond", "1025Gi")).await;
+            refused(
+                "a claim beyond the quota",
+                made,
+                &["exceeded quota", "requests.storage"],
+            )
+        })
+        .await;
+    example
+        .line(14, async || {
+            let mine = example.cluster.names(&path("secrets", "agentic-a", "")).await?;
+            let name = "tenant-encryption-key";
+            ensure!(mine.iter().any(|found| found == name), "no {name} in {mine:?}");
+            let seen = example.whoami(A, EXECUTIVE, &[&key_a]).await?;
+            ensure!(seen["bindings"]["encryption-key"].is_array(), "{}", seen["bindings"]);
+            Ok(())
+        })
+        .await;
+    example
+        .line(3, async || {
+            example
+                .door
+                .answers(401, A, EXECUTIVE, &["Authorization: Bearer a.b.c"])
+                .await?;
+            example.door.answers(401, A, EXECUTIVE, &[]).await?;
+            let other = example
+                .token(json!({"tenant_id": "agentic-b", "roles": ["admin"]}))
+                .await?;
+            example.door.answers(403, A, EXECUTIVE, &[&other]).await?;
+            b.patch(json!({"suspend": true})).await?;
+            eventually("the tenant to be closed", secs(30), async || {
+                example.door.answers(503, B, EXECUTIVE, &[&key_b]).await.map(|_| ())
+            })
+            .await?;
+            b.patch(json!({"suspend": false})).await?;
+            b.ready().await.map(|_| ())
+        })
+        .await;
+    example.line(15, async || planted(example, &key_a).await).await;
+    Ok(())
+}
+
+/// The pods that answer `count` requests.
+async fn answering(example: &Example, key: &str, count: usize) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for _ in 0..count {
+        let answer = example.door.answers(200, A, EXECUTIVE, &[key]).await?;
+        found.insert(answer.body.trim().to_owned());
+    }
+    Ok(found)
+}
+
+/// One of three pods answers 503: its requests are tried again elsewhere, and it gets none for a while.
+async fn ejection(example: &Example, key_a: &str) -> Result<()> {
+    let all = answering(example, key_a, 12).await?;
+    ensure!(all.len() == 3, "{all:?} answer");
+    let failing = all.first().context("no pod")?;
+    for _ in 0..24 {
+        example
+            .door
+            .answers(200, A, &format!("{EXECUTIVE}/fail?pod={failing}"), &[key_a])
+            .await?;
+    }
+    let left = answering(example, key_a, 12).await?;
+    ensure!(
+        !left.contains(failing) && left.len() == 2,
+        "{left:?} answer, {failing} failed"
+    );
+    // Pods of other tenants behind the same gateway are untouched.
+    let other = x_api_key(&key(&example.tenant("agentic-d"), "tenant-d-api").await?);
+    example.door.answers(200, D, EXECUTIVE, &[&other]).await.map(|_| ())
+}
+
+/// Each model of data has its own rows, and no others.
+async fn models(example: &Example, tenants: [(&str, &String); 3]) -> Result<()> {
+    for (host, key) in tenants {
+        example.add(host, EXECUTIVE, &[key], &format!("of {host}")).await?;
+    }
+    for (host, key) in tenants {
+        let found = example.rows(host, EXECUTIVE, &[key]).await?;
+        ensure!(found == [format!("of {host}")], "{host} sees {found:?}");
+    }
+    // The tenant of the second model has a schema that its shared application does not reach.
+    let binding = Binding::of(&example.cluster, "agentic-c").await?;
+    let own = example.site.log_in(&binding).await?;
+    own.works("CREATE TABLE IF NOT EXISTS item (text text); INSERT INTO item VALUES ('of c')")
+        .await?;
+    let d = Binding::of(&example.cluster, "agentic-d").await?;
+    own.refused(&format!("SELECT * FROM {}.item", d.get("schema"))).await?;
+    let password = secret(
+        &example.cluster,
+        "shared-applications",
+        "executive-shared-database",
+        "password",
+    )
+    .await?;
+    ensure!(
+        password != binding.password(),
+        "the application has the tenant's password"
+    );
+    Ok(())
+}
+
+/// An administrator's mistake: pods of A may read D's namespace. A is cut off until the mistake is gone.
+async fn planted(example: &Example, key_a: &str) -> Result<()> {
+    let body = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "planted"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "tenant-operator-tenant-viewer"},
+        "subjects": [{"kind": "ServiceAccount", "namespace": "agentic-a", "name": "default"}],
+    });
+    let a = example.tenant("agentic-a");
+    let begun = Instant::now();
+    example
+        .cluster
+        .create(&path("rolebindings", "agentic-d", ""), &body)
+        .await?;
+    let found = a.condition("Ready", "False", &["Quarantined"]).await;
+    let after = begun.elapsed();
+    let closed = eventually("the gateway to close it", secs(30), async || {
+        example.door.answers(503, A, EXECUTIVE, &[key_a]).await.map(|_| ())
+    })
+    .await;
+    example
+        .cluster
+        .delete(&path("rolebindings", "agentic-d", "planted"))
+        .await?;
+    let found: Value = condition(&found?, "Isolated").cloned().unwrap_or_default();
+    ensure!(
+        found["status"] == "False" && found.to_string().contains("agentic-d"),
+        "{found}"
+    );
+    ensure!(after < secs(60), "only after {after:?}");
+    closed?;
+    a.ready().await?;
+    example.door.serves(A, EXECUTIVE, &[key_a]).await
+}

@@ -1,0 +1,100 @@
+use super::{Example, on};
+use crate::support::database::Binding;
+use crate::support::gateway::{SHARED_HOST, key, x_api_key};
+use crate::support::text;
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+const A: &str = "tenant-a.care.example.com";
+const B: &str = "tenant-b.care.example.com";
+const C: &str = "tenant-c.care.example.com";
+
+#[tokio::test]
+async fn carebot() -> Result<()> {
+    on("carebot", lines).await
+}
+
+async fn lines(example: &Example) -> Result<()> {
+    let [a, b, c] = ["care-a", "care-b", "care-c"].map(|name| example.tenant(name));
+    let key_a = x_api_key(&key(&a, "crm").await?);
+    let key_b = x_api_key(&key(&b, "site").await?);
+    let key_c = x_api_key(&key(&c, "site").await?);
+    let (id_b, id_c) = (b.id().await?, c.id().await?);
+    for (host, key) in [(A, &key_a), (B, &key_b), (C, &key_c)] {
+        example.door.serves(host, "/calls", &[key]).await?;
+    }
+    example
+        .line(6, async || {
+            let of_b = example.add(B, "/calls", &[&key_b], "a call to B").await?;
+            let of_c = example.add(C, "/calls", &[&key_c], "a call to C").await?;
+            ensure!(
+                of_b == id_b && of_c == id_c,
+                "{of_b} and {of_c} instead of {id_b} and {id_c}"
+            );
+            let (pod_b, pod_c) = (
+                example.whoami(B, "/calls", &[&key_b]).await?,
+                example.whoami(C, "/calls", &[&key_c]).await?,
+            );
+            ensure!(pod_b["pod"] == pod_c["pod"], "{} and {}", pod_b["pod"], pod_c["pod"]);
+            Ok(())
+        })
+        .await;
+    example
+        .line(3, async || {
+            let (b, c) = (
+                example.rows(B, "/calls", &[&key_b]).await?,
+                example.rows(C, "/calls", &[&key_c]).await?,
+            );
+            ensure!(
+                b == ["a call to B"] && c == ["a call to C"],
+                "B sees {b:?}, C sees {c:?}"
+            );
+            // The same as the tables' own protection says, for a session without a tenant.
+            let platform = example.site.superuser("care").await?;
+            let none = platform
+                .one("BEGIN; SET LOCAL ROLE care_application; SELECT count(*) FROM calls; ROLLBACK")
+                .await?;
+            ensure!(none == "0", "without a tenant it sees {none}");
+            Ok(())
+        })
+        .await;
+    example
+        .line(5, async || {
+            let forged = ["X-Tenant-Name: care-c".to_owned(), format!("X-Tenant-ID: {id_c}")];
+            let seen = example.whoami(B, "/calls", &[&key_b, &forged[0], &forged[1]]).await?;
+            ensure!(seen["headers"]["x-tenant-id"] == id_b.as_str(), "{}", seen["headers"]);
+            ensure!(seen["headers"]["x-tenant-name"] == "care-b", "{}", seen["headers"]);
+            let named = "X-Tenant-ID: care-b";
+            let seen = example.whoami(SHARED_HOST, "/calls", &[&key_b, named]).await?;
+            ensure!(seen["headers"]["x-tenant-id"] == id_b.as_str(), "{}", seen["headers"]);
+            example
+                .door
+                .answers(401, SHARED_HOST, "/calls", &[&key_c, named])
+                .await?;
+            example
+                .door
+                .answers(401, SHARED_HOST, "/calls", &[named])
+                .await
+                .map(|_| ())
+        })
+        .await;
+    example
+        .line(7, async || {
+            let added = example.add(A, "/calls", &[&key_a], "a call to A").await?;
+            ensure!(added == json!(null), "{added}");
+            let binding = Binding::of(&example.cluster, "care-a").await?;
+            let own = example.site.log_in(&binding).await?;
+            let found = own.one("SELECT string_agg(text, ',') FROM item").await?;
+            ensure!(found == "a call to A", "its own database has {found}");
+            let pod = example.whoami(A, "/calls", &[&key_a]).await?;
+            ensure!(text(&pod["pod"]).starts_with("tenant-a-service-"), "{}", pod["pod"]);
+            ensure!(
+                pod["files"]["configuration.json"]["branding"]["favicon"] == "a.ico",
+                "{}",
+                pod["files"]
+            );
+            Ok(())
+        })
+        .await;
+    Ok(())
+}
