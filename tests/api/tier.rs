@@ -90,7 +90,7 @@ async fn features_are_names_that_a_header_can_list() -> Result<()> {
         ("an empty name", json!({"default": [""]})),
         ("too long", json!({"default": ["x".repeat(64)]})),
         ("a number", json!({"default": [1]})),
-        ("33", json!({"default": [most.clone(), vec!["f32".into()]].concat()})),
+        ("33", json!({"default": ([most.clone(), vec!["f32".into()]].concat())})),
     ] {
         dry.refuses(case, json!({"features": bad}), &["spec.features.default"])
             .await?;

@@ -130,6 +130,15 @@ async fn lines(example: &Example) -> Result<()> {
                 .answers(401, A, EXECUTIVE, &["Authorization: Bearer a.b.c"])
                 .await?;
             example.door.answers(401, A, EXECUTIVE, &[]).await?;
+            example.door.answers(401, SHARED_HOST, EXECUTIVE, &[]).await?;
+            example
+                .door
+                .answers(401, SHARED_HOST, EXECUTIVE, &["X-Tenant-ID: nobody"])
+                .await?;
+            example
+                .door
+                .answers(401, SHARED_HOST, "/tenants/nobody/api/executive", &[])
+                .await?;
             let other = example
                 .token(json!({"tenant_id": "agentic-b", "roles": ["admin"]}))
                 .await?;
@@ -144,6 +153,22 @@ async fn lines(example: &Example) -> Result<()> {
         })
         .await;
     example.line(15, async || planted(example, &key_a).await).await;
+    example
+        .line(12, async || {
+            example.within_a_minute(A, EXECUTIVE, &key_a, 1001).await?;
+            let french = example
+                .door
+                .answers(429, A, EXECUTIVE, &[&key_a, "Accept-Language: fr-CH, en"])
+                .await?;
+            ensure!(french.body.contains("trop de requêtes"), "{}", french.body);
+            let other = example
+                .door
+                .answers(429, A, EXECUTIVE, &[&key_a, "Accept-Language: de"])
+                .await?;
+            ensure!(other.body.contains("too many requests"), "{}", other.body);
+            Ok(())
+        })
+        .await;
     Ok(())
 }
 

@@ -67,6 +67,24 @@ async fn lines(example: &Example) -> Result<()> {
             let named = "X-Tenant-ID: care-b";
             let seen = example.whoami(SHARED_HOST, "/calls", &[&key_b, named]).await?;
             ensure!(seen["headers"]["x-tenant-id"] == id_b.as_str(), "{}", seen["headers"]);
+            // A person's token: the user and the role come from it, whatever the client says.
+            let token = example
+                .token(json!({"tenant_id": "care-b", "role": "agent", "sub": "user_123"}))
+                .await?;
+            let seen = example
+                .whoami(
+                    B,
+                    "/calls",
+                    &[&token, "X-User-ID: mallory", "X-Tenant-Role: super_admin"],
+                )
+                .await?;
+            ensure!(
+                seen["headers"]["x-user-id"] == "user_123" && seen["headers"]["x-tenant-role"] == "agent",
+                "{}",
+                seen["headers"]
+            );
+            let seen = example.whoami(B, "/calls", &[&key_b, "X-User-ID: mallory"]).await?;
+            ensure!(seen["headers"]["x-user-id"].is_null(), "{}", seen["headers"]);
             example
                 .door
                 .answers(401, SHARED_HOST, "/calls", &[&key_c, named])
@@ -94,6 +112,20 @@ async fn lines(example: &Example) -> Result<()> {
                 pod["files"]
             );
             Ok(())
+        })
+        .await;
+    example
+        .line(9, async || {
+            let seen = example.whoami(A, "/calls", &[&key_a]).await?;
+            let features = "analytics,callRecording,chatAgents,customWorkflows,voiceAgents";
+            ensure!(seen["headers"]["x-tenant-features"] == features, "{}", seen["headers"]);
+            let file: Vec<&str> = features.split(',').collect();
+            ensure!(seen["files"]["features.json"] == json!(file), "{}", seen["files"]);
+            c.patch(json!({"features": [{"name": "customWorkflows", "enabled": true}]}))
+                .await?;
+            c.not_ready(&["InvalidSpec"], &["customWorkflows", "care-smb"]).await?;
+            c.patch(json!({"features": null})).await?;
+            c.ready().await.map(|_| ())
         })
         .await;
     Ok(())

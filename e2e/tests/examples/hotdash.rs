@@ -31,6 +31,26 @@ async fn lines(example: &Example) -> Result<()> {
         })
         .await;
     example
+        .line(3, async || {
+            let number = example.site.superuser("hotdash").await?.one(&numbers[0]).await?;
+            let added = example.add(ACME, "/drafts", &[&acme], "a draft of Acme").await?;
+            ensure!(added == number.as_str(), "{added} instead of {number}");
+            ensure!(
+                example
+                    .rows(ACME, "/drafts", &[&acme])
+                    .await?
+                    .contains(&"a draft of Acme".to_owned()),
+                "Acme does not see it"
+            );
+            let theirs = example.rows(GLOBEX, "/drafts", &[&globex]).await?;
+            ensure!(
+                !theirs.contains(&"a draft of Acme".to_owned()),
+                "Globex sees {theirs:?}"
+            );
+            Ok(())
+        })
+        .await;
+    example
         .line(5, async || {
             example.limit(ACME, "/drafts", &acme, 100).await?;
             example

@@ -26,8 +26,8 @@ async fn lines(example: &Example) -> Result<()> {
     example.line(1, async || example.ready_in_time()).await;
     example.line(2, async || quota(example).await).await;
     example.line(5, async || matrix(example).await).await;
+    example.line(6, async || configuration(example, &acme).await).await;
     example.line(3, async || limits(example).await).await;
-    example.line(6, async || configuration(&acme).await).await;
     example.line(7, async || schemas(example).await).await;
     example.line(8, async || rotation(&acme).await).await;
     Ok(())
@@ -77,7 +77,7 @@ async fn quota(example: &Example) -> Result<()> {
 }
 
 async fn token(example: &Example, tenant: &str, role: &str) -> Result<String> {
-    example.token(json!({"tid": tenant, "roles": [role]})).await
+    example.token(json!({"tid": tenant, "role": role})).await
 }
 
 async fn matrix(example: &Example) -> Result<()> {
@@ -92,7 +92,7 @@ async fn matrix(example: &Example) -> Result<()> {
     }
     // The tenant's claim is `tid` and no other.
     let elsewhere = example
-        .token(json!({"tenant_id": "riscura-acme", "roles": ["user"]}))
+        .token(json!({"tenant_id": "riscura-acme", "role": "user"}))
         .await?;
     example.door.answers(403, ACME, "/ai/query", &[&elsewhere]).await?;
     example
@@ -118,7 +118,22 @@ async fn limits(example: &Example) -> Result<()> {
     Ok(())
 }
 
-async fn configuration(acme: &TestTenant) -> Result<()> {
+async fn configuration(example: &Example, acme: &TestTenant) -> Result<()> {
+    let defaults = json!({
+        "temperature": 0.7, "maxTokens": 2048, "topP": 1.0, "frequencyPenalty": 0, "presencePenalty": 0,
+        "safetySettings": {"contentFiltering": true, "piiDetection": true, "toxicityFiltering": true, "safetyThreshold": 0.8},
+    });
+    let mut own = defaults.clone();
+    own["temperature"] = json!(0.2);
+    own["provider"] = json!("openai");
+    for (name, wanted) in [("gamma", defaults), ("acme", own)] {
+        let token = token(example, &format!("riscura-{name}"), "user").await?;
+        let seen = example
+            .whoami(&format!("{name}.riscura.example.com"), "/ai/query", &[&token])
+            .await?;
+        let model = &seen["files"]["configuration.json"]["model"];
+        ensure!(*model == wanted, "{name}: {model} instead of {wanted}");
+    }
     let with = |temperature: f64| json!({"configuration": {"model": {"temperature": temperature}}});
     acme.patch(with(3.0)).await?;
     acme.not_ready(&["InvalidSpec"], &["spec.configuration", "temperature"])

@@ -47,11 +47,10 @@ pub const LINES: &[Line] = &[
         2,
         "`SET app.current_tenant_id` of A, rows of B: none; unset: none; the platform's own view: all",
     ),
-    missing(
+    passes(
         "hotdash",
         3,
         "a token of Acme, through the gateway and the shared API, writes a row with Acme's number; Globex sees none",
-        "the tenant's number on the request",
     ),
     passes(
         "hotdash",
@@ -137,7 +136,7 @@ pub const LINES: &[Line] = &[
     passes(
         "riscura",
         6,
-        "a temperature of 3.0 is invalid, and the message names the field",
+        "nine defaults of the plan; an own temperature keeps the others; 3.0 is invalid, and the message names the field",
     ),
     passes(
         "riscura",
@@ -189,7 +188,7 @@ pub const LINES: &[Line] = &[
     passes(
         "carebot",
         5,
-        "the tenant by domain, and by X-Tenant-ID with a key; forged headers are dropped",
+        "the tenant by domain, and by X-Tenant-ID with a key; forged headers are dropped; X-User-ID comes from the token",
     ),
     passes(
         "carebot",
@@ -203,11 +202,10 @@ pub const LINES: &[Line] = &[
         "critical data in an own database, templates shared",
         "several databases of a tenant",
     ),
-    missing(
+    passes(
         "carebot",
         9,
-        "a feature that the plan lacks is invalid, by name",
-        "features",
+        "SMB asks for customWorkflows: invalid, by the names of feature and plan; enabled features reach the application",
     ),
     missing("carebot", 10, "agent 11 and call 21 are refused", "entitlements"),
     missing(
@@ -234,7 +232,7 @@ pub const LINES: &[Line] = &[
     passes(
         "agentic-apisix",
         3,
-        "bad token 401, another tenant's 403, suspended 503",
+        "no tenant or an unknown one 401, bad token 401, another tenant's 403, suspended 503",
     ),
     passes("agentic-apisix", 4, "a client's own X-Tenant headers do not arrive"),
     passes("agentic-apisix", 5, "request 1,001 of a minute is 429"),
@@ -262,7 +260,11 @@ pub const LINES: &[Line] = &[
         "a file beside the platform's own",
     ),
     passes("agentic-apisix", 11, "storage beyond 1Ti is refused"),
-    missing("agentic-apisix", 12, "429 in the tenant's language", "error answers"),
+    passes(
+        "agentic-apisix",
+        12,
+        "429 in the client's language for A, the gateway's own for D",
+    ),
     missing("agentic-apisix", 13, "a log stream of its own", "logs"),
     passes("agentic-apisix", 14, "an encryption key of its own"),
     passes(

@@ -177,7 +177,7 @@ fn with_role(base: &Conditions, claim: &str, roles: &[String]) -> Vec<Conditions
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::fixtures::{acme, attachment, way_in};
+    use crate::tenant::fixtures::{acme, attachment, gateway_config};
 
     fn way(jwt: Value, route: Value, tier: Value) -> GatewayConfig {
         let mut whole = json!({"issuer": "i", "jwks": {"uri": "https://login.example.com/keys"}});
@@ -189,7 +189,7 @@ mod tests {
             "workloads": [{"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080}]}],
             "gateway": {"hosts": ["acme.example.com"], "routes": [only], "authentication": {"jwt": whole}},
         });
-        way_in(&acme(spec, tier), &attachment().shared_hosts)
+        gateway_config(&acme(spec, tier), &attachment().shared_hosts)
     }
 
     /// Returns the rules of the only policy.

@@ -224,7 +224,7 @@ fn a_permission_of_a_token_counts_like_one_of_its_role() {
         let mut spec = spec(&json!({"permissions": permissions}), &["user"]);
         spec["gateway"]["authentication"]["jwt"]["permissionsClaim"] = json!("permissions");
         let valid = validate(&tenant(spec), &tier(json!({"roles": roles})), &world(&[])).expect("valid");
-        let way = way_in(&valid, &[]);
+        let way = gateway_config(&valid, &[]);
         assert_eq!(way.gateway.unsupported, []);
         way.gateway.routes[0].admits.clone()
     };
