@@ -70,8 +70,13 @@ sum() { echo "$(sha256sum <"$1") $(kubectl get namespace kube-system -o jsonpath
 
 # The platform's own database, and its application's login. The password goes by standard input only.
 platform_database() {
-  local application password database
+  local application password database other server
   [ -f "$SOURCE/database.sql" ] || return 0
+  other=$(kubectl get databaseservers -o custom-columns='NAME:.metadata.name,SHARED:.spec.sharedTables' --no-headers | awk '$2 != "<none>" { print $1 }')
+  for server in $other; do
+    grep -q "name: $server," "$SOURCE/servers.yaml" || die "DatabaseServer $server has shared tables, and the cluster's PostgreSQL takes those of one
+example at a time: remove the other example first (make example NAME=… DELETE=1)"
+  done
   application=$(sed -nE "s/^ALTER ROLE (\w+) PASSWORD.*/\1/p" "$SOURCE/database.sql")
   database=$(sed -nE 's/^\\connect (\w+)$/\1/p' "$SOURCE/database.sql")
   password=$(openssl rand -hex 24)
@@ -120,7 +125,9 @@ delete() {
   if [ -f "$SOURCE/database.sql" ]; then
     kubectl delete secret "$(secret_name)" --namespace "$APPLICATIONS" --ignore-not-found
     database=$(sed -nE 's/^\\connect (\w+)$/\1/p' "$SOURCE/database.sql")
-    echo "DROP DATABASE IF EXISTS $database WITH (FORCE)" | "$DATABASE_CONTROL" psql --quiet --no-psqlrc
+    # The role of shared tables is the server's: the next example needs its own.
+    printf 'DROP DATABASE IF EXISTS %s WITH (FORCE);\nDROP ROLE IF EXISTS tenant_operator_tenants;\n' "$database" |
+      "$DATABASE_CONTROL" psql --quiet --no-psqlrc
   fi
 }
 

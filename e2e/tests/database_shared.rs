@@ -50,6 +50,7 @@ async fn each_sees_its_own_rows_only() -> Result<()> {
     let Some(site) = Site::find("each_sees_its_own_rows_only") else {
         return Ok(());
     };
+    let _alone = crate::examples::SHARED_TABLES.lock().await;
     let scene = Scene::new("dbshared").await?;
     let name = format!("{}_app", scene.name.replace('-', "_"));
     let inside = platform(&site, &name).await?;

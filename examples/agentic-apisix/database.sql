@@ -9,6 +9,8 @@ ALTER ROLE executive_application PASSWORD :'password';
 GRANT executive_migrations TO :"operator";
 SELECT format('CREATE DATABASE executive TEMPLATE template0 OWNER %I', :'operator')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'executive') \gexec
+-- Or every login of the server could connect.
+REVOKE ALL ON DATABASE executive FROM PUBLIC;
 GRANT CONNECT ON DATABASE executive TO executive_application;
 \connect executive
 REVOKE ALL ON SCHEMA public FROM PUBLIC;

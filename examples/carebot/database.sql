@@ -9,6 +9,8 @@ ALTER ROLE care_application PASSWORD :'password';
 GRANT care_migrations TO :"operator";
 SELECT format('CREATE DATABASE care TEMPLATE template0 OWNER %I', :'operator')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'care') \gexec
+-- Or every login of the server could connect.
+REVOKE ALL ON DATABASE care FROM PUBLIC;
 GRANT CONNECT ON DATABASE care TO care_application;
 \connect care
 REVOKE ALL ON SCHEMA public FROM PUBLIC;

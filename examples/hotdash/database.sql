@@ -9,6 +9,8 @@ ALTER ROLE hotdash_api PASSWORD :'password';
 GRANT hotdash_migrations TO :"operator";
 SELECT format('CREATE DATABASE hotdash TEMPLATE template0 OWNER %I', :'operator')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'hotdash') \gexec
+-- Or every login of the server could connect.
+REVOKE ALL ON DATABASE hotdash FROM PUBLIC;
 GRANT CONNECT ON DATABASE hotdash TO hotdash_api;
 \connect hotdash
 REVOKE ALL ON SCHEMA public FROM PUBLIC;

@@ -18,6 +18,9 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// Held by whoever has shared tables on the cluster's PostgreSQL.
+pub static SHARED_TABLES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A platform in the cluster.
 pub struct Example {
     pub name: &'static str,
@@ -35,7 +38,20 @@ pub async fn on(name: &'static str, check: impl AsyncFn(&Example) -> Result<()>)
     let (Some(door), Some(site)) = (Door::find(name), Site::find(name)) else {
         return Ok(());
     };
-    let applied = make(name, &[]).await?;
+    // The role for shared tables is the PostgreSQL server's, of which the cluster has one.
+    let shares = std::path::Path::new(&format!("{REPOSITORY}/examples/{name}/database.sql")).exists();
+    let _alone = if shares { Some(SHARED_TABLES.lock().await) } else { None };
+    let remove = async || match std::env::var_os("E2E_KEEP") {
+        Some(_) => Ok(()),
+        None => make(name, &[("DELETE", "1")]).await.map(|_| ()).context("removing it"),
+    };
+    let applied = match make(name, &[]).await {
+        Ok(applied) => applied,
+        Err(error) => {
+            remove().await.ok();
+            return Err(error);
+        }
+    };
     let seconds = applied
         .lines()
         .find_map(|line| line.strip_prefix("all Ready after ")?.split(' ').next()?.parse().ok());
@@ -49,9 +65,7 @@ pub async fn on(name: &'static str, check: impl AsyncFn(&Example) -> Result<()>)
         failed: Mutex::default(),
     };
     let outcome = check(&example).await;
-    if std::env::var_os("E2E_KEEP").is_none() {
-        make(name, &[("DELETE", "1")]).await.context("removing it")?;
-    }
+    remove().await?;
     outcome?;
     example.all_checked()
 }

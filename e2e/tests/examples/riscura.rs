@@ -120,7 +120,7 @@ async fn limits(example: &Example) -> Result<()> {
 
 async fn configuration(example: &Example, acme: &TestTenant) -> Result<()> {
     let defaults = json!({
-        "temperature": 0.7, "maxTokens": 2048, "topP": 1.0, "frequencyPenalty": 0, "presencePenalty": 0,
+        "temperature": 0.7, "maxTokens": 2048, "topP": 1, "frequencyPenalty": 0, "presencePenalty": 0,
         "safetySettings": {"contentFiltering": true, "piiDetection": true, "toxicityFiltering": true, "safetyThreshold": 0.8},
     });
     let mut own = defaults.clone();
@@ -158,8 +158,10 @@ async fn schemas(example: &Example) -> Result<()> {
     let ours = example.site.log_in(&acme).await?;
     ours.refused(&format!("SELECT * FROM {}.conversation", beta.get("schema")))
         .await?;
-    let tls = ours
-        .one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    let pid = ours.one("SELECT pg_backend_pid()").await?;
+    let server = example.site.superuser("postgres").await?;
+    let tls = server
+        .one(&format!("SELECT ssl FROM pg_stat_ssl WHERE pid = {pid}"))
         .await?;
     ensure!(tls == "t", "ssl is {tls}");
     Ok(())
