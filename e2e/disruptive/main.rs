@@ -13,6 +13,7 @@ mod crash_at_writes;
 mod crd_removal;
 mod database;
 mod down;
+mod examples;
 mod fleet;
 mod hasty;
 mod isolation;

@@ -5,6 +5,7 @@ pub mod certificate;
 pub mod cluster;
 pub mod database;
 pub mod discovery;
+pub mod example;
 pub mod gateway;
 pub mod issuer;
 pub mod kubectl;

@@ -12,7 +12,6 @@ async fn hotdash() -> Result<()> {
 }
 
 async fn lines(example: &Example) -> Result<()> {
-    example.line(1, async || example.ready_in_time()).await;
     let claims = |tenant: &str, role: &str| json!({"tenant_id": tenant, "roles": [role]});
     let acme = example.token(claims("hd-acme", "operator")).await?;
     let globex = example.token(claims("hd-globex", "operator")).await?;

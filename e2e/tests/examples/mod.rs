@@ -8,9 +8,10 @@ mod riscura;
 mod status;
 
 use crate::support::database::Site;
+use crate::support::example::{apply, remove};
 use crate::support::gateway::{Answer, Door, curl, parse};
 use crate::support::{Cluster, REPOSITORY, TestTenant, admin};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use status::State;
 use std::collections::BTreeSet;
@@ -27,8 +28,6 @@ pub struct Example {
     pub cluster: Cluster,
     pub door: Door,
     pub site: Site,
-    /// From `kubectl apply` until all its tenants were Ready, as the command says.
-    pub ready_after: Duration,
     checked: Mutex<BTreeSet<u8>>,
     failed: Mutex<Vec<String>>,
 }
@@ -41,53 +40,23 @@ pub async fn on(name: &'static str, check: impl AsyncFn(&Example) -> Result<()>)
     // The role for shared tables is the PostgreSQL server's, of which the cluster has one.
     let shares = std::path::Path::new(&format!("{REPOSITORY}/examples/{name}/database.sql")).exists();
     let _alone = if shares { Some(SHARED_TABLES.lock().await) } else { None };
-    let remove = async || match std::env::var_os("E2E_KEEP") {
-        Some(_) => Ok(()),
-        None => make(name, &[("DELETE", "1")]).await.map(|_| ()).context("removing it"),
-    };
-    let applied = match make(name, &[]).await {
-        Ok(applied) => applied,
-        Err(error) => {
-            remove().await.ok();
-            return Err(error);
-        }
-    };
-    let seconds = applied
-        .lines()
-        .find_map(|line| line.strip_prefix("all Ready after ")?.split(' ').next()?.parse().ok());
+    let applied = apply(name).await;
+    if applied.is_err() {
+        remove(name).await.ok();
+    }
+    applied?;
     let example = Example {
         name,
         cluster: admin().await?,
         door,
         site,
-        ready_after: Duration::from_secs(seconds.with_context(|| applied.clone())?),
         checked: Mutex::default(),
         failed: Mutex::default(),
     };
     let outcome = check(&example).await;
-    remove().await?;
+    remove(name).await?;
     outcome?;
     example.all_checked()
-}
-
-/// `make example`, with the application that the suite's build made: inside a test cargo would compile anew.
-async fn make(name: &'static str, variables: &[(&str, &str)]) -> Result<String> {
-    let application = std::env::current_exe()?;
-    let built = application
-        .ancestors()
-        .nth(2)
-        .context("no target folder")?
-        .join("example-app");
-    let mut command = Command::new("e2e/example.sh");
-    command
-        .current_dir(REPOSITORY)
-        .env("NAME", name)
-        .env("EXAMPLE_APP", built);
-    command.envs(variables.iter().copied());
-    let output = tokio::task::spawn_blocking(move || command.output()).await??;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "e2e/example.sh {name} {variables:?}: {said}");
-    Ok(said)
 }
 
 impl Example {
@@ -242,14 +211,6 @@ impl Example {
         let refused = self.door.answers(429, host, path, &[header]).await?;
         let after: u64 = refused.headers.get("retry-after").context("no Retry-After")?.parse()?;
         ensure!((1..=60).contains(&after), "Retry-After: {after}");
-        Ok(())
-    }
-
-    /// Every tenant was Ready within the seeds' half minute.
-    pub fn ready_in_time(&self) -> Result<()> {
-        if self.ready_after >= Duration::from_secs(30) {
-            bail!("Ready after {:?}", self.ready_after);
-        }
         Ok(())
     }
 }

@@ -23,7 +23,6 @@ async fn riscura() -> Result<()> {
 
 async fn lines(example: &Example) -> Result<()> {
     let acme = example.tenant("riscura-acme");
-    example.line(1, async || example.ready_in_time()).await;
     example.line(2, async || quota(example).await).await;
     example.line(5, async || matrix(example).await).await;
     example.line(6, async || configuration(example, &acme).await).await;
