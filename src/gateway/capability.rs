@@ -1,6 +1,7 @@
 //! The way in as a capability of a tenant.
 
 use super::api_keys::{self, ReportedKeys};
+use super::backends::has_pods;
 use super::config::{CUT_OFF, SUSPENDED};
 use super::gateway_watch::{self, Need};
 use super::proxies::{Proxies, Served};
@@ -81,7 +82,7 @@ impl Gateway {
     }
 
     /// Holds back the word of the gateway's controller until the proxies have what it accepted.
-    async fn confirm(&self, tenant: &ValidTenant, mut outcome: AppliedRoutes) -> AppliedRoutes {
+    async fn confirm(&self, pass: &Pass<'_>, tenant: &ValidTenant, mut outcome: AppliedRoutes) -> AppliedRoutes {
         let (Some(to), Some(proxies), Some(planned)) = (&self.to, &self.proxies, tenant.part::<PlannedRoutes>()) else {
             return outcome;
         };
@@ -95,7 +96,9 @@ impl Gateway {
             return outcome;
         }
         let was_ready = tenant.part::<ReportedReady>().is_some_and(|reported| reported.0);
-        if let Served::NotYet(again, words) = proxies.serve(name, to, planned.objects(), was_ready).await {
+        let available = has_pods(planned.objects(), |key| pass.store.get(name, key));
+        let served = proxies.serve(name, to, planned.objects(), available, was_ready).await;
+        if let Served::NotYet(again, words) = served {
             outcome.state = State::Progressing(Note::new(reason::PROGRESSING, words));
             outcome.again = Some(outcome.again.map_or(again, |before| before.min(again)));
         }
@@ -194,7 +197,7 @@ impl Capability for Gateway {
         let (to, problem) = (self.to.as_ref(), self.problem());
         let outcome = routes::reconcile(pass, tenant, to, problem, &self.memos).await?;
         Ok(match outcome {
-            Some(outcome) => Some(report(self.confirm(tenant, outcome).await)),
+            Some(outcome) => Some(report(self.confirm(pass, tenant, outcome).await)),
             None => None,
         })
     }

@@ -4,6 +4,7 @@ pub mod api_key_rotation;
 pub mod api_key_slots;
 mod api_keys;
 pub mod apisix;
+mod backends;
 mod capability;
 #[cfg(test)]
 mod cases;

@@ -225,12 +225,47 @@ fn serves(pod: &Pod) -> bool {
 }
 
 /// One tenant, as it was looked at.
+#[derive(Clone)]
 struct Looked {
     /// A digest of what it needs.
     needs: u64,
+    /// True if its workloads had pods that serve.
+    available: bool,
     since: Instant,
     /// The last word, until a later reading.
     said: Served,
+}
+
+/// How a tenant is looked at in one pass.
+#[derive(Debug, PartialEq, Eq)]
+struct Look {
+    since: Instant,
+    /// True if a rule without a workload is no reason against it.
+    was_ready: bool,
+    /// The last word on the same.
+    before: Option<Served>,
+}
+
+/// Begins a look, or returns None where the last word stands. Pods that serve since the last look are new to the proxies.
+fn begin(last: Option<&Looked>, needs: u64, available: bool, was_ready: bool, now: Instant) -> Option<Look> {
+    match last.filter(|last| last.needs == needs) {
+        Some(last) if available && !last.available => Some(Look {
+            since: now,
+            was_ready: false,
+            before: None,
+        }),
+        Some(Looked { said: Served::Yes, .. }) => None,
+        Some(last) => Some(Look {
+            since: last.since,
+            was_ready,
+            before: Some(last.said.clone()),
+        }),
+        None => Some(Look {
+            since: now,
+            was_ready,
+            before: None,
+        }),
+    }
 }
 
 /// The last reading of all proxies.
@@ -259,32 +294,43 @@ impl Proxies {
         }
     }
 
-    /// Decides whether every proxy has these routes of a tenant. Asks the proxies only until that was so once. Where they cannot be asked, the controller's
-    /// word stands. `was_ready`: the status calls these routes ready, so that a workload that ended since is no reason against them.
-    pub async fn serve(&self, tenant: &str, to: &Attachment, planned: &[Desired], was_ready: bool) -> Served {
+    /// Decides whether every proxy has these routes of a tenant. Asks the proxies only until that was so once, and again when `available` becomes true:
+    /// its workloads have pods that serve. Where they cannot be asked, the controller's word stands. `was_ready`: the status calls these routes ready, so that a
+    /// workload that ended since is no reason against them.
+    pub async fn serve(
+        &self,
+        tenant: &str,
+        to: &Attachment,
+        planned: &[Desired],
+        available: bool,
+        was_ready: bool,
+    ) -> Served {
         let needs = needs(to, planned);
         let mut hasher = DefaultHasher::new();
         needs.hash(&mut hasher);
         let digest = hasher.finish();
-        let (since, before) = match self.looked().get(tenant).filter(|looked| looked.needs == digest) {
-            Some(Looked { said: Served::Yes, .. }) => return Served::Yes,
-            Some(looked) => (looked.since, Some(looked.said.clone())),
-            None => (Instant::now(), None),
+        let last = self.looked().get(tenant).cloned();
+        let Some(look) = begin(last.as_ref(), digest, available, was_ready, Instant::now()) else {
+            if let Some(looked) = self.looked().get_mut(tenant) {
+                looked.available = available;
+            }
+            return Served::Yes;
         };
-        let said = match self.read(since).await {
+        let said = match self.read(look.since).await {
             Ok(Some(proxies)) => {
                 let lack = proxies.iter().filter_map(|proxy| lack(&needs, proxy)).max();
-                judge(lack, was_ready, since.elapsed())
+                judge(lack, look.was_ready, look.since.elapsed())
             }
             Ok(None) => Served::Yes,
-            Err(rest) => match before {
+            Err(rest) => match look.before {
                 Some(Served::NotYet(_, words)) => Served::NotYet(rest, words),
                 _ => not_yet(rest),
             },
         };
         let looked = Looked {
             needs: digest,
-            since,
+            available,
+            since: look.since,
             said: said.clone(),
         };
         self.looked().insert(tenant.to_owned(), looked);

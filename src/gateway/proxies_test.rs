@@ -137,3 +137,61 @@ fn only_proxies_that_serve_are_asked() {
     assert!(!is_asked(&pod("True", json!("2026-01-01T00:00:00Z"))));
     assert!(!is_asked(&Pod::default()));
 }
+
+#[test]
+fn pods_that_are_new_to_the_proxies_are_waited_for() {
+    let now = Instant::now();
+    let before = now.checked_sub(EMPTY * 2).expect("an earlier moment");
+    let last = |available: bool, said: Served| Looked {
+        needs: 1,
+        available,
+        since: before,
+        said,
+    };
+    let waits = || not_yet(REST);
+    let anew = |was_ready| Look {
+        since: now,
+        was_ready,
+        before: None,
+    };
+    let on = |said| Look {
+        since: before,
+        was_ready: true,
+        before: Some(said),
+    };
+    for (what, last, available, wanted) in [
+        ("the first look", None, false, Some(anew(true))),
+        ("what was served", Some(last(true, Served::Yes)), true, None),
+        ("pods that went", Some(last(true, Served::Yes)), false, None),
+        (
+            "pods that came",
+            Some(last(false, Served::Yes)),
+            true,
+            Some(anew(false)),
+        ),
+        (
+            "pods that came while it waited",
+            Some(last(false, waits())),
+            true,
+            Some(anew(false)),
+        ),
+        (
+            "still without pods",
+            Some(last(false, waits())),
+            false,
+            Some(on(waits())),
+        ),
+        ("still with them", Some(last(true, waits())), true, Some(on(waits()))),
+        (
+            "other routes",
+            Some(Looked {
+                needs: 2,
+                ..last(true, Served::Yes)
+            }),
+            true,
+            Some(anew(true)),
+        ),
+    ] {
+        assert_eq!(begin(last.as_ref(), 1, available, true, now), wanted, "{what}");
+    }
+}

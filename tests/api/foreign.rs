@@ -124,8 +124,13 @@ fn rendered(gateway: &Gateway, case: &cases::Case) -> Result<Vec<Value>> {
     spec["id"] = json!("3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11");
     let api = "tenant-operator.io/v1alpha1";
     let tenant = json!({"apiVersion": api, "kind": "Tenant", "metadata": {"name": "acme"}, "spec": spec});
-    let tier =
-        json!({"apiVersion": api, "kind": "TenantTier", "metadata": {"name": "plan"}, "spec": {"gateway": case.tier}});
+    let mut plan = json!({"gateway": case.tier});
+    for (field, value) in [("features", &case.features), ("roles", &case.roles)] {
+        if !value.is_null() {
+            plan[field] = value.clone();
+        }
+    }
+    let tier = json!({"apiVersion": api, "kind": "TenantTier", "metadata": {"name": "plan"}, "spec": plan});
     let mut operator = Command::new(env!("CARGO_BIN_EXE_tenant-operator"))
         .args([
             "render",

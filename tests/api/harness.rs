@@ -79,6 +79,11 @@ impl Dry {
     pub async fn create(&self, name: &str, spec: Value) -> Result<Value, kube::Error> {
         let mut whole = self.base.clone();
         lay_over(&mut whole, spec);
+        self.create_whole(name, whole).await
+    }
+
+    /// The same for a whole spec, in which a null stays.
+    pub async fn create_whole(&self, name: &str, whole: Value) -> Result<Value, kube::Error> {
         let body = json!({"apiVersion": "tenant-operator.io/v1alpha1", "kind": self.kind,
                           "metadata": {"name": name}, "spec": whole});
         let strict = "?dryRun=All&fieldValidation=Strict";

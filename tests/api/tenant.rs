@@ -125,7 +125,8 @@ async fn models_and_policies_are_the_known_ones() -> Result<()> {
 async fn configuration_is_any_object() -> Result<()> {
     let dry = Dry::tenant().await?;
     let any = json!({"deep": {"list": [1, 2.5, "x", null, {"y": []}]}, "": {}, "a.b/c": true, "none": null});
-    let stored = dry.accepts("any object", json!({"configuration": any})).await?;
+    let whole = json!({"tier": "any", "configuration": any});
+    let stored = dry.create_whole("e2e-dry-any-object", whole).await?;
     anyhow::ensure!(
         stored["spec"]["configuration"]["deep"]["list"][1] == 2.5,
         "changed: {stored}"
