@@ -23,8 +23,10 @@ async fn lines(example: &Example) -> Result<()> {
                 "{now}"
             );
             let id = text(&now["status"]["id"]);
-            let shop = key(&clearsight, "shop").await?;
-            let seen = example.whoami(CLEARSIGHT, "", &[&x_api_key(&shop)]).await?;
+            let shop = x_api_key(&key(&clearsight, "shop").await?);
+            // The proxies open the route of a host that they know already by another way than its workload.
+            example.door.serves(CLEARSIGHT, "/", &[&shop]).await?;
+            let seen = example.whoami(CLEARSIGHT, "", &[&shop]).await?;
             ensure!(
                 seen["environment"]["TENANT_ID"] == id.as_str(),
                 "{}",
