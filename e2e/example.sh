@@ -78,7 +78,7 @@ platform_database() {
 example at a time: remove the other example first (make example NAME=… DELETE=1)"
   done
   application=$(sed -nE "s/^ALTER ROLE (\w+) PASSWORD.*/\1/p" "$SOURCE/database.sql")
-  database=$(sed -nE 's/^\\connect (\w+)$/\1/p' "$SOURCE/database.sql")
+  database=$(database_name)
   password=$(openssl rand -hex 24)
   { printf "\\\\set password '%s'\n\\\\set operator '%s'\n" "$password" "$DATABASE_ADMIN" && cat "$SOURCE/database.sql"; } |
     "$DATABASE_CONTROL" psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 >/dev/null
@@ -87,6 +87,7 @@ example at a time: remove the other example first (make example NAME=… DELETE=
     --from-literal=username="$application" --from-file=password=<(printf %s "$password") --from-file=ca.crt="$DATABASE_CA_FILE" |
     kubectl apply -f - >/dev/null
 }
+database_name() { sed -nE 's/^\\connect (\w+)$/\1/p' "$SOURCE/database.sql"; }
 secret_name() { sed -nE 's/.*secretName: ([a-z-]+).*/\1/p' "$SOURCE/platform.yaml"; }
 
 tenants() { kubectl get -k "$LOCAL" --ignore-not-found -o custom-columns="KIND:.kind,NAME:.metadata.name" --no-headers | awk '$1 == "Tenant" { print $2 }' | xargs; }
@@ -117,6 +118,7 @@ apply() {
 
 # Tenants first: their data is on the servers, and servers wait for them.
 delete() {
+  local database
   issuer
   overlay
   # shellcheck disable=SC2046
@@ -124,7 +126,7 @@ delete() {
   kubectl delete -k "$LOCAL" --ignore-not-found --timeout=60s
   if [ -f "$SOURCE/database.sql" ]; then
     kubectl delete secret "$(secret_name)" --namespace "$APPLICATIONS" --ignore-not-found
-    database=$(sed -nE 's/^\\connect (\w+)$/\1/p' "$SOURCE/database.sql")
+    database=$(database_name)
     # The role of shared tables is the server's: the next example needs its own.
     printf 'DROP DATABASE IF EXISTS %s WITH (FORCE);\nDROP ROLE IF EXISTS tenant_operator_tenants;\n' "$database" |
       "$DATABASE_CONTROL" psql --quiet --no-psqlrc

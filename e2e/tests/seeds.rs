@@ -1,11 +1,22 @@
 //! The seeds' own figures.
 
 use crate::dedicated_nodes::{KEY, taint};
-use crate::support::quantity::number;
+use crate::support::quantity::ensure_hard;
 use crate::support::{Scene, eventually, path, secs, text};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// The quota of agentic-apisix' tenant A.
+pub const SEVEN_FIGURES: [(&str, &str); 7] = [
+    ("requests.cpu", "20"),
+    ("requests.memory", "100Gi"),
+    ("limits.cpu", "40"),
+    ("limits.memory", "200Gi"),
+    ("pods", "100"),
+    ("persistentvolumeclaims", "50"),
+    ("requests.storage", "1Ti"),
+];
 
 fn fixture(file: &str) -> Result<Vec<Value>> {
     let path = format!("{}/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -35,18 +46,7 @@ async fn tenant_a_gets_its_quota_and_three_replicas_on_its_nodes() -> Result<()>
         .cluster
         .get(&path("resourcequotas", &tenant.name, "tenant"))
         .await?;
-    for (key, value) in [
-        ("requests.cpu", "20"),
-        ("requests.memory", "100Gi"),
-        ("limits.cpu", "40"),
-        ("limits.memory", "200Gi"),
-        ("pods", "100"),
-        ("persistentvolumeclaims", "50"),
-        ("requests.storage", "1Ti"),
-    ] {
-        let hard = &quota["status"]["hard"][key];
-        ensure!(number(hard) == number(&json!(value)), "{key} is {hard}, not {value}");
-    }
+    ensure_hard(&quota, &SEVEN_FIGURES)?;
     for pod in tenant.pods("executive-service", 3).await? {
         let pod = scene.cluster.get(&path("pods", &tenant.name, &pod)).await?;
         ensure!(
@@ -94,17 +94,12 @@ async fn the_three_plans_give_4_cpu_8_gi_and_100_gi() -> Result<()> {
             .cluster
             .get(&path("resourcequotas", &tenant.name, "tenant"))
             .await?;
-        for (key, value) in [
+        let figures = [
             ("requests.cpu", "4"),
             ("requests.memory", "8Gi"),
             ("requests.storage", "100Gi"),
-        ] {
-            let hard = &quota["status"]["hard"][key];
-            ensure!(
-                number(hard) == number(&json!(value)),
-                "{name}: {key} is {hard}, not {value}"
-            );
-        }
+        ];
+        ensure_hard(&quota, &figures).context(name)?;
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Requests to the API server, by path and as plain JSON: the tests compare the JSON on the wire, not our types.
 
 use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -134,6 +136,19 @@ impl Cluster {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
             Err(e) => Err(e).with_context(|| format!("get {path}")),
         }
+    }
+
+    /// The text of a Secret's key; None where there is no such Secret or key.
+    pub async fn secret(&self, namespace: &str, name: &str, key: &str) -> Result<Option<String>> {
+        let path = path("secrets", namespace, name);
+        if !self.exists(&path).await? {
+            return Ok(None);
+        }
+        let secret = self.get(&path).await?;
+        let Some(text) = secret["data"][key].as_str() else {
+            return Ok(None);
+        };
+        Ok(Some(String::from_utf8(STANDARD.decode(text)?)?))
     }
 
     /// The names in a list.

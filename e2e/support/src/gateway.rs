@@ -46,45 +46,59 @@ impl Door {
 
     /// GET with headers, each `name: value`.
     pub async fn get(&self, host: &str, path: &str, headers: &[&str]) -> Result<Answer> {
-        let mut arguments = vec![
-            "--silent".to_string(),
-            "--show-error".into(),
-            "--path-as-is".into(),
-            "--include".into(),
-            "--max-time".into(),
-            "10".into(),
-            "--resolve".into(),
-            format!("{host}:80:{}", self.address),
+        let further = ["--path-as-is", "--include", "--max-time", "10"];
+        parse(&self.curl(host, path, headers, &further).await?)
+    }
+
+    /// POST of a text.
+    pub async fn post(&self, host: &str, path: &str, headers: &[&str], text: &str) -> Result<Answer> {
+        let further = [
+            "--include",
+            "--max-time",
+            "15",
+            "--data",
+            text,
+            "--header",
+            "Content-Type: text/plain",
         ];
-        for header in headers {
-            arguments.extend(["--header".to_string(), header.to_string()]);
-        }
-        arguments.push(format!("http://{host}{path}"));
-        parse(&curl(arguments).await?)
+        parse(&self.curl(host, path, headers, &further).await?)
     }
 
     /// Sends GETs over one connection, as long as the gateway keeps it, a fifth of a second apart. Returns the status of each answer.
     pub async fn in_a_row(&self, host: &str, path: &str, headers: &[&str], times: usize) -> Result<Vec<u16>> {
-        let mut arguments = vec![
-            "--silent".to_string(),
-            "--show-error".into(),
-            "--rate".into(),
-            "5/s".into(),
-            "--max-time".into(),
-            "10".into(),
-            "--output".into(),
-            "/dev/null".into(),
-            "--write-out".into(),
-            "%{http_code}\\n".into(),
-            "--resolve".into(),
-            format!("{host}:80:{}", self.address),
-        ];
+        let further = ["--rate", "5/s", "--max-time", "10"];
+        self.repeated(host, path, headers, times, &further).await
+    }
+
+    /// The same without a pause.
+    pub async fn without_a_pause(&self, host: &str, path: &str, headers: &[&str], times: usize) -> Result<Vec<u16>> {
+        self.repeated(host, path, headers, times, &[]).await
+    }
+
+    async fn repeated(
+        &self,
+        host: &str,
+        path: &str,
+        headers: &[&str],
+        times: usize,
+        further: &[&str],
+    ) -> Result<Vec<u16>> {
+        let statuses = ["--output", "/dev/null", "--write-out", "%{http_code}\\n"];
+        let path = format!("{path}?[1-{times}]");
+        let said = self.curl(host, &path, headers, &[&statuses, further].concat()).await?;
+        said.lines().map(|code| Ok(code.parse()?)).collect()
+    }
+
+    /// Runs curl for a host at the gateway, with further arguments.
+    async fn curl(&self, host: &str, path: &str, headers: &[&str], further: &[&str]) -> Result<String> {
+        let mut arguments: Vec<String> = ["--silent", "--show-error", "--resolve"].map(String::from).into();
+        arguments.push(format!("{host}:80:{}", self.address));
+        arguments.extend(further.iter().map(ToString::to_string));
         for header in headers {
             arguments.extend(["--header".to_string(), header.to_string()]);
         }
-        arguments.push(format!("http://{host}{path}?[1-{times}]"));
-        let said = curl(arguments).await?;
-        said.lines().map(|code| Ok(code.parse()?)).collect()
+        arguments.push(format!("http://{host}{path}"));
+        curl(arguments).await
     }
 
     /// Waits until the tenant is served there: pods' addresses come to the proxy by another way than routes do.
@@ -159,16 +173,7 @@ pub async fn sent(door: &Door, host: &str, prefix: &str, header: &str, headers: 
 
 /// An API key out of the tenant's Secret.
 pub async fn api_key(tenant: &TestTenant, client: &str) -> Result<Option<String>> {
-    let path = super::path("secrets", &tenant.name, "tenant-api-keys");
-    if !tenant.cluster.exists(&path).await? {
-        return Ok(None);
-    }
-    let secret = tenant.cluster.get(&path).await?;
-    let Some(text) = secret["data"][client].as_str() else {
-        return Ok(None);
-    };
-    let key = base64::engine::general_purpose::STANDARD.decode(text)?;
-    Ok(Some(String::from_utf8(key)?))
+    tenant.cluster.secret(&tenant.name, "tenant-api-keys", client).await
 }
 
 /// Its API key of this name.

@@ -3,8 +3,6 @@
 use super::certificate::SelfSigned;
 use super::{Scene, TestTenant, cluster, eventually, path, secs, text};
 use anyhow::{Context, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 
@@ -68,9 +66,8 @@ impl Authority {
 
 /// A certificate that was issued, out of its Secret.
 pub async fn issued(tenant: &TestTenant, name: &str) -> Result<String> {
-    let secret = tenant.cluster.get(&path("secrets", &tenant.name, name)).await?;
-    let encoded = secret["data"]["tls.crt"].as_str().context("no certificate")?;
-    Ok(String::from_utf8(STANDARD.decode(encoded)?)?)
+    let certificate = tenant.cluster.secret(&tenant.name, name, "tls.crt").await?;
+    certificate.context("no certificate")
 }
 
 /// Asks for another certificate before its time, as `cmctl renew` does.

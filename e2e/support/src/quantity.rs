@@ -1,6 +1,7 @@
 //! Quantities as numbers.
 
-use serde_json::Value;
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
 
 const SUFFIXES: [(&str, f64); 13] = [
     ("Ki", 1024.0),
@@ -29,4 +30,17 @@ pub fn number(value: &Value) -> f64 {
         .find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, factor)));
     let (digits, factor) = split.unwrap_or((text, &1.0));
     digits.parse::<f64>().unwrap_or(f64::NAN) * factor
+}
+
+/// The amounts that a ResourceQuota enforces are these.
+pub fn ensure_hard(quota: &Value, wanted: &[(&str, &str)]) -> Result<()> {
+    for (key, value) in wanted {
+        let hard = &quota["status"]["hard"][key];
+        ensure!(
+            number(hard) == number(&json!(value)),
+            "{}: {key} is {hard}, not {value}",
+            quota["metadata"]["namespace"]
+        );
+    }
+    Ok(())
 }

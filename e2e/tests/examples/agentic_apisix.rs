@@ -1,7 +1,8 @@
-use super::{Example, on, secret};
+use super::{Example, on};
+use crate::seeds::SEVEN_FIGURES;
 use crate::support::database::Binding;
 use crate::support::gateway::{SHARED_HOST, key, x_api_key};
-use crate::support::quantity::number;
+use crate::support::quantity::ensure_hard;
 use crate::support::{condition, eventually, path, refused, secs};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -36,18 +37,7 @@ async fn lines(example: &Example) -> Result<()> {
                 .cluster
                 .get(&path("resourcequotas", "agentic-a", "tenant"))
                 .await?;
-            for (key, value) in [
-                ("requests.cpu", "20"),
-                ("requests.memory", "100Gi"),
-                ("limits.cpu", "40"),
-                ("limits.memory", "200Gi"),
-                ("pods", "100"),
-                ("persistentvolumeclaims", "50"),
-                ("requests.storage", "1Ti"),
-            ] {
-                let hard = &quota["status"]["hard"][key];
-                ensure!(number(hard) == number(&json!(value)), "{key} is {hard}, not {value}");
-            }
+            ensure_hard(&quota, &SEVEN_FIGURES)?;
             a.pods("executive-service", 3).await?;
             let seen = example.whoami(A, EXECUTIVE, &[&key_a]).await?;
             ensure!(
@@ -219,15 +209,13 @@ async fn models(example: &Example, tenants: [(&str, &String); 3]) -> Result<()> 
         .await?;
     let d = Binding::of(&example.cluster, "agentic-d").await?;
     own.refused(&format!("SELECT * FROM {}.item", d.get("schema"))).await?;
-    let password = secret(
-        &example.cluster,
-        "shared-applications",
-        "executive-shared-database",
-        "password",
-    )
-    .await?;
+    let application = "executive-shared-database";
+    let password = example
+        .cluster
+        .secret("shared-applications", application, "password")
+        .await?;
     ensure!(
-        password != binding.password(),
+        password.context("no password")? != binding.password(),
         "the application has the tenant's password"
     );
     Ok(())

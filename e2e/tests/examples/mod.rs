@@ -9,12 +9,12 @@ mod status;
 
 use crate::support::database::Site;
 use crate::support::example::{apply, remove};
-use crate::support::gateway::{Answer, Door, curl, parse};
+use crate::support::gateway::Door;
 use crate::support::{Cluster, REPOSITORY, TestTenant, admin};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use status::State;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -112,19 +112,6 @@ impl Example {
         ))
     }
 
-    /// POST of a text.
-    pub async fn post(&self, host: &str, path: &str, headers: &[&str], body: &str) -> Result<Answer> {
-        let mut arguments: Vec<String> = ["--silent", "--show-error", "--include", "--max-time", "15", "--resolve"]
-            .map(String::from)
-            .into();
-        arguments.push(format!("{host}:80:{}", self.door.address));
-        for header in headers.iter().chain(&["Content-Type: text/plain"]) {
-            arguments.extend(["--header".to_owned(), (*header).to_owned()]);
-        }
-        arguments.extend(["--data".to_owned(), body.to_owned(), format!("http://{host}{path}")]);
-        parse(&curl(arguments).await?)
-    }
-
     /// What the application says of itself and of the request.
     pub async fn whoami(&self, host: &str, prefix: &str, headers: &[&str]) -> Result<Value> {
         let answer = self
@@ -147,7 +134,7 @@ impl Example {
 
     /// Adds a row, and returns the tenant that the table has for it.
     pub async fn add(&self, host: &str, prefix: &str, headers: &[&str], text: &str) -> Result<Value> {
-        let answer = self.post(host, &format!("{prefix}/rows"), headers, text).await?;
+        let answer = self.door.post(host, &format!("{prefix}/rows"), headers, text).await?;
         ensure!(answer.status == 200, "{} {}", answer.status, answer.body);
         let body: Value = serde_json::from_str(&answer.body)?;
         Ok(body["rows"][0]["tenant"].clone())
@@ -160,7 +147,7 @@ impl Example {
         path: &str,
         header: &str,
         count: usize,
-    ) -> Result<Vec<(u16, usize)>> {
+    ) -> Result<BTreeMap<u16, usize>> {
         let second = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() % 60;
         // Some thirty a second, at least: other tests keep the machine busy.
         if second + count as u64 / 30 > 55 {
@@ -170,30 +157,10 @@ impl Example {
     }
 
     /// Sends `count` requests, one after the other. Returns how many each status had.
-    pub async fn send(&self, host: &str, path: &str, header: &str, count: usize) -> Result<Vec<(u16, usize)>> {
-        let mut found: Vec<(u16, usize)> = Vec::new();
-        let address = format!("{host}:80:{}", self.door.address);
-        let out = "%{http_code}\\n";
-        let wanted = format!("http://{host}{path}?[1-{count}]");
-        let arguments = [
-            "--silent",
-            "--show-error",
-            "--output",
-            "/dev/null",
-            "--write-out",
-            out,
-            "--resolve",
-            &address,
-            "--header",
-            header,
-            &wanted,
-        ];
-        for code in curl(arguments.map(String::from).into()).await?.lines() {
-            let code: u16 = code.parse()?;
-            match found.iter_mut().find(|(known, _)| *known == code) {
-                Some((_, times)) => *times += 1,
-                None => found.push((code, 1)),
-            }
+    pub async fn send(&self, host: &str, path: &str, header: &str, count: usize) -> Result<BTreeMap<u16, usize>> {
+        let mut found = BTreeMap::new();
+        for code in self.door.without_a_pause(host, path, &[header], count).await? {
+            *found.entry(code).or_default() += 1;
         }
         Ok(found)
     }
@@ -201,12 +168,7 @@ impl Example {
     /// Every request up to the limit of a minute passes and the next does not, however many of them came before.
     pub async fn limit(&self, host: &str, path: &str, header: &str, limit: usize) -> Result<()> {
         let found = self.within_a_minute(host, path, header, limit + 1).await?;
-        let of = |status: u16| {
-            found
-                .iter()
-                .find(|(known, _)| *known == status)
-                .map_or(0, |(_, times)| *times)
-        };
+        let of = |status: u16| found.get(&status).copied().unwrap_or_default();
         ensure!(
             of(200) <= limit && of(429) >= 1 && of(200) + of(429) == limit + 1,
             "{limit}: {found:?}"
@@ -222,18 +184,6 @@ impl Example {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// The decoded value of a Secret's key.
-pub async fn secret(cluster: &Cluster, namespace: &str, name: &str, key: &str) -> Result<String> {
-    use base64::Engine;
-    let secret = cluster.get(&crate::support::path("secrets", namespace, name)).await?;
-    let text = secret["data"][key]
-        .as_str()
-        .with_context(|| format!("{namespace}/{name} has no {key}"))?;
-    Ok(String::from_utf8(
-        base64::engine::general_purpose::STANDARD.decode(text)?,
-    )?)
 }
 
 #[test]
