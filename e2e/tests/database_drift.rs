@@ -1,8 +1,8 @@
 //! Drift: once a minute the operator reverts others' changes to a tenant's part of the server.
 
 use crate::database::tier;
-use crate::support::database::{Binding, CLOSED, LOOK, SERVER, Site, Sql, ensure_refused, operator_log};
-use crate::support::{Scene, TestTenant, eventually, path, refused};
+use crate::support::database::{Binding, CLOSED, LOOK, SERVER, Site, Sql, ensure_refused};
+use crate::support::{Scene, TestTenant, eventually, operator, path, refused};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::time::Instant;
@@ -155,7 +155,7 @@ async fn what_was_dropped_comes_back_and_what_was_given_is_taken_back() -> Resul
     session.refused(&format!("SELECT * FROM {r}.t")).await?;
     ensure!(session.one("SELECT count(*) FROM t").await? == "1", "control: its own");
     // The log tells of it, be it that a look at the whole server saw the change first, or the tenant's own reconcile.
-    let log = operator_log(&scene.cluster).await?;
+    let log = operator::log(&scene.cluster).await?;
     for tenant in &tenants[..5] {
         let told = log.lines().filter(|line| line.contains(&tenant.name)).any(|line| {
             line.contains("its part of the server was changed") || line.contains("its part of the server is mended")

@@ -1,8 +1,8 @@
 //! Routes: the gateway leads to a tenant on its own hosts and paths, within its tier's limits, and to nobody else there.
 
 use crate::support::gateway::{Door, SHARED_HOST, curl, key, led_to, ready, sent, x_api_key};
-use crate::support::{Scene, TestTenant, condition, eventually, secs, text};
-use anyhow::{Context, Result, ensure};
+use crate::support::{Scene, TestTenant, condition, eventually, operator, secs, text};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -368,7 +368,15 @@ async fn the_first_request_after_ready_is_answered_at_every_host() -> Result<()>
     let (tenant, _) = led_to(&scene, "many", &tier, json!({"hosts": hosts, "routes": routes})).await?;
     tenant.ready().await?;
     for host in &hosts {
-        door.answers(200, host, "/hostname", &[]).await?;
+        if let Err(error) = door.answers(200, host, "/hostname", &[]).await {
+            let log = operator::log(&scene.cluster).await?;
+            let lines = log
+                .lines()
+                .filter(|line| line.contains(&tenant.name) || line.contains("proxies"));
+            let lines: Vec<&str> = lines.collect();
+            let now = tenant.get().await?["status"]["conditions"].take();
+            bail!("{error}\n{now}\n{}", lines.join("\n"));
+        }
     }
     Ok(())
 }

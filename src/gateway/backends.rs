@@ -29,6 +29,12 @@ pub fn has_pods(planned: &[Desired], deployment: impl Fn(&Key) -> Option<Live>) 
     })
 }
 
+/// Returns true if only workloads of the tenant are behind a rule of a route.
+pub fn are_own(rule: &Value) -> bool {
+    let mut backends = rule["backendRefs"].as_array().into_iter().flatten();
+    backends.all(|backend| backend["namespace"].is_null())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

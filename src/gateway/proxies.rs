@@ -1,7 +1,7 @@
 //! The gateway's proxies, by their own metrics: the routes that each has, and the workloads behind them. The gateway's controller accepts a route seconds before
 //! a proxy has it.
 
-use super::Attachment;
+use super::{Attachment, backends};
 use crate::cluster::pod::is_ready;
 use crate::cluster::{Desired, Kind};
 use crate::telemetry::scrape::{AT_ONCE, Pods, scrape};
@@ -58,7 +58,15 @@ struct Need {
     namespace: String,
     name: String,
     hosts: Vec<String>,
-    rules: Vec<String>,
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, Hash)]
+struct Rule {
+    /// `httproute/<namespace>/<name>/rule/<number>`
+    name: String,
+    /// True where only workloads of the tenant are behind it.
+    is_own: bool,
 }
 
 /// A reason why a proxy does not serve all of a tenant's routes.
@@ -95,7 +103,10 @@ fn needs(to: &Attachment, planned: &[Desired]) -> Vec<Need> {
             name: name.clone(),
             hosts: hosts.map(String::from).collect(),
             rules: leading
-                .map(|(number, _)| format!("httproute/{namespace}/{name}/rule/{number}"))
+                .map(|(number, rule)| Rule {
+                    name: format!("httproute/{namespace}/{name}/rule/{number}"),
+                    is_own: backends::are_own(rule),
+                })
                 .collect(),
         }
     };
@@ -179,8 +190,8 @@ impl Routes {
     }
 }
 
-/// The gravest reason why this proxy does not serve all of these routes.
-fn lack(needs: &[Need], has: &Routes) -> Option<Lack> {
+/// The gravest reason why this proxy does not serve all of these routes. `available`: pods of the tenant serve, so that a proxy must know them.
+fn lack(needs: &[Need], has: &Routes, available: bool) -> Option<Lack> {
     let of = |need: &Need| {
         let (namespace, name) = (&need.namespace, &need.name);
         let missing = need.hosts.iter().find(|host| !has.serves(need, Some(host)));
@@ -190,12 +201,21 @@ fn lack(needs: &[Need], has: &Routes) -> Option<Lack> {
         if need.hosts.is_empty() && !has.serves(need, None) {
             return Some(Lack::Route(format!("HTTPRoute {namespace}/{name}")));
         }
-        if let Some(rule) = need.rules.iter().find(|rule| !has.rules.contains_key(*rule)) {
-            let number = rule.rsplit('/').next().unwrap_or_default();
+        let number = |rule: &Rule| rule.name.rsplit('/').next().unwrap_or_default().to_owned();
+        let is_empty = |rule: &&Rule| has.rules.get(&rule.name) == Some(&false);
+        if let Some(rule) = need.rules.iter().find(|rule| !has.rules.contains_key(&rule.name)) {
+            let number = number(rule);
             return Some(Lack::Route(format!("rule {number} of HTTPRoute {namespace}/{name}")));
         }
-        let is_empty = need.rules.iter().any(|rule| has.rules.get(rule) == Some(&false));
-        is_empty.then_some(Lack::Workload)
+        if let Some(rule) = need
+            .rules
+            .iter()
+            .find(|rule| available && rule.is_own && is_empty(rule))
+        {
+            let what = format!("a pod behind rule {} of HTTPRoute {namespace}/{name}", number(rule));
+            return Some(Lack::Route(what));
+        }
+        need.rules.iter().any(|rule| is_empty(&rule)).then_some(Lack::Workload)
     };
     needs.iter().filter_map(of).max()
 }
@@ -211,6 +231,17 @@ fn judge(lack: Option<Lack>, was_ready: bool, waited: Duration) -> Served {
         ),
         Some(Lack::Route(_)) => not_yet(REST),
         Some(Lack::Workload) => Served::NotYet(REST, "the gateway's proxies know no ready workload yet".into()),
+    }
+}
+
+/// Decides where the proxies cannot be read: the controller's word stands when they could not be for a while.
+fn unread(was_ready: bool, waited: Duration) -> Served {
+    match was_ready || waited >= LATE {
+        true => Served::Yes,
+        false => Served::NotYet(
+            REST,
+            "the operator cannot read yet which routes the gateway's proxies have".into(),
+        ),
     }
 }
 
@@ -295,7 +326,7 @@ impl Proxies {
     }
 
     /// Decides whether every proxy has these routes of a tenant. Asks the proxies only until that was so once, and again when `available` becomes true:
-    /// its workloads have pods that serve. Where they cannot be asked, the controller's word stands. `was_ready`: the status calls these routes ready, so that a
+    /// its workloads have pods that serve. Where they cannot be asked, the controller's word stands after 30 seconds. `was_ready`: the status calls these routes ready, so that a
     /// workload that ended since is no reason against them.
     pub async fn serve(
         &self,
@@ -318,10 +349,10 @@ impl Proxies {
         };
         let said = match self.read(look.since).await {
             Ok(Some(proxies)) => {
-                let lack = proxies.iter().filter_map(|proxy| lack(&needs, proxy)).max();
-                judge(lack, look.was_ready, look.since.elapsed())
+                let lacks = proxies.iter().filter_map(|proxy| lack(&needs, proxy, available));
+                judge(lacks.max(), look.was_ready, look.since.elapsed())
             }
-            Ok(None) => Served::Yes,
+            Ok(None) => unread(look.was_ready, look.since.elapsed()),
             Err(rest) => match look.before {
                 Some(Served::NotYet(_, words)) => Served::NotYet(rest, words),
                 _ => not_yet(rest),

@@ -35,9 +35,10 @@ fn rule(route: &str, number: usize, healthy: usize) -> String {
 
 #[test]
 fn a_proxy_serves_a_tenant_when_it_has_every_host_rule_and_workload() {
-    let (leads, answers) = (json!({"backendRefs": [{"name": "web"}]}), json!({"filters": []}));
+    let (own, answers) = (json!({"backendRefs": [{"name": "web"}]}), json!({"filters": []}));
+    let shared = json!({"backendRefs": [{"name": "crm", "namespace": "applications"}]});
     let planned = [
-        route("a", &["a.example.com", "b.example.com"], json!([leads, answers, leads])),
+        route("a", &["a.example.com", "b.example.com"], json!([own, answers, shared])),
         route("closed", &["a.example.com"], json!([answers])),
     ];
     let needs = needs(&attachment(), &planned);
@@ -47,7 +48,8 @@ fn a_proxy_serves_a_tenant_when_it_has_every_host_rule_and_workload() {
         served("a_example_com", "closed"),
     ];
     let rules = [rule("a", 0, 1), rule("a", 2, 3)];
-    let has = |parts: &[&[String]]| lack(&needs, &read(&parts.concat().concat()));
+    let at = |available: bool, parts: &[&[String]]| lack(&needs, &read(&parts.concat().concat()), available);
+    let has = |parts: &[&[String]]| at(false, parts);
     assert_eq!(has(&[&hosts, &rules]), None);
     for (what, lacks) in [
         ("host a.example.com of HTTPRoute acme/closed", has(&[])),
@@ -65,6 +67,13 @@ fn a_proxy_serves_a_tenant_when_it_has_every_host_rule_and_workload() {
     assert_eq!(has(&[&hosts, &empty]), Some(Lack::Workload));
     let graver = has(&[&hosts[1..], &empty]);
     assert!(matches!(graver, Some(Lack::Route(_))), "{graver:?}");
+    // Pods of the tenant serve: a proxy must know them. The shared application's may be away.
+    let pod = Lack::Route("a pod behind rule 0 of HTTPRoute acme/a".into());
+    assert_eq!(at(true, &[&hosts, &empty]), Some(pod));
+    assert_eq!(
+        at(true, &[&hosts, &[rule("a", 0, 1), rule("a", 2, 0)]]),
+        Some(Lack::Workload)
+    );
 }
 
 /// The first line is what a proxy of Envoy Gateway 1.9.1 said; the others are made after it.
@@ -79,7 +88,7 @@ fn hosts_behind_listeners_with_dots_in_their_names_are_found() {
     let other = own.replace("platform/acme/", "platform/acme-tenant/");
     let does = |hosts: &[&str], lines: &[&str]| {
         let planned = [route("tenant-tls-open", hosts, json!([]))];
-        lack(&needs(&attachment(), &planned), &read(&lines.join("\n"))).is_none()
+        lack(&needs(&attachment(), &planned), &read(&lines.join("\n")), true).is_none()
     };
     let apex = "e2e-tls-a.example.org";
     let www = "www.e2e-tls-a.example.org";
@@ -122,6 +131,14 @@ fn a_route_is_waited_for_and_a_workload_only_for_a_while() {
             (said, _) => panic!("{what}: {said:?}"),
         }
     }
+}
+
+#[test]
+fn proxies_that_cannot_be_read_are_waited_for_unless_the_routes_were_ready() {
+    let soon = Duration::from_secs(1);
+    assert!(matches!(unread(false, soon), Served::NotYet(REST, words) if words.contains("cannot read")));
+    assert_eq!(unread(true, soon), Served::Yes);
+    assert_eq!(unread(false, LATE), Served::Yes);
 }
 
 #[test]

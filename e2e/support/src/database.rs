@@ -154,7 +154,7 @@ impl Site {
             passwords.iter().all(|password| password.len() >= 22),
             "too short for 128 bits"
         );
-        let mut places = vec![("the operator's log".to_owned(), operator_log(&scene.cluster).await?)];
+        let mut places = vec![("the operator's log".to_owned(), operator::log(&scene.cluster).await?)];
         for resource in ["tenants", "tenantviews", "databaseservers", "events", "configmaps"] {
             let list = scene.cluster.get(&path(resource, "", "")).await?;
             places.push((resource.to_owned(), list.to_string()));
@@ -184,15 +184,6 @@ impl Site {
         })
         .await?
     }
-}
-
-/// All that the operator's present pods have said.
-pub async fn operator_log(cluster: &Cluster) -> Result<String> {
-    let mut whole = String::new();
-    for pod in operator::pods(cluster).await? {
-        whole += &kubectl::run(&["logs", "-n", operator::NAMESPACE, &pod, "--tail=-1"]).await?;
-    }
-    Ok(whole)
 }
 
 /// The content of the tenant's Secret.

@@ -119,3 +119,12 @@ pub async fn leader(cluster: &Cluster) -> Result<String> {
         .context("the lease")?;
     Ok(text(&lease["spec"]["holderIdentity"]))
 }
+
+/// All that the operator's present pods have said.
+pub async fn log(cluster: &Cluster) -> Result<String> {
+    let mut whole = String::new();
+    for pod in pods(cluster).await? {
+        whole += &kubectl::run(&["logs", "-n", NAMESPACE, &pod, "--tail=-1"]).await?;
+    }
+    Ok(whole)
+}
