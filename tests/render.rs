@@ -373,6 +373,34 @@ fn every_sample_and_fixture_renders() {
     }
 }
 
+/// `UPDATE=1` writes the file.
+#[test]
+fn the_apisix_example_is_what_is_rendered_for_apisix() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/agentic-apisix");
+    let file = folder.join("apisix.yaml");
+    let files = ["servers.yaml", "tiers.yaml", "tenants.yaml"].map(|name| folder.join(name).display().to_string());
+    let mut arguments = vec!["render"];
+    arguments.extend(files.iter().flat_map(|file| ["-f", file]));
+    let header = std::fs::read_to_string(&file).expect("the file");
+    let (header, _) = header.split_once("---\n").expect("a comment before the first object");
+    // The comment names the flags.
+    arguments.extend(header.split([' ', '\n']).filter(|word| word.starts_with("--")));
+    let text = succeeded(run(&arguments, ""));
+    let objects = text
+        .split("---\n")
+        .filter(|object| object.starts_with("apiVersion: apisix.apache.org/"));
+    let expected: String = objects.map(|object| format!("---\n{object}")).collect();
+    let expected = format!("{header}{expected}");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &expected).expect("the file");
+    }
+    let kept = std::fs::read_to_string(&file).expect("the file");
+    assert!(kept == expected, "{}: run with UPDATE=1", file.display());
+    for kind in ["ApisixRoute", "ApisixUpstream", "ApisixConsumer", "ApisixPluginConfig"] {
+        assert!(kept.contains(&format!("kind: {kind}\n")), "{kind}");
+    }
+}
+
 #[test]
 fn the_definitions_are_those_of_the_repository() {
     let printed = succeeded(run(&["crds"], ""));

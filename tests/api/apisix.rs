@@ -14,6 +14,7 @@ async fn its_definitions_take_every_case() -> Result<()> {
         groups: &["apisix.apache.org"],
         variable: "APISIX_CRDS",
         folder: "../shared/crds/apisix",
+        files: &["examples/agentic-apisix/apisix.yaml"],
     };
     takes_every_case("apisix::its_definitions_take_every_case", &apisix).await
 }

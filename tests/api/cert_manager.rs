@@ -14,6 +14,7 @@ async fn its_definitions_take_every_case() -> Result<()> {
         groups: &["cert-manager.io"],
         variable: "CERT_MANAGER_CRDS",
         folder: "target/cluster/cert-manager/crds",
+        files: &[],
     };
     takes_every_case("cert_manager::its_definitions_take_every_case", &cert_manager).await
 }

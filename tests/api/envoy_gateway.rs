@@ -14,6 +14,7 @@ async fn its_definitions_take_every_case() -> Result<()> {
         groups: &["gateway.networking.k8s.io", "gateway.envoyproxy.io"],
         variable: "ENVOY_GATEWAY_CRDS",
         folder: "target/cluster/gateway/crds",
+        files: &[],
     };
     takes_every_case("envoy_gateway::its_definitions_take_every_case", &envoy).await
 }

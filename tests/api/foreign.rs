@@ -28,6 +28,8 @@ pub struct Gateway {
     pub variable: &'static str,
     /// The folder otherwise, in the repository.
     pub folder: &'static str,
+    /// Files of the repository with objects for it.
+    pub files: &'static [&'static str],
 }
 
 /// The definitions, where there are any.
@@ -158,8 +160,13 @@ fn rendered(gateway: &Gateway, case: &cases::Case) -> Result<Vec<Value>> {
     drop(input);
     let output = operator.wait_with_output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    of_groups(gateway, &String::from_utf8(output.stdout)?)
+}
+
+/// Returns the objects of the gateway's groups, in the namespace default.
+fn of_groups(gateway: &Gateway, yaml: &str) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
-    for document in serde_yaml::Deserializer::from_str(&String::from_utf8(output.stdout)?) {
+    for document in serde_yaml::Deserializer::from_str(yaml) {
         let mut value = Value::deserialize(document)?;
         let version = text(&value["apiVersion"]);
         if gateway
@@ -175,7 +182,7 @@ fn rendered(gateway: &Gateway, case: &cases::Case) -> Result<Vec<Value>> {
     Ok(objects)
 }
 
-/// Checks that the API server accepts every case unchanged, and refuses invalid objects.
+/// Checks that the API server accepts every case, and every object of its files, unchanged, and refuses invalid objects.
 pub async fn takes_every_case(test: &str, gateway: &Gateway) -> Result<()> {
     let definitions = definitions(gateway)?;
     if definitions.is_empty() {
@@ -199,16 +206,22 @@ async fn try_all(cluster: &Cluster, gateway: &Gateway, definitions: &[Value]) ->
     let of_kind = |kind: &Value| definitions.iter().find(|one| one["spec"]["names"]["kind"] == *kind);
     let dry = |at: String| at + "?dryRun=All&fieldValidation=Strict";
     let mut kinds = std::collections::BTreeSet::new();
-    for case in cases::all().into_iter().filter(gateway.concerns) {
-        let objects = rendered(gateway, &case)?;
+    let cases = cases::all().into_iter().filter(gateway.concerns);
+    let mut sources: Vec<(String, Vec<Value>)> = cases
+        .map(|case| Ok((case.name.to_string(), rendered(gateway, &case)?)))
+        .collect::<Result<_>>()?;
+    for file in gateway.files {
+        let yaml = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).context(*file)?;
+        sources.push(((*file).to_string(), of_groups(gateway, &yaml)?));
+    }
+    for (name, objects) in sources {
         ensure!(
             objects.iter().any(|object| object["kind"] == gateway.route),
-            "{}: there is no {}",
-            case.name,
+            "{name}: there is no {}",
             gateway.route
         );
         for object in objects {
-            let what = format!("{}: {} {}", case.name, object["kind"], object["metadata"]["name"]);
+            let what = format!("{name}: {} {}", object["kind"], object["metadata"]["name"]);
             let definition = of_kind(&object["kind"]).with_context(|| format!("{what}: not defined"))?;
             let at = dry(in_version(definition, &text(&object["apiVersion"])));
             let stored = cluster
