@@ -102,7 +102,7 @@ pub struct TierDatabase {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantity")]
     pub work_mem: Option<Quantity>,
-    /// Storage limit of each tenant, such as `10Gi`. Absent means no limit.
+    /// Storage limit of each tenant, such as `10Gi`. Absent means no limit. Does not apply to SharedTable, whose bytes PostgreSQL does not count by tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantity")]
     pub max_storage: Option<Quantity>,
