@@ -125,6 +125,35 @@ async fn a_host_is_served_with_its_own_certificate_once_that_is_there() -> Resul
 }
 
 #[tokio::test]
+async fn a_wildcard_is_served_with_a_certificate_of_its_own() -> Result<()> {
+    let Some(door) = Door::find("a wildcard's certificate") else {
+        return Ok(());
+    };
+    let scene = Scene::new("tlswild").await?;
+    let tier = scene.tier(json!({})).await?;
+    let zone = format!("{}.example.org", scene.name);
+    let hosts = json!([format!("*.{zone}")]);
+    let over = json!({"hosts": hosts, "tls": [{"hosts": hosts, "secretName": SECRET}]});
+    let (tenant, _) = led_to(&scene, "a", &tier, over).await?;
+    let own = SelfSigned::new(&scene, "wild", &format!("*.{zone}"))?;
+    put(&tenant, &own).await?;
+    tenant.ready().await?;
+    for host in ["shop", "www"].map(|name| format!("{name}.{zone}")) {
+        door.answers_by_tls(200, &own.trusted(), &host, "/hostname").await?;
+    }
+    let deep = door
+        .get_by_tls(
+            &own.trusted(),
+            &format!("a.b.{zone}"),
+            &format!("a.b.{zone}"),
+            "/hostname",
+        )
+        .await;
+    ensure!(deep.is_err(), "two labels below it: {deep:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn another_tenants_host_is_not_served_with_it() -> Result<()> {
     let Some(door) = Door::find("certificates of others") else {
         return Ok(());
