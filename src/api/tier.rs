@@ -11,6 +11,7 @@ use super::{
     TierGateway, Unread, Workload, schema,
 };
 use k8s_openapi::api::core::v1::Toleration;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,9 @@ pub struct TenantTierSpec {
     /// 512Mi memory; 1Gi ephemeral storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_defaults: Option<ContainerResources>,
+    /// Bounds of each PersistentVolumeClaim. Absent: the quota alone bounds claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<TierVolumes>,
     /// The Pod Security Standard of the tenants' namespaces. Absent means restricted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security: Option<PodSecurity>,
@@ -111,6 +115,15 @@ pub struct TenantTierSpec {
     /// Unreadable parts of the object, which are absent here. Not a field of the resource.
     #[serde(skip)]
     pub unread: Vec<Unread>,
+}
+
+/// Bounds of one PersistentVolumeClaim, whoever makes it.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct TierVolumes {
+    /// Largest storage request of a claim, such as `100Gi`.
+    #[schemars(schema_with = "schema::quantity")]
+    pub max: Quantity,
 }
 
 /// Isolation models of the tenants.

@@ -4,6 +4,7 @@ use super::{Invalid, Quarantine, ValidNetwork};
 use crate::api::{Allowed, ContainerResources, IsolationModel, ResourceList, Scheduling, Tenant, Workload};
 use crate::cluster::Identity;
 use crate::names;
+use crate::quantity::Amount;
 use crate::rotation::Rotation;
 use std::collections::BTreeSet;
 
@@ -40,6 +41,8 @@ pub struct TenantCore {
     pub hosts: Vec<String>,
     /// Requests and limits of a container that names none.
     pub container_defaults: ContainerResources,
+    /// Largest storage request of one claim.
+    pub largest_volume: Option<Amount>,
     /// The tier's and its own, merged, by name.
     pub workloads: Vec<Workload>,
     /// Its features, sorted.

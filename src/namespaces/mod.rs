@@ -6,7 +6,7 @@ mod dns_capture;
 pub mod drain;
 mod granted;
 mod grants;
-mod limits;
+pub mod limits;
 mod namespace;
 mod network_policy;
 pub mod owners;

@@ -64,6 +64,9 @@ impl Capability for Workloads {
     fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
         let core = &tenant.core;
         allowed::check(&core.allowed, &core.workloads, &core.scheduling, reasons);
+        if let Some(largest) = core.largest_volume {
+            volume_claim::check_sizes(largest, &core.workloads, reasons);
+        }
         if asked.tier.spec.features.is_some() {
             tenant.set(Features(json!(core.features).to_string()));
         }

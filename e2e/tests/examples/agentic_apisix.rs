@@ -95,7 +95,16 @@ async fn lines(example: &Example) -> Result<()> {
                 })
             };
             let claims = path("persistentvolumeclaims", "agentic-a", "");
-            let made = example.cluster.create(&claims, &claim("beyond", "1025Gi")).await;
+            let made = example.cluster.create(&claims, &claim("large", "501Gi")).await;
+            refused("a volume above the largest", made, &["maximum storage usage", "500Gi"])?;
+            for name in ["first", "second"] {
+                example.cluster.create(&claims, &claim(name, "500Gi")).await?;
+            }
+            let made = example.cluster.create(&claims, &claim("third", "500Gi")).await;
+            for name in ["first", "second"] {
+                let at = path("persistentvolumeclaims", "agentic-a", name);
+                example.cluster.delete(&at).await?;
+            }
             refused(
                 "a claim beyond the quota",
                 made,

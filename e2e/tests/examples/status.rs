@@ -269,7 +269,11 @@ pub const LINES: &[Line] = &[
         text: "rendered for APISIX it is `agentic-apisix/apisix.yaml`, which APISIX's definitions take",
         state: State::PassesIn("tests/render.rs"),
     },
-    passes("agentic-apisix", 11, "storage beyond 1Ti is refused"),
+    passes(
+        "agentic-apisix",
+        11,
+        "a volume above 500Gi is refused, and storage beyond 1Ti",
+    ),
     passes(
         "agentic-apisix",
         12,

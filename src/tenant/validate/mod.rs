@@ -15,7 +15,7 @@ use crate::capability::{
 };
 use crate::cluster::Identity;
 use crate::names;
-use crate::namespaces::shares;
+use crate::namespaces::{limits, shares};
 use crate::workloads::merge;
 use std::sync::Arc;
 
@@ -95,6 +95,7 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
         rotation: rotation::rotation(tenant, plan, errors),
         hosts: hosts::resolve(spec),
         container_defaults: shares::container_defaults(plan, errors),
+        largest_volume: limits::largest_volume(plan, errors),
         workloads: merge::merge(spec, plan, isolation, errors),
         features: features::resolve(spec, plan, errors),
         configuration: configuration::resolve(tenant, tier, errors),

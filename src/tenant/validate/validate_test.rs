@@ -381,6 +381,33 @@ fn a_quota_is_shared_out() {
 }
 
 #[test]
+fn the_largest_volume_bounds_declared_claims_and_those_of_pods() {
+    let claims = |own: &str, ephemeral: &str| {
+        let template = json!({"spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
+            "resources": {"requests": {"storage": ephemeral}}}});
+        json!({"workloads": [{"name": "web", "image": "web:1",
+            "volumeClaims": [{"name": "data", "mountPath": "/data", "storage": own}],
+            "volumes": [{"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}}]}]})
+    };
+    let plan = json!({"volumes": {"max": "10Gi"}});
+    let valid = acme(claims("10Gi", "10240Mi"), plan.clone());
+    assert_eq!(
+        valid.core.largest_volume.map(|largest| largest.to_string()).as_deref(),
+        Some("10Gi")
+    );
+    for (spec, name) in [(claims("11Gi", "1Gi"), "data"), (claims("1Gi", "10241Mi"), "scratch")] {
+        refused(name, spec, plan.clone(), "spec.workloads: web", &[name, "10Gi"]);
+    }
+    refused(
+        "zero",
+        json!({}),
+        json!({"volumes": {"max": 0}}),
+        "spec.tier: the tier's volumes.max",
+        &["above zero"],
+    );
+}
+
+#[test]
 fn container_defaults() {
     let defaults = |own: Value| {
         acme(json!({}), json!({"containerDefaults": own}))
