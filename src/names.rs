@@ -57,6 +57,7 @@ pub const ABANDON_KEYS: &str = "tenant-operator.io/abandon-encryption-keys";
 pub const ALLOWED_REGISTRIES: &str = "tenant-operator.io/allowed-image-registries";
 pub const ALLOWED_PULL_POLICIES: &str = "tenant-operator.io/allowed-image-pull-policies";
 pub const ALLOWED_STORAGE_CLASSES: &str = "tenant-operator.io/allowed-storage-classes";
+pub const ALLOWED_VOLUME_ATTRIBUTES_CLASSES: &str = "tenant-operator.io/allowed-volume-attributes-classes";
 pub const ALLOWED_CSI_DRIVERS: &str = "tenant-operator.io/allowed-csi-drivers";
 pub const ALLOWED_INGRESS_CLASSES: &str = "tenant-operator.io/allowed-ingress-classes";
 pub const ALLOWED_PRIORITY_CLASSES: &str = "tenant-operator.io/allowed-priority-classes";

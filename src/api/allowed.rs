@@ -28,6 +28,10 @@ pub struct Allowed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::names")]
     pub storage_classes: Option<Vec<String>>,
+    /// VolumeAttributesClasses of PersistentVolumeClaims, such as those with more IOPS. A claim may always name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::names")]
+    pub volume_attributes_classes: Option<Vec<String>>,
     /// IngressClasses of Ingresses. An Ingress without a class has the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::names")]

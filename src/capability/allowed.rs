@@ -36,6 +36,13 @@ pub fn resolve(spec: &TenantSpec, tier: &TenantTierSpec, errors: &mut Vec<Invali
             equal,
             errors,
         ),
+        volume_attributes_classes: narrow(
+            "volumeAttributesClasses",
+            own.volume_attributes_classes,
+            tiers.volume_attributes_classes,
+            equal,
+            errors,
+        ),
         ingress_classes: narrow(
             "ingressClasses",
             own.ingress_classes,

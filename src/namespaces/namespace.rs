@@ -49,6 +49,10 @@ fn allowed(allowed: &Allowed) -> impl Iterator<Item = (String, String)> {
         (names::ALLOWED_REGISTRIES, join(&allowed.image_registries)),
         (names::ALLOWED_PULL_POLICIES, policies),
         (names::ALLOWED_STORAGE_CLASSES, join(&allowed.storage_classes)),
+        (
+            names::ALLOWED_VOLUME_ATTRIBUTES_CLASSES,
+            join(&allowed.volume_attributes_classes),
+        ),
         (names::ALLOWED_INGRESS_CLASSES, join(&allowed.ingress_classes)),
         (names::ALLOWED_PRIORITY_CLASSES, join(&allowed.priority_classes)),
         (names::ALLOWED_RUNTIME_CLASSES, join(&allowed.runtime_classes)),

@@ -33,6 +33,7 @@ fn a_tenant_narrows_and_never_widens() {
     let tiers = || Allowed {
         image_registries: list(&["ghcr.io/acme", "docker.io"]),
         storage_classes: list(&["fast"]),
+        volume_attributes_classes: list(&["silver"]),
         annotations: list(&["prometheus.io/*", "example.com/note"]),
         ..Allowed::default()
     };
@@ -60,6 +61,7 @@ fn a_tenant_narrows_and_never_widens() {
     let wide = Allowed {
         image_registries: list(&["ghcr.io/acme-evil", "ghcr.io"]),
         storage_classes: list(&["fast", "slow"]),
+        volume_attributes_classes: list(&["gold"]),
         csi_drivers: list(&["secrets-store.csi.k8s.io"]),
         service_types: Some(vec![ServiceType::NodePort]),
         annotations: list(&["example.com/*", "prometheus.io.evil.org/x"]),
@@ -70,6 +72,7 @@ fn a_tenant_narrows_and_never_widens() {
         "imageRegistries[0]",
         "imageRegistries[1]",
         "storageClasses[1]",
+        "volumeAttributesClasses[0]",
         "csiDrivers[0]",
         "serviceTypes[0]",
         "annotations[0]",
@@ -80,9 +83,9 @@ fn a_tenant_narrows_and_never_widens() {
         assert!(error.contains(&format!("spec.allowed.{field}")), "{error}");
     }
     assert!(
-        errors[4].contains("NodePort is not allowed by the tier, which allows none"),
+        errors[5].contains("NodePort is not allowed by the tier, which allows none"),
         "{}",
-        errors[4]
+        errors[5]
     );
 }
 

@@ -87,8 +87,9 @@ def claims_of(ns, metadata, spec):
 def spellings(r):
     ns = f"{RUN}-spelt"
     try:
-        new_namespace(ns, storage_classes="fast", image_registries="docker.io/library")
+        new_namespace(ns, storage_classes="fast", volume_attributes_classes="silver", image_registries="docker.io/library")
         classes(r, ns)
+        attributes(r, ns)
         controllers(r, ns)
     finally:
         remove(None, "namespace", ns, wait=False)
@@ -111,6 +112,19 @@ def classes(r, bounded):
         r.refused(f"{what} of a volume by its name", create(body, ADMIN), policy)
     for what, (body, policy) in claims_of(FOREIGN, {"annotations": {CLASS: ""}}, {**spec, "volumeName": "theirs"}).items():
         r.allowed(f"{what} of a volume by its name elsewhere", create(body))
+
+
+def attributes(r, bounded):
+    """A VolumeAttributesClass gives a volume its IOPS."""
+    metadata, spec = named(None, "fast")
+    for cls, within in (("silver", True), ("gold", False), ("silver,gold", False), ("", True)):
+        for ns in (bounded, A):
+            for what, (body, policy) in claims_of(ns, metadata, {**spec, "volumeAttributesClassName": cls}).items():
+                title = f"{what} of the attributes {cls!r} in {ns}"
+                if within or (ns == A and "," not in cls):
+                    r.allowed(title, create(body, ADMIN))
+                elif ns == bounded:
+                    r.refused(title, create(body, ADMIN), policy)
 
 
 def controllers(r, ns):

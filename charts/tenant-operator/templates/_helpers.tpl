@@ -122,6 +122,18 @@ variables.resource == 'secrets' ? '^kubernetes[.]io/service-account[.](name|uid)
 + '), by spec.storageClassName and by the annotation volume.beta.kubernetes.io/storage-class, not: ' + ({{ . }} == '' ? 'none' : {{ . }})
 {{- end }}
 
+{{/* Which of the claims in the argument, a list, name a VolumeAttributesClass that the tenant may not. */}}
+{{- define "tenant-operator.foreignAttributes" -}}
+namespaceObject.metadata.?annotations[?'tenant-operator.io/allowed-volume-attributes-classes'].hasValue()
+? {{ . }}.map(c, c.spec.?volumeAttributesClassName.orValue('')).filter(class, class != ''
+  && !(class in namespaceObject.metadata.annotations['tenant-operator.io/allowed-volume-attributes-classes'].split(',')))
+: []
+{{- end }}
+
+{{- define "tenant-operator.wrongAttributes" -}}
+'the VolumeAttributesClass of a tenant\'s claim (spec.volumeAttributesClassName) is one it is allowed, or none; not: ' + {{ . }}.join(', ')
+{{- end }}
+
 {{- define "tenant-operator.nobodysVolume" -}}
 a tenant's claim may not name its volume (spec.volumeName), nor be without a class (spec.storageClassName, the
 annotation volume.beta.kubernetes.io/storage-class): it could be given what is somebody else's
