@@ -340,6 +340,15 @@ pub fn all() -> Vec<Case> {
                 "loadBalancing": "Random", "outlierDetection": {"consecutiveErrors": 1000, "ejectionTime": "500ms"},
             }}),
         ),
+        shared(
+            "weights",
+            json!({"routes": [
+                {"backends": [{"workload": "web", "weight": 90}, {"workload": "api", "weight": 10}]},
+                {"path": {"type": "PathPrefix", "value": "/crm"}, "backends": [
+                    {"application": "crm", "weight": 3}, {"workload": "api"}, {"workload": "web", "weight": 0},
+                ]},
+            ], "concurrentRequests": 50, "traffic": {"circuitBreaker": {"maxConnections": 100}}}),
+        ),
         error_responses(),
         case(
             "odd_paths",

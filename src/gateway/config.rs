@@ -68,9 +68,17 @@ pub struct Route {
     pub path: RoutePath,
     /// In order; empty means all.
     pub methods: Vec<HttpMethod>,
-    /// None for an application that the tier lacks: the gateway answers such requests with 503.
-    pub backend: Option<Backend>,
+    /// Empty for an application that the tier lacks: the gateway answers such requests with 503.
+    pub targets: Vec<Target>,
     pub admits: Admits,
+}
+
+/// A Service that answers a share of the requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub backend: Backend,
+    /// Above 0; relative to the sum of all.
+    pub weight: i32,
 }
 
 /// A Service that answers.
@@ -309,12 +317,13 @@ impl GatewayConfig {
 
     /// Returns the backends of the routes.
     pub fn backends(&self) -> impl Iterator<Item = &Backend> {
-        self.gateway.routes.iter().filter_map(|route| route.backend.as_ref())
+        let targets = self.gateway.routes.iter().flat_map(|route| &route.targets);
+        targets.map(|target| &target.backend)
     }
 
     /// Returns true where a route has no backend.
     pub fn has_loose_end(&self) -> bool {
-        self.gateway.routes.iter().any(|route| route.backend.is_none())
+        self.gateway.routes.iter().any(|route| route.targets.is_empty())
     }
 
     /// Returns the headers that the workload gets from claims. The gateway drops a client's own.

@@ -132,7 +132,8 @@ fn read(text: &str) -> Routes {
             continue;
         };
         if let Some(rule) = label(labels, "envoy_cluster_name") {
-            routes.rules.insert(rule, value.trim() != "0");
+            let has_any = routes.rules.entry(whole(&rule)).or_default();
+            *has_any |= value.trim() != "0";
             continue;
         }
         let virtual_host = label(labels, "envoy_virtual_host").unwrap_or_default();
@@ -156,6 +157,12 @@ fn read(text: &str) -> Routes {
         }
     }
     routes
+}
+
+/// Returns the rule of a cluster: Envoy Gateway gives each backend of a rule its own while another has no pod.
+fn whole(cluster: &str) -> String {
+    let (rule, _) = cluster.split_once("/backend/").unwrap_or((cluster, ""));
+    rule.to_owned()
 }
 
 impl Routes {

@@ -51,6 +51,12 @@ fn a_proxy_serves_a_tenant_when_it_has_every_host_rule_and_workload() {
     let at = |available: bool, parts: &[&[String]]| lack(&needs, &read(&parts.concat().concat()), available);
     let has = |parts: &[&[String]]| at(false, parts);
     assert_eq!(has(&[&hosts, &rules]), None);
+    // While one backend of a rule has no pod, each has a cluster of its own.
+    let split: Vec<String> = rules
+        .iter()
+        .map(|line| line.replace("rule/0", "rule/0/backend/1"))
+        .collect();
+    assert_eq!(has(&[&hosts, &split]), None);
     for (what, lacks) in [
         ("host a.example.com of HTTPRoute acme/closed", has(&[])),
         ("host a.example.com of HTTPRoute acme/a", has(&[&hosts[1..], &rules])),

@@ -10,7 +10,8 @@ pub const PATH: &str = concat!(
     "(upstream_rq_completed%7Cratelimit%5C.over_limit%7Cupstream_cx_%5Brt%5Dx_bytes_total)%24"
 );
 
-/// One of Envoy's clusters that leads from a rule of an HTTPRoute: `httproute/<namespace>/<name>/rule/<number>`, as Envoy Gateway calls it.
+/// One of Envoy's clusters that leads from a rule of an HTTPRoute: `httproute/<namespace>/<name>/rule/<number>`, as Envoy Gateway calls it. While one backend of a
+/// rule has no pod, each has a cluster of its own, with `/backend/<number>` at its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Source(String);
 
@@ -45,7 +46,8 @@ fn sample(line: &str) -> Option<(&str, Source, u64)> {
     let (labels, value) = rest.rsplit_once('}')?;
     let (_, cluster) = labels.split_once("envoy_cluster_name=\"")?;
     let (cluster, _) = cluster.split_once('"')?;
-    let is_route = cluster.strip_prefix("httproute/")?.split('/').count() == 4;
+    let parts = cluster.strip_prefix("httproute/")?.split('/').count();
+    let is_route = [4, 6].contains(&parts);
     let value = value.split_whitespace().next()?.parse().ok()?;
     is_route.then(|| (name, Source(cluster.into()), value))
 }
@@ -64,6 +66,7 @@ envoy_cluster_upstream_cx_tx_bytes_total{envoy_cluster_name="httproute/acme/tena
 # TYPE envoy_cluster_upstream_rq_completed counter
 envoy_cluster_upstream_rq_completed{envoy_cluster_name="httproute/acme/tenant-host-open/rule/0"} 330
 envoy_cluster_upstream_rq_completed{envoy_cluster_name="httproute/globex/own/rule/1"} 7
+envoy_cluster_upstream_rq_completed{envoy_cluster_name="httproute/globex/own/rule/2/backend/1"} 5
 envoy_cluster_upstream_rq_completed{envoy_cluster_name="xds_cluster"} 9
 envoy_cluster_upstream_rq_completed{envoy_cluster_name="httproute/acme"} 9
 envoy_cluster_upstream_rq_completed{envoy_cluster_name="httproute/broken/own/rule/1"} many
@@ -73,17 +76,20 @@ envoy_server_live 1
             .into_iter()
             .map(|(source, counted)| (source.namespace().to_string(), counted))
             .collect();
-        read.sort_by(|a, b| a.0.cmp(&b.0));
+        read.sort_by(|a, b| (&a.0, b.1.requests).cmp(&(&b.0, a.1.requests)));
         let acme = Counted {
             requests: 330,
             limited: 240,
             received_bytes: 29250,
             sent_bytes: 16094,
         };
-        let globex = Counted {
-            requests: 7,
-            ..Counted::default()
+        let globex = |requests: u64| {
+            let counted = Counted {
+                requests,
+                ..Counted::default()
+            };
+            ("globex".to_string(), counted)
         };
-        assert_eq!(read, [("acme".to_string(), acme), ("globex".to_string(), globex)]);
+        assert_eq!(read, [("acme".to_string(), acme), globex(7), globex(5)]);
     }
 }

@@ -83,6 +83,10 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             route(json!({"backend": {"workload": null, "application": "crm"}})),
         ),
         (
+            "shares",
+            route(json!({"backend": null, "backends": [{"workload": "web", "weight": 9}, {"application": "crm"}]})),
+        ),
+        (
             "all identifications",
             way(json!({"identification": ["Host", "Path", "Header"]})),
         ),
@@ -137,6 +141,21 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             "no backend",
             route(json!({"backend": {"workload": null}})),
             "one of workload and application",
+        ),
+        (
+            "one backend and several",
+            route(json!({"backends": [{"workload": "web"}]})),
+            "one of backend and backends",
+        ),
+        (
+            "neither one backend nor several",
+            route(json!({"backend": null, "backends": []})),
+            "one of backend and backends",
+        ),
+        (
+            "nothing to share",
+            route(json!({"backend": null, "backends": [{"workload": "web", "weight": 0}]})),
+            "a weight above 0",
         ),
         (
             "an application's port",

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("roles need authentication: set it to Required"),
     validation = Rule::new("!has(self.permissions) || size(self.permissions) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("permissions need authentication: set it to Required"),
     validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.permissions) || size(self.permissions) == 0").message("needs roles or permissions, not both"),
+    validation = Rule::new("has(self.backend) != (has(self.backends) && size(self.backends) > 0)").message("needs one of backend and backends"),
+    validation = Rule::new("!has(self.backends) || size(self.backends) == 0 || self.backends.exists(b, !has(b.weight) || b.weight > 0)").message("backends needs one with a weight above 0"),
 )]
 pub struct GatewayRoute {
     /// Path of the route. Absent means every path.
@@ -22,7 +24,12 @@ pub struct GatewayRoute {
     #[schemars(length(max = 9))]
     pub methods: Vec<HttpMethod>,
     /// Target of the route.
-    pub backend: RouteBackend,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<RouteBackend>,
+    /// Targets that share the requests by their weights, in place of `backend`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub backends: Vec<WeightedBackend>,
     /// Requirement of credentials. Absent means Required if the tenant has any authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<RouteAuthentication>,
@@ -94,6 +101,43 @@ pub struct RouteBackend {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 15))]
     pub port: Option<String>,
+}
+
+/// One of several targets of a route.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.workload) != has(self.application)").message("needs one of workload and application"),
+    validation = Rule::new("!has(self.port) || has(self.workload)").message("port belongs to a workload: an application has its own"),
+)]
+pub struct WeightedBackend {
+    /// A workload of the tenant or its tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub workload: Option<String>,
+    /// One of the tier's `gateway.applications`. If the tier lacks it, its share goes to the other targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub application: Option<String>,
+    /// The name of one of the workload's ports. Optional if it has only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 15))]
+    pub port: Option<String>,
+    /// Share of the requests, relative to the sum of all weights. Absent means 1, and 0 means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub weight: Option<i32>,
+}
+
+impl WeightedBackend {
+    /// Returns the target without its weight.
+    pub fn target(&self) -> RouteBackend {
+        RouteBackend {
+            workload: self.workload.clone(),
+            application: self.application.clone(),
+            port: self.port.clone(),
+        }
+    }
 }
 
 /// Requirement of credentials.

@@ -19,6 +19,6 @@ pub fn http(way: &GatewayConfig, entry: &Entry) -> Option<Value> {
             "with_mock_header": false,
         }))],
     });
-    routes::lead_to(&mut http, route.backend.as_ref());
+    routes::lead_to(&mut http, &route.targets);
     Some(http)
 }

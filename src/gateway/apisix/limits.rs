@@ -5,7 +5,7 @@ use super::routes::Rule;
 use super::{NAME, object, plugin};
 use crate::api::{RateLimit, RateLimitPer, RateLimitUnit};
 use crate::cluster::{Desired, Kind};
-use crate::gateway::config::{GatewayConfig, Unsupported, divided};
+use crate::gateway::config::{GatewayConfig, Target, Unsupported, divided};
 use crate::gateway::{Attachment, Redis};
 use crate::names;
 use serde_json::{Value, json};
@@ -201,11 +201,14 @@ fn too_few(way: &GatewayConfig, routes: usize) -> Option<Unsupported> {
 fn connections(way: &GatewayConfig, open: &[&Rule]) -> Vec<(Rule, i64)> {
     let of_rule = |rule: &&Rule| {
         let all = way.gateway.concurrent_requests.map(|most| divided(most, open.len()));
-        let backend = rule.backend.as_ref()?;
-        let others = open.iter().filter_map(|other| other.backend.as_ref());
-        let beside = others.filter(|other| other.has_service_of(backend)).count();
-        let to_one = way.gateway.traffic.max_connections.map(|most| divided(most, beside));
-        let most = all.into_iter().chain(to_one).min()?;
+        let leads_to = |other: &Rule, target: &Target| {
+            let mut others = other.targets.iter();
+            others.any(|other| other.backend.has_service_of(&target.backend))
+        };
+        let beside = |target: &Target| open.iter().filter(|other| leads_to(other, target)).count();
+        let to_one = way.gateway.traffic.max_connections.into_iter();
+        let to_each = to_one.flat_map(|most| rule.targets.iter().map(move |target| divided(most, beside(target))));
+        let most = all.into_iter().chain(to_each).min()?;
         Some(((*rule).clone(), most))
     };
     open.iter().filter_map(of_rule).collect()

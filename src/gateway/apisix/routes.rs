@@ -6,9 +6,10 @@ use crate::api::{HttpMethod, PathType};
 use crate::cluster::{Desired, Kind, Live};
 use crate::gateway::Attachment;
 use crate::gateway::config::{
-    API_KEY, Backend, ClientAccess, Entry, GatewayConfig, Route, TENANT_CLIENT, TENANT_ID, Unsupported,
+    API_KEY, Backend, ClientAccess, Entry, GatewayConfig, Route, TENANT_CLIENT, TENANT_ID, Target, Unsupported,
 };
 use crate::gateway::credential_class::{self, Class};
+use crate::names;
 use serde_json::{Value, json};
 
 /// The plugin that answers by itself.
@@ -19,7 +20,7 @@ const MOCKING: &str = "mocking";
 pub struct Rule {
     pub entry: usize,
     pub class: Class,
-    pub backend: Option<Backend>,
+    pub targets: Vec<Target>,
     methods: Vec<HttpMethod>,
     type_: PathType,
     /// Below the entry, as the workload sees them.
@@ -54,14 +55,14 @@ pub fn rules(way: &GatewayConfig, reads_tokens: bool, unsupported: &mut Vec<Unsu
 fn rule(entry: usize, class: Class, route: &Route, reads_tokens: bool) -> Rule {
     let blocked = match &class {
         _ if route.path.value.contains('*') => Some("this path is ambiguous"),
-        _ if route.backend.is_none() => Some("there is no such application"),
+        _ if route.targets.is_empty() => Some("there is no such application"),
         Class::Token { .. } if !reads_tokens => Some("this gateway cannot verify the required tokens"),
         _ => None,
     };
     Rule {
         entry,
         class,
-        backend: route.backend.clone(),
+        targets: route.targets.clone(),
         methods: route.methods.clone(),
         type_: route.path.type_,
         paths: vec![route.path.value.clone()],
@@ -87,18 +88,12 @@ impl Rule {
             false => format!("-{}", methods.join("-").to_lowercase()),
         };
         let blocked = if self.blocked.is_some() { "-barred" } else { "" };
-        let to = match &self.backend {
-            None => "nowhere".into(),
-            Some(Backend {
-                service,
-                namespace: None,
-                port,
-            }) => format!("{service}-{port}"),
-            Some(Backend {
-                service,
-                namespace: Some(namespace),
-                port,
-            }) => format!("{service}.{namespace}-{port}"),
+        let names: Vec<String> = self.targets.iter().map(|target| target_name(&target.backend)).collect();
+        let to = match names.as_slice() {
+            [] => "nowhere".into(),
+            [only] => only.clone(),
+            // Another weight is the same name.
+            [first, ..] => format!("{first}-{}", &names::digest(names.join(",").as_bytes())[..8]),
         };
         format!("{to}-{}{exact}{methods}{blocked}", self.class.name())
     }
@@ -122,6 +117,18 @@ impl Rule {
             (PathType::PathPrefix, path) => below(&format!("{prefix}{path}")),
         };
         self.paths.iter().flat_map(both).collect()
+    }
+}
+
+fn target_name(backend: &Backend) -> String {
+    let Backend {
+        service,
+        namespace,
+        port,
+    } = backend;
+    match namespace {
+        None => format!("{service}-{port}"),
+        Some(namespace) => format!("{service}.{namespace}-{port}"),
     }
 }
 
@@ -185,7 +192,7 @@ pub fn blocked(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
         });
         // APISIX has no route to nowhere.
         if let Some(route) = way.gateway.routes.first() {
-            lead_to(&mut http, route.backend.as_ref());
+            lead_to(&mut http, &route.targets);
         }
         let known_by = known_by(entry);
         if !known_by.is_empty() {
@@ -219,7 +226,7 @@ fn http(way: &GatewayConfig, entry: &Entry, rule: &Rule, limits: &Limits, tokens
         "match": match_,
         "priority": rule.priority(),
     });
-    lead_to(&mut http, rule.backend.as_ref());
+    lead_to(&mut http, &rule.targets);
     if let Some(why) = rule.blocked {
         http["plugins"] = json!([refusal(503, why)]);
         return http;
@@ -243,14 +250,32 @@ fn whole_seconds(time: std::time::Duration) -> String {
     format!("{}s", super::upstreams::seconds(time))
 }
 
-pub fn lead_to(http: &mut Value, backend: Option<&Backend>) {
-    match backend {
-        Some(own) if own.namespace.is_none() => {
-            http["backends"] = json!([{"serviceName": own.service, "servicePort": own.port}]);
+pub fn lead_to(http: &mut Value, targets: &[Target]) {
+    let has_several = targets.len() > 1;
+    let weighted = |mut reference: Value, weight: i32| {
+        if has_several {
+            reference["weight"] = json!(weight);
         }
-        // A route names Services of its own namespace only.
-        Some(shared) => http["upstreams"] = json!([{"name": upstreams::name(shared)}]),
-        None => http["upstreams"] = json!([{"name": upstreams::NOWHERE}]),
+        reference
+    };
+    let (mut backends, mut upstreams) = (Vec::new(), Vec::new());
+    for Target { backend, weight } in targets {
+        match backend.namespace {
+            None => {
+                let own = json!({"serviceName": backend.service, "servicePort": backend.port});
+                backends.push(weighted(own, *weight));
+            }
+            // A route names Services of its own namespace only.
+            Some(_) => upstreams.push(weighted(json!({"name": upstreams::name(backend)}), *weight)),
+        }
+    }
+    if targets.is_empty() {
+        upstreams.push(json!({"name": upstreams::NOWHERE}));
+    }
+    for (field, list) in [("backends", backends), ("upstreams", upstreams)] {
+        if !list.is_empty() {
+            http[field] = json!(list);
+        }
     }
 }
 

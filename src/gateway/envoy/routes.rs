@@ -5,7 +5,7 @@ use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object, object_of
 use crate::api::PathType;
 use crate::cluster::{Desired, Identity, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::config::{API_KEY, Backend, ClientAccess, Entry, GatewayConfig, Route, TENANT_CLIENT, TENANT_ID};
+use crate::gateway::config::{API_KEY, ClientAccess, Entry, GatewayConfig, Route, TENANT_CLIENT, TENANT_ID, Target};
 use crate::gateway::credential_class::{self, Class};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -149,9 +149,10 @@ fn rules(way: &GatewayConfig, entry: &Entry, class: &Class, route: &Route) -> Ve
         Entry::Path { .. } => 1,
         _ => matches.len(),
     };
-    let rule = |matches: &[Value]| match &route.backend {
-        Some(to) => json!({"matches": matches, "filters": filters, "backendRefs": [backend(to)]}),
-        None => refused(matches),
+    let backends: Vec<Value> = route.targets.iter().map(backend).collect();
+    let rule = |matches: &[Value]| match backends.as_slice() {
+        [] => refused(matches),
+        backends => json!({"matches": matches, "filters": filters, "backendRefs": backends}),
     };
     matches.chunks(each.max(1)).map(rule).collect()
 }
@@ -175,9 +176,10 @@ fn removed<'a>(way: &'a GatewayConfig, class: &Class) -> Vec<&'a str> {
     removed
 }
 
-fn backend(backend: &Backend) -> Value {
+fn backend(target: &Target) -> Value {
+    let Target { backend, weight } = target;
     let mut reference =
-        json!({"group": "", "kind": "Service", "name": backend.service, "port": backend.port, "weight": 1});
+        json!({"group": "", "kind": "Service", "name": backend.service, "port": backend.port, "weight": weight});
     if let Some(namespace) = &backend.namespace {
         reference["namespace"] = json!(namespace);
     }

@@ -13,8 +13,8 @@ pub enum NotThere {
     Misplaced(String),
 }
 
-/// The Service of an application of this name; else why routes do not lead there.
-pub fn backend(name: &str, tier: &str, all: &[Application], world: &World) -> Result<Backend, NotThere> {
+/// The Service of an application of this name; else why routes do not lead there. `instead`: what happens to its requests.
+pub fn backend(name: &str, tier: &str, all: &[Application], world: &World, instead: &str) -> Result<Backend, NotThere> {
     let Some(application) = all.iter().find(|application| application.name == name) else {
         let known: Vec<&str> = all.iter().map(|application| application.name.as_str()).collect();
         let known = match known.as_slice() {
@@ -22,7 +22,7 @@ pub fn backend(name: &str, tier: &str, all: &[Application], world: &World) -> Re
             known => format!("its applications are {}", known.join(", ")),
         };
         return Err(NotThere::Missing(format!(
-            "tier {tier} has no application {name:.80}, so the gateway answers the route with 503; {known}"
+            "tier {tier} has no application {name:.80}, {instead}; {known}"
         )));
     };
     let Application {

@@ -27,7 +27,9 @@ fn way(backend: &Value, plan: Value, world: &World) -> Result<GatewayConfig, Vec
 }
 
 fn judged(backend: &Value, plan: Value, world: &World) -> Result<Option<Backend>, Vec<String>> {
-    Ok(way(backend, plan, world)?.gateway.routes[0].backend.clone())
+    let gateway = way(backend, plan, world)?.gateway;
+    let first = gateway.routes[0].targets.first();
+    Ok(first.map(|target| target.backend.clone()))
 }
 
 fn refusal(backend: &Value, plan: Value, world: &World) -> String {
@@ -91,7 +93,7 @@ fn a_route_to_what_the_tier_does_not_have_leads_nowhere_and_that_is_told() {
         let gateway = way(&json!({"application": "wiki"}), plan, &world(&[]))
             .expect("valid")
             .gateway;
-        assert_eq!(gateway.routes[0].backend, None);
+        assert_eq!(gateway.routes[0].targets, []);
         let [unsupported] = gateway.unsupported.as_slice() else {
             panic!("{:?}", gateway.unsupported);
         };

@@ -1,7 +1,7 @@
 //! Routes to a tenant, and invalid ones.
 
 use super::*;
-use crate::gateway::config::Whom;
+use crate::gateway::config::{Backend, Target, Whom};
 use crate::tenant::fixtures::{tenant, tier, validate};
 use serde_json::{Value, json};
 
@@ -55,13 +55,15 @@ fn refusal(gateway: Value, plan: Value) -> String {
 #[test]
 fn routes_go_to_ports_of_workloads() {
     let way = good(json!({"hosts": [HOST], "routes": [route(json!({}))]}));
-    let leads_to = way.routes[0].backend.clone().expect("a backend");
-    let web = Backend {
-        service: "web".into(),
-        namespace: None,
-        port: 8080,
+    let web = Target {
+        backend: Backend {
+            service: "web".into(),
+            namespace: None,
+            port: 8080,
+        },
+        weight: 1,
     };
-    assert_eq!(leads_to, web);
+    assert_eq!(way.routes[0].targets, [web]);
     assert_eq!(way.routes[0].path.value, "/");
     assert_eq!(way.routes[0].admits, Admits::Everybody);
     assert_eq!(way.identification, [Identification::Host]);

@@ -1,20 +1,20 @@
 //! Validation of the routes to a tenant, and of the clients that they admit.
 
 mod applications;
+mod backends;
 mod certificates;
 mod roles;
 mod tokens;
 
-use super::config::{Admits, Backend, Route, Unsupported, ValidApiKey, ValidGateway, ValidTraffic, by_precedence};
+use super::config::{Admits, Route, Unsupported, ValidApiKey, ValidGateway, ValidTraffic, by_precedence};
 use super::error_responses;
 use crate::api::{
-    Access, Application, GatewayAuthentication, GatewayRoute, Identification, RateLimit, Role, RouteAuthentication,
-    RoutePath, TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic, Workload,
+    Access, GatewayAuthentication, GatewayRoute, Identification, RateLimit, Role, RouteAuthentication, RoutePath,
+    TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic,
 };
 use crate::capability::{Asked, Invalid, TenantCore, ValidTenant, World, duration};
-use crate::conditions::reason;
 use crate::host;
-use applications::NotThere;
+use backends::Services;
 use k8s_openapi::jiff::Timestamp;
 use roles::Table;
 use std::collections::BTreeSet;
@@ -51,7 +51,7 @@ fn resolve_own(
     if world.shared_hosts.is_none() {
         let message = "the operator has no gateway to configure: set gateway.controller in the chart";
         errors.push(Invalid::new("spec.gateway.routes", message));
-    } else if gateway == Access::Deny && own.routes.iter().any(|route| route.backend.workload.is_some()) {
+    } else if gateway == Access::Deny && own.routes.iter().any(backends::has_workload) {
         let message = "network.ingress.gateway denies the gateway: set it to Allow";
         errors.push(Invalid::new("spec.gateway.routes", message));
     }
@@ -147,15 +147,6 @@ fn is_open(route: &GatewayRoute, authentication: &GatewayAuthentication) -> bool
     }
 }
 
-/// Services that routes may lead to.
-#[derive(Clone, Copy)]
-struct Services<'a> {
-    workloads: &'a [Workload],
-    applications: &'a [Application],
-    tier: &'a str,
-    world: &'a World,
-}
-
 fn routes(
     asked: &[GatewayRoute],
     authentication: &GatewayAuthentication,
@@ -178,17 +169,8 @@ fn routes(
         let jwt = authentication.jwt.as_ref();
         let have_permissions = jwt.is_some_and(|jwt| jwt.permissions_claim.is_some());
         let whom = table.admitted(route, &field, have_permissions, errors, unsupported);
-        let backend = match backend(route, services) {
-            Ok(backend) => Some(backend),
-            Err(NoBackend::Missing(message)) => {
-                let missing = Invalid::new(format!("{field}.backend.application"), message);
-                unsupported.push(Unsupported::of(reason::NO_SUCH_APPLICATION, missing));
-                None
-            }
-            Err(NoBackend::Wrong(below, message)) => {
-                errors.push(Invalid::new(format!("{field}.backend{below}"), message));
-                continue;
-            }
+        let Some(targets) = backends::targets(route, &field, services, errors, unsupported) else {
+            continue;
         };
         let path = path(route);
         let mut methods = route.methods.clone();
@@ -207,7 +189,7 @@ fn routes(
         routes.push(Route {
             path,
             methods,
-            backend,
+            targets,
             admits: match is_open(route, authentication) {
                 true => Admits::Everybody,
                 false => Admits::Authenticated(whom),
@@ -231,62 +213,6 @@ fn path(route: &GatewayRoute) -> RoutePath {
         path.value = "/".into();
     }
     path
-}
-
-/// Reasons why a route has no backend.
-enum NoBackend {
-    /// The tier does not have the application.
-    Missing(String),
-    /// The field below the route, and its fault.
-    Wrong(&'static str, String),
-}
-
-fn backend(route: &GatewayRoute, services: Services<'_>) -> Result<Backend, NoBackend> {
-    let Services {
-        workloads,
-        applications,
-        tier,
-        world,
-    } = services;
-    match (&route.backend.workload, &route.backend.application) {
-        (Some(name), None) => Ok(Backend {
-            service: name.clone(),
-            namespace: None,
-            port: port(name, route, workloads).map_err(|(below, message)| NoBackend::Wrong(below, message))?,
-        }),
-        (None, Some(_)) if route.backend.port.is_some() => Err(NoBackend::Wrong(
-            ".port",
-            "belongs to a workload: an application has its own".into(),
-        )),
-        (None, Some(name)) => {
-            let found = applications::backend(name, tier, applications, world);
-            found.map_err(|why| match why {
-                NotThere::Missing(message) => NoBackend::Missing(message),
-                NotThere::Misplaced(message) => NoBackend::Wrong(".application", message),
-            })
-        }
-        _ => Err(NoBackend::Wrong("", "needs one of workload and application".into())),
-    }
-}
-
-/// Returns the port of a route's workload; else the wrong field and its fault.
-fn port(name: &str, route: &GatewayRoute, workloads: &[Workload]) -> Result<u16, (&'static str, String)> {
-    let Some(workload) = workloads.iter().find(|workload| workload.name == name) else {
-        return Err((".workload", format!("there is no workload {name:.80}")));
-    };
-    let ports = workload.ports.iter().flatten();
-    let is_tcp = |port: &&crate::api::WorkloadPort| port.protocol.unwrap_or_default().as_str() == "TCP";
-    let ports: Vec<_> = ports.filter(is_tcp).collect();
-    let port = match (&route.backend.port, ports.as_slice()) {
-        (Some(wanted), ports) => ports.iter().find(|port| port.name == *wanted).copied(),
-        (None, [only]) => Some(*only),
-        (None, ports) => {
-            let message = format!("workload {name} has {} TCP ports: set port to one of them", ports.len());
-            return Err((".port", message));
-        }
-    };
-    let port = port.ok_or_else(|| (".port", format!("workload {name} has no TCP port with this name")))?;
-    u16::try_from(port.container_port).map_err(|_| (".port", "is not a port".into()))
 }
 
 fn keys(
