@@ -49,6 +49,7 @@ mod roles;
 mod route_credentials;
 mod routes;
 mod seeds;
+mod sessions;
 mod shared_applications;
 mod suspension;
 mod tiers;

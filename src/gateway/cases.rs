@@ -1,5 +1,8 @@
 //! Ways in, one for each thing that can be asked of a gateway: every writer is tried with all of them.
 
+#[path = "cases/traffic.rs"]
+mod traffic;
+
 use serde_json::{Value, json};
 
 /// A tenant that asks for something.
@@ -203,6 +206,12 @@ fn to_wiki(path: &str) -> Value {
 
 /// Every case.
 pub fn all() -> Vec<Case> {
+    let mut cases = general();
+    cases.extend(traffic::all());
+    cases
+}
+
+fn general() -> Vec<Case> {
     let secure = ["acme.example.org", "*.shop.example.org", "shop.example.org"];
     let mut suspended_with_certificates = case(
         "suspended_with_certificates",
@@ -339,15 +348,6 @@ pub fn all() -> Vec<Case> {
             json!({"traffic": {
                 "loadBalancing": "Random", "outlierDetection": {"consecutiveErrors": 1000, "ejectionTime": "500ms"},
             }}),
-        ),
-        shared(
-            "weights",
-            json!({"routes": [
-                {"backends": [{"workload": "web", "weight": 90}, {"workload": "api", "weight": 10}]},
-                {"path": {"type": "PathPrefix", "value": "/crm"}, "backends": [
-                    {"application": "crm", "weight": 3}, {"workload": "api"}, {"workload": "web", "weight": 0},
-                ]},
-            ], "concurrentRequests": 50, "traffic": {"circuitBreaker": {"maxConnections": 100}}}),
         ),
         error_responses(),
         case(

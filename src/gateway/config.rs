@@ -60,6 +60,17 @@ pub struct ValidTraffic {
     /// The failures in a row after which the gateway ejects a pod, and the time of the ejection.
     pub outliers: Option<(i32, Duration)>,
     pub load_balancing: Option<LoadBalancing>,
+    /// None where a load balancing is set.
+    pub session: Option<ValidSession>,
+}
+
+/// The mark of a session whose requests stay at one pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValidSession {
+    /// A cookie of this name. Its lifetime is that of the client's session where it has none.
+    Cookie(String, Option<Duration>),
+    /// A header of this name.
+    Header(String),
 }
 
 /// The backend at one path.

@@ -105,6 +105,10 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             "traffic",
             way(json!({"traffic": {"requestTimeout": "15s", "retries": 0, "loadBalancing": "LeastRequest"}})),
         ),
+        (
+            "sessions",
+            way(json!({"traffic": {"sessionPersistence": {"type": "Cookie", "absoluteTimeout": "8h"}}})),
+        ),
     ] {
         dry.accepts(what, spec).await?;
     }
@@ -181,6 +185,16 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             "an unknown unit",
             way(json!({"rateLimits": [{"requests": 1, "unit": "Month"}]})),
             "unit",
+        ),
+        (
+            "sessions by no header",
+            way(json!({"traffic": {"sessionPersistence": {"type": "Header"}}})),
+            "needs sessionName",
+        ),
+        (
+            "two choices of a pod",
+            way(json!({"traffic": {"loadBalancing": "Random", "sessionPersistence": {"type": "Cookie"}}})),
+            "not both",
         ),
         (
             "no identification",

@@ -1,6 +1,6 @@
 //! Limits of requests to a tenant, and settings for their traffic.
 
-use crate::api::schema;
+use crate::api::{SessionPersistence, schema};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,9 @@ impl RateLimitUnit {
 /// Settings for requests to the tenant's workloads. Absent fields come from the tier, otherwise the gateway's defaults apply.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.loadBalancing) || !has(self.sessionPersistence)").message("needs loadBalancing or sessionPersistence, not both"),
+)]
 pub struct Traffic {
     /// Timeout of the whole answer, as a duration such as `15s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +103,9 @@ pub struct Traffic {
     /// Choice of the pod for the next request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_balancing: Option<LoadBalancing>,
+    /// All requests of a session go to the same pod, as long as it is there. In place of `loadBalancing`, the tier's too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_persistence: Option<SessionPersistence>,
 }
 
 /// Limits of connections and waiting requests for one workload.

@@ -5,6 +5,7 @@ mod authentication;
 mod error_response;
 mod limits;
 mod route;
+mod session;
 mod tls;
 mod usage;
 
@@ -13,6 +14,7 @@ pub use authentication::*;
 pub use error_response::*;
 pub use limits::*;
 pub use route::*;
+pub use session::*;
 pub use tls::*;
 pub use usage::*;
 

@@ -5,7 +5,7 @@ use super::object;
 use crate::api::LoadBalancing;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::config::{Backend, GatewayConfig, Unsupported, ValidTraffic};
+use crate::gateway::config::{Backend, GatewayConfig, Unsupported, ValidSession, ValidTraffic};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -66,6 +66,7 @@ fn cannot_choose(way: &GatewayConfig) -> Vec<Unsupported> {
     let traffic = &way.gateway.traffic;
     let asked = [
         ("spec.gateway.traffic.loadBalancing", traffic.load_balancing.is_some()),
+        ("spec.gateway.traffic.sessionPersistence", traffic.session.is_some()),
         ("spec.gateway.traffic.outlierDetection", traffic.outliers.is_some()),
     ];
     let shared = way.backends().find(|backend| backend.namespace.is_some());
@@ -92,6 +93,13 @@ fn spec(traffic: &ValidTraffic) -> Value {
         Some(LoadBalancing::SourceIP) => {
             spec["loadbalancer"] = json!({"type": "chash", "hashOn": "vars", "key": "remote_addr"});
         }
+    }
+    if let Some(session) = &traffic.session {
+        let (place, name) = match session {
+            ValidSession::Cookie(name, _) => ("cookie", name),
+            ValidSession::Header(name) => ("header", name),
+        };
+        spec["loadbalancer"] = json!({"type": "chash", "hashOn": place, "key": name});
     }
     if let Some((errors, time)) = traffic.outliers {
         spec["healthCheck"] = health(errors.min(MOST_FAILURES), time);
@@ -142,6 +150,12 @@ fn cannot(traffic: &ValidTraffic) -> Vec<Unsupported> {
     if traffic.load_balancing == Some(LoadBalancing::Random) {
         let message = "APISIX does not choose pods at random: it uses round robin".to_string();
         say("spec.gateway.traffic.loadBalancing", message);
+    }
+    if let Some(ValidSession::Cookie(name, _)) = &traffic.session {
+        let message = format!(
+            "APISIX creates no cookie: without {name} it chooses the pod by the client's address, so let the workload set that cookie"
+        );
+        say("spec.gateway.traffic.sessionPersistence", message);
     }
     if let Some((errors, _)) = traffic.outliers
         && errors > MOST_FAILURES

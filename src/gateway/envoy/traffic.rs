@@ -4,10 +4,12 @@
 use super::{NAME, POLICIES, error_responses, object};
 use crate::api::{LoadBalancing, RateLimit, RateLimitPer};
 use crate::cluster::{Desired, Kind};
-use crate::gateway::config::{ClientAccess, GatewayConfig, ValidTraffic, divided};
+use crate::gateway::config::{ClientAccess, GatewayConfig, ValidSession, ValidTraffic, divided};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// The size of the table for consistent hashing, which the API server would fill in.
+const TABLE_SIZE: u32 = 65537;
 /// Envoy Gateway's own default bound.
 const UNSAID: i64 = 1024;
 
@@ -90,9 +92,27 @@ fn pass_on(spec: &mut Value, traffic: &ValidTraffic) {
         None => {}
         Some(LoadBalancing::SourceIP) => {
             spec["loadBalancer"] =
-                json!({"type": "ConsistentHash", "consistentHash": {"type": "SourceIP", "tableSize": 65537}});
+                json!({"type": "ConsistentHash", "consistentHash": {"type": "SourceIP", "tableSize": TABLE_SIZE}});
         }
         Some(other) => spec["loadBalancer"] = json!({"type": other.as_str()}),
+    }
+    if let Some(session) = &traffic.session {
+        let mut hash = by_session(session);
+        hash["tableSize"] = json!(TABLE_SIZE);
+        spec["loadBalancer"] = json!({"type": "ConsistentHash", "consistentHash": hash});
+    }
+}
+
+/// Returns the mark by which Envoy chooses the pod. It creates a cookie only if it knows a lifetime; 0 means the client's session.
+fn by_session(session: &ValidSession) -> Value {
+    match session {
+        // The cookie of one path is also for all others. Of several attributes, Envoy Gateway would change the order again and again.
+        ValidSession::Cookie(name, time) => json!({"type": "Cookie", "cookie": {
+            "name": name,
+            "ttl": time.map_or_else(|| "0s".into(), text),
+            "attributes": {"Path": "/"},
+        }}),
+        ValidSession::Header(name) => json!({"type": "Headers", "headers": [{"name": name}]}),
     }
 }
 

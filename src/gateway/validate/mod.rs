@@ -4,6 +4,7 @@ mod applications;
 mod backends;
 mod certificates;
 mod roles;
+mod sessions;
 mod tokens;
 
 use super::config::{Admits, Route, Unsupported, ValidApiKey, ValidGateway, ValidTraffic, by_precedence};
@@ -282,6 +283,7 @@ fn concurrent_requests(own: &TenantGateway, plan: &TierGateway, tier: &str, erro
 }
 
 fn traffic(own: Traffic, plan: Traffic, errors: &mut Vec<Invalid>) -> ValidTraffic {
+    let (load_balancing, session) = sessions::choice(&own, &plan, errors);
     let mut time = |field: &str, text: &str| {
         let field = format!("spec.gateway.traffic.{field}");
         let time = duration(&field, text, errors)?;
@@ -303,7 +305,8 @@ fn traffic(own: Traffic, plan: Traffic, errors: &mut Vec<Invalid>) -> ValidTraff
             let time = time("outlierDetection.ejectionTime", &outliers.ejection_time)?;
             Some((outliers.consecutive_errors, time))
         }),
-        load_balancing: own.load_balancing.or(plan.load_balancing),
+        load_balancing,
+        session,
     }
 }
 

@@ -1,0 +1,29 @@
+//! Ways in that decide where a request goes, and how fast.
+
+use super::{Case, case, shared, web};
+use serde_json::json;
+
+pub fn all() -> Vec<Case> {
+    vec![
+        shared(
+            "weights",
+            json!({"routes": [
+                {"backends": [{"workload": "web", "weight": 90}, {"workload": "api", "weight": 10}]},
+                {"path": {"type": "PathPrefix", "value": "/crm"}, "backends": [
+                    {"application": "crm", "weight": 3}, {"workload": "api"}, {"workload": "web", "weight": 0},
+                ]},
+            ], "concurrentRequests": 50, "traffic": {"circuitBreaker": {"maxConnections": 100}}}),
+        ),
+        case(
+            "session_by_cookie",
+            json!({"traffic": {"sessionPersistence": {"type": "Cookie", "absoluteTimeout": "8h"}}}),
+        ),
+        shared(
+            "session_by_header",
+            json!({
+                "routes": [web("/"), {"path": {"type": "PathPrefix", "value": "/crm"}, "backend": {"application": "crm"}}],
+                "traffic": {"sessionPersistence": {"type": "Header", "sessionName": "X-Session-ID"}},
+            }),
+        ),
+    ]
+}
