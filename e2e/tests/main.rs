@@ -7,6 +7,7 @@ use e2e_support as support;
 
 mod admission;
 mod backends;
+mod bandwidth;
 mod benchmark;
 mod certificates;
 mod certificates_issued;

@@ -43,6 +43,7 @@ pub struct ValidGateway {
     /// Limits, ordered by unit.
     pub rate_limits: Vec<RateLimit>,
     pub concurrent_requests: Option<i64>,
+    pub bandwidth: ValidBandwidth,
     pub traffic: ValidTraffic,
     /// Answers in the place of the gateway's plain errors, ordered by status.
     pub error_responses: Vec<ValidErrorResponse>,
@@ -63,6 +64,16 @@ pub struct ValidTraffic {
     /// None where a load balancing is set.
     pub session: Option<ValidSession>,
 }
+
+/// Bytes in a second, in each direction; at least [`LEAST_BANDWIDTH`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ValidBandwidth {
+    pub request: Option<i64>,
+    pub response: Option<i64>,
+}
+
+/// The least bytes in a second that a gateway can count.
+pub const LEAST_BANDWIDTH: i64 = 1024;
 
 /// The mark of a session whose requests stay at one pod.
 #[derive(Clone, Debug, PartialEq, Eq)]

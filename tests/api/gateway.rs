@@ -106,6 +106,10 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             way(json!({"traffic": {"requestTimeout": "15s", "retries": 0, "loadBalancing": "LeastRequest"}})),
         ),
         (
+            "bandwidth",
+            way(json!({"bandwidthLimit": {"request": "10M", "response": 125_000_000}})),
+        ),
+        (
             "sessions",
             way(json!({"traffic": {"sessionPersistence": {"type": "Cookie", "absoluteTimeout": "8h"}}})),
         ),
@@ -185,6 +189,11 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             "an unknown unit",
             way(json!({"rateLimits": [{"requests": 1, "unit": "Month"}]})),
             "unit",
+        ),
+        (
+            "a bandwidth without a unit",
+            way(json!({"bandwidthLimit": {"request": "fast"}})),
+            "bandwidthLimit.request",
         ),
         (
             "sessions by no header",

@@ -2,6 +2,7 @@
 
 mod application;
 mod authentication;
+mod bandwidth;
 mod error_response;
 mod limits;
 mod route;
@@ -11,6 +12,7 @@ mod usage;
 
 pub use application::*;
 pub use authentication::*;
+pub use bandwidth::*;
 pub use error_response::*;
 pub use limits::*;
 pub use route::*;
@@ -26,7 +28,7 @@ use serde::{Deserialize, Serialize};
 const ONE_LIMIT: &str = "!has(self.rateLimits) || self.rateLimits.all(l, self.rateLimits.exists_one(o, o.unit == l.unit && (has(o.per) && o.per == 'Client') == (has(l.per) && l.per == 'Client')))";
 
 /// Access to a tenant from outside of the cluster. Absent limits, traffic and authentication come from the tier.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(ONE_LIMIT).message("rateLimits has a unit twice for the same per"),
@@ -67,6 +69,9 @@ pub struct TenantGateway {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub concurrent_requests: Option<i64>,
+    /// Limits of bytes in a second; at most the tier's. An absent one comes from the tier. Not every gateway supports this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_limit: Option<BandwidthLimit>,
     /// Settings for requests to workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
@@ -77,7 +82,7 @@ pub struct TenantGateway {
 }
 
 /// Access to a tier's tenants from outside of the cluster.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(ONE_LIMIT).message("rateLimits has a unit twice for the same per"),
@@ -91,6 +96,9 @@ pub struct TierGateway {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub concurrent_requests: Option<i64>,
+    /// Default and upper bound. An absent one has no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_limit: Option<BandwidthLimit>,
     /// Default settings for requests to workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,

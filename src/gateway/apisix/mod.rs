@@ -13,7 +13,7 @@ mod tls;
 mod tokens;
 mod upstreams;
 
-use super::config::{ClientAccess, GatewayConfig, Unsupported};
+use super::config::{ClientAccess, GatewayConfig, Unsupported, ValidBandwidth};
 use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Kind, metadata};
 use serde_json::{Value, json};
@@ -40,6 +40,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
         let tokens = tokens::plugin(way, &mut unsupported);
         unsupported.extend(tokens::unsent(way));
         unsupported.extend(plain_errors(way));
+        unsupported.extend(any_bandwidth(way));
         let rules = routes::rules(way, tokens.is_some(), &mut unsupported);
         let limits = limits::of(way, to, &rules, &mut unsupported);
         objects.extend(upstreams::upstreams(way, to, &mut unsupported));
@@ -59,6 +60,13 @@ pub use routes::blocked_with_reason;
 fn plain_errors(way: &GatewayConfig) -> Option<Unsupported> {
     let message = "APISIX rewrites one status of a route, and the workload's answers with it, so it sends its own errors: let clients show a text by the status";
     (!way.gateway.error_responses.is_empty()).then(|| Unsupported::feature("spec.gateway.errorResponses", message))
+}
+
+/// Tells that a tenant's bytes are not limited.
+fn any_bandwidth(way: &GatewayConfig) -> Option<Unsupported> {
+    let message = "APISIX has no plugin that limits bandwidth: set rateLimits, or limit the network of the pods";
+    (way.gateway.bandwidth != ValidBandwidth::default())
+        .then(|| Unsupported::feature("spec.gateway.bandwidthLimit", message))
 }
 
 /// An object in the tenant's first namespace, for the ingress controller of this class.

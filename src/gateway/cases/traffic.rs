@@ -1,10 +1,16 @@
 //! Ways in that decide where a request goes, and how fast.
 
-use super::{Case, case, shared, web};
+use super::{Case, case, routes, shared, web};
 use serde_json::json;
 
 pub fn all() -> Vec<Case> {
+    let mut bandwidth = case(
+        "bandwidth",
+        json!({"routes": routes(), "bandwidthLimit": {"request": "1M"}}),
+    );
+    bandwidth.tier = json!({"bandwidthLimit": {"request": "10M", "response": "125M"}});
     vec![
+        bandwidth,
         shared(
             "weights",
             json!({"routes": [

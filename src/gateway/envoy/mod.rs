@@ -1,6 +1,7 @@
 //! Objects for Envoy Gateway 1.9: HTTPRoutes of Gateway API v1, and policies of `gateway.envoyproxy.io/v1alpha1` for further features
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
+mod bandwidth;
 mod error_responses;
 mod grants;
 mod handover;
@@ -49,15 +50,16 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     objects.extend(listeners::listeners(way, to));
     objects.extend(routes::routes(way, to));
     let rules = objects.iter().map(|object| rules(&object.value).len()).sum();
+    let places = bandwidth::places(&objects);
     objects.extend(grants::grants(way));
     objects.extend(security::policies(way));
-    objects.extend(traffic::policy(way, rules));
+    objects.extend(traffic::policy(way, rules, places));
     // Nothing behind it counts.
     objects.extend(key_set::objects(way, to));
     objects.extend(jwks_preload::objects(way, to));
     Written {
         objects,
-        unsupported: unsupported(way, rules),
+        unsupported: unsupported(way, rules, places),
     }
 }
 
@@ -98,7 +100,7 @@ fn rules(route: &Value) -> &[Value] {
     rules.map_or(&[], Vec::as_slice)
 }
 
-fn unsupported(way: &GatewayConfig, rules: usize) -> Vec<Unsupported> {
+fn unsupported(way: &GatewayConfig, rules: usize, places: usize) -> Vec<Unsupported> {
     let bursts = way.gateway.rate_limits.iter().filter(|limit| limit.burst.is_some());
     let bursts = bursts.map(|limit| {
         let message = format!(
@@ -117,7 +119,8 @@ fn unsupported(way: &GatewayConfig, rules: usize) -> Vec<Unsupported> {
         Unsupported::feature("spec.gateway.concurrentRequests", message)
     });
     let unsent = tokens::unsent(way).into_iter().map(|(_, why)| why);
-    bursts.chain(crowd).chain(unsent).collect()
+    let too_low = bandwidth::too_low(way, places);
+    bursts.chain(crowd).chain(too_low).chain(unsent).collect()
 }
 
 /// An object in the tenant's first namespace.

@@ -1,7 +1,7 @@
 //! The BackendTrafficPolicy: how much, and how it is passed on. It is for every HTTPRoute of the namespace, those that the tenant makes itself
 //! included, and all of them count together.
 
-use super::{NAME, POLICIES, error_responses, object};
+use super::{NAME, POLICIES, bandwidth, error_responses, object};
 use crate::api::{LoadBalancing, RateLimit, RateLimitPer};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::config::{ClientAccess, GatewayConfig, ValidSession, ValidTraffic, divided};
@@ -13,7 +13,7 @@ const TABLE_SIZE: u32 = 65537;
 /// Envoy Gateway's own default bound.
 const UNSAID: i64 = 1024;
 
-pub fn policy(way: &GatewayConfig, rules: usize) -> Option<Desired> {
+pub fn policy(way: &GatewayConfig, rules: usize, places: usize) -> Option<Desired> {
     let gateway = &way.gateway;
     let mut spec = json!({});
     if !gateway.rate_limits.is_empty() {
@@ -25,6 +25,9 @@ pub fn policy(way: &GatewayConfig, rules: usize) -> Option<Desired> {
     let requests = gateway.concurrent_requests.map(|most| divided(most, rules));
     if let Some(breaker) = breaker(&gateway.traffic, requests) {
         spec["circuitBreaker"] = breaker;
+    }
+    if let Some(limit) = bandwidth::limit(way, places) {
+        spec["bandwidthLimit"] = limit;
     }
     let overrides = error_responses::overrides(way);
     if !overrides.is_empty() {

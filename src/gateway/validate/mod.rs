@@ -2,6 +2,7 @@
 
 mod applications;
 mod backends;
+mod bandwidth;
 mod certificates;
 mod roles;
 mod sessions;
@@ -83,6 +84,12 @@ fn resolve_own(
         certificates,
         rate_limits: rate_limits(&own, &plan, &spec.tier, errors),
         concurrent_requests: concurrent_requests(&own, &plan, &spec.tier, errors),
+        bandwidth: bandwidth::resolve(
+            own.bandwidth_limit.as_ref(),
+            plan.bandwidth_limit.as_ref(),
+            &spec.tier,
+            errors,
+        ),
         traffic: traffic(
             own.traffic.unwrap_or_default(),
             plan.traffic.unwrap_or_default(),
