@@ -233,6 +233,7 @@ mod tests {
             ("--metrics-address=8080", "invalid socket address"),
             ("--gateway-controller=nginx", "EnvoyGateway"),
             ("--gateway-shared-hosts=*.example.com", "not a host name"),
+            ("--gateway-path-template=/api/v1", "with one part {tenant} or {id}"),
             ("--gateway-application-namespaces=Crm", "not the name of a namespace"),
             ("--gateway-application-namespaces=crm,kube-system", "Kubernetes' own"),
         ];

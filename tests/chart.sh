@@ -109,6 +109,9 @@ check "unknown tenants get 401 from a route at the Gateway" test \
 check "the same, of APISIX, after every rule of a tenant" test \
   "$(unknown --set gateway.controller=APISIX,gateway.name=apisix,network.gatewayNamespace=apisix | grep -E '^kind|priority|response_status|WWW' | xargs)" = \
   'kind: ApisixRoute priority: -1 response_status: 401 WWW-Authenticate: Bearer kind: ApisixUpstream'
+shared_path() { render --show-only templates/admission/confinement.yaml --set "$envoy" --set 'gateway.sharedHosts={a.example.com}' "$@" | grep -A2 'name: path$' | tail -n 1 | xargs -0; }
+check "a tenant's path on shared hosts" test "$(shared_path | tr -d ' \n')" = "'/tenants/'+variables.tenant+''"
+check "another path of each tenant" test "$(shared_path --set 'gateway.pathTemplate=/api/v1/tenants/{id}/x' | tr -d ' \n')" = "'/api/v1/tenants/'+variables.id+'/x'"
 check "no such route unless it is asked for" lacks 'unknown-tenant' --set "$envoy" --set 'gateway.sharedHosts={a.example.com}'
 refuse "an answer on shared hosts where there are none" render --set "$envoy" --set gateway.unknownTenant=Unauthorized
 refuse "a gateway without a name" render --set gateway.controller=EnvoyGateway,network.gatewayNamespace=x

@@ -144,6 +144,46 @@ fn settings_are_those_of_the_operator() {
 }
 
 #[test]
+fn a_tenants_path_on_shared_hosts_is_as_the_platform_sets_it() {
+    let tenant = "
+apiVersion: tenant-operator.io/v1alpha1
+kind: Tenant
+metadata: {name: acme}
+spec:
+  tier: plan
+  id: 3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11
+  network: {ingress: {gateway: Allow}}
+  workloads: [{name: web, image: 'web:1', ports: [{name: http, containerPort: 8080}]}]
+  gateway: {identification: [Path], routes: [{path: {type: PathPrefix, value: /ai}, backend: {workload: web}}]}
+";
+    let path = |further: &[&str]| {
+        let gateway = [
+            "render",
+            "-f",
+            "-",
+            "--gateway-controller=EnvoyGateway",
+            "--gateway-name=platform",
+            "--gateway-namespace=gateway-system",
+            "--gateway-shared-hosts=api.example.com",
+        ];
+        let text = succeeded(run(&[&gateway, further].concat(), &format!("{tenant}---{TIER}")));
+        let route = documents(&text)
+            .into_iter()
+            .find(|document| document["kind"] == "HTTPRoute");
+        let route = route.expect("a route");
+        let path = route
+            .pointer("/spec/rules/0/matches/0/path/value")
+            .and_then(Value::as_str);
+        path.map(String::from)
+    };
+    assert_eq!(path(&[]).as_deref(), Some("/tenants/acme/ai"));
+    assert_eq!(
+        path(&["--gateway-path-template=/api/v1/tenants/{id}"]).as_deref(),
+        Some("/api/v1/tenants/3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11/ai")
+    );
+}
+
+#[test]
 fn an_id_that_is_not_known_yet_is_said_to_be_so() {
     let output = render(&format!(
         "{}---{TIER}",

@@ -90,6 +90,7 @@ pub async fn settings(cluster: &Cluster) -> Result<Settings> {
             "GATEWAY_PARENT_NAMESPACE" => "--gateway-parent-namespace",
             "GATEWAY_SCHEME" => "--gateway-scheme",
             "GATEWAY_SHARED_HOSTS" => "--gateway-shared-hosts",
+            "GATEWAY_PATH_TEMPLATE" => "--gateway-path-template",
             "GATEWAY_APPLICATION_NAMESPACES" => "--gateway-application-namespaces",
             "DNS_NAMESPACE" => "--dns-namespace",
             "DNS_POD_LABELS" => "--dns-pod-labels",

@@ -2,6 +2,7 @@
 
 use super::certificates::{self, Certificate};
 use super::error_responses::ValidErrorResponse;
+use super::path_template::PathTemplate;
 use crate::api::{
     ClaimHeader, HttpMethod, Identification, JwtAuthentication, LoadBalancing, PathType, RateLimit, RoutePath,
 };
@@ -27,8 +28,6 @@ pub const TENANT_NUMBER: &str = "X-Tenant-Number";
 pub const TENANT_CLIENT: &str = "X-Tenant-Client";
 /// The header in which a client sends its API key.
 pub const API_KEY: &str = "X-API-Key";
-/// The path prefix of tenants on shared hosts.
-pub const SHARED_PATH: &str = "/tenants/";
 
 /// A tenant's way in, as far as spec and tier say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -284,6 +283,7 @@ impl GatewayConfig {
         gateway: &ValidGateway,
         keys: Option<&PublicKeys>,
         shared_hosts: &[String],
+        path: &PathTemplate,
     ) -> Option<Self> {
         let mut gateway = gateway.clone();
         let mut preloaded = Vec::new();
@@ -306,7 +306,7 @@ impl GatewayConfig {
             Identification::Host => vec![Entry::Hosts(plain.clone()), Entry::SecureHosts(secure.clone())],
             Identification::Path => vec![Entry::Path {
                 hosts: shared(),
-                prefix: format!("{SHARED_PATH}{}", owner.tenant),
+                prefix: path.of(owner),
             }],
             Identification::Header => vec![Entry::Header {
                 hosts: shared(),

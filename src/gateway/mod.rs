@@ -20,6 +20,7 @@ mod gateway_watch;
 mod grants;
 mod host_claims;
 pub mod jwks_route;
+pub mod path_template;
 mod proxies;
 mod routes;
 pub mod settings;

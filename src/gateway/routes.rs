@@ -31,7 +31,7 @@ pub fn is_guarded(to: &Attachment, route: &Live) -> bool {
 /// The way in of a tenant, on hosts that are its own by now; None where nothing leads to it.
 pub fn config(tenant: &ValidTenant, to: &Attachment) -> Option<GatewayConfig> {
     let (gateway, keys) = (tenant.part::<ValidGateway>()?, tenant.part::<PublicKeys>());
-    GatewayConfig::of(&tenant.core, gateway, keys, &to.shared_hosts)
+    GatewayConfig::of(&tenant.core, gateway, keys, &to.shared_hosts, &to.path)
 }
 
 /// The objects of a tenant's way in, and the way in that they were written for.

@@ -1,6 +1,7 @@
 //! Settings for the platform's gateway.
 
 use super::config::{Entry, GatewayConfig};
+use super::path_template::PathTemplate;
 use crate::flags::{items, optional};
 use clap::{Args, ValueEnum};
 
@@ -34,6 +35,16 @@ pub struct GatewaySettings {
     /// Hosts that all tenants share, comma separated: there a tenant is known by the request's path or header.
     #[arg(id = "gateway-shared-hosts", long = "gateway-shared-hosts", env = "GATEWAY_SHARED_HOSTS", default_value = "", value_parser = hosts, hide_default_value = true)]
     pub shared_hosts: std::vec::Vec<String>,
+
+    /// Path of each tenant on these hosts, with one part `{tenant}` for its name or `{id}` for its id.
+    #[arg(
+        id = "gateway-path-template",
+        long = "gateway-path-template",
+        env = "GATEWAY_PATH_TEMPLATE",
+        default_value = "/tenants/{tenant}",
+        value_parser = PathTemplate::parse
+    )]
+    pub path_template: PathTemplate,
 
     /// Scheme by which clients reach that Gateway.
     #[arg(
@@ -82,6 +93,8 @@ pub struct Attachment {
     pub name: String,
     /// Hosts that all tenants share.
     pub shared_hosts: Vec<String>,
+    /// The path of each tenant there.
+    pub path: PathTemplate,
     pub scheme: Scheme,
     /// Namespaces that may hold shared applications.
     pub application_namespaces: Vec<String>,
@@ -125,6 +138,7 @@ impl GatewaySettings {
             namespace: namespace.into(),
             name: self.name.clone(),
             shared_hosts: self.shared_hosts.clone(),
+            path: self.path_template.clone(),
             scheme: self.scheme,
             application_namespaces: self.application_namespaces.clone(),
             redis: self.redis.clone(),

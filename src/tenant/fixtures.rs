@@ -5,6 +5,7 @@ use crate::api::{Tenant, TenantSpec, TenantTier, TenantTierSpec};
 use crate::capability::peers::named_peers;
 use crate::capability::{Invalid, PeerTenant, Platform, ValidTenant, World, namespaces};
 use crate::dns::DnsServers;
+use crate::gateway::path_template::PathTemplate;
 use crate::gateway::{Attachment, Controller, GatewayConfig, Scheme, ValidGateway};
 use crate::testing::lay_over;
 use http::{Method, Request, Response, StatusCode};
@@ -64,6 +65,7 @@ pub fn attachment() -> Attachment {
         namespace: "gateway-system".into(),
         name: "platform".into(),
         shared_hosts: vec!["api.example.com".into()],
+        path: PathTemplate::default(),
         scheme: Scheme::Https,
         application_namespaces: vec!["applications".into(), "more-applications".into()],
         redis: None,
@@ -88,7 +90,14 @@ pub fn plan(tenant: &ValidTenant, platform: &Platform) -> Environment {
 /// The way in of a tenant that has one.
 pub fn gateway_config(tenant: &ValidTenant, shared_hosts: &[String]) -> GatewayConfig {
     let gateway = tenant.part::<ValidGateway>().expect("a way in");
-    GatewayConfig::of(&tenant.core, gateway, tenant.part(), shared_hosts).expect("a way in")
+    GatewayConfig::of(
+        &tenant.core,
+        gateway,
+        tenant.part(),
+        shared_hosts,
+        &PathTemplate::default(),
+    )
+    .expect("a way in")
 }
 
 /// A part of a tenant.

@@ -12,6 +12,7 @@ PATTERNS = {
     "cidr": r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)/[0-9]{1,3}$",
     "digest": r"^(sha256:[0-9a-f]{64})?$",
     "duration": r"^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$",
+    "template": r"^(/[-A-Za-z0-9_~]+)*/(\{tenant\}|\{id\})(/[-A-Za-z0-9_~]+)*$",
     "endpoint": r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$",
 }
 # Without the Lease two pods would both write.

@@ -121,7 +121,7 @@ pub struct TierGateway {
 pub enum Identification {
     /// One of the tenant's hosts.
     Host,
-    /// The path `/tenants/<name>` on a shared host. The tenant's routes are below it, and the gateway removes it.
+    /// The tenant's path on a shared host, `/tenants/<name>` unless the chart sets another. The tenant's routes are below it, and the gateway removes it.
     Path,
     /// `X-Tenant-ID` with the tenant's name, on a shared host: for services, and only with credentials.
     Header,
