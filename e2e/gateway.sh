@@ -16,7 +16,8 @@ gateway_values() {
     "--set gateway.sharedHosts={api.example.com}" \
     "--set gateway.applicationNamespaces={$APPLICATIONS}"
   if [ "$GATEWAY_CONTROLLER" = EnvoyGateway ]; then
-    echo "--set gateway.metrics.enabled=true,gateway.metrics.period=10s,gateway.unknownTenant=Unauthorized"
+    echo "--set gateway.metrics.enabled=true,gateway.metrics.period=10s,gateway.unknownTenant=Unauthorized" \
+      "--set gateway.clientTrafficPolicies=true"
   fi
 }
 

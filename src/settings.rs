@@ -170,6 +170,7 @@ mod tests {
             "--gateway-name=platform",
             "--gateway-shared-hosts=api.example.com, api.example.org",
             "--gateway-application-namespaces=crm, portal",
+            "--gateway-client-traffic-policies",
             "--dns-pod-labels=a=b,c=d=e",
             "--dns-addresses=169.254.20.10, fd00::a",
             "--dns-ports=53,5353",
@@ -189,6 +190,7 @@ mod tests {
             ("apisix", "platform", 2)
         );
         assert_eq!(to.application_namespaces, ["crm", "portal"]);
+        assert!(to.client_traffic_policies);
         let unset = [
             "--gateway-controller=",
             "--gateway-name=",

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const SECRET: &str = "shop-tls";
 
 /// A tenant that is led to at a host with a certificate.
-async fn secured(scene: &Scene, suffix: &str, tier: &str, over: Value) -> Result<(TestTenant, String)> {
+pub async fn secured(scene: &Scene, suffix: &str, tier: &str, over: Value) -> Result<(TestTenant, String)> {
     let host = format!("{}-{suffix}.example.org", scene.name);
     let mut gateway = json!({"hosts": [host], "tls": [{"hosts": [host], "secretName": SECRET}]});
     crate::support::scene::lay_over(&mut gateway, over);
@@ -20,7 +20,7 @@ async fn secured(scene: &Scene, suffix: &str, tier: &str, over: Value) -> Result
     Ok((tenant, host))
 }
 
-async fn put(tenant: &TestTenant, certificate: &SelfSigned) -> Result<()> {
+pub async fn put(tenant: &TestTenant, certificate: &SelfSigned) -> Result<()> {
     let body = certificate.secret(SECRET)?;
     eventually("the tenant's namespace", secs(30), async || {
         ensure!(

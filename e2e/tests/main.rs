@@ -54,6 +54,7 @@ mod sessions;
 mod shared_applications;
 mod suspension;
 mod tiers;
+mod tls_versions;
 mod traffic;
 mod undecodable;
 mod usage;

@@ -47,6 +47,8 @@ pub enum Kind {
     Certificate,
     ListenerSet,
     ApisixTls,
+    /// Versions of TLS at a tenant's own listeners. The operator watches them only where the chart lets it write them.
+    ClientTrafficPolicy,
     /// Grants for routes to shared applications, in the applications' namespaces.
     ReferenceGrant,
 }
@@ -99,6 +101,7 @@ impl Kind {
             Self::ApisixRoute => foreign(APISIX, "v2", self.as_str(), "apisixroutes"),
             Self::Certificate => foreign("cert-manager.io", "v1", self.as_str(), "certificates"),
             Self::ListenerSet => foreign("gateway.networking.k8s.io", "v1", self.as_str(), "listenersets"),
+            Self::ClientTrafficPolicy => foreign(ENVOY_GATEWAY, "v1alpha1", self.as_str(), "clienttrafficpolicies"),
             Self::ApisixTls => foreign(APISIX, "v2", self.as_str(), "apisixtlses"),
         }
     }
@@ -134,6 +137,7 @@ impl Kind {
             Self::Certificate => "Certificate",
             Self::ListenerSet => "ListenerSet",
             Self::ApisixTls => "ApisixTls",
+            Self::ClientTrafficPolicy => "ClientTrafficPolicy",
         }
     }
 

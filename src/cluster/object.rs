@@ -142,7 +142,7 @@ pub fn trim(kind: Kind, value: &mut Value) {
         Kind::ListenerSet => &["conditions", "listeners"],
         Kind::PersistentVolumeClaim => &["phase"],
         Kind::HttpRoute => &["parents"],
-        Kind::SecurityPolicy | Kind::BackendTrafficPolicy => &["ancestors"],
+        Kind::SecurityPolicy | Kind::BackendTrafficPolicy | Kind::ClientTrafficPolicy => &["ancestors"],
         _ => &[],
     };
     match value.get_mut("status") {

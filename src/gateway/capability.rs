@@ -267,10 +267,8 @@ impl Capability for Gateway {
         let Some(to) = self.to.clone() else {
             return loops;
         };
-        // Kinds of certificates are waited for one by one: a cluster may have but one of them.
-        let of_certificates = to.controller.certificate_kinds().chunks(1);
         let needed = std::iter::once((to.controller.kinds(), Need::Always));
-        let needed = needed.chain(of_certificates.map(|kinds| (kinds, Need::ForCertificates)));
+        let needed = needed.chain(to.optional_kinds().into_iter().map(|kinds| (kinds, Need::ForSome)));
         loops.extend(needed.map(|needed| gateway_watch::follow(watching.clone(), needed).boxed()));
         if to.controller.has_parent() {
             let wakes = watching.clone();

@@ -1,7 +1,7 @@
 //! Certificates of a tenant's own hosts, and their cert-manager objects. Pure.
 
 use super::config::{GatewayConfig, Unsupported};
-use crate::api::{CertificateStatus, IssuerRef};
+use crate::api::{CertificateStatus, IssuerRef, TlsVersion};
 use crate::cluster::{Desired, Key, Kind, Live, metadata};
 use crate::host;
 use crate::names;
@@ -16,6 +16,8 @@ pub struct Certificate {
     pub secret: String,
     /// The issuer; None where somebody else provides the Secret.
     pub issuer: Option<IssuerRef>,
+    /// The oldest version of TLS for its hosts; None for the gateway's own.
+    pub min_version: Option<TlsVersion>,
 }
 
 /// Returns the certificates restricted to the tenant's own hosts. The gateway must not serve, nor cert-manager issue, one for another tenant's host.
@@ -87,6 +89,7 @@ pub fn lacking(kind: Kind) -> Unsupported {
     let (field, what) = match kind {
         Kind::Certificate => ("spec.gateway.tls[].issuerRef", "cert-manager, or set secretName"),
         Kind::ListenerSet => ("spec.gateway.tls", "Gateway API 1.5 or later"),
+        Kind::ClientTrafficPolicy => ("spec.gateway.tls[].minVersion", "Envoy Gateway 1.9"),
         _ => ("spec.gateway.tls", "the CRDs of the gateway's ingress controller"),
     };
     let message = format!(
@@ -116,6 +119,7 @@ mod tests {
                 kind: IssuerKind::Issuer,
                 name: "own".into(),
             }),
+            min_version: None,
         }
     }
 

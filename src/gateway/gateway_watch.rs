@@ -25,8 +25,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub enum Need {
     /// Without them nothing leads to any tenant.
     Always,
-    /// Without them only tenants with certificates are not served; their conditions name the reason.
-    ForCertificates,
+    /// Without them only the tenants that need them are not served as they ask; their conditions name the reason.
+    ForSome,
 }
 
 /// Watches these kinds while the cluster serves them all; otherwise asks the API server for them once in a period. Never ends.
@@ -69,9 +69,9 @@ fn report(need: Need, missing: &[Kind]) {
     let missing = names.join(", ");
     match need {
         Need::Always => tracing::warn!(missing, "the cluster lacks kinds that the gateway is told by"),
-        Need::ForCertificates => tracing::info!(
+        Need::ForSome => tracing::info!(
             missing,
-            "the cluster lacks a kind that only hosts with certificates of their own need"
+            "the cluster lacks a kind that only some tenants need, as for hosts with certificates of their own"
         ),
     }
 }

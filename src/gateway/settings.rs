@@ -2,8 +2,9 @@
 
 use super::config::{Entry, GatewayConfig};
 use super::path_template::PathTemplate;
+use crate::cluster::Kind;
 use crate::flags::{items, optional};
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 /// A gateway that routes can be written for.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,19 @@ pub struct GatewaySettings {
     #[arg(id = "gateway-application-namespaces", long = "gateway-application-namespaces", env = "GATEWAY_APPLICATION_NAMESPACES", default_value = "", value_parser = namespaces, hide_default_value = true)]
     pub application_namespaces: std::vec::Vec<String>,
 
+    /// Write ClientTrafficPolicies of Envoy Gateway for tenants' own listeners, in place of the platform's there.
+    #[arg(
+        id = "gateway-client-traffic-policies",
+        long = "gateway-client-traffic-policies",
+        env = "GATEWAY_CLIENT_TRAFFIC_POLICIES",
+        default_value_t = false,
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub client_traffic_policies: bool,
+
     /// Redis in which APISIX counts requests, as `host` or `host:port`. If empty, each of its instances counts separately.
     #[arg(id = "gateway-redis", long = "gateway-redis", env = "GATEWAY_REDIS", default_value = "", value_parser = redis, hide_default_value = true)]
     pub redis: std::option::Option<Redis>,
@@ -98,11 +112,22 @@ pub struct Attachment {
     pub scheme: Scheme,
     /// Namespaces that may hold shared applications.
     pub application_namespaces: Vec<String>,
+    /// True where the operator may write ClientTrafficPolicies of Envoy Gateway.
+    pub client_traffic_policies: bool,
     /// The Redis in which the gateway counts requests; None where each instance counts separately.
     pub redis: Option<Redis>,
 }
 
 impl Attachment {
+    /// Returns the kinds that only some tenants need, in groups that the operator watches apart: a cluster may lack each of them.
+    pub fn optional_kinds(&self) -> Vec<&'static [Kind]> {
+        let mut kinds: Vec<&'static [Kind]> = self.controller.certificate_kinds().chunks(1).collect();
+        if self.controller == Controller::EnvoyGateway && self.client_traffic_policies {
+            kinds.push(&[Kind::ClientTrafficPolicy]);
+        }
+        kinds
+    }
+
     /// Returns the URLs at which a tenant answers.
     pub fn endpoints(&self, way: &GatewayConfig) -> Vec<String> {
         let scheme = match self.scheme {
@@ -141,6 +166,7 @@ impl GatewaySettings {
             path: self.path_template.clone(),
             scheme: self.scheme,
             application_namespaces: self.application_namespaces.clone(),
+            client_traffic_policies: self.client_traffic_policies,
             redis: self.redis.clone(),
         })
     }

@@ -124,10 +124,12 @@ pub fn of_object(to: &Attachment, live: &Live) -> Result<(), GatewayState> {
             })
         }
         // For every route of the tenant's that it is for.
-        Kind::SecurityPolicy | Kind::BackendTrafficPolicy => {
+        Kind::SecurityPolicy | Kind::BackendTrafficPolicy | Kind::ClientTrafficPolicy => {
             let mut ancestors = said("/status/ancestors").filter(|said| is_ours(&said["ancestorRef"], to, live));
-            of_conditions(live, ancestors.next(), &["Accepted"])?;
-            ancestors.try_for_each(|said| of_conditions(live, Some(said), &["Accepted"]))
+            let first = of_conditions(live, ancestors.next(), &["Accepted"]);
+            let all =
+                first.and_then(|()| ancestors.try_for_each(|said| of_conditions(live, Some(said), &["Accepted"])));
+            all.map_err(|state| known(live, state))
         }
         Kind::ListenerSet => certificates_state::of_listeners(live, &format!("Gateway {}/{}", to.namespace, to.name)),
         Kind::Certificate => certificates_state::of_certificate(live),
@@ -135,6 +137,18 @@ pub fn of_object(to: &Attachment, live: &Live) -> Result<(), GatewayState> {
             of_conditions(live, live.value.pointer("/status"), &["Accepted"])
         }
         _ => Ok(()),
+    }
+}
+
+/// A listener that the gateway does not know yet, it says to be missing.
+fn known(live: &Live, state: GatewayState) -> GatewayState {
+    match state {
+        GatewayState::Refused { message, .. }
+            if live.key.kind == Kind::ClientTrafficPolicy && message.contains("(TargetNotFound)") =>
+        {
+            GatewayState::not_yet()
+        }
+        other => other,
     }
 }
 

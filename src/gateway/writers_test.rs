@@ -429,3 +429,22 @@ fn the_number_of_a_tenant_is_told_once_it_is_known() {
         );
     }
 }
+
+#[test]
+fn envoy_gateway_is_told_of_versions_of_tls_where_the_chart_permits_it() {
+    let permitted = Attachment {
+        client_traffic_policies: true,
+        ..attachment(Controller::EnvoyGateway)
+    };
+    let Written { objects, unsupported } = permitted.controller.write(&way(&named("min_version")), &permitted);
+    assert_eq!(unsupported, []);
+    let mut policies = objects
+        .iter()
+        .filter(|object| object.key.kind == Kind::ClientTrafficPolicy);
+    let policy = policies.next().expect("a policy");
+    assert!(permitted.optional_kinds().concat().contains(&policy.key.kind));
+    insta::assert_snapshot!(
+        "envoy_client_policy",
+        crate::api::yaml(&[policy.value.clone()]).expect("YAML")
+    );
+}

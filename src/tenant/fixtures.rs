@@ -68,6 +68,7 @@ pub fn attachment() -> Attachment {
         path: PathTemplate::default(),
         scheme: Scheme::Https,
         application_namespaces: vec!["applications".into(), "more-applications".into()],
+        client_traffic_policies: false,
         redis: None,
     }
 }

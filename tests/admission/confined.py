@@ -22,7 +22,7 @@ FINALIZER = "example.com/hold"
 
 # Kinds by which a gateway is told, as the chart lets the operator write them.
 GATEWAYS = {"APISIX": ("apisix.apache.org", ("apisixupstreams", "apisixpluginconfigs", "apisixconsumers", "apisixroutes", "apisixtlses")),
-            "EnvoyGateway": ("gateway.envoyproxy.io", ("httproutefilters", "securitypolicies", "backendtrafficpolicies"))}
+            "EnvoyGateway": ("gateway.envoyproxy.io", ("httproutefilters", "securitypolicies", "backendtrafficpolicies", "clienttrafficpolicies"))}
 # Judged by cases of their own, elsewhere or below.
 OTHERS = {"namespaces", "tenants", "databaseservers", "rolebindings", "secrets", "pods", "events", "leases", "clusterreports", "clusterpolicyreports",
           "referencegrants", "subjectaccessreviews"}
@@ -227,7 +227,7 @@ def of_gateways(r, place):
     if place.controller == "EnvoyGateway":
         definitions += [(k, p, "gateway.networking.k8s.io") for k, p in (("HTTPRoute", "httproutes"), ("ListenerSet", "listenersets"))]
         definitions += [(k, p, "gateway.envoyproxy.io") for k, p in (
-            ("HTTPRouteFilter", "httproutefilters"), ("SecurityPolicy", "securitypolicies"), ("BackendTrafficPolicy", "backendtrafficpolicies"))]
+            ("HTTPRouteFilter", "httproutefilters"), ("SecurityPolicy", "securitypolicies"), ("BackendTrafficPolicy", "backendtrafficpolicies"), ("ClientTrafficPolicy", "clienttrafficpolicies"))]
     else:
         definitions += [(k, k.lower() + ("es" if k.endswith("Tls") else "s"), "apisix.apache.org") for k in (
             "ApisixUpstream", "ApisixPluginConfig", "ApisixConsumer", "ApisixRoute", "ApisixTls")]
@@ -512,6 +512,9 @@ def of_policies(r, samples, written):
         ("HTTPRouteFilter", samples["HTTPRouteFilter"], [
             ("an answer in HTML", s("directResponse", "contentType"), "text/html"), *[(f"an answer {status}", s("directResponse", "statusCode"), status) for status in (201, 301, 401)],
             ("another answer 200", s("directResponse"), {**samples["HTTPRouteFilter"]["spec"]["directResponse"], "statusCode": 200})]),
+        ("ClientTrafficPolicy", samples["ClientTrafficPolicy"], [
+            ("older versions of TLS", s("tls", "minVersion"), "1.0"), ("an end of them", s("tls", "maxVersion"), "1.3"), ("certificates of clients", s("tls", "clientValidation"), {"optional": True}),
+            ("headers of clients", s("headers"), {"withUnderscoresAction": "Allow"}), ("the whole Gateway", s("targetRefs", 0, "kind"), "Gateway")]),
         ("BackendTrafficPolicy", samples["BackendTrafficPolicy"], [
             *[(f"an error that becomes {response}", s("responseOverride"), instead("Local", **{**text, **response})) for response in (
                 {"statusCode": 200}, {"header": {"set": [{"name": "Set-Cookie", "value": "x"}]}}, {"header": {"add": [{"name": "Vary", "value": "x"}]}})],

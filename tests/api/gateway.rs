@@ -106,6 +106,10 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             way(json!({"traffic": {"requestTimeout": "15s", "retries": 0, "loadBalancing": "LeastRequest"}})),
         ),
         (
+            "versions of TLS",
+            way(json!({"tls": [{"hosts": ["a.example.com"], "secretName": "a", "minVersion": "1.3"}]})),
+        ),
+        (
             "bandwidth",
             way(json!({"bandwidthLimit": {"request": "10M", "response": 125_000_000}})),
         ),
@@ -189,6 +193,11 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             "an unknown unit",
             way(json!({"rateLimits": [{"requests": 1, "unit": "Month"}]})),
             "unit",
+        ),
+        (
+            "an old version of TLS",
+            way(json!({"tls": [{"hosts": ["a.example.com"], "secretName": "a", "minVersion": "1.2"}]})),
+            "minVersion",
         ),
         (
             "a bandwidth without a unit",

@@ -23,6 +23,25 @@ pub struct GatewayTls {
     /// Issuer with which cert-manager issues and renews the certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer_ref: Option<IssuerRef>,
+    /// The oldest version of TLS for these hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_version: Option<TlsVersion>,
+}
+
+/// The oldest version of TLS that the gateway accepts for these hosts. Absent: the gateway's own. Not every gateway supports this.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+impl TlsVersion {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1_3 => "1.3",
+        }
+    }
 }
 
 /// An issuer of cert-manager.

@@ -41,6 +41,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
         unsupported.extend(tokens::unsent(way));
         unsupported.extend(plain_errors(way));
         unsupported.extend(any_bandwidth(way));
+        unsupported.extend(any_version(way));
         let rules = routes::rules(way, tokens.is_some(), &mut unsupported);
         let limits = limits::of(way, to, &rules, &mut unsupported);
         objects.extend(upstreams::upstreams(way, to, &mut unsupported));
@@ -67,6 +68,17 @@ fn any_bandwidth(way: &GatewayConfig) -> Option<Unsupported> {
     let message = "APISIX has no plugin that limits bandwidth: set rateLimits, or limit the network of the pods";
     (way.gateway.bandwidth != ValidBandwidth::default())
         .then(|| Unsupported::feature("spec.gateway.bandwidthLimit", message))
+}
+
+/// Tells that a host has the versions of TLS of all others.
+fn any_version(way: &GatewayConfig) -> Option<Unsupported> {
+    let message = "an ApisixTls has no version of TLS: set apisix.ssl.ssl_protocols of APISIX, for all hosts";
+    let asks = way
+        .gateway
+        .certificates
+        .iter()
+        .any(|certificate| certificate.min_version.is_some());
+    asks.then(|| Unsupported::feature("spec.gateway.tls[].minVersion", message))
 }
 
 /// An object in the tenant's first namespace, for the ingress controller of this class.

@@ -9,7 +9,10 @@ pub fn all() -> Vec<Case> {
         json!({"routes": routes(), "bandwidthLimit": {"request": "1M"}}),
     );
     bandwidth.tier = json!({"bandwidthLimit": {"request": "10M", "response": "125M"}});
+    let host = "acme.example.org";
+    let secure = json!({"hosts": [host], "tls": [{"hosts": [host], "secretName": "acme-tls", "minVersion": "1.3"}]});
     vec![
+        case("min_version", secure),
         bandwidth,
         shared(
             "weights",

@@ -49,7 +49,7 @@ fn listener(host: &str, secret: &str) -> Value {
 }
 
 /// A listener is called as its host. No host is called as one of a wildcard is, which has no dot.
-fn name(host: &str) -> String {
+pub fn name(host: &str) -> String {
     match host::is_wildcard(host) {
         true => format!("any-{}", &names::digest(host.as_bytes())[..16]),
         false => host.into(),

@@ -2,6 +2,7 @@
 //! (<https://gateway.envoyproxy.io/docs/api/extension_types/>). Pure.
 
 mod bandwidth;
+mod client_policy;
 mod error_responses;
 mod grants;
 mod handover;
@@ -48,6 +49,7 @@ const POLICIES: &str = "gateway.envoyproxy.io/v1alpha1";
 pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     let mut objects = certificates::requests(way);
     objects.extend(listeners::listeners(way, to));
+    objects.extend(client_policy::policy(way, to));
     objects.extend(routes::routes(way, to));
     let rules = objects.iter().map(|object| rules(&object.value).len()).sum();
     let places = bandwidth::places(&objects);
@@ -59,7 +61,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     objects.extend(jwks_preload::objects(way, to));
     Written {
         objects,
-        unsupported: unsupported(way, rules, places),
+        unsupported: unsupported(way, to, rules, places),
     }
 }
 
@@ -100,7 +102,7 @@ fn rules(route: &Value) -> &[Value] {
     rules.map_or(&[], Vec::as_slice)
 }
 
-fn unsupported(way: &GatewayConfig, rules: usize, places: usize) -> Vec<Unsupported> {
+fn unsupported(way: &GatewayConfig, to: &Attachment, rules: usize, places: usize) -> Vec<Unsupported> {
     let bursts = way.gateway.rate_limits.iter().filter(|limit| limit.burst.is_some());
     let bursts = bursts.map(|limit| {
         let message = format!(
@@ -120,7 +122,13 @@ fn unsupported(way: &GatewayConfig, rules: usize, places: usize) -> Vec<Unsuppor
     });
     let unsent = tokens::unsent(way).into_iter().map(|(_, why)| why);
     let too_low = bandwidth::too_low(way, places);
-    bursts.chain(crowd).chain(too_low).chain(unsent).collect()
+    let unwritten = client_policy::unwritten(way, to);
+    bursts
+        .chain(crowd)
+        .chain(too_low)
+        .chain(unwritten)
+        .chain(unsent)
+        .collect()
 }
 
 /// An object in the tenant's first namespace.

@@ -29,6 +29,7 @@ pub fn resolve(own: &TenantGateway, errors: &mut Vec<Invalid>) -> Vec<Certificat
                 hosts: tls.hosts.clone(),
                 secret,
                 issuer: tls.issuer_ref.clone(),
+                min_version: tls.min_version,
             }),
             Err((below, message)) => errors.push(Invalid::new(format!("{field}{below}"), message)),
         }
