@@ -17,7 +17,7 @@ gateway_values() {
     "--set gateway.applicationNamespaces={$APPLICATIONS}"
   if [ "$GATEWAY_CONTROLLER" = EnvoyGateway ]; then
     echo "--set gateway.metrics.enabled=true,gateway.metrics.period=10s,gateway.unknownTenant=Unauthorized" \
-      "--set gateway.clientTrafficPolicies=true"
+      "--set gateway.clientTrafficPolicies=true,gateway.fallbacks=true"
   fi
 }
 

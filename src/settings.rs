@@ -171,6 +171,7 @@ mod tests {
             "--gateway-shared-hosts=api.example.com, api.example.org",
             "--gateway-application-namespaces=crm, portal",
             "--gateway-client-traffic-policies",
+            "--gateway-fallbacks=true",
             "--dns-pod-labels=a=b,c=d=e",
             "--dns-addresses=169.254.20.10, fd00::a",
             "--dns-ports=53,5353",
@@ -183,14 +184,19 @@ mod tests {
         let cidrs: Vec<String> = settings.cluster_cidrs.iter().map(ToString::to_string).collect();
         assert_eq!(cidrs, ["10.244.0.0/16", "fd00::/48"]);
         assert_eq!(settings.gateway_namespace.as_deref(), Some("apisix"));
-        let attached = |settings: &Settings| settings.gateway.attachment(settings.gateway_namespace.as_deref());
+        let attached = |settings: &Settings| {
+            settings
+                .gateway
+                .attachment(settings.gateway_namespace.as_deref(), &settings.dns.cluster_domain)
+        };
         let to = attached(&settings).expect("a gateway");
         assert_eq!(
             (to.namespace.as_str(), to.name.as_str(), to.shared_hosts.len()),
             ("apisix", "platform", 2)
         );
         assert_eq!(to.application_namespaces, ["crm", "portal"]);
-        assert!(to.client_traffic_policies);
+        assert!(to.client_traffic_policies && to.fallbacks);
+        assert_eq!(to.cluster_domain, "cluster.local");
         let unset = [
             "--gateway-controller=",
             "--gateway-name=",

@@ -54,3 +54,41 @@ async fn requests_are_shared_out_by_weight() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test]
+async fn a_fallback_answers_while_the_others_have_no_pod() -> Result<()> {
+    let Some(door) = Door::find("backends") else {
+        return Ok(());
+    };
+    let scene = Scene::new("fallback").await?;
+    let tier = scene.tier(json!({})).await?;
+    let backends = json!([{"workload": "stable"}, {"workload": "other", "fallback": true}]);
+    let (tenant, host) = led_to_both(&scene, &tier, backends).await?;
+    ready(&tenant).await?;
+    eventually("the first to answer", secs(15), async || {
+        let (_, other) = answered(&door, &host, 10).await?;
+        ensure!(other == 0, "the fallback answered {other} of 10 without need");
+        Ok(())
+    })
+    .await?;
+
+    let workloads = |replicas: u32| {
+        let mut stable = server_workload("stable");
+        stable["replicas"] = json!(replicas);
+        json!({"workloads": [stable, server_workload("other")]})
+    };
+    tenant.patch(workloads(0)).await?;
+    eventually("the fallback to answer", secs(30), async || {
+        let (stable, _) = answered(&door, &host, 10).await?;
+        ensure!(stable == 0, "{stable} of 10 were answered by a workload without pods");
+        Ok(())
+    })
+    .await?;
+    tenant.patch(workloads(1)).await?;
+    eventually("the first to answer again", secs(60), async || {
+        let (_, other) = answered(&door, &host, 10).await?;
+        ensure!(other == 0, "the fallback still answered {other} of 10");
+        Ok(())
+    })
+    .await
+}

@@ -75,7 +75,7 @@ const AT_THE_GATEWAY: [Rights<'_>; 2] = [
 ];
 /// The gateway's objects.
 const ROUTES: &str = "httproutes.gateway.networking.k8s.io listenersets.gateway.networking.k8s.io httproutefilters.gateway.envoyproxy.io \
-    securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io clienttrafficpolicies.gateway.envoyproxy.io certificates.cert-manager.io";
+    securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io clienttrafficpolicies.gateway.envoyproxy.io backends.gateway.envoyproxy.io certificates.cert-manager.io";
 const IN_A_TENANTS: [Rights<'_>; 9] = [
     ("update patch delete", "namespaces"),
     (

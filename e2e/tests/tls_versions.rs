@@ -9,9 +9,18 @@ use serde_json::json;
 
 /// Asks for a host by TLS of this version and none later.
 async fn at_most(door: &Door, trusted: &str, host: &str, version: &str) -> Result<String> {
-    let mut arguments = ["--silent", "--show-error", "--max-time", "10", "--tls-max", version, "--cacert", trusted]
-        .map(String::from)
-        .to_vec();
+    let mut arguments = [
+        "--silent",
+        "--show-error",
+        "--max-time",
+        "10",
+        "--tls-max",
+        version,
+        "--cacert",
+        trusted,
+    ]
+    .map(String::from)
+    .to_vec();
     arguments.extend(["--resolve".into(), format!("{host}:443:{}", door.address)]);
     arguments.push(format!("https://{host}/hostname"));
     curl(arguments).await

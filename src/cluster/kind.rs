@@ -49,6 +49,8 @@ pub enum Kind {
     ApisixTls,
     /// Versions of TLS at a tenant's own listeners. The operator watches them only where the chart lets it write them.
     ClientTrafficPolicy,
+    /// Addresses of the Services behind routes with a fallback; likewise.
+    Backend,
     /// Grants for routes to shared applications, in the applications' namespaces.
     ReferenceGrant,
 }
@@ -101,6 +103,7 @@ impl Kind {
             Self::ApisixRoute => foreign(APISIX, "v2", self.as_str(), "apisixroutes"),
             Self::Certificate => foreign("cert-manager.io", "v1", self.as_str(), "certificates"),
             Self::ListenerSet => foreign("gateway.networking.k8s.io", "v1", self.as_str(), "listenersets"),
+            Self::Backend => foreign(ENVOY_GATEWAY, "v1alpha1", self.as_str(), "backends"),
             Self::ClientTrafficPolicy => foreign(ENVOY_GATEWAY, "v1alpha1", self.as_str(), "clienttrafficpolicies"),
             Self::ApisixTls => foreign(APISIX, "v2", self.as_str(), "apisixtlses"),
         }
@@ -137,6 +140,7 @@ impl Kind {
             Self::Certificate => "Certificate",
             Self::ListenerSet => "ListenerSet",
             Self::ApisixTls => "ApisixTls",
+            Self::Backend => "Backend",
             Self::ClientTrafficPolicy => "ClientTrafficPolicy",
         }
     }

@@ -212,7 +212,9 @@ pub fn platform(settings: &Settings) -> Platform {
 
 /// Returns the Gateway that routes attach to.
 pub fn attachment(settings: &Settings) -> Option<Attachment> {
-    settings.gateway.attachment(settings.gateway_namespace.as_deref())
+    settings
+        .gateway
+        .attachment(settings.gateway_namespace.as_deref(), &settings.dns.cluster_domain)
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

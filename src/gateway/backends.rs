@@ -14,7 +14,7 @@ pub fn has_pods(planned: &[Desired], deployment: impl Fn(&Key) -> Option<Live>) 
     let backends = rules.flat_map(|(namespace, rule)| {
         let backends = rule["backendRefs"].as_array().into_iter().flatten();
         backends
-            .filter(|backend| backend["namespace"].is_null())
+            .filter(|backend| backend["namespace"].is_null() && backend["kind"] != Kind::Backend.as_str())
             .filter_map(|backend| Some((namespace.clone(), backend["name"].as_str()?.to_owned())))
     });
     let names: BTreeSet<(String, String)> = backends.collect();
@@ -74,6 +74,7 @@ mod tests {
             (json!([own("api"), shared, {"filters": []}]), true),
             (json!([own("api"), own("web")]), false),
             (json!([own("none")]), false),
+            (json!([rule(json!({"kind": "Backend", "name": "none"}))]), true),
         ] {
             assert_eq!(has_pods(&planned(rules.clone()), deployment), wanted, "{rules}");
         }

@@ -90,6 +90,7 @@ pub fn lacking(kind: Kind) -> Unsupported {
         Kind::Certificate => ("spec.gateway.tls[].issuerRef", "cert-manager, or set secretName"),
         Kind::ListenerSet => ("spec.gateway.tls", "Gateway API 1.5 or later"),
         Kind::ClientTrafficPolicy => ("spec.gateway.tls[].minVersion", "Envoy Gateway 1.9"),
+        Kind::Backend => ("spec.gateway.routes[].backends[].fallback", "Envoy Gateway 1.9"),
         _ => ("spec.gateway.tls", "the CRDs of the gateway's ingress controller"),
     };
     let message = format!(

@@ -100,6 +100,8 @@ pub struct Target {
     pub backend: Backend,
     /// Above 0; relative to the sum of all.
     pub weight: i32,
+    /// True where it answers only while no other target can be reached. There is another one then.
+    pub is_fallback: bool,
 }
 
 /// A Service that answers.
@@ -341,6 +343,21 @@ impl GatewayConfig {
     pub fn backends(&self) -> impl Iterator<Item = &Backend> {
         let targets = self.gateway.routes.iter().flat_map(|route| &route.targets);
         targets.map(|target| &target.backend)
+    }
+
+    /// Returns true where a route has a fallback.
+    pub fn has_fallback(&self) -> bool {
+        let mut targets = self.gateway.routes.iter().flat_map(|route| &route.targets);
+        targets.any(|target| target.is_fallback)
+    }
+
+    /// Returns the same without fallbacks, for a gateway that has none.
+    pub fn without_fallbacks(&self) -> Self {
+        let mut plain = self.clone();
+        for route in &mut plain.gateway.routes {
+            route.targets.retain(|target| !target.is_fallback);
+        }
+        plain
     }
 
     /// Returns true where a route has no backend.

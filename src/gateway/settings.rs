@@ -61,6 +61,19 @@ pub struct GatewaySettings {
     #[arg(id = "gateway-application-namespaces", long = "gateway-application-namespaces", env = "GATEWAY_APPLICATION_NAMESPACES", default_value = "", value_parser = namespaces, hide_default_value = true)]
     pub application_namespaces: std::vec::Vec<String>,
 
+    /// Write Backends of Envoy Gateway for routes with a fallback. Its configuration must enable them.
+    #[arg(
+        id = "gateway-fallbacks",
+        long = "gateway-fallbacks",
+        env = "GATEWAY_FALLBACKS",
+        default_value_t = false,
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub fallbacks: bool,
+
     /// Write ClientTrafficPolicies of Envoy Gateway for tenants' own listeners, in place of the platform's there.
     #[arg(
         id = "gateway-client-traffic-policies",
@@ -112,6 +125,10 @@ pub struct Attachment {
     pub scheme: Scheme,
     /// Namespaces that may hold shared applications.
     pub application_namespaces: Vec<String>,
+    /// True where the operator may write Backends of Envoy Gateway.
+    pub fallbacks: bool,
+    /// Domain of the cluster, for the full names of Services.
+    pub cluster_domain: String,
     /// True where the operator may write ClientTrafficPolicies of Envoy Gateway.
     pub client_traffic_policies: bool,
     /// The Redis in which the gateway counts requests; None where each instance counts separately.
@@ -122,8 +139,13 @@ impl Attachment {
     /// Returns the kinds that only some tenants need, in groups that the operator watches apart: a cluster may lack each of them.
     pub fn optional_kinds(&self) -> Vec<&'static [Kind]> {
         let mut kinds: Vec<&'static [Kind]> = self.controller.certificate_kinds().chunks(1).collect();
-        if self.controller == Controller::EnvoyGateway && self.client_traffic_policies {
-            kinds.push(&[Kind::ClientTrafficPolicy]);
+        if self.controller == Controller::EnvoyGateway {
+            if self.client_traffic_policies {
+                kinds.push(&[Kind::ClientTrafficPolicy]);
+            }
+            if self.fallbacks {
+                kinds.push(&[Kind::Backend]);
+            }
         }
         kinds
     }
@@ -153,7 +175,7 @@ impl Attachment {
 
 impl GatewaySettings {
     /// Returns the place where routes attach; None without a gateway.
-    pub fn attachment(&self, gateway_namespace: Option<&str>) -> Option<Attachment> {
+    pub fn attachment(&self, gateway_namespace: Option<&str>, cluster_domain: &str) -> Option<Attachment> {
         if self.name.is_empty() {
             return None;
         }
@@ -166,6 +188,8 @@ impl GatewaySettings {
             path: self.path_template.clone(),
             scheme: self.scheme,
             application_namespaces: self.application_namespaces.clone(),
+            fallbacks: self.fallbacks,
+            cluster_domain: cluster_domain.into(),
             client_traffic_policies: self.client_traffic_policies,
             redis: self.redis.clone(),
         })

@@ -7,6 +7,9 @@ use crate::names;
 use crate::tenant::fixtures::{self, gateway_config, tenant, tier, validate, world};
 use serde_json::json;
 
+#[path = "permitted_test.rs"]
+mod permitted;
+
 /// A case's way in, where the hosts that all share are `api.example.com`.
 pub fn way(case: &Case) -> GatewayConfig {
     let world = World {
@@ -428,23 +431,4 @@ fn the_number_of_a_tenant_is_told_once_it_is_known() {
             all - removed
         );
     }
-}
-
-#[test]
-fn envoy_gateway_is_told_of_versions_of_tls_where_the_chart_permits_it() {
-    let permitted = Attachment {
-        client_traffic_policies: true,
-        ..attachment(Controller::EnvoyGateway)
-    };
-    let Written { objects, unsupported } = permitted.controller.write(&way(&named("min_version")), &permitted);
-    assert_eq!(unsupported, []);
-    let mut policies = objects
-        .iter()
-        .filter(|object| object.key.kind == Kind::ClientTrafficPolicy);
-    let policy = policies.next().expect("a policy");
-    assert!(permitted.optional_kinds().concat().contains(&policy.key.kind));
-    insta::assert_snapshot!(
-        "envoy_client_policy",
-        crate::api::yaml(&[policy.value.clone()]).expect("YAML")
-    );
 }

@@ -68,6 +68,8 @@ pub fn attachment() -> Attachment {
         path: PathTemplate::default(),
         scheme: Scheme::Https,
         application_namespaces: vec!["applications".into(), "more-applications".into()],
+        fallbacks: false,
+        cluster_domain: "cluster.local".into(),
         client_traffic_policies: false,
         redis: None,
     }

@@ -22,7 +22,7 @@ FINALIZER = "example.com/hold"
 
 # Kinds by which a gateway is told, as the chart lets the operator write them.
 GATEWAYS = {"APISIX": ("apisix.apache.org", ("apisixupstreams", "apisixpluginconfigs", "apisixconsumers", "apisixroutes", "apisixtlses")),
-            "EnvoyGateway": ("gateway.envoyproxy.io", ("httproutefilters", "securitypolicies", "backendtrafficpolicies", "clienttrafficpolicies"))}
+            "EnvoyGateway": ("gateway.envoyproxy.io", ("httproutefilters", "securitypolicies", "backendtrafficpolicies", "clienttrafficpolicies", "backends"))}
 # Judged by cases of their own, elsewhere or below.
 OTHERS = {"namespaces", "tenants", "databaseservers", "rolebindings", "secrets", "pods", "events", "leases", "clusterreports", "clusterpolicyreports",
           "referencegrants", "subjectaccessreviews"}
@@ -56,7 +56,7 @@ def snapshots(place):
     prefix = "envoy" if place.controller == "EnvoyGateway" else "apisix"
     for file in sorted(SNAPSHOTS.glob(f"*__{prefix}_*.snap")):
         text = re.split(r"(?m)^---\n", file.read_text(), maxsplit=2)[2]
-        text = re.sub(r"(?m)(: |- )%s$" % TENANT, r"\g<1>" + A, text).replace(f"/tenants/{TENANT}", f"/tenants/{A}").replace(f"- {TENANT}_", f"- {A}_").replace(f"{TENANT}/{TENANT_ID}", f"{A}/{ID[A]}").replace(TENANT_ID, ID[A])
+        text = re.sub(r"(?m)(: |- )%s$" % TENANT, r"\g<1>" + A, text).replace(f"/tenants/{TENANT}", f"/tenants/{A}").replace(f"- {TENANT}_", f"- {A}_").replace(f".{TENANT}.svc.", f".{A}.svc.").replace(f"{TENANT}/{TENANT_ID}", f"{A}/{ID[A]}").replace(TENANT_ID, ID[A])
         text = text.replace("namespace: gateway-system", f"namespace: {place.namespace}")
         text = re.sub(r"(?m)^(\s+name|\s+ingressClassName): platform$", r"\g<1>: " + place.name, text)
         if place.shared:
@@ -227,7 +227,7 @@ def of_gateways(r, place):
     if place.controller == "EnvoyGateway":
         definitions += [(k, p, "gateway.networking.k8s.io") for k, p in (("HTTPRoute", "httproutes"), ("ListenerSet", "listenersets"))]
         definitions += [(k, p, "gateway.envoyproxy.io") for k, p in (
-            ("HTTPRouteFilter", "httproutefilters"), ("SecurityPolicy", "securitypolicies"), ("BackendTrafficPolicy", "backendtrafficpolicies"), ("ClientTrafficPolicy", "clienttrafficpolicies"))]
+            ("HTTPRouteFilter", "httproutefilters"), ("SecurityPolicy", "securitypolicies"), ("BackendTrafficPolicy", "backendtrafficpolicies"), ("ClientTrafficPolicy", "clienttrafficpolicies"), ("Backend", "backends"))]
     else:
         definitions += [(k, k.lower() + ("es" if k.endswith("Tls") else "s"), "apisix.apache.org") for k in (
             "ApisixUpstream", "ApisixPluginConfig", "ApisixConsumer", "ApisixRoute", "ApisixTls")]
@@ -421,7 +421,7 @@ def of_envoy(r, place, samples):
         ("to another Gateway", s("parentRefs", 0, "name"), "internal"), ("to a Service as a parent", s("parentRefs", 0), {"group": "", "kind": "Service", "name": "x"}),
         ("to another tenant's listeners", s("parentRefs", 0), {**elsewhere, "kind": "ListenerSet", "namespace": B}),
         *[backend(namespace=ns) for ns in (B, FOREIGN, "kube-system", place.namespace)],
-        backend(group="gateway.envoyproxy.io", kind="Backend"), backend(group="multicluster.x-k8s.io", kind="ServiceImport"),
+        backend(group="gateway.envoyproxy.io", kind="Backend"), backend(group="gateway.envoyproxy.io", kind="Backend", name="tenant-backend-x-80", namespace=B), backend(group="multicluster.x-k8s.io", kind="ServiceImport"),
         backend(filters=[{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "x", "port": 80}}}]),
         applied("copies", {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "x", "port": 80, "namespace": B}}}),
         applied("copies to its own", {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "x", "port": 80}}}),
@@ -512,6 +512,11 @@ def of_policies(r, samples, written):
         ("HTTPRouteFilter", samples["HTTPRouteFilter"], [
             ("an answer in HTML", s("directResponse", "contentType"), "text/html"), *[(f"an answer {status}", s("directResponse", "statusCode"), status) for status in (201, 301, 401)],
             ("another answer 200", s("directResponse"), {**samples["HTTPRouteFilter"]["spec"]["directResponse"], "statusCode": 200})]),
+        ("Backend", samples["Backend"], [
+            *[(f"the address {name}", s("endpoints"), [{"fqdn": {"hostname": name, "port": 80}}]) for name in (
+                "evil.example.com", f"web.{B}.svc.cluster.local", f"web.{B}.{A}.svc.cluster.local", f"{A}.svc.cluster.local", "kubernetes.default.svc.cluster.local")],
+            ("an address by number", s("endpoints"), [{"ip": {"address": "169.254.169.254", "port": 80}}]), ("a socket", s("endpoints"), [{"unix": {"path": "/run/x"}}]),
+            ("any address", s("type"), "DynamicResolver"), ("TLS of its own", s("tls"), {"insecureSkipVerify": True})]),
         ("ClientTrafficPolicy", samples["ClientTrafficPolicy"], [
             ("older versions of TLS", s("tls", "minVersion"), "1.0"), ("an end of them", s("tls", "maxVersion"), "1.3"), ("certificates of clients", s("tls", "clientValidation"), {"optional": True}),
             ("headers of clients", s("headers"), {"withUnderscoresAction": "Allow"}), ("the whole Gateway", s("targetRefs", 0, "kind"), "Gateway")]),

@@ -8,6 +8,7 @@ use anyhow::Result;
 async fn its_definitions_take_every_case() -> Result<()> {
     let apisix = Gateway {
         controller: "APISIX",
+        flags: &[],
         route: "ApisixRoute",
         concerns: |_| true,
         kinds: 5,

@@ -8,6 +8,7 @@ use anyhow::Result;
 async fn its_definitions_take_every_case() -> Result<()> {
     let cert_manager = Gateway {
         controller: "EnvoyGateway",
+        flags: &[],
         route: "Certificate",
         concerns: |case| case.name.contains("certificates"),
         kinds: 1,

@@ -8,9 +8,10 @@ use anyhow::Result;
 async fn its_definitions_take_every_case() -> Result<()> {
     let envoy = Gateway {
         controller: "EnvoyGateway",
+        flags: &["--gateway-fallbacks=true", "--gateway-client-traffic-policies=true"],
         route: "HTTPRoute",
         concerns: |_| true,
-        kinds: 5,
+        kinds: 7,
         groups: &["gateway.networking.k8s.io", "gateway.envoyproxy.io"],
         variable: "ENVOY_GATEWAY_CRDS",
         folder: "target/cluster/gateway/crds",

@@ -16,6 +16,8 @@ pub mod cases;
 pub struct Gateway {
     /// The value of `--gateway-controller`.
     pub controller: &'static str,
+    /// Further flags, which permit all kinds.
+    pub flags: &'static [&'static str],
     /// The kind that is there in every case that concerns it.
     pub route: &'static str,
     /// Returns true where a case concerns this gateway.
@@ -151,6 +153,7 @@ fn rendered(gateway: &Gateway, case: &cases::Case) -> Result<Vec<Value>> {
             "--gateway-application-namespaces",
             "applications,more-applications",
         ])
+        .args(gateway.flags)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -84,7 +84,9 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
         ),
         (
             "shares",
-            route(json!({"backend": null, "backends": [{"workload": "web", "weight": 9}, {"application": "crm"}]})),
+            route(
+                json!({"backend": null, "backends": [{"workload": "web", "weight": 9}, {"application": "crm"}, {"workload": "api", "fallback": true}]}),
+            ),
         ),
         (
             "all identifications",
@@ -163,6 +165,18 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             "neither one backend nor several",
             route(json!({"backend": null, "backends": []})),
             "one of backend and backends",
+        ),
+        (
+            "a fallback with a weight",
+            route(
+                json!({"backend": null, "backends": [{"workload": "web"}, {"workload": "api", "weight": 1, "fallback": true}]}),
+            ),
+            "a fallback has no weight",
+        ),
+        (
+            "a fallback alone",
+            route(json!({"backend": null, "backends": [{"workload": "web", "fallback": true}]})),
+            "that is no fallback",
         ),
         (
             "nothing to share",

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("!has(self.permissions) || size(self.permissions) == 0 || !has(self.authentication) || self.authentication == 'Required'").message("permissions need authentication: set it to Required"),
     validation = Rule::new("!has(self.roles) || size(self.roles) == 0 || !has(self.permissions) || size(self.permissions) == 0").message("needs roles or permissions, not both"),
     validation = Rule::new("has(self.backend) != (has(self.backends) && size(self.backends) > 0)").message("needs one of backend and backends"),
-    validation = Rule::new("!has(self.backends) || size(self.backends) == 0 || self.backends.exists(b, !has(b.weight) || b.weight > 0)").message("backends needs one with a weight above 0"),
+    validation = Rule::new("!has(self.backends) || size(self.backends) == 0 || self.backends.exists(b, !(has(b.fallback) && b.fallback) && (!has(b.weight) || b.weight > 0))").message("backends needs one with a weight above 0 that is no fallback"),
+    validation = Rule::new("!has(self.backends) || self.backends.filter(b, has(b.fallback) && b.fallback).size() <= 1").message("backends has more than one fallback"),
 )]
 pub struct GatewayRoute {
     /// Path of the route. Absent means every path.
@@ -109,6 +110,7 @@ pub struct RouteBackend {
 #[x_kube(
     validation = Rule::new("has(self.workload) != has(self.application)").message("needs one of workload and application"),
     validation = Rule::new("!has(self.port) || has(self.workload)").message("port belongs to a workload: an application has its own"),
+    validation = Rule::new("!has(self.weight) || !(has(self.fallback) && self.fallback)").message("a fallback has no weight"),
 )]
 pub struct WeightedBackend {
     /// A workload of the tenant or its tier.
@@ -127,6 +129,9 @@ pub struct WeightedBackend {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub weight: Option<i32>,
+    /// The target answers only while the others cannot be reached. It has no weight. Not every gateway supports this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<bool>,
 }
 
 impl WeightedBackend {

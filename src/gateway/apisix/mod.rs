@@ -33,6 +33,11 @@ const VERSION: &str = "apisix.apache.org/v2";
 
 /// A tenant's way in.
 pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
+    if way.has_fallback() {
+        let mut written = write(&way.without_fallbacks(), to);
+        written.unsupported.extend(no_fallback(way));
+        return written;
+    }
     let mut unsupported = Vec::new();
     let mut objects = certificates::requests(way);
     objects.extend(tls::secrets(way, to));
@@ -61,6 +66,13 @@ pub use routes::blocked_with_reason;
 fn plain_errors(way: &GatewayConfig) -> Option<Unsupported> {
     let message = "APISIX rewrites one status of a route, and the workload's answers with it, so it sends its own errors: let clients show a text by the status";
     (!way.gateway.error_responses.is_empty()).then(|| Unsupported::feature("spec.gateway.errorResponses", message))
+}
+
+/// Tells that no fallback answers.
+fn no_fallback(way: &GatewayConfig) -> Option<Unsupported> {
+    let message = "an ApisixUpstream has no priorities, so no fallback answers: give the backends of the route weights";
+    (way.access == ClientAccess::Open)
+        .then(|| Unsupported::feature("spec.gateway.routes[].backends[].fallback", message))
 }
 
 /// Tells that a tenant's bytes are not limited.

@@ -259,7 +259,7 @@ pub fn lead_to(http: &mut Value, targets: &[Target]) {
         reference
     };
     let (mut backends, mut upstreams) = (Vec::new(), Vec::new());
-    for Target { backend, weight } in targets {
+    for Target { backend, weight, .. } in targets {
         match backend.namespace {
             None => {
                 let own = json!({"serviceName": backend.service, "servicePort": backend.port});

@@ -11,7 +11,15 @@ pub fn all() -> Vec<Case> {
     bandwidth.tier = json!({"bandwidthLimit": {"request": "10M", "response": "125M"}});
     let host = "acme.example.org";
     let secure = json!({"hosts": [host], "tls": [{"hosts": [host], "secretName": "acme-tls", "minVersion": "1.3"}]});
+    let fallback = json!({"outlierDetection": {"consecutiveErrors": 5, "ejectionTime": "30s"}});
+    let fallbacks = json!({"traffic": fallback, "routes": [
+        web("/"),
+        {"path": {"type": "PathPrefix", "value": "/ai"}, "backends": [
+            {"workload": "api", "weight": 3}, {"workload": "web", "weight": 1}, {"application": "crm", "fallback": true},
+        ]},
+    ]});
     vec![
+        shared("fallback", fallbacks),
         case("min_version", secure),
         bandwidth,
         shared(

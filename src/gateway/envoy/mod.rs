@@ -4,6 +4,7 @@
 mod bandwidth;
 mod client_policy;
 mod error_responses;
+mod fallbacks;
 mod grants;
 mod handover;
 mod jwks_preload;
@@ -47,9 +48,15 @@ const POLICIES: &str = "gateway.envoyproxy.io/v1alpha1";
 
 /// A tenant's way in.
 pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
+    if way.has_fallback() && !to.fallbacks {
+        let mut written = write(&way.without_fallbacks(), to);
+        written.unsupported.extend(fallbacks::unwritten(way));
+        return written;
+    }
     let mut objects = certificates::requests(way);
     objects.extend(listeners::listeners(way, to));
     objects.extend(client_policy::policy(way, to));
+    objects.extend(fallbacks::backends(way, to));
     objects.extend(routes::routes(way, to));
     let rules = objects.iter().map(|object| rules(&object.value).len()).sum();
     let places = bandwidth::places(&objects);
@@ -127,6 +134,7 @@ fn unsupported(way: &GatewayConfig, to: &Attachment, rules: usize, places: usize
         .chain(crowd)
         .chain(too_low)
         .chain(unwritten)
+        .chain(fallbacks::cannot_choose(way))
         .chain(unsent)
         .collect()
 }

@@ -1,7 +1,7 @@
 //! HTTPRoutes: one for each way to be known and each class of credentials, since a policy is for whole routes.
 
 use super::listeners::LISTENERS;
-use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, object, object_of, tokens};
+use super::{CLOSED, CREDENTIALS, POLICIES, ROUTES, class_name, fallbacks, object, object_of, tokens};
 use crate::api::PathType;
 use crate::cluster::{Desired, Identity, Kind};
 use crate::gateway::Attachment;
@@ -149,7 +149,12 @@ fn rules(way: &GatewayConfig, entry: &Entry, class: &Class, route: &Route) -> Ve
         Entry::Path { .. } => 1,
         _ => matches.len(),
     };
-    let backends: Vec<Value> = route.targets.iter().map(backend).collect();
+    let refer = if fallbacks::has_one(route) {
+        fallbacks::reference
+    } else {
+        backend
+    };
+    let backends: Vec<Value> = route.targets.iter().map(refer).collect();
     let rule = |matches: &[Value]| match backends.as_slice() {
         [] => refused(matches),
         backends => json!({"matches": matches, "filters": filters, "backendRefs": backends}),
@@ -177,7 +182,7 @@ fn removed<'a>(way: &'a GatewayConfig, class: &Class) -> Vec<&'a str> {
 }
 
 fn backend(target: &Target) -> Value {
-    let Target { backend, weight } = target;
+    let Target { backend, weight, .. } = target;
     let mut reference =
         json!({"group": "", "kind": "Service", "name": backend.service, "port": backend.port, "weight": weight});
     if let Some(namespace) = &backend.namespace {

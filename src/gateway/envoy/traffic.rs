@@ -1,7 +1,7 @@
 //! The BackendTrafficPolicy: how much, and how it is passed on. It is for every HTTPRoute of the namespace, those that the tenant makes itself
 //! included, and all of them count together.
 
-use super::{NAME, POLICIES, bandwidth, error_responses, object};
+use super::{NAME, POLICIES, bandwidth, error_responses, fallbacks, object};
 use crate::api::{LoadBalancing, RateLimit, RateLimitPer};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::config::{ClientAccess, GatewayConfig, ValidSession, ValidTraffic, divided};
@@ -21,6 +21,7 @@ pub fn policy(way: &GatewayConfig, rules: usize, places: usize) -> Option<Desire
         spec["rateLimit"] = json!({"global": {"rules": rules}});
     }
     pass_on(&mut spec, &gateway.traffic);
+    fallbacks::notice(&mut spec, way);
     // Envoy counts for each rule apart.
     let requests = gateway.concurrent_requests.map(|most| divided(most, rules));
     if let Some(breaker) = breaker(&gateway.traffic, requests) {

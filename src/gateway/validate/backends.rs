@@ -28,6 +28,7 @@ struct Asked {
     field: String,
     backend: RouteBackend,
     weight: i32,
+    is_fallback: bool,
 }
 
 /// Returns true where the route leads to a workload.
@@ -58,13 +59,23 @@ pub fn targets(
         _ => "so its share of the requests goes to the route's other backends",
     };
     let mut targets: Vec<Target> = Vec::new();
-    for Asked { field, backend, weight } in asked {
+    for asked in asked {
+        let Asked {
+            field,
+            backend,
+            weight,
+            is_fallback,
+        } = asked;
         match resolve(&backend, services, instead) {
             Ok(backend) if targets.iter().any(|other| other.backend == backend) => {
                 let message = "leads to the same port as another backend of the route: add their weights up in one";
                 errors.push(Invalid::new(field, message));
             }
-            Ok(backend) => targets.push(Target { backend, weight }),
+            Ok(backend) => targets.push(Target {
+                backend,
+                weight,
+                is_fallback,
+            }),
             Err(NoBackend::Missing(message)) => {
                 let missing = Invalid::new(format!("{field}.application"), message);
                 unsupported.push(Unsupported::of(reason::NO_SUCH_APPLICATION, missing));
@@ -73,6 +84,10 @@ pub fn targets(
         }
     }
     targets.retain(|target| target.weight > 0);
+    // Without the others it answers all requests.
+    if targets.iter().all(|target| target.is_fallback) {
+        targets.iter_mut().for_each(|target| target.is_fallback = false);
+    }
     (errors.len() == before).then_some(targets)
 }
 
@@ -81,16 +96,23 @@ fn asked(route: &GatewayRoute, field: &str) -> Result<Vec<Asked>, Invalid> {
         field: format!("{field}.backends[{i}]"),
         backend: backend.target(),
         weight: backend.weight.unwrap_or(1),
+        is_fallback: backend.fallback == Some(true),
     });
     let several: Vec<Asked> = several.collect();
+    let fallbacks = || several.iter().filter(|asked| asked.is_fallback);
+    if let Some(second) = fallbacks().nth(1) {
+        let message = "is the second fallback of the route, which may have one";
+        return Err(Invalid::new(format!("{}.fallback", second.field), message));
+    }
     match (&route.backend, several.as_slice()) {
         (Some(backend), []) => Ok(vec![Asked {
             field: format!("{field}.backend"),
             backend: backend.clone(),
             weight: 1,
+            is_fallback: false,
         }]),
-        (None, [_, ..]) if several.iter().all(|asked| asked.weight == 0) => {
-            let message = "every weight is 0: set one above 0";
+        (None, [_, ..]) if several.iter().all(|asked| asked.weight == 0 || asked.is_fallback) => {
+            let message = "every weight is 0, or of a fallback: set one above 0";
             Err(Invalid::new(format!("{field}.backends"), message))
         }
         (None, [_, ..]) => Ok(several),

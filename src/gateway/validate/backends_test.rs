@@ -75,6 +75,14 @@ fn each_target_is_one_of_its_own_and_some_get_requests() {
             ".backends: every weight is 0",
         ),
         (
+            json!({"backends": [{"workload": "stable", "fallback": true}]}),
+            ".backends: every weight is 0, or of a fallback",
+        ),
+        (
+            json!({"backends": [stable(), {"workload": "canary", "fallback": true}, {"application": "crm", "fallback": true}]}),
+            ".backends[2].fallback: is the second fallback",
+        ),
+        (
             json!({"backends": [stable(), {"workload": "none"}]}),
             ".backends[1].workload: there is no workload none",
         ),
@@ -94,4 +102,16 @@ fn each_target_is_one_of_its_own_and_some_get_requests() {
             "{route}: {reasons:?}"
         );
     }
+}
+
+#[test]
+fn a_fallback_without_others_is_a_backend_like_any() {
+    let fallbacks = |first: Value| {
+        let route = json!({"backends": [first, {"workload": "canary", "fallback": true}]});
+        let way = resolved(route).expect("valid");
+        let targets = way.routes[0].targets.iter();
+        targets.map(|target| target.is_fallback).collect::<Vec<_>>()
+    };
+    assert_eq!(fallbacks(json!({"workload": "stable"})), [false, true]);
+    assert_eq!(fallbacks(json!({"application": "wiki"})), [false]);
 }

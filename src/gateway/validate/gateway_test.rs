@@ -62,6 +62,7 @@ fn routes_go_to_ports_of_workloads() {
             port: 8080,
         },
         weight: 1,
+        is_fallback: false,
     };
     assert_eq!(way.routes[0].targets, [web]);
     assert_eq!(way.routes[0].path.value, "/");
