@@ -5,7 +5,7 @@ use super::backends::has_pods;
 use super::config::{CUT_OFF, SUSPENDED};
 use super::gateway_watch::{self, Need};
 use super::proxies::{Proxies, Served};
-use super::routes::{self, AppliedRoutes, PlannedRoutes, UNSEEN};
+use super::routes::{self, ACCEPTED, AppliedRoutes, PlannedRoutes, UNSEEN};
 use super::{Attachment, ValidGateway, grants, host_claims, validate};
 use crate::api::{Tenant, TenantStatus};
 use crate::capability::{
@@ -25,7 +25,7 @@ const DESCRIPTION: Description = Description {
     stage: Stage::Admission,
     rank: 4,
     not_ready: reason::GATEWAY_NOT_READY,
-    ready: "the gateway has accepted all current routes and policies",
+    ready: ACCEPTED,
     suspended: Some("the gateway answers every request with 503"),
     quarantined: Some((
         "False",

@@ -332,6 +332,18 @@ fn general() -> Vec<Case> {
         ),
         case("concurrency", json!({"routes": routes(), "concurrentRequests": 50})),
         case(
+            "concurrency_by_role",
+            json!({
+                "routes": [
+                    web("/"),
+                    {"path": {"type": "PathPrefix", "value": "/admin"}, "methods": ["GET", "POST"], "backend": {"workload": "web"}, "roles": ["admin"]},
+                    {"path": {"type": "Exact", "value": "/reports"}, "backend": {"workload": "web"}, "roles": ["viewer", "admin"]},
+                ],
+                "concurrentRequests": 50,
+                "authentication": {"apiKeys": keys(), "jwt": from_uri()},
+            }),
+        ),
+        case(
             "traffic",
             json!({"routes": routes(), "traffic": {
                 "requestTimeout": "1m15s500ms", "retries": 2, "loadBalancing": "LeastRequest",

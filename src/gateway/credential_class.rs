@@ -22,8 +22,16 @@ impl Class {
     pub fn name(&self) -> String {
         match self {
             Self::Open => OPEN.into(),
-            Self::Key { whom, .. } => named("key", whom),
-            Self::Token { whom } => named("token", whom),
+            Self::Key { whom, .. } | Self::Token { whom } => named(self.kind(), whom),
+        }
+    }
+
+    /// Returns a word for the kind of credentials.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Open => OPEN,
+            Self::Key { .. } => "key",
+            Self::Token { .. } => "token",
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Written {
     pub objects: Vec<Desired>,
     /// Settings of the tenant's spec that are not in force, the tier's first.
     pub unsupported: Vec<Unsupported>,
+    /// What the gateway counts in another way than the spec says, within the spec's bounds: field and words.
+    pub remarks: Vec<String>,
 }
 
 impl Controller {

@@ -5,12 +5,14 @@ use super::state::{GatewayState, judge, of_object};
 use super::{Attachment, GatewayConfig, ValidGateway, Written, certificates};
 use crate::api::GatewayStatus;
 use crate::capability::jwks::PublicKeys;
-use crate::capability::{Pass, State, ValidTenant};
+use crate::capability::{Note, Pass, State, ValidTenant};
 use crate::cluster::{Desired, Error, Identity, Live, Store, Writer, diff::difference};
 use crate::conditions::reason;
 use serde_json::Value;
 use std::time::Duration;
 
+/// The message of the condition while all is in force.
+pub const ACCEPTED: &str = "the gateway has accepted all current routes and policies";
 /// The problem of a Gateway that was not observed yet.
 pub const UNSEEN: &str = "the Gateway was not looked at yet";
 
@@ -132,15 +134,15 @@ pub async fn reconcile(
         api_keys: status,
         certificates: certificates::status(&config, |key| store.get(&owner.tenant, key)),
     };
-    let done = |state: GatewayState| AppliedRoutes {
-        state: state.into(),
+    let done = |state: State| AppliedRoutes {
+        state,
         status: status.clone(),
         again,
     };
     let missing = to.controller.kinds().iter().find(|kind| !store.has_listed(**kind));
     if let Some(missing) = missing {
         let message = format!("the cluster's {missing}s are not known yet: it may lack that kind");
-        return Ok(Some(done(GatewayState::Waiting(message))));
+        return Ok(Some(done(GatewayState::Waiting(message).into())));
     }
     // Secrets may have changed since the plan.
     let planned = tenant
@@ -176,6 +178,11 @@ pub async fn reconcile(
         (GatewayState::Ready, None, Some(_)) => GatewayState::not_yet(),
         (state, ..) => state,
     };
+    let mut state = State::from(state);
+    if !written.remarks.is_empty() {
+        let message = format!("{ACCEPTED}; {}", written.remarks.join("; "));
+        state.remark(Note::new(reason::READY, message));
+    }
     Ok(Some(done(state)))
 }
 

@@ -90,6 +90,10 @@ pub struct GatewaySettings {
     /// Redis in which APISIX counts requests, as `host` or `host:port`. If empty, each of its instances counts separately.
     #[arg(id = "gateway-redis", long = "gateway-redis", env = "GATEWAY_REDIS", default_value = "", value_parser = redis, hide_default_value = true)]
     pub redis: std::option::Option<Redis>,
+
+    /// Most proxies of Envoy Gateway at once. Each counts concurrent requests separately, so each gets its share of a tenant's number.
+    #[arg(id = "gateway-proxies", long = "gateway-proxies", env = "GATEWAY_PROXIES", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub proxies: u16,
 }
 
 /// The Redis in which a gateway counts requests.
@@ -133,6 +137,8 @@ pub struct Attachment {
     pub client_traffic_policies: bool,
     /// The Redis in which the gateway counts requests; None where each instance counts separately.
     pub redis: Option<Redis>,
+    /// The most proxies at once, each of which counts concurrent requests separately.
+    pub proxies: usize,
 }
 
 impl Attachment {
@@ -192,6 +198,7 @@ impl GatewaySettings {
             cluster_domain: cluster_domain.into(),
             client_traffic_policies: self.client_traffic_policies,
             redis: self.redis.clone(),
+            proxies: usize::from(self.proxies.max(1)),
         })
     }
 }

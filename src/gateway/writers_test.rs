@@ -30,10 +30,15 @@ pub fn attachment(controller: Controller) -> Attachment {
 }
 
 fn text(way: &GatewayConfig, controller: Controller) -> String {
-    let Written { objects, unsupported } = controller.write(way, &attachment(controller));
+    let Written {
+        objects,
+        unsupported,
+        remarks,
+    } = controller.write(way, &attachment(controller));
     let values: Vec<Value> = objects.iter().map(|object| object.value.clone()).collect();
     let cannot = unsupported.iter().map(|unsupported| format!("# {unsupported}\n"));
-    crate::api::yaml(&values).expect("YAML") + &cannot.collect::<String>()
+    let remarks = remarks.iter().map(|remark| format!("# {remark}\n"));
+    crate::api::yaml(&values).expect("YAML") + &cannot.chain(remarks).collect::<String>()
 }
 
 fn snapshots(controller: Controller, name: &str) {

@@ -72,6 +72,7 @@ pub fn attachment() -> Attachment {
         cluster_domain: "cluster.local".into(),
         client_traffic_policies: false,
         redis: None,
+        proxies: 1,
     }
 }
 

@@ -75,6 +75,25 @@ impl Door {
         self.repeated(host, path, headers, times, &[]).await
     }
 
+    /// Sends GETs all at once, to a path with a query, each over a connection of its own. Returns the status of each answer.
+    pub async fn at_once(&self, host: &str, path: &str, headers: &[&str], times: usize) -> Result<Vec<u16>> {
+        let most = times.to_string();
+        let further = [
+            "--parallel",
+            "--parallel-immediate",
+            "--parallel-max",
+            &most,
+            "--max-time",
+            "30",
+        ];
+        let statuses = ["--output", "/dev/null", "--write-out", "%{http_code}\\n"];
+        let path = format!("{path}&n=[1-{times}]");
+        let said = self
+            .curl(host, &path, headers, &[&statuses[..], &further].concat())
+            .await?;
+        said.lines().map(|code| Ok(code.parse()?)).collect()
+    }
+
     async fn repeated(
         &self,
         host: &str,

@@ -49,6 +49,13 @@ async fn lines(example: &Example) -> Result<()> {
             Ok(())
         })
         .await;
+    // The plan of both has the same numbers; Acme's requests of the minute are counted below.
+    example
+        .line(6, async || {
+            example.door.serves(GLOBEX, "/drafts", &[&globex]).await?;
+            example.at_once(GLOBEX, "/drafts", &globex, 50, 60).await
+        })
+        .await;
     example
         .line(5, async || {
             example.limit(ACME, "/drafts", &acme, 100).await?;

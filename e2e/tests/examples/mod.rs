@@ -165,6 +165,21 @@ impl Example {
         Ok(found)
     }
 
+    /// Of more requests at once than the tenant may have, all on one route, the tenant's number is answered and the others are refused; then one passes again.
+    pub async fn at_once(&self, host: &str, prefix: &str, header: &str, limit: usize, sent: usize) -> Result<()> {
+        // Longer than it takes to send them all.
+        let slow = format!("{prefix}/slow?ms=5000");
+        let mut found: BTreeMap<u16, usize> = BTreeMap::new();
+        for code in self.door.at_once(host, &slow, &[header], sent).await? {
+            *found.entry(code).or_default() += 1;
+        }
+        ensure!(
+            found == BTreeMap::from([(200, limit), (503, sent - limit)]),
+            "{limit} of {sent}: {found:?}"
+        );
+        self.door.answers(200, host, prefix, &[header]).await.map(|_| ())
+    }
+
     /// Every request up to the limit of a minute passes and the next does not, however many of them came before.
     pub async fn limit(&self, host: &str, path: &str, header: &str, limit: usize) -> Result<()> {
         let found = self.within_a_minute(host, path, header, limit + 1).await?;

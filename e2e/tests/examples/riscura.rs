@@ -28,6 +28,15 @@ async fn lines(example: &Example) -> Result<()> {
     example.line(5, async || matrix(example).await).await;
     example.line(6, async || configuration(example, &acme).await).await;
     example.line(3, async || limits(example).await).await;
+    example
+        .line(4, async || {
+            // The other plans count no more requests in a minute than at once.
+            let host = "delta.riscura.example.com";
+            let token = token(example, "riscura-delta", "user").await?;
+            example.door.serves(host, "/ai/query", &[&token]).await?;
+            example.at_once(host, "/ai/query", &token, 100, 101).await
+        })
+        .await;
     example.line(7, async || schemas(example).await).await;
     example.line(8, async || rotation(&acme).await).await;
     Ok(())

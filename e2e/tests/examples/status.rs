@@ -71,11 +71,10 @@ pub const LINES: &[Line] = &[
         5,
         "100 requests in a minute pass, the next is 429 with Retry-After, Globex is still served",
     ),
-    missing(
+    passes(
         "hotdash",
         6,
         "50 of 60 requests at once are answered, on one of three routes",
-        "`concurrentRequests` is divided among the routes",
     ),
     missing(
         "hotdash",
@@ -136,12 +135,7 @@ pub const LINES: &[Line] = &[
         3,
         "request 101 of a minute is 429 in Starter and 501 in Professional; Custom has no limit",
     ),
-    missing(
-        "riscura",
-        4,
-        "request 101 at once is refused",
-        "`concurrentRequests` is divided among the routes",
-    ),
+    passes("riscura", 4, "request 101 at once is refused"),
     passes("riscura", 5, "the access matrix: five permissions, four roles"),
     passes(
         "riscura",

@@ -21,6 +21,8 @@ pub struct Limits {
     plugins: Vec<Value>,
     /// The concurrent requests that each route admits, from the total and from its Service's bound.
     connections: Vec<(Rule, i64)>,
+    /// The number of rules that count apart.
+    rules: usize,
     redis: Option<Redis>,
 }
 
@@ -48,6 +50,7 @@ pub fn of(way: &GatewayConfig, to: &Attachment, rules: &[Rule], unsupported: &mu
     Limits {
         plugins,
         connections,
+        rules: open.len(),
         redis,
     }
 }
@@ -63,6 +66,24 @@ impl Limits {
         let spec = json!({"plugins": self.plugins});
         self.has_config()
             .then(|| object(way, to, Kind::ApisixPluginConfig, NAME, spec))
+    }
+
+    /// Returns what APISIX counts in the place of the tenant's concurrent requests in all: `limit-conn` adds the route's version to its key.
+    pub fn remark(&self, way: &GatewayConfig) -> Option<String> {
+        let most = way.gateway.concurrent_requests?;
+        let instances = match self.redis {
+            Some(_) => "",
+            None => " on each instance",
+        };
+        let is_divided = self.rules > 1 && usize::try_from(most).is_ok_and(|most| most >= self.rules);
+        is_divided.then(|| {
+            format!(
+                "spec.gateway.concurrentRequests: APISIX counts them for each of the {} rules of the tenant's routes{instances}, {} for each, \
+                 so that all together stay within {most}",
+                self.rules,
+                divided(most, self.rules)
+            )
+        })
     }
 
     /// Returns the plugin that bounds the concurrent requests of one route.

@@ -38,7 +38,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
         written.unsupported.extend(no_fallback(way));
         return written;
     }
-    let mut unsupported = Vec::new();
+    let (mut unsupported, mut remarks) = (Vec::new(), Vec::new());
     let mut objects = certificates::requests(way);
     objects.extend(tls::secrets(way, to));
     if let ClientAccess::Open = way.access {
@@ -49,6 +49,7 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
         unsupported.extend(any_version(way));
         let rules = routes::rules(way, tokens.is_some(), &mut unsupported);
         let limits = limits::of(way, to, &rules, &mut unsupported);
+        remarks.extend(limits.remark(way));
         objects.extend(upstreams::upstreams(way, to, &mut unsupported));
         objects.extend(limits.config(way, to));
         objects.extend(consumers::consumers(way, to));
@@ -57,7 +58,11 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
         objects.extend(upstreams::applications(way, to));
         objects.extend(routes::blocked(way, to));
     }
-    Written { objects, unsupported }
+    Written {
+        objects,
+        unsupported,
+        remarks,
+    }
 }
 
 pub use routes::blocked_with_reason;

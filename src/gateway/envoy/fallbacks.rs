@@ -4,7 +4,7 @@
 use super::{NAME, POLICIES, object};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::Attachment;
-use crate::gateway::config::{Backend, GatewayConfig, Route, Target, Unsupported};
+use crate::gateway::config::{Backend, GatewayConfig, Target, Unsupported};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ const EJECTION: &str = "5s";
 /// The retries of a request that could not be forwarded.
 const RETRIES: u8 = 2;
 
-/// Returns true where the route has a fallback.
-pub fn has_one(route: &Route) -> bool {
-    route.targets.iter().any(|target| target.is_fallback)
+/// Returns true where one of a route's targets is a fallback.
+pub fn has_one(targets: &[Target]) -> bool {
+    targets.iter().any(|target| target.is_fallback)
 }
 
 /// Returns the Backends of routes with a fallback.
 pub fn backends(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
-    let routes = way.gateway.routes.iter().filter(|route| has_one(route));
+    let routes = way.gateway.routes.iter().filter(|route| has_one(&route.targets));
     let targets = routes.flat_map(|route| &route.targets);
     let by_name: BTreeMap<String, &Target> = targets.map(|target| (name(target), target)).collect();
     let of = |(name, target): (String, &Target)| {

@@ -260,8 +260,8 @@ fn the_hosts_of_many_routes_shift_unseen() {
 #[test]
 fn an_unrelated_rule_goes_on_being_served_and_what_does_not_fit_is_refused() {
     let one = &HOSTS[..1];
-    let of_class = |number: usize| -> Vec<Value> { (0..number).map(|i| route(&format!("/p{i}"), &["a"])).collect() };
-    let (before, after) = (planned(one, &of_class(8), &[]), planned(one, &of_class(7), &[]));
+    let of_class = |number: usize| -> Vec<Value> { (0..number).map(|i| route(&format!("/p{i:02}"), &["a"])).collect() };
+    let (before, after) = (planned(one, &of_class(65), &[]), planned(one, &of_class(64), &[]));
     let by_name = |objects: &[Desired], name: &str| {
         let found = objects.iter().find(|object| object.key.name == name);
         found.map(|object| object.value.clone())
@@ -272,9 +272,9 @@ fn an_unrelated_rule_goes_on_being_served_and_what_does_not_fit_is_refused() {
         by_name(&after, &name).expect("a route"),
     );
     let values: Vec<&Value> = after.iter().map(|object| &object.value).collect();
-    assert_eq!(transitional(&old, &new, &values), new, "the eighth is in the other");
+    assert_eq!(transitional(&old, &new, &values), new, "the last is in the other");
 
-    let (before, after) = (planned(one, &of_class(7), &[]), planned(one, &of_class(8), &[]));
+    let (before, after) = (planned(one, &of_class(64), &[]), planned(one, &of_class(65), &[]));
     let values: Vec<&Value> = after.iter().map(|object| &object.value).collect();
     let (old, new) = (
         by_name(&before, &name).expect("a route"),

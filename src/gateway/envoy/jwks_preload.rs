@@ -48,7 +48,7 @@ fn jwks_preloads(way: &GatewayConfig, to: &Attachment, jwt: &JwtAuthentication, 
     let routes = way.entries.iter().flat_map(|entry| {
         let path = format!("{PATH}/{}/{digest}/{}", way.owner.id, entry.as_str());
         let rule = refused([json!({"path": {"type": "Exact", "value": path}})]);
-        of_rules(way, to, entry, &class, vec![rule])
+        of_rules(way, to, entry, &class, &[rule])
     });
     std::iter::once(policy).chain(routes).collect()
 }

@@ -22,7 +22,7 @@ pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
                 "extensionRef": {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": class_name(CLASS)},
             });
             let rule = json!({"matches": [{"path": {"type": "Exact", "value": path}}], "filters": [answer]});
-            objects.extend(of_rules(way, to, entry, CLASS, vec![rule]));
+            objects.extend(of_rules(way, to, entry, CLASS, &[rule]));
         }
     }
     if !objects.is_empty() {

@@ -6,10 +6,12 @@ mod client_policy;
 mod error_responses;
 mod fallbacks;
 mod grants;
+mod groups;
 mod handover;
 mod jwks_preload;
 mod key_set;
 mod listeners;
+mod matches;
 mod routes;
 mod security;
 mod tokens;
@@ -20,7 +22,7 @@ pub use jwks_preload::{is_jwks_preload, objects as jwks_preloads};
 pub use listeners::LISTENERS;
 pub use security::asked;
 
-use super::config::{GatewayConfig, Unsupported};
+use super::config::{ClientAccess, GatewayConfig, Unsupported, divided};
 use super::credential_class::OPEN;
 use super::{Attachment, Written, certificates};
 use crate::cluster::{Desired, Identity, Key, Kind, Live, metadata};
@@ -58,17 +60,68 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     objects.extend(client_policy::policy(way, to));
     objects.extend(fallbacks::backends(way, to));
     objects.extend(routes::routes(way, to));
-    let rules = objects.iter().map(|object| rules(&object.value).len()).sum();
+    let leads = |rule: &&Value| rule.get("backendRefs").is_some();
+    let rules = objects
+        .iter()
+        .map(|object| rules(&object.value).iter().filter(leads).count());
+    let counters = Counters {
+        rules: rules.sum(),
+        proxies: to.proxies,
+    };
     let places = bandwidth::places(&objects);
     objects.extend(grants::grants(way));
     objects.extend(security::policies(way));
-    objects.extend(traffic::policy(way, rules, places));
+    objects.extend(traffic::policy(way, &counters, places));
     // Nothing behind it counts.
     objects.extend(key_set::objects(way, to));
     objects.extend(jwks_preload::objects(way, to));
     Written {
         objects,
-        unsupported: unsupported(way, to, rules, places),
+        unsupported: unsupported(way, to, &counters, places),
+        remarks: counters.remark(way).into_iter().collect(),
+    }
+}
+
+/// Counters of concurrent requests: Envoy has one for each rule that leads to a workload, on each proxy.
+pub struct Counters {
+    rules: usize,
+    proxies: usize,
+}
+
+impl Counters {
+    pub fn number(&self) -> usize {
+        self.rules * self.proxies
+    }
+
+    /// The counters in words.
+    fn words(&self) -> String {
+        let proxies = match self.proxies {
+            1 => String::new(),
+            many => format!(" on each of {many} proxies"),
+        };
+        let rules = match self.rules {
+            1 => "the one rule".into(),
+            many => format!("each of the {many} rules"),
+        };
+        format!("{rules} of the tenant's routes{proxies}")
+    }
+
+    /// Returns what the gateway counts in the place of the tenant's concurrent requests in all.
+    fn remark(&self, way: &GatewayConfig) -> Option<String> {
+        let most = way.gateway.concurrent_requests?;
+        let is_divided = way.access == ClientAccess::Open && self.number() > 1 && !self.exceeds(most);
+        is_divided.then(|| {
+            let each = divided(most, self.number());
+            format!(
+                "spec.gateway.concurrentRequests: Envoy counts them for {}, {each} for each, so that all together stay within {most}",
+                self.words()
+            )
+        })
+    }
+
+    /// Returns true where the counters, one request each, admit more.
+    fn exceeds(&self, most: i64) -> bool {
+        usize::try_from(most).is_ok_and(|most| most < self.number())
     }
 }
 
@@ -109,7 +162,7 @@ fn rules(route: &Value) -> &[Value] {
     rules.map_or(&[], Vec::as_slice)
 }
 
-fn unsupported(way: &GatewayConfig, to: &Attachment, rules: usize, places: usize) -> Vec<Unsupported> {
+fn unsupported(way: &GatewayConfig, to: &Attachment, counters: &Counters, places: usize) -> Vec<Unsupported> {
     let bursts = way.gateway.rate_limits.iter().filter(|limit| limit.burst.is_some());
     let bursts = bursts.map(|limit| {
         let message = format!(
@@ -119,12 +172,13 @@ fn unsupported(way: &GatewayConfig, to: &Attachment, rules: usize, places: usize
         );
         Unsupported::feature("spec.gateway.rateLimits[].burst", message)
     });
-    let crowd = way
-        .gateway
-        .concurrent_requests
-        .filter(|most| usize::try_from(*most).is_ok_and(|most| most < rules));
+    let crowd = way.gateway.concurrent_requests.filter(|most| counters.exceeds(*most));
     let crowd = crowd.map(|most| {
-        let message = format!("Envoy counts them for each rule of a route, and the tenant has {rules} rules: {most} is less than one for each");
+        let message = format!(
+            "Envoy counts them for {}: {most} is less than one for each, so they admit {} at once; lead the routes to one workload, or set a greater number",
+            counters.words(),
+            counters.number()
+        );
         Unsupported::feature("spec.gateway.concurrentRequests", message)
     });
     let unsent = tokens::unsent(way).into_iter().map(|(_, why)| why);
@@ -168,33 +222,59 @@ mod tests {
     use crate::tenant::fixtures::{acme, attachment, gateway_config};
 
     #[test]
-    fn a_bound_is_shared_out_among_rules_and_what_cannot_be_is_said() {
-        let with = |most: i64| {
+    fn concurrent_requests_are_the_tenants_in_all_wherever_one_rule_can_have_them() {
+        let route = |path: &str, workload: &str, admits: Value| {
+            let mut route = json!({"path": {"type": "Exact", "value": path}, "backend": {"workload": workload}});
+            crate::testing::lay_over(&mut route, admits);
+            route
+        };
+        let roles = |role: &str| json!({"roles": [role]});
+        let jwt = json!({"issuer": "i", "jwks": {"uri": "https://login.example.com/keys"}});
+        let several = [
+            route("/", "web", json!({})),
+            route("/a", "web", roles("a")),
+            route("/b", "web", roles("b")),
+        ];
+        let two = [route("/", "web", json!({})), route("/a", "api", roles("a"))];
+        let tokens = json!({"authentication": {"jwt": jwt}});
+        let both = json!({"authentication": {"jwt": jwt, "apiKeys": [{"name": "ci", "roles": ["a"]}]}});
+        let by_path = json!({"identification": ["Host", "Path"], "authentication": {"jwt": jwt}});
+        let of = |routes: &[Value], over: &Value, most: i64, proxies: usize| {
+            let port = json!([{"name": "http", "containerPort": 8080}]);
+            let mut gateway = json!({"hosts": ["acme.example.com"], "concurrentRequests": most, "routes": routes});
+            crate::testing::lay_over(&mut gateway, over.clone());
             let spec = json!({
                 "network": {"ingress": {"gateway": "Allow"}},
-                "workloads": [{"name": "web", "image": "web:1", "ports": [{"name": "http", "containerPort": 8080}]}],
-                "gateway": {"hosts": ["acme.example.com"], "concurrentRequests": most, "routes": [
-                    {"backend": {"workload": "web"}},
-                    {"path": {"type": "Exact", "value": "/a"}, "backend": {"workload": "web"}},
-                    {"path": {"type": "Exact", "value": "/b"}, "backend": {"workload": "web"}},
-                ]},
+                "workloads": [{"name": "web", "image": "web:1", "ports": port}, {"name": "api", "image": "api:1", "ports": port}],
+                "gateway": gateway,
             });
-            let to = attachment();
-            let way = gateway_config(&acme(spec, json!({})), &to.shared_hosts);
-            let written = write(&way, &to);
-            let policy = written
+            let to = Attachment {
+                proxies,
+                ..attachment()
+            };
+            let written = write(&gateway_config(&acme(spec, json!({})), &to.shared_hosts), &to);
+            let mut policies = written
                 .objects
                 .iter()
-                .find(|object| object.key.kind == Kind::BackendTrafficPolicy);
+                .filter(|object| object.key.kind == Kind::BackendTrafficPolicy);
+            let policy = policies.next().expect("a policy");
             let most = policy
-                .expect("a policy")
                 .value
                 .pointer("/spec/circuitBreaker/maxParallelRequests")
-                .cloned();
-            (most, written.unsupported.len())
+                .and_then(Value::as_i64);
+            (
+                most.expect("a number"),
+                written.remarks.len(),
+                written.unsupported.len(),
+            )
         };
-        assert_eq!(with(10), (Some(json!(3)), 0));
-        assert_eq!(with(3), (Some(json!(1)), 0));
-        assert_eq!(with(2), (Some(json!(1)), 1));
+        // Three routes with three kinds of clients, one workload.
+        assert_eq!(of(&several, &tokens, 50, 1), (50, 0, 0));
+        assert_eq!(of(&several, &tokens, 50, 2), (25, 1, 0));
+        // Another workload, another kind of credentials, and each route by its path, is another counter.
+        assert_eq!(of(&two, &tokens, 50, 1), (25, 1, 0));
+        assert_eq!(of(&several, &both, 50, 1), (25, 1, 0));
+        assert_eq!(of(&several, &by_path, 50, 1), (12, 1, 0));
+        assert_eq!(of(&two, &tokens, 1, 1), (1, 0, 1));
     }
 }

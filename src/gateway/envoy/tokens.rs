@@ -1,5 +1,6 @@
 //! Tokens, as SecurityPolicies ask for them: a provider, and rules, one of which a token must meet.
 
+use super::security::{self, Admitted};
 use crate::api::{ClaimHeader, JwtAuthentication};
 use crate::gateway::config::{GatewayConfig, Unsupported, Whom};
 use serde_json::{Value, json};
@@ -111,11 +112,16 @@ impl Conditions {
         self
     }
 
-    fn rule(self) -> Value {
+    fn rule(self, at: Option<String>) -> Value {
         // That a token ends: Envoy's own setting for it (`require_expiration`) is none of Envoy Gateway's. Without the claim the expression is an error, and
         // the rule does not apply; an end at 0 is none to Envoy.
         let ends = format!("{TOKEN}['exp'] >= 1.0");
-        let cel = self.cel.into_iter().chain([ends]).collect::<Vec<_>>().join(" && ");
+        let cel = at
+            .into_iter()
+            .chain(self.cel)
+            .chain([ends])
+            .collect::<Vec<_>>()
+            .join(" && ");
         let mut rule = json!({"action": "Allow", "cel": cel});
         if !self.claims.is_empty() {
             rule["principal"] = json!({"jwt": {"provider": PROVIDER, "claims": self.claims}});
@@ -137,11 +143,25 @@ fn is_list(claim: &str) -> String {
 }
 
 /// Returns the policy of routes for these tokens. The first rule that a token meets admits it; none denies.
-pub fn policy(way: &GatewayConfig, whom: &Whom) -> Option<Value> {
+pub fn policy(way: &GatewayConfig, admitted: &[Admitted]) -> Option<Value> {
     let jwt = way.gateway.jwt.as_ref()?;
+    let rules = admitted.iter().flat_map(|(whom, places)| {
+        let at = security::at(places);
+        let rules = conditions(way, jwt, whom).into_iter();
+        rules.flat_map(move |rule| at.clone().into_iter().map(move |at| rule.clone().rule(at)))
+    });
+    let rules: Vec<Value> = rules.collect();
+    Some(json!({
+        "jwt": {"providers": [provider(jwt)]},
+        "authorization": {"defaultAction": "Deny", "rules": rules},
+    }))
+}
+
+/// Returns the conditions of which a token must meet one.
+fn conditions(way: &GatewayConfig, jwt: &JwtAuthentication, whom: &Whom) -> Vec<Conditions> {
     let whose = [way.owner.tenant.clone(), way.owner.id.clone()];
     let base = || Conditions::default().one_of(jwt.tenant_claim(), "String", &whose);
-    let rules: Vec<Conditions> = match whom {
+    match whom {
         Whom::Nobody => Vec::new(),
         Whom::All => vec![base()],
         Whom::AnyOf(roles) => with_role(&base(), jwt.roles_claim(), roles),
@@ -153,12 +173,7 @@ pub fn policy(way: &GatewayConfig, whom: &Whom) -> Option<Value> {
                 .chain(own)
                 .collect()
         }
-    };
-    let rules: Vec<Value> = rules.into_iter().map(Conditions::rule).collect();
-    Some(json!({
-        "jwt": {"providers": [provider(jwt)]},
-        "authorization": {"defaultAction": "Deny", "rules": rules},
-    }))
+    }
 }
 
 /// Tokens with one of these roles, as a string or in a list.

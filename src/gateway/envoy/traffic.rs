@@ -1,7 +1,7 @@
 //! The BackendTrafficPolicy: how much, and how it is passed on. It is for every HTTPRoute of the namespace, those that the tenant makes itself
 //! included, and all of them count together.
 
-use super::{NAME, POLICIES, bandwidth, error_responses, fallbacks, object};
+use super::{Counters, NAME, POLICIES, bandwidth, error_responses, fallbacks, object};
 use crate::api::{LoadBalancing, RateLimit, RateLimitPer};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::config::{ClientAccess, GatewayConfig, ValidSession, ValidTraffic, divided};
@@ -13,7 +13,7 @@ const TABLE_SIZE: u32 = 65537;
 /// Envoy Gateway's own default bound.
 const UNSAID: i64 = 1024;
 
-pub fn policy(way: &GatewayConfig, rules: usize, places: usize) -> Option<Desired> {
+pub fn policy(way: &GatewayConfig, counters: &Counters, places: usize) -> Option<Desired> {
     let gateway = &way.gateway;
     let mut spec = json!({});
     if !gateway.rate_limits.is_empty() {
@@ -22,8 +22,7 @@ pub fn policy(way: &GatewayConfig, rules: usize, places: usize) -> Option<Desire
     }
     pass_on(&mut spec, &gateway.traffic);
     fallbacks::notice(&mut spec, way);
-    // Envoy counts for each rule apart.
-    let requests = gateway.concurrent_requests.map(|most| divided(most, rules));
+    let requests = gateway.concurrent_requests.map(|most| divided(most, counters.number()));
     if let Some(breaker) = breaker(&gateway.traffic, requests) {
         spec["circuitBreaker"] = breaker;
     }
@@ -60,10 +59,12 @@ fn counted(limit: &RateLimit) -> Vec<Value> {
 /// Returns the bounds of connections and requests on each rule, with every field set: the API server would fill in the others.
 fn breaker(traffic: &ValidTraffic, requests: Option<i64>) -> Option<Value> {
     let (connections, pending) = (traffic.max_connections, traffic.max_pending_requests);
+    // Each request may need a connection, and wait for it.
+    let unsaid = requests.unwrap_or_default().max(UNSAID);
     [connections, pending, requests].iter().any(Option::is_some).then(|| {
         json!({
-            "maxConnections": connections.unwrap_or(UNSAID),
-            "maxPendingRequests": pending.unwrap_or(UNSAID),
+            "maxConnections": connections.unwrap_or(unsaid),
+            "maxPendingRequests": pending.unwrap_or(unsaid),
             "maxParallelRequests": requests.unwrap_or(UNSAID),
             "maxParallelRetries": UNSAID,
         })
