@@ -164,6 +164,55 @@ async fn one_tenants_limit_is_its_own_whatever_the_route() -> Result<()> {
 }
 
 #[tokio::test]
+async fn each_key_and_each_route_may_have_a_limit_of_its_own() -> Result<()> {
+    let Some(door) = Door::find("each") else {
+        return Ok(());
+    };
+    let scene = Scene::new("each").await?;
+    let tier = scene.tier(json!({})).await?;
+    let web = || json!({"workload": "web"});
+    let routes = json!([
+        {"backend": web()},
+        {"path": {"type": "PathPrefix", "value": "/hostname"}, "backend": web(), "authentication": "None", "rateLimits": [{"requests": 3, "unit": "Day"}]},
+        {"path": {"type": "Exact", "value": "/hostname/free"}, "backend": web(), "authentication": "None"},
+    ]);
+    let gateway = json!({
+        "routes": routes,
+        "rateLimits": [{"requests": 5, "unit": "Day", "per": "Key"}],
+        "authentication": {"apiKeys": [{"name": "ci"}, {"name": "nightly"}]},
+    });
+    let (tenant, host) = led_to(&scene, "a", &tier, gateway).await?;
+    ready(&tenant).await?;
+    let ci = x_api_key(&key(&tenant, "ci").await?);
+    let nightly = x_api_key(&key(&tenant, "nightly").await?);
+    for (path, headers) in [("/", vec![ci.as_str()]), ("/hostname", vec![])] {
+        eventually("the limiter to count", secs(15), async || {
+            let answer = door.answers(200, &host, path, &headers).await?;
+            ensure!(answer.headers.contains_key("x-ratelimit-remaining"), "it does not");
+            Ok(())
+        })
+        .await?;
+    }
+    for (path, headers, limit) in [("/", vec![ci.as_str()], 5), ("/hostname", vec![], 3)] {
+        let statuses = door.without_a_pause(&host, path, &headers, limit).await?;
+        let served = statuses.iter().filter(|status| **status == 200).count();
+        ensure!(
+            served < limit && statuses.iter().all(|status| [200, 429].contains(status)),
+            "{path}: {statuses:?} after the first"
+        );
+        door.answers(429, &host, path, &headers).await?;
+    }
+    // The other key, and the route below the other, have what was theirs.
+    door.answers(200, &host, "/", &[&nightly]).await?;
+    let below = door.get(&host, "/hostname/free", &[]).await?;
+    ensure!(below.status != 429, "{}", below.status);
+    // Where no key is asked for, nobody spends the requests of one.
+    door.answers(403, &host, "/hostname/free", &["X-Tenant-Client: nightly"])
+        .await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_shared_host_tells_tenants_apart_by_path_or_header() -> Result<()> {
     let Some(door) = Door::find("shared") else {
         return Ok(());

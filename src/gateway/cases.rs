@@ -1,5 +1,7 @@
 //! Ways in, one for each thing that can be asked of a gateway: every writer is tried with all of them.
 
+#[path = "cases/limits.rs"]
+mod limits;
 #[path = "cases/traffic.rs"]
 mod traffic;
 
@@ -92,10 +94,6 @@ fn by_role() -> Value {
         {"path": {"type": "PathPrefix", "value": "/nobody"}, "backend": {"workload": "api"}, "roles": ["ghost"]},
         {"path": {"type": "Exact", "value": "/healthz"}, "backend": {"workload": "web"}, "authentication": "None"},
     ])
-}
-
-fn limit(requests: u32, unit: &str) -> Value {
-    json!({"requests": requests, "unit": unit})
 }
 
 /// A certificate that is there, and one that is issued.
@@ -207,6 +205,7 @@ fn to_wiki(path: &str) -> Value {
 /// Every case.
 pub fn all() -> Vec<Case> {
     let mut cases = general();
+    cases.extend(limits::all());
     cases.extend(traffic::all());
     cases
 }
@@ -223,12 +222,10 @@ fn general() -> Vec<Case> {
         json!({"identification": ["Host", "Path", "Header"], "authentication": {"apiKeys": keys()}}),
     );
     suspended.spec["suspend"] = json!(true);
-    let mut of_the_tier = case("limits_of_the_tier", json!({"rateLimits": [limit(50, "Minute")]}));
     let mut shared_suspended = shared_only("shared_suspended", json!({"routes": to_applications()}));
     shared_suspended.spec["suspend"] = json!(true);
     let mut beside = to_applications();
     beside[0] = web("/");
-    of_the_tier.tier = json!({"rateLimits": [limit(100, "Minute"), limit(1000, "Hour")], "concurrentRequests": 20});
     vec![
         case(
             "host",
@@ -296,52 +293,6 @@ fn general() -> Vec<Case> {
         of_its_own(
             "key_set_of_the_workload",
             json!({"routes": [web("/"), {"path": {"type": "Exact", "value": "/.well-known/jwks.json"}, "backend": {"workload": "api"}}]}),
-        ),
-        case("limit_second", json!({"rateLimits": [limit(10, "Second")]})),
-        case("limit_minute", json!({"rateLimits": [limit(100, "Minute")]})),
-        case("limit_hour", json!({"rateLimits": [limit(1000, "Hour")]})),
-        case("limit_day", json!({"rateLimits": [limit(10000, "Day")]})),
-        case(
-            "limits_of_one_route",
-            json!({"rateLimits": [limit(10000, "Day"), limit(100, "Minute"), limit(1000, "Hour")]}),
-        ),
-        case(
-            "limits_of_several_routes",
-            json!({"routes": routes(), "rateLimits": [limit(100, "Minute"), limit(1000, "Hour")]}),
-        ),
-        case(
-            "limit_of_each_client",
-            json!({"rateLimits": [{"requests": 20, "unit": "Minute", "per": "Client"}]}),
-        ),
-        case(
-            "limits_of_each_client_and_of_all",
-            json!({"rateLimits": [{"requests": 20, "unit": "Minute", "per": "Client"}, limit(100, "Minute"), limit(10, "Second")]}),
-        ),
-        of_the_tier,
-        case(
-            "burst",
-            json!({"rateLimits": [{"requests": 500, "unit": "Second", "burst": 50}, limit(20000, "Minute")]}),
-        ),
-        case(
-            "burst_of_several_routes",
-            json!({"routes": routes(), "rateLimits": [{"requests": 500, "unit": "Second", "burst": 50}]}),
-        ),
-        case(
-            "burst_of_a_minute",
-            json!({"rateLimits": [{"requests": 500, "unit": "Minute", "burst": 50}]}),
-        ),
-        case("concurrency", json!({"routes": routes(), "concurrentRequests": 50})),
-        case(
-            "concurrency_by_role",
-            json!({
-                "routes": [
-                    web("/"),
-                    {"path": {"type": "PathPrefix", "value": "/admin"}, "methods": ["GET", "POST"], "backend": {"workload": "web"}, "roles": ["admin"]},
-                    {"path": {"type": "Exact", "value": "/reports"}, "backend": {"workload": "web"}, "roles": ["viewer", "admin"]},
-                ],
-                "concurrentRequests": 50,
-                "authentication": {"apiKeys": keys(), "jwt": from_uri()},
-            }),
         ),
         case(
             "traffic",

@@ -92,6 +92,8 @@ pub struct Route {
     /// Empty for an application that the tier lacks: the gateway answers such requests with 503.
     pub targets: Vec<Target>,
     pub admits: Admits,
+    /// Limits of its own, ordered by unit.
+    pub rate_limits: Vec<RateLimit>,
 }
 
 /// A Service that answers a share of the requests.
@@ -358,6 +360,12 @@ impl GatewayConfig {
             route.targets.retain(|target| !target.is_fallback);
         }
         plain
+    }
+
+    /// Returns the limits of the tenant and of its routes.
+    pub fn all_rate_limits(&self) -> impl Iterator<Item = &RateLimit> {
+        let of_routes = self.gateway.routes.iter().flat_map(|route| &route.rate_limits);
+        self.gateway.rate_limits.iter().chain(of_routes)
     }
 
     /// Returns true where a route has no backend.

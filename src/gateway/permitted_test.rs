@@ -8,7 +8,9 @@ fn envoy_gateway_is_told_of_versions_of_tls_where_the_chart_permits_it() {
         client_traffic_policies: true,
         ..attachment(Controller::EnvoyGateway)
     };
-    let Written { objects, unsupported } = permitted.controller.write(&way(&named("min_version")), &permitted);
+    let Written {
+        objects, unsupported, ..
+    } = permitted.controller.write(&way(&named("min_version")), &permitted);
     assert_eq!(unsupported, []);
     let mut policies = objects
         .iter()

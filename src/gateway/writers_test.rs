@@ -358,7 +358,7 @@ fn no_token_opens_for_good() {
                 .value
                 .pointer("/spec/authorization/rules")
                 .and_then(Value::as_array);
-            for rule in rules.into_iter().flatten() {
+            for rule in rules.into_iter().flatten().filter(|rule| rule["action"] != "Deny") {
                 seen[0] += 1;
                 let asks = rule["cel"].as_str().is_some_and(|cel| cel.ends_with("['exp'] >= 1.0"));
                 assert!(asks && rule["action"] == "Allow", "{}: {rule}", case.name);

@@ -97,6 +97,18 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             way(json!({"rateLimits": [{"requests": 1, "unit": "Second", "burst": 5}, {"requests": 9, "unit": "Day"}]})),
         ),
         (
+            "a unit once for each per",
+            way(json!({"rateLimits": [
+                {"requests": 3, "unit": "Day"}, {"requests": 2, "unit": "Day", "per": "Client"}, {"requests": 1, "unit": "Day", "per": "Key"},
+            ]})),
+        ),
+        (
+            "limits of a route",
+            route(
+                json!({"rateLimits": [{"requests": 9, "unit": "Day"}, {"requests": 1, "unit": "Day", "per": "Key"}]}),
+            ),
+        ),
+        (
             "keys",
             way(json!({"authentication": {"apiKeys": [{"name": "ci", "expiresAt": "2027-01-31T00:00:00Z"}]}})),
         ),
@@ -197,6 +209,25 @@ async fn a_way_in_has_one_meaning() -> Result<()> {
             "a unit twice",
             way(json!({"rateLimits": [{"requests": 1, "unit": "Day"}, {"requests": 2, "unit": "Day"}]})),
             "unit twice",
+        ),
+        (
+            "a unit of keys twice",
+            way(
+                json!({"rateLimits": [{"requests": 1, "unit": "Day", "per": "Key"}, {"requests": 2, "unit": "Day", "per": "Key"}]}),
+            ),
+            "unit twice",
+        ),
+        (
+            "a route's unit twice",
+            route(
+                json!({"rateLimits": [{"requests": 1, "unit": "Day"}, {"requests": 2, "unit": "Day", "per": "Tenant"}]}),
+            ),
+            "unit twice",
+        ),
+        (
+            "a route's burst",
+            route(json!({"rateLimits": [{"requests": 1, "unit": "Second", "burst": 1}]})),
+            "no burst",
         ),
         (
             "no requests",

@@ -31,6 +31,8 @@ pub enum RateLimitPer {
     Tenant,
     /// The requests of each client, by its address as the gateway sees it.
     Client,
+    /// The requests with each API key. Requests without a key do not count.
+    Key,
 }
 
 impl RateLimit {
@@ -44,6 +46,7 @@ impl RateLimit {
         let of = match self.per() {
             RateLimitPer::Tenant => "",
             RateLimitPer::Client => " of each client",
+            RateLimitPer::Key => " of each key",
         };
         format!("{} a {}{of}", self.requests, self.unit.as_str())
     }

@@ -24,8 +24,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A unit has one limit for the tenant, and one for each client.
-const ONE_LIMIT: &str = "!has(self.rateLimits) || self.rateLimits.all(l, self.rateLimits.exists_one(o, o.unit == l.unit && (has(o.per) && o.per == 'Client') == (has(l.per) && l.per == 'Client')))";
+/// A unit has one limit for each `per`.
+const ONE_LIMIT: &str = "!has(self.rateLimits) || self.rateLimits.all(l, self.rateLimits.exists_one(o, o.unit == l.unit && (has(o.per) ? o.per : 'Tenant') == (has(l.per) ? l.per : 'Tenant')))";
 
 /// Access to a tenant from outside of the cluster. Absent limits, traffic and authentication come from the tier.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
@@ -61,11 +61,12 @@ pub struct TenantGateway {
     /// Authentication of clients. Absent: the tier's settings, otherwise the gateway admits all requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<GatewayAuthentication>,
-    /// Rate limits over all routes of the tenant, of all clients together or of each; at most the tier's. An absent unit comes from the tier.
+    /// Rate limits over all routes of the tenant, of all clients together, of each or of each API key; at most the tier's. An absent unit comes from the tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 8))]
+    #[schemars(length(max = 12))]
     pub rate_limits: Option<Vec<RateLimit>>,
-    /// Maximum number of requests at once; at most the tier's.
+    /// Maximum number of requests at once, over all routes of the tenant; at most the tier's. The condition GatewayReady has the numbers where the
+    /// gateway counts for parts of the routes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub concurrent_requests: Option<i64>,
@@ -88,9 +89,9 @@ pub struct TenantGateway {
     validation = Rule::new(ONE_LIMIT).message("rateLimits has a unit twice for the same per"),
 )]
 pub struct TierGateway {
-    /// Default and upper bound for each unit, of all clients together or of each. An absent unit has no bound.
+    /// Default and upper bound for each unit, of all clients together, of each or of each API key. An absent unit has no bound.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
+    #[schemars(length(max = 12))]
     pub rate_limits: Vec<RateLimit>,
     /// Default and upper bound. Absent means no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! Routes of a tenant.
 
+use super::RateLimit;
 use crate::api::role::{PERMISSION_NAME, ROLE_NAME};
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("has(self.backend) != (has(self.backends) && size(self.backends) > 0)").message("needs one of backend and backends"),
     validation = Rule::new("!has(self.backends) || size(self.backends) == 0 || self.backends.exists(b, !(has(b.fallback) && b.fallback) && (!has(b.weight) || b.weight > 0))").message("backends needs one with a weight above 0 that is no fallback"),
     validation = Rule::new("!has(self.backends) || self.backends.filter(b, has(b.fallback) && b.fallback).size() <= 1").message("backends has more than one fallback"),
+    validation = Rule::new(super::ONE_LIMIT).message("rateLimits has a unit twice for the same per"),
+    validation = Rule::new("!has(self.rateLimits) || self.rateLimits.all(l, !has(l.burst))").message("a route's limit has no burst: set it for the tenant"),
 )]
 pub struct GatewayRoute {
     /// Path of the route. Absent means every path.
@@ -46,6 +49,10 @@ pub struct GatewayRoute {
     #[schemars(length(max = 16), inner(length(min = 1, max = 63), regex(pattern = PERMISSION_NAME)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub permissions: Vec<String>,
+    /// Rate limits of this route, beside those of the tenant; at most the tier's. Requests that a more specific route takes do not count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub rate_limits: Vec<RateLimit>,
 }
 
 /// A path, or all below it.

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 const TOGETHER: &str = "route_id";
 /// The variable with a client's address.
 const CLIENT: &str = "remote_addr";
+/// The variable with the consumer of a request's API key; without a key APISIX takes the address instead.
+const KEY: &str = "consumer_name";
 
 /// The limits on a tenant's requests.
 pub struct Limits {
@@ -21,6 +23,8 @@ pub struct Limits {
     plugins: Vec<Value>,
     /// The concurrent requests that each route admits, from the total and from its Service's bound.
     connections: Vec<(Rule, i64)>,
+    /// True where routes count by themselves: a rule has one `limit-count`, of the tenant or of its route.
+    counts_routes: bool,
     /// The number of rules that count apart.
     rules: usize,
     redis: Option<Redis>,
@@ -32,16 +36,18 @@ pub fn of(way: &GatewayConfig, to: &Attachment, rules: &[Rule], unsupported: &mu
     let connections = connections(way, &open);
     unsupported.extend(too_few(way, open.len()));
     let mut plugins = Vec::new();
-    let (bucket, windows) = split(way, open.len(), unsupported);
+    let (bucket, windows) = split(way, &open, unsupported);
+    unsupported.extend(of_routes(&open, !windows.is_empty()));
+    let counts_routes = windows.is_empty() && open.iter().any(|rule| window(rule).is_some());
     let retry_after = match windows.as_slice() {
-        [] => "1".to_string(),
-        [_] => "${sent_http_x_ratelimit_reset ?? 1}".into(),
+        [] if !counts_routes => "1".to_string(),
+        [] | [_] => "${sent_http_x_ratelimit_reset ?? 1}".into(),
         // Which window is used up is not told; none is shorter.
         [first, ..] => first.unit.seconds().to_string(),
     };
     plugins.extend(count(way, &windows, redis.as_ref()));
     plugins.extend(bucket.map(|limit| leaky(limit, redis.as_ref())));
-    if !plugins.is_empty() || !connections.is_empty() {
+    if !plugins.is_empty() || !connections.is_empty() || counts_routes {
         plugins.push(plugin(
             "response-rewrite",
             json!({"vars": [["status", "==", 429]], "headers": {"set": {"Retry-After": retry_after}}}),
@@ -50,6 +56,7 @@ pub fn of(way: &GatewayConfig, to: &Attachment, rules: &[Rule], unsupported: &mu
     Limits {
         plugins,
         connections,
+        counts_routes,
         rules: open.len(),
         redis,
     }
@@ -66,6 +73,12 @@ impl Limits {
         let spec = json!({"plugins": self.plugins});
         self.has_config()
             .then(|| object(way, to, Kind::ApisixPluginConfig, NAME, spec))
+    }
+
+    /// Returns the plugin that counts the requests of one route, over all its rules.
+    pub fn of_route(&self, way: &GatewayConfig, rule: &Rule) -> Option<Value> {
+        let (digest, limit) = window(rule).filter(|_| self.counts_routes)?;
+        Some(one_window(way, limit, digest, self.redis.as_ref()))
     }
 
     /// Returns what APISIX counts in the place of the tenant's concurrent requests in all: `limit-conn` adds the route's version to its key.
@@ -103,16 +116,57 @@ impl Limits {
     }
 }
 
+/// Returns the limit of a rule's route that APISIX counts, and a digest of the route.
+fn window(rule: &Rule) -> Option<(&str, &RateLimit)> {
+    let (digest, limits) = rule.limited.as_ref()?;
+    let limit = limits.iter().find(|limit| has_client(rule, limit))?;
+    Some((digest, limit))
+}
+
+/// Returns true where a rule's requests have what the limit counts by.
+fn has_client(rule: &Rule, limit: &RateLimit) -> bool {
+    limit.per() != RateLimitPer::Key || rule.class.has_client()
+}
+
+/// Returns the limits of routes that are not in force.
+fn of_routes(open: &[&Rule], counts_tenant: bool) -> Vec<Unsupported> {
+    let mut unsupported: Vec<Unsupported> = Vec::new();
+    for rule in open {
+        let counted = window(rule).map(|(_, limit)| limit).filter(|_| !counts_tenant);
+        let limits = rule.limited.iter().flat_map(|(_, limits)| limits);
+        for limit in limits.filter(|limit| Some(*limit) != counted && has_client(rule, limit)) {
+            let message = format!(
+                "APISIX counts each route in one window, which is the tenant's if it has a limit, else the route's shortest: it does not enforce {}",
+                limit.words()
+            );
+            let one = Unsupported::feature("spec.gateway.routes[].rateLimits", message);
+            if !unsupported.contains(&one) {
+                unsupported.push(one);
+            }
+        }
+    }
+    unsupported
+}
+
 /// Splits the rate limits: one for a leaky bucket, and windows that are counted, the shortest first. Reports the limits that APISIX supports neither way.
 fn split<'a>(
     way: &'a GatewayConfig,
-    routes: usize,
+    open: &[&Rule],
     unsupported: &mut Vec<Unsupported>,
 ) -> (Option<&'a RateLimit>, Vec<&'a RateLimit>) {
+    let routes = open.len();
     let mut cannot = |field: &'static str, message: String| unsupported.push(Unsupported::feature(field, message));
     let (mut bucket, mut windows) = (None, Vec::new());
     for limit in &way.gateway.rate_limits {
         let unit = limit.unit.as_str();
+        if !open.iter().all(|rule| has_client(rule, limit)) {
+            let message = format!(
+                "APISIX counts by API key only where every route requires one: it does not enforce {}",
+                limit.words()
+            );
+            cannot("spec.gateway.rateLimits[].per", message);
+            continue;
+        }
         let is_counted_once = limit.per() == RateLimitPer::Tenant && routes == 1;
         let has_bucket = limit.burst.is_some() && limit.unit == RateLimitUnit::Second && is_counted_once;
         match has_bucket {
@@ -121,7 +175,7 @@ fn split<'a>(
         }
         if limit.burst.is_some() && !has_bucket {
             let why = match limit.unit {
-                RateLimitUnit::Second if routes == 1 => "for each client".into(),
+                RateLimitUnit::Second if routes == 1 => "for each client or key".into(),
                 RateLimitUnit::Second => format!("over several routes (here {routes})"),
                 _ => "for units other than Second".into(),
             };
@@ -147,21 +201,10 @@ fn split<'a>(
 }
 
 fn count(way: &GatewayConfig, windows: &[&RateLimit], redis: Option<&Redis>) -> Option<Value> {
-    let mut config = json!({"rejected_code": 429, "show_limit_quota_header": true});
-    counted_by(&mut config, redis);
+    let mut config = counter(redis);
     match windows {
         [] => return None,
-        [limit] => {
-            config["count"] = json!(limit.requests);
-            config["time_window"] = json!(limit.unit.seconds());
-            (config["key_type"], config["key"]) = match limit.per() {
-                RateLimitPer::Tenant => (json!("constant"), json!(way.owner.id)),
-                RateLimitPer::Client => (json!("var"), json!(CLIENT)),
-            };
-            // A group keeps its first limit: another limit is another group.
-            let digest = names::digest(config.to_string().as_bytes());
-            config["group"] = json!(format!("{}-{}", way.owner.id, &digest[..8]));
-        }
+        [limit] => return Some(one_window(way, limit, "", redis)),
         several => {
             let rules: Vec<Value> = several
                 .iter()
@@ -171,6 +214,7 @@ fn count(way: &GatewayConfig, windows: &[&RateLimit], redis: Option<&Redis>) -> 
                     let (key, prefix) = match limit.per() {
                         RateLimitPer::Tenant => (format!("${TOGETHER} {unit}"), unit.to_string()),
                         RateLimitPer::Client => (format!("${TOGETHER} ${CLIENT} {unit}"), format!("Client-{unit}")),
+                        RateLimitPer::Key => (format!("${TOGETHER} ${KEY} {unit}"), format!("Key-{unit}")),
                     };
                     json!({"count": limit.requests, "time_window": limit.unit.seconds(), "key": key, "header_prefix": prefix})
                 })
@@ -179,6 +223,28 @@ fn count(way: &GatewayConfig, windows: &[&RateLimit], redis: Option<&Redis>) -> 
         }
     }
     Some(plugin("limit-count", config))
+}
+
+fn counter(redis: Option<&Redis>) -> Value {
+    let mut config = json!({"rejected_code": 429, "show_limit_quota_header": true});
+    counted_by(&mut config, redis);
+    config
+}
+
+/// Counts in one window over all rules that have it.
+fn one_window(way: &GatewayConfig, limit: &RateLimit, of: &str, redis: Option<&Redis>) -> Value {
+    let mut config = counter(redis);
+    config["count"] = json!(limit.requests);
+    config["time_window"] = json!(limit.unit.seconds());
+    (config["key_type"], config["key"]) = match limit.per() {
+        RateLimitPer::Tenant => (json!("constant"), json!(way.owner.id)),
+        RateLimitPer::Client => (json!("var"), json!(CLIENT)),
+        RateLimitPer::Key => (json!("var"), json!(KEY)),
+    };
+    // A group keeps its first limit: another limit is another group.
+    let digest = names::digest(format!("{config}{of}").as_bytes());
+    config["group"] = json!(format!("{}-{}", way.owner.id, &digest[..8]));
+    plugin("limit-count", config)
 }
 
 fn leaky(limit: &RateLimit, redis: Option<&Redis>) -> Value {

@@ -2,7 +2,7 @@
 
 use super::limits::Limits;
 use super::{NAME, key_set, object, plugin, security, upstreams};
-use crate::api::{HttpMethod, PathType};
+use crate::api::{HttpMethod, PathType, RateLimit};
 use crate::cluster::{Desired, Kind, Live};
 use crate::gateway::Attachment;
 use crate::gateway::config::{
@@ -27,6 +27,8 @@ pub struct Rule {
     paths: Vec<String>,
     /// The reason why the route admits nobody: this gateway cannot decide whom to admit, or the route has no backend.
     pub blocked: Option<&'static str>,
+    /// The limits of its only route, and a digest of that route.
+    pub limited: Option<(String, Vec<RateLimit>)>,
 }
 
 /// Returns the rules of each entry, the most specific first.
@@ -67,7 +69,15 @@ fn rule(entry: usize, class: Class, route: &Route, reads_tokens: bool) -> Rule {
         type_: route.path.type_,
         paths: vec![route.path.value.clone()],
         blocked,
+        limited: (!route.rate_limits.is_empty()).then(|| (digest(route), route.rate_limits.clone())),
     }
+}
+
+/// Returns a digest of the requests that a route is for.
+fn digest(route: &Route) -> String {
+    let methods: Vec<&str> = route.methods.iter().map(|method| method.as_str()).collect();
+    let requests = json!([route.path.type_.as_str(), route.path.value, methods]);
+    names::digest(requests.to_string().as_bytes())[..8].into()
 }
 
 impl Rule {
@@ -95,7 +105,9 @@ impl Rule {
             // Another weight is the same name.
             [first, ..] => format!("{first}-{}", &names::digest(names.join(",").as_bytes())[..8]),
         };
-        format!("{to}-{}{exact}{methods}{blocked}", self.class.name())
+        let limited = self.limited.as_ref();
+        let limited = limited.map_or_else(String::new, |(digest, _)| format!("-{digest}"));
+        format!("{to}-{}{exact}{methods}{blocked}{limited}", self.class.name())
     }
 
     /// Returns the precedence among rules with the same path; a longer path wins in any case.
@@ -234,6 +246,7 @@ fn http(way: &GatewayConfig, entry: &Entry, rule: &Rule, limits: &Limits, tokens
     let mut plugins = security::plugins(way, &rule.class, tokens);
     plugins.push(plugin("proxy-rewrite", rewrite(way, entry)));
     plugins.extend(limits.connections(rule));
+    plugins.extend(limits.of_route(way, rule));
     http["plugins"] = json!(plugins);
     if limits.has_config() {
         http["plugin_config_name"] = json!(NAME);

@@ -1,7 +1,7 @@
 //! A tenant's public keys, which the gateway answers with itself.
 
 use super::routes::of_rules;
-use super::{POLICIES, class_name, object};
+use super::{POLICIES, class_name, object, security};
 use crate::cluster::{Desired, Kind};
 use crate::gateway::config::{ClientAccess, GatewayConfig};
 use crate::gateway::{Attachment, jwks_route};
@@ -26,6 +26,7 @@ pub fn objects(way: &GatewayConfig, to: &Attachment) -> Vec<Desired> {
         }
     }
     if !objects.is_empty() {
+        objects.extend(security::of_answer(way, CLASS));
         let spec = json!({"directResponse": {
             "statusCode": 200,
             "contentType": "application/json",

@@ -12,6 +12,7 @@ mod jwks_preload;
 mod key_set;
 mod listeners;
 mod matches;
+mod rate_limits;
 mod routes;
 mod security;
 mod tokens;
@@ -186,6 +187,7 @@ fn unsupported(way: &GatewayConfig, to: &Attachment, counters: &Counters, places
     let unwritten = client_policy::unwritten(way, to);
     bursts
         .chain(crowd)
+        .chain(rate_limits::unsupported(way))
         .chain(too_low)
         .chain(unwritten)
         .chain(fallbacks::cannot_choose(way))

@@ -2,6 +2,7 @@
 
 use super::groups::{self, Group};
 use super::{CREDENTIALS, POLICIES, class_name, object, tokens};
+use crate::api::RateLimitPer;
 use crate::cluster::{Desired, Key, Kind};
 use crate::gateway::config::{API_KEY, ClientAccess, GatewayConfig, TENANT_CLIENT, ValidApiKey, Whom};
 use crate::gateway::credential_class::Class;
@@ -43,10 +44,45 @@ fn policy(way: &GatewayConfig, group: &Group<'_>) -> Option<Desired> {
 
 fn spec(way: &GatewayConfig, group: &Group<'_>) -> Option<Value> {
     match &group.class {
-        Class::Open => None,
+        Class::Open => without_client(way),
         Class::Key { .. } => Some(key(way, &admitted(way, group))),
-        Class::Token { .. } => tokens::policy(way, &admitted(way, group)),
+        Class::Token { .. } => {
+            let mut spec = tokens::policy(way, &admitted(way, group))?;
+            let rules = spec.pointer_mut("/authorization/rules").and_then(Value::as_array_mut);
+            if let Some(rules) = rules.filter(|_| counts_keys(way)) {
+                rules.insert(0, json!({"action": "Deny", "cel": HAS_CLIENT}));
+            }
+            Some(spec)
+        }
     }
+}
+
+/// The client's own header of the name by which keys are counted, on a route that asks for no key. Only its last filter drops it.
+const HAS_CLIENT: &str = "'x-tenant-client' in request.headers";
+
+/// Returns true where a limit counts the requests of each key.
+fn counts_keys(way: &GatewayConfig) -> bool {
+    way.all_rate_limits().any(|limit| limit.per() == RateLimitPer::Key)
+}
+
+/// Returns the policy of a route that asks for no credentials, where a client could use up a key's limit there.
+fn without_client(way: &GatewayConfig) -> Option<Value> {
+    let admits = json!([{"action": "Allow", "cel": format!("!({HAS_CLIENT})")}]);
+    counts_keys(way).then(|| json!({"authorization": {"defaultAction": "Deny", "rules": admits}}))
+}
+
+/// Returns the same for the routes of a class that no route of the spec has.
+pub fn of_answer(way: &GatewayConfig, class: &str) -> Option<Desired> {
+    let mut spec = without_client(way)?;
+    spec["targetSelectors"] = selectors(way, class);
+    Some(object(
+        way,
+        Kind::SecurityPolicy,
+        POLICIES,
+        &class_name(class),
+        &[],
+        spec,
+    ))
 }
 
 fn admitted(way: &GatewayConfig, group: &Group<'_>) -> Vec<Admitted> {

@@ -1,8 +1,8 @@
 //! The BackendTrafficPolicy: how much, and how it is passed on. It is for every HTTPRoute of the namespace, those that the tenant makes itself
 //! included, and all of them count together.
 
-use super::{Counters, NAME, POLICIES, bandwidth, error_responses, fallbacks, object};
-use crate::api::{LoadBalancing, RateLimit, RateLimitPer};
+use super::{Counters, NAME, POLICIES, bandwidth, error_responses, fallbacks, object, rate_limits};
+use crate::api::LoadBalancing;
 use crate::cluster::{Desired, Kind};
 use crate::gateway::config::{ClientAccess, GatewayConfig, ValidSession, ValidTraffic, divided};
 use serde_json::{Value, json};
@@ -16,9 +16,9 @@ const UNSAID: i64 = 1024;
 pub fn policy(way: &GatewayConfig, counters: &Counters, places: usize) -> Option<Desired> {
     let gateway = &way.gateway;
     let mut spec = json!({});
-    if !gateway.rate_limits.is_empty() {
-        let rules: Vec<Value> = gateway.rate_limits.iter().flat_map(counted).collect();
-        spec["rateLimit"] = json!({"global": {"rules": rules}});
+    let counted = rate_limits::rules(way);
+    if !counted.is_empty() {
+        spec["rateLimit"] = json!({"global": {"rules": counted}});
     }
     pass_on(&mut spec, &gateway.traffic);
     fallbacks::notice(&mut spec, way);
@@ -37,23 +37,6 @@ pub fn policy(way: &GatewayConfig, counters: &Counters, places: usize) -> Option
     spec["telemetry"] = json!({"metrics": {"routeStatName": "%ROUTE_NAMESPACE%/%ROUTE_NAME%"}});
     spec["targetSelectors"] = json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}]);
     (way.access == ClientAccess::Open).then(|| object(way, Kind::BackendTrafficPolicy, POLICIES, NAME, &[], spec))
-}
-
-/// Returns the rules of a limit. Each client is known by its address, of either family.
-fn counted(limit: &RateLimit) -> Vec<Value> {
-    let rule = json!({
-        "limit": {"requests": limit.requests, "unit": limit.unit.as_str()},
-        "shared": true,
-    });
-    let of_each = |addresses: &&str| {
-        let mut rule = rule.clone();
-        rule["clientSelectors"] = json!([{"sourceCIDR": {"type": "Distinct", "value": addresses, "invert": false}}]);
-        rule
-    };
-    match limit.per() {
-        RateLimitPer::Tenant => vec![rule],
-        RateLimitPer::Client => ["0.0.0.0/0", "::/0"].iter().map(of_each).collect(),
-    }
 }
 
 /// Returns the bounds of connections and requests on each rule, with every field set: the API server would fill in the others.

@@ -1,7 +1,7 @@
 //! Targets of routes: workloads of the tenant, and applications that tenants share.
 
 use super::applications::{self, NotThere};
-use crate::api::{Application, GatewayRoute, RouteBackend, Workload};
+use crate::api::{Application, GatewayRoute, RateLimit, RouteBackend, Workload};
 use crate::capability::{Invalid, World};
 use crate::conditions::reason;
 use crate::gateway::config::{Backend, Target, Unsupported};
@@ -11,6 +11,8 @@ use crate::gateway::config::{Backend, Target, Unsupported};
 pub struct Services<'a> {
     pub workloads: &'a [Workload],
     pub applications: &'a [Application],
+    /// The tier's limits.
+    pub bounds: &'a [RateLimit],
     pub tier: &'a str,
     pub world: &'a World,
 }
@@ -126,6 +128,7 @@ fn resolve(backend: &RouteBackend, services: Services<'_>, instead: &str) -> Res
         applications,
         tier,
         world,
+        ..
     } = services;
     match (&backend.workload, &backend.application) {
         (Some(name), None) => Ok(Backend {

@@ -1,6 +1,7 @@
 //! Routes to a tenant, and invalid ones.
 
 use super::*;
+use crate::api::RateLimit;
 use crate::gateway::config::{Backend, Target, Whom};
 use crate::tenant::fixtures::{tenant, tier, validate};
 use serde_json::{Value, json};
@@ -263,6 +264,59 @@ fn limits_stay_within_the_plans_unit_by_unit() {
         said.starts_with("spec.gateway.concurrentRequests: 51 are more than the 50"),
         "{said}"
     );
+}
+
+#[test]
+fn limits_of_keys_and_of_routes_have_what_they_count_and_stay_within_the_plans() {
+    let plan =
+        json!({"rateLimits": [{"requests": 100, "unit": "Minute"}, {"requests": 10, "unit": "Second", "per": "Key"}]});
+    let of_key = json!([{"requests": 10, "unit": "Second", "per": "Key"}]);
+    let asks = |own: Value, of_route: Value, keys: Value| {
+        let routes = [route(json!({"rateLimits": of_route}))];
+        json!({"hosts": [HOST], "routes": routes, "rateLimits": own, "authentication": {"apiKeys": keys}})
+    };
+    let ci = || json!([{"name": "ci"}]);
+    let valid = asks(
+        of_key.clone(),
+        json!([{"requests": 5, "unit": "Minute"}, {"requests": 1, "unit": "Second"}]),
+        ci(),
+    );
+    let way = resolved(valid, plan.clone()).expect("valid").expect("a way in");
+    let limits = |all: &[RateLimit]| all.iter().map(RateLimit::words).collect::<Vec<_>>();
+    assert_eq!(limits(&way.rate_limits), ["10 a Second of each key", "100 a Minute"]);
+    assert_eq!(limits(&way.routes[0].rate_limits), ["1 a Second", "5 a Minute"]);
+    // The plan's limit of keys does no harm where there are none.
+    assert!(resolved(asks(json!([]), json!([]), json!([])), plan.clone()).is_ok());
+    let second = |requests: i64, per: &str| json!({"requests": requests, "unit": "Second", "per": per});
+    for (own, of_route, keys, said) in [
+        (
+            of_key.clone(),
+            json!([]),
+            json!([]),
+            "spec.gateway.rateLimits[0].per: counts the requests of each API key",
+        ),
+        (
+            json!([]),
+            of_key,
+            json!([]),
+            "spec.gateway.routes[0].rateLimits[0].per: counts the requests of each API key",
+        ),
+        (
+            json!([]),
+            json!([second(11, "Key")]),
+            ci(),
+            "spec.gateway.routes[0].rateLimits[0].requests: 11 a Second of each key are more than the 10",
+        ),
+        (
+            json!([]),
+            json!([second(1, "Client"), second(2, "Client")]),
+            ci(),
+            "spec.gateway.routes[0].rateLimits[1]: there is another one for a Second",
+        ),
+    ] {
+        let refused = refusal(asks(own, of_route, keys), plan.clone());
+        assert!(refused.starts_with(said), "{refused}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod applications;
 mod backends;
 mod bandwidth;
 mod certificates;
+mod limits;
 mod roles;
 mod sessions;
 mod tokens;
@@ -11,8 +12,8 @@ mod tokens;
 use super::config::{Admits, Route, Unsupported, ValidApiKey, ValidGateway, ValidTraffic, by_precedence};
 use super::error_responses;
 use crate::api::{
-    Access, GatewayAuthentication, GatewayRoute, Identification, RateLimit, Role, RouteAuthentication, RoutePath,
-    TenantGateway, TenantSpec, TenantTierSpec, TierGateway, Traffic,
+    Access, GatewayAuthentication, GatewayRoute, Identification, Role, RouteAuthentication, RoutePath, TenantGateway,
+    TenantSpec, TenantTierSpec, Traffic,
 };
 use crate::capability::{Asked, Invalid, TenantCore, ValidTenant, World, duration};
 use crate::host;
@@ -72,9 +73,16 @@ fn resolve_own(
     let services = Services {
         workloads,
         applications: &plan.applications,
+        bounds: &plan.rate_limits,
         tier: &spec.tier,
         world,
     };
+    limits::have_keys(
+        own.rate_limits.iter().flatten(),
+        "spec.gateway",
+        &authentication,
+        errors,
+    );
     let table = Table::new(&spec.tier, &tier.roles);
     let mut unsupported = Vec::new();
     Some(ValidGateway {
@@ -82,8 +90,8 @@ fn resolve_own(
         routes: routes(&own.routes, &authentication, services, table, errors, &mut unsupported),
         keys: keys(&authentication, table, errors, &mut unsupported),
         certificates,
-        rate_limits: rate_limits(&own, &plan, &spec.tier, errors),
-        concurrent_requests: concurrent_requests(&own, &plan, &spec.tier, errors),
+        rate_limits: limits::rate_limits(&own, &plan, &spec.tier, errors),
+        concurrent_requests: limits::concurrent_requests(&own, &plan, &spec.tier, errors),
         bandwidth: bandwidth::resolve(
             own.bandwidth_limit.as_ref(),
             plan.bandwidth_limit.as_ref(),
@@ -202,6 +210,7 @@ fn routes(
                 true => Admits::Everybody,
                 false => Admits::Authenticated(whom),
             },
+            rate_limits: limits::of_route(&route.rate_limits, &field, authentication, services, errors),
         });
     }
     by_precedence(&mut routes);
@@ -254,39 +263,6 @@ fn keys(
         }
     }
     keys
-}
-
-/// The tenant's limits, within the tier's.
-fn rate_limits(own: &TenantGateway, plan: &TierGateway, tier: &str, errors: &mut Vec<Invalid>) -> Vec<RateLimit> {
-    let mut limits = plan.rate_limits.clone();
-    for (i, limit) in own.rate_limits.iter().flatten().enumerate() {
-        let is_same = |bound: &&mut RateLimit| (bound.unit, bound.per()) == (limit.unit, limit.per());
-        let Some(bound) = limits.iter_mut().find(is_same) else {
-            limits.push(limit.clone());
-            continue;
-        };
-        if limit.requests > bound.requests {
-            let message = format!("{} are more than the {} of tier {tier}", limit.words(), bound.requests);
-            errors.push(Invalid::new(format!("spec.gateway.rateLimits[{i}].requests"), message));
-        }
-        if limit.burst > bound.burst {
-            let message = format!("is more than the {} of tier {tier}", bound.burst.unwrap_or(0));
-            errors.push(Invalid::new(format!("spec.gateway.rateLimits[{i}].burst"), message));
-        }
-        *bound = limit.clone();
-    }
-    limits.sort_by_key(|limit| (limit.unit, limit.per()));
-    limits
-}
-
-fn concurrent_requests(own: &TenantGateway, plan: &TierGateway, tier: &str, errors: &mut Vec<Invalid>) -> Option<i64> {
-    if let (Some(own), Some(most)) = (own.concurrent_requests, plan.concurrent_requests)
-        && own > most
-    {
-        let message = format!("{own} are more than the {most} of tier {tier}");
-        errors.push(Invalid::new("spec.gateway.concurrentRequests", message));
-    }
-    own.concurrent_requests.or(plan.concurrent_requests)
 }
 
 fn traffic(own: Traffic, plan: Traffic, errors: &mut Vec<Invalid>) -> ValidTraffic {
