@@ -19,7 +19,7 @@ fn envoy_gateway_is_told_of_versions_of_tls_where_the_chart_permits_it() {
     assert!(permitted.optional_kinds().concat().contains(&policy.key.kind));
     insta::assert_snapshot!(
         "envoy_client_policy",
-        crate::api::yaml(&[policy.value.clone()]).expect("YAML")
+        crate::api::yaml(std::slice::from_ref(&policy.value)).expect("YAML")
     );
 }
 
