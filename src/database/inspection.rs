@@ -54,10 +54,10 @@ pub(super) async fn inspect(
         server::prepare(server, &connection.address, known).await?;
     }
     server_state.begin_inspection();
-    let mut catalog = server.observe(None).await?;
+    let mut catalog = server.observe_all(&server_state.roles()).await?;
     server::is_same(known, &catalog)?;
     if is_new && harden(server, &catalog).await {
-        catalog = server.observe(None).await?;
+        catalog = server.observe_all(&catalog.roles).await?;
     }
     let mut findings = Findings {
         // A distribution adds its own behind it.
@@ -76,7 +76,7 @@ pub(super) async fn inspect(
             databases.queue.wake(&tenant);
         }
         if report.changed {
-            catalog = server.observe(None).await?;
+            catalog = server.observe_all(&catalog.roles).await?;
         }
         findings.shared = Some(report);
     }

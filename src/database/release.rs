@@ -191,7 +191,7 @@ async fn delete_data(
     if let (DatabaseModel::SharedTable, Some(resource)) = (placement.model, resource) {
         let catalog = connection
             .server
-            .observe(None)
+            .observe_all(&server_state.roles())
             .await
             .map_err(|error| error.to_string())?;
         let tables = &resource.spec.shared_tables;

@@ -3,7 +3,7 @@
 use super::rate_limiter::RateLimiter;
 use super::registry::Enrolled;
 use crate::api::TlsMode;
-use crate::postgres::catalog::Catalog;
+use crate::postgres::catalog::{Catalog, Roles};
 use crate::postgres::client::Server;
 use crate::postgres::usage::Usage;
 use crate::postgres::{Names, client};
@@ -128,6 +128,11 @@ impl ServerState {
     /// Returns the last observed catalog of one tenant.
     pub fn catalog_of(&self, names: &Names) -> Catalog {
         self.snapshot().catalog.of(names)
+    }
+
+    /// Returns the last observed roles, which a new catalog of all tenants can share.
+    pub fn roles(&self) -> Roles {
+        self.snapshot().catalog.roles.clone()
     }
 
     /// Ends the sessions of tenants that keep one tenant's roles or database from being changed. Returns their number.

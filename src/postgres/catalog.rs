@@ -1,11 +1,18 @@
 //! Catalog of a server: roles, schemas, databases, and the operator's marks on them.
 
 use super::Names;
+use super::text::Text;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Reads everything in one statement; see the file.
 pub const QUERY: &str = include_str!("catalog.sql");
+
+/// Roles by name.
+pub type Roles = BTreeMap<Text, Arc<Role>>;
+/// Kind and name of what a mark is on.
+pub type MarkKey = (Text, Text);
 
 /// A server as it was observed.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -23,10 +30,12 @@ pub struct Catalog {
     /// The database that holds the operator's records and the Schema tenants.
     pub database: String,
     pub admin: Admin,
-    /// Roles by name.
-    pub roles: HashMap<String, Role>,
-    pub schemas: HashMap<String, Place>,
-    pub databases: HashMap<String, Place>,
+    #[serde(skip)]
+    pub roles: Roles,
+    #[serde(skip)]
+    pub schemas: BTreeMap<Text, Place>,
+    #[serde(skip)]
+    pub databases: BTreeMap<Text, Place>,
     /// Installed in [`Catalog::database`].
     pub extensions: Vec<String>,
     /// True if anyone may make large objects in [`Catalog::database`].
@@ -39,10 +48,11 @@ pub struct Catalog {
     pub locks_open: bool,
     #[serde(default)]
     pub connections: Connections,
-    /// Marks by `kind:name`.
-    pub marks: HashMap<String, Mark>,
+    #[serde(skip)]
+    pub marks: BTreeMap<MarkKey, Mark>,
     /// Intents by the name that the database will have.
-    pub intents: HashMap<String, Intent>,
+    #[serde(skip)]
+    pub intents: BTreeMap<Text, Intent>,
 }
 
 /// The role that the operator works as.
@@ -97,7 +107,7 @@ pub struct Role {
     /// Members of the role.
     pub members: Vec<Membership>,
     /// Its default privileges in [`Catalog::database`]: by type of object, whether they name PUBLIC.
-    pub defaults: HashMap<String, bool>,
+    pub defaults: BTreeMap<char, bool>,
     /// Grants to others by its default privileges in [`Catalog::database`].
     #[serde(default)]
     pub given: Vec<DefaultGrant>,
@@ -110,17 +120,17 @@ pub struct Role {
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct DefaultGrant {
     /// In which schema only; none: in all.
-    pub schema: Option<String>,
+    pub schema: Option<Text>,
     /// The type of object, as `pg_default_acl` has it.
-    pub kind: String,
+    pub kind: Text,
     /// None is PUBLIC.
-    pub grantee: Option<String>,
+    pub grantee: Option<Text>,
 }
 
 /// A database in which something hangs on a role.
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
-    pub database: String,
+    pub database: Text,
     /// True if it owns something there, as opposed to being granted it.
     pub owns: bool,
 }
@@ -129,18 +139,18 @@ pub struct Holding {
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// In which database only; none: in all.
-    pub database: Option<String>,
-    pub setting: String,
+    pub database: Option<Text>,
+    pub setting: Text,
 }
 
 /// One role in another.
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
     /// The other one.
-    pub role: String,
+    pub role: Text,
     /// Grantor; from 16 on only that role's grant can be revoked.
     #[serde(default)]
-    pub grantor: Option<String>,
+    pub grantor: Option<Text>,
     pub admin: bool,
     pub inherit: bool,
     pub set: bool,
@@ -150,7 +160,7 @@ pub struct Membership {
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub oid: i64,
-    pub owner: String,
+    pub owner: Text,
     /// True if connections are allowed; of databases only.
     #[serde(default)]
     pub open: bool,
@@ -158,6 +168,7 @@ pub struct Place {
     #[serde(default)]
     pub objects: Option<i64>,
     /// To others than its owner.
+    #[serde(skip)]
     pub grants: Vec<Grant>,
 }
 
@@ -165,8 +176,8 @@ pub struct Place {
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// None is PUBLIC.
-    pub grantee: Option<String>,
-    pub privilege: String,
+    pub grantee: Option<Text>,
+    pub privilege: Text,
     pub grantable: bool,
 }
 
@@ -176,10 +187,9 @@ pub struct Grant {
 pub struct Mark {
     /// OID of the object: another object of the same name is not the operator's.
     pub oid: i64,
-    pub name: String,
-    pub tenant_id: String,
+    pub tenant_id: Text,
     /// Revision of a database's last setup, or pending work of an owner role.
-    pub revision: Option<String>,
+    pub revision: Option<Text>,
 }
 
 /// A database that is about to be made, under a name that nobody can guess.
@@ -215,7 +225,7 @@ impl Catalog {
 
     /// The mark on a name.
     pub fn mark(&self, kind: &str, name: &str) -> Option<&Mark> {
-        self.marks.get(&format!("{kind}:{name}"))
+        self.marks.get(&(kind.into(), name.into()))
     }
 
     /// Returns true if anything is recorded for this tenant.
@@ -231,12 +241,12 @@ impl Catalog {
         self.schemas.retain(|name, _| !ours(name));
         self.databases.retain(|name, _| !ours(name));
         for intent in self.intents.iter().filter(|(name, _)| ours(name)) {
-            self.databases.remove(&intent.1.database());
+            self.databases.remove(intent.1.database().as_str());
         }
-        self.marks.retain(|_, mark| !ours(&mark.name));
+        self.marks.retain(|(_, name), _| !ours(name));
         self.intents.retain(|name, _| !ours(name));
-        let main = seen.databases.get(&seen.database).cloned();
-        if let (Some(known), Some(main)) = (self.databases.get_mut(&seen.database), main) {
+        let main = seen.databases.get(seen.database.as_str()).cloned();
+        if let (Some(known), Some(main)) = (self.databases.get_mut(seen.database.as_str()), main) {
             known.grants.retain(|grant| !grant.grantee.as_deref().is_none_or(ours));
             known.grants.extend(main.grants);
         }

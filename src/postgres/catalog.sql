@@ -1,4 +1,5 @@
--- Everything that is observed of a server, for all tenants (no argument) or for those whose names are given, in one statement.
+-- Everything that is observed of a server, for all tenants (no argument) or for those whose names are given, in one statement: one
+-- snapshot. It answers in small rows, in any order, so that no answer is in memory as a whole.
 -- Run in the database that holds the operator's records. $1: names of roles and places, or NULL.
 WITH ours AS MATERIALIZED (
   SELECT r.*
@@ -88,8 +89,18 @@ WITH ours AS MATERIALIZED (
   FROM facts f GROUP BY f.oid HAVING max(f.name) IS NOT NULL
 ), begun AS (
   SELECT 'new_' || i.nonce AS name FROM tenant_operator.intent i WHERE $1::text[] IS NULL OR i.name = ANY ($1)
+), schemas AS (
+  SELECT n.*
+  FROM pg_catalog.pg_namespace n
+  WHERE CASE WHEN $1::text[] IS NULL THEN n.nspname ~ '^t_[0-9a-f]{20}$' ELSE n.nspname::text = ANY ($1) END
+     OR n.nspname IN ('public', 'extensions', 'tenant_operator')
+), databases AS (
+  SELECT d.*
+  FROM pg_catalog.pg_database d
+  WHERE $1::text[] IS NULL OR d.datname::text = ANY ($1) OR d.datname = current_database()
+     OR d.datname IN (SELECT name FROM begun)
 )
-SELECT json_build_object(
+SELECT 'server' AS kind, NULL AS name, json_build_object(
   'version', current_setting('server_version_num')::int,
   'serverId', (SELECT id FROM tenant_operator.server),
   'versionText', current_setting('server_version'),
@@ -98,33 +109,6 @@ SELECT json_build_object(
   'admin', (SELECT json_build_object('name', rolname, 'superuser', rolsuper, 'createRole', rolcreaterole,
                                      'createDatabase', rolcreatedb, 'inherit', rolinherit)
             FROM pg_catalog.pg_roles WHERE rolname = current_user),
-  'roles', (SELECT coalesce(json_object_agg(r.name, r.role), '{}') FROM roles r),
-  'schemas', (SELECT coalesce(json_object_agg(n.nspname, json_build_object(
-      'oid', n.oid::int8, 'owner', pg_get_userbyid(n.nspowner),
-      'objects', CASE WHEN $1::text[] IS NOT NULL THEN
-                   (SELECT count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid)
-                   + (SELECT count(*) FROM pg_catalog.pg_proc f WHERE f.pronamespace = n.oid) END,
-      'grants', (SELECT coalesce(json_agg(json_build_object(
-                           'grantee', CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END,
-                           'privilege', e.privilege_type, 'grantable', e.is_grantable)), '[]')
-                 FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) e WHERE e.grantee <> n.nspowner)
-    )), '{}')
-    FROM pg_catalog.pg_namespace n
-    WHERE CASE WHEN $1::text[] IS NULL THEN n.nspname ~ '^t_[0-9a-f]{20}$' ELSE n.nspname::text = ANY ($1) END
-       OR n.nspname IN ('public', 'extensions', 'tenant_operator')),
-  'databases', (SELECT coalesce(json_object_agg(d.datname, json_build_object(
-      'oid', d.oid::int8, 'owner', pg_get_userbyid(d.datdba), 'open', d.datallowconn,
-      'grants', (SELECT coalesce(json_agg(json_build_object(
-                           'grantee', CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END,
-                           'privilege', e.privilege_type, 'grantable', e.is_grantable)), '[]')
-                 FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) e
-                 -- Of the database that all share, one tenant's part.
-                 WHERE e.grantee <> d.datdba
-                   AND ($1::text[] IS NULL OR d.datname::text = ANY ($1) OR e.grantee = 0 OR pg_get_userbyid(e.grantee)::text = ANY ($1)))
-    )), '{}')
-    FROM pg_catalog.pg_database d
-    WHERE $1::text[] IS NULL OR d.datname::text = ANY ($1) OR d.datname = current_database()
-       OR d.datname IN (SELECT name FROM begun)),
   'extensions', (SELECT coalesce(json_agg(extname ORDER BY extname), '[]') FROM pg_catalog.pg_extension),
   'largeObjectsOpen', has_function_privilege('public', 'pg_catalog.lo_create(oid)', 'EXECUTE')
                       OR has_function_privilege('public', 'pg_catalog.lo_creat(integer)', 'EXECUTE')
@@ -139,12 +123,28 @@ SELECT json_build_object(
       'reserved', current_setting('reserved_connections', true)::int,
       'usesReserved', coalesce((SELECT pg_has_role(r.oid, 'USAGE') FROM pg_catalog.pg_roles r
                                 WHERE r.rolname = 'pg_use_reserved_connections'), false),
-      'authenticationSeconds', extract(epoch FROM current_setting('authentication_timeout')::interval)::int),
-  'marks', (SELECT coalesce(json_object_agg(o.kind || ':' || o.name, json_build_object(
-                'oid', o.oid::int8, 'name', o.name, 'tenantId', o.tenant_id, 'revision', o.revision)), '{}')
-            FROM tenant_operator.object o
-            WHERE $1::text[] IS NULL OR o.name = ANY ($1)),
-  'intents', (SELECT coalesce(json_object_agg(i.name, json_build_object('nonce', i.nonce, 'tenantId', i.tenant_id)), '{}')
-              FROM tenant_operator.intent i
-              WHERE $1::text[] IS NULL OR i.name = ANY ($1))
-)
+      'authenticationSeconds', extract(epoch FROM current_setting('authentication_timeout')::interval)::int)) AS fact
+UNION ALL SELECT 'role', r.name, r.role::json FROM roles r
+UNION ALL SELECT 'schema', n.nspname::text, json_build_object(
+  'oid', n.oid::int8, 'owner', pg_get_userbyid(n.nspowner),
+  'objects', CASE WHEN $1::text[] IS NOT NULL THEN
+               (SELECT count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid)
+               + (SELECT count(*) FROM pg_catalog.pg_proc f WHERE f.pronamespace = n.oid) END)
+FROM schemas n
+UNION ALL SELECT 'schemaGrant', n.nspname::text, json_build_object(
+  'grantee', CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END, 'privilege', e.privilege_type, 'grantable', e.is_grantable)
+FROM schemas n CROSS JOIN LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) e
+WHERE e.grantee <> n.nspowner
+UNION ALL SELECT 'database', d.datname::text, json_build_object(
+  'oid', d.oid::int8, 'owner', pg_get_userbyid(d.datdba), 'open', d.datallowconn)
+FROM databases d
+UNION ALL SELECT 'databaseGrant', d.datname::text, json_build_object(
+  'grantee', CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END, 'privilege', e.privilege_type, 'grantable', e.is_grantable)
+FROM databases d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) e
+-- Of the database that all share, one tenant's part.
+WHERE e.grantee <> d.datdba
+  AND ($1::text[] IS NULL OR d.datname::text = ANY ($1) OR e.grantee = 0 OR pg_get_userbyid(e.grantee)::text = ANY ($1))
+UNION ALL SELECT 'mark:' || o.kind, o.name, json_build_object('oid', o.oid::int8, 'tenantId', o.tenant_id, 'revision', o.revision)
+FROM tenant_operator.object o WHERE $1::text[] IS NULL OR o.name = ANY ($1)
+UNION ALL SELECT 'intent', i.name, json_build_object('nonce', i.nonce, 'tenantId', i.tenant_id)
+FROM tenant_operator.intent i WHERE $1::text[] IS NULL OR i.name = ANY ($1)

@@ -3,6 +3,7 @@
 mod address;
 mod error;
 mod evict;
+mod observe;
 mod pool;
 mod tenant_session;
 
@@ -11,12 +12,11 @@ pub use error::Error;
 use evict::END_BLOCKERS;
 pub use tenant_session::TenantSession;
 
-use super::catalog::{self, Catalog};
 use super::guard::Connector;
 use super::password::Password;
 use super::plan::{Step, Venue};
 use super::tls::{self, Trust};
-use super::{Identifier, Names, Statement};
+use super::{Identifier, Statement};
 use crate::sql;
 use crate::term::Term;
 use address::config;
@@ -159,15 +159,6 @@ impl Server {
             Ok(())
         };
         timeout(PULSE, work).await.map_err(|_| Error::Timeout)?
-    }
-
-    /// Returns the catalog of all tenants, or of one.
-    ///
-    /// # Errors
-    /// As [`Error`] says.
-    pub async fn observe(&self, names: Option<&Names>) -> Result<Catalog, Error> {
-        let wanted: Option<Vec<&str>> = names.map(|names| names.roles().map(Identifier::as_str).to_vec());
-        self.query(catalog::QUERY, &[&wanted]).await
     }
 
     /// One statement of this program's own whose one row has one JSON column.

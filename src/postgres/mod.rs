@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod catalog;
+mod catalog_reader;
 pub mod client;
 pub mod cross_tenant_access;
 pub mod extensions;
@@ -17,6 +18,7 @@ pub mod server;
 pub mod shared;
 pub mod sql;
 mod tenant_catalog;
+pub mod text;
 pub mod tls;
 pub mod usage;
 pub mod version;

@@ -45,7 +45,7 @@ pub fn missing_privilege(catalog: &Catalog) -> Option<&'static str> {
 }
 
 fn owns_records(catalog: &Catalog) -> bool {
-    let database = catalog.databases.get(&catalog.database);
+    let database = catalog.databases.get(catalog.database.as_str());
     database.is_none_or(|database| database.owner == catalog.admin.name)
 }
 
@@ -101,7 +101,8 @@ pub fn connection_risks(catalog: &Catalog) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::catalog::{Admin, Connections, Role};
+    use crate::postgres::catalog::{Admin, Connections, Role, Roles};
+    use std::sync::Arc;
 
     #[test]
     fn what_can_use_up_the_connections_is_found() {
@@ -128,8 +129,8 @@ mod tests {
         let roles = |a, b| {
             [("t_1_a", login(a)), ("t_1_b", login(b)), ("other", login(-1))]
                 .into_iter()
-                .map(|(name, role)| (name.to_string(), role))
-                .collect::<HashMap<_, _>>()
+                .map(|(name, role)| (name.into(), Arc::new(role)))
+                .collect::<Roles>()
         };
         let none: &[&str] = &[];
         let table = [

@@ -196,7 +196,7 @@ fn begun(catalog: &Catalog, intent: &Intent) -> Option<Identifier> {
     let name = intent.database();
     catalog
         .databases
-        .contains_key(&name)
+        .contains_key(name.as_str())
         .then(|| Identifier::new(name).ok())
         .flatten()
 }

@@ -2,8 +2,11 @@
 
 use super::logins::CHANGING;
 use super::*;
-use crate::postgres::catalog::{Admin, DefaultGrant, Grant, Holding, Mark, Membership, Place as Found, Role, Setting};
+use crate::postgres::catalog::{
+    Admin, DefaultGrant, Grant, Holding, Mark, MarkKey, Membership, Place as Found, Role, Setting,
+};
 use crate::postgres::password::Password;
+use std::sync::Arc;
 
 const ID: &str = "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11";
 
@@ -72,11 +75,10 @@ fn membership(role: &str, inherit: bool) -> Membership {
 fn mark(catalog: &mut Catalog, kind: &str, name: &str) {
     let mark = Mark {
         oid: 7,
-        name: name.into(),
         tenant_id: ID.into(),
         revision: (kind == "database").then(|| "1 ".into()),
     };
-    catalog.marks.insert(format!("{kind}:{name}"), mark);
+    catalog.marks.insert((kind.into(), name.into()), mark);
 }
 
 /// A server on which everything is as wanted, the second login included.
@@ -103,14 +105,14 @@ fn settled(wanted: &Wanted) -> Catalog {
                 .iter()
                 .map(|setting| Setting {
                     database: None,
-                    setting: setting.clone(),
+                    setting: setting.as_str().into(),
                 })
                 .collect(),
             member_of: vec![membership(owner, false)],
             members: vec![by.clone()],
             ..Role::default()
         };
-        catalog.roles.insert(login.as_str().into(), role);
+        catalog.roles.insert(login.as_str().into(), Arc::new(role));
         mark(&mut catalog, "role", login.as_str());
     }
     let role = Role {
@@ -121,10 +123,10 @@ fn settled(wanted: &Wanted) -> Catalog {
             membership(names.logins[0].as_str(), false),
             membership(names.logins[1].as_str(), false),
         ],
-        defaults: [("f".into(), false), ("T".into(), false)].into(),
+        defaults: [('f', false), ('T', false)].into(),
         ..Role::default()
     };
-    catalog.roles.insert(owner.into(), role);
+    catalog.roles.insert(owner.into(), Arc::new(role));
     mark(&mut catalog, "role", owner);
     let grants = [
         (names.logins[0].as_str(), "CONNECT"),
@@ -176,7 +178,7 @@ fn show(wanted: &Wanted, catalog: &Catalog) -> String {
 }
 
 fn role<'a>(catalog: &'a mut Catalog, name: &Identifier) -> &'a mut Role {
-    catalog.roles.get_mut(name.as_str()).expect("a role")
+    Arc::make_mut(catalog.roles.get_mut(name.as_str()).expect("a role"))
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn a_new_database_tenant_comes_in_rounds() {
     let found = catalog.databases.remove(name.as_str()).expect("there");
     let mark = catalog
         .marks
-        .remove(&format!("database:{}", name.as_str()))
+        .remove(&("database".into(), name.as_str().into()))
         .expect("there");
     let intent = Intent {
         nonce: "5eed".into(),
@@ -218,7 +220,7 @@ fn a_new_database_tenant_comes_in_rounds() {
     };
     catalog.databases.insert(name.as_str().into(), bare);
     let mark = Mark { revision: None, ..mark };
-    catalog.marks.insert(format!("database:{}", name.as_str()), mark);
+    catalog.marks.insert(("database".into(), name.as_str().into()), mark);
     let fourth = show(&known, &catalog);
     insta::assert_snapshot!(format!("{first}\n{second}\n{third}\n{fourth}"));
 }
@@ -279,7 +281,7 @@ fn drift_is_put_back() {
         grantor: Some("postgres".into()),
         ..membership("guest", true)
     });
-    owner.defaults.insert("f".into(), true);
+    owner.defaults.insert('f', true);
     owner.given.push(DefaultGrant {
         schema: None,
         kind: "r".into(),
@@ -313,7 +315,9 @@ fn who_may_not_write_reads() {
 fn a_change_of_hands_that_was_cut_off_goes_on() {
     let wanted = known(Place::Schema);
     let mut catalog = settled(&wanted);
-    let mark = catalog.marks.get_mut(&format!("role:{}", wanted.names.owner.as_str()));
+    let mark = catalog
+        .marks
+        .get_mut(&("role".into(), wanted.names.owner.as_str().into()));
     mark.expect("there").revision = Some(CHANGING.into());
     let steps = show(&wanted, &catalog);
     assert!(
@@ -374,7 +378,7 @@ fn what_is_not_marked_is_left_alone() {
     let wanted = known(Place::Schema);
     for key in settled(&wanted).marks.keys() {
         // No mark, another object's, and another tenant's.
-        let spoil: [fn(&mut Catalog, &str); 3] = [
+        let spoil: [fn(&mut Catalog, &MarkKey); 3] = [
             |catalog, key| drop(catalog.marks.remove(key)),
             |catalog, key| catalog.marks.get_mut(key).expect("there").oid = 8,
             |catalog, key| catalog.marks.get_mut(key).expect("there").tenant_id = "other".into(),
@@ -382,13 +386,13 @@ fn what_is_not_marked_is_left_alone() {
         for spoil in spoil {
             let mut catalog = settled(&wanted);
             spoil(&mut catalog, key);
-            let kind = key.split_once(':').expect("kind:name").0;
+            let kind = &*key.0;
             for result in [
                 plan(&wanted, &catalog),
                 removal(&wanted.names, ID, &catalog),
                 retention(&wanted.names, ID, &catalog),
             ] {
-                assert_eq!(result.expect_err(key).kind, kind);
+                assert_eq!(result.expect_err(kind).kind, kind);
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::Identifier;
 use super::catalog::{Admin, Catalog, Intent, Mark, Place as Found};
 use super::plan::{self, Conflict, Place, Step, Wanted};
+use super::text::Text;
 use super::version::PG_16;
 
 /// Placeholder for the random part of a new database's name.
@@ -34,24 +35,23 @@ pub fn statements(wanted: &Wanted, mut catalog: Catalog) -> Result<Vec<Step>, Co
     if wanted.place != Place::Database {
         return Ok(steps);
     }
-    let name = wanted.names.place.as_str().to_string();
+    let name = Text::from(wanted.names.place.as_str());
     let intent = Intent {
         nonce: NONCE.into(),
         tenant_id: wanted.tenant_id.clone(),
     };
     catalog.intents.insert(name.clone(), intent);
-    for found in [format!("new_{NONCE}"), name.clone()] {
+    for found in [format!("new_{NONCE}").into(), name.clone()] {
         add_new(&mut steps, plan::plan(wanted, &catalog)?);
         catalog.databases.insert(found, Found::default());
     }
     catalog.intents.clear();
     let mark = Mark {
         oid: 0,
-        name: name.clone(),
-        tenant_id: wanted.tenant_id.clone(),
+        tenant_id: wanted.tenant_id.as_str().into(),
         revision: None,
     };
-    catalog.marks.insert(format!("database:{name}"), mark);
+    catalog.marks.insert(("database".into(), name.clone()), mark);
     if let Some(database) = catalog.databases.get_mut(&name) {
         database.open = true;
     }

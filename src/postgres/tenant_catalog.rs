@@ -2,6 +2,7 @@
 
 use super::Names;
 use super::catalog::{Catalog, Grant, Place};
+use std::sync::Arc;
 
 impl Catalog {
     /// Returns the parts for one tenant, and for the whole server.
@@ -35,8 +36,8 @@ impl Catalog {
         if let Some(intent) = self.intents.get(place) {
             part.intents.insert(place.into(), intent.clone());
             let begun = intent.database();
-            if let Some(database) = self.databases.get(&begun) {
-                part.databases.insert(begun, database.clone());
+            if let Some(database) = self.databases.get(begun.as_str()) {
+                part.databases.insert(begun.into(), database.clone());
             }
         }
         let is_ours = |grant: &&Grant| {
@@ -46,7 +47,7 @@ impl Catalog {
                 .any(|role| grant.grantee.as_deref() == Some(role.as_str()))
         };
         for (name, database) in &self.databases {
-            if name == place {
+            if **name == *place {
                 part.databases.insert(name.clone(), database.clone());
             } else {
                 let grants: Vec<Grant> = database.grants.iter().filter(is_ours).cloned().collect();
@@ -59,12 +60,14 @@ impl Catalog {
                 }
             }
         }
-        let names: Vec<&str> = names.roles().iter().map(|role| role.as_str()).collect();
-        let marks = self
-            .marks
-            .iter()
-            .filter(|(_, mark)| names.contains(&mark.name.as_str()));
-        part.marks = marks.map(|(key, mark)| (key.clone(), mark.clone())).collect();
+        for kind in ["role", "schema", "database"] {
+            for name in names.roles() {
+                let key = (kind.into(), name.as_str().into());
+                if let Some(mark) = self.marks.get(&key) {
+                    part.marks.insert(key, mark.clone());
+                }
+            }
+        }
         part
     }
 
@@ -73,7 +76,7 @@ impl Catalog {
         let quiet = |catalog: &Self| {
             let mut catalog = catalog.clone();
             for role in catalog.roles.values_mut() {
-                role.sessions = 0;
+                Arc::make_mut(role).sessions = 0;
             }
             for schema in catalog.schemas.values_mut() {
                 schema.objects = None;

@@ -42,15 +42,13 @@ pub fn weaknesses(catalog: &Catalog) -> Vec<Weakness> {
             remedy: Step { venue, statement },
         });
     };
-    let mut databases: Vec<_> = catalog.databases.iter().collect();
-    databases.sort_by_key(|(name, _)| *name);
-    for (name, database) in databases {
+    for (name, database) in &catalog.databases {
         // A name that cannot be quoted belongs to no tenant.
-        let Ok(identifier) = Identifier::new(name.as_str()) else {
+        let Ok(identifier) = Identifier::new(&**name) else {
             continue;
         };
         let open = |privilege: &str| database.open && database.grants(None, privilege);
-        if open("CONNECT") || (name == &catalog.database && open("TEMPORARY")) {
+        if open("CONNECT") || (*name == catalog.database && open("TEMPORARY")) {
             note(
                 format!(
                     "database {name} is open to PUBLIC: every tenant can connect to it and see everything that is readable for PUBLIC"
@@ -112,13 +110,13 @@ pub fn is_ours_to_mend(weakness: &Weakness, catalog: &Catalog) -> bool {
             .chain([catalog.database.as_str()])
             .any(|name| {
                 let close = Identifier::new(name).map(|name| sql!["REVOKE ALL ON DATABASE ", &name, " FROM PUBLIC"]);
-                let owner = catalog.databases.get(name).map(|database| database.owner.as_str());
+                let owner = catalog.databases.get(name).map(|database| &*database.owner);
                 close.is_ok_and(|close| close == weakness.remedy.statement) && owner.is_some_and(owned)
             }),
         _ if statement.starts_with("REVOKE ALL ON SCHEMA public ") => {
-            let owner = catalog.schemas.get("public").map_or("", |schema| schema.owner.as_str());
+            let owner = catalog.schemas.get("public").map_or("", |schema| &*schema.owner);
             // From 15 on the schema belongs to the database's owner.
-            let database = catalog.databases.get(&catalog.database);
+            let database = catalog.databases.get(catalog.database.as_str());
             owned(owner) || (owner == "pg_database_owner" && database.is_some_and(|database| owned(&database.owner)))
         }
         _ => admin.superuser,

@@ -114,7 +114,7 @@ impl DatabasePass<'_> {
         let Some(resource) = self.databases.resource(&server_state.name) else {
             return Ok(());
         };
-        let catalog = connection.server.observe(None).await?;
+        let catalog = connection.server.observe_all(&server_state.roles()).await?;
         let report = shared::reconcile(&connection.server, &resource.spec.shared_tables, &[row], &catalog).await?;
         if let Some(conflict) = report.conflicts.get(id) {
             *number = None;

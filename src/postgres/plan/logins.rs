@@ -6,6 +6,7 @@ use crate::postgres::catalog::{Membership, Role};
 use crate::postgres::sql::{Literal, list};
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
+use std::sync::Arc;
 
 /// The revision of an owner role while the logins' sessions still may act as another role than they should.
 pub(super) const CHANGING: &str = "changing";
@@ -33,7 +34,7 @@ impl Plan<'_> {
     fn changes_hands(&self) -> bool {
         let names = &self.wanted.names;
         let acting = format!("role={}", self.wanted.acting().as_str());
-        let acts_otherwise = |role: &Role| {
+        let acts_otherwise = |role: &Arc<Role>| {
             let mut settings = role.settings.iter().filter(|setting| setting.database.is_none());
             settings.any(|setting| setting.setting.starts_with("role=") && setting.setting != acting)
         };
@@ -114,7 +115,7 @@ impl Plan<'_> {
         let login = &wanted.names.logins[which];
         let acting = wanted.acting();
         let state = &wanted.logins[which];
-        let found = catalog.roles.get(login.as_str());
+        let found = catalog.roles.get(login.as_str()).map(Arc::as_ref);
         let limit = i64::from(wanted.connection_limit);
         match found {
             None if !state.open => return,
@@ -219,7 +220,7 @@ impl Plan<'_> {
                 continue;
             };
             let name = MANAGED.iter().find(|name| **name == found);
-            if let (Some(name), Ok(database)) = (name, Identifier::new(database.as_str())) {
+            if let (Some(name), Ok(database)) = (name, Identifier::new(&**database)) {
                 self.records(sql!["ALTER ROLE ", login, " IN DATABASE ", &database, " RESET ", *name]);
             }
         }
@@ -261,10 +262,8 @@ impl Plan<'_> {
     /// Revokes grants in databases that do not belong to the tenant any more.
     pub(super) fn leave_other_databases(&mut self) {
         let (names, catalog, here) = (&self.wanted.names, self.catalog, self.databases());
-        let mut others: Vec<_> = catalog.databases.iter().collect();
-        others.sort_by_key(|(name, _)| *name);
-        for (name, found) in others {
-            let Ok(database) = Identifier::new(name.as_str()) else {
+        for (name, found) in &catalog.databases {
+            let Ok(database) = Identifier::new(&**name) else {
                 continue;
             };
             if here.contains(&database) || database == names.place {

@@ -3,6 +3,7 @@
 use super::{EXTENSIONS, PUBLIC, Place, Plan, Step, Venue, begun, well_known, whom};
 use crate::postgres::catalog::{self, Catalog, Grant};
 use crate::postgres::sql::Literal;
+use crate::postgres::text::Text;
 use crate::postgres::{Identifier, Names, Statement};
 use crate::sql;
 use std::collections::BTreeSet;
@@ -59,7 +60,7 @@ impl Plan<'_> {
             .names
             .roles()
             .iter()
-            .any(|role| role.as_str() == found.owner);
+            .any(|role| found.owner == role.as_str());
         match admin.superuser || ours {
             true => self.records(statement),
             false => self.try_last(statement),
@@ -85,7 +86,7 @@ impl Plan<'_> {
             else {
                 continue;
             };
-            let (wanted, privilege) = match grant.privilege.as_str() {
+            let (wanted, privilege) = match &*grant.privilege {
                 "CONNECT" => (names.logins.contains(role), "CONNECT"),
                 "TEMPORARY" => (role == owner, "TEMPORARY"),
                 "CREATE" => (false, "CREATE"),
@@ -129,7 +130,7 @@ impl Plan<'_> {
     }
 
     fn revoke_others(&mut self, what: Statement, owner: &Identifier, grants: &[Grant]) {
-        let mut others: Vec<&Option<String>> = grants
+        let mut others: Vec<&Option<Text>> = grants
             .iter()
             .map(|grant| &grant.grantee)
             .filter(|grantee| grantee.as_deref() != Some(owner.as_str()))

@@ -54,12 +54,12 @@ pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<
         holdings
             .into_iter()
             .flatten()
-            .any(|holding| holding.database == database)
+            .any(|holding| *holding.database == *database)
     };
     let found = roles.iter().filter_map(|role| catalog.roles.get(role.as_str()));
     let databases: BTreeSet<&str> = found
         .flat_map(|role| &role.holdings)
-        .map(|holding| holding.database.as_str())
+        .map(|holding| &*holding.database)
         .filter(|database| *database != catalog.database && *database != place.as_str())
         .collect();
     for name in databases {

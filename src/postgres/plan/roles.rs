@@ -26,10 +26,10 @@ impl Plan<'_> {
         let owner = &names.owner;
         let defaults = catalog.roles.get(owner.as_str()).map(|role| &role.defaults);
         for (kind, revoke) in [
-            ("f", " REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"),
-            ("T", " REVOKE USAGE ON TYPES FROM PUBLIC"),
+            ('f', " REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"),
+            ('T', " REVOKE USAGE ON TYPES FROM PUBLIC"),
         ] {
-            if defaults.is_none_or(|defaults| defaults.get(kind) != Some(&false)) {
+            if defaults.is_none_or(|defaults| defaults.get(&kind) != Some(&false)) {
                 self.records(sql!["ALTER DEFAULT PRIVILEGES FOR ROLE ", owner, revoke]);
             }
         }
@@ -40,7 +40,7 @@ impl Plan<'_> {
                 let closed_above = role == owner
                     && given.schema.is_none()
                     && given.grantee.is_none()
-                    && matches!(given.kind.as_str(), "f" | "T");
+                    && matches!(&*given.kind, "f" | "T");
                 if !closed_above && !given.grantee.as_deref().is_some_and(ours) {
                     self.steps.extend(take_back(role, given).map(|statement| Step {
                         venue: Venue::Records,
@@ -117,7 +117,7 @@ impl Plan<'_> {
         let catalog = self.catalog;
         let found = catalog.roles.get(role.as_str()).map(|role| role.member_of.as_slice());
         for membership in found.into_iter().flatten() {
-            let Ok(other) = Identifier::new(membership.role.as_str()) else {
+            let Ok(other) = Identifier::new(&*membership.role) else {
                 continue;
             };
             let is_login = self.wanted.names.logins.contains(role);
@@ -139,7 +139,7 @@ impl Plan<'_> {
         let acts = *role == names.owner || *role == names.reader;
         let found = catalog.roles.get(role.as_str()).map(|role| role.members.as_slice());
         for member in found.into_iter().flatten() {
-            let Ok(stranger) = Identifier::new(member.role.as_str()) else {
+            let Ok(stranger) = Identifier::new(&*member.role) else {
                 continue;
             };
             if member.role != catalog.admin.name && !(acts && names.logins.contains(&stranger)) {
@@ -190,7 +190,7 @@ impl Plan<'_> {
 
 /// Revokes a default privilege of a role; none where no statement can name it.
 pub fn take_back(role: &Identifier, given: &DefaultGrant) -> Option<Statement> {
-    let kind = match given.kind.as_str() {
+    let kind = match &*given.kind {
         "r" => "TABLES",
         "S" => "SEQUENCES",
         "f" => "FUNCTIONS",
@@ -200,7 +200,7 @@ pub fn take_back(role: &Identifier, given: &DefaultGrant) -> Option<Statement> {
         _ => return None,
     };
     let place = match &given.schema {
-        Some(schema) => sql![" IN SCHEMA ", &Identifier::new(schema.as_str()).ok()?],
+        Some(schema) => sql![" IN SCHEMA ", &Identifier::new(&**schema).ok()?],
         None => sql![""],
     };
     Some(

@@ -2,7 +2,7 @@
 
 use super::{GROUP, REGISTRY};
 use crate::postgres::Identifier;
-use crate::postgres::catalog::{self, Catalog};
+use crate::postgres::catalog::{self, Catalog, MarkKey};
 use crate::postgres::plan::{Step, Venue};
 use crate::postgres::sql::Literal;
 use crate::sql;
@@ -18,8 +18,8 @@ pub(super) struct Marks {
 impl Marks {
     pub(super) fn of(catalog: &Catalog) -> Self {
         let registry = format!("{REGISTRY}@");
-        let database = |mark: &catalog::Mark| {
-            let name = mark.name.strip_prefix(&registry)?;
+        let database = |((_, name), mark): (&MarkKey, &catalog::Mark)| {
+            let name = name.strip_prefix(&registry)?;
             let is_same = catalog
                 .databases
                 .get(name)
@@ -28,7 +28,7 @@ impl Marks {
         };
         Self {
             group: catalog.mark("role", GROUP).map(|mark| mark.oid),
-            databases: catalog.marks.values().filter_map(database).collect(),
+            databases: catalog.marks.iter().filter_map(database).collect(),
         }
     }
 }

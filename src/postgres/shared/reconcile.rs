@@ -76,7 +76,7 @@ pub async fn reconcile(
                 continue;
             }
         };
-        if !catalog.databases.contains_key(&database) {
+        if !catalog.databases.contains_key(database.as_str()) {
             if entries.is_empty() {
                 server.execute(&[forget(&database)]).await?;
                 report.changed = true;

@@ -65,7 +65,7 @@ pub async fn remove_tenant(
     let known = |role: &Identifier| catalog.roles.get(role.as_str()).map(|role| role.oid);
     let roles: Vec<i64> = names.roles().into_iter().filter_map(known).collect();
     for (database, specs) in databases(spec, &Marks::of(catalog)) {
-        if !catalog.databases.contains_key(&database) {
+        if !catalog.databases.contains_key(database.as_str()) {
             continue;
         }
         let entries = specs
