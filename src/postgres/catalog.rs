@@ -164,7 +164,7 @@ pub struct Place {
     /// True if connections are allowed; of databases only.
     #[serde(default)]
     pub open: bool,
-    /// Number of its relations and functions; only for schemas in a catalog of one tenant.
+    /// Number of its relations and functions; only for the schema of a catalog of one tenant.
     #[serde(default)]
     pub objects: Option<i64>,
     /// To others than its owner.

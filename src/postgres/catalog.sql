@@ -127,23 +127,24 @@ SELECT 'server' AS kind, NULL AS name, json_build_object(
 UNION ALL SELECT 'role', r.name, r.role::json FROM roles r
 UNION ALL SELECT 'schema', n.nspname::text, json_build_object(
   'oid', n.oid::int8, 'owner', pg_get_userbyid(n.nspowner),
-  'objects', CASE WHEN $1::text[] IS NOT NULL THEN
+  'objects', CASE WHEN n.nspname::text = ANY ($1) THEN
                (SELECT count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid)
                + (SELECT count(*) FROM pg_catalog.pg_proc f WHERE f.pronamespace = n.oid) END)
 FROM schemas n
 UNION ALL SELECT 'schemaGrant', n.nspname::text, json_build_object(
   'grantee', CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END, 'privilege', e.privilege_type, 'grantable', e.is_grantable)
-FROM schemas n CROSS JOIN LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) e
+FROM schemas n CROSS JOIN LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner)) || '{}'::aclitem[]) e
 WHERE e.grantee <> n.nspowner
 UNION ALL SELECT 'database', d.datname::text, json_build_object(
   'oid', d.oid::int8, 'owner', pg_get_userbyid(d.datdba), 'open', d.datallowconn)
 FROM databases d
 UNION ALL SELECT 'databaseGrant', d.datname::text, json_build_object(
   'grantee', CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END, 'privilege', e.privilege_type, 'grantable', e.is_grantable)
-FROM databases d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) e
+-- The list of a database that thousands may connect to is stored compressed, and aclexplode() unpacks its argument for each row.
+FROM databases d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba)) || '{}'::aclitem[]) e
 -- Of the database that all share, one tenant's part.
 WHERE e.grantee <> d.datdba
-  AND ($1::text[] IS NULL OR d.datname::text = ANY ($1) OR e.grantee = 0 OR pg_get_userbyid(e.grantee)::text = ANY ($1))
+  AND ($1::text[] IS NULL OR d.datname::text = ANY ($1) OR e.grantee = 0 OR e.grantee IN (SELECT oid FROM ours))
 UNION ALL SELECT 'mark:' || o.kind, o.name, json_build_object('oid', o.oid::int8, 'tenantId', o.tenant_id, 'revision', o.revision)
 FROM tenant_operator.object o WHERE $1::text[] IS NULL OR o.name = ANY ($1)
 UNION ALL SELECT 'intent', i.name, json_build_object('nonce', i.nonce, 'tenantId', i.tenant_id)

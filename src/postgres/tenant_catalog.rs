@@ -41,10 +41,9 @@ impl Catalog {
             }
         }
         let is_ours = |grant: &&Grant| {
-            names
-                .roles()
-                .iter()
-                .any(|role| grant.grantee.as_deref() == Some(role.as_str()))
+            let grantee = grant.grantee.as_deref().unwrap_or_default();
+            // All of them begin with the first one, and there are thousands of others.
+            grantee.starts_with(names.owner.as_str()) && names.roles().iter().any(|role| role.as_str() == grantee)
         };
         for (name, database) in &self.databases {
             if **name == *place {
