@@ -1,6 +1,7 @@
 //! The custom resources of `tenant-operator.io/v1alpha1`: the only source of `crds/*.yaml`.
 
 pub mod allowed;
+pub mod autoscaling;
 pub mod common;
 mod crds;
 pub mod credentials;
@@ -17,6 +18,7 @@ pub mod view;
 pub mod workload;
 
 pub use allowed::*;
+pub use autoscaling::*;
 pub use common::*;
 pub use crds::{crds, yaml};
 pub use credentials::*;

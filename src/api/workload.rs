@@ -1,6 +1,6 @@
 //! A workload: what becomes a Deployment with its Service, ServiceAccount, autoscaler, disruption budget and claims.
 
-use super::{ContainerResources, Protocol, schema};
+use super::{Autoscaling, ContainerResources, Protocol, schema};
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, DownwardAPIVolumeSource, EmptyDirVolumeSource, EnvFromSource, EnvVar, EphemeralVolumeSource,
     PersistentVolumeClaimVolumeSource, PodSecurityContext, Probe, ProjectedVolumeSource, SecretVolumeSource,
@@ -113,32 +113,6 @@ pub enum ConfigurationUpdate {
     Restart,
     /// Nothing: the workload watches the mounted file itself.
     Reload,
-}
-
-/// Bounds and target of a HorizontalPodAutoscaler.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.minReplicas) || self.minReplicas <= self.maxReplicas").message("minReplicas must not exceed maxReplicas"))]
-pub struct Autoscaling {
-    /// Minimum number of pods. Absent means 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10000))]
-    pub min_replicas: Option<i32>,
-    /// Maximum number of pods.
-    #[schemars(range(min = 1, max = 10000))]
-    pub max_replicas: i32,
-    /// Target of the mean CPU usage, in percent of the request. Absent means 80.
-    #[serde(
-        default,
-        rename = "targetCPUUtilizationPercentage",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(range(min = 1, max = 1000))]
-    pub target_cpu_utilization_percentage: Option<i32>,
-    /// Time of lower load before the autoscaler removes pods, in seconds. Absent means 300.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 3600))]
-    pub scale_down_stabilization_window_seconds: Option<i32>,
 }
 
 /// A port of a workload.

@@ -188,11 +188,17 @@ fn same_quantity(desired: &Value, live: &Value, path: &str) -> bool {
         "min.",
         "capacity.",
     ];
+    const QUANTITIES: [&str; 5] = [
+        "sizeLimit",
+        "divisor",
+        "target.averageValue",
+        "target.value",
+        "tolerance",
+    ];
     let stands_here = MAPS.iter().any(|map| {
         path.rsplit_once(map)
             .is_some_and(|(before, _)| before.is_empty() || before.ends_with('.'))
-    }) || path.ends_with("sizeLimit")
-        || path.ends_with("divisor");
+    }) || QUANTITIES.iter().any(|field| path.ends_with(field));
     let amount = |value: &Value| match value {
         Value::String(text) => Amount::parse(text).ok(),
         Value::Number(number) => Amount::parse(&number.to_string()).ok(),

@@ -122,6 +122,14 @@ fn what_an_api_server_writes_differently_is_no_difference() {
             pod(json!({}), json!({"resources": {"limits": {"memory": "1Gi"}}})),
         ),
         (
+            "an autoscaler's quantities",
+            Kind::HorizontalPodAutoscaler,
+            json!({"spec": {"metrics": [{"pods": {"target": {"averageValue": "1000m"}}}, {"external": {"target": {"value": 5000}}}],
+                            "behavior": {"scaleDown": {"tolerance": "0.5"}}}}),
+            json!({"spec": {"metrics": [{"pods": {"target": {"averageValue": "1"}}}, {"external": {"target": {"value": "5k"}}}],
+                            "behavior": {"scaleDown": {"tolerance": "500m"}}}}),
+        ),
+        (
             "a volume's size",
             Kind::Deployment,
             pod(

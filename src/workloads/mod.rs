@@ -67,6 +67,7 @@ impl Capability for Workloads {
         if let Some(largest) = core.largest_volume {
             volume_claim::check_sizes(largest, &core.workloads, reasons);
         }
+        autoscaler::check(&core.container_defaults, &core.workloads, reasons);
         if asked.tier.spec.features.is_some() {
             tenant.set(Features(json!(core.features).to_string()));
         }

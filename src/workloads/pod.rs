@@ -110,7 +110,7 @@ fn binding_root() -> EnvVar {
 }
 
 /// The workload's own figures, and the tier's where it has none; never a request above its limit.
-fn resources(own: Option<&ContainerResources>, defaults: &ContainerResources) -> ResourceRequirements {
+pub fn resources(own: Option<&ContainerResources>, defaults: &ContainerResources) -> ResourceRequirements {
     let own = own.cloned().unwrap_or_default();
     let amount = |list: &ResourceList, key: &str| list.get(key).and_then(|quantity| Amount::parse(&quantity.0).ok());
     let mut requests = defaults.requests.clone();

@@ -83,8 +83,14 @@ async fn replicas_and_autoscaling_exclude_each_other() -> Result<()> {
 async fn autoscaling_has_bounds_in_order() -> Result<()> {
     let scaling = |fields: Value| json!({"autoscaling": fields});
     let dry = Dry::tenant().await?;
-    let whole = json!({"minReplicas": 2, "maxReplicas": 2, "targetCPUUtilizationPercentage": 70,
-                       "scaleDownStabilizationWindowSeconds": 0});
+    let whole = json!({
+        "minReplicas": 2, "maxReplicas": 2, "targetCPUUtilizationPercentage": 70, "targetMemoryUtilizationPercentage": 80,
+        "scaleDownStabilizationWindowSeconds": 0,
+        "metrics": [{"type": "Pods", "name": "requests", "averageValue": "500m", "selector": {"matchLabels": {"a": "b"}}},
+                    {"type": "External", "name": "queue_length", "value": 30}, {"type": "External", "name": "queue_length", "averageValue": 3}],
+        "behavior": {"scaleUp": {"stabilizationWindowSeconds": 3600, "selectPolicy": "Disabled", "tolerance": "0"},
+                     "scaleDown": {"tolerance": "1.5", "policies": [{"type": "Percent", "value": 10, "periodSeconds": 1800}]}}
+    });
     dry.accepts("equal bounds", with(scaling(whole))).await?;
     both(
         "min above max",
@@ -108,7 +114,83 @@ async fn autoscaling_has_bounds_in_order() -> Result<()> {
     both("target 0", target(0), &["targetCPUUtilizationPercentage"]).await?;
     both("target 1001", target(1001), &["targetCPUUtilizationPercentage"]).await?;
     let window = scaling(json!({"maxReplicas": 2, "scaleDownStabilizationWindowSeconds": 3601}));
-    both("a long window", window, &["scaleDownStabilizationWindowSeconds"]).await
+    both("a long window", window, &["scaleDownStabilizationWindowSeconds"]).await?;
+    let memory = scaling(json!({"maxReplicas": 2, "targetMemoryUtilizationPercentage": 0}));
+    both("memory 0", memory, &["targetMemoryUtilizationPercentage"]).await
+}
+
+#[tokio::test]
+async fn autoscaling_has_metrics_and_rules() -> Result<()> {
+    let metric = |fields: Value| {
+        let mut whole = json!({"type": "Pods", "name": "requests"});
+        crate::support::scene::lay_over(&mut whole, fields);
+        json!({"autoscaling": {"maxReplicas": 2, "metrics": [whole]}})
+    };
+    for (what, fields, words) in [
+        ("no target", json!({}), "needs one of averageValue and value"),
+        (
+            "two targets",
+            json!({"type": "External", "averageValue": 1, "value": 1}),
+            "needs one of averageValue and value",
+        ),
+        (
+            "a value of pods",
+            json!({"value": 1}),
+            "a metric of Pods has an averageValue",
+        ),
+        (
+            "a metric of objects",
+            json!({"type": "Object", "value": 1}),
+            "metrics[0].type",
+        ),
+        (
+            "a path as a name",
+            json!({"name": "a/b", "averageValue": 1}),
+            "metrics[0].name",
+        ),
+        (
+            "a target below zero",
+            json!({"averageValue": "-1"}),
+            "metrics[0].averageValue",
+        ),
+    ] {
+        both(what, metric(fields), &[words]).await?;
+    }
+    let rules = |fields: Value| {
+        let mut whole = json!({"maxReplicas": 2});
+        crate::support::scene::lay_over(&mut whole, fields);
+        json!({"autoscaling": whole})
+    };
+    for (what, fields, words) in [
+        (
+            "two windows",
+            json!({"scaleDownStabilizationWindowSeconds": 1, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}}}),
+            "exclude each other",
+        ),
+        (
+            "a long window",
+            json!({"behavior": {"scaleUp": {"stabilizationWindowSeconds": 3601}}}),
+            "stabilizationWindowSeconds",
+        ),
+        (
+            "another choice",
+            json!({"behavior": {"scaleUp": {"selectPolicy": "Some"}}}),
+            "selectPolicy",
+        ),
+        (
+            "a tolerance below zero",
+            json!({"behavior": {"scaleUp": {"tolerance": -1}}}),
+            "tolerance",
+        ),
+        (
+            "a long period",
+            json!({"behavior": {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 1801}]}}}),
+            "periodSeconds",
+        ),
+    ] {
+        both(what, rules(fields), &[words]).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

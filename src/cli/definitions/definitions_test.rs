@@ -57,6 +57,14 @@ fn messages_are_the_api_servers() {
             ],
         ),
         (
+            workload(json!({"autoscaling": {"maxReplicas": 2, "metrics": [{"type": "Pods", "name": "a", "value": 1}],
+                "scaleDownStabilizationWindowSeconds": 1, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}}}})),
+            vec![
+                format!("{w}.autoscaling: Invalid value: scaleDownStabilizationWindowSeconds and behavior.scaleDown.stabilizationWindowSeconds exclude each other"),
+                format!("{w}.autoscaling.metrics[0]: Invalid value: value belongs to External metrics: a metric of Pods has an averageValue"),
+            ],
+        ),
+        (
             workload(json!({"imagePullPolicy": null})),
             vec![
                 format!(

@@ -1,6 +1,7 @@
 //! Kubernetes' own rules on the contents of pods and Services: the API server would refuse the operator's object, and the tenant would learn it late.
 //! Source: `k8s.io/kubernetes/pkg/apis/core/validation`.
 
+mod autoscaling;
 mod environment;
 mod ports;
 mod probes;
@@ -62,6 +63,7 @@ pub fn faults(workload: &Workload) -> Vec<(String, String)> {
             format!("{image:.80?}: must not have leading or trailing whitespace"),
         );
     }
+    autoscaling::check(workload, &mut faults);
     ports::check(workload, &mut faults);
     probes::check(workload, &mut faults);
     environment::check(workload, &mut faults);

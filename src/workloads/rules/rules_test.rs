@@ -50,6 +50,36 @@ fn a_claim_and_a_mount_need_two_paths() {
 }
 
 #[test]
+fn a_target_of_a_metric_is_above_zero_and_has_a_name() {
+    let metric = |fields: Value| {
+        let mut whole = json!({"type": "Pods", "name": "requests", "averageValue": "100m"});
+        crate::testing::lay_over(&mut whole, fields);
+        json!({"autoscaling": {"maxReplicas": 3, "metrics": [whole]}})
+    };
+    assert_eq!(said(metric(json!({}))), Vec::<String>::new());
+    for (fields, words) in [
+        (json!({"averageValue": "0"}), "averageValue: must be above zero"),
+        (
+            json!({"averageValue": "many"}),
+            "averageValue: is not a quantity such as 500m, 2 or 10Gi",
+        ),
+        (json!({"averageValue": null, "value": "0"}), "value: must be above zero"),
+        (
+            json!({"name": ".."}),
+            "name: \"..\" is no name of a metric: it must not be `.` or `..`, nor contain `/` or `%`",
+        ),
+    ] {
+        assert_eq!(said(metric(fields)), [format!(".autoscaling.metrics[0].{words}")]);
+    }
+    let tolerance = json!({"autoscaling": {"maxReplicas": 3, "behavior": {"scaleUp": {"tolerance": "half"}}}});
+    let path = ".autoscaling.behavior.scaleUp.tolerance";
+    assert_eq!(
+        said(tolerance),
+        [format!("{path}: is not a quantity such as 500m, 2 or 10Gi")]
+    );
+}
+
+#[test]
 fn an_image_has_no_space_around_it() {
     assert_eq!(said(json!({"image": " web"})).len(), 1);
 }
