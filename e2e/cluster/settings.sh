@@ -78,3 +78,4 @@ ENVOY_IMAGE=localhost/envoy:e2e
 RATELIMIT_IMAGE=localhost/ratelimit:e2e
 REDIS_IMAGE=localhost/redis:e2e
 CERT_MANAGER_IMAGE=localhost/cert-manager:e2e
+METRICS_SERVER_IMAGE=localhost/metrics-server:e2e
