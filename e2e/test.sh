@@ -76,6 +76,15 @@ rejoin() {
   done
 }
 
+# Autoscalers with a metrics-server, which is in the cluster for these tests alone.
+autoscaling() {
+  local code=0
+  e2e/cluster/build.sh metrics-server && e2e/cluster/metrics-server.sh start && e2e/cluster/metrics-server.sh wait || return
+  rust --test e2e_disruptive -- "${timed[@]}" --ignored autoscaling || code=$?
+  e2e/cluster/metrics-server.sh stop
+  return "$code"
+}
+
 # The local cluster's programs, the operator and the tests build independently: both cores are kept busy.
 build() {
   local building
@@ -109,7 +118,7 @@ if [ "$CLUSTER" = local ]; then tests/postgres/servers.sh fetch >/dev/null 2>&1 
 part build build
 part unit rust --lib --bins --test render -- "${timed[@]}"
 ours= needs_cluster=
-for name in api admission e2e disruptive crd enforcer netpol; do
+for name in api admission e2e disruptive crd autoscaling enforcer netpol; do
   if wanted "$name"; then needs_cluster=yes; fi
 done
 if [ "$needs_cluster" ] && ! { reachable && kubectl -n tenant-operator-system get deployment tenant-operator >/dev/null 2>&1; }; then
@@ -128,6 +137,7 @@ part disruptive rust --test e2e_disruptive -- --test-threads 1 --skip crd_remova
 part crd rust --test e2e_disruptive -- --test-threads 1 "${timed[@]}" crd_removal
 rejoin
 if [ -n "${ALL:-}" ] && [ "$CLUSTER" = local ]; then
+  part autoscaling autoscaling
   part enforcer e2e/cluster/enforcer.sh test
   part netpol e2e/cluster/netpol-conformance.sh
 fi

@@ -17,7 +17,7 @@ pub const PERIODS: [&str; 7] = [
     "isolation.apiProbe.recheck=2s",
 ];
 /// The chart's values, except for the network probes, which use pods.
-const NETWORK: [&str; 9] = [
+pub const NETWORK: [&str; 9] = [
     "discovery.period=15s",
     "databases.usagePeriod=5m",
     "isolation.admissionProbe.period=1h",
@@ -29,7 +29,7 @@ const NETWORK: [&str; 9] = [
     "isolation.networkProbe.settle=3s",
 ];
 /// The settings of `make up`, or the chart's.
-const AS_BEFORE: [&str; 3] = [
+pub const AS_BEFORE: [&str; 3] = [
     "isolation.networkProbe.enabled=false",
     "isolation.networkProbe.period=1h",
     "isolation.networkProbe.settle=15s",

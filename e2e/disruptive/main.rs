@@ -7,6 +7,7 @@ use e2e_support as support;
 mod admission;
 mod api_server_restart;
 mod authorizers;
+mod autoscaling;
 mod certificates;
 mod crash;
 mod crash_at_writes;

@@ -3,6 +3,7 @@
 //! - `whoami`: the request's `X-Tenant-*` headers, the tenant's environment, and the names of its files and bindings, as JSON
 //! - `rows`: GET reads the tenant's rows, POST adds the body as one
 //! - `slow?ms=N`: answers after N milliseconds, 60,000 at most
+//! - `burn?ms=N`: answers after it kept a processor busy for N milliseconds, 60,000 at most
 //! - `fail?pod=NAME`: 503 from the pod of that name, 200 from the others; without a name 503 from all
 //! - everything else: the pod's name
 
@@ -17,7 +18,7 @@ use rows::Rows;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 const LONGEST: Duration = Duration::from_secs(60);
@@ -51,15 +52,32 @@ async fn answer(State(rows): State<Arc<Rows>>, method: Method, uri: Uri, headers
             }
         }
         "slow" => {
-            let wanted = query(&uri, "ms").and_then(|text| text.parse().ok()).unwrap_or(1000);
-            tokio::time::sleep(Duration::from_millis(wanted).min(LONGEST)).await;
+            tokio::time::sleep(duration(&uri)).await;
             format!("{pod}\n").into_response()
+        }
+        "burn" => {
+            let (begun, wanted) = (Instant::now(), duration(&uri));
+            let burning = tokio::task::spawn_blocking(move || {
+                while begun.elapsed() < wanted {
+                    std::hint::spin_loop();
+                }
+            });
+            match burning.await {
+                Ok(()) => format!("{pod}\n").into_response(),
+                Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+            }
         }
         "fail" if query(&uri, "pod").is_none_or(|name| name == pod) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("{pod} fails\n")).into_response()
         }
         _ => format!("{pod}\n").into_response(),
     }
+}
+
+/// The duration that a request names, a second unless it does.
+fn duration(uri: &Uri) -> Duration {
+    let wanted = query(uri, "ms").and_then(|text| text.parse().ok()).unwrap_or(1000);
+    Duration::from_millis(wanted).min(LONGEST)
 }
 
 fn json_text(value: &Value) -> Response {
