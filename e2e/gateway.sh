@@ -14,7 +14,7 @@ gateway_values() {
   has_gateway || return 0
   echo "--set gateway.controller=$GATEWAY_CONTROLLER,gateway.name=$GATEWAY_NAME,gateway.scheme=${GATEWAY_SCHEME:-http}" \
     "--set gateway.sharedHosts={api.example.com}" \
-    "--set gateway.applicationNamespaces={$APPLICATIONS}"
+    "--set gateway.applicationNamespaces={$APPLICATIONS},network.applicationPolicies=true"
   if [ "$GATEWAY_CONTROLLER" = EnvoyGateway ]; then
     echo "--set gateway.metrics.enabled=true,gateway.metrics.period=10s,gateway.unknownTenant=Unauthorized" \
       "--set gateway.clientTrafficPolicies=true,gateway.fallbacks=true"

@@ -12,6 +12,7 @@ const LAYERS: [&[&str]; 12] = [
     &["settings"],
     &["tenant"],
     &[
+        "applications",
         "credentials",
         "database",
         "gateway",

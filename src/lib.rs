@@ -1,6 +1,7 @@
 //! tenant-operator: a `Tenant` is the whole description of a customer's environment; the operator makes it real.
 
 pub mod api;
+pub mod applications;
 pub mod capability;
 pub mod cli;
 pub mod cluster;

@@ -111,6 +111,12 @@ pub fn grant(tenant: &str) -> String {
     format!("{MANAGER}-{tenant}")
 }
 
+/// Returns the name of the policy that lets a tenant's pods in to a shared application, in the application's namespace. A tenant's name has no dot, so no
+/// two tenants have the same.
+pub fn application_policy(tenant: &str, service: &str) -> String {
+    format!("{MANAGER}-{tenant}.{service}")
+}
+
 /// A tenant's name is a DNS label of at most this many characters, so that `<tenant>-<namespace>` fits 63.
 pub const MAX_TENANT_NAME: usize = 53;
 

@@ -1,5 +1,6 @@
 //! The operator's flags, each also an environment variable, read once at the start.
 
+use crate::applications::settings::ApplicationSettings;
 use crate::database::settings::DatabaseSettings;
 use crate::dns::{DnsServers, DnsSettings};
 use crate::flags::{cidrs, duration, optional, pause};
@@ -96,6 +97,10 @@ pub struct Settings {
     /// Settings of the gateway.
     #[command(flatten)]
     pub gateway: GatewaySettings,
+
+    /// Settings of the applications that tenants' pods reach.
+    #[command(flatten)]
+    pub applications: ApplicationSettings,
 
     /// Settings of the gateway's metrics.
     #[command(flatten)]
@@ -214,6 +219,13 @@ mod tests {
             .collect();
         assert_eq!(addresses, ["169.254.20.10", "fd00::a"]);
         assert_eq!(settings.dns_servers.dns_ports, [53, 5353].into());
+        assert!(!settings.applications.policies);
+        let may_open = ["--application-policies", "--application-policies=true"].map(|flag| parse(&[flag]));
+        assert!(
+            may_open
+                .into_iter()
+                .all(|parsed| parsed.expect("valid").applications.policies)
+        );
         let unset = parse(&["--dns-addresses="]).expect("valid").dns_servers;
         assert!(unset.dns_addresses.is_empty() && unset.dns_ports == [53].into());
         assert_eq!((settings.leader_elect, settings.skip_admission_proof), (false, true));

@@ -159,6 +159,13 @@ check "no grants where there are no shared applications" test "$(grants --set "$
 check "no grants for APISIX" test "$(grants --set "$apisix" --set "$shared")" = ''
 check "and nowhere by policy" lacks 'variables.where in \[' --set "$apisix" --set "$shared"
 check "the operator is told of them" has 'value: "crm,portal"$' --set "$envoy" --set "$shared"
+opened=network.applicationPolicies=true
+openings() { render --show-only templates/rbac/application-namespaces.yaml "$@" | awk '/^  namespace: / { where = $2 } /resources: \[networkpolicies\]/ { on = 1 } on && /verbs:/ { sub(/.*verbs: /, ""); print where, $0; on = 0 }' | xargs; }
+check "it opens applications where they are" test "$(openings --set "$shared" --set "$opened")" = 'crm [create, update, delete] portal [create, update, delete]'
+check "by policy there only, too" test "$(render --set "$shared" --set "$opened" | grep -cF "variables.where in ['crm', 'portal']")" = 1
+check "and is told so" test "$(render --set "$shared" --set "$opened" | grep -A1 'name: APPLICATION_POLICIES' | sed -n 's/.*value: //p')" = '"true"'
+check "it opens none unless it is to" lacks 'tenant-operator-applications|APPLICATION_POLICIES' --set "$envoy" --set "$shared"
+refuse "applications opened where there are none" render --set "$opened"
 for place in kube-system "$namespace" gateway-system; do
   refuse "shared applications in $place" render --set "$envoy" --set "gateway.applicationNamespaces={$place}"
 done

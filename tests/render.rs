@@ -110,6 +110,50 @@ fn from_standard_input_and_files_together() {
 }
 
 #[test]
+fn applications_are_open_on_both_sides_where_their_service_is_given() {
+    let tier = TIER.replace(
+        "{quota: {pods: 10}}",
+        "{quota: {pods: 10}, network: {egress: {applications: [models]}}, gateway: {applications: [{name: models, namespace: ai, service: web, port: 80}]}}",
+    );
+    let service = "
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: ai}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+";
+    let policies = |input: &str, flags: &[&str]| {
+        let arguments = [&["render", "-f", "-", "--gateway-application-namespaces=ai"][..], flags].concat();
+        run(&arguments, input)
+    };
+    let whole = format!("{TENANT}---{tier}---{service}");
+    let open = succeeded(policies(&whole, &["--application-policies"]));
+    let found: Vec<(String, String)> = documents(&open)
+        .iter()
+        .filter(|document| document["kind"] == "NetworkPolicy")
+        .map(|document| {
+            let text = |field: &str| document["metadata"][field].as_str().expect("text").to_string();
+            (text("namespace"), text("name"))
+        })
+        .filter(|(namespace, name)| namespace == "ai" || name.ends_with("-allow-applications"))
+        .collect();
+    let expected = [
+        ("acme".to_string(), "tenant-operator-allow-applications".to_string()),
+        ("ai".to_string(), "tenant-operator-acme.web".to_string()),
+    ];
+    assert_eq!(found, expected);
+    // Without the Service it says so; without the chart's value it is refused.
+    let lacking = policies(&format!("{TENANT}---{tier}"), &["--application-policies"]);
+    let said = String::from_utf8_lossy(&lacking.stderr).to_string();
+    assert!(said.contains("Service ai/web does not exist"), "{said}");
+    assert!(!succeeded(lacking).contains("allow-applications"));
+    let refused = failed(policies(&whole, &[]));
+    assert!(
+        refused.contains("set network.applicationPolicies in the chart"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn the_same_input_gives_the_same_bytes() {
     let files = ["tenant", "partner", "tier"].map(|name| fixture(&format!("everything/{name}.yaml")));
     let arguments = ["render", "-f", &files[0], "-f", &files[1], "-f", &files[2]];

@@ -6,6 +6,7 @@
 use e2e_support as support;
 
 mod admission;
+mod applications;
 mod backends;
 mod bandwidth;
 mod benchmark;

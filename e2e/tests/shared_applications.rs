@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub const NAMESPACE: &str = "shared-applications";
 
 /// An application there: its Service.
-async fn application(scene: &Scene, suffix: &str) -> Result<String> {
+pub async fn application(scene: &Scene, suffix: &str) -> Result<String> {
     let name = format!("{}-{suffix}", scene.name);
     ensure!(
         scene.cluster.exists(&path("namespaces", "", NAMESPACE)).await?,

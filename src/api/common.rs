@@ -173,6 +173,12 @@ pub struct Egress {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub to: Vec<EgressRule>,
+    /// Shared applications that the pods reach without the gateway: names of the tier's `gateway.applications`. Only a tier names them, and all its
+    /// tenants' pods reach them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub applications: Vec<String>,
 }
 
 /// A destination outside the cluster.

@@ -91,6 +91,9 @@ pub struct EffectiveNetwork {
     /// The peers that it names, and their states.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerStatus>,
+    /// Shared applications that its tier opens to its pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applications: Vec<String>,
 }
 
 /// One peering.

@@ -46,6 +46,7 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(oldSelf.id) || (has(self.id) && self.id == oldSelf.id)").message("id is immutable"),
+    validation = Rule::new("!has(self.network) || !has(self.network.egress) || !has(self.network.egress.applications) || size(self.network.egress.applications) == 0").message("network.egress.applications belongs to the TenantTier: only a tier opens applications to its tenants' pods"),
 )]
 pub struct TenantSpec {
     /// The tenant's immutable id: a UUID in lower case. Absent: the UID of the Tenant, shown in `status.id`.

@@ -44,6 +44,7 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.network) || !has(self.network.ingress) || !has(self.network.ingress.tenants) || size(self.network.ingress.tenants) == 0").message("a tier cannot name peers: only two tenants can agree on that"),
+    validation = Rule::new("!has(self.network) || !has(self.network.egress) || !has(self.network.egress.applications) || self.network.egress.applications.all(name, has(self.gateway) && has(self.gateway.applications) && self.gateway.applications.exists(application, application.name == name))").message("each of network.egress.applications must be the name of one of gateway.applications"),
 )]
 pub struct TenantTierSpec {
     /// The tier's display name.

@@ -1,6 +1,7 @@
 //! The shape that all capabilities have, the core of a valid Tenant, and what one capability gives to another.
 
 pub mod allowed;
+pub mod applications;
 pub mod claim;
 mod contract;
 mod core;
@@ -19,6 +20,7 @@ pub mod tenants;
 mod valid_tenant;
 mod world;
 
+pub use applications::SharedServices;
 pub use contract::{Asked, Capability, Deletion, Observation, Released, Revocation};
 pub use core::{TenantCore, ValidNamespace, id, identity, namespace_field, namespaces};
 pub use invalid::{Amounts, Invalid, MAX_REASON, amounts, canonical, duration};

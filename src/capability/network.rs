@@ -1,7 +1,9 @@
 //! The network of a tenant, as spec and tier agree.
 
+use super::applications::ServiceName;
 use crate::api::{Access, NetworkPort, PeerState};
 use ipnet::IpNet;
+use std::collections::BTreeMap;
 
 /// The traffic that may come in and go out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub struct ValidNetwork {
     pub api_server: Access,
     pub to: Vec<Destination>,
     pub peers: Vec<Peering>,
+    /// Shared applications that its tier opens to its pods, by name.
+    pub applications: BTreeMap<String, ServiceName>,
 }
 
 /// Addresses outside the cluster, without what lies within them and is never opened.
@@ -36,4 +40,6 @@ pub struct Peering {
 pub enum Reach {
     Addresses(IpNet),
     Namespace(String),
+    /// The pods with these labels in a namespace.
+    Pods(String, BTreeMap<String, String>),
 }

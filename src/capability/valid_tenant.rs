@@ -2,6 +2,7 @@
 
 use super::{Reach, TenantCore};
 use k8s_openapi::api::core::v1::{EnvVar, Volume, VolumeMount};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,7 +60,7 @@ pub struct Contributions {
     /// For the pods of every workload.
     pub bindings: Vec<Binding>,
     /// Ways out of the tenant's namespaces, by the name of the NetworkPolicy.
-    pub egress: BTreeMap<&'static str, Egress>,
+    pub egress: BTreeMap<&'static str, Vec<Egress>>,
     /// Files that workloads find beside their configuration.
     pub files: BTreeMap<&'static str, String>,
 }
@@ -78,6 +79,6 @@ pub struct Binding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Egress {
     pub to: Vec<Reach>,
-    /// A TCP port.
-    pub port: u16,
+    /// TCP ports.
+    pub ports: Vec<IntOrString>,
 }

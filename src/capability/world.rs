@@ -1,5 +1,6 @@
 //! The rest of the cluster, as far as a Tenant's validity and its objects depend on it.
 
+use super::applications::{ServiceName, SharedService};
 use crate::api::DatabaseModel;
 use crate::dns::{DnsServers, DnsSettings};
 use ipnet::IpNet;
@@ -31,8 +32,27 @@ pub struct World {
     pub shared_hosts: Option<Vec<String>>,
     /// Namespaces of shared applications, each with the tenant that has it, which must not be.
     pub application_namespaces: BTreeMap<String, Option<String>>,
+    /// The Services of the applications that its tier opens to its pods, as far as they exist. None where the chart lets the operator open none.
+    pub shared_services: Option<BTreeMap<ServiceName, SharedService>>,
     /// The model in which this Tenant's data is kept already, if there is any.
     pub placed: Option<DatabaseModel>,
+}
+
+impl World {
+    /// Returns the reason why a namespace holds no shared application. A mistake in a tier must lead nobody to another tenant, nor into the platform.
+    pub fn why_not_shared(&self, namespace: &str) -> Option<String> {
+        if let Some(whose) = self.reserved.get(namespace) {
+            return Some(format!("which is the namespace of {whose}"));
+        }
+        if namespace.starts_with("kube-") {
+            return Some("which belongs to Kubernetes".into());
+        }
+        match self.application_namespaces.get(namespace) {
+            None => Some("which gateway.applicationNamespaces of the chart does not name".into()),
+            Some(Some(tenant)) => Some(format!("which belongs to tenant {tenant}")),
+            Some(None) => None,
+        }
+    }
 }
 
 /// The known part of another tenant.

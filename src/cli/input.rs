@@ -4,6 +4,7 @@ use super::definitions::{Cause, Definitions};
 use crate::api::{DatabaseServer, Tenant, TenantTier};
 use crate::names::GROUP;
 use anyhow::{Context, bail};
+use k8s_openapi::api::core::v1::Service;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,6 +21,8 @@ pub struct Resources {
     pub tenants: Vec<Tenant>,
     pub tiers: Vec<TenantTier>,
     pub servers: Vec<DatabaseServer>,
+    /// Services of shared applications.
+    pub services: Vec<Service>,
     pub refused: Refused,
 }
 
@@ -123,7 +126,12 @@ fn parse(text: &str, definitions: &Definitions, resources: &mut Resources) -> an
                     .servers
                     .extend(typed(&resource, definitions.causes(&kind, &value), value, refused)?)
             }
-            _ => bail!("{version} {kind} is no Tenant, TenantTier or DatabaseServer of {GROUP}/{VERSION}"),
+            (false, "Service") if version == "v1" => resources
+                .services
+                .push(serde_json::from_value(value).with_context(|| resource)?),
+            _ => bail!(
+                "{version} {kind} is no Tenant, TenantTier or DatabaseServer of {GROUP}/{VERSION}, and no Service"
+            ),
         }
     }
     Ok(())

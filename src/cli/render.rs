@@ -2,6 +2,8 @@
 
 use super::{documents, input, statements};
 use crate::api::{Access, Tenant};
+use crate::applications::ValidApplications;
+use crate::capability::applications::{ServiceName, SharedService};
 use crate::capability::peers::named_peers;
 use crate::capability::{PeerTenant, Stage, World, id, namespaces};
 use crate::controller::run::{attachment, platform};
@@ -14,6 +16,8 @@ use crate::tenant::{capabilities, plan, validate};
 use crate::workloads::fit;
 use anyhow::bail;
 use clap::Args;
+use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt;
 use std::collections::BTreeMap;
 
 /// Stands in for the id of a Tenant that names none: the real one is drawn by the API server.
@@ -25,7 +29,7 @@ const RECORD: usize = 256 * 1024;
 /// Options of `render`.
 #[derive(Args, Debug)]
 pub struct Render {
-    /// A file with Tenants, TenantTiers and DatabaseServers as YAML; `-` is standard input. May be given several times.
+    /// A file with Tenants, TenantTiers, DatabaseServers and the Services of shared applications as YAML; `-` is standard input. May be given several times.
     #[arg(short, long = "filename", required = true)]
     filenames: Vec<String>,
     #[command(flatten)]
@@ -95,6 +99,10 @@ impl Render {
             for unsupported in gateway.iter().flat_map(|gateway| &gateway.unsupported) {
                 eprintln!("Tenant {name}: {unsupported}");
             }
+            for closed in valid.part::<ValidApplications>().iter().flat_map(|part| &part.closed) {
+                let message = &closed.message;
+                eprintln!("Tenant {name}: the output has no network policies for {message}, or add it to the input");
+            }
             if let Some(database) = valid.part::<ValidDatabase>().cloned() {
                 match statements::server(&database, &resources.servers) {
                     Ok(server) => {
@@ -155,9 +163,30 @@ impl Render {
                 .collect(),
             tenant_namespaces,
             shared_hosts: Some(self.settings.gateway.shared_hosts.clone()),
+            shared_services: self
+                .settings
+                .applications
+                .policies
+                .then(|| services(&resources.services)),
             ..World::default()
         }
     }
+}
+
+/// The Services of the input. The cluster alone knows whether policies restrict their pods.
+fn services(all: &[Service]) -> BTreeMap<ServiceName, SharedService> {
+    let named = all.iter().map(|service| {
+        let name = (
+            service.namespace().unwrap_or_else(|| "default".into()),
+            service.name_any(),
+        );
+        let shared = SharedService {
+            is_restricted: true,
+            ..SharedService::of(service)
+        };
+        (name, shared)
+    });
+    named.collect()
 }
 
 /// Returns a note where `kubectl apply` cannot record the whole object in its annotation.

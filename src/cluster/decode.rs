@@ -10,6 +10,7 @@ pub use managed_fields::without_managed_fields;
 
 use crate::api::{DatabaseServer, Tenant, TenantTier, Unread};
 use depth::{Part, Place};
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -64,7 +65,8 @@ readable!(
     RoleBinding,
     ClusterRoleBinding,
     NetworkPolicy,
-    EndpointSlice
+    EndpointSlice,
+    Service
 );
 
 impl Readable for Tenant {

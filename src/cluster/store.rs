@@ -25,6 +25,8 @@ pub struct Store {
     /// Changes with the namespaces that tenants have, and with whose each is.
     namespaces: watch::Sender<()>,
     lacking: Mutex<HashSet<Kind>>,
+    /// Namespaces of the platform in which tenants have NetworkPolicies.
+    shared: Vec<String>,
     /// Of Secrets only the versions.
     pub secrets: SecretVersions,
 }
@@ -36,12 +38,21 @@ impl Default for Store {
             synced: watch::Sender::new(HashSet::new()),
             namespaces: watch::Sender::new(()),
             lacking: Mutex::default(),
+            shared: Vec::new(),
             secrets: SecretVersions::default(),
         }
     }
 }
 
 impl Store {
+    /// Stores tenants' NetworkPolicies in these namespaces of the platform too.
+    pub fn with_shared(namespaces: Vec<String>) -> Self {
+        Self {
+            shared: namespaces,
+            ..Self::default()
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Index> {
         // A panic while the lock was held cannot leave a map half-changed.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
@@ -219,6 +230,9 @@ impl Store {
             .cloned();
         let may_hold = |tenant: &String| match kind {
             Kind::ReferenceGrant => key.name == names::grant(tenant),
+            Kind::NetworkPolicy if self.shared.contains(&key.namespace) => {
+                key.name.starts_with(&names::application_policy(tenant, ""))
+            }
             _ => names::may_hold(tenant, &key.namespace, &key.name),
         };
         let tenant = tenant.filter(may_hold);

@@ -399,3 +399,27 @@ fn a_grant_is_known_by_its_tenants_name_wherever_it_is() {
     assert!(!put(Kind::ReferenceGrant, "acme", "anything"));
     assert!(!put(Kind::ConfigMap, "umbrella", "tenant-operator-umbrella"));
 }
+
+#[test]
+fn policies_at_shared_applications_are_held_where_the_chart_says() {
+    let store = Store::with_shared(vec!["applications".into()]);
+    let put = |namespace: &str, name: &str| {
+        let rest = json!({"metadata": {"namespace": namespace}});
+        store.observe(Kind::NetworkPolicy, Event::Apply(object("acme", name, "u", 1, rest)));
+        let key = Key {
+            kind: Kind::NetworkPolicy,
+            namespace: namespace.into(),
+            name: name.into(),
+        };
+        store.get("acme", &key).is_some()
+    };
+    assert!(put("applications", &names::application_policy("acme", "models")));
+    assert!(put("acme", "tenant-operator-deny-all"));
+    for (namespace, name) in [
+        ("elsewhere", names::application_policy("acme", "models")),
+        ("applications", names::application_policy("acme-b", "models")),
+        ("applications", "another".into()),
+    ] {
+        assert!(!put(namespace, &name), "{namespace}/{name}");
+    }
+}

@@ -14,6 +14,7 @@ pub mod kind {
     pub const STALLED: &str = "Stalled";
     pub const NAMESPACES_READY: &str = "NamespacesReady";
     pub const QUOTA_GRANTED: &str = "QuotaGranted";
+    pub const APPLICATIONS_READY: &str = "ApplicationsReady";
     pub const DATABASE_READY: &str = "DatabaseReady";
     pub const CREDENTIALS_READY: &str = "CredentialsReady";
     pub const GATEWAY_READY: &str = "GatewayReady";

@@ -3,8 +3,9 @@
 use super::events::Events;
 use super::rate_limit::Pace;
 use super::{Context, api_server, missing_tenants, reconcile, resource_watches, run, terms};
-use crate::capability::Watching;
+use crate::applications::Applications;
 use crate::capability::tenants::{Named, Tenants};
+use crate::capability::{SharedServices, Watching};
 use crate::cluster::{Error, Kind, Queue, Store, Writer, backoff::Backoff};
 use crate::database::{Database, Databases};
 use crate::gateway::{Controller, Gateway, Proxies};
@@ -44,7 +45,12 @@ pub async fn run_as_leader(
     metrics: Metrics,
     stop: CancellationToken,
 ) {
-    let store = Arc::new(Store::default());
+    // Where the operator may open shared applications to pods.
+    let openable = match settings.applications.policies {
+        true => settings.gateway.application_namespaces.clone(),
+        false => Vec::new(),
+    };
+    let store = Arc::new(Store::with_shared(openable.clone()));
     let (queue, woken) = Queue::new(metrics.clone());
     let (tenants, tenants_cache) = Tenants::new();
     let (tiers, tiers_writer) = reflector::store();
@@ -85,6 +91,7 @@ pub async fn run_as_leader(
     watching.push(AbortOnDropHandle::new(tokio::spawn(tiers_watch)));
 
     let gateway = run::attachment(settings);
+    let services = SharedServices::default();
     let caches = Caches {
         tenants: tenants.clone(),
         tiers: tiers.clone(),
@@ -97,12 +104,14 @@ pub async fn run_as_leader(
         lacks_gateway: settings.gateway_namespace.is_none(),
         shared_hosts: gateway.as_ref().map(|gateway| gateway.shared_hosts.clone()),
         application_namespaces: settings.gateway.application_namespaces.clone(),
+        shared_services: settings.applications.policies.then(|| services.clone()),
         namespace: settings.namespace.clone(),
     };
     let inventory = Inventory {
         tenants: tenants.clone(),
         objects: store.clone(),
         cluster_cidrs: settings.cluster_cidrs.clone(),
+        services: services.clone(),
         namespace: settings.namespace.clone(),
     };
     let surroundings = isolation::Surroundings {
@@ -138,6 +147,7 @@ pub async fn run_as_leader(
     });
     let verifier = isolation.verifier.clone();
     let capabilities = capabilities::all(Stateful {
+        applications: Applications::new(services.clone(), openable.clone()),
         database: Database::new(databases.clone()),
         gateway: Gateway::new(gateway).with_proxies(proxies),
         metering,
@@ -171,6 +181,8 @@ pub async fn run_as_leader(
     ))));
     let known = async {
         api_server::refresh(&ctx).await;
+        // A Service that is not known yet would close what is open.
+        services.listed(&openable).await;
         tiers.wait_until_ready().await.is_ok() && servers.wait_until_ready().await.is_ok()
     };
     // The API server may be away again: a signal then ends the process at once.

@@ -4,6 +4,7 @@
 use crate::capability::{Binding, Contributions, Egress, Reach};
 use crate::names::{self, BINDINGS};
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector, SecretVolumeSource, Volume, VolumeMount};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// Variables of a container; each is a key of the Secret.
 pub const VARIABLES: [&str; 8] = [
@@ -36,9 +37,9 @@ pub fn contribute(attachment: &Attachment, to: &mut Contributions) {
     if !attachment.reach.is_empty() {
         let egress = Egress {
             to: attachment.reach.clone(),
-            port: attachment.port,
+            ports: vec![IntOrString::Int(i32::from(attachment.port))],
         };
-        to.egress.insert(EGRESS, egress);
+        to.egress.insert(EGRESS, vec![egress]);
     }
     if let Some(revision) = &attachment.revision {
         to.bindings.push(Binding {

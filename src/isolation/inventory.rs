@@ -1,6 +1,6 @@
 //! The tenants and objects that the checks read.
 
-use crate::capability::Tenants;
+use crate::capability::{SharedServices, Tenants};
 use crate::cluster::Store;
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -12,6 +12,8 @@ pub struct Inventory {
     pub objects: Arc<Store>,
     /// The addresses of the cluster itself.
     pub cluster_cidrs: Vec<IpNet>,
+    /// Services of shared applications, which only those tenants reach whose tiers open them.
+    pub services: SharedServices,
     /// The operator's own namespace.
     pub namespace: String,
 }

@@ -53,7 +53,12 @@ pub fn start(
     let access = Arc::new(access);
     let scanner = AccessScanner::new(access.clone(), inventory, settings.api_probe.clone(), isolation.clone());
     run(Box::pin(scanner.run(queue.clone())));
-    let network = NetworkProber::new(client.clone(), &settings.network_probe, surroundings.metrics_port).map(Arc::new);
+    let network = NetworkProber::new(
+        client.clone(),
+        &settings.network_probe,
+        (surroundings.metrics_port, inventory.services.clone()),
+    );
+    let network = network.map(Arc::new);
     if let Some(prober) = network.clone() {
         let queue = queue.clone();
         run(Box::pin(async move { prober.run(queue).await }));

@@ -81,7 +81,7 @@ pub fn policies(tenant: &ValidTenant, namespace: &str, platform: &Platform) -> V
     }
     for (name, egress) in &tenant.contributions.egress {
         let rules = Rules {
-            egress: Some(vec![contributed(egress)]),
+            egress: Some(egress.iter().map(contributed).collect()),
             ..Rules::default()
         };
         policies.push((name, rules));
@@ -220,6 +220,13 @@ fn destination(destination: &Destination) -> NetworkPolicyEgressRule {
 fn contributed(egress: &Egress) -> NetworkPolicyEgressRule {
     let peers = egress.to.iter().map(|reach| match reach {
         Reach::Namespace(namespace) => by_name(std::slice::from_ref(namespace)),
+        Reach::Pods(namespace, labels) => NetworkPolicyPeer {
+            pod_selector: Some(LabelSelector {
+                match_labels: Some(labels.clone()),
+                match_expressions: None,
+            }),
+            ..by_name(std::slice::from_ref(namespace))
+        },
         Reach::Addresses(cidr) => NetworkPolicyPeer {
             ip_block: Some(IPBlock {
                 cidr: cidr.to_string(),
@@ -230,7 +237,15 @@ fn contributed(egress: &Egress) -> NetworkPolicyEgressRule {
     });
     NetworkPolicyEgressRule {
         to: Some(peers.collect()),
-        ports: Some(vec![port(i32::from(egress.port), None, "TCP")]),
+        ports: Some(egress.ports.iter().map(tcp).collect()),
+    }
+}
+
+fn tcp(port: &IntOrString) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        port: Some(port.clone()),
+        end_port: None,
+        protocol: Some("TCP".into()),
     }
 }
 

@@ -51,8 +51,8 @@ pub const DATABASE_ACCESS: Check = Check {
 pub const NETWORK_ACCESS: Check = Check {
     id: "network-access",
     severity: Severity::Critical,
-    protects: "the pods of other tenants, the operator, the API server, the node and addresses that the platform lists, from the tenant's pods",
-    tried: "a short-lived pod in each of the tenant's namespaces dials, TCP and UDP, a listening pod in another tenant's namespace, the operator's pod, the API server, its node's kubelet, the cloud's metadata address, and addresses that the platform lists; it skips targets that the tenant's spec allows. It drops all capabilities, and tries to open raw sockets",
+    protects: "the pods of other tenants, the operator, the API server, the node, addresses that the platform lists, and shared applications that its tier does not open, from the tenant's pods",
+    tried: "a short-lived pod in each of the tenant's namespaces dials, TCP and UDP, a listening pod in another tenant's namespace, the operator's pod, the API server, its node's kubelet, the cloud's metadata address, addresses that the platform lists, and shared applications; it skips targets that the tenant's spec or tier allows. It drops all capabilities, and tries to open raw sockets",
     control: "the same pod reaches the cluster's DNS, TCP and UDP, before and after; the listening pod passes its kubelet's probe",
 };
 

@@ -1,5 +1,6 @@
 //! The list of all capabilities: the one place that names them.
 
+use crate::applications::Applications;
 use crate::capability::Capability;
 use crate::credentials::OwnKeys;
 use crate::database::Database;
@@ -15,6 +16,7 @@ pub type Capabilities = Vec<Arc<dyn Capability>>;
 
 /// The capabilities that have a state of their own.
 pub struct Stateful {
+    pub applications: Applications,
     pub database: Database,
     pub gateway: Gateway,
     /// None where no gateway counts requests.
@@ -26,14 +28,16 @@ pub struct Stateful {
 /// Lists all capabilities.
 pub fn all(stateful: Stateful) -> Capabilities {
     let Stateful {
+        applications,
         database,
         gateway,
         metering,
         isolation,
     } = stateful;
-    let list: [Option<Arc<dyn Capability>>; 8] = [
+    let list: [Option<Arc<dyn Capability>>; 9] = [
         Some(Arc::new(Namespaces)),
         Some(Arc::new(QuotaGrants)),
+        Some(Arc::new(applications)),
         Some(Arc::new(database)),
         Some(Arc::new(OwnKeys::default())),
         Some(Arc::new(Workloads)),
@@ -47,6 +51,7 @@ pub fn all(stateful: Stateful) -> Capabilities {
 /// Lists all capabilities without a cluster: they validate and plan.
 pub fn offline(gateway: Option<Attachment>) -> Capabilities {
     all(Stateful {
+        applications: Applications::default(),
         database: Database::offline(),
         gateway: Gateway::new(gateway),
         metering: None,

@@ -2,6 +2,7 @@
 
 use super::{Capabilities, Environment, capabilities};
 use crate::api::{Tenant, TenantSpec, TenantTier, TenantTierSpec};
+use crate::capability::applications::SharedService;
 use crate::capability::peers::named_peers;
 use crate::capability::{Invalid, PeerTenant, Platform, ValidTenant, World, namespaces};
 use crate::dns::DnsServers;
@@ -10,6 +11,7 @@ use crate::gateway::{Attachment, Controller, GatewayConfig, Scheme, ValidGateway
 use crate::testing::lay_over;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use k8s_openapi::api::core::v1::Service;
 use kube::Client;
 use kube::client::Body;
 use serde::de::DeserializeOwned;
@@ -134,6 +136,29 @@ pub fn world(others: &[&Tenant]) -> World {
         application_namespaces: [("applications".into(), None), ("more-applications".into(), None)].into(),
         ..World::default()
     }
+}
+
+/// The same, where shared applications have these Services, in namespace `applications`. Policies of the platform restrict their pods.
+pub fn world_with_services(services: &[(&str, Value)]) -> World {
+    let service = |(name, spec): &(&str, Value)| {
+        let service: Service = serde_json::from_value(json!({"spec": spec})).expect("a Service");
+        let shared = SharedService {
+            is_restricted: true,
+            ..SharedService::of(&service)
+        };
+        (("applications".to_string(), name.to_string()), shared)
+    };
+    World {
+        shared_services: Some(services.iter().map(service).collect()),
+        ..world(&[])
+    }
+}
+
+/// A tier that opens these applications of namespace `applications`, each with its Service of the same name, at port 80.
+pub fn opening(names: &[&str]) -> Value {
+    let application = |name: &&str| json!({"name": name, "namespace": "applications", "service": name, "port": 80});
+    let applications: Vec<Value> = names.iter().map(application).collect();
+    json!({"network": {"egress": {"applications": names}}, "gateway": {"applications": applications}})
 }
 
 /// Judged to be valid, in [`world`] alone.

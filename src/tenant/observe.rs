@@ -1,8 +1,9 @@
 //! Reads what a Tenant's validity depends on out of what is known, and decides nothing.
 
 use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier, unread_in};
+use crate::capability::applications::{self, ServiceName, SharedService};
 use crate::capability::peers::named_peers;
-use crate::capability::{PeerTenant, Tenants, World, identity, namespaces};
+use crate::capability::{PeerTenant, SharedServices, Tenants, World, identity, namespaces};
 use crate::cluster::{Key, Store};
 use crate::conditions::reason;
 use crate::database::placement_record;
@@ -34,6 +35,8 @@ pub struct Caches {
     pub shared_hosts: Option<Vec<String>>,
     /// Namespaces of shared applications.
     pub application_namespaces: Vec<String>,
+    /// The Services there; None where the chart lets the operator open none to pods.
+    pub shared_services: Option<SharedServices>,
     /// The operator's own namespace, where it records what is whose.
     pub namespace: String,
 }
@@ -80,6 +83,15 @@ impl Caches {
         let names = namespaces(tenant).into_iter();
         let capturing = names.filter(|name| self.dns.suffix(name).is_some() || servers.contains_key(name));
         capturing.filter(is_there).collect()
+    }
+
+    /// Returns the Services of the applications that the tenant's tier opens to its pods.
+    fn shared_services(&self, tenant: &Tenant) -> Option<BTreeMap<ServiceName, SharedService>> {
+        let services = self.shared_services.as_ref()?;
+        let tier = self.tier(tenant);
+        let named = tier.map(|tier| applications::named(&tier.spec)).unwrap_or_default();
+        let name = tenant.metadata.name.as_deref().unwrap_or_default();
+        Some(services.read(name, named.into_values()))
     }
 
     /// The rest of the world, as far as this Tenant's validity depends on it.
@@ -134,6 +146,7 @@ impl Caches {
                 .iter()
                 .map(|name| (name.clone(), self.objects.holder_of_namespace(name)))
                 .collect(),
+            shared_services: self.shared_services(tenant),
             placed: self.placed(tenant),
         }
     }

@@ -42,6 +42,7 @@ fn known(namespaces: &[(&str, &str, &str)], servers: Vec<DatabaseServer>) -> Cac
         lacks_gateway: false,
         shared_hosts: None,
         application_namespaces: Vec::new(),
+        shared_services: None,
         namespace: "operator".into(),
     }
 }

@@ -232,6 +232,7 @@ fn effective(valid: &ValidTenant) -> Effective {
                     state: peer.state,
                 })
                 .collect(),
+            applications: network.applications.keys().cloned().collect(),
         },
         allowed: Some(valid.core.allowed.clone()).filter(|allowed| *allowed != unbounded),
         features: valid.core.features.clone(),

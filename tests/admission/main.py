@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 import access
 import allowed
 import annotations
+import applications
 import bindings
 import cases
 import confined
@@ -31,7 +32,7 @@ from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
          cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.restarts, cases.owners, confined.confined,
-         cases.pods, cases.dedicated, allowed.allowed, annotations.annotations, spellings.spellings, pod_contents.contents, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, counts.counts, reports.reports, grants.grants, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
+         cases.pods, cases.dedicated, allowed.allowed, annotations.annotations, spellings.spellings, pod_contents.contents, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, counts.counts, reports.reports, grants.grants, applications.applications, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):

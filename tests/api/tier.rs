@@ -108,6 +108,38 @@ async fn features_are_names_that_a_header_can_list() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn only_a_tier_opens_applications_and_only_its_own() -> Result<()> {
+    let dry = Dry::tier().await?;
+    let all = ["models", "orders"].map(|name| json!({"name": name, "namespace": "ai", "service": name, "port": 80}));
+    let opening =
+        |names: &[&str]| json!({"gateway": {"applications": all}, "network": {"egress": {"applications": names}}});
+    dry.accepts("one", opening(&["models"])).await?;
+    dry.accepts("all", opening(&["models", "orders"])).await?;
+    dry.accepts("none", opening(&[])).await?;
+    for (case, spec, words) in [
+        (
+            "another",
+            opening(&["crm"]),
+            "must be the name of one of gateway.applications",
+        ),
+        (
+            "without any",
+            json!({"network": {"egress": {"applications": ["models"]}}}),
+            "must be the name of one of gateway.applications",
+        ),
+        ("twice", opening(&["models", "models"]), "Duplicate"),
+        ("an empty name", opening(&[""]), "applications[0]"),
+    ] {
+        dry.refuses(case, spec, &[words]).await?;
+    }
+    let dry = Dry::tenant().await?;
+    let own = |names: &[&str]| json!({"network": {"egress": {"applications": names}}});
+    dry.accepts("a tenant without", own(&[])).await?;
+    dry.refuses("a tenant", own(&["models"]), &["spec", "belongs to the TenantTier"])
+        .await
+}
+
 /// They stand in annotations, comma separated.
 #[tokio::test]
 async fn what_is_allowed_is_named_as_it_is_matched() -> Result<()> {

@@ -1,7 +1,7 @@
 use super::{Example, on};
 use crate::support::database::Binding;
 use crate::support::gateway::{key, x_api_key};
-use crate::support::{condition, eventually, path, secs, text};
+use crate::support::{condition, eventually, path, pods, secs, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
@@ -84,6 +84,33 @@ async fn lines(example: &Example) -> Result<()> {
         .await;
     example
         .line(7, async || {
+            let ask = async |status: u16, of: &str| {
+                let question = format!("/ask?of={of}");
+                example.door.answers(status, CLEARSIGHT, &question, &[&shop]).await
+            };
+            let models = "eyewear-models.shared-applications.svc";
+            let question = format!("/ask?of={models}:80");
+            example.door.serves(CLEARSIGHT, &question, &[&shop]).await?;
+            let answer = ask(200, &format!("{models}:80")).await?;
+            ensure!(answer.body.trim() == "200", "the models answer {}", answer.body);
+            let of_lumen = example.tenant("lumen").pods("assistant", 1).await?.remove(0);
+            let of_lumen = pods::address(&example.cluster, "lumen", &of_lumen).await?;
+            for closed in [
+                "eyewear-orchestrator.shared-applications.svc:80".to_string(),
+                format!("{models}:8080"),
+                "kubernetes.default.svc:443".into(),
+                "assistant.lumen.svc:8080".into(),
+                format!("{of_lumen}:8080"),
+            ] {
+                ask(502, &closed).await.with_context(|| closed.clone())?;
+            }
+            // Optica's tier opens nothing: the models' side has only the others.
+            let policies = example
+                .cluster
+                .names(&path("networkpolicies", "shared-applications", ""))
+                .await?;
+            let has = |tenant: &str| policies.contains(&format!("tenant-operator-{tenant}.eyewear-models"));
+            ensure!(has("clearsight") && has("lumen") && !has("optica"), "{policies:?}");
             // The operator's own proof: pods of one tenant dial the other's, and fail.
             for tenant in [&clearsight, &lumen] {
                 let now = tenant.condition("Isolated", "True", &[]).await?;

@@ -306,7 +306,11 @@ pub const LINES: &[Line] = &[
         "catalogues in two schemas: reading the other's is refused",
     ),
     passes("eyewearml", 6, "Optica is alone on its server"),
-    passes("eyewearml", 7, "a pod of one retailer does not reach the other's"),
+    passes(
+        "eyewearml",
+        7,
+        "a pod of one retailer reaches the shared models, and no other address of the cluster nor the other retailer's pod",
+    ),
     missing("eyewearml", 8, "an AI service allowed by name", "egress by name"),
     missing("eyewearml", 9, "a shop's Secret in its own pods only", "integrations"),
     passes("eyewearml", 10, "a renewed key opens, and the former one still does"),

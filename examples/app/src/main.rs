@@ -5,6 +5,7 @@
 //! - `slow?ms=N`: answers after N milliseconds, 60,000 at most
 //! - `burn?ms=N`: answers after it kept a processor busy for N milliseconds, 60,000 at most
 //! - `fail?pod=NAME`: 503 from the pod of that name, 200 from the others; without a name 503 from all
+//! - `ask?of=HOST:PORT`: the status that a server of the cluster answers with, or 502 and the error
 //! - everything else: the pod's name
 
 mod rows;
@@ -19,9 +20,12 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::signal::unix::{SignalKind, signal};
 
 const LONGEST: Duration = Duration::from_secs(60);
+/// The time that another server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -67,6 +71,10 @@ async fn answer(State(rows): State<Arc<Rows>>, method: Method, uri: Uri, headers
                 Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
             }
         }
+        "ask" => match ask(query(&uri, "of").unwrap_or_default()).await {
+            Ok(status) => format!("{status}\n").into_response(),
+            Err(error) => (StatusCode::BAD_GATEWAY, format!("{error:#}\n")).into_response(),
+        },
         "fail" if query(&uri, "pod").is_none_or(|name| name == pod) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("{pod} fails\n")).into_response()
         }
@@ -78,6 +86,21 @@ async fn answer(State(rows): State<Arc<Rows>>, method: Method, uri: Uri, headers
 fn duration(uri: &Uri) -> Duration {
     let wanted = query(uri, "ms").and_then(|text| text.parse().ok()).unwrap_or(1000);
     Duration::from_millis(wanted).min(LONGEST)
+}
+
+/// Returns the status code of a server's answer.
+async fn ask(server: &str) -> anyhow::Result<String> {
+    let asked = async {
+        let mut stream = tokio::net::TcpStream::connect(server).await?;
+        let request = format!("GET / HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).await?;
+        std::io::Result::Ok(line)
+    };
+    let line = tokio::time::timeout(PATIENCE, asked).await.context("no answer")??;
+    let status = line.split_whitespace().nth(1);
+    Ok(status.context("no HTTP")?.to_owned())
 }
 
 fn json_text(value: &Value) -> Response {

@@ -110,7 +110,7 @@ pub struct TierGateway {
     /// Default issuer of tokens for the tier's tenants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtAuthentication>,
-    /// Applications that the tier's tenants share. Their routes may lead to these.
+    /// Applications that the tier's tenants share. Their routes may lead to these, and their pods reach those that `network.egress.applications` names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

@@ -31,7 +31,7 @@ pub fn backend(name: &str, tier: &str, all: &[Application], world: &World, inste
         service,
         port,
     } = application;
-    if let Some(why) = misplaced(namespace, world) {
+    if let Some(why) = world.why_not_shared(namespace) {
         return Err(NotThere::Misplaced(format!(
             "application {name} of tier {tier} is in namespace {namespace}, {why}"
         )));
@@ -43,21 +43,6 @@ pub fn backend(name: &str, tier: &str, all: &[Application], world: &World, inste
         port: port
             .ok_or_else(|| NotThere::Misplaced(format!("application {name} of tier {tier} has no valid TCP port")))?,
     })
-}
-
-/// Returns the reason why a namespace holds no shared application. A mistake in a tier must lead no request to another tenant, nor into the platform.
-fn misplaced(namespace: &str, world: &World) -> Option<String> {
-    if let Some(whose) = world.reserved.get(namespace) {
-        return Some(format!("which is the namespace of {whose}"));
-    }
-    if namespace.starts_with("kube-") {
-        return Some("which belongs to Kubernetes".into());
-    }
-    match world.application_namespaces.get(namespace) {
-        None => Some("which gateway.applicationNamespaces of the chart does not name".into()),
-        Some(Some(tenant)) => Some(format!("which belongs to tenant {tenant}")),
-        Some(None) => None,
-    }
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn reached(target: &Target, namespace: &str, neighbour: Option<&str>) -> Violati
         TargetKind::Kubelet => "the kubelet of its node".into(),
         TargetKind::Metadata => "the cloud's metadata address".into(),
         TargetKind::External => "an address outside of the cluster".into(),
+        TargetKind::Application => "a shared application that its tier does not open".into(),
     };
     Violation {
         direction: Direction::Outward,

@@ -4,6 +4,7 @@ use super::schedule::{Landmarks, NetworkSubject, Round, again, round, targets};
 use super::settings::NetworkProbe;
 use super::target::{DialReport, Target};
 use super::{outcome, pods};
+use crate::capability::SharedServices;
 use crate::cluster::api_server;
 use crate::cluster::pod::is_ready;
 use crate::cluster::{Queue, write::has_code};
@@ -35,6 +36,7 @@ pub struct NetworkProber {
     image: pods::Image,
     settings: NetworkProbe,
     metrics_port: u16,
+    services: SharedServices,
     schedule: CheckSchedule<NetworkSubject, Outcome>,
     /// Namespaces already swept of a former operator's pods; each is swept once.
     swept: Mutex<BTreeSet<String>>,
@@ -49,7 +51,11 @@ struct Neighbour<'a> {
 
 impl NetworkProber {
     /// None where the settings name no image.
-    pub fn new(client: Client, settings: &NetworkProbe, metrics_port: u16) -> Option<Self> {
+    pub fn new(
+        client: Client,
+        settings: &NetworkProbe,
+        (metrics_port, services): (u16, SharedServices),
+    ) -> Option<Self> {
         let image = pods::Image {
             name: settings.image.clone(),
             pull_policy: settings.pull_policy.clone(),
@@ -59,6 +65,7 @@ impl NetworkProber {
             image,
             settings: settings.clone(),
             metrics_port,
+            services,
             schedule: CheckSchedule::new(settings.period),
             swept: Mutex::default(),
         })
@@ -181,6 +188,7 @@ impl NetworkProber {
             // Where it cannot be read now it is dialled the next time.
             api_server: api_server::addresses(self.client.clone()).await.unwrap_or_default(),
             external: self.settings.external.iter().map(place).collect(),
+            applications: self.services.addresses(),
             tolerated: self.settings.tolerated.clone(),
         }
     }

@@ -4,6 +4,7 @@ use super::PORT;
 use super::target::{Target, TargetKind, Transport};
 use crate::capability::{
     Destination, TenantCore, ValidNamespace,
+    applications::ServiceName,
     placement::{Placement, placement},
 };
 use crate::cluster::Identity;
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// The most tenants that dial one listener.
 const ROUND: usize = 8;
+/// The most Services of shared applications that a pod dials.
+const APPLICATIONS: usize = 16;
 /// Time after which an open target is tried again.
 const SOON: Duration = Duration::from_secs(30);
 /// Time after which a failed try is repeated: a full quota may stay full.
@@ -31,6 +34,8 @@ pub struct NetworkSubject {
     peers: BTreeSet<String>,
     reaches_api_server: bool,
     egress: Vec<Destination>,
+    /// Shared applications that its tier opens.
+    applications: BTreeSet<ServiceName>,
 }
 
 impl check_schedule::CheckSubject for NetworkSubject {
@@ -59,6 +64,7 @@ impl NetworkSubject {
                 peers: peers.clone(),
                 reaches_api_server: network.api_server == crate::api::Access::Allow,
                 egress: network.to.clone(),
+                applications: network.applications.values().cloned().collect(),
             })
             .collect()
     }
@@ -132,6 +138,8 @@ pub struct Landmarks {
     pub operator: Option<(IpAddr, u16)>,
     pub api_server: Vec<(IpAddr, u16)>,
     pub external: Vec<(IpAddr, u16)>,
+    /// Services of shared applications.
+    pub applications: Vec<(ServiceName, IpAddr, u16)>,
     /// Kinds of targets that the platform tolerates.
     pub tolerated: Vec<TargetKind>,
 }
@@ -175,6 +183,12 @@ pub fn targets(subject: &NetworkSubject, neighbour: Option<&str>, landmarks: &La
         !opened.any(|to| !to.except.iter().any(|except| except.contains(ip)))
     });
     targets.extend(external.map(|there| at(TargetKind::External, place(there))));
+    let closed = landmarks
+        .applications
+        .iter()
+        .filter(|(service, ..)| !subject.applications.contains(service));
+    let closed = closed.take(APPLICATIONS);
+    targets.extend(closed.map(|(_, ip, port)| at(TargetKind::Application, place(&(*ip, *port)))));
     targets.retain(|target| !landmarks.tolerated.contains(&target.kind));
     targets
 }
@@ -194,6 +208,7 @@ mod tests {
             peers: peers.iter().map(ToString::to_string).collect(),
             reaches_api_server: false,
             egress: Vec::new(),
+            applications: BTreeSet::new(),
         }
     }
 
@@ -267,11 +282,15 @@ mod tests {
 
     #[test]
     fn what_is_allowed_is_not_dialled() {
+        let application = |name: &str| ("applications".to_string(), name.to_string());
         let place = |ip: &str, port| (ip.parse::<IpAddr>().expect(ip), port);
         let landmarks = Landmarks {
             operator: Some(place("10.0.0.9", 8080)),
             api_server: vec![place("10.96.0.1", 443)],
             external: vec![place("192.0.2.1", 443), place("198.51.100.7", 443)],
+            applications: ["models", "orders"]
+                .map(|name| (application(name), "10.96.0.7".parse().expect("an address"), 80))
+                .into(),
             tolerated: vec![TargetKind::Kubelet],
         };
         let text = |subject: &NetworkSubject, neighbour| {
@@ -289,10 +308,13 @@ mod tests {
                 "metadata,tcp,169.254.169.254:80",
                 "external,tcp,192.0.2.1:443",
                 "external,tcp,198.51.100.7:443",
+                "application,tcp,10.96.0.7:80",
+                "application,tcp,10.96.0.7:80",
             ]
         );
         let open = NetworkSubject {
             reaches_api_server: true,
+            applications: [application("models")].into(),
             egress: vec![
                 Destination {
                     cidr: "192.0.2.0/24".parse().expect("cidr"),
@@ -312,7 +334,8 @@ mod tests {
             [
                 "operator,tcp,10.0.0.9:8080",
                 "metadata,tcp,169.254.169.254:80",
-                "external,tcp,198.51.100.7:443"
+                "external,tcp,198.51.100.7:443",
+                "application,tcp,10.96.0.7:80",
             ]
         );
     }

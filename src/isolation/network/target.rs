@@ -21,6 +21,8 @@ pub enum TargetKind {
     Metadata,
     /// An address outside of the cluster that the platform named.
     External,
+    /// A shared application that the tenant's tier does not open.
+    Application,
 }
 
 impl TargetKind {
@@ -33,6 +35,7 @@ impl TargetKind {
             Self::Kubelet => "kubelet",
             Self::Metadata => "metadata",
             Self::External => "external",
+            Self::Application => "application",
         }
     }
 }

@@ -6,7 +6,9 @@ use crate::capability::Quarantine;
 use crate::cluster::Kind;
 use crate::names;
 use crate::namespaces::ValidNamespaces;
-use crate::tenant::fixtures::{acme, fixture, part, plan, platform, valid, validate, world};
+use crate::tenant::fixtures::{
+    self, acme, fixture, opening, part, plan, platform, valid, validate, world, world_with_services,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -54,6 +56,29 @@ fn suspended() -> ValidTenant {
     )
 }
 
+/// One that reaches two applications, by two ports of the first, in both of its namespaces.
+fn reaching() -> ValidTenant {
+    let mut plan = opening(&["models", "orders"]);
+    let again = json!({"name": "training", "namespace": "applications", "service": "models", "port": 443});
+    plan["gateway"]["applications"]
+        .as_array_mut()
+        .expect("a list")
+        .push(again);
+    plan["network"]["egress"]["applications"] = json!(["models", "training", "orders"]);
+    let world = world_with_services(&[
+        (
+            "models",
+            json!({"selector": {"app": "models"}, "ports": [{"port": 80, "targetPort": "http"}, {"port": 443, "targetPort": 8443}]}),
+        ),
+        (
+            "orders",
+            json!({"selector": {"app": "orders"}, "ports": [{"port": 80}]}),
+        ),
+    ]);
+    let spec = json!({"namespaces": [{"name": "b"}]});
+    validate(&fixtures::tenant(spec), &fixtures::tier(plan), &world).expect("valid")
+}
+
 /// Every tenant that the laws are held against.
 fn all() -> Vec<(&'static str, ValidTenant)> {
     vec![
@@ -64,6 +89,7 @@ fn all() -> Vec<(&'static str, ValidTenant)> {
         ("everything", everything()),
         ("partner", partner()),
         ("suspended", suspended()),
+        ("reaching", reaching()),
         ("least", acme(json!({}), json!({}))),
     ]
 }
@@ -94,6 +120,23 @@ snapshot!(a_tenant_of_a_shared_application, partner());
 snapshot!(a_suspended_tenant, suspended());
 
 #[test]
+fn a_tenant_that_reaches_applications() {
+    let environment = plan(&reaching(), &platform());
+    let is_for_applications =
+        |object: &&Desired| object.key.kind == Kind::NetworkPolicy && is_of_applications(&object.key);
+    let documents: Vec<Value> = environment
+        .objects()
+        .filter(is_for_applications)
+        .map(|object| object.value.clone())
+        .collect();
+    insta::assert_snapshot!(yaml(&documents).expect("YAML"));
+}
+
+fn is_of_applications(key: &Key) -> bool {
+    key.namespace == "applications" || key.name.ends_with("-allow-applications")
+}
+
+#[test]
 fn the_same_tenant_gives_the_same_bytes() {
     for ((name, first), (_, second)) in all().into_iter().zip(all()) {
         assert_eq!(text(&first), text(&second), "{name}");
@@ -106,6 +149,7 @@ fn stage(object: &Desired) -> usize {
         Kind::ConfigMap if object.key.namespace == platform().namespace => 0,
         Kind::Namespace => 1,
         Kind::RoleBinding if object.key.name == names::NAMESPACE_BINDING => 2,
+        Kind::NetworkPolicy if object.key.namespace == "applications" => 5,
         Kind::ResourceQuota | Kind::LimitRange | Kind::NetworkPolicy => 3,
         Kind::ServiceAccount if object.key.name == "default" => 3,
         Kind::RoleBinding => 4,
@@ -294,12 +338,10 @@ fn network_policies_let_nobody_in_by_a_label_that_can_be_forged() {
             .objects()
             .filter(|object| object.key.kind == Kind::NetworkPolicy);
         for policy in policies {
-            assert_eq!(
-                policy.value["spec"]["podSelector"],
-                json!({}),
-                "{name}: {} is for every pod",
-                policy.key
-            );
+            let is_for_every_pod = policy.value["spec"]["podSelector"] == json!({});
+            // At an application, for its pods only.
+            let is_at_application = policy.key.namespace == "applications";
+            assert_ne!(is_for_every_pod, is_at_application, "{name}: {}", policy.key);
             for peer in peers_of(&policy.value) {
                 if let Some(block) = peer.get("ipBlock") {
                     assert!(peer.get("podSelector").is_none() && peer.get("namespaceSelector").is_none());

@@ -1,7 +1,7 @@
 //! The traffic that may come in and go out.
 
 use crate::api::{Access, Egress, Ingress, PeerState, TenantSpec, TenantTierSpec};
-use crate::capability::{Destination, Invalid, Peering, ValidNetwork, World};
+use crate::capability::{Destination, Invalid, Peering, ValidNetwork, World, applications};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -97,6 +97,7 @@ pub fn resolve(
         api_server,
         to,
         peers: peers.into_iter().map(|peer| peering(name, peer, world)).collect(),
+        applications: applications::named(tier),
     }
 }
 
