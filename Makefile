@@ -21,7 +21,7 @@ test: ## All tests that guard a change, on the cluster of `make up` or on one br
 test-all: ## Everything there is: all versions of PostgreSQL, many rounds, the enforcer's qualification
 	@ALL=1 e2e/test.sh
 
-bench: ## N tenants (200) on the real control plane, beside the floor, into docs/benchmarks.md (DB=1: 1000, with a schema each; ROUTES=1: 1000, with a way in each)
+bench: ## N tenants (200) on the real control plane, beside the floor, into docs/benchmarks.md (DB=1: 1000, with a schema each; ROUTES=1: 1000, with a way in each; LOAD=1: requests to these)
 	@e2e/bench/run.sh
 
 lint: ## Formatting and lints

@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, WORKERS, gone, has_code};
 use crate::spec::{FLEET, FLOOR, LABEL, TIER};
 use crate::timing::{patience, until};
-use crate::{application, database, operator, say};
+use crate::{application, database, load, operator, say};
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::ResourceExt;
@@ -15,12 +15,13 @@ use tenant_operator::names;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Removes both runs, the tier and the tenants' shared objects, and restores the operator's replicas.
+/// Removes all runs, their tiers and the tenants' shared objects, and restores the operator's replicas.
 pub async fn everything(cluster: &Cluster, replicas: i32) -> Result<()> {
     if operator::replicas(cluster).await? != replicas {
         operator::scale(cluster, replicas).await?;
     }
-    by_operator(cluster, 0).await?;
+    by_operator(cluster, FLEET, 0).await?;
+    load::remove(cluster).await?;
     by_force(cluster, FLOOR).await?;
     by_force(cluster, FLEET).await?;
     gone(cluster.tiers().delete(TIER, &DeleteParams::default()).await)?;
@@ -28,10 +29,10 @@ pub async fn everything(cluster: &Cluster, replicas: i32) -> Result<()> {
     database::remove(cluster).await
 }
 
-/// Lets the operator remove all of the fleet but the first tenants. Returns how long it took.
-pub async fn by_operator(cluster: &Cluster, keep: usize) -> Result<Duration> {
+/// Lets the operator remove all tenants of a run but the first. Returns how long it took.
+pub async fn by_operator(cluster: &Cluster, run: &str, keep: usize) -> Result<Duration> {
     let started = Instant::now();
-    let ours = ListParams::default().labels(&format!("{LABEL}={FLEET}"));
+    let ours = ListParams::default().labels(&format!("{LABEL}={run}"));
     let mut tenants = cluster.tenants().list_metadata(&ours).await?.items;
     tenants.sort_by_key(ResourceExt::name_any);
     let tenants = tenants.get(keep..).unwrap_or_default();

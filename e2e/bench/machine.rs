@@ -37,6 +37,20 @@ impl Machine {
             revision: revision.into(),
         })
     }
+
+    /// Returns all but the date; `more` stands between the versions of Kubernetes and of the operator.
+    pub fn line(&self, more: &str) -> String {
+        format!(
+            "{} cores ({}), {} GiB, Linux {}, Kubernetes {}{more}, tenant-operator {} at {}.",
+            self.cores,
+            self.processor,
+            self.memory_gib,
+            self.kernel,
+            self.kubernetes,
+            env!("CARGO_PKG_VERSION"),
+            self.revision,
+        )
+    }
 }
 
 /// The value of the first line `name: value`.

@@ -1,8 +1,9 @@
 //! `make bench`: times N tenants on a real control plane, beside a plain client that writes the same objects.
 //!
 //! One run, in this order: the floor, the operator's turn, a minute of quiet, changes beside a noisy tenant, a restart, removal. With `--database` each tenant
-//! has a schema on one PostgreSQL server, which has a floor and figures of its own. With `--routes` each has routes through the gateway. The bench always
-//! removes its objects.
+//! has a schema on one PostgreSQL server, which has a floor and figures of its own. With `--routes` each has routes through the gateway.
+//!
+//! With `--load` the run is another one: requests through the gateway to such tenants, to tenants' pods, and to PostgreSQL. The bench always removes its objects.
 
 mod application;
 mod audit;
@@ -13,10 +14,12 @@ mod database;
 mod fairness;
 mod fleet;
 mod floor;
+mod load;
 mod machine;
 mod noise;
 mod operator;
 mod phases;
+mod record;
 mod report;
 mod routing;
 mod sessions;
@@ -59,6 +62,9 @@ struct Arguments {
     /// Every tenant has a host of its own at the gateway, an API key and a limit, and shares one application; none has a workload.
     #[arg(long, conflicts_with = "database")]
     routes: bool,
+    /// The same tenants, and requests to them through the gateway. None of the other phases.
+    #[arg(long, conflicts_with_all = ["database", "routes"])]
+    load: bool,
     /// Revision of the build, for the record.
     #[arg(long, default_value = "unknown")]
     revision: String,
@@ -93,24 +99,43 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let replicas = operator::replicas(&cluster).await?.max(1);
     database::abandon(&cluster).await?;
     let measured = tokio::select! {
-        measured = phases::all(&cluster, arguments, replicas) => measured,
+        measured = measure(&cluster, arguments, replicas) => measured,
         () = interrupted() => Err(anyhow::anyhow!("interrupted")),
     };
     let cleaned = cleanup::everything(&cluster, replicas)
         .await
         .context("what the bench made could not all be removed");
-    let figures = measured?;
+    let Measured { table, missed } = measured?;
     cleaned?;
-    let table = report::table(&figures);
     println!("{table}");
     if let Some(file) = &arguments.record {
-        report::record(file, &table)?;
+        record::insert(file, &table)?;
     }
-    let missed = figures.missed();
     if !missed.is_empty() {
         bail!("not reached: {}", missed.join("; "));
     }
     Ok(())
+}
+
+/// The table of a run, and the bounds that it did not keep.
+struct Measured {
+    table: String,
+    missed: Vec<String>,
+}
+
+async fn measure(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Result<Measured> {
+    if arguments.load {
+        let load = load::run(cluster, arguments, replicas).await?;
+        return Ok(Measured {
+            table: load::table(&load),
+            missed: load.missed(),
+        });
+    }
+    let figures = phases::all(cluster, arguments, replicas).await?;
+    Ok(Measured {
+        table: report::table(&figures),
+        missed: figures.missed(),
+    })
 }
 
 async fn interrupted() {

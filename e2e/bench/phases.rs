@@ -182,7 +182,7 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
     let (sql_restart, restarted) = (since(begin.as_ref())?, Instant::now());
     let few = if site.is_some() { arguments.few.min(count) } else { 0 };
     let begin = place()?;
-    let mut removal = cleanup::by_operator(cluster, few).await?;
+    let mut removal = cleanup::by_operator(cluster, FLEET, few).await?;
     let (sql_removal, mut sql_few) = (since(begin.as_ref())?, Statements::default());
     if site.is_some() {
         settle(log, count).await?;
@@ -191,7 +191,7 @@ pub async fn all(cluster: &Cluster, arguments: &Arguments, replicas: i32) -> Res
         let begin = place()?;
         tokio::time::sleep(quiet).await;
         sql_few = since(begin.as_ref())?;
-        removal += cleanup::by_operator(cluster, 0).await?;
+        removal += cleanup::by_operator(cluster, FLEET, 0).await?;
     }
     let sql = site.zip(sql_floor).map(|(site, floor)| Sql {
         version: site.version.clone(),
@@ -244,7 +244,7 @@ async fn floor_of(
 }
 
 /// Waits until the operator writes nothing any more; so many tenants are proven apart one after the other.
-async fn settle(log: &Path, tenants: usize) -> Result<()> {
+pub async fn settle(log: &Path, tenants: usize) -> Result<()> {
     let end = Instant::now() + patience(tenants);
     loop {
         let mark = Mark::now(log)?;

@@ -1,4 +1,4 @@
-//! With ROUTES=1: the gateway's answers for every tenant, and the rewrites for one tenant's change.
+//! With ROUTES=1 and LOAD=1: the gateway's answers for every tenant, and the rewrites for one tenant's change.
 
 use crate::audit::{Counts, Mark};
 use crate::change::{Observer, spread};
@@ -48,7 +48,7 @@ pub struct Routing {
 }
 
 /// Returns the Gateway's address for HTTP.
-async fn address(cluster: &Cluster, to: &Attachment) -> Result<SocketAddr> {
+pub async fn address(cluster: &Cluster, to: &Attachment) -> Result<SocketAddr> {
     let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "Gateway");
     let resource = ApiResource::from_gvk(&kind);
     let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), &to.namespace, &resource);
@@ -92,7 +92,8 @@ async fn serves(cluster: &Cluster, at: SocketAddr, count: usize) -> Result<()> {
     stream::iter(tries).buffer_unordered(WORKERS).try_collect().await
 }
 
-async fn key(cluster: &Cluster, tenant: String) -> Result<String> {
+/// Returns the tenant's API key.
+pub async fn key(cluster: &Cluster, tenant: String) -> Result<String> {
     let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), &tenant);
     let data = secrets.get(names::API_KEYS_SECRET).await?.data.unwrap_or_default();
     let key = data.get(API_KEY).with_context(|| format!("{tenant} has no key"))?;
