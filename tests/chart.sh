@@ -10,7 +10,12 @@ namespace=tenant-operator-system
 mutating=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy
 failed=0 passed=0
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+made_namespace=
+ended() {
+  rm -rf "$work"
+  if [ "$made_namespace" ]; then kubectl delete namespace "$made_namespace" --wait=false >/dev/null; fi
+}
+trap ended EXIT
 
 check() { # what, command...
   local what=$1
@@ -53,6 +58,8 @@ check "generated files are fresh" "$chart/hack/generate.py" --check
 
 cluster=
 if kubectl --request-timeout=5s get --raw /readyz >/dev/null 2>&1; then cluster=yes; else echo "note: no API server is reachable, so none judges what is rendered"; fi
+# Roles for the applications of ci/everything-values.yaml lie in their namespace.
+if [ "$cluster" ] && kubectl create namespace applications >/dev/null 2>&1; then made_namespace=applications; fi
 for values in "$chart"/ci/*-values.yaml; do
   name=$(basename "$values" -values.yaml)
   check "$name: lint" helm lint --quiet --kube-version 1.36.0 --values "$values" "$chart"

@@ -48,7 +48,7 @@ mod tests {
     fn each_definition_stays_small() {
         for crd in crds() {
             let bytes = crd.to_string().len();
-            assert!(bytes < 80_000, "{}: {bytes} bytes", crd["metadata"]["name"]);
+            assert!(bytes < 92_000, "{}: {bytes} bytes", crd["metadata"]["name"]);
         }
     }
 }
