@@ -79,8 +79,8 @@ rejoin() {
 # Autoscalers with a metrics-server, which is in the cluster for these tests alone.
 autoscaling() {
   local code=0
-  e2e/cluster/build.sh metrics-server && e2e/cluster/metrics-server.sh start && e2e/cluster/metrics-server.sh wait || return
-  rust --test e2e_disruptive -- "${timed[@]}" --ignored autoscaling || code=$?
+  e2e/cluster/build.sh metrics-server && e2e/cluster/metrics-server.sh start && e2e/cluster/metrics-server.sh wait &&
+    rust --test e2e_disruptive -- "${timed[@]}" --ignored autoscaling || code=$?
   e2e/cluster/metrics-server.sh stop
   return "$code"
 }

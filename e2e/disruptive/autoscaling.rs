@@ -137,7 +137,7 @@ async fn eyewearml(cluster: Cluster, door: Door) -> Result<()> {
             open("its own tenant", From(&tenant.name, "dialer"), &address).await?;
             closed("another tenant", From(&lumen.name, "dialer"), &address).await?;
         }
-        Ok(())
+        anyhow::Ok(())
     };
     meanwhile(scaled_and_closed, proved).await?;
     isolated_within(PROBED, &tenant, "True", &["network-access"])
