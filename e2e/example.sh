@@ -70,14 +70,9 @@ sum() { echo "$(sha256sum <"$1") $(kubectl get namespace kube-system -o jsonpath
 
 # The platform's own database, and its application's login. The password goes by standard input only.
 platform_database() {
-  local application password database other server
+  local application password database
   [ -f "$SOURCE/database.sql" ] || return 0
-  other=$(kubectl get databaseservers -o custom-columns='NAME:.metadata.name,SHARED:.spec.sharedTables' --no-headers | awk '$2 != "<none>" { print $1 }')
-  for server in $other; do
-    grep -q "name: $server," "$SOURCE/servers.yaml" || die "DatabaseServer $server has shared tables, and the cluster's PostgreSQL takes those of one
-example at a time: remove the other example first (make example NAME=… DELETE=1)"
-  done
-  application=$(sed -nE "s/^ALTER ROLE (\w+) PASSWORD.*/\1/p" "$SOURCE/database.sql")
+  application=$(sed -nE "s/^ALTER ROLE (\w+) PASSWORD.*/\1/p" "$SOURCE/database.sql" | head -n 1)
   database=$(database_name)
   password=$(openssl rand -hex 24)
   { printf "\\\\set password '%s'\n\\\\set operator '%s'\n" "$password" "$DATABASE_ADMIN" && cat "$SOURCE/database.sql"; } |
@@ -88,7 +83,7 @@ example at a time: remove the other example first (make example NAME=… DELETE=
     kubectl apply -f - >/dev/null
 }
 database_name() { sed -nE 's/^\\connect (\w+)$/\1/p' "$SOURCE/database.sql"; }
-secret_name() { sed -nE 's/.*secretName: ([a-z-]+).*/\1/p' "$SOURCE/platform.yaml"; }
+secret_name() { sed -nE 's/.*secretName: ([a-z-]+).*/\1/p' "$SOURCE/platform.yaml" | sort -u; }
 
 tenants() { kubectl get -k "$LOCAL" --ignore-not-found -o custom-columns="KIND:.kind,NAME:.metadata.name" --no-headers | awk '$1 == "Tenant" { print $2 }' | xargs; }
 
@@ -127,9 +122,7 @@ delete() {
   if [ -f "$SOURCE/database.sql" ]; then
     kubectl delete secret "$(secret_name)" --namespace "$APPLICATIONS" --ignore-not-found
     database=$(database_name)
-    # The role of shared tables is the server's: the next example needs its own.
-    printf 'DROP DATABASE IF EXISTS %s WITH (FORCE);\nDROP ROLE IF EXISTS tenant_operator_tenants;\n' "$database" |
-      "$DATABASE_CONTROL" psql --quiet --no-psqlrc
+    printf 'DROP DATABASE IF EXISTS %s WITH (FORCE);\n' "$database" | "$DATABASE_CONTROL" psql --quiet --no-psqlrc
   fi
 }
 

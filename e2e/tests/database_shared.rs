@@ -50,7 +50,6 @@ async fn each_sees_its_own_rows_only() -> Result<()> {
     let Some(site) = Site::find("each_sees_its_own_rows_only") else {
         return Ok(());
     };
-    let _alone = crate::examples::SHARED_TABLES.lock().await;
     let scene = Scene::new("dbshared").await?;
     let name = format!("{}_app", scene.name.replace('-', "_"));
     let inside = platform(&site, &name).await?;
@@ -61,8 +60,6 @@ async fn each_sees_its_own_rows_only() -> Result<()> {
     for role in ["app", "migrations"] {
         all.run(&format!("DROP ROLE IF EXISTS {name}_{role}")).await?;
     }
-    // Shared by all servers of this PostgreSQL: it goes when nobody else has it.
-    all.run("DROP ROLE IF EXISTS tenant_operator_tenants").await.ok();
     outcome
 }
 

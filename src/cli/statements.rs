@@ -6,6 +6,7 @@ use crate::database::ValidDatabase;
 use crate::database::server_selection::{self, Candidate};
 use crate::postgres::password::Password;
 use crate::postgres::plan::{Login, Step, Venue, Wanted};
+use crate::postgres::shared::group;
 use crate::postgres::{Identifier, Names, preview};
 use anyhow::{Context, anyhow};
 use kube::ResourceExt;
@@ -38,7 +39,8 @@ pub fn server<'a>(database: &ValidDatabase, servers: &'a [DatabaseServer]) -> an
 pub fn comments(tenant: &ValidTenant, database: &ValidDatabase, server: &DatabaseServer) -> anyhow::Result<String> {
     let records = Identifier::new(server.spec.database.as_str()).context("spec.database")?;
     let names = Names::of(&tenant.core.owner.id);
-    let place = server_selection::place(database.model, &server.spec.shared_tables)?;
+    let group = || group::of_records(records.as_str());
+    let place = server_selection::place(database.model, &server.spec.shared_tables, group)?;
     let wanted = Wanted {
         tenant_id: tenant.core.owner.id.clone(),
         names,

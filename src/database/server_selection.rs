@@ -3,6 +3,7 @@
 use crate::api::DatabaseModel;
 use crate::api::database_server::SharedTables;
 use crate::conditions::are;
+use crate::postgres::Identifier;
 use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::Place;
 use crate::postgres::shared;
@@ -95,11 +96,15 @@ pub fn choose(candidates: &[Candidate], model: DatabaseModel, selector: &Selecto
 ///
 /// # Errors
 /// A table's name is not valid in PostgreSQL.
-pub fn place(model: DatabaseModel, tables: &[SharedTables]) -> Result<Place, InvalidIdentifier> {
+pub fn place(
+    model: DatabaseModel,
+    tables: &[SharedTables],
+    group: impl FnOnce() -> Identifier,
+) -> Result<Place, InvalidIdentifier> {
     Ok(match model {
         DatabaseModel::Schema => Place::Schema,
         DatabaseModel::Database | DatabaseModel::Server => Place::Database,
-        DatabaseModel::SharedTable => Place::Shared(shared::wanted(tables)?),
+        DatabaseModel::SharedTable => Place::Shared(shared::wanted(tables, group())?),
     })
 }
 

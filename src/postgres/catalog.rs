@@ -46,6 +46,9 @@ pub struct Catalog {
     /// True if anyone may ask which tables are locked in [`Catalog::database`].
     #[serde(default)]
     pub locks_open: bool,
+    /// True if a former release made the group of the shared tables for these records.
+    #[serde(default)]
+    pub former_group: bool,
     #[serde(default)]
     pub connections: Connections,
     #[serde(skip)]
@@ -251,6 +254,7 @@ impl Catalog {
             known.grants.extend(main.grants);
         }
         self.extensions = seen.extensions;
+        self.former_group = seen.former_group;
         self.roles.extend(seen.roles);
         self.marks.extend(seen.marks);
         self.intents.extend(seen.intents);

@@ -117,6 +117,8 @@ SELECT 'server' AS kind, NULL AS name, json_build_object(
                             WHERE f.pronamespace = 'pg_catalog'::regnamespace AND f.proname LIKE 'pg\_stat\_get\_%'
                               AND f.proargtypes::text = '26' AND e.grantee = 0),
   'locksOpen', has_function_privilege('public', 'pg_catalog.pg_lock_status()', 'EXECUTE'),
+  'formerGroup', EXISTS (SELECT FROM tenant_operator.object o JOIN pg_catalog.pg_roles r ON r.oid = o.oid AND r.rolname = o.name
+                         WHERE o.kind = 'role' AND o.name = 'tenant_operator_tenants' AND o.tenant_id = ''),
   'connections', json_build_object(
       'most', current_setting('max_connections')::int,
       'ofSuperusers', current_setting('superuser_reserved_connections')::int,

@@ -18,6 +18,7 @@ impl Catalog {
             large_objects_open: self.large_objects_open,
             statistics_open: self.statistics_open,
             locks_open: self.locks_open,
+            former_group: self.former_group,
             connections: self.connections.clone(),
             ..Self::default()
         };

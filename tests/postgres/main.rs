@@ -158,6 +158,8 @@ fn subjects() -> Vec<Subject> {
         subject!(shared::findings::the_script, admins: LIMITED, run: |pg, admin, _| {
             Box::pin(async move { shared::findings::the_script(World::bare(pg, admin).await).await })
         }),
+        subject!(shared::groups::of_two_records),
+        subject!(shared::groups::of_a_former_release),
         subject!(shared::members::harm_nobody),
         subject!(shared::members::others_policies, admins: LIMITED),
         subject!(shared::members::former_policies, admins: LIMITED),

@@ -1,9 +1,9 @@
 //! Membership: a tenant tries everything that a member may do to a role, with each of its memberships; nobody else notices.
 
+use crate::shared::world::GROUP;
 use crate::site::{Site, run, state, superuser, text};
 use tenant_operator::postgres::Names;
 use tenant_operator::postgres::plan::Place;
-use tenant_operator::postgres::shared::GROUP;
 use tokio_postgres::Client;
 
 /// `{r}`: the role, which may be the one that acts; `{m}`: the tenant's owner role; `{o}`: the neighbour's.

@@ -19,9 +19,6 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Held by whoever has shared tables on the cluster's PostgreSQL.
-pub static SHARED_TABLES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
 /// A platform in the cluster.
 pub struct Example {
     pub name: &'static str,
@@ -37,9 +34,6 @@ pub async fn on(name: &'static str, check: impl AsyncFn(&Example) -> Result<()>)
     let (Some(door), Some(site)) = (Door::find(name), Site::find(name)) else {
         return Ok(());
     };
-    // The role for shared tables is the PostgreSQL server's, of which the cluster has one.
-    let shares = std::path::Path::new(&format!("{REPOSITORY}/examples/{name}/database.sql")).exists();
-    let _alone = if shares { Some(SHARED_TABLES.lock().await) } else { None };
     let applied = apply(name).await;
     if applied.is_err() {
         remove(name).await.ok();

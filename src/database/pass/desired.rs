@@ -10,6 +10,7 @@ use crate::database::server_state::{Connection, Health, ServerState};
 use crate::postgres::client;
 use crate::postgres::identifier::InvalidIdentifier;
 use crate::postgres::plan::{Login, Place, Wanted};
+use crate::postgres::shared::group;
 use crate::postgres::{Identifier, Names};
 use std::sync::Arc;
 
@@ -74,7 +75,9 @@ impl DatabasePass<'_> {
 
     pub(super) fn place(&self, spec: Option<&DatabaseServerSpec>) -> Result<Place, InvalidIdentifier> {
         let tables = spec.map_or(&[][..], |spec| &spec.shared_tables);
-        server_selection::place(self.placement.model, tables)
+        let server_state = self.databases.server_state(&self.placement.server);
+        let group = || group::of(&server_state.snapshot().catalog);
+        server_selection::place(self.placement.model, tables, group)
     }
 
     /// Returns true if the tenant may write. After it reached the limit it must free some room first.

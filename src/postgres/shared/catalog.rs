@@ -18,6 +18,9 @@ pub struct ObservedDatabase {
     pub read_only: bool,
     /// The operator's role.
     pub admin: String,
+    /// The name of the role that the tables are granted to.
+    #[serde(default)]
+    pub group: String,
     pub superuser: bool,
     /// True if the operator may make schemas.
     pub can_create: bool,

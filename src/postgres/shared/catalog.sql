@@ -29,6 +29,7 @@ SELECT json_build_object(
   'version', current_setting('server_version_num')::int,
   'readOnly', pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on',
   'admin', current_user,
+  'group', $4::text,
   'superuser', (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
   'canCreate', has_database_privilege(current_database(), 'CREATE'),
   'canAdmit', has_database_privilege(current_database(), 'CONNECT WITH GRANT OPTION'),

@@ -6,8 +6,8 @@ mod relations;
 
 pub use bypass::bypasses;
 
-use super::GROUP;
 use super::catalog::{ObservedDatabase, Table};
+use super::group::is_group;
 use super::policy::{PREFIX, relation};
 use super::report::{Finding, Severity};
 use super::select::{Chosen, Entry};
@@ -29,7 +29,7 @@ pub fn is_tenants(role: &str) -> bool {
 
 /// Returns true if a role is the operator's own or made by it, and so no way for an application to come in.
 pub fn is_reserved(role: &str) -> bool {
-    role == GROUP || is_tenants(role)
+    is_group(role) || is_tenants(role)
 }
 
 fn inside(database: &Identifier, statement: Option<Statement>) -> Option<Step> {

@@ -1,6 +1,6 @@
 //! The operator's records of shared tables, in its own database.
 
-use super::{GROUP, REGISTRY};
+use super::{REGISTRY, group};
 use crate::postgres::Identifier;
 use crate::postgres::catalog::{self, Catalog, MarkKey};
 use crate::postgres::plan::{Step, Venue};
@@ -27,7 +27,7 @@ impl Marks {
             Some((name.to_string(), is_same))
         };
         Self {
-            group: catalog.mark("role", GROUP).map(|mark| mark.oid),
+            group: catalog.mark("role", group::of(catalog).as_str()).map(|mark| mark.oid),
             databases: catalog.marks.iter().filter_map(database).collect(),
         }
     }

@@ -10,6 +10,7 @@
 
 pub mod catalog;
 mod findings;
+pub mod group;
 mod marks;
 pub mod plan;
 pub mod policy;
@@ -29,7 +30,7 @@ use super::Identifier;
 use super::identifier::InvalidIdentifier;
 use crate::api::database_server::SharedTables;
 
-/// The role that shared tables are granted to; every tenant's owner role is a member.
+/// The beginning of a group's name, and the whole name of one that a former release made.
 pub const GROUP: &str = "tenant_operator_tenants";
 /// The schema in which applications find tenants, in each database with shared tables.
 pub const REGISTRY: &str = "tenant_registry";
@@ -82,11 +83,11 @@ pub struct Settings {
     pub digest: String,
 }
 
-/// Returns the kinds of access to the tables in the spec.
+/// Returns the kinds of access to the tables in the spec, which are granted to this group.
 ///
 /// # Errors
 /// A name that PostgreSQL cannot have.
-pub fn wanted(spec: &[SharedTables]) -> Result<super::plan::Shared, InvalidIdentifier> {
+pub fn wanted(spec: &[SharedTables], group: Identifier) -> Result<super::plan::Shared, InvalidIdentifier> {
     let mut databases: Vec<Identifier> = Vec::new();
     let mut search_path: Vec<Identifier> = Vec::new();
     for tables in spec {
@@ -98,12 +99,8 @@ pub fn wanted(spec: &[SharedTables]) -> Result<super::plan::Shared, InvalidIdent
         }
     }
     Ok(super::plan::Shared {
-        group: group(),
+        group,
         databases,
         search_path,
     })
-}
-
-fn group() -> Identifier {
-    Identifier::new(GROUP).unwrap_or_else(|_| unreachable!())
 }

@@ -258,7 +258,7 @@ mod tests {
                    "memberOf": [], "members": [], "reaches": reaches})
         };
         serde_json::from_value(json!({
-            "version": 160_000, "readOnly": false, "admin": "operator", "superuser": false, "canCreate": true, "canAdmit": true,
+            "version": 160_000, "readOnly": false, "admin": "operator", "group": GROUP, "superuser": false, "canCreate": true, "canAdmit": true,
             "roles": {GROUP: role(5, &[]), "app": role(6, &[])},
             "schemas": {"app": {"owner": "o", "ours": true, "ownerSuperuser": false, "grants": []}},
             "tables": tables, "views": [], "functions": [], "defaults": [], "holdings": [], "named": [],

@@ -6,7 +6,7 @@ use super::plan::{Loss, Plan, Wanted, Work, plan};
 use super::registry;
 use super::report::{Finding, RowSeen, Severity, SharedReport};
 use super::select::Entry;
-use super::{GROUP, RegistryRow, group};
+use super::{RegistryRow, group};
 use crate::api::database_server::SharedTables;
 use crate::postgres::catalog::Catalog;
 use crate::postgres::client::{Error, Server};
@@ -65,6 +65,7 @@ pub async fn reconcile(
 ) -> Result<SharedReport, Error> {
     let mut report = SharedReport::default();
     let mut marks = Marks::of(catalog);
+    let group = group::of(catalog);
     for (database, specs) in databases(spec, &marks) {
         let name = Identifier::new(database.as_str());
         let entries: Result<Vec<Entry>, InvalidIdentifier> = specs.iter().map(|spec| Entry::of(spec)).collect();
@@ -93,7 +94,7 @@ pub async fn reconcile(
                 database: &name,
                 entries: &entries,
                 rows,
-                group: &group(),
+                group: &group,
                 mark: marks.group,
                 stuck: false,
             },
@@ -138,7 +139,7 @@ pub(super) fn databases<'a>(spec: &'a [SharedTables], marks: &Marks) -> BTreeMap
 pub(super) async fn observe(
     server: &Server,
     client: &Client,
-    entries: &[Entry],
+    (entries, group): (&[Entry], &Identifier),
     whole: bool,
 ) -> Result<ObservedDatabase, Error> {
     let schemas: Vec<&str> = entries.iter().map(|entry| entry.schema.as_str()).collect();
@@ -148,7 +149,8 @@ pub(super) async fn observe(
         .flat_map(|entry| entry.applications.iter().chain(&entry.migration))
         .map(Identifier::as_str)
         .collect();
-    let arguments: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&schemas, &columns, &roles, &GROUP];
+    let group = group.as_str();
+    let arguments: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&schemas, &columns, &roles, &group];
     if whole {
         match server.query_through(client, &sql![QUERY], &arguments).await {
             // Gone, or another's by now.
@@ -190,7 +192,8 @@ impl Reconciler<'_> {
         let known = marks.databases.get(database.as_str()) == Some(&true);
         let mut last = Plan::default();
         for round in 0..ROUNDS {
-            let observed = observe(self.server, &client, self.wanted.entries, known).await?;
+            let of = (self.wanted.entries, self.wanted.group);
+            let observed = observe(self.server, &client, of, known).await?;
             self.wanted.mark = marks.group;
             let sees = |row: &&RegistryRow| {
                 let id = observed.logins.get(row.owner_role.as_str());
@@ -210,7 +213,8 @@ impl Reconciler<'_> {
                 }
             }
             if !last.group.is_empty() && !observed.read_only {
-                self.group(&last.group, observed.role(GROUP).is_some(), marks).await?;
+                let exists = observed.role(self.wanted.group.as_str()).is_some();
+                self.group(&last.group, exists, marks).await?;
                 continue;
             }
             last.works.retain(|work| !self.refused.contains_key(&work.object));
@@ -317,14 +321,14 @@ impl Reconciler<'_> {
                     let remedy = steps.iter().filter(|_| exists).cloned();
                     self.report
                         .findings
-                        .push(Finding::new(Severity::Violation, GROUP, what).with(remedy));
+                        .push(Finding::new(Severity::Violation, self.wanted.group.as_str(), what).with(remedy));
                 }
             }
         }
         self.wanted.stuck = exists;
         let query = "SELECT coalesce((SELECT to_json(oid::int8) FROM tenant_operator.object WHERE kind = 'role' AND name = $1), \
                      'null'::json)";
-        marks.group = self.server.query(query, &[&GROUP]).await?;
+        marks.group = self.server.query(query, &[&self.wanted.group.as_str()]).await?;
         Ok(())
     }
 

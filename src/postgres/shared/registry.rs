@@ -1,9 +1,9 @@
 //! The schema by which applications know tenants, and policies know logins. In each database with shared tables; the
 //! operator's own, and nobody else writes in it.
 
+use super::REGISTRY;
 use super::catalog::{Grant, ObservedDatabase, Schema, Table};
 use super::policy::{self, Policy, Ways, qualified, relation};
-use super::{GROUP, REGISTRY};
 use crate::postgres::sql::Piece;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
@@ -319,7 +319,7 @@ pub fn excess(observed: &ObservedDatabase, granted: &[i64], schemas: &[&str]) ->
                 };
                 let relation = name.and_then(|(name, schema)| qualified(schema, name));
                 let revoke = relation
-                    .zip(Identifier::new(GROUP).ok())
+                    .zip(Identifier::new(observed.group.as_str()).ok())
                     .map(|(relation, group)| sql!["REVOKE ALL ON ", what].join(relation).join(sql![" FROM ", &group]));
                 found.push((format!("{} {}", holding.kind, holding.identity), revoke));
             }

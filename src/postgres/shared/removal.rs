@@ -64,6 +64,7 @@ pub async fn remove_tenant(
     let end = Instant::now() + TIME;
     let known = |role: &Identifier| catalog.roles.get(role.as_str()).map(|role| role.oid);
     let roles: Vec<i64> = names.roles().into_iter().filter_map(known).collect();
+    let group = group::of(catalog);
     for (database, specs) in databases(spec, &Marks::of(catalog)) {
         if !catalog.databases.contains_key(database.as_str()) {
             continue;
@@ -80,6 +81,7 @@ pub async fn remove_tenant(
         };
         let client = server.connect_to(&database).await?;
         let removal = Removal {
+            group: &group,
             server,
             client: &client,
             database: &name,
@@ -94,6 +96,7 @@ pub async fn remove_tenant(
 }
 
 struct Removal<'a> {
+    group: &'a Identifier,
     server: &'a Server,
     client: &'a Client,
     database: &'a Identifier,
@@ -113,7 +116,7 @@ struct Rows {
 
 impl Removal<'_> {
     async fn run(&self, entries: &[Entry], names: &Names, left: &mut Left) -> Result<(), Error> {
-        let observed = observe(self.server, self.client, entries, false).await?;
+        let observed = observe(self.server, self.client, (entries, self.group), false).await?;
         let database = self.database.as_str();
         let present = registry::state(&observed) == registry::RegistryState::Present;
         let before = (left.rows, left.problems.len());
@@ -141,7 +144,7 @@ impl Removal<'_> {
                 database: self.database,
                 entries,
                 rows: &[],
-                group: &group(),
+                group: self.group,
                 mark: None,
                 stuck: false,
             };

@@ -1,9 +1,9 @@
 //! Drift: the operator restores its objects, and closes access that it cannot restore.
 
-use crate::shared::world::{A, B, DENIED, World, allowed, ask, entry, of, one, refused, reports, violations};
+use crate::shared::world::{A, B, DENIED, GROUP, World, allowed, ask, entry, of, one, refused, reports, violations};
 use tenant_operator::api::database_server::TenantColumnType;
 use tenant_operator::postgres::Names;
-use tenant_operator::postgres::shared::{self, GROUP, Severity};
+use tenant_operator::postgres::shared::{self, Severity};
 
 /// Asserts that one call restores everything, and that another changes nothing. The first reports each loss in the operator's policies, and the roles that
 /// could have caused it.
@@ -54,33 +54,33 @@ pub async fn comes_back(world: World) {
         "DROP POLICY tenant_operator_migration ON app.calls",
         "ALTER POLICY tenant_operator_tenant ON app.calls USING (true)",
         "ALTER POLICY tenant_operator_tenant ON app.calls WITH CHECK (true)",
-        "ALTER POLICY tenant_operator_tenant ON app.calls TO tenant_operator_tenants",
+        "ALTER POLICY tenant_operator_tenant ON app.calls TO tenant_operator_tenants_tenants",
         "ALTER POLICY tenant_operator_migration ON app.calls TO migrator, PUBLIC",
         "DROP POLICY tenant_operator_tenant ON app.calls; CREATE POLICY tenant_operator_tenant ON app.calls AS RESTRICTIVE USING (true)",
-        "DROP POLICY tenant_operator_tenant ON app.calls; CREATE POLICY tenant_operator_tenant ON app.calls FOR SELECT TO tenant_operator_tenants USING (true)",
+        "DROP POLICY tenant_operator_tenant ON app.calls; CREATE POLICY tenant_operator_tenant ON app.calls FOR SELECT TO tenant_operator_tenants_tenants USING (true)",
         "CREATE POLICY tenant_operator_more ON app.calls TO PUBLIC USING (true)",
         "DROP POLICY tenant_operator_tenant ON app.events_2_1",
         "ALTER TABLE app.events_2 DISABLE ROW LEVEL SECURITY",
         "ALTER TABLE tenant_registry.tenant DISABLE ROW LEVEL SECURITY",
         "ALTER TABLE tenant_registry.login NO FORCE ROW LEVEL SECURITY",
         "ALTER POLICY tenant_operator_tenant ON tenant_registry.login USING (true)",
-        "GRANT ALL ON app.calls TO tenant_operator_tenants",
-        "GRANT SELECT ON app.calls TO tenant_operator_tenants WITH GRANT OPTION",
-        "GRANT UPDATE (text) ON app.calls TO tenant_operator_tenants",
-        "GRANT ALL ON ALL SEQUENCES IN SCHEMA app TO tenant_operator_tenants",
-        "GRANT CREATE ON SCHEMA app TO tenant_operator_tenants",
-        "GRANT ALL ON ALL TABLES IN SCHEMA tenant_registry TO tenant_operator_tenants, app",
+        "GRANT ALL ON app.calls TO tenant_operator_tenants_tenants",
+        "GRANT SELECT ON app.calls TO tenant_operator_tenants_tenants WITH GRANT OPTION",
+        "GRANT UPDATE (text) ON app.calls TO tenant_operator_tenants_tenants",
+        "GRANT ALL ON ALL SEQUENCES IN SCHEMA app TO tenant_operator_tenants_tenants",
+        "GRANT CREATE ON SCHEMA app TO tenant_operator_tenants_tenants",
+        "GRANT ALL ON ALL TABLES IN SCHEMA tenant_registry TO tenant_operator_tenants_tenants, app",
         "GRANT SELECT (tenant_id) ON tenant_registry.login TO app",
         "GRANT ALL ON SCHEMA tenant_registry TO PUBLIC",
         "GRANT SELECT ON tenant_registry.tenant TO PUBLIC",
         "GRANT INSERT (id), SELECT (name) ON tenant_registry.tenant TO PUBLIC",
         "GRANT ALL ON tenant_registry.login TO PUBLIC",
-        "REVOKE ALL ON app.calls FROM tenant_operator_tenants",
-        "REVOKE ALL ON SCHEMA app FROM tenant_operator_tenants",
+        "REVOKE ALL ON app.calls FROM tenant_operator_tenants_tenants",
+        "REVOKE ALL ON SCHEMA app FROM tenant_operator_tenants_tenants",
         "REVOKE ALL ON SCHEMA tenant_registry FROM PUBLIC",
         "REVOKE ALL ON tenant_registry.login FROM PUBLIC",
         "REVOKE SELECT (number) ON tenant_registry.tenant FROM PUBLIC",
-        "REVOKE ALL ON tenant_registry.tenant FROM tenant_operator_tenants",
+        "REVOKE ALL ON tenant_registry.tenant FROM tenant_operator_tenants_tenants",
         "TRUNCATE tenant_registry.login",
         "DELETE FROM tenant_registry.policy",
         "UPDATE tenant_registry.policy SET qual = 'true'",
@@ -112,7 +112,7 @@ pub async fn comes_back(world: World) {
 /// Default privileges that are made for the group, by any member, or that give to it.
 pub async fn defaults_are_taken_back(world: World) {
     let left = "SELECT count(*) FROM pg_default_acl a CROSS JOIN LATERAL aclexplode(a.defaclacl) e LEFT JOIN pg_roles g ON g.oid = e.grantee \
-                WHERE (g.rolname = 'tenant_operator_tenants' OR a.defaclrole = 'tenant_operator_tenants'::regrole) AND e.grantee <> a.defaclrole \
+                WHERE (g.rolname = 'tenant_operator_tenants_tenants' OR a.defaclrole = 'tenant_operator_tenants_tenants'::regrole) AND e.grantee <> a.defaclrole \
                 AND a.defaclrole <> 'postgres'::regrole AND (g.rolname IS NOT NULL OR a.defaclobjtype NOT IN ('f', 'T'))";
     let everywhere = ["TABLES", "SEQUENCES", "FUNCTIONS", "TYPES", "SCHEMAS", "LARGE OBJECTS"];
     let kinds = &everywhere[..if world.version < 18 { 5 } else { 6 }];
@@ -120,14 +120,14 @@ pub async fn defaults_are_taken_back(world: World) {
     let a = world.tenant(A).await;
     let (mut of_owner, mut of_group) = (Vec::new(), Vec::new());
     for kind in kinds {
-        let grant = format!("GRANT ALL ON {kind} TO tenant_operator_tenants WITH GRANT OPTION");
+        let grant = format!("GRANT ALL ON {kind} TO tenant_operator_tenants_tenants WITH GRANT OPTION");
         of_owner.push(format!("ALTER DEFAULT PRIVILEGES {grant}"));
-        let group = "ALTER DEFAULT PRIVILEGES FOR ROLE tenant_operator_tenants";
+        let group = "ALTER DEFAULT PRIVILEGES FOR ROLE tenant_operator_tenants_tenants";
         of_group.push(format!("{group} GRANT ALL ON {kind} TO PUBLIC, {}", Names::of(B).owner));
     }
     for kind in of_schemas {
         of_owner.push(format!(
-            "ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT ALL ON {kind} TO tenant_operator_tenants"
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT ALL ON {kind} TO tenant_operator_tenants_tenants"
         ));
     }
     world
@@ -139,12 +139,12 @@ pub async fn defaults_are_taken_back(world: World) {
     assert_eq!(one(&world.root, left).await, "0");
     // Only a superuser can revoke a superuser's grants.
     if !world.superuser {
-        let given = "ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO tenant_operator_tenants";
+        let given = "ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO tenant_operator_tenants_tenants";
         world.sql(given).await;
         let report = world.tend().await;
         reports(&report, Severity::Weakness, "default privileges of role postgres");
         world
-            .sql("ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM tenant_operator_tenants")
+            .sql("ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM tenant_operator_tenants_tenants")
             .await;
     }
     assert!(!world.tend().await.changed);

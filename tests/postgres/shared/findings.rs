@@ -1,9 +1,9 @@
 //! Findings: obstacles and bypasses that the operator reports, each with a control.
 
-use crate::shared::world::{A, B, DENIED, World, allowed, entry, of, one, refused, reports, violations};
+use crate::shared::world::{A, B, DENIED, GROUP, World, allowed, entry, of, one, refused, reports, violations};
 use tenant_operator::api::database_server::TenantColumnType;
 use tenant_operator::postgres::plan::Venue;
-use tenant_operator::postgres::shared::{self, GROUP, Severity};
+use tenant_operator::postgres::shared::{self, Severity};
 
 pub async fn tables(mut world: World) {
     world.sql(
@@ -186,7 +186,7 @@ pub async fn around(world: World) {
          CREATE VIEW public.v_of_v AS SELECT text FROM app.v; GRANT SELECT (text) ON public.v_of_v TO PUBLIC;
          CREATE VIEW app.unused AS SELECT * FROM app.calls;
          CREATE VIEW app.for_migrations AS SELECT * FROM app.calls; GRANT SELECT ON app.for_migrations TO migrator;
-         CREATE MATERIALIZED VIEW app.m AS SELECT * FROM app.notes; GRANT SELECT ON app.m TO tenant_operator_tenants;
+         CREATE MATERIALIZED VIEW app.m AS SELECT * FROM app.notes; GRANT SELECT ON app.m TO tenant_operator_tenants_tenants;
          CREATE FUNCTION app.all_calls() RETURNS SETOF app.calls SECURITY DEFINER LANGUAGE sql AS 'SELECT * FROM app.calls';
          CREATE FUNCTION app.for_app() RETURNS SETOF app.calls SECURITY DEFINER LANGUAGE sql AS 'SELECT * FROM app.calls';
          REVOKE EXECUTE ON FUNCTION app.for_app() FROM PUBLIC; GRANT EXECUTE ON FUNCTION app.for_app() TO app;
@@ -208,7 +208,7 @@ pub async fn around(world: World) {
     for text in [
         &format!("platform/app.v {view}"),
         &format!("platform/public.v_of_v {view}"),
-        "platform/app.all_calls() is SECURITY DEFINER and lets app, tenant_operator_tenants call it",
+        "platform/app.all_calls() is SECURITY DEFINER and lets app, tenant_operator_tenants_tenants call it",
         "platform/app lets PUBLIC create objects",
     ] {
         reports(&report, Severity::Violation, text);
@@ -229,7 +229,7 @@ pub async fn around(world: World) {
         reports(
             &report,
             Severity::Violation,
-            "platform/app.m is a materialized view: it shows tenant_operator_tenants",
+            "platform/app.m is a materialized view: it shows tenant_operator_tenants_tenants",
         );
     }
     world

@@ -1,11 +1,11 @@
 //! Rights of a tenant as a member of the role that holds the grants on the tables.
 
 use crate::members::try_all;
-use crate::shared::world::{A, B, World, allowed, ask, of, one, reports, violations};
+use crate::shared::world::{A, B, GROUP, World, allowed, ask, of, one, reports, violations};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tenant_operator::postgres::Names;
-use tenant_operator::postgres::shared::{GROUP, Severity, remove_tenant};
+use tenant_operator::postgres::shared::{Severity, remove_tenant};
 
 const COUNT: &str = "SELECT count(*) FROM app.calls";
 

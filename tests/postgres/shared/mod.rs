@@ -5,6 +5,7 @@
 pub mod applications;
 pub mod drift;
 pub mod findings;
+pub mod groups;
 pub mod members;
 pub mod quiet;
 pub mod removal;

@@ -1,9 +1,9 @@
 //! Quiet: without a change the operator writes nothing and reads little.
 
-use crate::shared::world::{A, World, one, violations};
+use crate::shared::world::{A, GROUP, World, one, violations};
 use std::time::{Duration, Instant};
 use tenant_operator::postgres::Names;
-use tenant_operator::postgres::shared::{self, GROUP, RegistryRow};
+use tenant_operator::postgres::shared::{self, RegistryRow};
 
 pub async fn one_statement_that_reads(world: World) {
     let mut last = world.tend().await;

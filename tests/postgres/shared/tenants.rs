@@ -188,7 +188,7 @@ pub async fn its_own_rows_only(world: World) {
 }
 
 fn shared_group() -> &'static str {
-    tenant_operator::postgres::shared::GROUP
+    super::world::GROUP
 }
 
 pub async fn nothing_goes_around(world: World) {

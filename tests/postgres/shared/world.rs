@@ -16,10 +16,13 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 pub const A: &str = "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11";
 pub const B: &str = "90c1b9be-51a6-4c6f-8a40-3dd6a5b0c222";
 const PASSWORD: &str = "platform";
+/// The role that the tables are granted to: of the records in the database `tenants`.
+pub const GROUP: &str = "tenant_operator_tenants_tenants";
 
 /// Everything that a test needs.
 pub struct World {
     pg: Arc<Pg>,
+    address: Address,
     pub version: u32,
     pub superuser: bool,
     pub server: Server,
@@ -121,6 +124,7 @@ impl World {
         };
         Self {
             version: pg.major,
+            address,
             pg,
             superuser,
             server,
@@ -156,29 +160,7 @@ impl World {
     /// Reconciles the tenants' roles as the operator does.
     pub async fn tenants(&self) {
         for id in [A, B] {
-            for round in 0..8 {
-                let catalog = self.catalog().await;
-                let first = Login {
-                    open: true,
-                    password: (round == 0).then(|| self.password.verifier()),
-                };
-                let wanted = Wanted {
-                    tenant_id: id.into(),
-                    names: Names::of(id),
-                    place: Place::Shared(shared::wanted(&self.spec).unwrap()),
-                    logins: [first, Login::default()],
-                    connection_limit: 10,
-                    settings: Vec::new(),
-                    extensions: Vec::new(),
-                    writable: true,
-                };
-                let steps = plan::plan(&wanted, &catalog).unwrap();
-                if steps.is_empty() {
-                    break;
-                }
-                assert!(round < 7, "{steps:?}");
-                self.server.execute(&steps).await.unwrap();
-            }
+            admit(&self.server, &self.spec, id, Some(&self.password)).await;
         }
     }
 
@@ -205,6 +187,31 @@ impl World {
         shared::reconcile(&self.server, &self.spec, &self.rows, &catalog)
             .await
             .unwrap()
+    }
+
+    /// Another DatabaseServer on the same server: with records of its own, and a copy of the platform's database.
+    pub async fn neighbour(&self, records: &str, database: &str) -> (Server, Vec<SharedTables>) {
+        let owner = self.address.user.as_str();
+        self.sql(&format!("CREATE DATABASE {database} TEMPLATE template0 OWNER {owner}"))
+            .await;
+        let inside = crate::site::superuser(&self.pg, database).await;
+        inside.batch_execute(TABLES).await.unwrap();
+        let address = Address {
+            database: records.into(),
+            ..self.address.clone()
+        };
+        let server = Server::new(address.clone(), tenant_operator::term::Term::unlimited()).unwrap();
+        server::prepare(&server, &address, None).await.unwrap();
+        let mut spec = self.spec.clone();
+        for tables in &mut spec {
+            tables.database = database.into();
+        }
+        (server, spec)
+    }
+
+    /// Connects as a login of a tenant's to a database.
+    pub async fn log_in(&self, login: &str, password: &Password, database: &str) -> Client {
+        connect(self.pg.port, login, password.reveal(), database).await.unwrap()
     }
 
     /// Executes a text as the superuser, in the platform's database.
@@ -236,10 +243,43 @@ impl World {
         one(&self.root, &query).await.parse().unwrap()
     }
 
+    /// A session of the superuser's in the database of the operator's records.
+    pub async fn records(&self) -> Client {
+        crate::site::superuser(&self.pg, &self.address.database).await
+    }
+
     /// Returns the server's log.
     pub fn log(&self) -> String {
         self.pg.logged()
     }
+}
+
+/// Reconciles a tenant's roles as the operator does. Returns the number of rounds that changed something.
+pub async fn admit(server: &Server, spec: &[SharedTables], id: &str, password: Option<&Password>) -> usize {
+    for round in 0..8 {
+        let catalog = server.observe(None).await.unwrap();
+        let first = Login {
+            open: true,
+            password: password.filter(|_| round == 0).map(Password::verifier),
+        };
+        let wanted = Wanted {
+            tenant_id: id.into(),
+            names: Names::of(id),
+            place: Place::Shared(shared::wanted(spec, shared::group::of(&catalog)).unwrap()),
+            logins: [first, Login::default()],
+            connection_limit: 10,
+            settings: Vec::new(),
+            extensions: Vec::new(),
+            writable: true,
+        };
+        let steps = plan::plan(&wanted, &catalog).unwrap();
+        if steps.is_empty() {
+            return round;
+        }
+        assert!(round < 7, "{steps:?}");
+        server.execute(&steps).await.unwrap();
+    }
+    unreachable!()
 }
 
 /// Returns the rows of a text's last statement, with spaces between columns.

@@ -1,7 +1,6 @@
 //! Ways around the policies of shared tables: one look at everything that gives one.
 
 use super::{column, inside};
-use crate::postgres::shared::GROUP;
 use crate::postgres::shared::catalog::ObservedDatabase;
 use crate::postgres::shared::report::{Finding, Severity};
 use crate::postgres::shared::select::{Chosen, Entry};
@@ -69,7 +68,7 @@ impl BypassCheck<'_> {
 
     /// Tenants, or the applications that serve them.
     pub(super) fn is_bound(&self, role: &str) -> bool {
-        role == GROUP
+        role == self.observed.group
             || self.entries.iter().any(|entry| {
                 entry
                     .applications

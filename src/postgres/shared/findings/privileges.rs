@@ -4,7 +4,6 @@ use super::bypass::BypassCheck;
 use super::{drop_policy, is_reserved};
 use crate::postgres::Identifier;
 use crate::postgres::plan::{Step, Venue};
-use crate::postgres::shared::GROUP;
 use crate::postgres::shared::policy::{PREFIX, relation};
 use crate::postgres::shared::registry::whom;
 use crate::postgres::shared::report::{Finding, Severity};
@@ -117,7 +116,7 @@ impl BypassCheck<'_> {
                 // Its removal reveals the findings that it hid.
                 false => (Violation, "restrictive"),
             };
-            let who = match named.role == GROUP {
+            let who = match named.role == observed.group {
                 true => "every tenant is a member of that role and can drop it for all".to_string(),
                 false => format!("tenant role {} can drop it", named.role),
             };
@@ -139,7 +138,10 @@ impl BypassCheck<'_> {
                 continue;
             }
             seen.push(key);
-            let severity = if grantee == Some(GROUP) { Violation } else { Weakness };
+            let severity = match grantee == Some(self.observed.group.as_str()) {
+                true => Violation,
+                false => Weakness,
+            };
             let who = grantee.map_or("PUBLIC".into(), |name| format!("role {name}"));
             let remedy = Identifier::new(default.role.as_str())
                 .ok()

@@ -1,7 +1,6 @@
 //! Keys, references, views and functions that show rows of other tenants.
 
 use super::bypass::BypassCheck;
-use crate::postgres::shared::GROUP;
 use crate::postgres::shared::catalog::Table;
 use crate::postgres::shared::policy::{qualified, relation};
 use crate::postgres::shared::report::Severity;
@@ -160,7 +159,10 @@ impl BypassCheck<'_> {
                 continue;
             }
             // An application can name any tenant anyway.
-            let severity = if users.contains(&GROUP) { Violation } else { Weakness };
+            let severity = match users.contains(&self.observed.group.as_str()) {
+                true => Violation,
+                false => Weakness,
+            };
             let title = format!("{}.{}({})", function.schema, function.name, function.arguments);
             let what = format!(
                 "is SECURITY DEFINER and lets {} call it: it sees all rows that its owner {} sees",

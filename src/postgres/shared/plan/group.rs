@@ -4,11 +4,11 @@ use super::{Plan, Wanted};
 use crate::postgres::catalog::Catalog;
 use crate::postgres::plan::{Step, Venue, take_back};
 use crate::postgres::shared::catalog::{Given, ObservedDatabase, Table};
+use crate::postgres::shared::findings;
 use crate::postgres::shared::policy::relation;
 use crate::postgres::shared::registry;
 use crate::postgres::shared::report::{Finding, Severity};
 use crate::postgres::shared::select::Chosen;
-use crate::postgres::shared::{GROUP, findings};
 use crate::postgres::sql::Literal;
 use crate::postgres::version::PG_16;
 use crate::postgres::{Identifier, Statement};
@@ -106,7 +106,7 @@ pub(super) fn leave(wanted: &Wanted, observed: &ObservedDatabase, granted: &[i64
             None => plan.findings.push(Finding::new(
                 Severity::Weakness,
                 object,
-                format!("is granted to {GROUP}, and so to every tenant"),
+                format!("is granted to {}, and so to every tenant", wanted.group.as_str()),
             )),
         }
     }
@@ -140,7 +140,7 @@ fn defaults(wanted: &Wanted, observed: &ObservedDatabase, plan: &mut Plan) {
         plan.work(object(&of_role[0].role), revoked(of_role));
     }
     for of_role in foreign.chunk_by(|a, b| a.role == b.role) {
-        let what = format!("give to {GROUP}, and so to every tenant");
+        let what = format!("give to {}, and so to every tenant", group.as_str());
         let remedy = revoked(of_role).into_iter().map(|statement| Step {
             venue: Venue::Inside(wanted.database.clone()),
             statement,

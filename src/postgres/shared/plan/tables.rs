@@ -4,11 +4,11 @@ use super::group::revocation;
 use super::{Plan, Wanted, Work, ways};
 use crate::postgres::plan::{Step, Venue};
 use crate::postgres::shared::catalog::{ObservedDatabase, Table};
+use crate::postgres::shared::findings;
 use crate::postgres::shared::policy::{self, qualified, relation};
 use crate::postgres::shared::registry::{self, whom};
 use crate::postgres::shared::report::{Finding, Severity};
 use crate::postgres::shared::select::Chosen;
-use crate::postgres::shared::{GROUP, findings};
 use crate::postgres::sql::Literal;
 use crate::postgres::{Identifier, Statement};
 use crate::sql;
@@ -49,7 +49,8 @@ pub(super) fn tables(wanted: &Wanted, observed: &ObservedDatabase, chosen: &[Cho
                     Severity::Violation,
                     &object,
                     format!(
-                        "is granted to {GROUP} by role {}, and the operator cannot revoke that",
+                        "is granted to {} by role {}, and the operator cannot revoke that",
+                        wanted.group.as_str(),
                         table.owner
                     ),
                 ));
