@@ -87,6 +87,7 @@ fn wanted(index: usize, database: &ValidDatabase, password: &Password) -> Wanted
         settings: database.settings.clone(),
         extensions: Vec::new(),
         writable: true,
+        applications: None,
     }
 }
 

@@ -5,9 +5,9 @@ use crate::capability::ValidTenant;
 use crate::database::ValidDatabase;
 use crate::database::server_selection::{self, Candidate};
 use crate::postgres::password::Password;
-use crate::postgres::plan::{Login, Step, Venue, Wanted};
+use crate::postgres::plan::{Login, Place, Step, Venue, Wanted};
 use crate::postgres::shared::group;
-use crate::postgres::{Identifier, Names, preview};
+use crate::postgres::{Identifier, Names, applications, preview};
 use anyhow::{Context, anyhow};
 use kube::ResourceExt;
 use std::fmt::Write;
@@ -41,6 +41,11 @@ pub fn comments(tenant: &ValidTenant, database: &ValidDatabase, server: &Databas
     let names = Names::of(&tenant.core.owner.id);
     let group = || group::of_records(records.as_str());
     let place = server_selection::place(database.model, &server.spec.shared_tables, group)?;
+    let logins: Vec<Identifier> = database
+        .applications
+        .iter()
+        .map(|application| application.role.clone())
+        .collect();
     let wanted = Wanted {
         tenant_id: tenant.core.owner.id.clone(),
         names,
@@ -56,8 +61,12 @@ pub fn comments(tenant: &ValidTenant, database: &ValidDatabase, server: &Databas
         settings: database.settings.clone(),
         extensions: database.extensions.clone(),
         writable: true,
+        applications: (!logins.is_empty()).then(|| logins.clone()),
     };
-    let steps = preview::statements(&wanted, preview::empty(&records))?;
+    let mut steps = preview::statements(&wanted, preview::empty(&records))?;
+    for login in logins.iter().filter(|_| wanted.place == Place::Schema) {
+        steps.extend(applications::admit(login, records.as_str())?);
+    }
     let mut out = format!(
         "# SQL for tenant {} on DatabaseServer {} (model {}), as a role with CREATEROLE and CREATEDB on PostgreSQL 16:\n",
         tenant.name(),

@@ -155,6 +155,8 @@ reasons! {
         "the server accepted a statement with a warning, without effect" "execute the statement of the message as a superuser"
     ROTATION_WAITS "RotationWaits" "DatabaseReady"
         "a requested rotation waits until the former credentials expire" "wait"
+    APPLICATION_ROLE_REFUSED "ApplicationRoleRefused" "DatabaseReady"
+        "the login of a shared application does not exist, or reaches more than one tenant at once; the credentials and all else are as asked" "change the login as the message says"
     EXTENSION_NOT_ALLOWED "ExtensionNotAllowed" "DatabaseReady"
         "`spec.extensions` of the DatabaseServer lacks the extension; the credentials and all else are as asked" "add it there, or remove it from the tenant"
     EXTENSION_NOT_INSTALLED "ExtensionNotInstalled" "DatabaseReady"

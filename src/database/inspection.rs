@@ -1,5 +1,6 @@
 //! Inspects a whole server: its identity, its catalog, its usage and what is open to everyone, which it closes.
 
+use super::application_logins;
 use super::connect::connect;
 use super::registry;
 use super::server_loop::{Memory, wake_changed};
@@ -93,6 +94,7 @@ pub(super) async fn inspect(
         audit(server, &server_state.name).await;
     }
     let before = server_state.update_all(catalog);
+    application_logins::inspect(databases, server_state, server).await?;
     if !is_new {
         wake_changed(databases, server_state, &before);
     }

@@ -2,6 +2,7 @@
 //! `crate::postgres` does the work on a server.
 
 pub mod address;
+mod application_logins;
 mod assignment;
 mod binding;
 mod capability;
@@ -27,4 +28,4 @@ mod validate;
 pub use binding::Attachment;
 pub use capability::Database;
 pub use servers::Databases;
-pub use valid::ValidDatabase;
+pub use valid::{DatabaseApplication, ValidDatabase};

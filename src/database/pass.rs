@@ -1,6 +1,7 @@
 //! One tenant's database: applies the desired state to the server, publishes the Secret, and verifies that its credentials
 //! log in.
 
+mod applications;
 mod apply;
 mod desired;
 mod extensions;
@@ -125,6 +126,9 @@ impl DatabasePass<'_> {
         let owner = &self.tenant.owner;
         let (extensions, mut problems) = self.extensions(&connection, server_state, tenant_names).await?;
         let mut wanted = self.wanted(server_state, tenant_names, extensions)?;
+        let (applications, refusals) = self.applications(&connection, server_state, &wanted.place).await?;
+        wanted.applications = applications;
+        problems.add(refusals);
         if let Place::Shared(_) = wanted.place {
             self.enroll(&connection, server_state, &mut outcome.status.number)
                 .await?;

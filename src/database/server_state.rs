@@ -3,12 +3,13 @@
 use super::rate_limiter::RateLimiter;
 use super::registry::Enrolled;
 use crate::api::TlsMode;
+use crate::postgres::applications::{self, ApplicationLogin, Logins};
 use crate::postgres::catalog::{Catalog, Roles};
 use crate::postgres::client::Server;
 use crate::postgres::usage::Usage;
-use crate::postgres::{Names, client};
+use crate::postgres::{Identifier, Names, client};
 use crate::proof::Outcome;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
@@ -44,6 +45,8 @@ pub struct ServerSnapshot {
     pub usage: Usage,
     /// The tenants in the registry of the shared tables, by id.
     pub enrolled: HashMap<String, Enrolled>,
+    /// The logins of shared applications that were asked for; None: the server has no such role.
+    pub logins: BTreeMap<String, Option<ApplicationLogin>>,
 }
 
 /// Open connections to a server.
@@ -150,6 +153,36 @@ impl ServerState {
         let mut snapshot = self.snapshot();
         snapshot.catalog.take(names, seen);
         snapshot.touched.insert(tenant_id.into(), names.clone());
+    }
+
+    /// Returns these logins of shared applications, without those that do not exist; None where one was never asked for.
+    pub fn logins<'a>(&self, names: impl IntoIterator<Item = &'a Identifier>) -> Option<Logins> {
+        let snapshot = self.snapshot();
+        let mut found = Logins::new();
+        for name in names {
+            if let Some(login) = snapshot.logins.get(name.as_str())? {
+                found.insert(name.as_str().into(), login.clone());
+            }
+        }
+        Some(found)
+    }
+
+    /// Reads these logins of shared applications from the server.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn read_logins<'a>(
+        &self,
+        server: &Server,
+        names: impl IntoIterator<Item = &'a Identifier>,
+    ) -> Result<Logins, client::Error> {
+        let names: Vec<&str> = names.into_iter().map(Identifier::as_str).collect();
+        let found: Logins = server.query(applications::QUERY, &[&names]).await?;
+        let mut snapshot = self.snapshot();
+        for name in names {
+            snapshot.logins.insert(name.into(), found.get(name).cloned());
+        }
+        Ok(found)
     }
 
     /// Notes that an inspection begins.

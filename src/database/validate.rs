@@ -1,10 +1,10 @@
 //! The database of a tenant, and the lifetime of its credentials.
 
-use super::ValidDatabase;
+use super::{DatabaseApplication, ValidDatabase};
 use crate::api::{DatabaseModel, IsolationModel, Tenant, TierDatabase};
 use crate::capability::{Asked, Invalid, duration};
 use crate::conditions::{condition, kind};
-use crate::postgres::Identifier;
+use crate::postgres::{Identifier, Names};
 use crate::quantity::Amount;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::Selector;
@@ -55,8 +55,41 @@ pub fn resolve(asked: &Asked<'_>, isolation: IsolationModel, errors: &mut Vec<In
             .as_ref()
             .and_then(|quantity| bytes("maxStorage", &quantity.0, errors)),
         on_storage_limit: bounds.on_storage_limit.unwrap_or_default(),
+        applications: applications(asked, isolation, errors),
         opened_by: opened_by(tenant),
     })
+}
+
+/// The applications of the tier that have a login of their own. They serve tenants that share the application, and not the data.
+fn applications(asked: &Asked<'_>, isolation: IsolationModel, errors: &mut Vec<Invalid>) -> Vec<DatabaseApplication> {
+    let gateway = asked.tier.spec.gateway.as_ref();
+    let all = gateway.map_or(&[][..], |gateway| &gateway.applications);
+    let mut valid = Vec::new();
+    for application in all.iter().filter(|_| isolation == IsolationModel::SharedApplication) {
+        let Some(role) = &application.database_role else {
+            continue;
+        };
+        let reserved = role.starts_with("pg_") || role == "public" || role == "none" || Names::may_be(role);
+        let role = match Identifier::new(role.as_str()) {
+            Ok(role) if !reserved => Ok(role),
+            Ok(_) => Err("is a role of PostgreSQL or of the operator: name a login of the platform's own".to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match role {
+            Ok(role) => valid.push(DatabaseApplication {
+                name: application.name.clone(),
+                role,
+            }),
+            Err(why) => {
+                let field = format!(
+                    "spec.tier: the tier's gateway.applications ({}).databaseRole",
+                    application.name
+                );
+                errors.push(Invalid::new(field, why));
+            }
+        }
+    }
+    valid
 }
 
 /// Only the registry of the shared tables has numbers.

@@ -128,3 +128,39 @@ fn the_registry_of_shared_tables_holds_no_nul() {
     }
     assert!(model(spec("SharedData", json!({"a": "\\u0000"})), json!({})).is_some());
 }
+
+#[test]
+fn the_login_of_an_application_is_for_tenants_that_share_it_and_not_the_data() {
+    let plan = |role: &str| {
+        let application =
+            json!({"name": "crm", "namespace": "apps", "service": "crm", "port": 80, "databaseRole": role});
+        let other = json!({"name": "other", "namespace": "apps", "service": "other", "port": 80});
+        json!({"gateway": {"applications": [application, other]}, "isolation": {"allowed": ["SharedApplication", "DedicatedApplication", "SharedData"]}})
+    };
+    let spec = |isolation: &str, model: &str| json!({"isolation": {"model": isolation}, "database": {"model": model}});
+    for (isolation, model, expected) in [
+        ("SharedApplication", "Schema", 1),
+        ("SharedApplication", "Database", 1),
+        ("DedicatedApplication", "Schema", 0),
+        ("SharedData", "SharedTable", 0),
+    ] {
+        let database = database(spec(isolation, model), plan("crm app")).expect("one");
+        let roles: Vec<&str> = database
+            .applications
+            .iter()
+            .map(|application| application.role.as_str())
+            .collect();
+        assert_eq!(
+            roles,
+            ["crm app"].iter().take(expected).copied().collect::<Vec<_>>(),
+            "{isolation} {model}"
+        );
+    }
+    for role in ["pg_monitor", "public", "none", "t_0123456789abcdef0123", ""] {
+        let reason = refusal(spec("SharedApplication", "Schema"), plan(role), None);
+        assert!(
+            reason.starts_with("spec.tier: the tier's gateway.applications (crm).databaseRole: "),
+            "{reason}"
+        );
+    }
+}

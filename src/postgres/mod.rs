@@ -1,6 +1,7 @@
 //! PostgreSQL: a server's catalog, its desired state, the statements between the two, and the connections that carry them. Knows tenants only by their id, and
 //! nothing of Kubernetes.
 
+pub mod applications;
 pub mod audit;
 pub mod catalog;
 mod catalog_reader;

@@ -8,6 +8,7 @@ use super::{Identifier, Names, Statement};
 use crate::sql;
 
 mod logins;
+mod members;
 mod places;
 mod privileges;
 mod removal;
@@ -35,13 +36,29 @@ pub struct Wanted {
     pub settings: Vec<(&'static str, String)>,
     /// Extensions, all of which the server allows and can install, each after those that it requires.
     pub extensions: Vec<Identifier>,
-    /// True if the logins may write.
+    /// True if the tenant may write.
     pub writable: bool,
+    /// The logins of shared applications that may become the tenant; None where no application serves it. Where one does, the tenant's own logins
+    /// make nothing: their triggers and functions would run in the application's sessions, which may become other tenants too.
+    pub applications: Option<Vec<Identifier>>,
 }
 
 impl Wanted {
     /// The role that the logins act as.
     pub fn acting(&self) -> &Identifier {
+        match self.reads_only() {
+            false => &self.names.owner,
+            true => &self.names.reader,
+        }
+    }
+
+    /// Returns true if the logins act as the reader.
+    pub fn reads_only(&self) -> bool {
+        !self.writable || self.applications.is_some()
+    }
+
+    /// The role that applications become.
+    pub fn served_as(&self) -> &Identifier {
         match self.writable {
             true => &self.names.owner,
             false => &self.names.reader,
@@ -161,6 +178,7 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
     }
     plan.leave_other_databases();
     plan.hand_over();
+    plan.applications();
     for login in 0..2 {
         plan.end_sessions(login);
     }
@@ -285,3 +303,7 @@ fn whom(grantee: Option<&str>) -> Option<Statement> {
 #[cfg(test)]
 #[path = "plan_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "plan/applications_test.rs"]
+mod applications_test;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 const ID: &str = "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11";
 
-fn wanted(place: Place) -> Wanted {
+pub(super) fn wanted(place: Place) -> Wanted {
     Wanted {
         tenant_id: ID.into(),
         names: Names::of(ID),
@@ -26,11 +26,12 @@ fn wanted(place: Place) -> Wanted {
         settings: vec![("statement_timeout", "30s".into()), ("work_mem", "16MB".into())],
         extensions: Vec::new(),
         writable: true,
+        applications: None,
     }
 }
 
 /// A server of this version with nothing on it, to an admin with CREATEROLE and CREATEDB.
-fn empty(version: i32) -> Catalog {
+pub(super) fn empty(version: i32) -> Catalog {
     let mut catalog = Catalog {
         version,
         database: "tenants".into(),
@@ -62,7 +63,7 @@ fn place(owner: &str, grants: &[(&str, &str)]) -> Found {
     }
 }
 
-fn membership(role: &str, inherit: bool) -> Membership {
+pub(super) fn membership(role: &str, inherit: bool) -> Membership {
     Membership {
         role: role.into(),
         grantor: Some("operator".into()),
@@ -82,7 +83,7 @@ fn mark(catalog: &mut Catalog, kind: &str, name: &str) {
 }
 
 /// A server on which everything is as wanted, the second login included.
-fn settled(wanted: &Wanted) -> Catalog {
+pub(super) fn settled(wanted: &Wanted) -> Catalog {
     let mut catalog = empty(160_000);
     let names = &wanted.names;
     let owner = names.owner.as_str();
@@ -150,13 +151,13 @@ fn settled(wanted: &Wanted) -> Catalog {
 }
 
 /// Returns the wanted state after a pass: no password to set.
-fn known(place: Place) -> Wanted {
+pub(super) fn known(place: Place) -> Wanted {
     let mut wanted = wanted(place);
     wanted.logins[0].password = None;
     wanted
 }
 
-fn shown(steps: &[Step]) -> String {
+pub(super) fn shown(steps: &[Step]) -> String {
     let short = |step: &Step| {
         // The beginning of a code block is enough.
         let mut statement = step.statement.to_string();

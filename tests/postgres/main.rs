@@ -18,6 +18,7 @@ mod grants;
 mod hostile;
 mod lifecycle;
 mod members;
+mod platform_logins;
 mod quoting;
 mod secrets;
 mod shared;
@@ -124,6 +125,8 @@ fn subjects() -> Vec<Subject> {
         subject!(attacks::are_refused, BOTH),
         subject!(attacks::statistics_are_closed, SCHEMA, admins: LIMITED),
         subject!(members::harm_nobody, BOTH, admins: LIMITED),
+        subject!(platform_logins::become_one_tenant, BOTH),
+        subject!(platform_logins::mighty_ones_are_refused, SCHEMA, admins: LIMITED),
         subject!(conflicts::are_left_alone, BOTH),
         subject!(grants::hold_nothing_up, BOTH, on: On::Two, admins: LIMITED),
         subject!(grants::without_effect_hold_nothing_up, SCHEMA, on: On::Two, admins: LIMITED),

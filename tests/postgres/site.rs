@@ -217,6 +217,7 @@ impl Site {
             ],
             extensions: Vec::new(),
             writable: true,
+            applications: None,
         };
         Tenant { wanted, passwords }
     }

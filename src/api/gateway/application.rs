@@ -20,4 +20,10 @@ pub struct Application {
     /// A TCP port of that Service.
     #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
+    /// The login of the application on the tier's DatabaseServers. The platform creates it; the operator lets it become one tenant's role for a
+    /// transaction (`SET LOCAL ROLE`), in tenants with isolation SharedApplication. Absent: the application reaches no tenant's database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("size(bytes(self)) <= 63 && !self.startsWith('pg_') && self != 'public' && self != 'none'").message("must be a role: not public, none, or PostgreSQL's own, and at most 63 bytes long"))]
+    pub database_role: Option<String>,
 }

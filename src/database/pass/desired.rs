@@ -42,7 +42,7 @@ impl DatabasePass<'_> {
         }
     }
 
-    /// Returns the desired state with these extensions and both logins closed.
+    /// Returns the desired state with these extensions, both logins closed and no application.
     pub(super) fn wanted(
         &self,
         server_state: &ServerState,
@@ -70,6 +70,7 @@ impl DatabasePass<'_> {
             settings: self.database.settings.clone(),
             extensions,
             writable: self.is_writable(server_state, tenant_names),
+            applications: None,
         })
     }
 
@@ -92,7 +93,13 @@ impl DatabasePass<'_> {
         };
         let catalog = server_state.catalog_of(tenant_names);
         let reads = catalog.roles.get(tenant_names.reader.as_str());
-        let limited = reads.is_some_and(|role| !role.members.iter().all(|member| member.role == catalog.admin.name));
+        let served = !self.database.applications.is_empty();
+        // Where an application serves the tenant, the tenant's own logins always read only.
+        let counts = |login: &str| !served || !tenant_names.logins.iter().any(|own| own.as_str() == login);
+        let limited = reads.is_some_and(|role| {
+            let mut members = role.members.iter().map(|member| &*member.role);
+            members.any(|member| member != catalog.admin.name && counts(member))
+        });
         (bytes as f64) < most as f64 * if limited { ROOM } else { 1.0 }
     }
 

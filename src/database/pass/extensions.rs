@@ -25,6 +25,10 @@ impl Problems {
         );
     }
 
+    pub(super) fn note(&mut self, note: Note) {
+        self.0.push(note);
+    }
+
     /// Adds a refusal of an extension.
     pub(super) fn refused(&mut self, extension: &Identifier, error: &Error) {
         let message = format!("{}: {error}", extension.as_str());

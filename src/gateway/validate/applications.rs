@@ -30,6 +30,7 @@ pub fn backend(name: &str, tier: &str, all: &[Application], world: &World, inste
         namespace,
         service,
         port,
+        database_role: _,
     } = application;
     if let Some(why) = world.why_not_shared(namespace) {
         return Err(NotThere::Misplaced(format!(

@@ -24,7 +24,7 @@ const MANAGED: &[&str] = &[
 
 impl Plan<'_> {
     /// Returns true if sessions of the logins may act as another role than new ones will.
-    fn changing(&self) -> bool {
+    pub(super) fn changing(&self) -> bool {
         let names = &self.wanted.names;
         let mark = self.catalog.mark("role", names.owner.as_str());
         self.changes_hands() || mark.is_some_and(|mark| mark.revision.as_deref() == Some(CHANGING))
@@ -39,7 +39,7 @@ impl Plan<'_> {
             settings.any(|setting| setting.setting.starts_with("role=") && setting.setting != acting)
         };
         let mut logins = names.logins.iter();
-        let reads_first = !self.wanted.writable && !self.catalog.roles.contains_key(names.reader.as_str());
+        let reads_first = self.wanted.reads_only() && !self.catalog.roles.contains_key(names.reader.as_str());
         reads_first || logins.any(|login| self.catalog.roles.get(login.as_str()).is_some_and(acts_otherwise))
     }
 
@@ -67,7 +67,7 @@ impl Plan<'_> {
                 self.alone(terminate(login));
             }
         }
-        if !self.wanted.writable {
+        if self.wanted.reads_only() {
             match &self.wanted.place {
                 Place::Schema => {
                     for statement in self.reading(&names.place) {
@@ -75,7 +75,9 @@ impl Plan<'_> {
                     }
                 }
                 Place::Database if catalog.databases.contains_key(names.place.as_str()) => {
-                    for statement in self.reading(&well_known(PUBLIC)) {
+                    let public = well_known(PUBLIC);
+                    let later = self.wanted.applications.is_some().then(|| self.reading_later(&public));
+                    for statement in self.reading(&public).into_iter().chain(later) {
                         self.inside(&names.place, statement);
                     }
                 }

@@ -195,7 +195,11 @@ impl Plan<'_> {
             .iter()
             .filter(|grant| {
                 let ours = |name: &str| wanted.names.roles().iter().any(|role| role.as_str() == name);
-                !grant.grantee.as_deref().is_some_and(ours)
+                let serves = |name: &str| {
+                    let mut applications = wanted.applications.iter().flatten();
+                    applications.any(|login| login.as_str() == name) && grant.privilege == "CONNECT" && !grant.grantable
+                };
+                !grant.grantee.as_deref().is_some_and(|name| ours(name) || serves(name))
             })
             .cloned()
             .collect();

@@ -1,5 +1,6 @@
 //! The end of a tenant on a server: nobody comes in any more, and then nothing is left.
 
+use super::members::revocation;
 use super::roles::as_member;
 use super::{Conflict, Step, Venue, begun, ours, revoke_all, terminate};
 use crate::postgres::catalog::Catalog;
@@ -133,7 +134,7 @@ pub fn suspension(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<V
 }
 
 fn close_logins(names: &Names, catalog: &Catalog, attributes: &'static str) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let mut steps = close_to_others(names, catalog);
     let mut sessions = Vec::new();
     for login in &names.logins {
         let Some(role) = catalog.roles.get(login.as_str()) else {
@@ -149,6 +150,28 @@ fn close_logins(names: &Names, catalog: &Catalog, attributes: &'static str) -> V
         }
     }
     steps.extend(sessions);
+    steps
+}
+
+/// Takes shared applications, and all others, out of the roles that the data belongs to.
+fn close_to_others(names: &Names, catalog: &Catalog) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for role in [&names.owner, &names.reader] {
+        let found = catalog.roles.get(role.as_str()).map(|role| role.members.as_slice());
+        for membership in found.into_iter().flatten() {
+            let Ok(member) = Identifier::new(&*membership.role) else {
+                continue;
+            };
+            if membership.role == catalog.admin.name || names.logins.contains(&member) {
+                continue;
+            }
+            let (statement, is_ours) = revocation(catalog, role, &member, membership);
+            // What only a superuser can revoke must not keep the logins open; the next full pass reports it.
+            if is_ours && !steps.iter().any(|step| step.statement == statement) {
+                steps.push(records(statement));
+            }
+        }
+    }
     steps
 }
 

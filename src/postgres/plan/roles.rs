@@ -55,7 +55,7 @@ impl Plan<'_> {
     pub(super) fn reader(&mut self) {
         let (wanted, catalog) = (self.wanted, self.catalog);
         let reader = &wanted.names.reader;
-        if !wanted.writable || catalog.roles.contains_key(reader.as_str()) {
+        if wanted.reads_only() || catalog.roles.contains_key(reader.as_str()) {
             self.without_login(reader, None);
         }
     }
@@ -97,74 +97,6 @@ impl Plan<'_> {
                 // The attributes that CREATEROLE alone cannot take away differ between versions.
                 false => self.try_last(statement),
             }
-        }
-    }
-
-    /// Returns true if a membership lets a login become a role, and nothing else.
-    pub(super) fn becomes(&self, member: &Membership) -> bool {
-        let inherits = self.catalog.version >= PG_16 && member.inherit;
-        member.set && !member.admin && !inherits
-    }
-
-    pub(super) fn admin_membership(&mut self, role: &Identifier) {
-        if let Some(statement) = as_member(self.catalog, role) {
-            self.records(statement);
-        }
-    }
-
-    /// Takes the role out of every other one.
-    pub(super) fn only_member_of(&mut self, role: &Identifier, allowed: Option<&Identifier>) {
-        let catalog = self.catalog;
-        let found = catalog.roles.get(role.as_str()).map(|role| role.member_of.as_slice());
-        for membership in found.into_iter().flatten() {
-            let Ok(other) = Identifier::new(&*membership.role) else {
-                continue;
-            };
-            let is_login = self.wanted.names.logins.contains(role);
-            if allowed != Some(&other) {
-                self.revoke(&other, role, membership);
-            } else if catalog.version < PG_16 {
-                if membership.admin {
-                    self.records(sql!["REVOKE ADMIN OPTION FOR ", &other, " FROM ", role, " CASCADE"]);
-                }
-            } else if membership.admin || (is_login && !self.becomes(membership)) || (!is_login && membership.set) {
-                self.revoke(&other, role, membership);
-            }
-        }
-    }
-
-    /// Takes everyone else out of the role.
-    pub(super) fn only_members(&mut self, role: &Identifier) {
-        let (names, catalog) = (&self.wanted.names, self.catalog);
-        let acts = *role == names.owner || *role == names.reader;
-        let found = catalog.roles.get(role.as_str()).map(|role| role.members.as_slice());
-        for member in found.into_iter().flatten() {
-            let Ok(stranger) = Identifier::new(&*member.role) else {
-                continue;
-            };
-            if member.role != catalog.admin.name && !(acts && names.logins.contains(&stranger)) {
-                self.revoke(role, &stranger, member);
-            }
-        }
-    }
-
-    /// Ends a membership, by any grantor.
-    fn revoke(&mut self, role: &Identifier, member: &Identifier, membership: &Membership) {
-        let admin = &self.catalog.admin;
-        let mut statement = sql!["REVOKE ", role, " FROM ", member];
-        let grantor = membership.grantor.as_deref();
-        let grantor = grantor.filter(|_| self.catalog.version >= PG_16);
-        if let Some(grantor) = grantor.and_then(|grantor| Identifier::new(grantor).ok()) {
-            statement = statement.join(sql![" GRANTED BY ", &grantor]);
-        }
-        statement = statement.and([" CASCADE".into()]);
-        // Another's grant is not its to revoke.
-        if admin.superuser || grantor.is_none_or(|grantor| grantor == admin.name) {
-            if !self.steps.iter().any(|step| step.statement == statement) {
-                self.records(statement);
-            }
-        } else if !self.last.iter().any(|step| step.statement == statement) {
-            self.try_last(statement);
         }
     }
 

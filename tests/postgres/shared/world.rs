@@ -271,6 +271,7 @@ pub async fn admit(server: &Server, spec: &[SharedTables], id: &str, password: O
             settings: Vec::new(),
             extensions: Vec::new(),
             writable: true,
+            applications: None,
         };
         let steps = plan::plan(&wanted, &catalog).unwrap();
         if steps.is_empty() {
