@@ -5,6 +5,9 @@ SET log_min_error_statement = 'panic';
 SELECT 'CREATE ROLE executive_migrations NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'executive_migrations') \gexec
 SELECT 'CREATE ROLE executive_application LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'executive_application') \gexec
 ALTER ROLE executive_application PASSWORD :'password';
+-- The service of the second model has a login of its own, which the operator lets become one tenant's role at a time.
+SELECT 'CREATE ROLE executive_separate LOGIN NOINHERIT' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'executive_separate') \gexec
+ALTER ROLE executive_separate PASSWORD :'password';
 -- The operator acts for the tables' owner.
 GRANT executive_migrations TO :"operator";
 SELECT format('CREATE DATABASE executive TEMPLATE template0 OWNER %I', :'operator')

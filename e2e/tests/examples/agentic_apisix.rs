@@ -11,6 +11,7 @@ use std::time::Instant;
 
 const A: &str = "tenant-a.api.enterprise.example.com";
 const B: &str = "tenant-b.api.enterprise.example.com";
+const C: &str = "tenant-c.api.enterprise.example.com";
 const D: &str = "tenant-d.api.enterprise.example.com";
 const EXECUTIVE: &str = "/api/executive";
 
@@ -23,11 +24,12 @@ async fn lines(example: &Example) -> Result<()> {
     let [a, b, d] = ["agentic-a", "agentic-b", "agentic-d"].map(|name| example.tenant(name));
     let key_a = x_api_key(&key(&a, "tenant-a-api").await?);
     let key_b = x_api_key(&key(&b, "tenant-b-api").await?);
+    let key_c = x_api_key(&key(&example.tenant("agentic-c"), "tenant-c-api").await?);
     let key_d = x_api_key(&key(&d, "tenant-d-api").await?);
     let token = example
         .token(json!({"tenant_id": "agentic-a", "roles": ["user"]}))
         .await?;
-    for (host, key) in [(A, &key_a), (B, &key_b), (D, &key_d)] {
+    for (host, key) in [(A, &key_a), (B, &key_b), (C, &key_c), (D, &key_d)] {
         example.door.serves(host, EXECUTIVE, &[key]).await?;
     }
     let id = a.id().await?;
@@ -79,7 +81,7 @@ async fn lines(example: &Example) -> Result<()> {
         .await;
     example
         .line(8, async || {
-            models(example, [(A, &key_a), (B, &key_b), (D, &key_d)]).await
+            models(example, [(A, &key_a), (B, &key_b), (C, &key_c), (D, &key_d)]).await
         })
         .await;
     example.line(6, async || ejection(example, &key_a).await).await;
@@ -203,7 +205,7 @@ async fn ejection(example: &Example, key_a: &str) -> Result<()> {
 }
 
 /// Each model of data has its own rows, and no others.
-async fn models(example: &Example, tenants: [(&str, &String); 3]) -> Result<()> {
+async fn models(example: &Example, tenants: [(&str, &String); 4]) -> Result<()> {
     for (host, key) in tenants {
         example.add(host, EXECUTIVE, &[key], &format!("of {host}")).await?;
     }
@@ -211,13 +213,26 @@ async fn models(example: &Example, tenants: [(&str, &String); 3]) -> Result<()> 
         let found = example.rows(host, EXECUTIVE, &[key]).await?;
         ensure!(found == [format!("of {host}")], "{host} sees {found:?}");
     }
-    // The tenant of the second model has a schema that its shared application does not reach.
+    // The shared application makes the tenant's table; the tenant's own login reads it, and makes nothing that would run in the application's sessions.
     let binding = Binding::of(&example.cluster, "agentic-c").await?;
     let own = example.site.log_in(&binding).await?;
-    own.works("CREATE TABLE IF NOT EXISTS item (text text); INSERT INTO item VALUES ('of c')")
-        .await?;
+    let seen = own.one("SELECT text FROM item").await?;
+    ensure!(seen == format!("of {C}"), "agentic-c's own login sees {seen}");
+    own.refused("CREATE TABLE mine (text text)").await?;
     let d = Binding::of(&example.cluster, "agentic-d").await?;
     own.refused(&format!("SELECT * FROM {}.item", d.get("schema"))).await?;
+    // Its login becomes tenants of its tier only.
+    let root = example.site.superuser("agentic_isolated").await?;
+    let members = |schema: &str| {
+        format!(
+            "SELECT string_agg(e.rolname, ' ') FROM pg_auth_members m JOIN pg_roles e ON e.oid = m.member \
+             WHERE m.roleid = '{schema}'::regrole AND e.rolname !~ '^t_' AND e.rolname <> 'tenant_operator'"
+        )
+    };
+    let found = root.one(&members(binding.get("schema"))).await?;
+    ensure!(found == "executive_separate", "{found} may become agentic-c");
+    let none = format!("SELECT coalesce(({}), 'nobody')", members(d.get("schema")));
+    ensure!(root.one(&none).await? == "nobody", "somebody may become agentic-d");
     let application = "executive-shared-database";
     let password = example
         .cluster

@@ -256,7 +256,7 @@ pub const LINES: &[Line] = &[
     passes(
         "agentic-apisix",
         8,
-        "shared tables, an own schema, an own database: each writes and reads its own rows and no others",
+        "shared tables, a shared application with own schemas, an own schema, an own database: each writes and reads its own rows and no others",
     ),
     missing("agentic-apisix", 9, "gateway to pod by TLS", "a mesh"),
     Line {

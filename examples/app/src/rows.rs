@@ -1,4 +1,5 @@
-//! Rows in PostgreSQL: the tenant's own table, or the rows of one tenant in a table that all tenants share.
+//! Rows in PostgreSQL: the tenant's own table, the same as one of the tenants that the application serves, or the rows of one tenant in a table that all
+//! tenants share.
 
 use anyhow::{Context, Result, anyhow};
 use axum::http::HeaderMap;
@@ -21,6 +22,8 @@ pub struct Rows {
     binding: PathBuf,
     /// A table with the columns `tenant_id` and `text` that all tenants share.
     shared: Option<Shared>,
+    /// The header with the id of the tenant whose role the login becomes.
+    becomes: Option<String>,
 }
 
 struct Shared {
@@ -31,12 +34,16 @@ struct Shared {
 
 impl Rows {
     /// `BINDING` is the folder of the database's binding (`/bindings/database`). With `SHARED_TABLE` the rows are in that table, and
-    /// `TENANT_HEADER` names the header with the tenant (`x-tenant-id`).
+    /// `TENANT_HEADER` names the header with the tenant (`x-tenant-id`). With `TENANT_ROLE=true` the login becomes the tenant's role. `DATABASE` and
+    /// `DATABASE_USER` take the place of the binding's.
     pub fn from_environment() -> Self {
         let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.into());
         let header = variable("TENANT_HEADER", "x-tenant-id");
         Self {
             binding: variable("BINDING", "/bindings/database").into(),
+            becomes: std::env::var("TENANT_ROLE")
+                .is_ok_and(|value| value == "true")
+                .then(|| header.clone()),
             shared: std::env::var("SHARED_TABLE").ok().map(|table| Shared { table, header }),
         }
     }
@@ -51,6 +58,7 @@ impl Rows {
                 format!("SELECT tenant_id::text, text FROM {} ORDER BY 1, 2", shared.table)
             }
             None => {
+                self.become_tenant(&transaction, headers).await?;
                 create(&transaction).await?;
                 format!("SELECT NULL::text, text FROM {OWN} ORDER BY 2")
             }
@@ -73,6 +81,7 @@ impl Rows {
                 )
             }
             None => {
+                self.become_tenant(&transaction, headers).await?;
                 create(&transaction).await?;
                 format!("INSERT INTO {OWN} (text) VALUES ($1) RETURNING NULL::text, text")
             }
@@ -80,6 +89,18 @@ impl Rows {
         let rows = transaction.query(&statement, &[&text]).await?;
         transaction.commit().await?;
         Ok(rows.iter().map(shown).collect())
+    }
+
+    /// Until the transaction ends the session is the tenant's role, in the tenant's schema. The role's name follows from the tenant's id.
+    async fn become_tenant(&self, transaction: &Transaction<'_>, headers: &HeaderMap) -> Result<()> {
+        let Some(header) = &self.becomes else {
+            return Ok(());
+        };
+        let tenant = named(headers, header);
+        let set = "SELECT set_config('role', t.role, true), set_config('search_path', t.role, true) \
+                   FROM (SELECT 't_' || left(encode(sha256(convert_to($1, 'UTF8')), 'hex'), 20) AS role) t";
+        transaction.query(set, &[&tenant]).await?;
+        Ok(())
     }
 
     /// A session for one request. The files are read each time, so that a renewed password needs no restart.
@@ -91,9 +112,10 @@ impl Rows {
         };
         let mut config = Config::new();
         config.host(file("host")?).port(file("port")?.parse().context("port")?);
+        let setting = |variable: &str, key: &str| std::env::var(variable).or_else(|_| file(key));
         config
-            .dbname(file("database")?)
-            .user(file("username")?)
+            .dbname(setting("DATABASE", "database")?)
+            .user(setting("DATABASE_USER", "username")?)
             .password(file("password")?);
         config
             .ssl_mode(SslMode::Require)
@@ -112,14 +134,17 @@ impl Rows {
 impl Shared {
     /// The session sees rows of this tenant until the transaction ends. Without a tenant it sees none.
     async fn act_for(&self, transaction: &Transaction<'_>, headers: &HeaderMap) -> Result<()> {
-        let tenant = headers
-            .get(&self.header)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let tenant = named(headers, &self.header);
         let set = "SELECT set_config('app.current_tenant_id', $1, true)";
         transaction.query(set, &[&tenant]).await?;
         Ok(())
     }
+}
+
+/// The tenant that a header names.
+fn named<'a>(headers: &'a HeaderMap, header: &str) -> &'a str {
+    let value = headers.get(header).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
 }
 
 async fn create(transaction: &Transaction<'_>) -> Result<()> {
