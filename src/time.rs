@@ -8,6 +8,16 @@ pub fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
+/// Parses a time that others wrote (RFC 3339). [`Timestamp`] lacks the last hours of the year 9999, where certificates without an end have theirs
+/// (RFC 5280): those are the last valid time.
+pub fn parse(text: &str) -> Option<Timestamp> {
+    let last = || {
+        let earlier = format!("9998-12-3{}", text.strip_prefix("9999-12-3")?);
+        earlier.parse::<Timestamp>().ok().map(|_| seconds(Timestamp::MAX))
+    };
+    text.parse().ok().or_else(last)
+}
+
 /// Returns a time plus a duration; at most the last valid time.
 pub fn after(time: Timestamp, duration: Duration) -> Timestamp {
     let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
@@ -27,6 +37,29 @@ mod tests {
     fn parts_of_a_second_are_dropped() {
         let time = |text: &str| text.parse::<Timestamp>().expect("a time");
         assert_eq!(seconds(time("2026-01-01T00:00:00.999Z")), time("2026-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn every_time_of_the_year_9999_is_a_time() {
+        for text in [
+            "9999-12-31T23:59:59Z",
+            "9999-12-31t23:59:59.5z",
+            "9999-12-31T23:59:59-11:00",
+            "9999-12-30T22:00:01Z",
+        ] {
+            assert_eq!(parse(text), Some(seconds(Timestamp::MAX)), "{text}");
+        }
+        for text in [
+            "9999-12-29T00:00:00Z",
+            "2027-01-31T00:00:00+02:00",
+            "0001-01-01T00:00:00Z",
+        ] {
+            assert_eq!(parse(text), text.parse().ok(), "{text}");
+            assert!(parse(text).is_some(), "{text}");
+        }
+        for text in ["soon", "", "9999-12-3", "9999-12-32T00:00:00Z", "9999-12-31T24:00:01Z"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -8,9 +8,9 @@ use crate::names;
 use crate::postgres::Names;
 use crate::postgres::password::Password;
 use crate::rotation::Published;
+use crate::time;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::jiff::Timestamp;
 
 /// The Secret's type.
 pub const TYPE: &str = "servicebinding.io/postgresql";
@@ -132,7 +132,7 @@ pub fn parse(secret: &Secret, names: &Names) -> Option<Credentials> {
         String::from_utf8(bytes.0.clone()).ok().filter(|text| !text.is_empty())
     };
     let annotations = secret.metadata.annotations.clone().unwrap_or_default();
-    let time = |name: &str| annotations.get(name)?.parse::<Timestamp>().ok();
+    let time = |name: &str| time::parse(annotations.get(name)?);
     let user = text("username")?;
     let login = names.logins.iter().position(|login| login.as_str() == user)?;
     Some(Credentials {

@@ -9,6 +9,7 @@ use crate::cluster::{Error, Identity, Memo, MemoEntry, Version, Writer, secret};
 use crate::names;
 use crate::postgres::password::Password;
 use crate::rotation::Rotation;
+use crate::time;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -177,7 +178,7 @@ pub async fn revoke_keys(writer: &Writer, tenant: &Tenant, owner: &Identity, mem
         .and_then(|gateway| gateway.authentication.as_ref());
     let now = Timestamp::now();
     let is_over = |key: &ApiKey| {
-        let end = key.expires_at.as_ref().and_then(|end| end.parse::<Timestamp>().ok());
+        let end = key.expires_at.as_deref().and_then(time::parse);
         end.is_some_and(|end| end <= now)
     };
     let keys = asked

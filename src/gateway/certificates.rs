@@ -5,7 +5,7 @@ use crate::api::{CertificateStatus, IssuerRef, TlsVersion};
 use crate::cluster::{Desired, Key, Kind, Live, metadata};
 use crate::host;
 use crate::names;
-use k8s_openapi::jiff::Timestamp;
+use crate::time;
 use serde_json::{Value, json};
 
 /// A certificate, and the hosts that are served with it.
@@ -72,7 +72,7 @@ pub fn status(way: &GatewayConfig, live: impl Fn(&Key) -> Option<Live>) -> Vec<C
         let issued = certificate.issuer.as_ref().and_then(|_| live(&key));
         let time = |field: &str| {
             let text = issued.as_ref()?.value.pointer(field)?.as_str()?;
-            Some(text.parse::<Timestamp>().ok()?.to_string())
+            Some(time::parse(text)?.to_string())
         };
         CertificateStatus {
             hosts: certificate.hosts.clone(),

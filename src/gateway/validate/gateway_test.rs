@@ -325,6 +325,8 @@ fn an_api_key_has_a_name_of_its_own_and_an_end_that_is_a_time() {
         |keys: Value| json!({"hosts": [HOST], "routes": [route(json!({}))], "authentication": {"apiKeys": keys}});
     let way = good(asks(json!([{"name": "ci", "expiresAt": "2027-01-31T00:00:00Z"}])));
     assert!(way.keys[0].expires_at.is_some());
+    let way = good(asks(json!([{"name": "ci", "expiresAt": "9999-12-31T23:59:59Z"}])));
+    assert!(way.keys[0].expires_at > Some(k8s_openapi::jiff::Timestamp::now()));
     let said = refusal(asks(json!([{"name": "ci"}, {"name": "ci"}])), json!({}));
     assert_eq!(said, "spec.gateway.authentication.apiKeys[1].name: ci is there twice");
     let said = refusal(asks(json!([{"name": "ci", "expiresAt": "tomorrow"}])), json!({}));

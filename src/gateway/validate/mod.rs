@@ -17,8 +17,8 @@ use crate::api::{
 };
 use crate::capability::{Asked, Invalid, TenantCore, ValidTenant, World, duration};
 use crate::host;
+use crate::time;
 use backends::Services;
-use k8s_openapi::jiff::Timestamp;
 use roles::Table;
 use std::collections::BTreeSet;
 
@@ -248,18 +248,18 @@ fn keys(
             ));
         }
         table.check_key(&key.roles, &field, unsupported);
-        let expires_at = key.expires_at.as_ref().map(|text| text.parse::<Timestamp>());
-        match expires_at.transpose() {
-            Ok(expires_at) => keys.push(ValidApiKey {
-                name: key.name.clone(),
-                roles: key.roles.clone(),
-                expires_at,
-                slot: i + 1,
-            }),
-            Err(_) => {
+        let expires_at = key.expires_at.as_deref().map(time::parse);
+        match expires_at {
+            Some(None) => {
                 let message = "is not a time such as 2027-01-31T00:00:00Z";
                 errors.push(Invalid::new(format!("{field}.expiresAt"), message));
             }
+            expires_at => keys.push(ValidApiKey {
+                name: key.name.clone(),
+                roles: key.roles.clone(),
+                expires_at: expires_at.flatten(),
+                slot: i + 1,
+            }),
         }
     }
     keys
