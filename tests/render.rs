@@ -239,6 +239,26 @@ fn an_id_that_is_not_known_yet_is_said_to_be_so() {
 }
 
 #[test]
+fn json_is_read_as_json() {
+    let json = |yaml: &str| serde_yaml::from_str::<Value>(yaml).expect("YAML");
+    let mut tenant = json(TENANT);
+    tenant["spec"]["workloads"] = json("[{name: web, image: web:1, env: [{name: SIGN, value: '%'}]}]");
+    // Half a character each; YAML has no such escapes.
+    let tenant = tenant.to_string().replace('%', r"\ud83c\udfe2");
+    let tier = json(TIER).to_string();
+    let expected = succeeded(render(&format!("{tier}\n{tenant}")));
+    let has_sign = |document: &Value| document.to_string().contains('\u{1f3e2}');
+    assert!(documents(&expected).iter().any(has_sign), "{expected}");
+    for input in [
+        format!("{tenant}{tier}"),
+        format!("---\n{tenant}\n--- {tier}\n---\n"),
+        format!("# A tier in YAML.\n---\n{TIER}---\n{tenant}"),
+    ] {
+        assert_eq!(succeeded(render(&input)), expected, "{input}");
+    }
+}
+
+#[test]
 fn what_cannot_be_rendered_is_refused_with_a_reason() {
     let with = |tenant: &str| format!("{tenant}---{TIER}");
     for (case, input, words) in [

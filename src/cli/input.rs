@@ -99,9 +99,55 @@ pub fn read(files: &[String]) -> anyhow::Result<Resources> {
     Ok(resources)
 }
 
+/// Returns the values of a text's documents. JSON is read as JSON: YAML has no characters that JSON escapes in two halves (`\ud83c\udfe2`).
+fn values(text: &str) -> anyhow::Result<Vec<Value>> {
+    let documents: Vec<_> = split(text).into_iter().map(|text| (text, json(text))).collect();
+    if documents.iter().all(|(_, json)| json.is_none()) {
+        return yaml(text);
+    }
+    let mut values = Vec::new();
+    for (text, json) in documents {
+        match json {
+            Some(json) => values.extend(json),
+            None => values.extend(yaml(text)?),
+        }
+    }
+    Ok(values)
+}
+
+/// Splits at YAML's markers, each a line that begins with `---`. Documents without content are left out.
+fn split(text: &str) -> Vec<&str> {
+    let (mut documents, mut start, mut at) = (Vec::new(), 0, 0);
+    for line in text.split_inclusive('\n') {
+        let marker = line.strip_prefix("---");
+        if marker.is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace)) {
+            documents.push(text.get(start..at));
+            start = at + "---".len();
+        }
+        at += line.len();
+    }
+    documents.push(text.get(start..));
+    let has_content = |text: &&str| {
+        let mut lines = text.lines().map(str::trim);
+        lines.any(|line| !line.is_empty() && !line.starts_with('#'))
+    };
+    documents.into_iter().flatten().filter(has_content).collect()
+}
+
+/// Reads JSON values, one after the other; None where the text is not JSON.
+fn json(text: &str) -> Option<Vec<Value>> {
+    let is_json = text.trim_start().starts_with('{');
+    let values = is_json.then(|| serde_json::Deserializer::from_str(text).into_iter())?;
+    values.collect::<Result<_, _>>().ok()
+}
+
+fn yaml(text: &str) -> anyhow::Result<Vec<Value>> {
+    let documents = serde_yaml::Deserializer::from_str(text);
+    Ok(documents.map(Value::deserialize).collect::<Result<_, _>>()?)
+}
+
 fn parse(text: &str, definitions: &Definitions, resources: &mut Resources) -> anyhow::Result<()> {
-    for document in serde_yaml::Deserializer::from_str(text) {
-        let value = Value::deserialize(document)?;
+    for value in values(text)? {
         if value.is_null() {
             continue;
         }
