@@ -24,7 +24,7 @@ pub use applications::SharedServices;
 pub use contract::{Asked, Capability, Deletion, Observation, Released, Revocation};
 pub use core::{TenantCore, ValidNamespace, id, identity, namespace_field, namespaces};
 pub use invalid::{Amounts, Invalid, MAX_REASON, amounts, canonical, duration};
-pub use network::{Destination, Peering, Reach, ValidNetwork};
+pub use network::{Destination, Peering, Reach, ValidNetwork, cidr};
 pub use object_watches::Watching;
 pub use outcome::{ReconcileOutcome, Reports};
 pub use pass::{Pass, Planned, Stage};

@@ -43,3 +43,22 @@ pub enum Reach {
     /// The pods with these labels in a namespace.
     Pods(String, BTreeMap<String, String>),
 }
+
+/// Parses a CIDR of a spec. Stricter than [`IpNet`] itself, which takes `010.0.0.0/8`, eight to some and ten to others, and `203.0.113.7/24`, whose
+/// author may mean one address.
+///
+/// # Errors
+/// The fault, with a remedy.
+pub fn cidr(text: &str) -> Result<IpNet, String> {
+    let parts = text.split_once('/');
+    let parsed = parts.and_then(|(address, length)| IpNet::new(address.parse().ok()?, length.parse().ok()?).ok());
+    let cidr = parsed.ok_or("is not a CIDR such as 203.0.113.0/24")?;
+    match cidr.trunc() {
+        network if network == cidr => Ok(cidr),
+        network => Err(format!(
+            "{cidr} is an address within a network: write {network} or {}/{}",
+            cidr.addr(),
+            cidr.max_prefix_len()
+        )),
+    }
+}

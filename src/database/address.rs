@@ -2,7 +2,7 @@
 
 use super::servers::Databases;
 use crate::api::{DatabaseServerSpec, TlsMode, unread_in};
-use crate::capability::Reach;
+use crate::capability::{Reach, cidr};
 use crate::postgres::client;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -52,6 +52,16 @@ pub fn unread(spec: &DatabaseServerSpec) -> Option<String> {
     fields.find_map(|field| unread_in(&spec.unread, field))
 }
 
+/// Returns the addresses of a server that are no networks, with a remedy.
+pub fn invalid_addresses(spec: &DatabaseServerSpec) -> Option<String> {
+    let reasons = spec.addresses.iter().enumerate().filter_map(|(i, text)| {
+        let reason = cidr(text).err()?;
+        Some(format!("spec.addresses[{i}]: {reason}"))
+    });
+    let reasons: Vec<String> = reasons.collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
 /// The port of a server.
 pub fn port(spec: &DatabaseServerSpec) -> u16 {
     spec.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT)
@@ -87,6 +97,21 @@ pub fn reach(spec: &DatabaseServerSpec) -> Vec<Reach> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_within_a_network_is_refused_with_both_readings() {
+        let invalid = |addresses: &[&str]| {
+            invalid_addresses(&DatabaseServerSpec {
+                addresses: addresses.iter().map(ToString::to_string).collect(),
+                ..DatabaseServerSpec::default()
+            })
+        };
+        assert_eq!(invalid(&["10.1.0.0/28", "10.1.0.5/32", "2001:db8::/64"]), None);
+        let reason = invalid(&["10.1.0.0/28", "10.1.0.5/28"]).expect("a reason");
+        let expected =
+            "spec.addresses[1]: 10.1.0.5/28 is an address within a network: write 10.1.0.0/28 or 10.1.0.5/32";
+        assert_eq!(reason, expected);
+    }
 
     #[test]
     fn pods_reach_a_server_by_what_its_host_says() {

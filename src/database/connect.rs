@@ -23,8 +23,8 @@ pub(super) async fn connect(
     memory: &mut Memory,
 ) -> Result<Arc<Connection>, Error> {
     let spec = &resource.spec;
-    if let Some(unread) = address::unread(spec) {
-        return Err(Error::Settings(unread));
+    if let Some(invalid) = address::unread(spec).or_else(|| address::invalid_addresses(spec)) {
+        return Err(Error::Settings(invalid));
     }
     let hosts = databases.hosts(spec).inspect_err(|_| {
         memory.prepared = None;

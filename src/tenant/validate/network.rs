@@ -1,7 +1,7 @@
 //! The traffic that may come in and go out.
 
 use crate::api::{Access, Egress, Ingress, PeerState, TenantSpec, TenantTierSpec};
-use crate::capability::{Destination, Invalid, Peering, ValidNetwork, World, applications};
+use crate::capability::{Destination, Invalid, Peering, ValidNetwork, World, applications, cidr};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -117,17 +117,10 @@ fn peering(name: &str, peer: String, world: &World) -> Peering {
     }
 }
 
-/// Stricter than [`IpNet`] itself, which takes `010.0.0.0/8`: eight to some, ten to others.
-fn parse(text: &str) -> Option<IpNet> {
-    let (address, length) = text.split_once('/')?;
-    IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()
-}
-
 /// A destination and what must be left out of it; an error where nothing would remain.
 fn destination(text: &str, world: &World) -> Result<(IpNet, Vec<IpNet>), String> {
     let cluster = &world.cluster_cidrs;
-    let cidr = parse(text).ok_or("is not a CIDR such as 203.0.113.0/24")?;
-    let cidr = cidr.trunc();
+    let cidr = cidr(text)?;
     if constants(&[MAPPED]).any(|mapped| mapped.contains(&cidr)) {
         return Err("is an IPv4 address written as IPv6: write it as IPv4".into());
     }

@@ -471,6 +471,8 @@ fn destinations() {
         ("203.0.113.0/33", vec!["not a CIDR"]),
         ("010.0.0.0/8", vec!["not a CIDR"]),
         ("example.com/24", vec!["not a CIDR"]),
+        ("203.0.113.7/24", vec!["write 203.0.113.0/24 or 203.0.113.7/32"]),
+        ("2001:db8::7/64", vec!["write 2001:db8::/64 or 2001:db8::7/128"]),
         ("10.244.3.0/24", vec!["10.244.0.0/16", "cluster's own"]),
         ("10.244.0.0/16", vec!["10.244.0.0/16"]),
         ("10.96.0.1/32", vec!["10.96.0.0/12"]),
@@ -494,6 +496,13 @@ fn destinations() {
         json!({"network": {"egress": {"to": [{"cidr": "1.2.3.4/32"}, {"cidr": "10.96.0.0/16"}]}}}),
         "spec.tier: the tier's network.egress.to[1].cidr",
         &["cluster's own"],
+    );
+    refused(
+        "an address within a network, of the tier's",
+        json!({}),
+        json!({"network": {"egress": {"to": [{"cidr": "203.0.113.7/24"}]}}}),
+        "spec.tier: the tier's network.egress.to[0].cidr",
+        &["write 203.0.113.0/24 or 203.0.113.7/32"],
     );
 }
 
@@ -548,7 +557,7 @@ fn a_server_of_the_clusters_dns_can_be_named() {
 fn what_lies_within_a_destination_and_is_not_opened_is_left_out() {
     let known = ["10.244.0.0/16", "10.96.0.0/12"];
     let is = |cidr: &str, except: &[&str]| Ok((cidr.to_string(), except.iter().map(ToString::to_string).collect()));
-    assert_eq!(opened("203.0.113.7/24", &known), is("203.0.113.0/24", &[]));
+    assert_eq!(opened("203.0.113.0/24", &known), is("203.0.113.0/24", &[]));
     assert_eq!(
         opened("10.0.0.0/8", &known),
         is("10.0.0.0/8", &["10.96.0.0/12", "10.244.0.0/16"])
