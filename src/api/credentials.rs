@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 /// Rotation of credentials, and keys of the tenant's own. Absent fields come from the tier.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.rotationInterval) || !has(self.overlap) || duration(self.overlap) <= duration(self.rotationInterval)").message("overlap must not exceed rotationInterval"))]
+#[x_kube(validation = Rule::new(overlap_rule()).message("overlap must not exceed rotationInterval"))]
 pub struct Credentials {
     /// Time between two rotations, as a duration such as `2160h`. Absent everywhere means 2160h, 90 days; at least 1m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1m')").message("must be at least 1m"))]
+    #[x_kube(validation = Rule::new(schema::duration_rule(&["self"], "duration(self) >= duration('1m')")).message("must be at least 1m"))]
     pub rotation_interval: Option<String>,
     /// Time for which the former credentials keep working. Absent everywhere means 24h; at most the rotation interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,6 +27,14 @@ pub struct Credentials {
     /// until the deletion of the tenant's data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption_key: Option<EncryptionKey>,
+}
+
+fn overlap_rule() -> String {
+    let rule = schema::duration_rule(
+        &["self.rotationInterval", "self.overlap"],
+        "duration(self.overlap) <= duration(self.rotationInterval)",
+    );
+    format!("!has(self.rotationInterval) || !has(self.overlap) || {rule}")
 }
 
 /// A key that signs tokens (RFC 7515).

@@ -86,17 +86,17 @@ pub struct TierDatabase {
     /// Time after which PostgreSQL cancels a statement, as a duration such as `30s`. A default that a session can change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
-    #[x_kube(validation = Rule::new("duration(self) <= duration('596h')").message("must be at most 596h: PostgreSQL counts milliseconds in 32 bits"))]
+    #[x_kube(validation = Rule::new(schema::duration_rule(&["self"], "duration(self) <= duration('596h')")).message("must be at most 596h: PostgreSQL counts milliseconds in 32 bits"))]
     pub statement_timeout: Option<String>,
     /// Time for which a statement waits for a lock. A default that a session can change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
-    #[x_kube(validation = Rule::new("duration(self) <= duration('596h')").message("must be at most 596h: PostgreSQL counts milliseconds in 32 bits"))]
+    #[x_kube(validation = Rule::new(schema::duration_rule(&["self"], "duration(self) <= duration('596h')")).message("must be at most 596h: PostgreSQL counts milliseconds in 32 bits"))]
     pub lock_timeout: Option<String>,
     /// Time after which PostgreSQL ends a session that idles in a transaction. A default that a session can change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
-    #[x_kube(validation = Rule::new("duration(self) <= duration('596h')").message("must be at most 596h: PostgreSQL counts milliseconds in 32 bits"))]
+    #[x_kube(validation = Rule::new(schema::duration_rule(&["self"], "duration(self) <= duration('596h')")).message("must be at most 596h: PostgreSQL counts milliseconds in 32 bits"))]
     pub idle_in_transaction_session_timeout: Option<String>,
     /// Memory of one sort or hash, such as `16Mi`. A default that a session can change.
     #[serde(default, skip_serializing_if = "Option::is_none")]

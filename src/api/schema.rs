@@ -29,9 +29,20 @@ fn quantity_schema() -> Schema {
     json_schema!({"x-kubernetes-int-or-string": true, "pattern": QUANTITY, "maxLength": 32, "minimum": 0})
 }
 
+/// The syntax of a duration, all of which CEL can convert.
+const DURATION: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
+
 /// A duration such as `24h` or `1m30s`. Kubernetes' own `format: duration` would take `30d`, which Go cannot read.
 pub fn duration(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "pattern": r"^([0-9]{1,5}(h|m|s|ms)){1,4}$", "maxLength": 32})
+    json_schema!({"type": "string", "pattern": DURATION, "maxLength": 32})
+}
+
+/// A rule in CEL on these durations. It passes where the pattern refuses one of them: a failed conversion would be a second error.
+pub fn duration_rule(durations: &[&str], rule: &str) -> String {
+    let malformed = durations
+        .iter()
+        .map(|text| format!("!{text}.matches('{DURATION}') || "));
+    malformed.collect::<String>() + rule
 }
 
 /// An optional list of names of cluster-scoped objects, which are DNS subdomains.
@@ -265,5 +276,37 @@ mod tests {
         let deep = format!("{image}/properties/description/properties/x");
         assert_eq!(at(&format!("{deep}/type")), "string");
         assert_eq!(at(&format!("{deep}/description")), Value::Null);
+    }
+
+    /// Calls `check` with each rule in CEL.
+    fn rules(schema: &Value, check: &mut dyn FnMut(&str)) {
+        match schema {
+            Value::Object(fields) => {
+                fields
+                    .get("rule")
+                    .and_then(Value::as_str)
+                    .into_iter()
+                    .for_each(&mut *check);
+                fields.values().for_each(|value| rules(value, check));
+            }
+            Value::Array(items) => items.iter().for_each(|item| rules(item, check)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn no_rule_converts_a_duration_that_the_pattern_refuses() {
+        let mut found = 0;
+        for crd in crate::api::crds() {
+            rules(&crd, &mut |rule| {
+                let converts = rule.split("duration(self").skip(1);
+                for field in converts.filter_map(|rest| rest.split(')').next()) {
+                    found += 1;
+                    let guard = format!("!self{field}.matches('{DURATION}') || ");
+                    assert!(rule.contains(&guard), "{rule}");
+                }
+            });
+        }
+        assert!(found > 5, "{found}");
     }
 }

@@ -140,6 +140,9 @@ async fn tenants_are_refused_alike() -> Result<()> {
         json!({"tier": "plan", "workloads": [{"name": "a"}, {"name": "a"}, {"name": "a"}]}),
         json!({"tier": "plan", "credentials": {"rotationInterval": "10s"}}),
         json!({"tier": "plan", "credentials": {"rotationInterval": "1h", "overlap": "2h"}}),
+        json!({"tier": "plan", "credentials": {"rotationInterval": "90d", "overlap": "1w"}}),
+        json!({"tier": "plan", "credentials": {"rotationInterval": "5", "overlap": ""}}),
+        json!({"tier": "plan", "credentials": {"rotationInterval": "99999h99999h99999h99999h", "overlap": "99999ms"}}),
         json!({"tier": "plan", "network": {"egress": {"to": [{"cidr": "10.0.0.0/33", "ports": [{"port": 5, "endPort": 4}]}]}}}),
         json!({"tier": "plan", "gateway": {"hosts": ["-", "a_b.example.com"]}}),
         json!({"tier": "plan", "gateway": {"authentication": {"jwt": {
@@ -161,6 +164,7 @@ async fn tiers_are_refused_alike() -> Result<()> {
         json!({}),
         json!({"maxNamespaces": 34}),
         json!({"isolation": {"default": "SharedData", "allowed": ["DedicatedNodes"]}}),
+        json!({"database": {"statementTimeout": "1d", "lockTimeout": "", "idleInTransactionSessionTimeout": "5"}}),
         json!({"database": {"statementTimeout": "600h", "model": "Schema", "allowed": ["Database"]}}),
         json!({"podSecurity": "privileged"}),
         json!({"roles": [{"name": "a"}, {"name": "a"}]}),

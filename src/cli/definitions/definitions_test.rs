@@ -99,6 +99,13 @@ fn messages_are_the_api_servers() {
             vec!["spec.credentials.rotationInterval: Invalid value: \"10s\": must be at least 1m".to_string()],
         ),
         (
+            json!({"tier": "plan", "credentials": {"rotationInterval": "90d", "overlap": "1w"}}),
+            vec![
+                "spec.credentials.overlap: Invalid value: \"1w\": spec.credentials.overlap in body should match '^([0-9]{1,5}(h|m|s|ms)){1,4}$'".to_string(),
+                "spec.credentials.rotationInterval: Invalid value: \"90d\": spec.credentials.rotationInterval in body should match '^([0-9]{1,5}(h|m|s|ms)){1,4}$'".to_string(),
+            ],
+        ),
+        (
             json!({"tier": "plan", "owners": null, "suspend": null, "quota": {"pods": null}, "configuration": {"a": null}}),
             vec![],
         ),
