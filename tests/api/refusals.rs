@@ -81,6 +81,7 @@ async fn tenants_are_refused_alike() -> Result<()> {
         json!({"tier": "plan", "workloads": [whole]})
     };
     let port = |name: &str, number: i64| json!({"name": name, "containerPort": number});
+    let key = |end: &str| json!({"tier": "plan", "gateway": {"authentication": {"apiKeys": [{"name": "a", "expiresAt": end}]}}});
     let many: Vec<Value> = (0..65)
         .map(|_| json!({"kind": "User", "name": "u", "role": "Admin"}))
         .collect();
@@ -143,6 +144,16 @@ async fn tenants_are_refused_alike() -> Result<()> {
         json!({"tier": "plan", "credentials": {"rotationInterval": "90d", "overlap": "1w"}}),
         json!({"tier": "plan", "credentials": {"rotationInterval": "5", "overlap": ""}}),
         json!({"tier": "plan", "credentials": {"rotationInterval": "99999h99999h99999h99999h", "overlap": "99999ms"}}),
+        key("9999-12-31T23:59:59Z"),
+        key("2016-12-31T23:59:60Z"),
+        key("2027-02-29T00:00:00Z"),
+        key("2027-01-31t00:00:00.5z"),
+        key("2027-01-31T00:00:00x0+99:99"),
+        key("0000-01-01T00:00:00Z"),
+        key("2027-01-31T00:00:00Ztt"),
+        key("2027-01-31T24:00:00Z"),
+        key("2027-01-31"),
+        key(""),
         json!({"tier": "plan", "network": {"egress": {"to": [{"cidr": "10.0.0.0/33", "ports": [{"port": 5, "endPort": 4}]}]}}}),
         json!({"tier": "plan", "gateway": {"hosts": ["-", "a_b.example.com"]}}),
         json!({"tier": "plan", "gateway": {"authentication": {"jwt": {

@@ -28,6 +28,7 @@ fn workload(fields: Value) -> Value {
 fn messages_are_the_api_servers() {
     let unchecked = format!("Invalid value: null: {UNCHECKED}");
     let w = "spec.workloads[0]";
+    let key = "spec.gateway.authentication.apiKeys[0]";
     for (spec, expected) in [
         (
             workload(json!({"replicas": -3})),
@@ -103,6 +104,13 @@ fn messages_are_the_api_servers() {
             vec![
                 "spec.credentials.overlap: Invalid value: \"1w\": spec.credentials.overlap in body should match '^([0-9]{1,5}(h|m|s|ms)){1,4}$'".to_string(),
                 "spec.credentials.rotationInterval: Invalid value: \"90d\": spec.credentials.rotationInterval in body should match '^([0-9]{1,5}(h|m|s|ms)){1,4}$'".to_string(),
+            ],
+        ),
+        (
+            json!({"tier": "plan", "gateway": {"authentication": {"apiKeys": [{"name": "a", "expiresAt": "2016-12-31T23:59:60Z"}]}}}),
+            vec![
+                format!("{key}.expiresAt: Invalid value: \"2016-12-31T23:59:60Z\": {key}.expiresAt in body must be of type date-time: \"2016-12-31T23:59:60Z\""),
+                unchecked.clone(),
             ],
         ),
         (

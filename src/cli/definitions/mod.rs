@@ -1,6 +1,7 @@
 //! The definitions' own rules, evaluated as the API server does before it stores an object: unknown fields, metadata, the schema, lists without
 //! duplicates, and the rules in CEL. The messages are the API server's.
 
+mod formats;
 mod lists;
 mod metadata;
 mod nulls;

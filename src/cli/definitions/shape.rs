@@ -1,7 +1,7 @@
 //! The schema of a definition, evaluated as JSON Schema. Kubernetes' schemas differ from it in a few keywords, and its messages in all.
 
 use super::metadata::unknown_field;
-use super::{Cause, join, preserves_unknown};
+use super::{Cause, formats, join, preserves_unknown};
 use anyhow::anyhow;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::{Location, LocationSegment};
@@ -44,7 +44,8 @@ impl Shape {
         }
         schema["properties"]["metadata"] = json!({"type": "object"});
         let options = jsonschema::options()
-            .should_validate_formats(false)
+            .should_validate_formats(true)
+            .with_format("date-time", formats::is_date_time)
             .with_pattern_options(PatternOptions::regex());
         let validator = options.build(&schema).map_err(|error| anyhow!("{error}"))?;
         Ok(Self { schema, validator })
@@ -125,6 +126,10 @@ impl Shape {
             ),
             ValidationErrorKind::Pattern { pattern } => {
                 Cause::invalid(&path, value, body(format!("should match '{pattern}'")))
+            }
+            ValidationErrorKind::Format { format } => {
+                let message = body(format!("must be of type {format}: {value}"));
+                Cause::blocking(&path, format!("Invalid value: {value}: {message}"))
             }
             _ => Cause::new(&path, format!("Invalid value: {}", error.masked())),
         };
@@ -247,10 +252,16 @@ mod tests {
         "x-kubernetes-preserve-unknown-fields",
     ];
 
+    /// The formats that are evaluated; [`crate::api`] bounds the integers, which no text is.
+    const FORMATS: [&str; 3] = ["date-time", "int32", "int64"];
+
     fn keywords(schema: &Value, found: &mut Vec<String>) {
         let Value::Object(keywords_here) = schema else { return };
         for (name, value) in keywords_here {
             found.push(name.clone());
+            if let ("format", Some(format)) = (name.as_str(), value.as_str()) {
+                assert!(FORMATS.contains(&format), "the format {format} is not evaluated");
+            }
             match name.as_str() {
                 "properties" => value
                     .as_object()
