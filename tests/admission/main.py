@@ -16,6 +16,7 @@ import access
 import allowed
 import annotations
 import applications
+import autoscalers
 import bindings
 import cases
 import confined
@@ -32,11 +33,11 @@ from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
          cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.restarts, cases.owners, confined.confined,
-         cases.pods, cases.dedicated, allowed.allowed, annotations.annotations, spellings.spellings, pod_contents.contents, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, counts.counts, reports.reports, grants.grants, applications.applications, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
+         cases.pods, cases.dedicated, allowed.allowed, annotations.annotations, spellings.spellings, pod_contents.contents, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, autoscalers.autoscalers, counts.counts, reports.reports, grants.grants, applications.applications, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):
-    names = [f"tenant-operator-{n}" for n in ("annotations", "bindings", "claim-templates", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "names", "namespaces", "network-policies", "pods", "probes", "raw-sockets", "route-backends", "route-hosts", "secrets", "services", "volumes")]
+    names = [f"tenant-operator-{n}" for n in ("annotations", "autoscalers", "bindings", "claim-templates", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "names", "namespaces", "network-policies", "pods", "probes", "raw-sockets", "route-backends", "route-hosts", "secrets", "services", "volumes")]
     # Only with a gateway.
     optional = [f"tenant-operator-{n}" for n in ("confinement-gateway",)]
     names += [name for name in optional if read(None, "validatingadmissionpolicy", name).ok]
