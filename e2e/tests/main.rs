@@ -54,6 +54,7 @@ mod seeds;
 mod sessions;
 mod shared_applications;
 mod suspension;
+mod terminating;
 mod tiers;
 mod tls_versions;
 mod traffic;

@@ -64,10 +64,13 @@ impl Reports {
         let problems = self.all.iter().filter(|report| report.state.problem().is_some());
         problems
             .filter(|report| !is_quarantined || report.description.stage == Stage::Namespaces)
-            .min_by_key(|report| (report.because.is_none(), report.description.rank))
+            .min_by_key(|report| {
+                let waits = report.because.is_some() && !report.state.is_stalled();
+                (report.because.is_none(), waits, report.description.rank)
+            })
     }
 
-    /// Adds the report of a claim that another tenant holds, unless its capability has a problem anyway.
+    /// Adds the report of an object that is in the way, unless its capability has a problem that does not end by itself.
     pub fn add_claimed(&mut self, claimed: Report) {
         let condition = claimed.description.condition;
         match self
@@ -75,19 +78,21 @@ impl Reports {
             .iter_mut()
             .find(|report| report.description.condition == condition)
         {
-            Some(report) if report.state.problem().is_some() => {}
+            Some(report) if report.because.is_some() || report.state.is_stalled() => {}
             Some(report) => {
                 report.state = claimed.state;
                 report.because = claimed.because;
+                report.again = report.again.into_iter().chain(claimed.again).min();
             }
             None => self.all.push(claimed),
         }
     }
 
-    /// The first object that the API server refused, as an error. An invalid spec awaits a change instead.
+    /// The first object that the API server refused, as an error. An invalid spec awaits a change instead, and an object that is being deleted its end.
     pub fn refusal(&self) -> Option<Error> {
-        let refused = self.all.iter().find_map(|report| Some((report, report.because?)));
-        let refused = refused.filter(|(_, reason)| *reason != reason::INVALID_SPEC);
+        let mut refused = self.all.iter().filter_map(|report| Some((report, report.because?)));
+        let awaits = [reason::INVALID_SPEC, reason::PROGRESSING, reason::TERMINATING];
+        let refused = refused.find(|(_, reason)| !awaits.contains(reason));
         refused.map(|(report, reason)| Error::Refused {
             reason,
             message: report
@@ -96,6 +101,13 @@ impl Reports {
                 .map(|note| note.message.clone())
                 .unwrap_or_default(),
         })
+    }
+
+    /// Notes an object that keeps something from being revoked.
+    pub fn add_unrevoked(&mut self, error: &Error) {
+        if let Some(first) = self.all.first() {
+            self.add_claimed(Report::refused(first.description, error));
+        }
     }
 
     /// Notes what revocation waits for, where nothing else is wrong.

@@ -1,8 +1,8 @@
 //! One pass over a tenant: the tools of all capabilities.
 
-use super::{Capability, Platform, jwks::KeySets};
+use super::{Capability, Failure, Platform, jwks::KeySets};
 use crate::api::DeletionPolicy;
-use crate::cluster::{Desired, Error, Identity, Store, Writer, write::Applied};
+use crate::cluster::{Desired, Error, Identity, Kind, Store, Writer, diff, write::Applied};
 use futures::{FutureExt, StreamExt, stream};
 use std::sync::Arc;
 
@@ -73,15 +73,51 @@ impl Pass<'_> {
         results.into_iter().collect()
     }
 
-    /// Writes objects that were derived from their known states, several at once.
+    /// The same. Returns the objects that were refused or are being deleted, in the order of the plan.
     ///
     /// # Errors
-    /// [`Error::Contended`] where one is not as it was known; else as [`Pass::apply`].
-    pub async fn apply_as_known(&self, owner: &Identity, objects: &[Desired]) -> Result<(), Error> {
-        let write = |desired| async move { self.writer.ensure_as_known(owner, desired).await.map(log(desired)) };
+    /// The first write that failed for another reason than its object.
+    pub async fn apply_each(&self, owner: &Identity, objects: &[Desired]) -> Result<Vec<Failure>, Error> {
+        let write = |desired| async move { (desired, ensure(self.writer, owner, desired).await) };
         let writes: Vec<_> = objects.iter().map(|desired| write(desired).boxed()).collect();
-        let results: Vec<Result<(), Error>> = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
-        results.into_iter().collect()
+        let results: Vec<_> = stream::iter(writes).buffered(WRITES_AT_ONCE).collect().await;
+        self.failures(owner, results)
+    }
+
+    /// Writes objects that were derived from their known states, several at once. Returns the objects that were refused or are being deleted.
+    ///
+    /// # Errors
+    /// [`Error::Contended`] where one is not as it was known; else as [`Pass::apply_each`].
+    pub async fn apply_as_known(&self, owner: &Identity, objects: &[Desired]) -> Result<Vec<Failure>, Error> {
+        let write = |desired| async move {
+            let written = self.writer.ensure_as_known(owner, desired).await;
+            (desired, written.map(log(desired)))
+        };
+        let writes: Vec<_> = objects.iter().map(|desired| write(desired).boxed()).collect();
+        let results: Vec<_> = stream::iter(writes).buffered(WRITES_AT_ONCE).collect().await;
+        self.failures(owner, results)
+    }
+
+    fn failures(&self, owner: &Identity, results: Vec<(&Desired, Result<(), Error>)>) -> Result<Vec<Failure>, Error> {
+        let mut failures = Vec::new();
+        for (desired, result) in results {
+            match result {
+                Ok(()) => {}
+                Err(error) if error.is_of_one_object() => failures.push(Failure {
+                    is_in_force: matches!(error, Error::Terminating(_)) && self.is_as_planned(owner, desired),
+                    key: desired.key.clone(),
+                    error,
+                }),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(failures)
+    }
+
+    /// Returns true where the object is as planned, even if it is being deleted. A terminating namespace takes nothing any more.
+    fn is_as_planned(&self, owner: &Identity, desired: &Desired) -> bool {
+        let live = self.store.get(&owner.tenant, &desired.key);
+        desired.key.kind != Kind::Namespace && live.is_some_and(|live| diff::difference(desired, &live).is_none())
     }
 
     /// The gateway's use of public keys, where there is a gateway.

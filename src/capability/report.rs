@@ -166,13 +166,17 @@ impl Report {
         }
     }
 
-    /// The report of a capability of which the API server refuses an object.
+    /// The report of a capability of which the API server refuses an object, or one is still being deleted.
     pub fn refused(description: &'static Description, error: &Error) -> Self {
-        let note = Note::new(error.reason(), error.chain());
+        let (reason, state): (_, fn(Note) -> State) = match error.is_stalled() {
+            true => (error.reason(), State::Stalled),
+            false => (reason::PROGRESSING, State::Progressing),
+        };
         Self {
             gate: description.gate,
-            because: Some(error.reason()),
-            ..Self::new(description, State::Stalled(note))
+            because: Some(reason),
+            again: error.until_stalled(),
+            ..Self::new(description, state(Note::new(reason, error.chain())))
         }
     }
 

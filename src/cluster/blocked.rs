@@ -1,6 +1,6 @@
 //! Names that objects of others have. No watch shows these objects, so the operator asks for each from time to time.
 
-use super::Key;
+use super::{Key, Live};
 use crate::names;
 use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
@@ -33,6 +33,17 @@ impl Marks {
             uid: uid.into(),
             ours: ours.map(|(key, value)| (key.clone(), value.to_owned())).collect(),
         }
+    }
+
+    /// Returns the marks of an object that was read.
+    pub fn of_live(live: &Live) -> Self {
+        let section = |name: &str| live.value.pointer(name).and_then(serde_json::Value::as_object);
+        let sections = [section("/metadata/labels"), section("/metadata/annotations")];
+        let pairs = sections.into_iter().flatten().flatten();
+        Self::new(
+            &live.uid,
+            pairs.map(|(key, value)| (key, value.as_str().unwrap_or_default())),
+        )
     }
 
     /// Returns the marks of an object as the API server has it.

@@ -1,10 +1,13 @@
 //! Errors of a reconcile, and their messages.
 
 use super::client::DeadlineExceeded;
+use super::termination::Termination;
 use super::{Key, Kind, Live};
 use crate::conditions::reason;
 use crate::names;
+use k8s_openapi::jiff::Timestamp;
 use std::error::Error as StdError;
+use std::time::Duration;
 
 /// The longest text that [`Error::chain`] returns, in bytes; an Event's message may have 1,024 characters.
 pub const MAX_CHAIN: usize = 1024;
@@ -47,8 +50,8 @@ pub enum Error {
         holder: String,
     },
     /// An object of the wanted name is being deleted, and must be gone before it can be made anew.
-    #[error("{0} is being deleted; the operator recreates it afterwards")]
-    Terminating(Key),
+    #[error("{0}")]
+    Terminating(Termination),
     /// Others wrote the object each time we tried.
     #[error("other clients changed {0} at each attempt to write it")]
     Contended(Key),
@@ -118,12 +121,33 @@ impl Error {
         }
     }
 
+    /// An object that is being deleted.
+    pub fn terminating(live: &Live) -> Self {
+        Self::Terminating(Termination::of(live, Timestamp::now()))
+    }
+
     /// Returns true if trying again is pointless until somebody changes something.
     pub fn is_stalled(&self) -> bool {
-        matches!(
-            self.reason(),
-            reason::CONFLICT | reason::IMMUTABLE | reason::API_INVALID | reason::API_FORBIDDEN
-        )
+        match self {
+            Self::Terminating(termination) => termination.is_overdue(),
+            _ => matches!(
+                self.reason(),
+                reason::CONFLICT | reason::IMMUTABLE | reason::API_INVALID | reason::API_FORBIDDEN
+            ),
+        }
+    }
+
+    /// Returns true if the error is about one object alone: what does not depend on the object goes on.
+    pub fn is_of_one_object(&self) -> bool {
+        matches!(self, Self::Terminating(_)) || self.is_stalled()
+    }
+
+    /// The time after which the error is stalled, where only time makes it so.
+    pub fn until_stalled(&self) -> Option<Duration> {
+        match self {
+            Self::Terminating(termination) => Some(termination.left()).filter(|left| !left.is_zero()),
+            _ => None,
+        }
     }
 
     /// The category, for the metric and the Event: one of a fixed set.

@@ -41,6 +41,11 @@ pub fn desired<K: Serialize>(kind: Kind, meta: &ObjectMeta, object: &K) -> Desir
     }
 }
 
+/// Returns true for the labels of an object that the operator manages, so that its watches follow the object.
+pub fn is_managed(labels: &BTreeMap<String, String>) -> bool {
+    labels.contains_key(names::TENANT_ID) && labels.get(names::MANAGED_BY).is_some_and(|by| by == names::MANAGER)
+}
+
 /// The label selector of the objects that the operator manages.
 pub fn managed_selector() -> String {
     format!("{},{}={}", names::TENANT_ID, names::MANAGED_BY, names::MANAGER)

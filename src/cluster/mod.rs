@@ -23,6 +23,7 @@ pub mod secret;
 pub mod secret_versions;
 pub mod served;
 pub mod store;
+pub mod termination;
 pub mod watch;
 pub mod write;
 

@@ -68,7 +68,7 @@ pub async fn read(writer: &Writer, owner: &Identity, name: &str) -> Result<Optio
         value: serde_json::json!({"metadata": secret.meta()}),
     };
     match live.belongs_to(owner) {
-        true if live.is_terminating() => Err(Error::Terminating(live.key)),
+        true if live.is_terminating() => Err(Error::terminating(&live)),
         true => Ok(Some(secret)),
         false => Err(writer.foreign(owner, &live)),
     }

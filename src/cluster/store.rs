@@ -141,6 +141,18 @@ impl Store {
         self.remove_if(key, |_| true);
     }
 
+    /// Forgets a namespace that is gone, and everything in it.
+    pub fn forget_namespace(&self, namespace: &str) {
+        let inside: Vec<Key> = {
+            let index = self.lock();
+            let keys = index.objects.keys().filter(|key| *key.namespace == *namespace);
+            keys.map(Short::whole).collect()
+        };
+        for key in inside.iter().chain([&Key::namespace(namespace)]) {
+            self.forget(key);
+        }
+    }
+
     /// Everything of one tenant.
     pub fn of(&self, tenant: &str) -> HashMap<Key, Live> {
         let index = self.lock();

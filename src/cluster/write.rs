@@ -3,6 +3,7 @@
 
 use super::blocked::{Blocked, Marks};
 use super::futile::{Attempt, Futile};
+use super::metadata::is_managed;
 use super::{
     Error, Kind, SecretVersions, Store, diff, digest, fixed,
     object::{Desired, Identity, Key, Live},
@@ -122,7 +123,12 @@ impl Writer {
                         }
                         continue;
                     }
-                    Err(error) => return Err(Error::write(&desired.key, error)),
+                    Err(error) => {
+                        if has_code(&error, 404) && !desired.key.namespace.is_empty() {
+                            self.forget_lost(&desired.key.namespace).await?;
+                        }
+                        return Err(Error::write(&desired.key, error));
+                    }
                 }
             };
             if !(found.belongs_to(owner) || (desired.takes_over && found.is_unmarked())) {
@@ -130,7 +136,7 @@ impl Writer {
             }
             self.blocked.clear(&desired.key);
             if found.is_terminating() {
-                return Err(Error::Terminating(found.key));
+                return Err(Error::terminating(&found));
             }
             if let Some(field) = fixed::must_be_replaced(desired, &found).filter(|_| !is_over) {
                 tracing::warn!(object = %desired.key, field, "the API server never changes this field: the object is replaced");
@@ -221,15 +227,30 @@ impl Writer {
             self.store.forget(key);
             return Ok(None);
         };
-        if object.labels().contains_key(names::TENANT) {
-            self.store.put(key.kind, object.clone());
+        let found = live(key, &object);
+        self.note(key, object);
+        Ok(Some(found))
+    }
+
+    /// Takes an object into the store where the watch follows it. Of any other the store would never see the end.
+    fn note(&self, key: &Key, object: DynamicObject) {
+        match is_managed(object.labels()) {
+            true => self.store.put(key.kind, object),
+            false => self.store.forget(key),
         }
-        Ok(Some(live(key, &object)))
+    }
+
+    /// Forgets a namespace, and everything in it, where the API server no longer has it.
+    async fn forget_lost(&self, namespace: &str) -> Result<(), Error> {
+        if self.fetch(&Key::namespace(namespace)).await?.is_none() {
+            self.store.forget_namespace(namespace);
+        }
+        Ok(())
     }
 
     /// Returns the error of a name that an object of others has. The name is watched from now on.
     pub fn foreign(&self, owner: &Identity, live: &Live) -> Error {
-        self.blocked.note(&owner.tenant, &live.key, marks(live));
+        self.blocked.note(&owner.tenant, &live.key, Marks::of_live(live));
         Error::foreign(live)
     }
 
@@ -269,7 +290,7 @@ impl Writer {
             )
             .await?;
         self.metrics.wrote(desired.key.kind.as_str(), Operation::Create);
-        self.store.put(desired.key.kind, created);
+        self.note(&desired.key, created);
         Ok(())
     }
 
@@ -284,7 +305,7 @@ impl Writer {
         let updated = api.replace(&desired.key.name, &params, &object).await?;
         self.metrics.wrote(desired.key.kind.as_str(), Operation::Update);
         let written = live(&desired.key, &updated);
-        self.store.put(desired.key.kind, updated);
+        self.note(&desired.key, updated);
         Ok(written)
     }
 
@@ -334,17 +355,6 @@ fn live(key: &Key, object: &DynamicObject) -> Live {
         resource_version: object.resource_version().unwrap_or_default(),
         value,
     }
-}
-
-/// Returns the marks of an object that was read.
-fn marks(live: &Live) -> Marks {
-    let section = |name: &str| live.value.pointer(name).and_then(serde_json::Value::as_object);
-    let sections = [section("/metadata/labels"), section("/metadata/annotations")];
-    let pairs = sections.into_iter().flatten().flatten();
-    Marks::new(
-        &live.uid,
-        pairs.map(|(key, value)| (key, value.as_str().unwrap_or_default())),
-    )
 }
 
 fn parse(value: &serde_json::Value) -> Result<DynamicObject, kube::Error> {

@@ -36,7 +36,7 @@ fn wanted() -> Desired {
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {
             "name": "a", "namespace": "acme",
-            "labels": {names::TENANT: OWNER.0, names::TENANT_ID: OWNER.1},
+            "labels": {names::TENANT: OWNER.0, names::TENANT_ID: OWNER.1, names::MANAGED_BY: names::MANAGER},
             "annotations": {names::OWNED_BY: owner().annotation()},
         },
         "data": {"key": "wanted"},
@@ -277,8 +277,57 @@ async fn what_is_being_deleted_is_waited_for() {
         json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}),
     );
     let scene = scene([exists()]).knows(terminating);
-    assert!(matches!(scene.ensure().await, Err(Error::Terminating(of)) if of == key()));
+    assert!(matches!(scene.ensure().await, Err(Error::Terminating(of)) if of.key == key()));
     assert!(scene.verbs().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_watch_does_not_follow_is_never_known() {
+    let relabelled = json!({"metadata": {"labels": {names::MANAGED_BY: "Helm"}}});
+    let scene = self::scene([(200, stored("u1", 7, relabelled.clone()))]).knows(drifted("u1", 4));
+    let found = scene
+        .writer
+        .fetch(&key())
+        .await
+        .expect("an answer")
+        .expect("it is there");
+    assert!(found.belongs_to(&owner()), "by its other marks");
+    assert!(scene.known().is_none(), "nobody would say when it is gone");
+
+    // Something writes the label back each time.
+    let written = (200, stored("u1", 8, relabelled.clone()));
+    let scene = self::scene([exists(), (200, stored("u1", 7, relabelled)), written]);
+    scene.ensure().await.expect("written");
+    assert_eq!(scene.verbs(), ["POST", "GET", "PUT"]);
+    assert!(scene.known().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_is_gone_is_forgotten_with_everything_in_it() {
+    let labels = wanted().value["metadata"]["labels"].clone();
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
+                           "metadata": {"name": "acme", "uid": "n", "resourceVersion": "3", "labels": labels}});
+    let mut other = stored("u2", 3, json!({"metadata": {"name": "b"}}));
+    other["metadata"]["labels"] = labels;
+    let lost = || status(404, "NotFound", "namespaces \"acme\" not found");
+    let knowing = |answers: [(u16, Value); 2]| {
+        let scene = scene(answers).knows(other.clone());
+        let namespace = serde_json::from_value(namespace.clone()).expect("a namespace");
+        scene.store.put(Kind::Namespace, namespace);
+        scene
+    };
+    let scene = knowing([lost(), lost()]);
+    assert!(scene.ensure().await.is_err());
+    assert_eq!(scene.verbs(), ["POST", "GET"]);
+    assert!(scene.store.of(OWNER.0).is_empty());
+
+    let there = knowing([lost(), (200, namespace.clone())]);
+    assert!(there.ensure().await.is_err());
+    assert_eq!(
+        there.store.of(OWNER.0).len(),
+        2,
+        "the kind is not served, and the namespace is there"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,6 +49,11 @@ impl Context {
         }
     }
 
+    /// The name of a tenant's deletion, which is counted apart from what went on before.
+    pub fn deletion_of(tenant: &str) -> String {
+        format!("{tenant}/ending")
+    }
+
     /// Since when this tenant has been on its way.
     pub fn underway_since(&self, tenant: &str) -> Instant {
         let mut all = self.underway.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,6 +69,7 @@ impl Context {
     /// The tenant does not exist any more.
     pub fn forget(&self, tenant: &str) {
         self.arrived(tenant);
+        self.arrived(&Self::deletion_of(tenant));
         self.backoff.forget(tenant);
         self.pace.forget(tenant);
         for capability in &self.capabilities {

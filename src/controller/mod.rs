@@ -3,6 +3,7 @@
 pub mod admission_proof;
 pub mod api_server;
 pub mod context;
+mod deletion;
 pub mod events;
 pub mod lead;
 pub mod missing_tenants;

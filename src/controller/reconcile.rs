@@ -1,6 +1,6 @@
 //! One reconcile of one Tenant: observe, validate, plan, apply, report.
 
-use super::{Context, report};
+use super::{Context, deletion, report};
 use crate::api::{Tenant, TenantStatus, unread_in};
 use crate::capability::tenants::Named;
 use crate::capability::{
@@ -8,17 +8,13 @@ use crate::capability::{
 };
 use crate::cluster::{Error, Key};
 use crate::conditions::reason;
-use crate::database::release;
 use crate::isolation::quarantine;
-use crate::names;
 use crate::namespaces::are_bounded;
 use crate::tenant::provision;
-use crate::tenant::{self, cleanup, revocation};
+use crate::tenant::{self, revocation};
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
-use serde_json::json;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,12 +28,10 @@ const PROGRESS_REQUEUE: Duration = Duration::from_secs(2);
 const STATUS_DEBOUNCE: Duration = Duration::from_secs(4);
 /// The time that a tier may take to come after its tenant: kubectl applies both of one file in the order of their names.
 const TIER_GRACE: Duration = Duration::from_secs(3);
-/// The period in which a deletion is observed; it is reported from then on.
-const DELETION_REQUEUE: Duration = Duration::from_secs(1);
 /// The period in which a stalled state is observed.
 const STALLED_REQUEUE: Duration = Duration::from_secs(30);
-/// From when on a deletion that makes no headway is called blocked.
-const BLOCKED_AFTER: Duration = Duration::from_secs(60);
+/// The time after which an error that passes by itself is reported.
+const ERROR_DEBOUNCE: Duration = Duration::from_secs(60);
 
 /// Reconciles one Tenant; its own errors are reported in its status, and returned for backoff and metrics.
 ///
@@ -70,7 +64,7 @@ pub async fn reconcile(tenant: Arc<Named>, ctx: Arc<Context>) -> Result<Action, 
 
 async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     if tenant.metadata.deletion_timestamp.is_some() {
-        return delete(tenant, ctx).await;
+        return deletion::delete(tenant, ctx).await;
     }
     let world = ctx.caches.world(tenant);
     let (owner, tier) = (identity(tenant), ctx.caches.tier(tenant));
@@ -104,17 +98,21 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         }
     };
     valid.core.quarantine.clone_from(&quarantine);
-    add_finalizer(tenant, ctx).await?;
-    match (provision::provision(&pass, &mut valid).await, revoked) {
-        (Ok(mut reports), Ok(waiting)) => {
-            reports.wait_for(waiting, quarantine.is_some());
-            let refusal = reports.refusal();
-            let outcome = ReconcileOutcome::Planned(reports);
-            let action = publish(tenant, &pass, ctx, outcome, acted, Some(&valid)).await?;
-            refusal.map_or(Ok(action), Err)
-        }
-        (Err(error), _) | (_, Err(error)) => fail(tenant, &pass, ctx, error, acted, Some(&valid)).await,
+    deletion::add_finalizer(tenant, ctx).await?;
+    let provisioned = provision::provision(&pass, &mut valid).await;
+    let mut reports = match provisioned {
+        Ok(reports) => reports,
+        Err(error) => return fail(tenant, &pass, ctx, error, acted, Some(&valid)).await,
+    };
+    match revoked {
+        Ok(waiting) => reports.wait_for(waiting, quarantine.is_some()),
+        Err(error) if error.is_of_one_object() => reports.add_unrevoked(&error),
+        Err(error) => return fail(tenant, &pass, ctx, error, acted, Some(&valid)).await,
     }
+    let refusal = reports.refusal();
+    let outcome = ReconcileOutcome::Planned(reports);
+    let action = publish(tenant, &pass, ctx, outcome, acted, Some(&valid)).await?;
+    refusal.map_or(Ok(action), Err)
 }
 
 /// The valid tenant; else a reason and a message.
@@ -257,7 +255,7 @@ async fn fail(
     valid: Option<&ValidTenant>,
 ) -> Result<Action, Error> {
     let outcome = match &error {
-        Error::Terminating(_) => {
+        Error::Terminating(_) if !error.is_stalled() => {
             let outcome = ReconcileOutcome::Waiting {
                 reason: reason::PROGRESSING,
                 message: error.to_string(),
@@ -275,106 +273,8 @@ async fn fail(
     };
     // A conflict in passing, or an API server that is away for a moment, is not worth a write.
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    if !outcome.is_passing(acted.is_some()) || ctx.underway_since(name).elapsed() >= BLOCKED_AFTER {
+    if !outcome.is_passing(acted.is_some()) || ctx.underway_since(name).elapsed() >= ERROR_DEBOUNCE {
         report::report(ctx, tenant, &outcome, valid).await?;
     }
     Err(error)
-}
-
-async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
-    let name = tenant.metadata.name.clone().unwrap_or_default();
-    if !has_finalizer(tenant) || !is_there(tenant, ctx).await? {
-        return Ok(Action::await_change());
-    }
-    // Counted apart from what went on before the deletion.
-    let deletion = format!("{name}/ending");
-    let owner = identity(tenant);
-    let platform = ctx.platform();
-    let pass = ctx.pass(&platform, tenant);
-    if let Some(server) = abandoned(tenant) {
-        let given_up = release::abandon(&ctx.databases, &ctx.writer, &owner, server).await?;
-        if let Some(placement) = given_up {
-            ctx.events.abandoned(tenant, &placement.server).await;
-        }
-    }
-    let waiting = match cleanup::cleanup(&pass, &owner).await {
-        Ok(waiting) => waiting,
-        Err(error) => return fail(tenant, &pass, ctx, error, None, None).await,
-    };
-    let Some(message) = waiting else {
-        ctx.arrived(&name);
-        ctx.arrived(&deletion);
-        remove_finalizer(tenant, ctx).await?;
-        return Ok(Action::await_change());
-    };
-    let since = ctx.underway_since(&deletion).elapsed();
-    if since >= DELETION_REQUEUE {
-        let reason = if since >= BLOCKED_AFTER {
-            reason::DRAIN_BLOCKED
-        } else {
-            reason::TERMINATING
-        };
-        report::report(ctx, tenant, &ReconcileOutcome::Waiting { reason, message }, None).await?;
-    }
-    Ok(Action::requeue(if since >= BLOCKED_AFTER {
-        DELETION_REQUEUE * 5
-    } else {
-        DELETION_REQUEUE
-    }))
-}
-
-/// Returns true where this very Tenant exists. While the watch lags behind, the store may show one that is gone, and what it had may be
-/// that of another Tenant with its id.
-async fn is_there(tenant: &Tenant, ctx: &Context) -> Result<bool, Error> {
-    let api: Api<Tenant> = Api::all(ctx.writer.client().clone());
-    let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    let now = api.get_metadata_opt(name).await?;
-    Ok(now.is_some_and(|now| now.metadata.uid == tenant.metadata.uid))
-}
-
-/// The server on which a deleted tenant's data is given up, if somebody said so.
-fn abandoned(tenant: &Tenant) -> Option<&str> {
-    let annotations = tenant.metadata.annotations.as_ref()?;
-    annotations.get(names::ABANDON).map(String::as_str)
-}
-
-fn has_finalizer(tenant: &Tenant) -> bool {
-    tenant
-        .metadata
-        .finalizers
-        .iter()
-        .flatten()
-        .any(|finalizer| finalizer == names::FINALIZER)
-}
-
-async fn add_finalizer(tenant: &Tenant, ctx: &Context) -> Result<(), Error> {
-    if has_finalizer(tenant) {
-        return Ok(());
-    }
-    let mut finalizers = tenant.metadata.finalizers.clone().unwrap_or_default();
-    finalizers.push(names::FINALIZER.into());
-    set_finalizers(tenant, ctx, &finalizers).await
-}
-
-async fn remove_finalizer(tenant: &Tenant, ctx: &Context) -> Result<(), Error> {
-    let mut finalizers = tenant.metadata.finalizers.clone().unwrap_or_default();
-    finalizers.retain(|finalizer| finalizer != names::FINALIZER);
-    match set_finalizers(tenant, ctx, &finalizers).await {
-        Err(Error::Api(error)) if crate::cluster::write::has_code(&error, 404) => Ok(()),
-        result => result,
-    }
-}
-
-/// Metadata only: a spec is never written. The version is the one that was read, so that nobody's finalizer is lost.
-async fn set_finalizers(tenant: &Tenant, ctx: &Context, finalizers: &[String]) -> Result<(), Error> {
-    let api: Api<Tenant> = Api::all(ctx.writer.client().clone());
-    let patch = json!({"metadata": {
-        "resourceVersion": tenant.metadata.resource_version,
-        "uid": tenant.metadata.uid,
-        "finalizers": finalizers,
-    }});
-    let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(patch))
-        .await?;
-    Ok(())
 }

@@ -19,11 +19,17 @@ pub async fn take_hosts(pass: &Pass<'_>, tenant: &TenantCore) -> Result<(Vec<Str
     let (mut taken, mut refusal) = (Vec::new(), None);
     for host in &tenant.hosts {
         let claim = host_claim(&tenant.owner, host, pass.platform);
-        match take_host(pass.writer, pass.store, &tenant.owner, pass.platform, &claim).await? {
-            None => taken.push(claim.value),
-            Some(holder) => {
+        match take_host(pass.writer, pass.store, &tenant.owner, pass.platform, &claim).await {
+            Ok(None) => taken.push(claim.value),
+            Ok(Some(holder)) => {
                 refusal.get_or_insert(claimed(claim, holder));
             }
+            // While its claim is being deleted, the host is still this tenant's.
+            Err(error @ Error::Terminating(_)) => {
+                taken.push(claim.value);
+                refusal.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok((taken, refusal))

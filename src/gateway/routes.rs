@@ -5,7 +5,7 @@ use super::state::{GatewayState, judge, of_object};
 use super::{Attachment, GatewayConfig, ValidGateway, Written, certificates};
 use crate::api::GatewayStatus;
 use crate::capability::jwks::PublicKeys;
-use crate::capability::{Note, Pass, State, ValidTenant};
+use crate::capability::{Failure, Note, Pass, State, ValidTenant};
 use crate::cluster::{Desired, Error, Identity, Live, Store, Writer, diff::difference};
 use crate::conditions::reason;
 use serde_json::Value;
@@ -159,9 +159,10 @@ pub async fn reconcile(
         .cloned()
         .partition(|object| object.key.kind.is_route());
     // Policies must exist before the routes that they guard.
-    pass.apply(owner, &others).await?;
+    let mut failures = held(pass, owner, &others).await?;
     let (routes, blocked) = block_unguarded(store, tenant, to, routes);
-    apply_routes(pass, tenant, to, routes).await?;
+    failures.extend(apply_routes(pass, tenant, to, routes).await?);
+    Failure::check(failures)?;
     let judge = || {
         judge(to, &written.objects, &written.unsupported, |key| {
             store.get(&owner.tenant, key)
@@ -193,7 +194,7 @@ async fn apply_routes(
     tenant: &ValidTenant,
     to: &Attachment,
     routes: Vec<Desired>,
-) -> Result<(), Error> {
+) -> Result<Vec<Failure>, Error> {
     let owner = &tenant.core.owner;
     let planned: Vec<&Value> = routes.iter().map(|route| &route.value).collect();
     let is_guarded = |route: &&Desired| to.controller.guard(&route.key, &route.value).is_some();
@@ -212,10 +213,18 @@ async fn apply_routes(
         }
     }
     let others: Vec<Desired> = routes.iter().filter(|route| !is_guarded(route)).cloned().collect();
+    let mut failures = Vec::new();
     for step in [transitional, others, released] {
-        pass.apply(owner, &step).await?;
+        failures.extend(held(pass, owner, &step).await?);
     }
-    Ok(())
+    Ok(failures)
+}
+
+/// Writes objects on which others depend. Returns those that are being deleted, and until then do what they are for.
+async fn held(pass: &Pass<'_>, owner: &Identity, objects: &[Desired]) -> Result<Vec<Failure>, Error> {
+    let failures = pass.apply_each(owner, objects).await?;
+    let (in_force, others): (Vec<_>, Vec<_>) = failures.into_iter().partition(|failure| failure.is_in_force);
+    Failure::check(others).map(|()| in_force)
 }
 
 /// Removes objects of kinds that the cluster lacks, which only certificates need. Returns the state of the missing kinds.

@@ -2,7 +2,7 @@
 
 use super::grants::{Grants, Holding, Quota, Shortfall};
 use super::{drain, quota};
-use crate::capability::{Amounts, Pass, TenantCore};
+use crate::capability::{Amounts, Failure, Pass, TenantCore};
 use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store};
 use crate::names;
 use crate::quantity::Amount;
@@ -10,6 +10,7 @@ use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The time that one pass waits for the quota controller, before it leaves the rest to the next pass.
@@ -25,29 +26,50 @@ pub struct Applied {
     /// A quota that is not enforced yet.
     pub unenforced: Option<String>,
     pub shortfalls: Vec<Shortfall>,
+    /// The bounds that were refused or are being deleted.
+    pub failures: Vec<Failure>,
 }
 
-/// Applies quotas, limits and network policies. A quota grows only by what the other namespaces have given back.
-pub async fn bounds(pass: &Pass<'_>, tenant: &TenantCore, bounds: Vec<Desired>) -> Result<Applied, Error> {
+/// Applies quotas, limits and network policies. A quota grows only by what the other namespaces have given back. Nothing is written in closed namespaces;
+/// one whose bounds do not hold is closed too.
+pub async fn bounds(
+    pass: &Pass<'_>,
+    tenant: &TenantCore,
+    bounds: Vec<Desired>,
+    closed: &mut BTreeSet<String>,
+) -> Result<Applied, Error> {
     let owner = &tenant.owner;
     let (quotas, others): (Vec<_>, Vec<_>) = bounds
         .into_iter()
         .partition(|desired| desired.key.kind == Kind::ResourceQuota);
     // The `default` ServiceAccount first, before Kubernetes makes it itself; and when this one write found our new right to
     // be known, no other is refused.
-    let (scouts, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|desired| desired.takes_over);
-    let scouted = pass.apply(owner, &scouts).await;
+    let (scouts, others): (Vec<_>, Vec<_>) = super::open(others, closed).partition(|desired| desired.takes_over);
+    let mut failures = pass.apply_each(owner, &scouts).await?;
     let books = Books {
         tenant,
         quotas: &quotas,
+        closed,
     };
-    let (granted, applied) = futures::join!(books.grant(pass), pass.apply(owner, &others));
-    granted.and(applied).and(scouted)?;
-    let unenforced = wait_for_quota(pass.store, owner, &quotas).await;
+    let (granted, applied) = futures::join!(books.grant(pass), pass.apply_each(owner, &others));
+    failures.extend(granted?.into_iter().chain(applied?));
+    let unbounded = failures.iter().filter(|failure| !failure.is_in_force);
+    closed.extend(unbounded.map(|failure| failure.namespace().to_string()));
+    let awaited: Vec<Desired> = super::open(quotas.clone(), closed).collect();
+    let unenforced = wait_for_quota(pass.store, owner, &awaited).await;
+    let books = Books {
+        tenant,
+        quotas: &quotas,
+        closed,
+    };
     let mut shortfalls = books.grants(&books.holdings(pass.store)).shortfalls();
     // In a suspended tenant nothing may run, and what still does is ending.
     shortfalls.retain(|shortfall| !tenant.suspend || !quota::ends_in_suspension(&shortfall.key));
-    Ok(Applied { unenforced, shortfalls })
+    Ok(Applied {
+        unenforced,
+        shortfalls,
+        failures,
+    })
 }
 
 /// Repeats a write that was derived from the known quotas, where others changed them meanwhile.
@@ -69,26 +91,35 @@ where
 struct Books<'a> {
     tenant: &'a TenantCore,
     quotas: &'a [Desired],
+    /// The namespaces in which no quota is written.
+    closed: &'a BTreeSet<String>,
 }
 
 impl Books<'_> {
     /// Writes what each namespace may have now.
-    async fn grant(&self, pass: &Pass<'_>) -> Result<(), Error> {
+    async fn grant(&self, pass: &Pass<'_>) -> Result<Vec<Failure>, Error> {
         // The use of a quota moves with every pod, and a grant holds for what was known alone.
         until_uncontended(|| self.write(pass)).await
     }
 
-    async fn write(&self, pass: &Pass<'_>) -> Result<(), Error> {
+    async fn write(&self, pass: &Pass<'_>) -> Result<Vec<Failure>, Error> {
         let owner = &self.tenant.owner;
         let known = self.holdings(pass.store);
         if !self.grants(&known).need_a_look() {
             return pass.apply_as_known(owner, &self.granted(&known)).await;
         }
-        let lowered: Vec<Desired> = known.iter().zip(self.quotas).filter_map(lowered).collect();
+        let lowered = known.iter().zip(self.quotas).filter_map(lowered).collect();
+        let lowered: Vec<Desired> = super::open(lowered, self.closed).collect();
+        // One that fails stays as it is, and fails again below.
         pass.apply_as_known(owner, &lowered).await?;
         wait_for_quota(pass.store, owner, &lowered).await;
         // The store may lag behind: a namespace grows only by what the API server itself says.
-        let looks: Vec<_> = known.iter().map(|holding| look(pass, holding).boxed()).collect();
+        let is_open = |holding: &&Holding| !self.closed.contains(&holding.namespace);
+        let looks: Vec<_> = known
+            .iter()
+            .filter(is_open)
+            .map(|holding| look(pass, holding).boxed())
+            .collect();
         let looks: Vec<Result<_, Error>> = stream::iter(looks).buffer_unordered(READS_AT_ONCE).collect().await;
         let miscounted = looks.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut holdings = self.holdings(pass.store);
@@ -145,11 +176,9 @@ impl Books<'_> {
     /// The quotas as they may be written now.
     fn granted(&self, holdings: &[Holding]) -> Vec<Desired> {
         let amounts = self.grants(holdings).amounts();
-        self.quotas
-            .iter()
-            .zip(&amounts)
-            .map(|(quota, amounts)| with_hard(quota, amounts))
-            .collect()
+        let granted = self.quotas.iter().zip(&amounts);
+        let granted = granted.map(|(quota, amounts)| with_hard(quota, amounts)).collect();
+        super::open(granted, self.closed).collect()
     }
 }
 
@@ -240,10 +269,10 @@ async fn wait_for_quota(store: &Store, owner: &Identity, quotas: &[Desired]) -> 
     }
 }
 
-/// Lets go of namespaces that the spec no longer names. Returns what it waits for.
-pub async fn leave(pass: &Pass<'_>, tenant: &TenantCore) -> Result<Option<String>, Error> {
+/// Lets go of namespaces that the spec no longer names. Returns what it waits for, and the namespaces in which an object is in the way.
+pub async fn leave(pass: &Pass<'_>, tenant: &TenantCore) -> Result<(Option<String>, Vec<Failure>), Error> {
     let owner = &tenant.owner;
-    let mut waiting = Vec::new();
+    let (mut waiting, mut failures) = (Vec::new(), Vec::new());
     for namespace in pass.store.of(&owner.tenant).into_values() {
         // What was retained once stays retained: only its Tenant's deletion may end it.
         let leaves = namespace.key.kind == Kind::Namespace
@@ -251,10 +280,17 @@ pub async fn leave(pass: &Pass<'_>, tenant: &TenantCore) -> Result<Option<String
             && !tenant.namespaces.iter().any(|own| own.name == namespace.key.name)
             && namespace.label(names::RETAINED).is_none();
         if leaves {
-            waiting.extend(drain::drain(pass, owner, &namespace, pass.policy).await?);
+            match drain::drain(pass, owner, &namespace, pass.policy).await {
+                Err(error) if error.is_of_one_object() => failures.push(Failure {
+                    key: namespace.key,
+                    error,
+                    is_in_force: true,
+                }),
+                result => waiting.extend(result?),
+            }
         }
     }
-    Ok((!waiting.is_empty()).then(|| waiting.join("; ")))
+    Ok(((!waiting.is_empty()).then(|| waiting.join("; ")), failures))
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl Scene {
             capabilities: &[],
             policy: DeletionPolicy::Delete,
         };
-        bounds(&pass, &self.tenant, self.quotas.clone()).await
+        bounds(&pass, &self.tenant, self.quotas.clone(), &mut BTreeSet::new()).await
     }
 
     /// Runs a pass. Returns its writes, as namespace and pods.

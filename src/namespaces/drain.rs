@@ -6,7 +6,7 @@ use super::apply::{is_enforced, until_uncontended};
 use super::{access, quota};
 use crate::api::DeletionPolicy;
 use crate::capability::Pass;
-use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, write::has_code};
+use crate::cluster::{Desired, Error, Identity, Key, Kind, Live, Store, Writer, termination, write::has_code};
 use crate::conditions::are;
 use crate::names;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
@@ -32,14 +32,22 @@ pub async fn drain(
     let (writer, store) = (pass.writer, pass.store);
     let name = &namespace.key.name;
     if namespace.is_terminating() {
-        return Ok(Some(termination_message(namespace)));
+        // The store may lag behind, and the namespace be gone.
+        let found = writer.fetch(&namespace.key).await?;
+        let found = found.filter(|found| found.uid == namespace.uid);
+        return Ok(found.map(|found| termination_message(&found)));
     }
     if policy == DeletionPolicy::Retain && namespace.label(names::RETAINED).is_some() {
         return Ok(None);
     }
-    writer
+    let right = writer
         .ensure(owner, &access::operator(owner, name, pass.platform))
-        .await?;
+        .await;
+    if let Err(error) = right {
+        // Without its namespace nothing is left to drain.
+        let known = store.get(&owner.tenant, &namespace.key);
+        return known.map_or(Ok(None), |_| Err(error));
+    }
     delete_routes(writer, store, owner, name).await?;
     if let Some(waiting) = deny_new_pods(writer, store, owner, name).await? {
         return Ok(Some(waiting));
@@ -185,17 +193,10 @@ fn still_there(namespace: &str, pods: &[PartialObjectMeta<Pod>]) -> String {
 
 /// Quotes a terminating namespace on the objects that are left in it.
 fn termination_message(namespace: &Live) -> String {
-    let conditions = namespace.value.pointer("/status/conditions").and_then(Value::as_array);
-    let messages: Vec<&str> = conditions
-        .into_iter()
-        .flatten()
-        .filter(|condition| condition.get("status").and_then(Value::as_str) == Some("True"))
-        .filter_map(|condition| condition.get("message")?.as_str())
-        .collect();
     let name = &namespace.key.name;
-    match messages.is_empty() {
-        true => format!("namespace {name} is being deleted"),
-        false => format!("namespace {name} is being deleted: {:.600}", messages.join("; ")),
+    match termination::left_in(namespace) {
+        None => format!("namespace {name} is being deleted"),
+        Some(left) => format!("namespace {name} is being deleted: {left}"),
     }
 }
 

@@ -94,3 +94,39 @@ fn a_terminating_namespace_says_what_is_in_the_way() {
 fn absent_means_retain() {
     assert_eq!(DeletionPolicy::default(), DeletionPolicy::Retain);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_is_gone_is_waited_for_by_nobody() {
+    let lacking = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound",
+                            "message": "namespaces \"acme\" not found"});
+        let body = kube::client::Body::from(status.to_string().into_bytes());
+        Ok::<_, tower::BoxError>(http::Response::builder().status(404).body(body)?)
+    });
+    let store = std::sync::Arc::new(Store::default());
+    let client = kube::Client::new(lacking, "default");
+    let writer = Writer::new(client, store.clone(), crate::telemetry::metrics::Metrics::new());
+    let platform = platform();
+    let pass = Pass {
+        writer: &writer,
+        store: &store,
+        platform: &platform,
+        capabilities: &[],
+        policy: DeletionPolicy::Delete,
+    };
+    for terminating in [false, true] {
+        let (_, mut live) = namespace(json!({"phase": "Active"}));
+        live.value["metadata"]["uid"] = json!("u");
+        live.value["metadata"]["resourceVersion"] = json!("7");
+        if terminating {
+            live.value["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        }
+        live.value["apiVersion"] = json!("v1");
+        live.value["kind"] = json!("Namespace");
+        let object = serde_json::from_value(live.value.clone()).expect("a namespace");
+        store.put(Kind::Namespace, object);
+        let waiting = drain(&pass, &owner(), &live, DeletionPolicy::Delete).await;
+        assert_eq!(waiting.expect("gone"), None, "terminating: {terminating}");
+        assert!(store.of("acme").is_empty(), "terminating: {terminating}");
+    }
+}

@@ -22,15 +22,15 @@ pub use quota::are_bounded;
 use crate::api::{OwnerRole, PodSecurity, TenantStatus};
 use crate::capability::claim::{self, id_claim};
 use crate::capability::{
-    Asked, Capability, Deletion, Description, Gate, Invalid, Note, Pass, Planned, Platform, Released, Report,
-    Revocation, Stage, State, ValidTenant, hardening,
+    Asked, Capability, Deletion, Description, Failure, Gate, Invalid, Note, Pass, Planned, Platform, Released, Report,
+    Revocation, Stage, State, ValidTenant, Withheld, hardening,
 };
-use crate::cluster::{Error, Kind, Live};
+use crate::cluster::{Desired, Error, Kind, Live};
 use crate::conditions::{kind, reason};
 use async_trait::async_trait;
 use granted::Shortfalls;
 use k8s_openapi::api::rbac::v1::Subject;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DESCRIPTION: Description = Description {
     name: "",
@@ -60,6 +60,12 @@ pub struct ValidNamespaces {
 /// Namespaces, quotas, network policies and access.
 pub struct Namespaces;
 
+/// The objects outside of these namespaces.
+fn open(objects: Vec<Desired>, closed: &BTreeSet<String>) -> impl Iterator<Item = Desired> {
+    let is_open = |object: &Desired| !closed.contains(&object.key.namespace);
+    objects.into_iter().filter(is_open)
+}
+
 #[async_trait]
 impl Capability for Namespaces {
     fn description(&self) -> &'static Description {
@@ -81,8 +87,11 @@ impl Capability for Namespaces {
     }
 
     async fn prepare(&self, pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Option<Error>, Error> {
-        claim::take_id(pass.writer, &tenant.core.owner, pass.platform).await?;
-        Ok(None)
+        match claim::take_id(pass.writer, &tenant.core.owner, pass.platform).await {
+            // While it is being deleted, it is still this tenant's.
+            Err(error @ Error::Terminating(_)) => Ok(Some(error)),
+            result => result.map(|()| None),
+        }
     }
 
     fn plan(&self, tenant: &mut ValidTenant, platform: &Platform) -> Vec<Planned> {
@@ -119,23 +128,28 @@ impl Capability for Namespaces {
         let (bounds, others) = Planned::split(planned, Stage::Bounds);
         let bounds = quota::as_they_are(&tenant.core, pass.store, bounds);
         let (access, _) = Planned::split(others, Stage::Access);
-        let leaving = apply::leave(pass, &tenant.core).await?;
+        let mut closed = tenant.part().map(Withheld::namespaces).unwrap_or_default();
+        let (leaving, mut failures) = apply::leave(pass, &tenant.core).await?;
         let mut report = Report::new(&DESCRIPTION, State::default());
         let progressing = |message: String| State::Progressing(Note::new(reason::PROGRESSING, message));
-        let applied = apply::bounds(pass, &tenant.core, bounds).await?;
+        let applied = apply::bounds(pass, &tenant.core, bounds, &mut closed).await?;
         tenant.set(Shortfalls(applied.shortfalls));
+        failures.extend(applied.failures);
+        let is_closed = applied.unenforced.is_some() || closed.contains(tenant.name());
+        report.gate = DESCRIPTION.gate.filter(|_| is_closed);
+        if applied.unenforced.is_none() {
+            let access: Vec<Desired> = open(access, &closed).collect();
+            failures.extend(pass.apply_each(&tenant.core.owner, &access).await?);
+        }
+        let withheld = tenant.part::<Withheld>().map_or(&[][..], |withheld| &withheld.failures);
+        if let Some(failure) = Failure::first(withheld.iter().chain(&failures)) {
+            let refused = Report::refused(&DESCRIPTION, &failure.error);
+            let gate = report.gate;
+            return Ok(Some(Report { gate, ..refused }));
+        }
         if let Some(waiting) = applied.unenforced {
             report.state = progressing(waiting);
-            report.gate = DESCRIPTION.gate;
             return Ok(Some(report));
-        }
-        match pass.apply(&tenant.core.owner, &access).await {
-            // Nobody else needs the owners' rights.
-            Err(error) if error.is_stalled() => {
-                let refused = Report::refused(&DESCRIPTION, &error);
-                return Ok(Some(Report { gate: None, ..refused }));
-            }
-            result => result?,
         }
         if let Some(faults) = quota::faults(&tenant.core) {
             report.state = State::Stalled(Note::new(reason::INVALID_SPEC, faults));
@@ -158,11 +172,15 @@ impl Capability for Namespaces {
     }
 
     async fn delete(&self, pass: &Pass<'_>, of: &Deletion<'_>) -> Result<Option<String>, Error> {
-        let mut waiting = Vec::new();
+        let (mut waiting, mut result) = (Vec::new(), Ok(()));
         for namespace in of.namespaces {
-            waiting.extend(drain::drain(pass, of.owner, namespace, of.policy).await?);
+            match drain::drain(pass, of.owner, namespace, of.policy).await {
+                Ok(message) => waiting.extend(message),
+                // The others go all the same.
+                Err(error) => result = result.and(Err(error)),
+            }
         }
-        Ok((!waiting.is_empty()).then(|| waiting.join("; ")))
+        result.map(|()| (!waiting.is_empty()).then(|| waiting.join("; ")))
     }
 
     async fn release(&self, pass: &Pass<'_>, of: &Deletion<'_>, as_is: Released) -> Result<(), Error> {

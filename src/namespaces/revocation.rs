@@ -36,6 +36,7 @@ async fn apply_quarantine(
     quarantine: &Quarantine,
 ) -> Result<(), Error> {
     let objects = store.of(&owner.tenant);
+    let mut result = Ok(());
     for namespace in ours(&objects, owner, Kind::Namespace) {
         if Quarantine::read(Some(namespace)).as_ref() != Some(quarantine) {
             let mut metadata = namespace.value["metadata"].clone();
@@ -48,12 +49,11 @@ async fn apply_quarantine(
                         .map(|(key, value)| (key, json!(value))),
                 );
             }
-            change(writer, owner, namespace, "metadata", metadata).await?;
+            result = result.and(change(writer, owner, namespace, "metadata", metadata).await);
         }
     }
     let opens =
         |live: &&Live| live.key.kind == Kind::NetworkPolicy && live.belongs_to(owner) && !drain::is_deny_all(&live.key);
-    let mut result = Ok(());
     for policy in objects.values().filter(opens) {
         tracing::info!(object = %policy.key, "closed by the quarantine");
         result = result.and(writer.delete(policy).await);
@@ -115,12 +115,13 @@ fn ours<'a>(objects: &'a HashMap<Key, Live>, owner: &'a Identity, kind: Kind) ->
 /// Closes the tenant's namespaces to pods and ends those that run.
 async fn suspend(writer: &Writer, store: &Store, owner: &Identity) -> Result<Option<String>, Error> {
     let objects = store.of(&owner.tenant);
-    let mut waiting = None;
+    let (mut waiting, mut result) = (None, Ok(()));
     let mut closed = Vec::new();
     for namespace in ours(&objects, owner, Kind::Namespace) {
-        match drain::deny_new_pods(writer, store, owner, &namespace.key.name).await? {
-            None => closed.push(namespace.key.name.clone()),
-            Some(message) => waiting = Some(message),
+        match drain::deny_new_pods(writer, store, owner, &namespace.key.name).await {
+            Ok(None) => closed.push(namespace.key.name.clone()),
+            Ok(Some(message)) => waiting = Some(message),
+            Err(error) => result = result.and(Err(error)),
         }
     }
     for deployment in ours(&objects, owner, Kind::Deployment) {
@@ -128,11 +129,12 @@ async fn suspend(writer: &Writer, store: &Store, owner: &Identity) -> Result<Opt
         if replicas != Some(0) {
             let mut spec = deployment.value.get("spec").cloned().unwrap_or_default();
             spec["replicas"] = json!(0);
-            change(writer, owner, deployment, "spec", spec).await?;
+            result = result.and(change(writer, owner, deployment, "spec", spec).await);
         }
     }
     closed.sort();
-    Ok(drain::stop_pods(writer, &closed).await?.or(waiting))
+    let stopping = drain::stop_pods(writer, &closed).await?;
+    result.map(|()| stopping.or(waiting))
 }
 
 /// Writes an object as it is, but for one field.

@@ -30,10 +30,14 @@ pub async fn cleanup(pass: &Pass<'_>, owner: &Identity) -> Result<Option<String>
         namespaces: &namespaces,
     };
     // What one capability waits for keeps no other from its end.
-    let mut waiting = Vec::new();
+    let (mut waiting, mut result) = (Vec::new(), Ok(()));
     for capability in pass.capabilities {
-        waiting.extend(capability.delete(pass, &deletion).await?);
+        match capability.delete(pass, &deletion).await {
+            Ok(message) => waiting.extend(message),
+            Err(error) => result = result.and(Err(error)),
+        }
     }
+    result?;
     if !waiting.is_empty() {
         return Ok(Some(waiting.join("; ")));
     }

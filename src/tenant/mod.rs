@@ -13,6 +13,8 @@ mod quota_fault_test;
 mod refusal_test;
 pub mod revocation;
 pub mod status;
+#[cfg(test)]
+mod termination_test;
 pub mod tier_change;
 #[cfg(test)]
 mod toy_test;

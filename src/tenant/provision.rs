@@ -2,7 +2,7 @@
 
 use super::plan::{self, Environment};
 use crate::capability::claim::holder;
-use crate::capability::{Capability, Pass, Report, Reports, Stage, ValidTenant};
+use crate::capability::{Capability, Pass, Report, Reports, Stage, ValidTenant, Withheld};
 use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer};
 use crate::names;
 use std::collections::HashSet;
@@ -29,8 +29,8 @@ pub async fn provision(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Repo
 async fn apply(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Reports, Error> {
     let environment = plan::plan(pass.capabilities, tenant, pass.platform);
     let owner = tenant.core.owner.clone();
-    pass.apply(&owner, &environment.stage(Stage::Namespaces)).await?;
-    pass.apply(&owner, &environment.stage(Stage::Bindings)).await?;
+    let withheld = withhold(pass, &owner, &environment).await?;
+    tenant.set(withheld);
     // What is no longer asked for goes first: a refusal further on must not keep anyone's former rights alive, and what a
     // namespace gives back must be free before another gets it.
     let stale = stale(pass.store, &owner, &environment, pass.capabilities);
@@ -56,6 +56,18 @@ async fn apply(pass: &Pass<'_>, tenant: &mut ValidTenant) -> Result<Reports, Err
     Ok(reports)
 }
 
+/// Applies the namespaces, and the operator's right in each. Where one of these fails, only its namespace is withheld.
+async fn withhold(pass: &Pass<'_>, owner: &Identity, environment: &Environment) -> Result<Withheld, Error> {
+    let mut withheld = Withheld::default();
+    for stage in [Stage::Namespaces, Stage::Bindings] {
+        let mut objects = environment.stage(stage);
+        let closed = withheld.namespaces();
+        objects.retain(|object| !closed.contains(&object.key.namespace));
+        withheld.failures.extend(pass.apply_each(owner, &objects).await?);
+    }
+    Ok(withheld)
+}
+
 /// Applies each capability's objects in turn, up to the first gate that is closed.
 async fn report(pass: &Pass<'_>, tenant: &mut ValidTenant, environment: Environment) -> Result<Reports, Error> {
     let mut reports = Reports::default();
@@ -73,7 +85,7 @@ async fn report(pass: &Pass<'_>, tenant: &mut ValidTenant, environment: Environm
         };
         let report = match capability.apply(pass, tenant, planned).await {
             // A refusal belongs to its object: what does not depend on it goes on.
-            Err(error) if error.is_stalled() => Some(Report::refused(capability.description(), &error)),
+            Err(error) if error.is_of_one_object() => Some(Report::refused(capability.description(), &error)),
             result => result?,
         };
         reports.all.extend(report);

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A tenant with every stage.
-fn spec() -> Value {
+pub(super) fn spec() -> Value {
     let port = |number: u16| json!([{"name": "http", "containerPort": number}]);
     json!({
         "network": {"ingress": {"gateway": "Allow"}},
@@ -36,7 +36,7 @@ fn spec() -> Value {
 }
 
 /// Every capability but the database, which needs a server.
-fn list() -> Capabilities {
+pub(super) fn list() -> Capabilities {
     let without = |one: &Arc<dyn crate::capability::Capability>| one.description().condition != kind::DATABASE_READY;
     offline(Some(attachment())).into_iter().filter(without).collect()
 }

@@ -19,8 +19,8 @@ mod volume_claim;
 
 use crate::api::TenantStatus;
 use crate::capability::{
-    Asked, Capability, Contributions, Description, Invalid, Note, Pass, Planned, Platform, Report, Stage, State,
-    TenantCore, ValidTenant,
+    Asked, Capability, Contributions, Description, Failure, Invalid, Note, Pass, Planned, Platform, Report, Stage,
+    State, TenantCore, ValidTenant,
 };
 use crate::cluster::{Desired, Error, Identity, Key, Kind, Store};
 use crate::conditions::{are, kind, reason};
@@ -105,9 +105,14 @@ impl Capability for Workloads {
         let core = &tenant.core;
         let (files, others) = Planned::split(planned, Stage::Configuration);
         let (workloads, _) = Planned::split(others, Stage::Workloads);
-        pass.apply(&core.owner, &files).await?;
-        let workloads = wake(pass.store, &core.owner, workloads, core.suspend);
-        pass.apply(&core.owner, &workloads).await?;
+        let mut failures = pass.apply_each(&core.owner, &files).await?;
+        if failures.iter().all(|failure| failure.is_in_force) {
+            let workloads = wake(pass.store, &core.owner, workloads.clone(), core.suspend);
+            failures.extend(pass.apply_each(&core.owner, &workloads).await?);
+        }
+        if let Some(failure) = Failure::first(&failures) {
+            return Ok(Some(Report::refused(&DESCRIPTION, &failure.error)));
+        }
         let remarks = Remarks::of(core, &workloads, pass.store);
         let report = report(unavailable(pass.store, core).as_ref(), core.workloads.len(), &remarks);
         tenant.set(remarks);
