@@ -176,12 +176,21 @@ pub fn acme(spec: Value, plan: Value) -> ValidTenant {
     valid(&tenant(spec), &tier(plan))
 }
 
-/// An API server that accepts whatever is created, but for the kinds and names that it refuses. Its quota controller is quick.
+/// An API server that accepts whatever is created, but for the kinds and names that it refuses. It has no pods, and its quota controller is quick.
 pub fn api_server(refuses: impl Fn(&str, &str) -> bool + Clone + Send + 'static) -> Client {
+    api_server_with(refuses, |_| None)
+}
+
+/// The same with what it finds at a path.
+pub fn api_server_with(
+    refuses: impl Fn(&str, &str) -> bool + Clone + Send + 'static,
+    finds: impl Fn(&str) -> Option<Value> + Clone + Send + 'static,
+) -> Client {
     let server = tower::service_fn(move |request: Request<Body>| {
-        let refuses = refuses.clone();
+        let (refuses, finds) = (refuses.clone(), finds.clone());
         async move {
             let is_create = request.method() == Method::POST;
+            let path = request.uri().path().to_string();
             let body = request.into_body().collect().await?.to_bytes();
             let status = |code: StatusCode, reason: &str, message: String| {
                 let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code.as_u16(), "reason": reason, "message": message});
@@ -202,6 +211,11 @@ pub fn api_server(refuses: impl Fn(&str, &str) -> bool + Clone + Send + 'static)
                     ),
                     false => (StatusCode::CREATED, object),
                 }
+            } else if let Some(found) = finds(&path) {
+                (StatusCode::OK, found)
+            } else if path.ends_with("/pods") {
+                let none = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "items": []});
+                (StatusCode::OK, none)
             } else {
                 status(StatusCode::NOT_FOUND, "NotFound", "not found".into())
             };

@@ -1,6 +1,6 @@
 //! One object is being deleted and does not go: only what depends on it waits, and the status names what keeps it.
 
-use super::fixtures::{ID, acme_of, api_server, attachment, plan, platform, tenant};
+use super::fixtures::{ID, acme_of, api_server_with, attachment, plan, platform, tenant};
 use super::provision::provision;
 use super::refusal_test::{list, spec};
 use super::status::{Observed, status};
@@ -45,7 +45,19 @@ impl Scene {
 
     async fn pass(&mut self) -> TenantStatus {
         let (capabilities, platform) = (list(), platform());
-        let writer = Writer::new(api_server(|_, _| false), self.store.clone(), Metrics::new());
+        let store = self.store.clone();
+        // A grant is made by what the API server itself says of the quotas.
+        let finds = move |path: &str| {
+            let (before, name) = path.split_once("/resourcequotas/")?;
+            let key = Key {
+                kind: Kind::ResourceQuota,
+                namespace: before.rsplit('/').next()?.into(),
+                name: name.into(),
+            };
+            store.get("acme", &key).map(|live| live.value)
+        };
+        let client = api_server_with(|_, _| false, finds);
+        let writer = Writer::new(client, self.store.clone(), Metrics::new());
         let pass = Pass {
             writer: &writer,
             store: &self.store,
