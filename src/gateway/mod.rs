@@ -22,9 +22,11 @@ mod host_claims;
 pub mod jwks_route;
 pub mod path_template;
 mod proxies;
+mod proxy_routes;
 mod routes;
 pub mod settings;
 pub mod state;
+pub mod traffic;
 mod validate;
 
 pub use api_keys::ReportedKeys;

@@ -1,6 +1,6 @@
-//! The gateway's proxies, by their own metrics: the routes that each has, and the workloads behind them. The gateway's controller accepts a route seconds before
-//! a proxy has it.
+//! The gateway's proxies: whether all of them serve a tenant's routes. The gateway's controller accepts a route seconds before a proxy has it.
 
+use super::proxy_routes::{PATH, Routes, read};
 use super::{Attachment, backends};
 use crate::cluster::pod::is_ready;
 use crate::cluster::{Desired, Kind};
@@ -9,18 +9,13 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::DefaultHasher};
+use std::collections::{BTreeMap, HashMap, hash_map::DefaultHasher};
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The path of a proxy's statistics: for each route one counter, for each rule with workloads one gauge.
-const PATH: &str = concat!(
-    "/stats/prometheus?filter=(%5Evhost%5C..*%5C.route%5C..*%5C.upstream_rq_total%24)",
-    "%7C(%5Ecluster%5C.httproute%2F%5B%5E.%5D*%5C.membership_healthy%24)"
-);
 /// Timeout of a reading of all proxies: passes wait for it.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Shortest time between two readings for all tenants together; a reading that takes long rests longer.
@@ -31,26 +26,6 @@ const EMPTY: Duration = Duration::from_secs(10);
 /// The time after which the condition names what a proxy lacks, and the proxies are asked less often.
 const LATE: Duration = Duration::from_secs(30);
 const LATE_REQUEUE: Duration = Duration::from_secs(5);
-
-/// A route, `<namespace>/<name>`, served by a listener whose name has dots. Envoy tells virtual host and route apart by dots, so it writes both into the name
-/// of the metric, without any other sign than `_`.
-#[derive(Debug, Hash, PartialEq, Eq)]
-struct Blurred {
-    /// The namespace of the listener, where it is one of a ListenerSet: it is called as its host.
-    namespace: Option<String>,
-    route: String,
-}
-
-/// The routes that one proxy has.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Routes {
-    /// The hosts under which each route, `<namespace>/<name>`, is served, with `_` for each dot.
-    hosts: HashMap<String, BTreeSet<String>>,
-    /// The virtual hosts, `<listener>_<host>`, under which each blurred route is served.
-    blurred: HashMap<Blurred, BTreeSet<String>>,
-    /// The rules, `httproute/<namespace>/<name>/rule/<number>`, and true where a workload is behind it.
-    rules: HashMap<String, bool>,
-}
 
 /// What one route needs of a proxy: its hosts, and its rules that lead to workloads.
 #[derive(Debug, Hash)]
@@ -113,99 +88,15 @@ fn needs(to: &Attachment, planned: &[Desired]) -> Vec<Need> {
     routes.map(of).collect()
 }
 
-/// Writes text as in the name of a metric.
-fn blur(text: &str) -> String {
-    text.replace(|char: char| !char.is_ascii_alphanumeric(), "_")
-}
-
-fn read(text: &str) -> Routes {
-    let mut routes = Routes::default();
-    let label = |labels: &str, name: &str| {
-        let (_, rest) = labels.split_once(&format!("{name}=\""))?;
-        Some(rest.split_once('"')?.0.to_owned())
-    };
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let Some(((metric, labels), value)) = line
-            .rsplit_once('}')
-            .and_then(|(name, value)| Some((name.split_once('{')?, value)))
-        else {
-            continue;
-        };
-        if let Some(rule) = label(labels, "envoy_cluster_name") {
-            let has_any = routes.rules.entry(whole(&rule)).or_default();
-            *has_any |= value.trim() != "0";
-            continue;
-        }
-        let virtual_host = label(labels, "envoy_virtual_host").unwrap_or_default();
-        let parts: Vec<&str> = virtual_host.split('/').collect();
-        if let Some(route) = label(labels, "envoy_route") {
-            let host = parts.last().copied().unwrap_or_default().to_owned();
-            routes.hosts.entry(route).or_default().insert(host);
-        } else if let Some(rest) = metric.strip_prefix("envoy_vhost_") {
-            let rest = rest.strip_suffix("_upstream_rq_total").unwrap_or(rest);
-            let namespace = parts.get(2).filter(|_| parts.len() > 3);
-            let listener = blur(parts.last().copied().unwrap_or_default());
-            // The word may be part of a host too: then a route of that name is found that nobody has.
-            for (at, word) in rest.match_indices("_route_") {
-                let blurred = Blurred {
-                    namespace: namespace.map(|name| (*name).to_owned()),
-                    route: rest[at + word.len()..].to_owned(),
-                };
-                let virtual_host = format!("{listener}_{}", &rest[..at]);
-                routes.blurred.entry(blurred).or_default().insert(virtual_host);
-            }
-        }
-    }
-    routes
-}
-
-/// Returns the rule of a cluster: Envoy Gateway gives each backend of a rule its own while another has no pod.
-fn whole(cluster: &str) -> String {
-    let (rule, _) = cluster.split_once("/backend/").unwrap_or((cluster, ""));
-    rule.to_owned()
-}
-
-impl Routes {
-    /// Returns true if a host of the route is served, or any where there is none. Below a wildcard, only some hosts may have listeners.
-    fn serves(&self, need: &Need, host: Option<&str>) -> bool {
-        let plain = self.hosts.get(&format!("{}/{}", need.namespace, need.name));
-        let blurred = |namespace: Option<&str>| {
-            self.blurred.get(&Blurred {
-                namespace: namespace.map(String::from),
-                route: blur(&format!("{}/{}", need.namespace, need.name)),
-            })
-        };
-        let (of_set, of_gateway) = (blurred(Some(&need.namespace)), blurred(None));
-        let any = |all: Option<&BTreeSet<String>>, is_it: &dyn Fn(&str) -> bool| {
-            all.is_some_and(|all| all.iter().any(|one| is_it(one)))
-        };
-        match host.map(|host| (host, host.strip_prefix('*'))) {
-            None => [plain, of_set, of_gateway].into_iter().any(|all| any(all, &|_| true)),
-            Some((_, Some(below))) => {
-                any(plain, &|one| one.ends_with(&below.replace('.', "_")))
-                    || [of_set, of_gateway]
-                        .into_iter()
-                        .any(|all| any(all, &|one| one.ends_with(&blur(below))))
-            }
-            Some((host, None)) => {
-                let name = blur(host);
-                any(plain, &|one| one == host.replace('.', "_"))
-                    || any(of_set, &|one| one == format!("{name}_{name}"))
-                    || any(of_gateway, &|one| one.ends_with(&format!("_{name}")))
-            }
-        }
-    }
-}
-
 /// The gravest reason why this proxy does not serve all of these routes. `available`: pods of the tenant serve, so that a proxy must know them.
 fn lack(needs: &[Need], has: &Routes, available: bool) -> Option<Lack> {
     let of = |need: &Need| {
         let (namespace, name) = (&need.namespace, &need.name);
-        let missing = need.hosts.iter().find(|host| !has.serves(need, Some(host)));
+        let missing = need.hosts.iter().find(|host| !has.serves(namespace, name, Some(host)));
         if let Some(host) = missing {
             return Some(Lack::Route(format!("host {host} of HTTPRoute {namespace}/{name}")));
         }
-        if need.hosts.is_empty() && !has.serves(need, None) {
+        if need.hosts.is_empty() && !has.serves(namespace, name, None) {
             return Some(Lack::Route(format!("HTTPRoute {namespace}/{name}")));
         }
         let number = |rule: &Rule| rule.name.rsplit('/').next().unwrap_or_default().to_owned();
