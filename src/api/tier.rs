@@ -118,7 +118,7 @@ pub struct TenantTierSpec {
     pub unread: Vec<Unread>,
 }
 
-/// Bounds of one PersistentVolumeClaim, whoever makes it.
+/// Bounds of one PersistentVolumeClaim, the operator's and any other.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct TierVolumes {

@@ -179,7 +179,7 @@ fn kept(of: &Revocation<'_>, is_blocked: bool) -> Option<BTreeSet<Key>> {
     if is_blocked {
         return Some(BTreeSet::new());
     }
-    // Its reasons are told later.
+    // The validation reports its reasons.
     let open = resolve::resolve(of.tier?, of.world, &mut Vec::new())
         .unwrap_or_default()
         .open;

@@ -14,7 +14,7 @@ pub fn has_pods(planned: &[Desired], deployment: impl Fn(&Key) -> Option<Live>) 
     let backends = rules.flat_map(|(namespace, rule)| {
         let backends = rule["backendRefs"].as_array().into_iter().flatten();
         backends
-            .filter(|backend| backend["namespace"].is_null() && backend["kind"] != Kind::Backend.as_str())
+            .filter(|backend| is_own(backend))
             .filter_map(|backend| Some((namespace.clone(), backend["name"].as_str()?.to_owned())))
     });
     let names: BTreeSet<(String, String)> = backends.collect();
@@ -31,8 +31,12 @@ pub fn has_pods(planned: &[Desired], deployment: impl Fn(&Key) -> Option<Live>) 
 
 /// Returns true if only workloads of the tenant are behind a rule of a route.
 pub fn are_own(rule: &Value) -> bool {
-    let mut backends = rule["backendRefs"].as_array().into_iter().flatten();
-    backends.all(|backend| backend["namespace"].is_null())
+    rule["backendRefs"].as_array().into_iter().flatten().all(is_own)
+}
+
+/// Returns true for the Service of a workload of the tenant. Behind a Backend the gateway knows a Service, and no pods.
+fn is_own(backend: &Value) -> bool {
+    backend["namespace"].is_null() && backend["kind"] != Kind::Backend.as_str()
 }
 
 #[cfg(test)]
@@ -71,12 +75,14 @@ mod tests {
             })
         };
         for (rules, wanted) in [
-            (json!([own("api"), shared, {"filters": []}]), true),
+            (json!([own("api"), shared.clone(), {"filters": []}]), true),
             (json!([own("api"), own("web")]), false),
             (json!([own("none")]), false),
             (json!([rule(json!({"kind": "Backend", "name": "none"}))]), true),
         ] {
             assert_eq!(has_pods(&planned(rules.clone()), deployment), wanted, "{rules}");
         }
+        assert!(are_own(&own("api")) && !are_own(&shared));
+        assert!(!are_own(&rule(json!({"kind": "Backend", "name": "api"}))));
     }
 }

@@ -1,6 +1,6 @@
 //! The limit of bandwidth. Envoy counts for each host and match of a route apart.
 
-use super::rules;
+use super::leading;
 use crate::cluster::Desired;
 use crate::gateway::config::{GatewayConfig, LEAST_BANDWIDTH, Unsupported, divided};
 use serde_json::{Value, json};
@@ -9,10 +9,7 @@ use serde_json::{Value, json};
 pub fn places(objects: &[Desired]) -> usize {
     let of = |route: &Desired| {
         let hosts = route.value.pointer("/spec/hostnames").and_then(Value::as_array);
-        let leading = rules(&route.value)
-            .iter()
-            .filter(|rule| rule.get("backendRefs").is_some());
-        let matches = leading.map(|rule| rule["matches"].as_array().map_or(0, Vec::len));
+        let matches = leading(&route.value).map(|rule| rule["matches"].as_array().map_or(0, Vec::len));
         hosts.map_or(0, Vec::len) * matches.sum::<usize>()
     };
     objects.iter().map(of).sum()

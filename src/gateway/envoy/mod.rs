@@ -61,12 +61,8 @@ pub fn write(way: &GatewayConfig, to: &Attachment) -> Written {
     objects.extend(client_policy::policy(way, to));
     objects.extend(fallbacks::backends(way, to));
     objects.extend(routes::routes(way, to));
-    let leads = |rule: &&Value| rule.get("backendRefs").is_some();
-    let rules = objects
-        .iter()
-        .map(|object| rules(&object.value).iter().filter(leads).count());
     let counters = Counters {
-        rules: rules.sum(),
+        rules: objects.iter().map(|object| leading(&object.value).count()).sum(),
         proxies: to.proxies,
     };
     let places = bandwidth::places(&objects);
@@ -154,13 +150,18 @@ pub fn blocked_with_reason(owner: &Identity, route: &Live, why: &str) -> Option<
 
 /// Returns true where a route has no way through.
 pub fn is_blocked(route: &Value) -> bool {
-    rules(route).iter().all(|rule| rule.get("backendRefs").is_none())
+    leading(route).next().is_none()
 }
 
 /// The rules of an HTTPRoute, as JSON; nothing else has any.
 fn rules(route: &Value) -> &[Value] {
     let rules = route.pointer("/spec/rules").and_then(Value::as_array);
     rules.map_or(&[], Vec::as_slice)
+}
+
+/// The rules of an HTTPRoute that lead to workloads.
+fn leading(route: &Value) -> impl Iterator<Item = &Value> {
+    rules(route).iter().filter(|rule| rule.get("backendRefs").is_some())
 }
 
 fn unsupported(way: &GatewayConfig, to: &Attachment, counters: &Counters, places: usize) -> Vec<Unsupported> {
