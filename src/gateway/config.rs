@@ -12,6 +12,7 @@ use crate::capability::{
 use crate::cluster::Identity;
 use crate::conditions::reason;
 use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 use std::fmt;
 
 /// Headers by which a workload learns about the request's tenant and client. The gateway drops these headers from clients' requests.
@@ -59,6 +60,8 @@ pub struct Route {
     pub admits: Admits,
     /// Limits of its own, ordered by unit.
     pub rate_limits: Vec<RateLimit>,
+    /// The JSON Schema of the bodies of its requests.
+    pub request_schema: Option<Value>,
 }
 
 /// A Service that answers a share of the requests.

@@ -2,9 +2,11 @@
 
 use super::RateLimit;
 use crate::api::role::{PERMISSION_NAME, ROLE_NAME};
+use crate::api::schema;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A route at one path.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,11 @@ pub struct GatewayRoute {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub rate_limits: Vec<RateLimit>,
+    /// A JSON Schema of at most 16 KiB for the bodies of requests. The gateway answers other requests, and those without a body, with 400. Not every gateway
+    /// supports this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::any_object")]
+    pub request_schema: Option<Value>,
 }
 
 /// A path, or all below it.

@@ -3,6 +3,7 @@
 use super::limits::Limits;
 use super::{NAME, key_set, object, plugin, security, upstreams};
 use crate::api::{HttpMethod, PathType, RateLimit};
+use crate::capability::canonical;
 use crate::cluster::{Desired, Kind, Live};
 use crate::gateway::Attachment;
 use crate::gateway::config::{
@@ -29,6 +30,8 @@ pub struct Rule {
     pub blocked: Option<&'static str>,
     /// The limits of its only route, and a digest of that route.
     pub limited: Option<(String, Vec<RateLimit>)>,
+    /// The JSON Schema of the bodies of its requests.
+    schema: Option<Value>,
 }
 
 /// Returns the rules of each entry, the most specific first.
@@ -69,6 +72,7 @@ fn rule(entry: usize, class: Class, route: &Route, reads_tokens: bool) -> Rule {
         type_: route.path.type_,
         paths: vec![route.path.value.clone()],
         blocked,
+        schema: route.request_schema.clone(),
         limited: (!route.rate_limits.is_empty()).then(|| (digest(route), route.rate_limits.clone())),
     }
 }
@@ -107,7 +111,9 @@ impl Rule {
         };
         let limited = self.limited.as_ref();
         let limited = limited.map_or_else(String::new, |(digest, _)| format!("-{digest}"));
-        format!("{to}-{}{exact}{methods}{blocked}{limited}", self.class.name())
+        let schema = self.schema.as_ref().map(canonical);
+        let schema = schema.map_or_else(String::new, |text| format!("-{}", &names::digest(text.as_bytes())[..8]));
+        format!("{to}-{}{exact}{methods}{blocked}{limited}{schema}", self.class.name())
     }
 
     /// Returns the precedence among rules with the same path; a longer path wins in any case.
@@ -244,6 +250,7 @@ fn http(way: &GatewayConfig, entry: &Entry, rule: &Rule, limits: &Limits, tokens
         return http;
     }
     let mut plugins = security::plugins(way, &rule.class, tokens);
+    plugins.extend(rule.schema.as_ref().map(bodies));
     plugins.push(plugin("proxy-rewrite", rewrite(way, entry)));
     plugins.extend(limits.connections(rule));
     plugins.extend(limits.of_route(way, rule));
@@ -256,6 +263,14 @@ fn http(way: &GatewayConfig, entry: &Entry, rule: &Rule, limits: &Limits, tokens
         http["timeout"] = json!({"connect": time, "send": time, "read": time});
     }
     http
+}
+
+/// Refuses requests whose body does not satisfy a schema.
+fn bodies(schema: &Value) -> Value {
+    plugin(
+        "request-validation",
+        json!({"body_schema": schema, "rejected_code": 400}),
+    )
 }
 
 /// In whole seconds, which is all that the ingress controller passes on.

@@ -18,7 +18,12 @@ pub fn all() -> Vec<Case> {
             {"workload": "api", "weight": 3}, {"workload": "web", "weight": 1}, {"application": "crm", "fallback": true},
         ]},
     ]});
+    let action = json!({"type": "object", "required": ["action"], "properties": {"action": {"type": "string"}}});
+    let mut checked = web("/api/actions");
+    checked["methods"] = json!(["POST"]);
+    checked["requestSchema"] = action;
     vec![
+        case("request_schema", json!({"routes": [web("/"), checked]})),
         shared("fallback", fallbacks),
         case("min_version", secure),
         bandwidth,

@@ -193,7 +193,17 @@ fn unsupported(way: &GatewayConfig, to: &Attachment, counters: &Counters, places
         .chain(unwritten)
         .chain(fallbacks::cannot_choose(way))
         .chain(unsent)
+        .chain(any_body(way))
         .collect()
+}
+
+/// Tells that the bodies of requests are not checked.
+fn any_body(way: &GatewayConfig) -> Option<Unsupported> {
+    let message = "Envoy Gateway cannot check bodies, so it admits all: let the workload check them";
+    let mut routes = way.gateway.routes.iter();
+    routes
+        .any(|route| route.request_schema.is_some())
+        .then(|| Unsupported::feature("spec.gateway.routes[].requestSchema", message))
 }
 
 /// An object in the tenant's first namespace.

@@ -3,6 +3,7 @@
 mod applications;
 mod backends;
 mod bandwidth;
+mod bodies;
 mod certificates;
 mod limits;
 mod roles;
@@ -211,6 +212,7 @@ fn routes(
                 false => Admits::Authenticated(whom),
             },
             rate_limits: limits::of_route(&route.rate_limits, &field, authentication, services, errors),
+            request_schema: bodies::schema(route, &field, errors),
         });
     }
     by_precedence(&mut routes);
