@@ -10,6 +10,7 @@ mod applications;
 mod backends;
 mod bandwidth;
 mod benchmark;
+mod bursts;
 mod certificates;
 mod certificates_issued;
 mod configuration;

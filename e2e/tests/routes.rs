@@ -153,11 +153,11 @@ async fn one_tenants_limit_is_its_own_whatever_the_route() -> Result<()> {
     )
     .await?;
     door.answers(429, &at_a, "/hostname", &[]).await?;
-    // The status names a feature that this gateway lacks.
-    a.patch(json!({"gateway": {"rateLimits": null}})).await?;
-    b.patch(json!({"gateway": {"rateLimits": [{"requests": 5, "unit": "Second", "burst": 2}]}}))
+    // The status names a setting that this gateway does not keep: it counts the two kinds of routes separately.
+    b.patch(json!({"gateway": {"concurrentRequests": 1}})).await?;
+    let told = b
+        .not_ready(&["GatewayNotReady"], &["concurrentRequests", "Envoy counts"])
         .await?;
-    let told = b.not_ready(&["GatewayNotReady"], &["burst", "Envoy Gateway"]).await?;
     let gateway = condition(&told, "GatewayReady").cloned().unwrap_or_default();
     ensure!(gateway["reason"] == "Unsupported", "{gateway}");
     Ok(())

@@ -86,7 +86,16 @@ async fn lines(example: &Example) -> Result<()> {
         .await;
     example.line(6, async || ejection(example, &key_a).await).await;
     example
-        .line(5, async || example.limit(D, EXECUTIVE, &key_d, 1000).await)
+        .line(5, async || {
+            // No client here sends so much in a second, so the gateway's word counts.
+            let answer = example.door.answers(200, C, EXECUTIVE, &[&key_c]).await?;
+            let limits = answer
+                .headers
+                .get("x-ratelimit-limit")
+                .context("no X-RateLimit-Limit")?;
+            ensure!(limits.contains("550;w=1") && limits.contains("1000;w=60"), "{limits}");
+            example.limit(D, EXECUTIVE, &key_d, 1000).await
+        })
         .await;
     example
         .line(11, async || {

@@ -241,7 +241,11 @@ pub const LINES: &[Line] = &[
         "no tenant or an unknown one 401, bad token 401, another tenant's 403, suspended 503",
     ),
     passes("agentic-apisix", 4, "a client's own X-Tenant headers do not arrive"),
-    passes("agentic-apisix", 5, "request 1,001 of a minute is 429"),
+    passes(
+        "agentic-apisix",
+        5,
+        "request 1,001 of a minute is 429; C's limit is 500 a second and 50 at once",
+    ),
     passes(
         "agentic-apisix",
         6,

@@ -76,6 +76,14 @@ pub fn all() -> Vec<Case> {
             "burst_of_a_minute",
             json!({"rateLimits": [{"requests": 500, "unit": "Minute", "burst": 50}]}),
         ),
+        case(
+            "burst_of_each_key",
+            json!({
+                "rateLimits": [{"requests": 20, "unit": "Second", "burst": 5, "per": "Key"}],
+                "concurrentRequests": 10,
+                "authentication": {"apiKeys": keys()},
+            }),
+        ),
         case("concurrency", json!({"routes": routes(), "concurrentRequests": 50})),
         case(
             "concurrency_by_role",

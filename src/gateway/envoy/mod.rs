@@ -165,15 +165,6 @@ fn leading(route: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn unsupported(way: &GatewayConfig, to: &Attachment, counters: &Counters, places: usize) -> Vec<Unsupported> {
-    let bursts = way.gateway.rate_limits.iter().filter(|limit| limit.burst.is_some());
-    let bursts = bursts.map(|limit| {
-        let message = format!(
-            "Envoy Gateway counts requests in whole units of time and has no burst: all {} requests of a {} may come at once",
-            limit.requests,
-            limit.unit.as_str()
-        );
-        Unsupported::feature("spec.gateway.rateLimits[].burst", message)
-    });
     let crowd = way.gateway.concurrent_requests.filter(|most| counters.exceeds(*most));
     let crowd = crowd.map(|most| {
         let message = format!(
@@ -186,8 +177,8 @@ fn unsupported(way: &GatewayConfig, to: &Attachment, counters: &Counters, places
     let unsent = tokens::unsent(way).into_iter().map(|(_, why)| why);
     let too_low = bandwidth::too_low(way, places);
     let unwritten = client_policy::unwritten(way, to);
-    bursts
-        .chain(crowd)
+    crowd
+        .into_iter()
         .chain(rate_limits::unsupported(way))
         .chain(too_low)
         .chain(unwritten)

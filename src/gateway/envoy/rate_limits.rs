@@ -1,7 +1,7 @@
 //! Rate limits, as rules of the BackendTrafficPolicy, all of which count over all routes of the tenant. A rule of a limit that is for one route, client or key
 //! selects its requests. Pure.
 
-use crate::api::{HttpMethod, PathType, RateLimit, RateLimitPer, RoutePath};
+use crate::api::{HttpMethod, PathType, RateLimit, RateLimitPer, RateLimitUnit, RoutePath};
 use crate::gateway::config::{Entry, GatewayConfig, Route, TENANT_CLIENT, Unsupported, ValidApiKey};
 use crate::names;
 use serde_json::{Value, json};
@@ -9,6 +9,14 @@ use serde_json::{Value, json};
 /// Envoy Gateway's own bounds: of rules in a policy, and of characters in an expression.
 const RULES: usize = 256;
 const EXPRESSION: usize = 1024;
+/// The most requests that Envoy Gateway takes in a rule.
+const REQUESTS: i64 = u32::MAX as i64;
+
+/// A number of requests in one whole unit of time.
+struct Window {
+    requests: i64,
+    unit: &'static str,
+}
 
 /// The rules, those of all requests first: counting restarts when a rule's position changes, and keys come and go.
 pub fn rules(way: &GatewayConfig) -> Vec<Value> {
@@ -46,7 +54,9 @@ fn all(way: &GatewayConfig) -> Vec<Value> {
         .iter()
         .partition(|limit| limit.per() == RateLimitPer::Key);
     let of_tenant = together.into_iter().chain(by_key);
-    let mut rules: Vec<Value> = of_tenant.flat_map(|limit| counted(limit, &json!({}), keys)).collect();
+    let mut rules: Vec<Value> = of_tenant
+        .flat_map(|limit| counted(limit, &way.gateway.rate_limits, &json!({}), keys))
+        .collect();
     let paths = Paths::of(way);
     for route in &way.gateway.routes {
         if let Some(selector) = selectors(way, route, &paths) {
@@ -54,19 +64,56 @@ fn all(way: &GatewayConfig) -> Vec<Value> {
                 route
                     .rate_limits
                     .iter()
-                    .flat_map(|limit| counted(limit, &selector, keys)),
+                    .flat_map(|limit| counted(limit, &route.rate_limits, &selector, keys)),
             );
         }
     }
     rules
 }
 
-/// Returns the rules of a limit for the requests of a selector. A client is known by its address, of either family; a key by the name that the gateway sends to
+/// Returns the windows of a limit. Envoy Gateway has no burst: one window admits it, and the rate holds in the next longer one, unless a limit beside it is
+/// as strict there.
+fn windows(limit: &RateLimit, beside: &[RateLimit]) -> Vec<Window> {
+    let burst = |limit: &RateLimit| limit.burst.unwrap_or_default();
+    let first = Window {
+        requests: limit.requests + burst(limit),
+        unit: limit.unit.as_str(),
+    };
+    let (times, unit) = next(limit.unit);
+    let requests = (limit.requests * times).min(REQUESTS);
+    let is_as_strict = |other: &RateLimit| {
+        (other.unit.as_str(), other.per()) == (unit, limit.per()) && other.requests + burst(other) <= requests
+    };
+    let needs_second = limit.burst.is_some() && !beside.iter().any(is_as_strict);
+    let second = needs_second.then_some(Window { requests, unit });
+    [first].into_iter().chain(second).collect()
+}
+
+/// Returns the unit of Envoy Gateway that is next to a unit, and how many of the shorter ones it has.
+fn next(unit: RateLimitUnit) -> (i64, &'static str) {
+    match unit {
+        RateLimitUnit::Second => (60, "Minute"),
+        RateLimitUnit::Minute => (60, "Hour"),
+        RateLimitUnit::Hour => (24, "Day"),
+        RateLimitUnit::Day => (7, "Week"),
+    }
+}
+
+/// Returns the rules of a limit, in all its windows.
+fn counted(limit: &RateLimit, beside: &[RateLimit], selector: &Value, keys: &[ValidApiKey]) -> Vec<Value> {
+    let windows = windows(limit, beside);
+    windows
+        .iter()
+        .flat_map(|window| in_window(window, limit.per(), selector, keys))
+        .collect()
+}
+
+/// Returns the rules of a window for the requests of a selector. A client is known by its address, of either family; a key by the name that the gateway sends to
 /// workloads, under which the former and the next one count too.
-fn counted(limit: &RateLimit, selector: &Value, keys: &[ValidApiKey]) -> Vec<Value> {
+fn in_window(window: &Window, per: RateLimitPer, selector: &Value, keys: &[ValidApiKey]) -> Vec<Value> {
     let rule = |selector: Value| {
         let mut rule = json!({
-            "limit": {"requests": limit.requests, "unit": limit.unit.as_str()},
+            "limit": {"requests": window.requests, "unit": window.unit},
             "shared": true,
         });
         if selector.as_object().is_some_and(|fields| !fields.is_empty()) {
@@ -88,7 +135,7 @@ fn counted(limit: &RateLimit, selector: &Value, keys: &[ValidApiKey]) -> Vec<Val
         selector["headers"] = json!(headers);
         rule(selector)
     };
-    match limit.per() {
+    match per {
         RateLimitPer::Tenant => vec![rule(selector.clone())],
         RateLimitPer::Client => ["0.0.0.0/0", "::/0"].iter().map(of_addresses).collect(),
         RateLimitPer::Key => keys.iter().map(of_key).collect(),
@@ -267,6 +314,63 @@ mod tests {
         assert_eq!(of(&["Path"]), ("^/tenants/acme([/?].*)?$".into(), 0, vec![api]));
         // By its host the same path is another route's.
         assert_eq!(of(&["Host", "Path"]), (String::new(), 0, vec![]));
+    }
+
+    #[test]
+    fn a_burst_passes_in_one_window_and_the_rate_holds_in_the_next() {
+        let windows_of = |limits: Value| {
+            let limits: Vec<RateLimit> = serde_json::from_value(limits).expect("limits");
+            let of = |limit: &RateLimit| windows(limit, &limits);
+            let all = limits.iter().flat_map(of);
+            all.map(|window| format!("{} {}", window.requests, window.unit))
+                .collect::<Vec<_>>()
+        };
+        let cases: [(&str, Value, &[&str]); 9] = [
+            ("none", json!([{"requests": 500, "unit": "Second"}]), &["500 Second"]),
+            (
+                "a second",
+                json!([{"requests": 500, "unit": "Second", "burst": 50}]),
+                &["550 Second", "30000 Minute"],
+            ),
+            (
+                "a minute",
+                json!([{"requests": 10, "unit": "Minute", "burst": 5}]),
+                &["15 Minute", "600 Hour"],
+            ),
+            (
+                "an hour",
+                json!([{"requests": 10, "unit": "Hour", "burst": 5}]),
+                &["15 Hour", "240 Day"],
+            ),
+            (
+                "a day",
+                json!([{"requests": 10, "unit": "Day", "burst": 5}]),
+                &["15 Day", "70 Week"],
+            ),
+            (
+                "a stricter minute",
+                json!([{"requests": 10, "unit": "Second", "burst": 5}, {"requests": 600, "unit": "Minute"}]),
+                &["15 Second", "600 Minute"],
+            ),
+            (
+                "a minute that admits more",
+                json!([{"requests": 10, "unit": "Second", "burst": 5}, {"requests": 599, "unit": "Minute", "burst": 2}]),
+                &["15 Second", "600 Minute", "601 Minute", "35940 Hour"],
+            ),
+            (
+                "a minute of others",
+                json!([{"requests": 10, "unit": "Second", "burst": 5}, {"requests": 10, "unit": "Minute", "per": "Client"}]),
+                &["15 Second", "600 Minute", "10 Minute"],
+            ),
+            (
+                "more than Envoy Gateway takes",
+                json!([{"requests": 1_000_000_000, "unit": "Second", "burst": 1_000_000_000}]),
+                &["2000000000 Second", "4294967295 Minute"],
+            ),
+        ];
+        for (name, limits, expected) in cases {
+            assert_eq!(windows_of(limits), expected, "{name}");
+        }
     }
 
     #[test]
