@@ -139,6 +139,8 @@ pub const CONFIGURATION: &str = "tenant-configuration";
 pub const DATABASE_SECRET: &str = "tenant-database";
 /// Its entry, and libpq's variable, that says which requests of a server are answered.
 pub const REQUIRE_AUTH: &str = "PGREQUIREAUTH";
+/// Its entry, and libpq's variable, with the oldest version of TLS.
+pub const MIN_TLS: &str = "PGSSLMINPROTOCOLVERSION";
 /// The Secret with a tenant's API keys, by client.
 pub const API_KEYS_SECRET: &str = "tenant-api-keys";
 

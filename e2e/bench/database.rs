@@ -99,6 +99,7 @@ impl Site {
             host: self.host.clone(),
             port: self.port,
             trust: Some(Trust::Host(Authority::Pem(self.ca.clone()))),
+            oldest_tls: None,
             user: ADMIN.into(),
             password: self.admin.clone(),
             database: database.into(),

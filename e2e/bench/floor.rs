@@ -509,6 +509,7 @@ fn attach(site: &Site, valid: &mut ValidTenant) -> Result<Secret> {
         database: server.database.clone(),
         schema: Some(names.place.as_str().into()),
         tls: TlsMode::VerifyFull,
+        oldest_tls: None,
         ca: Some(site.ca().into()),
     };
     let secret = secret::build(&valid.core.owner, &names, &endpoint, &credentials);
@@ -516,6 +517,7 @@ fn attach(site: &Site, valid: &mut ValidTenant) -> Result<Secret> {
         reach: address::reach(&server),
         port: endpoint.port,
         verified: address::is_verified(&server),
+        bounds_tls: false,
         revision: Some(secret::revision(&secret)),
     });
     Ok(secret)

@@ -103,7 +103,8 @@ pub struct DatabaseServerSpec {
 /// TLS of the connection.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.mode) || self.mode != 'VerifyCA' || has(self.caSecretRef)").message("VerifyCA needs a caSecretRef: public authorities issue certificates to anyone"))]
+#[x_kube(validation = Rule::new("!has(self.mode) || self.mode != 'VerifyCA' || has(self.caSecretRef)").message("VerifyCA needs a caSecretRef: public authorities issue certificates to anyone"),
+    validation = Rule::new("!has(self.minVersion) || !has(self.mode) || self.mode != 'Disable'").message("minVersion needs TLS: remove it, or set another mode than Disable"))]
 pub struct DatabaseTls {
     /// Verification of the certificate. Absent means VerifyFull.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,6 +113,31 @@ pub struct DatabaseTls {
     /// certificate authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretReference>,
+    /// The oldest version of TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_version: Option<DatabaseTlsVersion>,
+}
+
+/// The oldest version of TLS for the operator, and for tenants' clients with libpq (`ssl_min_protocol_version`). Absent means TLSv1.2 for the operator, and
+/// each client's default.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DatabaseTlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    #[serde(rename = "TLSv1.2")]
+    V1_2,
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "TLSv1.3")]
+    V1_3,
+}
+
+impl DatabaseTlsVersion {
+    /// Returns libpq's name of it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1_2 => "TLSv1.2",
+            Self::V1_3 => "TLSv1.3",
+        }
+    }
 }
 
 /// Verification of the server's certificate; libpq's `sslmode`.

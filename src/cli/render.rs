@@ -7,7 +7,7 @@ use crate::capability::applications::{ServiceName, SharedService};
 use crate::capability::peers::named_peers;
 use crate::capability::{PeerTenant, Stage, World, id, namespaces};
 use crate::controller::run::{attachment, platform};
-use crate::database::address::{is_verified, port, reach};
+use crate::database::address::{is_verified, oldest_tls, port, reach};
 use crate::database::{Attachment, ValidDatabase};
 use crate::gateway::ValidGateway;
 use crate::settings::Settings;
@@ -110,6 +110,7 @@ impl Render {
                             reach: reach(&server.spec),
                             port: port(&server.spec),
                             verified: is_verified(&server.spec),
+                            bounds_tls: oldest_tls(&server.spec).is_some(),
                             revision: Some("first".into()),
                         });
                         comments.push_str(&statements::comments(&valid, &database, server)?);

@@ -1,7 +1,7 @@
 //! The addresses of a DatabaseServer: the hosts that the operator connects to, and the destinations of tenants' pods.
 
 use super::servers::Databases;
-use crate::api::{DatabaseServerSpec, TlsMode, unread_in};
+use crate::api::{DatabaseServerSpec, DatabaseTlsVersion, TlsMode, unread_in};
 use crate::capability::{Reach, cidr};
 use crate::postgres::client;
 use ipnet::IpNet;
@@ -70,6 +70,11 @@ pub fn port(spec: &DatabaseServerSpec) -> u16 {
 /// The verification of a server.
 pub fn tls_mode(spec: &DatabaseServerSpec) -> TlsMode {
     spec.tls.as_ref().and_then(|tls| tls.mode).unwrap_or_default()
+}
+
+/// The oldest version of TLS to a server, where the spec has one.
+pub fn oldest_tls(spec: &DatabaseServerSpec) -> Option<DatabaseTlsVersion> {
+    spec.tls.as_ref().and_then(|tls| tls.min_version)
 }
 
 /// Returns true if clients verify the server.

@@ -28,6 +28,8 @@ pub struct Attachment {
     pub port: u16,
     /// True where clients verify the server.
     pub verified: bool,
+    /// True where the Secret has the oldest version of TLS.
+    pub bounds_tls: bool,
     /// The credentials in the Secret; pods that were started with others are replaced. None: there are none yet.
     pub revision: Option<String>,
 }
@@ -67,7 +69,13 @@ fn env(attachment: &Attachment) -> Vec<EnvVar> {
     };
     // Elsewhere it would but replace every pod.
     let require = (!attachment.verified).then_some(names::REQUIRE_AUTH);
-    VARIABLES.into_iter().chain(require).map(variable).collect()
+    let oldest_tls = attachment.bounds_tls.then_some(names::MIN_TLS);
+    VARIABLES
+        .into_iter()
+        .chain(require)
+        .chain(oldest_tls)
+        .map(variable)
+        .collect()
 }
 
 fn volume() -> Volume {

@@ -20,6 +20,7 @@ fn attached_to(verified: bool, revision: Option<&str>, update: &str) -> (Value, 
         ],
         port: 5433,
         verified,
+        bounds_tls: !verified,
         revision: revision.map(String::from),
     });
     let environment = plan(&tenant, &platform());
@@ -61,16 +62,18 @@ fn credentials_come_by_reference_only() {
         );
         assert_eq!(variable["value"], Value::Null, "{name}");
     }
-    let required = |verified| {
+    let required = |verified, name: &str| {
         let (template, _) = attached_to(verified, Some("0-1767225600"), "Restart");
         let env = template["spec"]["containers"][0]["env"].clone();
         let found = env
             .as_array()
-            .and_then(|env| env.iter().find(|variable| variable["name"] == "PGREQUIREAUTH").cloned());
+            .and_then(|env| env.iter().find(|variable| variable["name"] == name).cloned());
         found.map(|variable| variable["valueFrom"]["secretKeyRef"].clone())
     };
-    assert_eq!(required(true), None);
-    assert_eq!(required(false).expect("told not to tell")["key"], "PGREQUIREAUTH");
+    for name in ["PGREQUIREAUTH", "PGSSLMINPROTOCOLVERSION"] {
+        assert_eq!(required(true, name), None);
+        assert_eq!(required(false, name).expect(name)["key"], name);
+    }
     let mount = json!({"name": "tenant-database", "mountPath": "/bindings/database", "readOnly": true});
     assert_eq!(container["volumeMounts"], json!([mount]));
     assert_eq!(

@@ -122,6 +122,7 @@ impl Capability for Database {
             reach: address::reach(&server.spec),
             port: address::port(&server.spec),
             verified: address::is_verified(&server.spec),
+            bounds_tls: address::oldest_tls(&server.spec).is_some(),
             revision: self.revisions().get(&owner.id).cloned(),
         });
         if let Some(attachment) = attachment {

@@ -49,6 +49,7 @@ pub(super) async fn connect(
             TlsMode::VerifyCA => Some(Trust::Authority(authority)),
             TlsMode::VerifyFull => Some(Trust::Host(authority)),
         },
+        oldest_tls: address::oldest_tls(spec),
         user: databases.secret(secret, "username").await?,
         password: Password::from_secret(databases.secret(secret, "password").await?),
         database: spec.database.clone(),
@@ -120,13 +121,14 @@ fn is_same(a: &Address, b: &Address) -> bool {
             host,
             port,
             trust,
+            oldest_tls,
             user,
             password,
             database,
             connections,
         } = address.clone();
         let password = password.reveal().to_string();
-        (host, port, trust, user, password, database, connections)
+        (host, port, (trust, oldest_tls), user, password, database, connections)
     };
     parts(a) == parts(b)
 }

@@ -2,7 +2,7 @@
 //! "Well-known Secret Entries"), with `DATABASE_URL` and libpq's variables besides. What it says of its credentials' age is in
 //! its annotations.
 
-use crate::api::TlsMode;
+use crate::api::{DatabaseTlsVersion, TlsMode};
 use crate::cluster::{Identity, metadata};
 use crate::names;
 use crate::postgres::Names;
@@ -24,6 +24,8 @@ pub struct Endpoint {
     /// None for tables of the platform.
     pub schema: Option<String>,
     pub tls: TlsMode,
+    /// The oldest version of TLS. None: the client's default.
+    pub oldest_tls: Option<DatabaseTlsVersion>,
     /// PEM.
     pub ca: Option<String>,
 }
@@ -51,7 +53,9 @@ pub fn revision(secret: &Secret) -> String {
     let parts = ["host", "port", "database", "sslmode", "ca.crt", "username"]
         .map(text)
         .join("\n");
-    names::digest(format!("{parts}\n{issued}").as_bytes())[..16].to_string()
+    // Empty in most Secrets, whose revision stays.
+    let oldest_tls = text(names::MIN_TLS);
+    names::digest(format!("{parts}\n{issued}{oldest_tls}").as_bytes())[..16].to_string()
 }
 
 /// Returns the desired Secret.
@@ -98,6 +102,10 @@ pub fn build(owner: &Identity, names: &Names, endpoint: &Endpoint, credentials: 
         true => entries.push(("PGSSLROOTCERT", &authority)),
         // Known from 16 on: clients send neither the password nor its MD5 digest.
         false => entries.push((names::REQUIRE_AUTH, "!password,!md5")),
+    }
+    if let Some(oldest) = endpoint.oldest_tls {
+        // A parameter of the URI would make other clients than libpq refuse it.
+        entries.push((names::MIN_TLS, oldest.as_str()));
     }
     if let Some(schema) = &endpoint.schema {
         entries.push(("schema", schema));
@@ -173,6 +181,7 @@ mod tests {
             database: "my tenants".into(),
             schema: Some("t_1".into()),
             tls: TlsMode::VerifyFull,
+            oldest_tls: None,
             ca: Some("PEM".into()),
         };
         let credentials = Credentials {
@@ -248,6 +257,24 @@ mod tests {
             let require = data.get("PGREQUIREAUTH").map(|bytes| bytes.0.as_slice());
             assert_eq!(require, (!clear).then_some(b"!password,!md5".as_slice()), "{tls:?}");
         }
+    }
+
+    #[test]
+    fn clients_with_libpq_refuse_older_versions_of_tls() {
+        let (owner, names, endpoint, credentials) = parts();
+        let versions = [None, Some(DatabaseTlsVersion::V1_2), Some(DatabaseTlsVersion::V1_3)];
+        let secrets = versions.map(|oldest_tls| {
+            let endpoint = Endpoint {
+                oldest_tls,
+                ..endpoint.clone()
+            };
+            build(&owner, &names, &endpoint, &credentials)
+        });
+        let told = |secret: &Secret| secret.data.as_ref()?.get("PGSSLMINPROTOCOLVERSION").cloned();
+        let texts = secrets.each_ref().map(|secret| told(secret).map(|bytes| bytes.0));
+        assert_eq!(texts, [None, Some(b"TLSv1.2".to_vec()), Some(b"TLSv1.3".to_vec())]);
+        let [none, older, newer] = secrets.each_ref().map(revision);
+        assert!(none != older && older != newer, "pods keep the former version");
     }
 
     #[test]

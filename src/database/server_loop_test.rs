@@ -231,6 +231,7 @@ async fn a_host_that_is_captured_later_is_given_up_at_once_and_taken_up_at_once(
             host: HOST.into(),
             port: 5432,
             trust: Some(Trust::Anyone),
+            oldest_tls: None,
             user: "operator".into(),
             password: Password::from_secret("hunter2"),
             database: "tenants".into(),

@@ -78,7 +78,7 @@ impl Server {
     /// Settings that no connection can be tried with.
     pub fn new(address: Address, term: Term) -> Result<Self, Error> {
         let tls = match &address.trust {
-            Some(trust) => Some(MakeRustlsConnect::new(tls::config(trust)?)),
+            Some(trust) => Some(MakeRustlsConnect::new(tls::config(trust, address.oldest_tls)?)),
             None => None,
         };
         let verified = matches!(address.trust, Some(Trust::Host(_) | Trust::Authority(_)));

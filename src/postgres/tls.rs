@@ -1,11 +1,14 @@
 //! Verification of a server's certificate: libpq's `sslmode`, with rustls.
 
+use crate::api::DatabaseTlsVersion;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::version::TLS13;
+use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, PeerIncompatible};
+use rustls::{DEFAULT_VERSIONS, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use std::sync::Arc;
 
 /// Verification mode.
@@ -42,11 +45,11 @@ pub enum TlsError {
     Verifier(#[from] rustls::client::VerifierBuilderError),
 }
 
-/// The client side of a TLS connection.
+/// The client side of a TLS connection, with no older version than the given one.
 ///
 /// # Errors
 /// An authority that cannot be read.
-pub fn config(trust: &Trust) -> Result<ClientConfig, TlsError> {
+pub fn config(trust: &Trust, oldest: Option<DatabaseTlsVersion>) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
         Trust::Anyone => Arc::new(Believe(provider.clone())),
@@ -54,10 +57,30 @@ pub fn config(trust: &Trust) -> Result<ClientConfig, TlsError> {
         Trust::Authority(authority) => Arc::new(AnyName(verifier(authority, &provider)?)),
     };
     Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(versions(oldest))?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth())
+}
+
+fn versions(oldest: Option<DatabaseTlsVersion>) -> &'static [&'static SupportedProtocolVersion] {
+    static FROM_1_3: [&SupportedProtocolVersion; 1] = [&TLS13];
+    match oldest {
+        None | Some(DatabaseTlsVersion::V1_2) => DEFAULT_VERSIONS,
+        Some(DatabaseTlsVersion::V1_3) => &FROM_1_3,
+    }
+}
+
+/// Returns true where a handshake failed because the two sides have no version of TLS in common.
+pub fn is_version_refused(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+            | rustls::Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                    | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            )
+    )
 }
 
 fn verifier(authority: &Authority, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {

@@ -149,6 +149,23 @@ async fn tls_has_four_modes() -> Result<()> {
     .await?;
     dry.accepts("no mode", json!({"tls": {"caSecretRef": {"name": "ca"}}}))
         .await?;
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        dry.accepts(version, json!({"tls": {"minVersion": version}})).await?;
+    }
+    dry.refuses(
+        "a version without TLS",
+        json!({"tls": {"mode": "Disable", "minVersion": "TLSv1.3"}}),
+        &["spec.tls", "minVersion needs TLS"],
+    )
+    .await?;
+    for bad in ["1.3", "TLSv1.1", "TLSv1.4", ""] {
+        dry.refuses(
+            &format!("the version {bad:?}"),
+            json!({"tls": {"minVersion": bad}}),
+            &["spec.tls.minVersion", "Unsupported value"],
+        )
+        .await?;
+    }
     for bad in ["verify-full", "Prefer", ""] {
         dry.refuses(
             &format!("the mode {bad:?}"),

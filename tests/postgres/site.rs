@@ -160,6 +160,7 @@ impl Site {
             host: "127.0.0.1".into(),
             port: pg.port,
             trust: None,
+            oldest_tls: None,
             user,
             password,
             database,

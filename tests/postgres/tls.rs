@@ -3,6 +3,7 @@
 use crate::site::{Admin, Site, run, superuser, text};
 use std::path::Path;
 use std::process::Command;
+use tenant_operator::api::DatabaseTlsVersion;
 use tenant_operator::database::connect::open;
 use tenant_operator::postgres::plan::Place;
 use tenant_operator::postgres::tls::{Authority, Trust};
@@ -13,16 +14,16 @@ pub async fn trusts_as_it_is_told(site: Site, _: Place) {
     let (pg, plain) = (site.pg.clone(), site);
     let data = pg.data();
     let (right, wrong) = spawn_blocking(move || certificates(&data)).await.expect("certificates");
-    let reach = async |trust: Option<Trust>, host: &str| {
+    let reach = async |trust: Option<Trust>, host: &str, oldest: Option<DatabaseTlsVersion>| {
         let mut address = plain.address.clone();
-        (address.trust, address.host) = (trust, host.into());
+        (address.trust, address.host, address.oldest_tls) = (trust, host.into(), oldest);
         Site::at(&pg, Admin::CreateRole, address)
             .server
             .observe(None)
             .await
             .map(drop)
     };
-    let refused = reach(Some(Trust::Anyone), "127.0.0.1")
+    let refused = reach(Some(Trust::Anyone), "127.0.0.1", None)
         .await
         .expect_err("it has no TLS yet");
     assert_eq!(refused.reason(), "ServerUnreachable", "{refused}");
@@ -72,7 +73,7 @@ pub async fn trusts_as_it_is_told(site: Site, _: Place) {
     ];
     for (trust, host, expected) in table {
         let what = format!("{trust:?} {host}").chars().take(60).collect::<String>();
-        match reach(trust, host).await {
+        match reach(trust, host, None).await {
             Ok(()) => assert!(expected, "{what}: was believed"),
             Err(error) => {
                 assert!(!expected, "{what}: {error}");
@@ -81,6 +82,32 @@ pub async fn trusts_as_it_is_told(site: Site, _: Place) {
                     error.to_string().to_lowercase().contains("certificate"),
                     "{what}: {error}"
                 );
+            }
+        }
+    }
+    // A server of the past: what is admitted is used, and a refusal says which setting is in the way.
+    let max = async |version: &str| {
+        run(
+            &root,
+            &format!("ALTER SYSTEM SET ssl_max_protocol_version = '{version}'"),
+        )
+        .await;
+        run(&root, "SELECT pg_reload_conf()").await;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    };
+    for (highest, oldest, expected) in [
+        ("TLSv1.2", None, true),
+        ("TLSv1.2", Some(DatabaseTlsVersion::V1_2), true),
+        ("TLSv1.2", Some(DatabaseTlsVersion::V1_3), false),
+        ("TLSv1.3", Some(DatabaseTlsVersion::V1_3), true),
+    ] {
+        max(highest).await;
+        match reach(Some(Trust::Anyone), "localhost", oldest).await {
+            Ok(()) => assert!(expected, "{oldest:?}: {highest} was accepted"),
+            Err(error) => {
+                assert!(!expected, "{oldest:?} {highest}: {error}");
+                assert_eq!(error.reason(), "ServerUnreachable", "{error}");
+                assert!(error.to_string().contains("lower spec.tls.minVersion"), "{error}");
             }
         }
     }

@@ -23,6 +23,7 @@ impl DatabasePass<'_> {
             database: status.database,
             schema: status.schema,
             tls: connection.tls,
+            oldest_tls: connection.address.oldest_tls,
             ca: connection.ca.clone(),
         }
     }

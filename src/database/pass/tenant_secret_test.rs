@@ -147,6 +147,7 @@ fn connection(host: &str) -> Connection {
         host: host.into(),
         port: 5432,
         trust: None,
+        oldest_tls: None,
         user: "operator".into(),
         password: Password::from_secret("x"),
         database: "tenants".into(),

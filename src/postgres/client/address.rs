@@ -1,6 +1,7 @@
 //! The address of a server, and the settings of its connections.
 
 use super::{CALL, CONNECT};
+use crate::api::DatabaseTlsVersion;
 use crate::postgres::password::Password;
 use crate::postgres::tls::Trust;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub struct Address {
     pub port: u16,
     /// None: without TLS.
     pub trust: Option<Trust>,
+    /// The oldest version of TLS. None: the oldest that the operator supports.
+    pub oldest_tls: Option<DatabaseTlsVersion>,
     pub user: String,
     pub password: Password,
     /// The database of the operator's records.

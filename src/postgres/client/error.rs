@@ -3,12 +3,14 @@
 use super::OWN;
 use crate::conditions::reason;
 use crate::postgres::guard::Asked;
-use crate::postgres::tls::TlsError;
+use crate::postgres::tls::{self, TlsError};
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
 /// The longest part of a statement in a message, in characters.
 const STATEMENT: usize = 300;
+/// The message where a server has no version of TLS that the operator may use.
+const NO_TLS_VERSION: &str = "it offers no version of TLS that spec.tls.minVersion admits: raise its ssl_max_protocol_version, or lower spec.tls.minVersion";
 
 /// Failure between the operator and a server. Carries no password.
 #[derive(thiserror::Error, Clone, Debug)]
@@ -102,7 +104,7 @@ impl Error {
 
     pub(in crate::postgres) fn of(statement: &str, error: &tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
-            return asked(error).map_or_else(|| Self::Unreachable(chain(error)), Self::Asked);
+            return asked(error).map_or_else(|| Self::Unreachable(unreachable(error)), Self::Asked);
         };
         let mut message = db.message().to_string();
         // The dependencies for which a role cannot be dropped.
@@ -142,8 +144,20 @@ fn shortened(statement: &str) -> String {
 
 /// Returns the reason why the operator itself ended the connection.
 fn asked(error: &tokio_postgres::Error) -> Option<Asked> {
+    cause(error).copied()
+}
+
+fn unreachable(error: &tokio_postgres::Error) -> String {
+    match cause(error).is_some_and(tls::is_version_refused) {
+        true => NO_TLS_VERSION.into(),
+        false => chain(error),
+    }
+}
+
+/// Returns the error of this kind that ended the connection.
+fn cause<E: std::error::Error + 'static>(error: &tokio_postgres::Error) -> Option<&E> {
     let cause = std::error::Error::source(error)?.downcast_ref::<std::io::Error>()?;
-    cause.get_ref()?.downcast_ref().copied()
+    cause.get_ref()?.downcast_ref()
 }
 
 /// Returns an error with its causes; the driver's own text names only its kind.
