@@ -113,10 +113,22 @@ async fn an_object_of_the_tenants_own_is_left_alone() -> Result<()> {
         .create(&path("services", &tenant.name, ""), &own)
         .await
         .context("a Service of the tenant's own")?;
+    scene
+        .cluster
+        .create(&path("deployments", &tenant.name, ""), &pods::deployment("api", 0))
+        .await
+        .context("a Deployment of the tenant's own")?;
     tenant
         .patch(json!({"workloads": [server_workload("web"), server_workload("api")]}))
         .await?;
-    tenant.not_ready(&["Conflict"], &["api"]).await?;
+    let both = ["Service ", "Deployment ", "api", "2 objects in all are in the way"];
+    tenant.not_ready(&["Conflict"], &both).await?;
+    scene
+        .cluster
+        .delete(&path("deployments", &tenant.name, "api"))
+        .await
+        .context("remove the Deployment")?;
+    tenant.not_ready(&["Conflict"], &["Service ", "api"]).await?;
     let service = scene.cluster.get(&path("services", &tenant.name, "api")).await?;
     ensure!(service["spec"]["ports"][0]["port"] == 7, "it was taken over: {service}");
     ensure!(tenant.pods("web", 1).await? == running, "what ran was disturbed");

@@ -66,9 +66,43 @@ pub fn are(count: impl TryInto<u64>, noun: &str) -> String {
     }
 }
 
+/// The most objects in the way that a message names.
+const NAMED: usize = 4;
+
+/// Names the objects that are in the way besides the one that a message begins with, and counts all; empty where there are no others.
+pub fn others_in_the_way(others: &[String]) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    let named: Vec<&str> = others.iter().take(NAMED - 1).map(String::as_str).collect();
+    let rest = match others.len() - named.len() {
+        0 => String::new(),
+        number => format!(" and {number} more"),
+    };
+    format!(
+        "; {} objects in all are in the way: the others are {}{rest}",
+        others.len() + 1,
+        named.join(", ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use super::are;
+    use super::{are, others_in_the_way};
+
+    #[test]
+    fn up_to_four_objects_in_the_way_are_named_and_all_are_counted() {
+        let others = |names: &str| {
+            let others: Vec<String> = names.chars().map(|name| format!("role {name}")).collect();
+            others_in_the_way(&others)
+        };
+        assert_eq!(others(""), "");
+        assert_eq!(others("b"), "; 2 objects in all are in the way: the others are role b");
+        let four = "; 4 objects in all are in the way: the others are role b, role c, role d";
+        assert_eq!(others("bcd"), four);
+        let six = "; 6 objects in all are in the way: the others are role b, role c, role d and 2 more";
+        assert_eq!(others("bcdef"), six);
+    }
 
     #[test]
     fn one_is_singular() {

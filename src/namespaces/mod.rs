@@ -142,8 +142,7 @@ impl Capability for Namespaces {
             failures.extend(pass.apply_each(&tenant.core.owner, &access).await?);
         }
         let withheld = tenant.part::<Withheld>().map_or(&[][..], |withheld| &withheld.failures);
-        if let Some(failure) = Failure::first(withheld.iter().chain(&failures)) {
-            let refused = Report::refused(&DESCRIPTION, &failure.error);
+        if let Some(refused) = Failure::report(&DESCRIPTION, withheld.iter().chain(&failures)) {
             let gate = report.gate;
             return Ok(Some(Report { gate, ..refused }));
         }

@@ -110,8 +110,8 @@ impl Capability for Workloads {
             let workloads = wake(pass.store, &core.owner, workloads.clone(), core.suspend);
             failures.extend(pass.apply_each(&core.owner, &workloads).await?);
         }
-        if let Some(failure) = Failure::first(&failures) {
-            return Ok(Some(Report::refused(&DESCRIPTION, &failure.error)));
+        if let Some(refused) = Failure::report(&DESCRIPTION, &failures) {
+            return Ok(Some(refused));
         }
         let remarks = Remarks::of(core, &workloads, pass.store);
         let report = report(unavailable(pass.store, core).as_ref(), core.workloads.len(), &remarks);
