@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""custom-metrics.py ADDRESS PORT FILE: a stand-in for an adapter of custom.metrics.k8s.io. Every pod has the value in FILE, whatever the metric.
+"""custom-metrics.py ADDRESS PORT FILE: a stand-in for an adapter of custom.metrics.k8s.io. Every pod has the value in FILE, whatever the metric. It ends
+when its standard input does.
 
 KUBECTL and KUBECONFIG name the program and the cluster that have the pods."""
 import http.server
@@ -9,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 
@@ -62,7 +64,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def end_with_input():
+    sys.stdin.read()
+    os._exit(0)
+
+
 def main():
+    threading.Thread(target=end_with_input, daemon=True).start()
     server = http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler)
     with tempfile.NamedTemporaryFile() as pair:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=custom-metrics", "-days", "1",
