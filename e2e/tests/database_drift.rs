@@ -2,7 +2,7 @@
 
 use crate::database::tier;
 use crate::support::database::{Binding, CLOSED, LOOK, SERVER, Site, Sql, ensure_refused};
-use crate::support::{Scene, TestTenant, eventually, operator, path, refused};
+use crate::support::{Scene, TestTenant, condition, eventually, operator, path, refused};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::time::Instant;
@@ -260,4 +260,56 @@ async fn a_database_comes_back_and_is_closed_again() -> Result<()> {
         .await;
     refused("another database for its records", other, &["immutable"])?;
     Ok(())
+}
+
+/// An administrator's mistake with the place of the data: the operator names a renamed one, and tells of a dropped one.
+#[tokio::test]
+async fn a_renamed_place_is_named_and_a_dropped_one_is_told() -> Result<()> {
+    let Some(site) = Site::find("a_renamed_place_is_named_and_a_dropped_one_is_told") else {
+        return Ok(());
+    };
+    let scene = Scene::new("dblost").await?;
+    let tier = tier(&scene, json!({"model": "Schema"})).await?;
+    let tenant = scene.tenant("", &tier, json!({})).await?;
+    let binding = tenant.with_database().await?;
+    let notes = "CREATE TABLE notes (text text); INSERT INTO notes VALUES ('kept')";
+    site.log_in(&binding).await?.works(notes).await?;
+    let all = site.superuser("tenants").await?;
+    let (schema, aside) = (binding.owner(), format!("{}_aside", scene.name.replace('-', "_")));
+    all.works(&format!("ALTER SCHEMA {schema} RENAME TO {aside}")).await?;
+    let found = tenant
+        .database_fails(LOOK, "Conflict", &[&schema, &aside, "rename it"])
+        .await;
+    let count = format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{schema}'");
+    let made = all.one(&count).await;
+    all.works(&format!("ALTER SCHEMA {aside} RENAME TO {schema}")).await?;
+    found?;
+    ensure!(made? == "0", "an empty schema hides the data");
+    eventually("the data to be there again", LOOK, async || {
+        tenant.touch().await?;
+        tenant.with_database().await?;
+        let kept = site
+            .log_in(&tenant.binding().await?)
+            .await?
+            .one("SELECT text FROM notes")
+            .await?;
+        ensure!(kept == "kept", "{kept}");
+        Ok(())
+    })
+    .await?;
+    all.works(&format!("DROP SCHEMA {schema} CASCADE")).await?;
+    eventually("the loss to be told", LOOK, async || {
+        let now = tenant.get().await?;
+        let found = condition(&now, "DatabaseReady").cloned().unwrap_or_default();
+        ensure!(found["status"] == "True" && found["reason"] == "SchemaLost", "{found}");
+        let events = scene.cluster.list(&path("events", "default", "")).await?;
+        let told = events.iter().any(|event| {
+            event["involvedObject"]["name"] == tenant.name.as_str()
+                && event["type"] == "Warning"
+                && event["reason"] == "SchemaLost"
+        });
+        ensure!(told, "no event");
+        Ok(())
+    })
+    .await
 }

@@ -363,7 +363,9 @@ async fn what_is_somebody_elses_is_left_as_it_is() -> Result<()> {
 async fn aliens(scene: &Scene, site: &Site, tier: &str, id: &str, role: &str) -> Result<crate::support::TestTenant> {
     let all = site.superuser("tenants").await?;
     let tenant = scene.tenant("", tier, json!({"id": id})).await?;
-    tenant.database_fails(LOOK, "Conflict", &[role]).await?;
+    tenant
+        .database_fails(LOOK, "Conflict", &[role, "2 objects in all are in the way"])
+        .await?;
     tenant.condition("Ready", "False", &["DatabaseNotReady"]).await?;
     ensure!(
         !scene.cluster.exists(&path("secrets", &tenant.name, SECRET)).await?,

@@ -1,6 +1,6 @@
 //! Placement of tenants, and the status of a DatabaseServer.
 
-use crate::support::database::{LOOK, Site};
+use crate::support::database::{LOOK, Site, record, role_of};
 use crate::support::{Scene, TestTenant, condition, eventually, operator, path, secs, summary, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -67,6 +67,41 @@ async fn where_no_server_fits_each_says_why() -> Result<()> {
         .await?;
     ensure!(server_of(&lost).await? == server.name, "it is elsewhere");
     first.with_database().await?;
+    Ok(())
+}
+
+/// Others have a schema of the tenant's name: it is never placed, and takes no place from the next one.
+#[tokio::test]
+async fn a_tenant_without_data_gives_its_place_back() -> Result<()> {
+    let Some(site) = Site::find("a_tenant_without_data_gives_its_place_back") else {
+        return Ok(());
+    };
+    let scene = Scene::new("dbfree").await?;
+    let spec = json!({"capacity": {"maxTenants": 1}, "tls": {"minVersion": "TLSv1.3"}});
+    let server = site.server(&scene, "pg", &scene.name, spec).await?;
+    let status = server.ready().await?["status"].clone();
+    ensure!(status["tls"] == "TLSv1.3", "{status}");
+    let here = tier(&scene, &scene.name).await?;
+    let random = scene.name.rsplit('-').next().unwrap_or_default();
+    let id = format!("00000000-0000-4000-8000-000000{random}");
+    let all = site.superuser(&server.database).await?;
+    all.works(&format!("CREATE SCHEMA {}", role_of(&id))).await?;
+    let spec = json!({"id": id, "deletionPolicy": "Retain"});
+    let first = scene.tenant("first", &here, spec).await?;
+    scene.will_leave_namespace(&first.name);
+    first.database_fails(LOOK, "Conflict", &[&role_of(&id)]).await?;
+    let next = scene.tenant("next", &here, json!({})).await?;
+    next.database_fails(secs(20), "NoServer", &["it is full"]).await?;
+    first.delete().await?;
+    first.gone().await?;
+    ensure!(record(&scene.cluster, &first.name).await?.is_none(), "a record is left");
+    next.touch().await?;
+    ensure!(server_of(&next).await? == server.name, "it is elsewhere");
+    let left = format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{}'", role_of(&id));
+    ensure!(all.one(&left).await? == "1", "the others' schema is gone");
+    // Its clients with libpq are bound as the operator is.
+    let oldest = next.binding().await?.get("PGSSLMINPROTOCOLVERSION").to_owned();
+    ensure!(oldest == "TLSv1.3", "{oldest}");
     Ok(())
 }
 

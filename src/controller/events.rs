@@ -82,6 +82,11 @@ impl Events {
         self.tell(tenant, isolated, reason, "Prove", is_violated).await;
     }
 
+    /// Publishes that somebody dropped the place of a tenant's data, and that the operator made an empty one.
+    pub async fn data_lost(&self, tenant: &Tenant, lost: &Condition) {
+        self.tell(tenant, lost, &lost.reason, "Recreate", true).await;
+    }
+
     async fn tell(&self, tenant: &Tenant, condition: &Condition, reason: &str, action: &str, warning: bool) {
         let note = condition.message.clone();
         self.publish(&tenant.object_ref(&()), note, reason, action, warning)

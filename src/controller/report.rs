@@ -8,6 +8,7 @@ use crate::conditions::{condition, kind, reason};
 use crate::names;
 use crate::proof::Outcome;
 use crate::tenant::status::{self, Observed};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -94,6 +95,14 @@ async fn write(ctx: &Context, name: &str, uid: Option<&str>, status: &TenantStat
     Ok(())
 }
 
+/// Returns the condition that newly tells of a loss of the tenant's data.
+fn lost<'a>(tenant: &Tenant, new: &'a TenantStatus) -> Option<&'a Condition> {
+    let tells = |condition: &Condition| [reason::SCHEMA_LOST, reason::DATABASE_LOST].contains(&&*condition.reason);
+    let found = new.conditions.iter().find(|condition| tells(condition))?;
+    let is_told = condition(tenant, &found.type_).is_some_and(|before| before.message == found.message);
+    (!is_told).then_some(found)
+}
+
 /// An event when readiness changed its reason, unless it only passes through on its way.
 async fn tell(ctx: &Context, tenant: &Tenant, new: &TenantStatus) {
     let find = |kind| new.conditions.iter().find(|condition| condition.type_ == kind);
@@ -106,6 +115,9 @@ async fn tell(ctx: &Context, tenant: &Tenant, new: &TenantStatus) {
         if (is_violated && !is_told) || (was_violated && isolated.status == "True") {
             ctx.events.isolation(tenant, isolated).await;
         }
+    }
+    if let Some(lost) = lost(tenant, new) {
+        ctx.events.data_lost(tenant, lost).await;
     }
     let Some(ready) = find(kind::READY) else { return };
     let changed = before.is_none_or(|before| (&before.status, &before.reason) != (&ready.status, &ready.reason));

@@ -7,6 +7,7 @@ mod desired;
 mod extensions;
 mod failure;
 mod login;
+mod loss;
 mod publish;
 mod tenant_secret;
 
@@ -230,6 +231,9 @@ impl DatabasePass<'_> {
             outcome.state = state;
         }
         self.limits(server_state, tenant_names, &wanted, outcome);
+        if let Some(note) = server_state.loss(&owner.id) {
+            outcome.state.remark(note);
+        }
         Ok(())
     }
 }

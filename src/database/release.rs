@@ -63,6 +63,10 @@ pub async fn release(
     if policy == DeletionPolicy::Retain && has_namespace(databases, owner) {
         secret::delete(writer, owner, names::DATABASE_SECRET).await?;
     }
+    // Where a conflict kept everything from being made, there is nothing to retain, and the place is free.
+    let has_nothing = placement.model != DatabaseModel::SharedTable
+        && plan::has_nothing(&names, &owner.id, &server_state.catalog_of(&names));
+    let policy = if has_nothing { DeletionPolicy::Delete } else { policy };
     finish(databases, writer, owner, policy, placement).await?;
     Ok(None)
 }

@@ -3,6 +3,7 @@
 use super::rate_limiter::RateLimiter;
 use super::registry::Enrolled;
 use crate::api::TlsMode;
+use crate::capability::Note;
 use crate::postgres::applications::{self, ApplicationLogin, Logins};
 use crate::postgres::catalog::{Catalog, Roles};
 use crate::postgres::client::Server;
@@ -19,6 +20,8 @@ const FIRST_INSPECTION: Duration = Duration::from_secs(6);
 /// Maximum number of concurrent passes on one server, and the time that another pass waits for a permit.
 const CONCURRENT_TENANTS: usize = 8;
 const PERMIT_TIMEOUT: Duration = Duration::from_millis(250);
+/// The time for which a status tells of a loss of data.
+const LOSS_SHOWN: Duration = Duration::from_hours(1);
 
 /// Health of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +62,13 @@ pub struct Connection {
     pub ca: Option<String>,
 }
 
+/// The place of a tenant's data that somebody dropped.
+struct Loss {
+    oid: i64,
+    note: Note,
+    at: Instant,
+}
+
 /// State of one server.
 pub struct ServerState {
     pub name: String,
@@ -69,6 +79,8 @@ pub struct ServerState {
     permits: Semaphore,
     /// Credentials of each tenant that last logged in, and the time.
     verified: Mutex<HashMap<String, (String, Instant)>>,
+    /// Places of data that somebody dropped, by the tenant's id.
+    losses: Mutex<HashMap<String, Loss>>,
     last_check: Mutex<Option<Instant>>,
     restart_checks: Mutex<RateLimiter>,
     /// Last result of each tenant's isolation check.
@@ -84,6 +96,7 @@ impl ServerState {
             notify: Notify::new(),
             permits: Semaphore::new(CONCURRENT_TENANTS),
             verified: Mutex::default(),
+            losses: Mutex::default(),
             last_check: Mutex::default(),
             restart_checks: Mutex::default(),
             isolation: Mutex::default(),
@@ -207,6 +220,28 @@ impl ServerState {
         (seen == revision).then_some(*at)
     }
 
+    /// Notes that somebody dropped the place of a tenant's data, with this OID. Returns false where that is known.
+    pub fn note_loss(&self, tenant_id: &str, oid: i64, note: Note) -> bool {
+        let mut losses = self.losses();
+        let is_new = losses.get(tenant_id).is_none_or(|known| known.oid != oid);
+        if is_new {
+            let at = Instant::now();
+            losses.insert(tenant_id.into(), Loss { oid, note, at });
+        }
+        is_new
+    }
+
+    /// Returns the note of a loss in the last hour.
+    pub fn loss(&self, tenant_id: &str) -> Option<Note> {
+        let mut losses = self.losses();
+        losses.retain(|_, loss| loss.at.elapsed() < LOSS_SHOWN);
+        losses.get(tenant_id).map(|loss| loss.note.clone())
+    }
+
+    fn losses(&self) -> MutexGuard<'_, HashMap<String, Loss>> {
+        self.losses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns the last result of a tenant's isolation check.
     pub fn isolation(&self, tenant_id: &str) -> Option<Outcome> {
         let isolation = self.isolation.lock().unwrap_or_else(PoisonError::into_inner);
@@ -264,6 +299,21 @@ impl ServerState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_loss_is_told_of_once_and_for_a_while() {
+        let server_state = ServerState::new("one");
+        assert_eq!(server_state.loss("acme"), None);
+        let note = |words: &str| Note::new(crate::conditions::reason::SCHEMA_LOST, words);
+        assert!(server_state.note_loss("acme", 7, note("first")));
+        assert!(!server_state.note_loss("acme", 7, note("the same, a pass later")));
+        assert_eq!(
+            (server_state.loss("acme"), server_state.loss("other")),
+            (Some(note("first")), None)
+        );
+        assert!(server_state.note_loss("acme", 8, note("second")));
+        assert_eq!(server_state.loss("acme"), Some(note("second")));
+    }
 
     #[test]
     fn what_was_seen_of_a_released_tenant_is_forgotten_and_of_no_other() {

@@ -5,6 +5,7 @@ use super::catalog::{Catalog, Intent};
 use super::password::Verifier;
 use super::sql::Literal;
 use super::{Identifier, Names, Statement};
+use crate::conditions::others_in_the_way;
 use crate::sql;
 
 mod logins;
@@ -13,9 +14,9 @@ mod places;
 mod privileges;
 mod removal;
 mod roles;
-pub use places::{create_extension, installed};
+pub use places::{MissingPlace, create_extension, installed, missing_place};
 pub use privileges::revoke_all;
-pub use removal::{removal, retention, suspension};
+pub use removal::{has_nothing, removal, retention, suspension};
 pub use roles::take_back;
 
 /// The schema that shared extensions are installed in; nobody but the operator can make anything there.
@@ -146,10 +147,15 @@ pub struct Step {
 
 /// Something of a wanted name that is not marked as this tenant's.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
-#[error("{kind} {name} exists on the server and is not marked as this tenant's; the operator leaves it unchanged")]
+#[error(
+    "{kind} {name} exists on the server and is not marked as this tenant's; the operator leaves it unchanged{}",
+    others_in_the_way(.others)
+)]
 pub struct Conflict {
     pub kind: &'static str,
     pub name: String,
+    /// Kinds and names of further ones.
+    pub others: Vec<String>,
 }
 
 /// Returns statements that bring a tenant's part of a server nearer to the wanted state; none when it is reached. Not always all of them: call it again with
@@ -188,25 +194,25 @@ pub fn plan(wanted: &Wanted, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
 
 /// Checks that every object with the tenant's names has its mark too.
 fn ours(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<(), Conflict> {
-    let conflict = |kind, name: &Identifier| Conflict {
-        kind,
-        name: name.as_str().to_string(),
+    let place = names.place.as_str();
+    let roles = names.roles().map(|name| {
+        let role = catalog.roles.get(name.as_str());
+        ("role", name.as_str(), role.map(|role| role.oid))
+    });
+    let places = [("schema", &catalog.schemas), ("database", &catalog.databases)]
+        .map(|(kind, places)| (kind, place, places.get(place).map(|place| place.oid)));
+    let is_foreign = |(kind, name, oid): &(&'static str, &str, Option<i64>)| {
+        oid.is_some_and(|oid| !catalog.is_ours(kind, name, oid, tenant_id))
     };
-    for name in names.roles() {
-        if let Some(role) = catalog.roles.get(name.as_str())
-            && !catalog.is_ours("role", name.as_str(), role.oid, tenant_id)
-        {
-            return Err(conflict("role", name));
-        }
-    }
-    for (kind, places) in [("schema", &catalog.schemas), ("database", &catalog.databases)] {
-        if let Some(place) = places.get(names.place.as_str())
-            && !catalog.is_ours(kind, names.place.as_str(), place.oid, tenant_id)
-        {
-            return Err(conflict(kind, &names.place));
-        }
-    }
-    Ok(())
+    let mut foreign = roles.into_iter().chain(places).filter(is_foreign);
+    let Some((kind, name, _)) = foreign.next() else {
+        return Ok(());
+    };
+    Err(Conflict {
+        kind,
+        name: name.into(),
+        others: foreign.map(|(kind, name, _)| format!("{kind} {name}")).collect(),
+    })
 }
 
 /// The database that was begun under this intent.
@@ -303,6 +309,10 @@ fn whom(grantee: Option<&str>) -> Option<Statement> {
 #[cfg(test)]
 #[path = "plan_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "plan/absence_test.rs"]
+mod absence_test;
 
 #[cfg(test)]
 #[path = "plan/applications_test.rs"]

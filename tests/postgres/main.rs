@@ -128,6 +128,7 @@ fn subjects() -> Vec<Subject> {
         subject!(platform_logins::become_one_tenant, BOTH),
         subject!(platform_logins::mighty_ones_are_refused, SCHEMA, admins: LIMITED),
         subject!(conflicts::are_left_alone, BOTH),
+        subject!(conflicts::a_missing_place_is_told_from_a_renamed_one, BOTH, on: On::Two, admins: LIMITED),
         subject!(grants::hold_nothing_up, BOTH, on: On::Two, admins: LIMITED),
         subject!(grants::without_effect_hold_nothing_up, SCHEMA, on: On::Two, admins: LIMITED),
         subject!(grants::keep_no_role, BOTH),

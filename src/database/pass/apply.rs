@@ -3,6 +3,7 @@
 use super::DatabasePass;
 use super::extensions::{self, Problems};
 use super::failure::{Failure, progressing, stalled};
+use super::loss;
 use crate::conditions::reason;
 use crate::database::registry::{self, Enrolled};
 use crate::database::release::LOCK_NOT_AVAILABLE;
@@ -15,8 +16,19 @@ use crate::postgres::shared;
 const ROUNDS: usize = 8;
 
 impl DatabasePass<'_> {
-    /// Plans and executes until no step remains. Returns the extensions that the server refuses; they hold up nothing else.
+    /// Brings the server into the desired state. Returns the extensions that the server refuses; they hold up nothing else.
     pub(super) async fn apply(
+        &self,
+        connection: &Connection,
+        server_state: &ServerState,
+        wanted: &Wanted,
+    ) -> Result<Problems, Failure> {
+        loss::look_for(connection, server_state, wanted).await?;
+        self.converge(connection, server_state, wanted).await
+    }
+
+    /// Plans and executes until no step remains.
+    async fn converge(
         &self,
         connection: &Connection,
         server_state: &ServerState,

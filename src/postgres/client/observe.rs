@@ -9,7 +9,20 @@ use std::pin::pin;
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 
+/// The present name of a schema or database, by its OID.
+const NAME: &str = "SELECT coalesce(to_json(CASE $1::text \
+     WHEN 'schema' THEN (SELECT n.nspname::text FROM pg_catalog.pg_namespace n WHERE n.oid::int8 = $2) \
+     WHEN 'database' THEN (SELECT d.datname::text FROM pg_catalog.pg_database d WHERE d.oid::int8 = $2) END), 'null'::json)";
+
 impl Server {
+    /// Returns the present name of a schema or database; None where it does not exist any more.
+    ///
+    /// # Errors
+    /// As [`Error`] says.
+    pub async fn name_of(&self, kind: &str, oid: i64) -> Result<Option<String>, Error> {
+        self.query(NAME, &[&kind, &oid]).await
+    }
+
     /// Returns the catalog of all tenants, or of one.
     ///
     /// # Errors

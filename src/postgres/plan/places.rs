@@ -1,6 +1,6 @@
 //! A tenant's schema or database: its owner, privileges and extensions.
 
-use super::{EXTENSIONS, PUBLIC, Place, Plan, Step, Venue, begun, well_known, whom};
+use super::{EXTENSIONS, PUBLIC, Place, Plan, Step, Venue, Wanted, begun, well_known, whom};
 use crate::postgres::catalog::{self, Catalog, Grant};
 use crate::postgres::sql::Literal;
 use crate::postgres::text::Text;
@@ -10,6 +10,33 @@ use std::collections::BTreeSet;
 
 /// The first word of a revision: another one sets every database up again.
 const LAYOUT: &str = "1";
+
+/// A tenant's schema or database that the operator made, and that the server does not have under its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingPlace<'a> {
+    pub kind: &'static str,
+    pub name: &'a str,
+    /// OID of the object, which may have another name now.
+    pub oid: i64,
+}
+
+/// Returns the place of a tenant's data if somebody dropped or renamed it.
+pub fn missing_place<'a>(wanted: &'a Wanted, catalog: &Catalog) -> Option<MissingPlace<'a>> {
+    let (kind, places) = match wanted.place {
+        Place::Schema => ("schema", &catalog.schemas),
+        Place::Database => ("database", &catalog.databases),
+        Place::Shared(_) => return None,
+    };
+    let name = wanted.names.place.as_str();
+    let mark = catalog
+        .mark(kind, name)
+        .filter(|mark| *mark.tenant_id == *wanted.tenant_id)?;
+    (!places.contains_key(name)).then_some(MissingPlace {
+        kind,
+        name,
+        oid: mark.oid,
+    })
+}
 
 impl Plan<'_> {
     pub(super) fn schema(&mut self) {

@@ -12,12 +12,21 @@ use std::collections::BTreeSet;
 /// Up to so many relations and functions are dropped at once; each is locked until all are.
 const AT_ONCE: i64 = 300;
 
+/// Returns true where a server has nothing of a tenant's: no mark, and no role that could be its login. A schema or database of its name is of others.
+pub fn has_nothing(names: &Names, tenant_id: &str, catalog: &Catalog) -> bool {
+    let exists = |role: &Identifier| catalog.roles.contains_key(role.as_str());
+    !catalog.knows(tenant_id) && !names.roles().into_iter().any(exists)
+}
+
 /// The statements that remove all that is marked as a tenant's; none when nothing is left. To be called again, as
 /// [`plan`](super::plan).
 ///
 /// # Errors
 /// A foreign object has a name of the tenant. The operator leaves it unchanged.
 pub fn removal(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
+    if has_nothing(names, tenant_id, catalog) {
+        return Ok(Vec::new());
+    }
     ours(names, tenant_id, catalog)?;
     let exists = |role: &&Identifier| catalog.roles.contains_key(role.as_str());
     let place = &names.place;
@@ -103,6 +112,9 @@ fn drop_owned(role: &Identifier) -> Statement {
 /// # Errors
 /// A foreign object has a name of the tenant. The operator leaves it unchanged.
 pub fn retention(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
+    if has_nothing(names, tenant_id, catalog) {
+        return Ok(Vec::new());
+    }
     ours(names, tenant_id, catalog)?;
     let steps = close_logins(names, catalog, " NOLOGIN PASSWORD NULL");
     if steps.is_empty() {
@@ -129,6 +141,9 @@ fn drop_database(catalog: &Catalog, name: &Identifier) -> Statement {
 /// # Errors
 /// A foreign object has a name of the tenant. The operator leaves it unchanged.
 pub fn suspension(names: &Names, tenant_id: &str, catalog: &Catalog) -> Result<Vec<Step>, Conflict> {
+    if has_nothing(names, tenant_id, catalog) {
+        return Ok(Vec::new());
+    }
     ours(names, tenant_id, catalog)?;
     Ok(close_logins(names, catalog, " NOLOGIN"))
 }
