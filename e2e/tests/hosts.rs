@@ -38,8 +38,10 @@ async fn a_host_is_the_first_ones_and_so_is_all_below_a_wildcard() -> Result<()>
     let wide = asks(&scene, "wide", &tier, &[&other]).await?;
     wide.ready().await?;
     let below = format!("x.y.other.{zone}");
-    let under = asks(&scene, "under", &tier, &[&below]).await?;
+    let under = asks(&scene, "under", &tier, &[&below, &shop]).await?;
     is_refused(&under, &below, &wide).await?;
+    let both = ["2 hosts in all are in the way", &shop, &first.name];
+    under.not_ready(&["Conflict"], &both).await?;
 
     // All else is as asked, and is mended, while it asks for more than it can have.
     first.patch(json!({"gateway": {"hosts": [shop, deep, below]}})).await?;

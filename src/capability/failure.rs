@@ -66,7 +66,7 @@ impl Failure {
             .filter(|failure| is_foreign(failure) && failure.key != self.key);
         let others: BTreeSet<String> = others.map(|failure| failure.key.to_string()).collect();
         match is_foreign(self) {
-            true => others_in_the_way(&others.into_iter().collect::<Vec<_>>()),
+            true => others_in_the_way("object", &others.into_iter().collect::<Vec<_>>()),
             false => String::new(),
         }
     }

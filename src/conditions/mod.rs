@@ -66,11 +66,11 @@ pub fn are(count: impl TryInto<u64>, noun: &str) -> String {
     }
 }
 
-/// The most objects in the way that a message names.
+/// The most objects or hosts in the way that a message names.
 const NAMED: usize = 4;
 
-/// Names the objects that are in the way besides the one that a message begins with, and counts all; empty where there are no others.
-pub fn others_in_the_way(others: &[String]) -> String {
+/// Names what is in the way besides the one that a message begins with, and counts all; empty where there are no others.
+pub fn others_in_the_way(noun: &str, others: &[String]) -> String {
     if others.is_empty() {
         return String::new();
     }
@@ -80,7 +80,7 @@ pub fn others_in_the_way(others: &[String]) -> String {
         number => format!(" and {number} more"),
     };
     format!(
-        "; {} objects in all are in the way: the others are {}{rest}",
+        "; {} {noun}s in all are in the way: the others are {}{rest}",
         others.len() + 1,
         named.join(", ")
     )
@@ -94,7 +94,7 @@ mod tests {
     fn up_to_four_objects_in_the_way_are_named_and_all_are_counted() {
         let others = |names: &str| {
             let others: Vec<String> = names.chars().map(|name| format!("role {name}")).collect();
-            others_in_the_way(&others)
+            others_in_the_way("object", &others)
         };
         assert_eq!(others(""), "");
         assert_eq!(others("b"), "; 2 objects in all are in the way: the others are role b");

@@ -3,6 +3,7 @@
 use crate::capability::claim::{self, Claim, claimed, holder_of, host_claim, take_one};
 use crate::capability::{Pass, Platform, TenantCore};
 use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer, write::Applied};
+use crate::conditions::others_in_the_way;
 use crate::host;
 use crate::names;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -11,28 +12,45 @@ use kube::api::{Api, ListParams};
 /// The number of claims in one page of a list.
 const PAGE: u32 = 500;
 
-/// Claims the tenant's free hosts. Returns these, and an error that names the holder of the first other one.
+/// Claims the tenant's free hosts. Returns these, and an error that names others and their holders.
 ///
 /// # Errors
 /// The API server's.
 pub async fn take_hosts(pass: &Pass<'_>, tenant: &TenantCore) -> Result<(Vec<String>, Option<Error>), Error> {
-    let (mut taken, mut refusal) = (Vec::new(), None);
+    let (mut taken, mut refusals) = (Vec::new(), Vec::new());
     for host in &tenant.hosts {
         let claim = host_claim(&tenant.owner, host, pass.platform);
         match take_host(pass.writer, pass.store, &tenant.owner, pass.platform, &claim).await {
             Ok(None) => taken.push(claim.value),
-            Ok(Some(holder)) => {
-                refusal.get_or_insert(claimed(claim, holder));
-            }
+            Ok(Some(holder)) => refusals.push(claimed(claim, holder)),
             // While its claim is being deleted, the host is still this tenant's.
             Err(error @ Error::Terminating(_)) => {
                 taken.push(claim.value);
-                refusal.get_or_insert(error);
+                refusals.push(error);
             }
             Err(error) => return Err(error),
         }
     }
-    Ok((taken, refusal))
+    Ok((taken, refusal(refusals)))
+}
+
+/// Returns the first of several refusals, which names the other hosts that belong to other tenants.
+fn refusal(refusals: Vec<Error>) -> Option<Error> {
+    let mut refusals = refusals.into_iter();
+    let first = refusals.next()?;
+    let of_another = |error: Error| match error {
+        Error::Claimed { value, holder, .. } => Some(format!("{value} of tenant {holder}")),
+        _ => None,
+    };
+    let others: Vec<String> = refusals.filter_map(of_another).collect();
+    let is_claimed = matches!(first, Error::Claimed { .. });
+    Some(match is_claimed && !others.is_empty() {
+        true => Error::Refused {
+            reason: first.reason(),
+            message: first.chain() + &others_in_the_way("host", &others),
+        },
+        false => first,
+    })
 }
 
 /// Gives up every host of a tenant that is no more, and of those that had its name before.
@@ -184,4 +202,26 @@ async fn is_older(api: &Api<ConfigMap>, rival: &Rival, ours: &Key) -> Result<boo
 fn version(claim: &ConfigMap) -> u64 {
     let version = claim.metadata.resource_version.as_deref();
     version.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_other_tenants_are_named_together() {
+        let of = |host: &str| Error::Claimed {
+            field: "spec.gateway.hosts",
+            value: format!("{host}.example.com"),
+            holder: "beta".into(),
+        };
+        assert!(refusal(Vec::new()).is_none());
+        let one = refusal(vec![of("a")]).expect("a refusal");
+        let first = "spec.gateway.hosts: a.example.com belongs to tenant beta";
+        assert_eq!((one.reason(), one.chain()), ("Conflict", first.to_string()));
+        let both = refusal(vec![of("a"), of("b")]).expect("a refusal");
+        let expected = format!("{first}; 2 hosts in all are in the way: the others are b.example.com of tenant beta");
+        assert_eq!((both.reason(), both.chain()), ("Conflict", expected));
+        assert!(both.is_of_one_object());
+    }
 }

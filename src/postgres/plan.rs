@@ -149,7 +149,7 @@ pub struct Step {
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
 #[error(
     "{kind} {name} exists on the server and is not marked as this tenant's; the operator leaves it unchanged{}",
-    others_in_the_way(.others)
+    others_in_the_way("object", .others)
 )]
 pub struct Conflict {
     pub kind: &'static str,
