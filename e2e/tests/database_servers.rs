@@ -79,8 +79,7 @@ async fn a_tenant_without_data_gives_its_place_back() -> Result<()> {
     let scene = Scene::new("dbfree").await?;
     let spec = json!({"capacity": {"maxTenants": 1}, "tls": {"minVersion": "TLSv1.3"}});
     let server = site.server(&scene, "pg", &scene.name, spec).await?;
-    let status = server.ready().await?["status"].clone();
-    ensure!(status["tls"] == "TLSv1.3", "{status}");
+    server.ready().await?;
     let here = tier(&scene, &scene.name).await?;
     let random = scene.name.rsplit('-').next().unwrap_or_default();
     let id = format!("00000000-0000-4000-8000-000000{random}");
