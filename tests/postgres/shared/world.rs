@@ -102,6 +102,7 @@ impl World {
             host: "127.0.0.1".into(),
             port: pg.port,
             trust: None,
+            oldest_tls: None,
             user: user.into(),
             password: Password::from_secret(password),
             database: "tenants".into(),
