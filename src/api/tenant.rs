@@ -8,7 +8,7 @@
 
 use super::{
     Allowed, Credentials, IsolationModel, Network, ResourceList, TenantDatabase, TenantFeature, TenantGateway,
-    TenantStatus, Unread, Workload, schema,
+    TenantStatus, TenantSubtenants, Unread, Workload, schema,
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -41,11 +41,13 @@ use std::collections::BTreeMap;
     printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.namespaceCount", description = "The number of namespaces"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Server", type_ = "string", json_path = ".status.database.server", description = "The DatabaseServer that has the tenant's data", priority = 1),
+    printcolumn(name = "Parent", type_ = "string", json_path = ".spec.parent", description = "The tenant above a subtenant", priority = 1),
     printcolumn(name = "Id", type_ = "string", json_path = ".status.id", description = "The tenant's id", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(oldSelf.id) || (has(self.id) && self.id == oldSelf.id)").message("id is immutable"),
+    validation = Rule::new("has(self.parent) == has(oldSelf.parent) && (!has(self.parent) || self.parent == oldSelf.parent)").message("parent is immutable: create another Tenant, and move the data to it"),
     validation = Rule::new("!has(self.network) || !has(self.network.egress) || !has(self.network.egress.applications) || size(self.network.egress.applications) == 0").message("network.egress.applications belongs to the TenantTier: only a tier opens applications to its tenants' pods"),
 )]
 pub struct TenantSpec {
@@ -69,6 +71,13 @@ pub struct TenantSpec {
     /// The TenantTier with defaults and bounds.
     #[schemars(length(min = 1, max = 253))]
     pub tier: String,
+    /// The Tenant above this one, which makes it a subtenant: it inherits from its parent, and stays within it. Immutable, also where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 53), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub parent: Option<String>,
+    /// Rules for the tenant's subtenants, which its tier must allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subtenants: Option<TenantSubtenants>,
     /// Isolation model of the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,

@@ -8,7 +8,7 @@
 
 use super::{
     Allowed, ContainerResources, Credentials, IsolationModel, Network, ResourceList, Role, TierDatabase, TierFeatures,
-    TierGateway, Unread, Workload, schema,
+    TierGateway, TierSubtenants, Unread, Workload, schema,
 };
 use k8s_openapi::api::core::v1::Toleration;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -72,6 +72,9 @@ pub struct TenantTierSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 33))]
     pub max_namespaces: Option<i32>,
+    /// Bounds of the tenants' subtenants. Absent: a tenant of this tier has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subtenants: Option<TierSubtenants>,
     /// Names that objects in the tenants' namespaces may refer to. A tenant can narrow these lists, but not widen them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Allowed>,

@@ -1,6 +1,6 @@
 //! The part of a valid Tenant that several capabilities need.
 
-use super::{Invalid, Quarantine, ValidNetwork};
+use super::{Family, Invalid, Quarantine, ValidNetwork};
 use crate::api::{Allowed, ContainerResources, IsolationModel, ResourceList, Scheduling, Tenant, Workload};
 use crate::cluster::Identity;
 use crate::names;
@@ -49,7 +49,10 @@ pub struct TenantCore {
     pub features: Vec<String>,
     /// The tier's configuration and its own, merged, as canonical JSON; None where it is empty.
     pub configuration: Option<String>,
+    /// It, or a tenant above it, is suspended.
     pub suspend: bool,
+    /// The tenants above it, and its children.
+    pub family: Family,
     /// Its network and its logins are closed.
     pub quarantine: Option<Quarantine>,
 }

@@ -1,5 +1,6 @@
 //! The Tenants of the cluster, kept as compressed text: as values, a thousand of them would take a quarter of the operator's memory.
 
+use super::family::{Link, Links};
 use super::peers::named_peers;
 use crate::api::{Tenant, Unread};
 use crate::cluster::compression::{Packed, Sample};
@@ -31,6 +32,8 @@ struct Inner {
     all: HashMap<String, Kept>,
     /// The peers that each Tenant names, if any.
     peers: BTreeMap<String, BTreeSet<String>>,
+    /// Parents and children.
+    links: Links,
 }
 
 impl Inner {
@@ -41,6 +44,7 @@ impl Inner {
             true => self.peers.remove(&name),
             false => self.peers.insert(name.clone(), peers),
         };
+        self.links.put(tenant);
         let packed = serde_json::to_string(tenant)
             .ok()
             .filter(|text| decode(text, &tenant.spec.unread).is_some_and(|again| is_same(&again, tenant)))
@@ -54,6 +58,7 @@ impl Inner {
 
     fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
         self.all.retain(|name, _| is_there(name));
+        self.links.retain(&is_there);
         self.peers.retain(|name, _| is_there(name));
     }
 }
@@ -161,6 +166,21 @@ impl Tenants {
         let inner = self.lock();
         let naming = inner.peers.iter().filter(|(_, peers)| peers.contains(peer));
         naming.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Returns the names of a Tenant's children, by creation, then by name. Decodes nothing.
+    pub fn children(&self, parent: &str) -> Vec<String> {
+        self.lock().links.children(parent)
+    }
+
+    /// Returns the names of all Tenants below this one. Decodes nothing.
+    pub fn below(&self, name: &str) -> Vec<String> {
+        self.lock().links.below(name)
+    }
+
+    /// Returns the part of a Tenant on which its relatives depend. Decodes nothing.
+    pub fn link(&self, name: &str) -> Option<Link> {
+        self.lock().links.get(name).cloned()
     }
 
     /// Pairs of Tenants that name each other.

@@ -1,5 +1,6 @@
 //! The rest of the cluster, as far as a Tenant's validity and its objects depend on it.
 
+use super::ObservedFamily;
 use super::applications::{ServiceName, SharedService};
 use crate::api::DatabaseModel;
 use crate::dns::{DnsServers, DnsSettings};
@@ -36,6 +37,8 @@ pub struct World {
     pub shared_services: Option<BTreeMap<ServiceName, SharedService>>,
     /// The model in which this Tenant's data is kept already, if there is any.
     pub placed: Option<DatabaseModel>,
+    /// The tenants above it, and its children.
+    pub family: ObservedFamily,
 }
 
 impl World {

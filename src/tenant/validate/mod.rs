@@ -10,8 +10,8 @@ mod scheduling;
 
 use crate::api::{IsolationModel, Tenant, TenantTier};
 use crate::capability::{
-    Asked, Capability, Invalid, TenantCore, ValidNamespace, ValidTenant, World, allowed, id, namespace_field,
-    namespaces,
+    Asked, Capability, Invalid, TenantCore, ValidNamespace, ValidTenant, World, allowed, family::is_suspended, id,
+    namespace_field, namespaces,
 };
 use crate::cluster::Identity;
 use crate::names;
@@ -99,7 +99,8 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
         workloads: merge::merge(spec, plan, isolation, errors),
         features: features::resolve(spec, plan, errors),
         configuration: configuration::resolve(tenant, tier, errors),
-        suspend: spec.suspend.unwrap_or_default(),
+        suspend: is_suspended(tenant, &world.family),
+        family: world.family.family(),
         quarantine: None,
     }
 }
