@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From top to bottom. Rooms in one row do not import each other.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["main"],
     &["cli"],
     &["controller"],
@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 12] = [
         "namespaces",
         "workloads",
     ],
+    &["books"],
     &["capability"],
     &["postgres", "proof"],
     &["cluster"],

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod applications;
+pub mod books;
 pub mod capability;
 pub mod cli;
 pub mod cluster;

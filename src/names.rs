@@ -26,6 +26,8 @@ pub const CLAIM: &str = "tenant-operator.io/claim";
 pub const OWNED_BY: &str = "tenant-operator.io/owned-by";
 /// Annotation of a retained namespace: how to reclaim it.
 pub const RECLAIM: &str = "tenant-operator.io/reclaim";
+/// Annotation of a quota that its tenant's book divides: the version of the book that was read before the quota was written.
+pub const QUOTA_BOOK: &str = "tenant-operator.io/quota-book";
 /// Annotation of a pod template: a digest of the configuration it was started with.
 pub const CONFIGURATION_DIGEST: &str = "tenant-operator.io/configuration-digest";
 /// Annotation of a pod template: which of the database's credentials it was started with.
@@ -196,6 +198,9 @@ pub const DATABASE_CLAIM: &str = "database";
 /// The kind of the claim on a tenant's id, and of that on a host.
 pub const ID_CLAIM: &str = "id";
 pub const HOST_CLAIM: &str = "host";
+
+/// The kind of the claim that is the book of a tenant's quota.
+pub const QUOTA_CLAIM: &str = "quota";
 
 /// Returns true if an object of this name, in the operator's namespace, is a claim.
 pub fn is_claim(name: &str) -> bool {

@@ -48,10 +48,7 @@ pub fn replacement(desired: &Desired, live: &Live) -> Value {
             .value
             .pointer(&format!("/metadata/{section}"))
             .and_then(Value::as_object);
-        let foreign = theirs
-            .into_iter()
-            .flatten()
-            .filter(|(key, _)| !key.starts_with(names::PREFIX));
+        let foreign = theirs.into_iter().flatten().filter(|(key, _)| is_kept(key));
         let mut merged: Map<String, Value> = foreign.map(|(k, v)| (k.clone(), v.clone())).collect();
         if let Some(Value::Object(ours)) = metadata.remove(section) {
             merged.extend(ours);
@@ -86,17 +83,18 @@ fn metadata(desired: &Value, live: &Value) -> Option<String> {
                 return Some(format!("metadata.{section}.{key}"));
             }
         }
-        for key in found
-            .into_iter()
-            .flat_map(Map::keys)
-            .filter(|key| key.starts_with(names::PREFIX))
-        {
+        for key in found.into_iter().flat_map(Map::keys).filter(|key| !is_kept(key)) {
             if wanted.is_none_or(|w| !w.contains_key(key)) {
                 return Some(format!("metadata.{section}.{key}"));
             }
         }
     }
     None
+}
+
+/// Returns true for a label or annotation that stays where nothing else is desired: others', and the one that tells of a book.
+fn is_kept(key: &str) -> bool {
+    !key.starts_with(names::PREFIX) || key == names::QUOTA_BOOK
 }
 
 /// Returns true where two values differ in more than defaults of the API server.

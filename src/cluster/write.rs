@@ -1,6 +1,8 @@
 //! The writes. POST creates an object, so the operator never takes over one of others. PUT replaces it in the version that was compared, so it never overwrites
 //! an unseen change, and removes others' additions.
 
+mod versioned;
+
 use super::blocked::{Blocked, Marks};
 use super::futile::{Attempt, Futile};
 use super::metadata::is_managed;
@@ -87,19 +89,18 @@ impl Writer {
     /// # Errors
     /// [`Error::Foreign`] where an object that is not this tenant's has the name; else the API server's refusal.
     pub async fn ensure(&self, owner: &Identity, desired: &Desired) -> Result<Applied, Error> {
-        self.bring(owner, desired, CONFLICTS).await
+        let known = self.store.get(&owner.tenant, &desired.key);
+        self.bring(owner, desired, known, CONFLICTS).await
     }
 
-    /// Brings one object to a state that was derived from the known one.
-    ///
-    /// # Errors
-    /// [`Error::Contended`] where the object is not as it was known, which it is then; else as [`Writer::ensure`].
-    pub async fn ensure_as_known(&self, owner: &Identity, desired: &Desired) -> Result<Applied, Error> {
-        self.bring(owner, desired, 1).await
-    }
-
-    async fn bring(&self, owner: &Identity, desired: &Desired, attempts: usize) -> Result<Applied, Error> {
-        let mut live = self.store.get(&owner.tenant, &desired.key);
+    async fn bring(
+        &self,
+        owner: &Identity,
+        desired: &Desired,
+        known: Option<Live>,
+        attempts: usize,
+    ) -> Result<Applied, Error> {
+        let mut live = known;
         for round in 0..=attempts {
             let is_over = round == attempts;
             let Some(found) = live else {

@@ -3,7 +3,7 @@
 use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier, unread_in};
 use crate::capability::applications::{self, ServiceName, SharedService};
 use crate::capability::peers::named_peers;
-use crate::capability::{PeerTenant, SharedServices, Tenants, World, identity, namespaces};
+use crate::capability::{ObservedFamily, PeerTenant, SharedServices, Tenants, World, identity, namespaces};
 use crate::cluster::{Key, Store};
 use crate::conditions::reason;
 use crate::database::placement_record;
@@ -148,6 +148,7 @@ impl Caches {
                 .collect(),
             shared_services: self.shared_services(tenant),
             placed: self.placed(tenant),
+            family: ObservedFamily::default(),
         }
     }
 }
