@@ -47,6 +47,7 @@ mod peering;
 mod provisioning;
 mod quarantine;
 mod quota;
+mod quota_books;
 mod retention;
 mod roles;
 mod route_credentials;

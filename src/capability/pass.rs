@@ -2,7 +2,7 @@
 
 use super::{Capability, Failure, Platform, jwks::KeySets};
 use crate::api::DeletionPolicy;
-use crate::cluster::{Desired, Error, Identity, Kind, Store, Writer, diff, write::Applied};
+use crate::cluster::{Desired, Error, Identity, Kind, Live, Store, Writer, diff, write::Applied};
 use futures::{FutureExt, StreamExt, stream};
 use std::sync::Arc;
 
@@ -94,6 +94,28 @@ impl Pass<'_> {
             (desired, written.map(log(desired)))
         };
         let writes: Vec<_> = objects.iter().map(|desired| write(desired).boxed()).collect();
+        let results: Vec<_> = stream::iter(writes).buffered(WRITES_AT_ONCE).collect().await;
+        self.failures(owner, results)
+    }
+
+    /// Writes objects that were derived from these versions of them, several at once. None: the object did not exist. Returns the objects that were refused or
+    /// are being deleted.
+    ///
+    /// # Errors
+    /// As [`Pass::apply_as_known`].
+    pub async fn apply_at(
+        &self,
+        owner: &Identity,
+        objects: Vec<(Desired, Option<Live>)>,
+    ) -> Result<Vec<Failure>, Error> {
+        let write = |(desired, known)| async move {
+            let written = self.writer.ensure_at(owner, desired, Option::clone(known)).await;
+            (desired, written.map(log(desired)))
+        };
+        let writes: Vec<_> = objects
+            .iter()
+            .map(|(desired, known)| write((desired, known)).boxed())
+            .collect();
         let results: Vec<_> = stream::iter(writes).buffered(WRITES_AT_ONCE).collect().await;
         self.failures(owner, results)
     }

@@ -1,6 +1,6 @@
 //! The condition of the quota's grants: the namespaces that wait for a part of the quota, and those that hold it.
 
-use super::grants::{Holder, Shortfall, Waiting};
+use super::grants::{Holder, Shortfall, Waiting, Withheld};
 use crate::api::TenantStatus;
 use crate::capability::{Capability, Description, Note, Pass, Planned, Report, Stage, State, ValidTenant};
 use crate::cluster::Error;
@@ -92,6 +92,7 @@ fn message(shortfalls: &[&Shortfall]) -> String {
 
 fn clause(shortfall: &Shortfall) -> String {
     let mut clauses: Vec<String> = shortfall.holders.iter().map(holds).collect();
+    clauses.extend(shortfall.withheld.as_ref().map(withheld));
     if clauses.is_empty() {
         clauses.push("the quota controller has not counted the use of all namespaces yet".into());
     }
@@ -100,6 +101,26 @@ fn clause(shortfall: &Shortfall) -> String {
         format!("namespace {namespace} waits with {has} of {share}")
     }));
     format!("{}: {}", shortfall.key, clauses.join(", "))
+}
+
+fn withheld(part: &Withheld) -> String {
+    let Withheld {
+        parent,
+        granted,
+        asked,
+        holders,
+    } = part;
+    let holders: Vec<String> = holders
+        .iter()
+        .map(|(holder, amount)| format!("{holder} holds {amount}"))
+        .collect();
+    match holders.is_empty() {
+        true => format!("tenant {parent} has granted {granted} of {asked}"),
+        false => format!(
+            "tenant {parent} has granted {granted} of {asked} ({})",
+            holders.join(", ")
+        ),
+    }
 }
 
 fn holds(holder: &Holder) -> String {

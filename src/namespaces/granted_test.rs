@@ -25,6 +25,7 @@ fn shortfall(key: &str, waiting: &[(&str, &str, &str)], holders: Vec<Holder>) ->
         key: key.into(),
         waiting: waiting.collect(),
         holders,
+        withheld: None,
     }
 }
 
@@ -53,6 +54,30 @@ fn a_wait_names_who_holds_what_of_which_key() {
     };
     let end = "objects keep their requests.storage until they are deleted: delete some, or raise the quota";
     assert!(note.message.ends_with(end), "{}", note.message);
+}
+
+#[test]
+fn a_subtenant_waits_for_those_that_hold_its_parents_quota() {
+    let mut pods = shortfall("pods", &[("eu", "2", "6")], vec![]);
+    pods.withheld = Some(Withheld {
+        parent: "acme".into(),
+        granted: amount("2"),
+        asked: amount("6"),
+        holders: vec![
+            ("tenant us".into(), amount("3")),
+            ("namespace acme".into(), amount("1")),
+        ],
+    });
+    let State::Progressing(note) = state(&[pods]) else {
+        panic!("it may pass by itself")
+    };
+    assert_eq!(
+        (note.reason, note.message.as_str()),
+        (
+            reason::WAITING_FOR_RELEASE,
+            "pods: tenant acme has granted 2 of 6 (tenant us holds 3, namespace acme holds 1), namespace eu waits with 2 of 6"
+        )
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Grants of a tenant's quota: a namespace grows by what the others have given back, and by no more. Pure.
 //!
 //! Quota admission compares with `status.hard` and counts in `status.used`. A namespace therefore holds the greatest of `spec.hard`, `status.hard` and
-//! `status.used`. What it gives up stays held until the quota controller enforces the lower value and the use is within it.
+//! `status.used`. What it gives up stays held until the quota controller enforces the lower value and the use is within it. Where the tenant has a book, a
+//! namespace holds what the book has reserved for it, too.
 
 use crate::capability::Amounts;
 use crate::quantity::Amount;
@@ -17,6 +18,10 @@ pub struct Holding {
     pub quota: Option<Quota>,
     /// True where the quota controller has counted less than there is.
     pub is_miscounted: bool,
+    /// The amounts that the tenant's book has reserved for it. None: the tenant has no book.
+    pub booked: Option<Amounts>,
+    /// The version of the book that was read before the quota was written.
+    pub stamp: Option<String>,
 }
 
 /// A ResourceQuota as it was last seen.
@@ -50,6 +55,8 @@ pub struct Grants<'a> {
     /// Keys of which each namespace has its bound by itself.
     pub undivided: &'a BTreeSet<String>,
     pub holdings: &'a [Holding],
+    /// The amounts that the tenant's book has reserved for other holders than these.
+    pub lent: Amounts,
 }
 
 impl Holding {
@@ -75,15 +82,43 @@ impl Holding {
         self.quota.is_none() || matches!(self.reservation(key), Reservation::Uncounted(_))
     }
 
+    /// The amounts of these keys that the namespace holds as its quota shows them. None: the quota controller is still to count one of them, or has miscounted.
+    pub fn held(&self, keys: impl Iterator<Item = String>) -> Option<Amounts> {
+        let Some(quota) = &self.quota else {
+            return Some(Amounts::new());
+        };
+        let held = |key: String| match self.reservation(&key) {
+            Reservation::Counted(amount) => Some(Some((key, amount))),
+            Reservation::Uncounted(_) => None,
+            // A key that it lacks is granted first.
+            Reservation::Nothing | Reservation::Unbounded => Some(None),
+        };
+        let is_known = !self.is_miscounted && !quota.enforced.is_empty();
+        let held: Option<Vec<_>> = keys.map(held).collect();
+        held.filter(|_| is_known)
+            .map(|held| held.into_iter().flatten().collect())
+    }
+
     /// The amounts that can be taken from the namespace at once; None where none is.
-    pub fn lowered(&self) -> Option<Amounts> {
+    pub fn lowered(&self, undivided: &BTreeSet<String>) -> Option<Amounts> {
         let (share, quota) = (self.share.as_ref()?, self.quota.as_ref()?);
         let is_lower = |(key, share): (&String, &Amount)| quota.hard.get(key).is_none_or(|hard| share < hard);
         let lowered = |(key, share): (&String, &Amount)| {
-            let amount = quota.hard.get(key).map_or(*share, |hard| (*share).min(*hard));
-            (key.clone(), amount)
+            let is_booked = self.booked.is_some() && !undivided.contains(key);
+            let bound = match quota.hard.get(key) {
+                // A key that nothing bounds yet has what the book has reserved.
+                None if is_booked => Some(self.booked(key)),
+                hard => hard.copied(),
+            };
+            (key.clone(), bound.map_or(*share, |bound| (*share).min(bound)))
         };
         share.iter().any(is_lower).then(|| share.iter().map(lowered).collect())
+    }
+
+    /// The amount of a key that the tenant's book has reserved for it.
+    pub fn booked(&self, key: &str) -> Amount {
+        let booked = self.booked.as_ref().and_then(|booked| booked.get(key));
+        booked.copied().unwrap_or(Amount::ZERO)
     }
 
     /// Returns true where the namespace has less than its share.
@@ -116,7 +151,7 @@ impl Grants<'_> {
     /// Returns true where some namespace grows while others may hold what it gets, even if the known state has no quota of theirs.
     pub fn need_a_look(&self) -> bool {
         let has_others = self.holdings.len() > 1;
-        let shrinks = self.holdings.iter().any(|one| one.lowered().is_some());
+        let shrinks = self.holdings.iter().any(|one| one.lowered(self.undivided).is_some());
         let granted = self.amounts();
         let mut growing = self.holdings.iter().zip(&granted).filter(|(one, _)| one.wants_more());
         has_others && growing.any(|(one, granted)| shrinks || one.is_less_than(granted))
@@ -132,7 +167,8 @@ impl Grants<'_> {
             .iter()
             .map(|holding| self.reserved(holding, key))
             .collect();
-        let sum = reserved.iter().fold(Amount::ZERO, |sum, reserved| sum.plus(*reserved));
+        let lent = self.lent.get(key).copied().unwrap_or(Amount::ZERO);
+        let sum = reserved.iter().fold(lent, |sum, reserved| sum.plus(*reserved));
         let is_unknown =
             |holding: &Holding| holding.is_miscounted || holding.reservation(key) == Reservation::Unbounded;
         let is_spent = sum > total || self.holdings.iter().any(is_unknown);
@@ -144,7 +180,7 @@ impl Grants<'_> {
             let hard = holding.quota.as_ref().map(|quota| quota.hard.get(key).copied());
             Some(match hard {
                 // Without the key nothing bounds it yet.
-                Some(None) => share,
+                Some(None) if holding.booked.is_none() => share,
                 Some(Some(hard)) if share <= hard => share,
                 Some(Some(hard)) if is_spent || others_are_uncounted(i) => hard,
                 _ => {
@@ -159,7 +195,12 @@ impl Grants<'_> {
 
     /// The amount that no other namespace can get.
     fn reserved(&self, holding: &Holding, key: &str) -> Amount {
+        holding.booked(key).max(self.observed(holding, key))
+    }
+
+    fn observed(&self, holding: &Holding, key: &str) -> Amount {
         match holding.reservation(key) {
+            Reservation::Nothing if holding.booked.is_some() => Amount::ZERO,
             Reservation::Uncounted(amount) | Reservation::Counted(amount) => amount,
             Reservation::Nothing if holding.quota.is_some() => {
                 let share = holding.share.as_ref().and_then(|share| share.get(key));
@@ -183,7 +224,12 @@ impl Grants<'_> {
             let holder = |holding: &Holding| holder(holding, key, !waiting.is_empty());
             let holders: Vec<Holder> = self.holdings.iter().filter_map(holder).collect();
             let key = key.clone();
-            (!waiting.is_empty() || !holders.is_empty()).then_some(Shortfall { key, waiting, holders })
+            (!waiting.is_empty() || !holders.is_empty()).then_some(Shortfall {
+                key,
+                waiting,
+                holders,
+                withheld: None,
+            })
         };
         keys.filter_map(shortfall).collect()
     }
@@ -219,6 +265,18 @@ pub struct Shortfall {
     pub key: String,
     pub waiting: Vec<Waiting>,
     pub holders: Vec<Holder>,
+    /// The part that the tenant's parent has not granted.
+    pub withheld: Option<Withheld>,
+}
+
+/// A part of a subtenant's quota that its parent has not granted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Withheld {
+    pub parent: String,
+    pub granted: Amount,
+    pub asked: Amount,
+    /// The largest other holders of the parent's quota.
+    pub holders: Vec<(String, Amount)>,
 }
 
 /// A namespace that has less than its share.

@@ -30,6 +30,8 @@ fn namespace(name: &str, share: Option<i64>, quota: Option<(i64, Option<i64>, i6
             used: enforced.map(|_| list(used)).unwrap_or_default(),
         }),
         is_miscounted: false,
+        booked: None,
+        stamp: None,
     }
 }
 
@@ -40,6 +42,7 @@ fn granted(total: i64, holdings: &[Holding]) -> Vec<Option<i64>> {
         total,
         undivided: &undivided,
         holdings,
+        lent: Amounts::new(),
     };
     let of = |amounts: &Amounts| amounts.get("pods").map(|amount| amount.ceil());
     grants.amounts().iter().map(of).collect()
@@ -174,7 +177,11 @@ fn a_key_that_nothing_bounds_yet_is_bounded_at_once() {
         holding.quota = Some(Quota::default());
     }
     assert_eq!(granted(6, &holdings), [Some(2), Some(4)]);
-    assert!(holdings.iter().all(|holding| holding.lowered().is_some()));
+    assert!(
+        holdings
+            .iter()
+            .all(|holding| holding.lowered(&BTreeSet::new()).is_some())
+    );
 }
 
 #[test]
@@ -205,6 +212,7 @@ fn what_each_namespace_has_by_itself_waits_for_nobody() {
         total: Amounts::from([("pods".to_string(), whole(10))]),
         undivided: &undivided,
         holdings: &holdings,
+        lent: Amounts::new(),
     };
     let five = Amounts::from([("pods".to_string(), whole(5))]);
     assert_eq!(grants.amounts(), [five.clone(), five]);
@@ -265,6 +273,8 @@ impl World {
                 share,
                 quota,
                 is_miscounted,
+                booked: None,
+                stamp: None,
             };
             (i, holding)
         };
@@ -311,12 +321,13 @@ impl World {
                 total: amounts(known.total),
                 undivided: &undivided,
                 holdings: &holdings,
+                lent: Amounts::new(),
             };
             let must_look = grants.need_a_look() && !is_look;
             let granted = match must_look {
                 true => holdings
                     .iter()
-                    .map(|holding| holding.lowered().unwrap_or_default())
+                    .map(|holding| holding.lowered(&undivided).unwrap_or_default())
                     .collect(),
                 false => grants.amounts(),
             };

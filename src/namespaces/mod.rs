@@ -2,6 +2,7 @@
 
 mod access;
 mod apply;
+mod booked;
 mod dns_capture;
 pub mod drain;
 mod granted;
@@ -10,8 +11,10 @@ pub mod limits;
 mod namespace;
 mod network_policy;
 pub mod owners;
+mod parent;
 mod quota;
 pub mod quota_keys;
+mod quotas;
 mod revocation;
 pub mod shares;
 
@@ -20,6 +23,7 @@ pub use granted::QuotaGrants;
 pub use quota::are_bounded;
 
 use crate::api::{OwnerRole, PodSecurity, TenantStatus};
+use crate::books;
 use crate::capability::claim::{self, id_claim};
 use crate::capability::{
     Asked, Capability, Deletion, Description, Failure, Gate, Invalid, Note, Pass, Planned, Platform, Released, Report,
@@ -31,6 +35,7 @@ use async_trait::async_trait;
 use granted::Shortfalls;
 use k8s_openapi::api::rbac::v1::Subject;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 const DESCRIPTION: Description = Description {
     name: "",
@@ -47,6 +52,9 @@ const DESCRIPTION: Description = Description {
         why: "waiting for the namespaces",
     }),
 };
+
+/// The time until the holders of a quota are counted again.
+const RECOUNT: Duration = Duration::from_secs(3);
 
 /// The namespaces of a tenant as they should be, besides the core.
 #[derive(Clone, Debug)]
@@ -135,6 +143,7 @@ impl Capability for Namespaces {
         let applied = apply::bounds(pass, &tenant.core, bounds, &mut closed).await?;
         tenant.set(Shortfalls(applied.shortfalls));
         failures.extend(applied.failures);
+        report.again = applied.is_sealed.then_some(RECOUNT);
         let is_closed = applied.unenforced.is_some() || closed.contains(tenant.name());
         report.gate = DESCRIPTION.gate.filter(|_| is_closed);
         if applied.unenforced.is_none() {
@@ -143,8 +152,8 @@ impl Capability for Namespaces {
         }
         let withheld = tenant.part::<Withheld>().map_or(&[][..], |withheld| &withheld.failures);
         if let Some(refused) = Failure::report(&DESCRIPTION, withheld.iter().chain(&failures)) {
-            let gate = report.gate;
-            return Ok(Some(Report { gate, ..refused }));
+            let (gate, again) = (report.gate, refused.again.or(report.again));
+            return Ok(Some(Report { gate, again, ..refused }));
         }
         if let Some(waiting) = applied.unenforced {
             report.state = progressing(waiting);
@@ -183,7 +192,12 @@ impl Capability for Namespaces {
     }
 
     async fn release(&self, pass: &Pass<'_>, of: &Deletion<'_>, as_is: Released) -> Result<(), Error> {
+        parent::end(pass, of.owner).await?;
         claim::release_id(pass, of, as_is).await
+    }
+
+    fn is_kept(&self, live: &Live) -> bool {
+        books::is_book(live)
     }
 
     fn admits(&self, live: &Live) -> bool {

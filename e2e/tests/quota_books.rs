@@ -1,0 +1,171 @@
+//! The book of a tenant's quota: what it reserves is never used twice.
+
+use crate::support::{
+    Scene, TestTenant, condition, eventually, meanwhile, operator, path, pods, secs, server_workload, text,
+};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+/// Counts the pods that the quotas of these namespaces count, all at one moment.
+async fn pods_of(scene: &Scene, namespaces: &[String]) -> Result<usize> {
+    let pods = scene.cluster.list(&path("pods", "", "")).await?;
+    let is_within = |pod: &&Value| namespaces.contains(&text(&pod["metadata"]["namespace"]));
+    let has_ended = |pod: &&Value| ["Succeeded", "Failed"].contains(&text(&pod["status"]["phase"]).as_str());
+    Ok(pods.iter().filter(is_within).filter(|pod| !has_ended(pod)).count())
+}
+
+/// The ConfigMap with a tenant's book.
+async fn book(scene: &Scene, tenant: &TestTenant) -> Result<Option<Value>> {
+    let selector = format!(
+        "?labelSelector=tenant-operator.io/tenant%3D{},tenant-operator.io/claim%3Dquota",
+        tenant.name
+    );
+    let all = scene
+        .cluster
+        .list(&(path("configmaps", operator::NAMESPACE, "") + &selector))
+        .await?;
+    Ok(all.into_iter().next())
+}
+
+/// A tenant of eight pods with two more namespaces, each of which asks for all eight.
+async fn crowded(scene: &Scene) -> Result<(TestTenant, Vec<String>)> {
+    let tier = scene.tier(json!({"quota": {"pods": 8}})).await?;
+    let tenant = scene
+        .tenant("", &tier, json!({"namespaces": [{"name": "a"}, {"name": "b"}]}))
+        .await?;
+    tenant.ready().await?;
+    let namespaces = ["", "-a", "-b"]
+        .map(|suffix| format!("{}{suffix}", tenant.name))
+        .to_vec();
+    for namespace in &namespaces {
+        scene
+            .cluster
+            .create(&path("deployments", namespace, ""), &pods::deployment("own", 8))
+            .await
+            .context("a Deployment")?;
+    }
+    Ok((tenant, namespaces))
+}
+
+#[tokio::test]
+async fn shares_that_change_at_random_are_never_used_twice() -> Result<()> {
+    let scene = Scene::new("book").await?;
+    let (tenant, namespaces) = crowded(&scene).await?;
+    let changes = async {
+        for _ in 0..8 {
+            let a = fastrand::u32(0..=8);
+            let b = fastrand::u32(0..=8 - a);
+            let named = json!([{"name": "a", "quota": {"pods": a}}, {"name": "b", "quota": {"pods": b}}]);
+            tenant.patch(json!({"namespaces": named})).await?;
+            // All pods end, as often as it takes: one may come back before its namespace's quota is lowered.
+            eventually("the shares to be granted", secs(60), async || {
+                for namespace in &namespaces {
+                    let all = path("pods", namespace, "") + "?gracePeriodSeconds=0";
+                    scene.cluster.delete(&all).await?;
+                }
+                let told = tenant.get().await?;
+                let granted = condition(&told, "QuotaGranted").cloned().unwrap_or_default();
+                let is_new = granted["observedGeneration"] == told["metadata"]["generation"];
+                ensure!(is_new && granted["reason"] == "Ready", "{granted}");
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    };
+    meanwhile(changes, async || {
+        let count = pods_of(&scene, &namespaces).await?;
+        ensure!(count <= 8, "{count} pods of 8");
+        Ok(())
+    })
+    .await?;
+    let book = book(&scene, &tenant).await?.context("a book")?;
+    let content: Value = serde_json::from_str(&text(&book["data"]["book"]))?;
+    ensure!(
+        content["granted"]["pods"] == "8" && content["open"] == true,
+        "{content}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lost_book_is_made_anew_without_an_overrun() -> Result<()> {
+    let scene = Scene::new("lost-book").await?;
+    let (tenant, namespaces) = crowded(&scene).await?;
+    let former = book(&scene, &tenant).await?.context("a book")?;
+    let changes = async {
+        scene
+            .cluster
+            .delete(&path(
+                "configmaps",
+                operator::NAMESPACE,
+                &text(&former["metadata"]["name"]),
+            ))
+            .await
+            .context("delete the book")?;
+        tenant
+            .patch(json!({"namespaces": [{"name": "a", "quota": {"pods": 6}}, {"name": "b", "quota": {"pods": 1}}]}))
+            .await?;
+        tenant
+            .condition("QuotaGranted", "False", &["WaitingForRelease"])
+            .await?;
+        for namespace in [&namespaces[0], &namespaces[2]] {
+            scene
+                .cluster
+                .patch(
+                    &path("deployments", namespace, "own"),
+                    &json!({"spec": {"replicas": 1}}),
+                )
+                .await?;
+        }
+        tenant.condition("QuotaGranted", "True", &["Ready"]).await?;
+        eventually("the largest share to be used", secs(60), async || {
+            let count = pods_of(&scene, &namespaces[1..2]).await?;
+            ensure!(count == 6, "{count} of 6");
+            Ok(())
+        })
+        .await
+    };
+    meanwhile(changes, async || {
+        let count = pods_of(&scene, &namespaces).await?;
+        ensure!(count <= 8, "{count} pods of 8");
+        Ok(())
+    })
+    .await?;
+    let now = book(&scene, &tenant).await?.context("a book")?;
+    ensure!(
+        now["metadata"]["uid"] != former["metadata"]["uid"],
+        "the book is the former one"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tenant_with_one_namespace_has_no_book() -> Result<()> {
+    let scene = Scene::new("no-book").await?;
+    let tier = scene.tier(json!({})).await?;
+    let tenant = scene
+        .tenant(
+            "",
+            &tier,
+            json!({"quota": {"pods": 1}, "workloads": [server_workload("web")]}),
+        )
+        .await?;
+    tenant.ready().await?;
+    tenant.patch(json!({"quota": {"pods": 2}})).await?;
+    tenant.ready().await?;
+    ensure!(book(&scene, &tenant).await?.is_none(), "there is a book");
+    // It has one once there are others to divide with, and none when it is gone.
+    tenant.patch(json!({"namespaces": [{"name": "more"}]})).await?;
+    tenant.ready().await?;
+    let granted = condition(&tenant.get().await?, "QuotaGranted").cloned();
+    ensure!(
+        granted.is_some_and(|granted| granted["status"] == "True"),
+        "the quota is not granted"
+    );
+    ensure!(book(&scene, &tenant).await?.is_some(), "there is no book");
+    tenant.delete().await?;
+    tenant.gone().await?;
+    ensure!(book(&scene, &tenant).await?.is_none(), "the book is left");
+    Ok(())
+}
