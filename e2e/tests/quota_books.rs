@@ -169,3 +169,64 @@ async fn a_tenant_with_one_namespace_has_no_book() -> Result<()> {
     ensure!(book(&scene, &tenant).await?.is_none(), "the book is left");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_subtenant_waits_for_its_sibling_and_says_so() -> Result<()> {
+    let scene = Scene::new("siblings").await?;
+    let tier = scene
+        .tier(json!({"quota": {"pods": 8}, "subtenants": {"max": 4}}))
+        .await?;
+    let parent = scene.tenant("", &tier, json!({})).await?;
+    parent.ready().await?;
+    let web = |replicas: u32| {
+        let mut web = server_workload("web");
+        web["replicas"] = json!(replicas);
+        json!([web])
+    };
+    let below = |pods: u32| json!({"parent": parent.name, "quota": {"pods": pods}, "workloads": web(pods)});
+    let eu = scene.tenant("eu", &tier, below(5)).await?;
+    let us = scene.tenant("us", &tier, below(2)).await?;
+    eu.ready().await?;
+    us.ready().await?;
+
+    // All five pods of one run on while the other asks for more.
+    eu.patch(json!({"quota": {"pods": 1}})).await?;
+    eu.condition("QuotaGranted", "True", &["UsedAboveQuota"]).await?;
+    us.patch(json!({"quota": {"pods": 6}, "workloads": web(6)})).await?;
+    let told = us.condition("QuotaGranted", "False", &["WaitingForRelease"]).await?;
+    let message = text(&condition(&told, "QuotaGranted").cloned().unwrap_or_default()["message"]);
+    for part in [
+        format!("tenant {} has granted", parent.name),
+        format!("tenant {} holds 5", eu.name),
+    ] {
+        ensure!(message.contains(&part), "no {part:?} in: {message}");
+    }
+
+    let all = [&parent, &eu, &us].map(|tenant| tenant.name.clone());
+    let released = async {
+        eu.patch(json!({"workloads": web(1)})).await?;
+        us.condition("QuotaGranted", "True", &["Ready"]).await?;
+        us.pods("web", 6).await?;
+        Ok(())
+    };
+    meanwhile(released, async || {
+        let count = pods_of(&scene, &all).await?;
+        ensure!(count <= 8, "{count} pods of 8");
+        Ok(())
+    })
+    .await?;
+
+    // What a deleted subtenant had is its parent's again.
+    us.delete().await?;
+    us.gone().await?;
+    let content = eventually("the parent to have all of it", secs(60), async || {
+        let book = book(&scene, &parent).await?.context("a book")?;
+        let content: Value = serde_json::from_str(&text(&book["data"]["book"]))?;
+        let own = &content["reserved"][format!("namespace/{}", parent.name)];
+        ensure!(own["pods"] == "7", "{content}");
+        Ok(content)
+    })
+    .await?;
+    ensure!(!content.to_string().contains(&us.name), "{content}");
+    Ok(())
+}

@@ -88,9 +88,11 @@ pub async fn fetch(pass: &Pass<'_>, owner: &Identity) -> Result<Option<Record>, 
 ///
 /// # Errors
 /// As [`crate::cluster::Writer::ensure_at`].
-pub async fn create(pass: &Pass<'_>, owner: &Identity) -> Result<(), Error> {
+pub async fn create(pass: &Pass<'_>, owner: &Identity) -> Result<Record, Error> {
     let object = desired(owner, pass.platform, &Book::sealed());
-    pass.writer.ensure_at(owner, &object, None).await.map(|_| ())
+    pass.writer.ensure_at(owner, &object, None).await?;
+    // The answer to the write is in the store.
+    known(pass, owner).ok_or(Error::Contended(object.key))
 }
 
 /// Writes a book in the version that was read.

@@ -68,9 +68,7 @@ impl Quotas<'_> {
         if let Some(record) = books::fetch(pass, owner).await? {
             return Ok(record);
         }
-        books::create(pass, owner).await?;
-        let created = books::fetch(pass, owner).await?;
-        created.ok_or_else(|| Error::Contended(books::key(owner, pass.platform)))
+        books::create(pass, owner).await
     }
 
     /// Writes the book. Where the tenant has a parent, its book reserves before, and releases after that.

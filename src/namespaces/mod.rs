@@ -204,3 +204,6 @@ impl Capability for Namespaces {
         matches!(live.key.kind, Kind::RoleBinding | Kind::NetworkPolicy)
     }
 }
+
+#[cfg(test)]
+mod quota_scene;

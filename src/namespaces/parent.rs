@@ -189,3 +189,7 @@ async fn give_back(pass: &Pass<'_>, owner: &Identity) -> Result<(), Error> {
     book.release(&holder, &Amounts::new());
     books::write(pass, &parent, &above, book).await.map(|_| ())
 }
+
+#[cfg(test)]
+#[path = "parent_test.rs"]
+mod tests;
