@@ -12,6 +12,10 @@ pub const MANAGER: &str = "tenant-operator";
 pub const TENANT: &str = "tenant-operator.io/tenant";
 /// Label: the id of the tenant an object belongs to; the mark of ownership.
 pub const TENANT_ID: &str = "tenant-operator.io/tenant-id";
+/// Label of a Tenant with subtenants, and of every Tenant below it: the name of the topmost one.
+pub const ROOT: &str = "tenant-operator.io/root";
+/// Label of a subtenant: the name of its parent.
+pub const PARENT: &str = "tenant-operator.io/parent";
 /// Label of Kubernetes' recommended set, on top-level objects only.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label of a namespace: its tenant's isolation model.

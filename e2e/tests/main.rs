@@ -55,6 +55,7 @@ mod routes;
 mod seeds;
 mod sessions;
 mod shared_applications;
+mod subtenants;
 mod suspension;
 mod terminating;
 mod tiers;

@@ -40,6 +40,8 @@ async fn a_tenant_answers_at_its_host_and_is_told_whose_request_it_has() -> Resu
         "X-Tenant-Client: root",
         "X-Tenant-Features: sso",
         "X-Tenant-Number: 7",
+        "X-Tenant-Parent-ID: mallory",
+        "x-tenant-root-id: mallory",
     ];
     for headers in [&[][..], &forged[..]] {
         for (name, expected) in [
@@ -49,6 +51,8 @@ async fn a_tenant_answers_at_its_host_and_is_told_whose_request_it_has() -> Resu
             ("X-Tenant-Client", ""),
             ("X-Tenant-Features", "analytics,chat"),
             ("X-Tenant-Number", ""),
+            ("X-Tenant-Parent-Id", ""),
+            ("X-Tenant-Root-Id", ""),
         ] {
             let told = sent(&door, &at_a, "", name, headers).await?;
             ensure!(told == expected, "{name}: {told:?} instead of {expected:?}");

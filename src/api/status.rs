@@ -20,6 +20,9 @@ pub struct TenantStatus {
     /// The tenant's id, which marks all its objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// The tenant above a subtenant, once the operator has accepted its place there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentStatus>,
     /// Ready, Reconciling and Stalled by kstatus' rules; NamespacesReady, QuotaGranted, DatabaseReady, CredentialsReady, WorkloadsAvailable, GatewayReady and Isolated for the parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -48,6 +51,18 @@ pub struct TenantStatus {
     /// Usage of the tenant, at most five minutes old if it changes by more than 5 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+}
+
+/// The tenant above a subtenant.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentStatus {
+    /// The parent's name.
+    pub name: String,
+    /// The parent's id. Another Tenant of that name is no parent of this tenant.
+    pub id: String,
+    /// The name of the topmost tenant of the family.
+    pub root: String,
 }
 
 /// Combined result of tier and spec.

@@ -50,6 +50,9 @@ pub struct TenantViewStatus {
     pub display_name: Option<String>,
     /// The tier.
     pub tier: String,
+    /// The tenant above a subtenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// As in the Tenant's status.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

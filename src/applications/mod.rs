@@ -75,7 +75,7 @@ impl Capability for Applications {
     }
 
     async fn revoke(&self, pass: &Pass<'_>, of: &Revocation<'_>) -> Result<Option<String>, Error> {
-        let is_blocked = of.tenant.spec.suspend == Some(true) || of.quarantine.is_some();
+        let is_blocked = of.is_suspended() || of.quarantine.is_some();
         let Some(kept) = kept(of, is_blocked) else {
             return Ok(None);
         };

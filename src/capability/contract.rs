@@ -2,7 +2,7 @@
 
 use super::{
     Contributions, Description, Invalid, Pass, Planned, Platform, Quarantine, ReconcileOutcome, Report, ValidTenant,
-    Watching, World, jwks::KeySets,
+    Watching, World, family::is_suspended, jwks::KeySets,
 };
 use crate::api::{DeletionPolicy, Tenant, TenantStatus, TenantTier};
 use crate::cluster::{Error, Identity, Key, Live};
@@ -29,6 +29,13 @@ pub struct Revocation<'a> {
     pub tier: Option<&'a TenantTier>,
     pub world: &'a World,
     pub quarantine: Option<&'a Quarantine>,
+}
+
+impl Revocation<'_> {
+    /// Returns true where it, or a tenant above it, is suspended.
+    pub fn is_suspended(&self) -> bool {
+        is_suspended(self.tenant, &self.world.family)
+    }
 }
 
 /// A Tenant that is being deleted.

@@ -44,6 +44,8 @@ pub struct Family {
     pub ancestors: Vec<Relative>,
     /// By creation, then by name.
     pub children: Vec<Child>,
+    /// The names of its children, their children, and so on.
+    pub descendants: BTreeSet<String>,
     /// The nearest ancestor that is suspended.
     pub suspended_by: Option<String>,
 }
@@ -57,6 +59,11 @@ impl Family {
     /// The topmost tenant; None where that is the tenant itself.
     pub fn root(&self) -> Option<&Relative> {
         self.ancestors.last()
+    }
+
+    /// Returns true where the Tenant of this name is above.
+    pub fn is_below(&self, name: &str) -> bool {
+        self.ancestors.iter().any(|ancestor| ancestor.name == name)
     }
 }
 
@@ -85,6 +92,8 @@ pub struct ObservedFamily {
     pub bound: Amounts,
     /// By creation, then by name.
     pub children: Vec<Child>,
+    /// The names of its children, their children, and so on.
+    pub descendants: BTreeSet<String>,
 }
 
 impl ObservedFamily {
@@ -121,6 +130,7 @@ impl ObservedFamily {
                 .map(|ancestor| Relative::of(&ancestor.tenant))
                 .collect(),
             children: self.children.clone(),
+            descendants: self.descendants.clone(),
             suspended_by: self.suspended_by(),
         }
     }
@@ -141,10 +151,11 @@ pub trait Relatives {
     fn children(&self, parent: &str) -> Vec<String>;
 }
 
-/// Follows the parents of a Tenant upwards. Children are left to the caller, who knows quotas.
+/// Follows the parents of a Tenant upwards, and its descendants by name. The caller, who knows quotas, adds the children.
 pub fn observe(tenant: &Tenant, relatives: &impl Relatives) -> ObservedFamily {
     let mut family = ObservedFamily {
         place: place(tenant, relatives),
+        descendants: descendants(&tenant.name_any(), |name| relatives.children(name)),
         ..ObservedFamily::default()
     };
     let mut seen = vec![tenant.name_any()];
@@ -179,6 +190,18 @@ fn place(tenant: &Tenant, relatives: &impl Relatives) -> usize {
         .iter()
         .position(|sibling| *sibling == name)
         .unwrap_or(siblings.len())
+}
+
+/// The names of all Tenants below one, which may be in a circle.
+fn descendants(name: &str, children: impl Fn(&str) -> Vec<String>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut ahead = children(name);
+    while let Some(next) = ahead.pop() {
+        if next != name && found.insert(next.clone()) {
+            ahead.extend(children(&next));
+        }
+    }
+    found
 }
 
 /// The part of a Tenant on which its relatives depend. Its status is not in it, but for the id.
@@ -255,15 +278,8 @@ impl Links {
     }
 
     /// The names of all Tenants below this one.
-    pub fn below(&self, name: &str) -> Vec<String> {
-        let mut found = BTreeSet::new();
-        let mut ahead = self.children(name);
-        while let Some(next) = ahead.pop() {
-            if next != name && found.insert(next.clone()) {
-                ahead.extend(self.children(&next));
-            }
-        }
-        found.into_iter().collect()
+    pub fn below(&self, name: &str) -> BTreeSet<String> {
+        descendants(name, |name| self.children(name))
     }
 }
 

@@ -174,7 +174,7 @@ impl Tenants {
     }
 
     /// Returns the names of all Tenants below this one. Decodes nothing.
-    pub fn below(&self, name: &str) -> Vec<String> {
+    pub fn below(&self, name: &str) -> BTreeSet<String> {
         self.lock().links.below(name)
     }
 

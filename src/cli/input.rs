@@ -2,15 +2,18 @@
 
 use super::definitions::{Cause, Definitions};
 use crate::api::{DatabaseServer, Tenant, TenantTier};
+use crate::capability::family::{Links, Relatives};
 use crate::names::GROUP;
 use anyhow::{Context, bail};
 use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::io::Read;
+use std::sync::Arc;
 
 /// The version of the resources.
 const VERSION: &str = "v1alpha1";
@@ -24,6 +27,27 @@ pub struct Resources {
     /// Services of shared applications.
     pub services: Vec<Service>,
     pub refused: Refused,
+}
+
+impl Relatives for Resources {
+    fn tenant(&self, name: &str) -> Option<Arc<Tenant>> {
+        let mut tenants = self.tenants.iter();
+        tenants.find(|tenant| tenant.name_any() == name).cloned().map(Arc::new)
+    }
+
+    fn tier(&self, tenant: &Tenant) -> Option<Arc<TenantTier>> {
+        let mut tiers = self.tiers.iter();
+        tiers
+            .find(|tier| tier.name_any() == tenant.spec.tier)
+            .cloned()
+            .map(Arc::new)
+    }
+
+    fn children(&self, parent: &str) -> Vec<String> {
+        let mut links = Links::default();
+        self.tenants.iter().for_each(|tenant| links.put(tenant));
+        links.children(parent)
+    }
 }
 
 /// Reasons why resources are refused, by `<kind> <name>`.

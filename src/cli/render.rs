@@ -12,7 +12,7 @@ use crate::database::{Attachment, ValidDatabase};
 use crate::gateway::ValidGateway;
 use crate::settings::Settings;
 use crate::tenant::observe::server_suffixes;
-use crate::tenant::{capabilities, plan, validate};
+use crate::tenant::{capabilities, family, plan, validate};
 use crate::workloads::fit;
 use anyhow::bail;
 use clap::Args;
@@ -78,7 +78,11 @@ impl Render {
                 }
                 continue;
             };
-            let mut valid = match validate(&capabilities, tenant, tier, &self.world(&resources)) {
+            let world = World {
+                family: family::observe(tenant, &resources),
+                ..self.world(&resources)
+            };
+            let mut valid = match validate(&capabilities, tenant, tier, &world) {
                 Ok(valid) => valid,
                 Err(reasons) => {
                     for reason in reasons {

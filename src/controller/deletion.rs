@@ -1,14 +1,15 @@
 //! The deletion of a Tenant: its steps, its status, and the finalizer that ends it.
 
+use super::metadata::{self, has_finalizer};
 use super::{Context, report};
 use crate::api::Tenant;
-use crate::capability::{ReconcileOutcome, identity};
+use crate::capability::{ReconcileOutcome, family, identity};
 use crate::cluster::{Error, write::has_code};
 use crate::conditions::reason;
 use crate::database::release;
 use crate::names;
 use crate::tenant::cleanup;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::Api;
 use kube::runtime::controller::Action;
 use serde_json::json;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use std::time::Duration;
 const DELETION_REQUEUE: Duration = Duration::from_secs(1);
 /// From when on a deletion that makes no headway is called blocked.
 const BLOCKED_AFTER: Duration = Duration::from_secs(60);
+/// The most subtenants that a message names.
+const MOST_NAMED: usize = 10;
 
 /// Brings a deleted Tenant nearer to its end, and reports what it waits for.
 ///
@@ -31,13 +34,18 @@ pub async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     let owner = identity(tenant);
     let platform = ctx.platform();
     let pass = ctx.pass(&platform, tenant);
-    if let Some(server) = abandoned(tenant) {
+    let children = children(tenant, ctx);
+    if let Some(server) = abandoned(tenant).filter(|_| children.is_none()) {
         let given_up = release::abandon(&ctx.databases, &ctx.writer, &owner, server).await?;
         if let Some(placement) = given_up {
             ctx.events.abandoned(tenant, &placement.server).await;
         }
     }
-    let step = match cleanup::cleanup(&pass, &owner).await {
+    let step = match children {
+        Some(waiting) => Ok(Some(waiting)),
+        None => cleanup::cleanup(&pass, &owner).await,
+    };
+    let step = match step {
         Ok(None) => {
             ctx.arrived(&name);
             ctx.arrived(&deletion);
@@ -91,49 +99,37 @@ fn abandoned(tenant: &Tenant) -> Option<&str> {
     annotations.get(names::ABANDON).map(String::as_str)
 }
 
-fn has_finalizer(tenant: &Tenant) -> bool {
-    tenant
-        .metadata
-        .finalizers
-        .iter()
-        .flatten()
-        .any(|finalizer| finalizer == names::FINALIZER)
-}
-
-/// Holds the Tenant until its deletion has done its work.
-///
-/// # Errors
-/// The API server's.
-pub async fn add_finalizer(tenant: &Tenant, ctx: &Context) -> Result<(), Error> {
-    if has_finalizer(tenant) {
-        return Ok(());
-    }
-    let mut finalizers = tenant.metadata.finalizers.clone().unwrap_or_default();
-    finalizers.push(names::FINALIZER.into());
-    set_finalizers(tenant, ctx, &finalizers).await
-}
-
 async fn remove_finalizer(tenant: &Tenant, ctx: &Context) -> Result<(), Error> {
     let mut finalizers = tenant.metadata.finalizers.clone().unwrap_or_default();
     finalizers.retain(|finalizer| finalizer != names::FINALIZER);
-    match set_finalizers(tenant, ctx, &finalizers).await {
+    match metadata::patch(tenant, ctx, json!({"finalizers": finalizers})).await {
         Err(Error::Api(error)) if has_code(&error, 404) => Ok(()),
         result => result,
     }
 }
 
-/// Metadata only: a spec is never written. The version is the one that was read, so that nobody's finalizer is lost.
-async fn set_finalizers(tenant: &Tenant, ctx: &Context, finalizers: &[String]) -> Result<(), Error> {
-    let api: Api<Tenant> = Api::all(ctx.writer.client().clone());
-    let patch = json!({"metadata": {
-        "resourceVersion": tenant.metadata.resource_version,
-        "uid": tenant.metadata.uid,
-        "finalizers": finalizers,
-    }});
+/// Returns a message with the subtenants that must end before their parent. Tenants in a circle have nothing, and wait for none.
+fn children(tenant: &Tenant, ctx: &Context) -> Option<String> {
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(patch))
-        .await?;
-    Ok(())
+    let children = ctx.caches.tenants.children(name);
+    if children.is_empty() || family::observe(tenant, &ctx.caches).circle.is_some() {
+        return None;
+    }
+    Some(names_children(&children))
+}
+
+fn names_children(children: &[String]) -> String {
+    let shown = children[..children.len().min(MOST_NAMED)].join(", ");
+    let rest = match children.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    let (number, them) = if children.len() == 1 {
+        ("subtenant", "it")
+    } else {
+        ("subtenants", "them")
+    };
+    format!("waiting for the end of {number} {shown}{rest}: delete {them} first")
 }
 
 #[cfg(test)]
@@ -180,5 +176,17 @@ mod tests {
             let what = format!("{step:?} after {seconds} s");
             assert_eq!(said(step, seconds), reported, "{what}");
         }
+    }
+
+    #[test]
+    fn a_parent_that_is_deleted_names_its_subtenants() {
+        let names = |count: usize| (1..=count).map(|i| format!("a{i}")).collect::<Vec<_>>();
+        let message = |count| names_children(&names(count));
+        assert_eq!(message(1), "waiting for the end of subtenant a1: delete it first");
+        assert_eq!(
+            message(2),
+            "waiting for the end of subtenants a1, a2: delete them first"
+        );
+        assert!(message(12).contains("a10 and 2 more"), "{}", message(12));
     }
 }

@@ -6,6 +6,7 @@ pub mod context;
 mod deletion;
 pub mod events;
 pub mod lead;
+mod metadata;
 pub mod missing_tenants;
 pub mod rate_limit;
 pub mod reconcile;

@@ -1,6 +1,6 @@
 //! One reconcile of one Tenant: observe, validate, plan, apply, report.
 
-use super::{Context, deletion, report};
+use super::{Context, deletion, metadata, report};
 use crate::api::{Tenant, TenantStatus, unread_in};
 use crate::capability::tenants::Named;
 use crate::capability::{
@@ -26,8 +26,8 @@ const RESYNC: Duration = Duration::from_secs(300);
 const PROGRESS_REQUEUE: Duration = Duration::from_secs(2);
 /// The time for which a passing state is not published: most tenants are Ready by then, and one write suffices.
 const STATUS_DEBOUNCE: Duration = Duration::from_secs(4);
-/// The time that a tier may take to come after its tenant: kubectl applies both of one file in the order of their names.
-const TIER_GRACE: Duration = Duration::from_secs(3);
+/// The time that a tier or a parent may take to come after its tenant: kubectl applies all of one file in the order of their names.
+const LATE_GRACE: Duration = Duration::from_secs(3);
 /// The period in which a stalled state is observed.
 const STALLED_REQUEUE: Duration = Duration::from_secs(30);
 /// The time after which an error that passes by itself is reported.
@@ -86,8 +86,9 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
             // What time takes away it takes all the same.
             let expired = revocation::revoke_expired(&pass, &revocation).await;
             let underway = ctx.underway_since(&owner.tenant).elapsed();
-            let action = match reason == reason::TIER_NOT_FOUND && underway < TIER_GRACE {
-                true => Action::requeue(TIER_GRACE - underway),
+            let is_late = [reason::TIER_NOT_FOUND, reason::PARENT_NOT_FOUND].contains(&reason);
+            let action = match is_late && underway < LATE_GRACE {
+                true => Action::requeue(LATE_GRACE - underway),
                 false => {
                     let outcome = ReconcileOutcome::Stalled { reason, message };
                     publish(tenant, &pass, ctx, outcome, acted, None).await?
@@ -98,7 +99,7 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
         }
     };
     valid.core.quarantine.clone_from(&quarantine);
-    deletion::add_finalizer(tenant, ctx).await?;
+    metadata::ensure(tenant, &valid.core.family, ctx).await?;
     let provisioned = provision::provision(&pass, &mut valid).await;
     let mut reports = match provisioned {
         Ok(reports) => reports,
@@ -127,6 +128,10 @@ fn judge(of: &Revocation<'_>, ctx: &Context) -> Result<ValidTenant, (&'static st
         let (reason, why) = ctx.caches.lacks_tier(of.tenant);
         return Err((reason, format!("spec.tier: {why}; existing workloads keep running")));
     };
+    if let Some(why) = of.world.family.lacks() {
+        let message = format!("spec.parent: {why}; existing workloads keep running");
+        return Err((reason::PARENT_NOT_FOUND, message));
+    }
     let invalid = |reasons: &[Invalid]| {
         let message = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         (reason::INVALID_SPEC, message)

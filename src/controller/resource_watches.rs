@@ -3,7 +3,7 @@
 use super::Context;
 use super::events::Events;
 use crate::api::{DatabaseServer, Tenant, TenantTier};
-use crate::capability::object_watches::wake_all;
+use crate::capability::family::Link;
 use crate::capability::tenants::{TenantCache, Tenants};
 use crate::cluster::{
     Queue,
@@ -57,7 +57,10 @@ async fn follow_tiers(
                 {
                     publish(tier, note);
                 }
-                wake_all(tenants, queue, |tenant| tenant.spec.tier == name);
+                for tenant in tenants.matching(|tenant| tenant.spec.tier == name) {
+                    queue.wake(&tenant);
+                    wake_family(tenants, queue, &tenant, tenants.link(&tenant).as_ref());
+                }
             }
             Ok(Change::Listed) => {}
             Err(error) => tracing::warn!(%error, "the watch of tiers failed and is begun anew"),
@@ -137,25 +140,59 @@ pub async fn tenants(client: Client, (tenants, cache): (Tenants, TenantCache), q
     follow_tenants(events, (&tenants, cache), &queue).await;
 }
 
-/// Wakes a tenant that changes and those that name it as a peer: both sides must agree. Wakes all tenants when they were listed
-/// anew: their last reconcile may have failed for want of an API server.
+/// Wakes a tenant that changes, those that name it as a peer, since both sides must agree, and its family where that depends on the change. Wakes all
+/// tenants when they were listed anew: their last reconcile may have failed for want of an API server.
 async fn follow_tenants(
     events: impl Stream<Item = watcher::Result<Event<Tenant>>> + Send,
     (tenants, cache): (&Tenants, TenantCache),
     queue: &Queue,
 ) {
     let wake = |names: Vec<String>| names.iter().for_each(|name| queue.wake(name));
+    let mut former: HashMap<String, Link> = HashMap::new();
     let mut changes = pin!(watch::changes(events, cache));
     while let Some(change) = changes.next().await {
         match change {
             Ok(Change::Changed(name) | Change::Deleted(name)) => {
                 queue.wake(&name);
                 wake(tenants.naming(&name));
+                let now = tenants.link(&name);
+                let before = match &now {
+                    Some(link) => former.insert(name.clone(), link.clone()),
+                    None => former.remove(&name),
+                };
+                let link = now.as_ref().or(before.as_ref());
+                // Most changes are of the status, which concerns nobody else.
+                if now != before {
+                    wake_family(tenants, queue, &name, link);
+                }
+                // A tenant that comes or goes moves its siblings, of whom the last may be too many.
+                if now.is_some() != before.is_some()
+                    && let Some(parent) = link.and_then(|link| link.parent.as_ref())
+                {
+                    wake(tenants.children(parent));
+                }
             }
-            Ok(Change::Listed) => wake(tenants.all_names()),
+            Ok(Change::Listed) => {
+                let names = tenants.all_names().into_iter();
+                former = names
+                    .filter_map(|name| Some((name.clone(), tenants.link(&name)?)))
+                    .collect();
+                wake(tenants.all_names());
+            }
             Err(error) => tracing::warn!(%error, "the watch of tenants failed and is begun anew"),
         }
     }
+}
+
+/// Wakes the tenants below one, and its parent.
+fn wake_family(tenants: &Tenants, queue: &Queue, name: &str, link: Option<&Link>) {
+    let parent = link.and_then(|link| link.parent.clone());
+    let parent = parent.filter(|parent| parent != name && tenants.contains(parent));
+    tenants
+        .below(name)
+        .into_iter()
+        .chain(parent)
+        .for_each(|relative| queue.wake(&relative));
 }
 
 /// What is counted of each tenant.

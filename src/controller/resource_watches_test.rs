@@ -110,6 +110,53 @@ async fn tenants_are_woken_when_the_store_has_them_all_and_again_at_each_list() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn relatives_are_woken_by_what_concerns_them_and_not_by_each_status() {
+    let woken = Arc::new(Woken::new());
+    let (store, cache) = Tenants::new();
+    let (player, events) = played();
+    let (queue, tenants) = (woken.queue.clone(), store.clone());
+    tokio::spawn(async move { follow_tenants(events, (&tenants, cache), &queue).await });
+    let below = |parent: &str| json!({"spec": {"parent": parent}, "metadata": {"generation": 1}});
+    let of_list = [
+        tenant("a1", 1, below("a")),
+        tenant("a11", 2, below("a1")),
+        tenant("a2", 3, below("a")),
+        tenant("flat", 4, json!({})),
+    ];
+    player.list(of_list, || woken.nobody()).await;
+    woken.take();
+
+    player
+        .play(Event::Apply(tenant("a", 5, json!({"metadata": {"generation": 1}}))))
+        .await;
+    assert_eq!(
+        woken.take(),
+        ["a", "a1", "a11", "a2"],
+        "the parent that was missing comes"
+    );
+    let counted = json!({"metadata": {"generation": 1}, "status": {"namespaceCount": 1}});
+    player.play(Event::Apply(tenant("a", 6, counted))).await;
+    assert_eq!(woken.take(), ["a"], "a status concerns nobody else");
+    let suspended = json!({"metadata": {"generation": 2}, "spec": {"suspend": true}});
+    player.play(Event::Apply(tenant("a", 7, suspended))).await;
+    assert_eq!(woken.take(), ["a", "a1", "a11", "a2"]);
+    let mut edited = below("a");
+    edited["metadata"]["generation"] = json!(2);
+    player.play(Event::Apply(tenant("a1", 8, edited.clone()))).await;
+    assert_eq!(
+        woken.take(),
+        ["a", "a1", "a11"],
+        "a child's edit concerns its parent and its own children"
+    );
+    player.play(Event::Delete(tenant("a1", 9, edited))).await;
+    assert_eq!(woken.take(), ["a", "a1", "a11", "a2"], "a sibling takes its place");
+    player
+        .play(Event::Apply(tenant("flat", 10, json!({"metadata": {"generation": 2}}))))
+        .await;
+    assert_eq!(woken.take(), ["flat"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn tiers_wake_their_tenants_when_the_store_has_them_all() {
     let woken = Arc::new(Woken::new());
     let tenants = Tenants::of(

@@ -94,7 +94,7 @@ impl Capability for Database {
     }
 
     async fn revoke(&self, _: &Pass<'_>, of: &Revocation<'_>) -> Result<Option<String>, Error> {
-        match of.tenant.spec.suspend == Some(true) || of.quarantine.is_some() {
+        match of.is_suspended() || of.quarantine.is_some() {
             true => release::suspend(self.databases()?, of.owner).await,
             false => Ok(None),
         }

@@ -3,7 +3,7 @@
 use super::server_state::ServerState;
 use super::servers::Databases;
 use crate::api::{DatabaseModel, Tenant};
-use crate::capability::TenantCore;
+use crate::capability::{TenantCore, identity};
 use crate::cluster::Identity;
 use crate::host;
 use crate::names;
@@ -16,6 +16,7 @@ use crate::time::seconds;
 pub struct Enrolled {
     pub number: Option<i64>,
     tenant: String,
+    parent: Option<String>,
     tier: String,
     asked_for: Option<i64>,
     details: Details,
@@ -27,6 +28,7 @@ impl Enrolled {
         Self {
             number: None,
             tenant: row.name.clone(),
+            parent: row.parent.clone(),
             tier: row.tier.clone(),
             asked_for: row.number,
             details: row.details.as_ref().map(TenantDetails::written).unwrap_or_default(),
@@ -49,8 +51,22 @@ pub(super) fn rows(databases: &Databases, server: &str) -> Vec<RegistryRow> {
     let placed = databases.placements().into_iter();
     let shared = placed
         .filter(|(_, place)| place.server == server && place.model == DatabaseModel::SharedTable && !place.retained);
-    let row = |owner: &Identity| row(owner, databases.tenants.get(&owner.tenant).as_deref());
+    let row = |owner: &Identity| {
+        let tenant = databases.tenants.get(&owner.tenant);
+        let parent = tenant.as_deref().and_then(|tenant| parent(databases, tenant));
+        RegistryRow {
+            parent,
+            ..row(owner, tenant.as_deref())
+        }
+    };
     shared.map(|(owner, _)| row(&owner)).collect()
+}
+
+/// The id of a tenant's parent: as the operator accepted it, else by its name.
+fn parent(databases: &Databases, tenant: &Tenant) -> Option<String> {
+    let accepted = tenant.status.as_ref().and_then(|status| status.parent.as_ref());
+    let named = || Some(identity(&*databases.tenants.get(tenant.spec.parent.as_ref()?)?).id);
+    accepted.map(|parent| parent.id.clone()).or_else(named)
 }
 
 fn row(owner: &Identity, tenant: Option<&Tenant>) -> RegistryRow {
@@ -81,6 +97,7 @@ pub(super) fn complete_row(databases: &Databases, core: &TenantCore) -> Registry
     };
     RegistryRow {
         details: Some(details),
+        parent: core.family.parent().map(|parent| parent.id.clone()),
         ..row(&core.owner, tenant.as_deref())
     }
 }

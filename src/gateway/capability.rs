@@ -125,7 +125,7 @@ impl Capability for Gateway {
     }
 
     async fn revoke(&self, pass: &Pass<'_>, of: &Revocation<'_>) -> Result<Option<String>, Error> {
-        let why = match of.tenant.spec.suspend == Some(true) {
+        let why = match of.is_suspended() {
             true => Some(SUSPENDED),
             false => of.quarantine.map(|_| CUT_OFF),
         };

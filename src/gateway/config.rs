@@ -6,7 +6,7 @@ use super::path_template::PathTemplate;
 pub use super::traffic::{LEAST_BANDWIDTH, ValidBandwidth, ValidSession, ValidTraffic};
 use crate::api::{ClaimHeader, HttpMethod, Identification, JwtAuthentication, PathType, RateLimit, RoutePath};
 use crate::capability::{
-    Invalid, TenantCore,
+    Family, Invalid, TenantCore,
     jwks::{JwkSet, PublicKeys},
 };
 use crate::cluster::Identity;
@@ -23,6 +23,11 @@ pub const TENANT_TIER: &str = "X-Tenant-Tier";
 pub const TENANT_FEATURES: &str = "X-Tenant-Features";
 /// The header with the tenant's number, for applications whose tables have integers.
 pub const TENANT_NUMBER: &str = "X-Tenant-Number";
+/// The headers with the ids of a subtenant's parent and of the topmost tenant of its family.
+pub const TENANT_PARENT_ID: &str = "X-Tenant-Parent-ID";
+pub const TENANT_ROOT_ID: &str = "X-Tenant-Root-ID";
+/// Headers that only some tenants have.
+const OPTIONAL: [&str; 4] = [TENANT_FEATURES, TENANT_NUMBER, TENANT_PARENT_ID, TENANT_ROOT_ID];
 /// The header with the name of the API key that authenticated the request.
 pub const TENANT_CLIENT: &str = "X-Tenant-Client";
 /// The header in which a client sends its API key.
@@ -205,6 +210,8 @@ pub struct GatewayConfig {
     /// Sorted.
     pub features: Vec<String>,
     pub number: Option<i64>,
+    /// The id of its parent, and of the topmost tenant of its family.
+    pub parent: Option<(String, String)>,
     pub entries: Vec<Entry>,
     pub access: ClientAccess,
     pub gateway: ValidGateway,
@@ -301,6 +308,7 @@ impl GatewayConfig {
             tier: tenant.tier.clone(),
             features: tenant.features.clone(),
             number: tenant.number,
+            parent: parent(&tenant.family),
             entries,
             access,
             gateway,
@@ -357,6 +365,8 @@ impl GatewayConfig {
                 (!self.features.is_empty()).then(|| self.features.join(",")),
             ),
             (TENANT_NUMBER, self.number.map(|number| number.to_string())),
+            (TENANT_PARENT_ID, self.parent.as_ref().map(|(parent, _)| parent.clone())),
+            (TENANT_ROOT_ID, self.parent.as_ref().map(|(_, root)| root.clone())),
         ];
         known
             .into_iter()
@@ -368,8 +378,13 @@ impl GatewayConfig {
     pub fn absent(&self) -> Vec<&'static str> {
         let context = self.context();
         let is_absent = |header: &&'static str| context.iter().all(|(name, _)| name != header);
-        [TENANT_FEATURES, TENANT_NUMBER].into_iter().filter(is_absent).collect()
+        OPTIONAL.into_iter().filter(is_absent).collect()
     }
+}
+
+fn parent(family: &Family) -> Option<(String, String)> {
+    let (parent, root) = family.parent().zip(family.root())?;
+    Some((parent.id.clone(), root.id.clone()))
 }
 
 /// A bound divided among so many that count apart: together these do not exceed it, as long as each may have one.

@@ -2,7 +2,7 @@
 
 use crate::capability::claim::{self, Claim, claimed, holder_of, host_claim, take_one};
 use crate::capability::{Pass, Platform, TenantCore};
-use crate::cluster::{Error, Identity, Key, Kind, Live, Store, Writer, write::Applied};
+use crate::cluster::{Error, Identity, Key, Kind, Live, Store, write::Applied};
 use crate::conditions::others_in_the_way;
 use crate::host;
 use crate::names;
@@ -20,7 +20,7 @@ pub async fn take_hosts(pass: &Pass<'_>, tenant: &TenantCore) -> Result<(Vec<Str
     let (mut taken, mut refusals) = (Vec::new(), Vec::new());
     for host in &tenant.hosts {
         let claim = host_claim(&tenant.owner, host, pass.platform);
-        match take_host(pass.writer, pass.store, &tenant.owner, pass.platform, &claim).await {
+        match take_host(pass, tenant, &claim).await {
             Ok(None) => taken.push(claim.value),
             Ok(Some(holder)) => refusals.push(claimed(claim, holder)),
             // While its claim is being deleted, the host is still this tenant's.
@@ -72,14 +72,9 @@ fn is_host_claim(live: &Live, platform: &Platform) -> bool {
 }
 
 /// Claims a host, or returns the holder of it or of an overlapping one.
-async fn take_host(
-    writer: &Writer,
-    store: &Store,
-    owner: &Identity,
-    platform: &Platform,
-    claim: &Claim,
-) -> Result<Option<String>, Error> {
-    let mut rivals = rivals_known(store, owner, platform, &claim.value);
+async fn take_host(pass: &Pass<'_>, tenant: &TenantCore, claim: &Claim) -> Result<Option<String>, Error> {
+    let (writer, store, platform, owner) = (pass.writer, pass.store, pass.platform, &tenant.owner);
+    let mut rivals = rivals_known(store, tenant, platform, &claim.value);
     // A tenant that asks in vain must keep nobody else from a free host.
     if store.get(&owner.tenant, &claim.object.key).is_none()
         && let Some(rival) = rivals.first()
@@ -98,7 +93,7 @@ async fn take_host(
     match outcome {
         Err(existing) => return Ok(Some(holder_of(existing.as_ref()))),
         // This store does not yet show a rival that claims the host at this moment.
-        Ok(Applied::Created) => rivals = rivals_now(&api, owner, &claim.value).await?,
+        Ok(Applied::Created) => rivals = rivals_now(&api, tenant, &claim.value).await?,
         Ok(_) => {}
     }
     for rival in rivals {
@@ -123,25 +118,29 @@ struct Rival {
 }
 
 impl Rival {
-    /// Returns the claim of this name, by which a tenant has a value, if it conflicts with an owner's claim on a host.
-    fn new(name: String, tenant: &str, value: &str, owner: &Identity, host: &str) -> Option<Self> {
-        let is_one = tenant != owner.tenant && host::overlap(host, value);
+    /// Returns the claim of this name, by which a holder has a value, if it conflicts with a tenant's claim on a host. Below a tenant's wildcard, its
+    /// subtenants may have hosts.
+    fn new(name: String, holder: &str, value: &str, tenant: &TenantCore, host: &str) -> Option<Self> {
+        let family = &tenant.family;
+        let is_within = family.is_below(holder) && host::covers(value, host);
+        let is_around = family.descendants.contains(holder) && host::covers(host, value);
+        let is_one = holder != tenant.name() && host::overlap(host, value) && !is_within && !is_around;
         is_one.then(|| Self {
             name,
-            tenant: tenant.to_string(),
+            tenant: holder.to_string(),
         })
     }
 }
 
 /// Those that the API server knows.
-async fn rivals_now(api: &Api<ConfigMap>, owner: &Identity, host: &str) -> Result<Vec<Rival>, Error> {
+async fn rivals_now(api: &Api<ConfigMap>, tenant: &TenantCore, host: &str) -> Result<Vec<Rival>, Error> {
     let mut claims = Vec::new();
     if host::is_wildcard(host) {
         let label = format!("{}={}", names::CLAIM, names::HOST_CLAIM);
         let mut page = ListParams::default().labels(&label).limit(PAGE);
         loop {
             let list = api.list(&page).await?;
-            claims.extend(list.items.into_iter().filter_map(|claim| rival(claim, owner, host)));
+            claims.extend(list.items.into_iter().filter_map(|claim| rival(claim, tenant, host)));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
                 None => return Ok(claims),
@@ -150,24 +149,24 @@ async fn rivals_now(api: &Api<ConfigMap>, owner: &Identity, host: &str) -> Resul
     }
     for above in host::above(host) {
         let claim = api.get_opt(&names::claim(names::HOST_CLAIM, &above)).await?;
-        claims.extend(claim.and_then(|claim| rival(claim, owner, host)));
+        claims.extend(claim.and_then(|claim| rival(claim, tenant, host)));
     }
     Ok(claims)
 }
 
-fn rival(claim: ConfigMap, owner: &Identity, host: &str) -> Option<Rival> {
+fn rival(claim: ConfigMap, tenant: &TenantCore, host: &str) -> Option<Rival> {
     let data = claim.data?;
     Rival::new(
         claim.metadata.name?,
         data.get("tenant")?,
         data.get("value")?,
-        owner,
+        tenant,
         host,
     )
 }
 
 /// Returns the rivals in the store. A host's parents and equals are found by name; only a wildcard has to scan all claims.
-fn rivals_known(store: &Store, owner: &Identity, platform: &Platform, host: &str) -> Vec<Rival> {
+fn rivals_known(store: &Store, tenant: &TenantCore, platform: &Platform, host: &str) -> Vec<Rival> {
     let name = |host: &str| names::claim(names::HOST_CLAIM, host);
     let mut known: Vec<Live> = Vec::new();
     if host::is_wildcard(host) {
@@ -187,7 +186,7 @@ fn rivals_known(store: &Store, owner: &Identity, platform: &Platform, host: &str
     }
     let rival = |live: &Live| {
         let value = live.value.pointer("/data/value")?.as_str()?;
-        Rival::new(live.key.name.clone(), claim::holder(live)?, value, owner, host)
+        Rival::new(live.key.name.clone(), claim::holder(live)?, value, tenant, host)
     };
     known.iter().filter_map(rival).collect()
 }

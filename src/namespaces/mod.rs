@@ -68,6 +68,25 @@ pub struct ValidNamespaces {
 /// Namespaces, quotas, network policies and access.
 pub struct Namespaces;
 
+/// The tier's standard; that of a tenant above where that is stricter.
+fn pod_security(asked: &Asked<'_>) -> PodSecurity {
+    let above = asked
+        .world
+        .family
+        .ancestors
+        .iter()
+        .filter_map(|ancestor| ancestor.tier.as_deref());
+    let mut standards = above
+        .chain([asked.tier])
+        .map(|tier| tier.spec.pod_security.unwrap_or_default());
+    let is_restricted = standards.any(|standard| standard == PodSecurity::Restricted);
+    if is_restricted {
+        PodSecurity::Restricted
+    } else {
+        PodSecurity::Baseline
+    }
+}
+
 /// The objects outside of these namespaces.
 fn open(objects: Vec<Desired>, closed: &BTreeSet<String>) -> impl Iterator<Item = Desired> {
     let is_open = |object: &Desired| !closed.contains(&object.key.namespace);
@@ -87,7 +106,7 @@ impl Capability for Namespaces {
     fn validate(&self, asked: &Asked<'_>, tenant: &mut ValidTenant, reasons: &mut Vec<Invalid>) {
         let names: Vec<String> = tenant.core.namespaces.iter().map(|own| own.name.clone()).collect();
         let part = ValidNamespaces {
-            pod_security: asked.tier.spec.pod_security.unwrap_or_default(),
+            pod_security: pod_security(asked),
             captures: dns_capture::captures(&names, asked.world, reasons),
             owners: owners::subjects(&asked.tenant.spec.owners, &names, asked.world, reasons),
         };

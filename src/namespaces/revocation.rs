@@ -21,7 +21,7 @@ pub async fn revoke(pass: &Pass<'_>, of: &Revocation<'_>) -> Result<Option<Strin
         Some(quarantine) => apply_quarantine(writer, store, owner, quarantine).await,
         None => Ok(()),
     };
-    let suspended = match of.tenant.spec.suspend == Some(true) {
+    let suspended = match of.is_suspended() {
         true => suspend(writer, store, owner).await,
         false => Ok(None),
     };

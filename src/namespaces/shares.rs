@@ -40,26 +40,14 @@ const CONTAINER_REQUESTS: [(&str, &str); 3] = [("cpu", "100m"), ("memory", "128M
 const CONTAINER_LIMITS: [(&str, &str); 3] = [("cpu", "1"), ("memory", "512Mi"), ("ephemeral-storage", "1Gi")];
 
 /// The tenant's quota, and each namespace's share, the first namespace's first. Every share has every key, and no key's
-/// shares add up to more than the tenant's.
+/// shares add up to more than the tenant's. A subtenant has no more of any key than `parent`, the quota of its parent.
 pub fn divide(
     spec: &TenantSpec,
     tier: &TenantTierSpec,
+    parent: &Amounts,
     errors: &mut Vec<Invalid>,
 ) -> (ResourceList, Vec<ResourceList>) {
-    let bounds = counted(&tier.quota, "spec.tier: the tier's quota", errors);
-    let own = counted(&spec.quota, "spec.quota", errors);
-    for (key, asked) in &own {
-        if let Some(bound) = bounds.get(key).filter(|bound| asked > bound) {
-            let message = format!("{asked} is more than the {bound} of tier {}", spec.tier);
-            errors.push(Invalid::new(format!("spec.quota.{key}"), message));
-        }
-    }
-    let mut total: Amounts = COUNTS
-        .iter()
-        .map(|(key, count)| (key.to_string(), Amount::whole(*count)))
-        .collect();
-    total.extend(bounds);
-    total.extend(own);
+    let mut total = whole(spec, tier, parent, errors);
 
     let named: Vec<Amounts> = std::iter::once(Amounts::new())
         .chain(spec.namespaces.iter().enumerate().map(|(i, namespace)| {
@@ -99,6 +87,37 @@ pub fn divide(
     (list(&total), shares.iter().map(list).collect())
 }
 
+/// The tenant's quota over all its namespaces, without the keys of [`undivided`].
+pub fn whole(spec: &TenantSpec, tier: &TenantTierSpec, parent: &Amounts, errors: &mut Vec<Invalid>) -> Amounts {
+    let bounds = counted(&tier.quota, "spec.tier: the tier's quota", errors);
+    let own = counted(&spec.quota, "spec.quota", errors);
+    let (name, above) = (&spec.tier, spec.parent.as_deref().unwrap_or_default());
+    for (key, asked) in &own {
+        let of_tier = bounds.get(key).filter(|bound| asked > bound);
+        let of_parent = parent.get(key).filter(|bound| asked > bound);
+        let message = match (of_tier, of_parent) {
+            (Some(bound), _) => format!("{asked} is more than the {bound} of tier {name}"),
+            (None, Some(bound)) => format!("{asked} is more than the {bound} of its parent, Tenant {above}"),
+            (None, None) => continue,
+        };
+        errors.push(Invalid::new(format!("spec.quota.{key}"), message));
+    }
+    let counts = COUNTS
+        .iter()
+        .map(|(key, count)| (key.to_string(), Amount::whole(*count)));
+    let mut total: Amounts = counts.collect();
+    for (key, asked) in bounds.iter().chain(&own) {
+        // A fault is reported above; no child's quota may exceed it all the same.
+        let bound = bounds.get(key).map_or(*asked, |bound| (*asked).min(*bound));
+        total.insert(key.clone(), bound);
+    }
+    for (key, bound) in parent {
+        let own = total.entry(key.clone()).or_insert(*bound);
+        *own = (*own).min(*bound);
+    }
+    total
+}
+
 /// The amounts of the keys that Kubernetes counts.
 fn counted(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> Amounts {
     quota_keys::check(list, field, errors);
@@ -110,9 +129,10 @@ fn counted(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> Amoun
 }
 
 /// The keys of which nothing is divided: each namespace has its bound by itself.
-pub fn undivided(spec: &TenantSpec, tier: &TenantTierSpec) -> BTreeSet<String> {
+pub fn undivided(spec: &TenantSpec, tier: &TenantTierSpec, parent: &Amounts) -> BTreeSet<String> {
     let keys = OBJECTS.iter().map(|(key, _)| *key);
-    let is_named = |key: &&str| spec.quota.contains_key(*key) || tier.quota.contains_key(*key);
+    let is_named =
+        |key: &&str| spec.quota.contains_key(*key) || tier.quota.contains_key(*key) || parent.contains_key(*key);
     keys.filter(|key| !is_named(key)).map(String::from).collect()
 }
 
@@ -179,7 +199,8 @@ pub fn container_defaults(tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> C
     }
 }
 
-fn list(amounts: &Amounts) -> ResourceList {
+/// The amounts as a spec has them.
+pub fn list(amounts: &Amounts) -> ResourceList {
     amounts
         .iter()
         .map(|(key, amount)| (key.clone(), Quantity(amount.to_string())))

@@ -2,6 +2,7 @@
 
 pub mod capabilities;
 pub mod cleanup;
+pub mod family;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod observe;

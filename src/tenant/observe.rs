@@ -2,12 +2,14 @@
 
 use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier, unread_in};
 use crate::capability::applications::{self, ServiceName, SharedService};
+use crate::capability::family::Relatives;
 use crate::capability::peers::named_peers;
-use crate::capability::{ObservedFamily, PeerTenant, SharedServices, Tenants, World, identity, namespaces};
+use crate::capability::{PeerTenant, SharedServices, Tenants, World, identity, namespaces};
 use crate::cluster::{Key, Store};
 use crate::conditions::reason;
 use crate::database::placement_record;
 use crate::dns::{DnsSettings, last_label};
+use crate::tenant::family;
 use ipnet::IpNet;
 use kube::runtime::reflector::{self, ObjectRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,8 +150,22 @@ impl Caches {
                 .collect(),
             shared_services: self.shared_services(tenant),
             placed: self.placed(tenant),
-            family: ObservedFamily::default(),
+            family: family::observe(tenant, self),
         }
+    }
+}
+
+impl Relatives for Caches {
+    fn tenant(&self, name: &str) -> Option<Arc<Tenant>> {
+        self.tenants.get(name)
+    }
+
+    fn tier(&self, tenant: &Tenant) -> Option<Arc<TenantTier>> {
+        Self::tier(self, tenant)
+    }
+
+    fn children(&self, parent: &str) -> Vec<String> {
+        self.tenants.children(parent)
     }
 }
 

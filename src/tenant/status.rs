@@ -1,9 +1,10 @@
 //! A tenant's status: conditions by kstatus' rules, and figures. Pure; the clock is an argument.
 
 use crate::api::{
-    Allowed, Effective, EffectiveNetwork, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewStatus, Usage,
+    Allowed, Effective, EffectiveNetwork, ParentStatus, PeerStatus, Tenant, TenantStatus, TenantView, TenantViewStatus,
+    Usage,
 };
-use crate::capability::{Capability, Quarantine, ReconcileOutcome, State, ValidTenant};
+use crate::capability::{Capability, Family, Quarantine, ReconcileOutcome, State, ValidTenant};
 use crate::cluster::{Desired, Identity, Kind, Live, metadata};
 use crate::conditions::{ConditionUpdate, kind, merge, reason};
 use crate::names;
@@ -50,6 +51,7 @@ pub fn status(
             .filter(|_| !namespaces.is_empty())
             .map(|valid| valid.core.owner.id.clone())
             .or(old.id),
+        parent: valid.map_or(old.parent, |valid| parent(&valid.core.family)),
         conditions: Vec::new(),
         namespace_count: i32::try_from(namespaces.len()).ok(),
         namespaces,
@@ -152,6 +154,7 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewStatus {
         id: status.id.clone(),
         display_name: tenant.spec.display_name.clone(),
         tier: tenant.spec.tier.clone(),
+        parent: status.parent.as_ref().map(|parent| parent.name.clone()),
         conditions: status
             .conditions
             .iter()
@@ -204,6 +207,15 @@ pub fn usage<'a>(quotas: impl Iterator<Item = &'a Live>, now: Timestamp) -> Usag
         gateway: None,
         observed_at: Some(seconds(now).to_string()),
     }
+}
+
+fn parent(family: &Family) -> Option<ParentStatus> {
+    let (parent, root) = family.parent().zip(family.root())?;
+    Some(ParentStatus {
+        name: parent.name.clone(),
+        id: parent.id.clone(),
+        root: root.name.clone(),
+    })
 }
 
 fn effective(valid: &ValidTenant) -> Effective {
@@ -275,7 +287,11 @@ fn readiness(outcome: &ReconcileOutcome, valid: Option<&ValidTenant>) -> Vec<Con
                 (ready, None, Some((reason::QUARANTINED, message)))
             }
             (None, None) if is_suspended => {
-                let message = "the tenant is suspended: no pod runs, all data is kept".to_string();
+                let by = core.and_then(|core| core.family.suspended_by.as_ref());
+                let by = by
+                    .map(|name| format!(", because Tenant {name} above it is"))
+                    .unwrap_or_default();
+                let message = format!("the tenant is suspended{by}: no pod runs, all data is kept");
                 (("True", reason::SUSPENDED, message), None, None)
             }
             (None, None) => {

@@ -253,6 +253,10 @@ def operator_tenants(r):
         # A running operator writes there too.
         written = until("status", lambda: next((w for w in [status()] if "been modified" not in w.error), None))
         r.allowed("operator writes a status", written)
+        label = lambda key: patch("default", "tenant", RUN, {"metadata": {"labels": {key: RUN}}}, OPERATOR)
+        r.allowed("operator labels a family", label("tenant-operator.io/root"))
+        r.allowed("operator labels a subtenant", label("tenant-operator.io/parent"))
+        r.refused("operator sets another label on a Tenant", label("team"), CONFINED)
         r.refused("operator changes a spec", patch("default", "tenant", RUN, {"spec": {"displayName": "y"}}, OPERATOR), CONFINED)
         r.allowed("the admin changes a spec", patch("default", "tenant", RUN, {"spec": {"displayName": "y"}}, None))
         r.refused("operator deletes a Tenant", delete("default", "tenant", RUN, OPERATOR), RBAC)
@@ -275,6 +279,7 @@ def operator_servers(r):
         status = lambda: put({**get(None, "databaseserver", RUN), "status": {"tenants": 1}}, OPERATOR, "status")
         r.allowed("operator writes a DatabaseServer's status", until(
             "status", lambda: next((w for w in [status()] if "been modified" not in w.error), None)))
+        r.refused("operator labels a DatabaseServer", change({"metadata": {"labels": {"tenant-operator.io/root": RUN}}}, OPERATOR), CONFINED)
         r.refused("operator changes a DatabaseServer's spec", change({"spec": {"port": 5433}}, OPERATOR), CONFINED)
         r.allowed("the admin changes a DatabaseServer's spec", change({"spec": {"port": 5433}}, None))
         r.refused("operator deletes a DatabaseServer", delete("default", "databaseserver", RUN, OPERATOR), RBAC)

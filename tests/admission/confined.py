@@ -431,7 +431,7 @@ def of_envoy(r, place, samples):
         applied("adds a header", {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [{"name": "X-Tenant-ID", "value": ID[B]}]}}),
     ]
     said = {"X-Tenant-ID": ID[A], "X-Tenant-Name": A, "X-Tenant-Tier": "plan"}
-    unsaid = ["X-Tenant-Features", "X-Tenant-Number"]
+    unsaid = ["X-Tenant-Features", "X-Tenant-Number", "X-Tenant-Parent-ID", "X-Tenant-Root-ID"]
     says = lambda set, **more: [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": name, "value": value} for name, value in set.items()], **more}}]
     cases += [sets(name, "x") for name in ("X-Tenant-Client", "X_Tenant_ID", "X-Forwarded-User", "X-API-Key", "Host", "Authorization", ":authority")]
     cases += [(f"takes away {name}", s("rules", 0, "filters"), says(said, remove=["X-Tenant-Client", name])) for name in (*said, "Authorization", "X-Forwarded-For")]

@@ -30,6 +30,7 @@ mod refusals;
 mod samples;
 mod shown;
 mod sizes;
+mod subtenants;
 mod tenant;
 mod tier;
 mod view;

@@ -175,5 +175,5 @@ annotation volume.beta.kubernetes.io/storage-class): it could be given what is s
 
 {{/* Headers that no claim of a token can set, as a regular expression for names in lower case: src/api/gateway/authentication.rs. */}}
 {{- define "tenant-operator.reservedHeaders" -}}
-^(authorization|connection|cookie|date|expect|forwarded|host|http2-settings|keep-alive|te|trailer|transfer-encoding|upgrade|via|x-api-key|x-real-ip|x-request-id|x-tenant-client|x-tenant-features|x-tenant-id|x-tenant-name|x-tenant-number|x-tenant-tier|(content-|proxy-|x-envoy-|x-forwarded-).*)$
+^(authorization|connection|cookie|date|expect|forwarded|host|http2-settings|keep-alive|te|trailer|transfer-encoding|upgrade|via|x-api-key|x-real-ip|x-request-id|x-tenant-client|x-tenant-features|x-tenant-id|x-tenant-name|x-tenant-number|x-tenant-parent-id|x-tenant-root-id|x-tenant-tier|(content-|proxy-|x-envoy-|x-forwarded-).*)$
 {{- end }}

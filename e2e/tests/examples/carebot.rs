@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 const A: &str = "tenant-a.care.example.com";
+const A1: &str = "a1.care.example.com";
 const B: &str = "tenant-b.care.example.com";
 const C: &str = "tenant-c.care.example.com";
 
@@ -23,6 +24,33 @@ async fn lines(example: &Example) -> Result<()> {
     for (host, key) in [(A, &key_a), (B, &key_b), (C, &key_c)] {
         example.door.serves(host, "/calls", &[key]).await?;
     }
+    let a1 = example.tenant("care-a1");
+    example
+        .line(2, async || {
+            let key = x_api_key(&key(&a1, "crm").await?);
+            example.door.serves(A1, "/calls", &[&key]).await?;
+            let seen = example.whoami(A1, "/calls", &[&key]).await?;
+            let configuration = &seen["files"]["configuration.json"];
+            let branding = &configuration["branding"];
+            ensure!(
+                branding["logo"] == "a.svg" && branding["favicon"] == "a.ico" && branding["primaryColor"] == "#990000",
+                "{configuration}"
+            );
+            ensure!(
+                configuration["maxAgents"] == 3 && configuration["maxConcurrentCalls"] == 20,
+                "{configuration}"
+            );
+            let id = a.id().await?;
+            for header in ["x-tenant-parent-id", "x-tenant-root-id"] {
+                ensure!(seen["headers"][header] == id.as_str(), "{}", seen["headers"]);
+            }
+            a1.patch(json!({"configuration": {"branding": {"logo": "a1.svg"}}}))
+                .await?;
+            a1.not_ready(&["InvalidSpec"], &["/branding/logo", "care-a"]).await?;
+            a1.patch(json!({"configuration": {"branding": {"logo": null}}})).await?;
+            a1.ready().await.map(|_| ())
+        })
+        .await;
     example
         .line(6, async || {
             let of_b = example.add(B, "/calls", &[&key_b], "a call to B").await?;
@@ -126,6 +154,26 @@ async fn lines(example: &Example) -> Result<()> {
             c.not_ready(&["InvalidSpec"], &["customWorkflows", "care-smb"]).await?;
             c.patch(json!({"features": null})).await?;
             c.ready().await.map(|_| ())
+        })
+        .await;
+    example
+        .line(15, async || {
+            let departments = ["care-a1", "care-a2", "care-a3"].map(|name| example.tenant(name));
+            a.patch(json!({"suspend": true})).await?;
+            for department in &departments {
+                department.condition("Ready", "True", &["Suspended"]).await?;
+            }
+            let key = x_api_key(&key(&a1, "crm").await?);
+            example.door.answers(503, A1, "/calls", &[&key]).await?;
+            a.patch(json!({"suspend": null})).await?;
+            a.delete().await?;
+            let names = departments.each_ref().map(|department| department.name.as_str());
+            a.not_ready(&["Terminating"], &names).await?;
+            for department in &departments {
+                department.delete().await?;
+                department.gone().await?;
+            }
+            a.gone().await
         })
         .await;
     Ok(())

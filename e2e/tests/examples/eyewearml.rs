@@ -44,6 +44,21 @@ async fn lines(example: &Example) -> Result<()> {
     let lumens = x_api_key(&key(&lumen, "shop").await?);
     example.door.serves(LUMEN, "/", &[&lumens]).await?;
     example
+        .line(4, async || {
+            let seen = example.whoami(LUMEN, "", &[&lumens]).await?;
+            let configuration = &seen["files"]["configuration.json"];
+            ensure!(
+                configuration["locale"] == "de-DE" && configuration["brandVoice"] == "friendly",
+                "{configuration}"
+            );
+            ensure!(
+                configuration["models"]["faceShape"]["sensitivity"] == 0.5,
+                "{configuration}"
+            );
+            Ok(())
+        })
+        .await;
+    example
         .line(5, async || {
             example.add(CLEARSIGHT, "", &[&shop], "round frames").await?;
             example.add(LUMEN, "", &[&lumens], "square frames").await?;

@@ -98,7 +98,7 @@ pub struct ClaimHeader {
 }
 
 /// Headers that a claim cannot set, in lower case: those of the operator, of credentials, and of HTTP itself.
-pub const RESERVED_HEADERS: [&str; 23] = [
+pub const RESERVED_HEADERS: [&str; 25] = [
     "authorization",
     "connection",
     "cookie",
@@ -121,6 +121,8 @@ pub const RESERVED_HEADERS: [&str; 23] = [
     "x-tenant-id",
     "x-tenant-name",
     "x-tenant-number",
+    "x-tenant-parent-id",
+    "x-tenant-root-id",
     "x-tenant-tier",
 ];
 /// The beginnings of further ones.

@@ -1,27 +1,75 @@
 //! A tenant's configuration: layers, merged, against the tier's schema.
 
 use crate::api::{Tenant, TenantTier};
-use crate::capability::{Invalid, canonical};
+use crate::capability::{Invalid, ObservedFamily, canonical};
+use kube::ResourceExt;
 use serde_json::{Map, Value};
+use std::sync::LazyLock;
 
 /// A ConfigMap holds 1 MiB; the rest is kept for what else an object carries.
 const MOST_BYTES: usize = 256 * 1024;
 /// The most complaints of a schema that are passed on.
 const MOST_COMPLAINTS: usize = 5;
 
+/// The configuration of a Tenant that has none.
+static EMPTY: LazyLock<Value> = LazyLock::new(|| Value::Object(Map::new()));
+
 /// Configuration that others lie over.
 struct Layer<'a> {
     /// Its holder, where that is another resource than the Tenant.
     holder: Option<String>,
     configuration: &'a Value,
+    /// JSON pointers to values that all layers above keep.
+    locked: &'a [String],
+}
+
+/// The Tenant that locked a value, the pointer to it, and the value, if there is one.
+type Lock = (String, String, Option<Value>);
+
+/// Values that an ancestor locked.
+#[derive(Default)]
+struct Locks(Vec<Lock>);
+
+impl Locks {
+    /// Reports the locked values that a layer changes, and drops these locks: the layers above it are not at fault.
+    fn check(&mut self, merged: &Value, layer: &Layer<'_>, errors: &mut Vec<Invalid>) {
+        let is_kept = |(_, at, value): &Lock| merged.pointer(at) == value.as_ref();
+        let (kept, changed): (Vec<Lock>, Vec<Lock>) = std::mem::take(&mut self.0).into_iter().partition(is_kept);
+        self.0 = kept;
+        for (by, at, _) in changed {
+            let message = match &layer.holder {
+                None => format!("changes {at}, which {by} locks: remove it here"),
+                Some(holder) => format!("{holder} changes {at}, which {by} locks: remove it there"),
+            };
+            errors.push(Invalid::new("spec.configuration", message));
+        }
+    }
+
+    fn add(&mut self, merged: &Value, layer: &Layer<'_>) {
+        let Some(holder) = &layer.holder else { return };
+        for at in layer.locked {
+            // The message names the topmost Tenant that locks it.
+            if !self.0.iter().any(|(_, known, _)| known == at) {
+                self.0.push((holder.clone(), at.clone(), merged.pointer(at).cloned()));
+            }
+        }
+    }
 }
 
 /// Returns the merged configuration as canonical JSON; None where it is empty.
-pub fn resolve(tenant: &Tenant, tier: &TenantTier, errors: &mut Vec<Invalid>) -> Option<String> {
-    let layers = layers(tenant, tier);
+pub fn resolve(
+    tenant: &Tenant,
+    tier: &TenantTier,
+    family: &ObservedFamily,
+    errors: &mut Vec<Invalid>,
+) -> Option<String> {
+    let layers = layers(tenant, tier, family);
     let empty = Value::Object(Map::new());
+    let mut locks = Locks::default();
     let merged = layers.iter().fold(empty, |mut merged, layer| {
         json_patch::merge(&mut merged, layer.configuration);
+        locks.check(&merged, layer, errors);
+        locks.add(&merged, layer);
         merged
     });
     if let Some(schema) = &tier.spec.configuration_schema {
@@ -37,13 +85,30 @@ pub fn resolve(tenant: &Tenant, tier: &TenantTier, errors: &mut Vec<Invalid>) ->
     Some(text)
 }
 
-/// The layers of a tenant's configuration, the lowest first.
-fn layers<'a>(tenant: &'a Tenant, tier: &'a TenantTier) -> Vec<Layer<'a>> {
-    let layer = |holder, configuration| Layer { holder, configuration };
-    let of_tier = tier.spec.configuration.as_ref();
-    let of_tier = of_tier.map(|value| layer(Some(format!("TenantTier {:.80}", tenant.spec.tier)), value));
-    let own = tenant.spec.configuration.as_ref().map(|value| layer(None, value));
-    of_tier.into_iter().chain(own).collect()
+/// The layers of a tenant's configuration, the lowest first: its tier's, those of the tenants above it from the topmost, and its own.
+fn layers<'a>(tenant: &'a Tenant, tier: &'a TenantTier, family: &'a ObservedFamily) -> Vec<Layer<'a>> {
+    let of_tier = tier.spec.configuration.as_ref().map(|configuration| Layer {
+        holder: Some(format!("TenantTier {:.80}", tenant.spec.tier)),
+        configuration,
+        locked: &[],
+    });
+    let above = family.ancestors.iter().rev().map(|ancestor| {
+        let tenant = &*ancestor.tenant;
+        layer(Some(format!("Tenant {}", tenant.name_any())), tenant)
+    });
+    of_tier.into_iter().chain(above).chain([layer(None, tenant)]).collect()
+}
+
+/// The layer of a Tenant, which is empty where it has no configuration.
+fn layer(holder: Option<String>, tenant: &Tenant) -> Layer<'_> {
+    let rules = tenant.spec.subtenants.as_ref();
+    Layer {
+        holder,
+        configuration: tenant.spec.configuration.as_ref().unwrap_or(&EMPTY),
+        locked: rules
+            .map(|rules| rules.locked_configuration.as_slice())
+            .unwrap_or_default(),
+    }
 }
 
 fn check(merged: &Value, schema: &Value, layers: &[Layer<'_>], errors: &mut Vec<Invalid>) {
@@ -76,6 +141,7 @@ fn origin<'a>(layers: &'a [Layer<'_>], path: &str) -> Option<&'a str> {
 fn too_large(bytes: usize, layers: &[Layer<'_>]) -> Invalid {
     let of_others = layers
         .iter()
+        .filter(|layer| layer.configuration != &*EMPTY)
         .filter_map(|layer| Some((layer.holder.as_ref()?, canonical(layer.configuration).len())));
     let (holders, sizes): (Vec<&String>, Vec<usize>) = of_others.unzip();
     let too_large = holders.iter().zip(&sizes).find(|(_, size)| **size > MOST_BYTES);

@@ -1,7 +1,9 @@
 //! `Tenant + TenantTier + World → ValidTenant`, or every reason why not. Pure; what is planned is planned from a
 //! [`ValidTenant`] alone.
 
+mod ancestors;
 mod configuration;
+mod family;
 mod features;
 mod hosts;
 mod network;
@@ -10,14 +12,16 @@ mod scheduling;
 
 use crate::api::{IsolationModel, Tenant, TenantTier};
 use crate::capability::{
-    Asked, Capability, Invalid, TenantCore, ValidNamespace, ValidTenant, World, allowed, family::is_suspended, id,
-    namespace_field, namespaces,
+    Asked, Capability, Invalid, TenantCore, ValidNamespace, ValidTenant, World, allowed, id, namespace_field,
+    namespaces,
 };
 use crate::cluster::Identity;
 use crate::names;
 use crate::namespaces::{limits, shares};
 use crate::workloads::merge;
 use std::sync::Arc;
+
+pub use family::link_fault;
 
 /// The purpose of the namespaces of shared applications.
 const APPLICATIONS: &str = "shared applications";
@@ -75,10 +79,11 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
     if !is_uuid(&id) {
         errors.push(Invalid::new("spec.id", "is not a UUID in lower case"));
     }
+    family::check(tenant, world, errors);
     let isolation = isolation(tenant, tier, errors);
     let names = namespace_names(tenant, tier, world, errors);
     let mut quota_faults = Vec::new();
-    let (quota, shares) = shares::divide(spec, plan, &mut quota_faults);
+    let (quota, shares) = shares::divide(spec, plan, &world.family.bound, &mut quota_faults);
     let namespaces = names.into_iter().zip(shares);
     TenantCore {
         network: network::resolve(&name, spec, plan, world, errors),
@@ -88,7 +93,7 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
         namespaces: namespaces.map(|(name, quota)| ValidNamespace { name, quota }).collect(),
         quota,
         quota_faults,
-        undivided: shares::undivided(spec, plan),
+        undivided: shares::undivided(spec, plan, &world.family.bound),
         number: number(tenant),
         allowed: allowed::resolve(spec, plan, errors),
         scheduling: scheduling::check(plan, errors),
@@ -98,8 +103,8 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
         largest_volume: limits::largest_volume(plan, errors),
         workloads: merge::merge(spec, plan, isolation, errors),
         features: features::resolve(spec, plan, errors),
-        configuration: configuration::resolve(tenant, tier, errors),
-        suspend: is_suspended(tenant, &world.family),
+        configuration: configuration::resolve(tenant, tier, &world.family, errors),
+        suspend: crate::capability::family::is_suspended(tenant, &world.family),
         family: world.family.family(),
         quarantine: None,
     }
@@ -200,3 +205,7 @@ fn namespace_names(tenant: &Tenant, tier: &TenantTier, world: &World, errors: &m
 #[cfg(test)]
 #[path = "validate_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "family_test.rs"]
+mod family_tests;

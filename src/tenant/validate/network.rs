@@ -1,5 +1,6 @@
 //! The traffic that may come in and go out.
 
+use super::ancestors;
 use crate::api::{Access, Egress, Ingress, PeerState, TenantSpec, TenantTierSpec};
 use crate::capability::{Destination, Invalid, Peering, ValidNetwork, World, applications, cidr};
 use ipnet::IpNet;
@@ -20,7 +21,7 @@ const METADATA: &str = "169.254.169.254/32";
 /// IPv4 written as IPv6: some enforcers match the IPv4 address by it, past every exception.
 const MAPPED: &str = "::ffff:0.0.0.0/96";
 /// The cluster's own addresses where nobody named them (RFC 1918, 6598, 4193).
-const PRIVATE: [&str; 5] = [
+pub const PRIVATE: [&str; 5] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
     "192.168.0.0/16",
@@ -41,19 +42,24 @@ pub fn resolve(
     };
     let (own_in, own_out): (Ingress, Egress) = split(&spec.network);
     let (tier_in, tier_out) = split(&tier.network);
-    let mut bounded = |field: &str, own: Option<Access>, tier: Option<Access>| {
-        if own == Some(Access::Allow) && tier == Some(Access::Deny) {
-            errors.push(Invalid::new(
-                format!("spec.network.{field}"),
-                "the tier denies it, and a tenant cannot override that",
-            ));
+    let above = &world.family.ancestors;
+    let mut bounded = |field: &str, own: Option<Access>, tier: Option<Access>, denier: Option<String>| {
+        let by_tier =
+            (tier == Some(Access::Deny)).then(|| "the tier denies it, and a tenant cannot override that".to_string());
+        let by_parent = denier.map(|name| format!("Tenant {name} above it has no such access: allow it there first"));
+        let is_bounded = by_parent.is_some();
+        if let Some(why) = by_tier.or(by_parent).filter(|_| own == Some(Access::Allow)) {
+            errors.push(Invalid::new(format!("spec.network.{field}"), why));
         }
-        own.or(tier).unwrap_or(Access::Deny)
+        match own.or(tier) {
+            Some(access) if !is_bounded => access,
+            _ => Access::Deny,
+        }
     };
-    let gateway = bounded("ingress.gateway", own_in.gateway, tier_in.gateway);
-
-    let internet = bounded("egress.internet", own_out.internet, tier_out.internet);
-    let api_server = bounded("egress.apiServer", own_out.api_server, tier_out.api_server);
+    let gateway = bounded("ingress.gateway", own_in.gateway, tier_in.gateway, None);
+    let (internet, api_server) = (ancestors::internet(above), ancestors::api_server(above));
+    let internet = bounded("egress.internet", own_out.internet, tier_out.internet, internet);
+    let api_server = bounded("egress.apiServer", own_out.api_server, tier_out.api_server, api_server);
     if gateway == Access::Allow && world.lacks_gateway {
         let message = "the operator has no gateway to allow: set network.gatewayNamespace in the chart";
         errors.push(Invalid::new("spec.network.ingress.gateway", message));
@@ -69,6 +75,15 @@ pub fn resolve(
         ));
     }
     let mut to = Vec::new();
+    for (i, rule) in own_out.to.iter().enumerate() {
+        if let Some(name) = ancestors::without_destination(above, rule) {
+            let message = format!(
+                "Tenant {name} above it does not reach {}: allow it there first",
+                rule.cidr
+            );
+            errors.push(Invalid::new(format!("spec.network.egress.to[{i}].cidr"), message));
+        }
+    }
     for (origin, rules) in [
         ("spec.network.egress.to", &own_out.to),
         ("spec.tier: the tier's network.egress.to", &tier_out.to),
