@@ -71,7 +71,7 @@ async fn shares_that_change_at_random_are_never_used_twice() -> Result<()> {
             })
             .await?;
         }
-        Ok(())
+        Ok::<_, anyhow::Error>(())
     };
     meanwhile(changes, async || {
         let count = pods_of(&scene, &namespaces).await?;
@@ -206,8 +206,7 @@ async fn a_subtenant_waits_for_its_sibling_and_says_so() -> Result<()> {
     let released = async {
         eu.patch(json!({"workloads": web(1)})).await?;
         us.condition("QuotaGranted", "True", &["Ready"]).await?;
-        us.pods("web", 6).await?;
-        Ok(())
+        us.pods("web", 6).await
     };
     meanwhile(released, async || {
         let count = pods_of(&scene, &all).await?;

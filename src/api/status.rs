@@ -2,7 +2,7 @@
 
 use super::{
     Access, Allowed, CredentialsStatus, DatabaseStatus, DatabaseUsage, GatewayStatus, GatewayUsage, IsolationModel,
-    PodSecurity, ResourceList, schema,
+    PodSecurity, QuotaStatus, ResourceList, schema,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
@@ -48,6 +48,11 @@ pub struct TenantStatus {
     /// Results of the isolation checks; the condition Isolated summarises them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationStatus>,
+    /// State of a quota that several namespaces or subtenants share, by key. Absent for a tenant with one namespace and no family.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["key".into()]))]
+    #[schemars(length(max = 32))]
+    pub quota: Vec<QuotaStatus>,
     /// Usage of the tenant, at most five minutes old if it changes by more than 5 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has a type")]
 
-use super::{CredentialsStatus, DatabaseStatus, Effective, GatewayStatus, Usage};
+use super::{CredentialsStatus, DatabaseStatus, Effective, GatewayStatus, QuotaStatus, Usage};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,11 @@ pub struct TenantViewStatus {
     /// Access to the tenant from outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewayStatus>,
+    /// State of a quota that several namespaces or subtenants share, by key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["key".into()]))]
+    #[schemars(length(max = 32))]
+    pub quota: Vec<QuotaStatus>,
     /// Usage of the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

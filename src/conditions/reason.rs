@@ -41,6 +41,8 @@ reasons! {
         "a namespace waits for its share of the quota until another has released it; the message names both, and the amounts" "delete or scale down what uses it, or raise the quota"
     USED_ABOVE_QUOTA "UsedAboveQuota" "QuotaGranted"
         "a namespace uses more than its share, since the quota was lowered; everything runs on, and nothing more is admitted" "delete or scale down what uses it, or raise the quota"
+    LENT_TO_SUBTENANTS "LentToSubtenants" "QuotaGranted"
+        "the subtenants ask for the whole quota of some keys, so that a namespace has nothing of these" "lower the subtenants' quotas, or raise the tenant's"
     QUOTA_TOO_SMALL "QuotaTooSmall" "WorkloadsAvailable"
         "the declared workloads need more than the namespace's share of the quota; the message names workloads, keys and amounts" "raise the quota, or lower replicas and requests"
     DATABASE_NOT_READY "DatabaseNotReady" "Ready, Reconciling, Stalled"

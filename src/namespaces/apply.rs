@@ -3,6 +3,7 @@
 use super::grants::Shortfall;
 use super::quotas::{Quotas, amounts};
 use super::{drain, quota};
+use crate::api::QuotaStatus;
 use crate::capability::{Failure, Pass, TenantCore};
 use crate::cluster::{Desired, Error, Identity, Kind, Live, Store};
 use crate::names;
@@ -20,6 +21,10 @@ pub struct Applied {
     /// A quota that is not enforced yet.
     pub unenforced: Option<String>,
     pub shortfalls: Vec<Shortfall>,
+    /// The keys of which the subtenants leave namespaces nothing, and these namespaces.
+    pub squeezed: Vec<(String, Vec<String>)>,
+    /// The quota by key, of a tenant with a book.
+    pub quota: Vec<QuotaStatus>,
     /// True where the holders of the quota are still to be counted, so that none grows.
     pub is_sealed: bool,
     /// The bounds that were refused or are being deleted.
@@ -51,11 +56,14 @@ pub async fn bounds(
     let unenforced = wait_for_quota(pass.store, owner, &awaited).await;
     let planned = Quotas::new(tenant, &quotas, closed);
     let mut shortfalls = planned.shortfalls(pass);
+    let quota = planned.status(pass, &shortfalls);
     // In a suspended tenant nothing may run, and what still does is ending.
     shortfalls.retain(|shortfall| !tenant.suspend || !quota::ends_in_suspension(&shortfall.key));
     Ok(Applied {
         unenforced,
         shortfalls,
+        squeezed: planned.squeezed(),
+        quota,
         is_sealed: planned.is_sealed(pass),
         failures,
     })

@@ -1,11 +1,12 @@
 //! The condition of the quota's grants: the namespaces that wait for a part of the quota, and those that hold it.
 
 use super::grants::{Holder, Shortfall, Waiting, Withheld};
-use crate::api::TenantStatus;
-use crate::capability::{Capability, Description, Note, Pass, Planned, Report, Stage, State, ValidTenant};
+use crate::api::{QuotaStatus, TenantStatus};
+use crate::capability::{Capability, Description, Note, Pass, Planned, Report, Stage, State, ValidTenant, WriteStatus};
 use crate::cluster::Error;
 use crate::conditions::{kind, reason};
 use async_trait::async_trait;
+use std::sync::Arc;
 use std::time::Duration;
 
 const DESCRIPTION: Description = Description {
@@ -27,7 +28,13 @@ const NAMED: usize = 4;
 
 /// The shortfalls of a tenant's quota, as the namespaces' pass left them.
 #[derive(Clone, Debug, Default)]
-pub struct Shortfalls(pub Vec<Shortfall>);
+pub struct Shortfalls {
+    pub all: Vec<Shortfall>,
+    /// The keys of which the subtenants leave namespaces nothing, and these namespaces.
+    pub squeezed: Vec<(String, Vec<String>)>,
+    /// The quota by key, of a tenant with a book.
+    pub quota: Vec<QuotaStatus>,
+}
 
 /// Grants of the quota. The namespaces' capability writes them.
 pub struct QuotaGrants;
@@ -42,7 +49,8 @@ impl Capability for QuotaGrants {
         let shortfalls = tenant.part::<Shortfalls>();
         Ok(shortfalls.map(|shortfalls| Report {
             grace: Some(GRACE),
-            ..Report::new(&DESCRIPTION, state(&shortfalls.0))
+            status: Some(write(shortfalls.quota.clone())),
+            ..Report::new(&DESCRIPTION, state(shortfalls))
         }))
     }
 
@@ -51,12 +59,22 @@ impl Capability for QuotaGrants {
     }
 }
 
+fn write(quota: Vec<QuotaStatus>) -> WriteStatus {
+    Arc::new(move |to: &mut TenantStatus| to.quota.clone_from(&quota))
+}
+
 /// The state of the grants. Pure.
-fn state(shortfalls: &[Shortfall]) -> State {
+fn state(shortfalls: &Shortfalls) -> State {
+    let Shortfalls {
+        all: shortfalls,
+        squeezed,
+        ..
+    } = shortfalls;
     let waits: Vec<&Shortfall> = shortfalls.iter().filter(|one| !one.waiting.is_empty()).collect();
     let all: Vec<&Shortfall> = shortfalls.iter().collect();
     match (all.is_empty(), waits.is_empty()) {
-        (true, _) => State::default(),
+        (true, _) if squeezed.is_empty() => State::default(),
+        (true, _) => State::Ready(Some(Note::new(reason::LENT_TO_SUBTENANTS, lent(squeezed)))),
         // Each namespace has its share, and some use more of it than they should: nothing more is admitted there.
         (false, true) => State::Ready(Some(Note::new(reason::USED_ABOVE_QUOTA, message(&all)))),
         (false, false) => {
@@ -88,6 +106,21 @@ fn message(shortfalls: &[&Shortfall]) -> String {
         ));
     }
     parts.join("; ")
+}
+
+fn lent(squeezed: &[(String, Vec<String>)]) -> String {
+    let one = |(key, namespaces): &(String, Vec<String>)| {
+        let named = namespaces[..namespaces.len().min(NAMED)].join(", ");
+        format!("of {key} to {named}")
+    };
+    let mut parts: Vec<String> = squeezed.iter().take(NAMED).map(one).collect();
+    if squeezed.len() > NAMED {
+        parts.push(format!("of {} more keys", squeezed.len() - NAMED));
+    }
+    format!(
+        "the subtenants' quotas leave nothing {}: lower these, or raise the tenant's quota",
+        parts.join(", ")
+    )
 }
 
 fn clause(shortfall: &Shortfall) -> String {
@@ -132,6 +165,13 @@ fn holds(holder: &Holder) -> String {
             share,
         } => {
             format!("the quota controller has not lowered namespace {namespace} from {reserved} to {share} yet")
+        }
+        Holder::Subtenant {
+            holder,
+            reserved,
+            asked,
+        } => {
+            format!("{holder} holds {reserved}, and asks for {asked}")
         }
         Holder::Leaving {
             namespace,

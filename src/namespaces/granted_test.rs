@@ -29,12 +29,37 @@ fn shortfall(key: &str, waiting: &[(&str, &str, &str)], holders: Vec<Holder>) ->
     }
 }
 
+fn of(all: &[Shortfall]) -> Shortfalls {
+    Shortfalls {
+        all: all.to_vec(),
+        ..Shortfalls::default()
+    }
+}
+
+#[test]
+fn nothing_is_left_without_a_word() {
+    let squeezed = vec![("pods".to_string(), vec!["acme".to_string(), "acme-b".to_string()])];
+    let State::Ready(Some(note)) = state(&Shortfalls {
+        squeezed,
+        ..Shortfalls::default()
+    }) else {
+        panic!("each namespace has its share, which is nothing")
+    };
+    assert_eq!(
+        (note.reason, note.message.as_str()),
+        (
+            reason::LENT_TO_SUBTENANTS,
+            "the subtenants' quotas leave nothing of pods to acme, acme-b: lower these, or raise the tenant's quota"
+        )
+    );
+}
+
 #[test]
 fn a_wait_names_who_holds_what_of_which_key() {
-    assert_eq!(state(&[]), State::Ready(None));
+    assert_eq!(state(&Shortfalls::default()), State::Ready(None));
 
     let pods = shortfall("pods", &[("acme-b", "0", "3")], vec![uses("acme", "6", "3")]);
-    let State::Stalled(note) = state(std::slice::from_ref(&pods)) else {
+    let State::Stalled(note) = state(&of(&[pods.clone()])) else {
         panic!("somebody must act")
     };
     assert_eq!(note.reason, reason::WAITING_FOR_RELEASE);
@@ -49,7 +74,7 @@ fn a_wait_names_who_holds_what_of_which_key() {
         &[("acme-b", "1Gi", "3Gi")],
         vec![uses("acme", "5Gi", "3Gi")],
     );
-    let State::Stalled(note) = state(&[pods, storage]) else {
+    let State::Stalled(note) = state(&of(&[pods, storage])) else {
         panic!("somebody must act")
     };
     let end = "objects keep their requests.storage until they are deleted: delete some, or raise the quota";
@@ -68,7 +93,7 @@ fn a_subtenant_waits_for_those_that_hold_its_parents_quota() {
             ("namespace acme".into(), amount("1")),
         ],
     });
-    let State::Progressing(note) = state(&[pods]) else {
+    let State::Progressing(note) = state(&of(&[pods])) else {
         panic!("it may pass by itself")
     };
     assert_eq!(
@@ -106,7 +131,7 @@ fn what_ends_by_itself_is_waited_for() {
             "the quota controller has not counted the use of all namespaces yet",
         ),
     ] {
-        let State::Progressing(note) = state(&[shortfall("pods", &[("acme-b", "0", "3")], holders)]) else {
+        let State::Progressing(note) = state(&of(&[shortfall("pods", &[("acme-b", "0", "3")], holders)])) else {
             panic!("{words}: nobody must act")
         };
         assert_eq!(
@@ -118,7 +143,7 @@ fn what_ends_by_itself_is_waited_for() {
 
 #[test]
 fn a_quota_below_its_use_is_granted_and_says_so() {
-    let state = state(&[shortfall("services", &[], vec![uses("acme", "6", "3")])]);
+    let state = state(&of(&[shortfall("services", &[], vec![uses("acme", "6", "3")])]));
     let State::Ready(Some(note)) = state else {
         panic!("each namespace has its share")
     };
@@ -138,7 +163,7 @@ fn a_message_names_a_few_keys() {
         .iter()
         .map(|key| shortfall(key, &[("acme-b", "0", "3")], vec![uses("acme", "6", "3")]))
         .collect();
-    let State::Stalled(note) = state(&all) else {
+    let State::Stalled(note) = state(&of(&all)) else {
         panic!("somebody must act")
     };
     assert!(

@@ -302,6 +302,12 @@ pub enum Holder {
         reserved: Amount,
         share: Amount,
     },
+    /// A subtenant that has not released yet what it no longer asks for.
+    Subtenant {
+        holder: String,
+        reserved: Amount,
+        asked: Amount,
+    },
     /// The tenant leaves it. None: the amount is unknown.
     Leaving {
         namespace: String,

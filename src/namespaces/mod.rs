@@ -14,6 +14,7 @@ pub mod owners;
 mod parent;
 mod quota;
 pub mod quota_keys;
+mod quota_status;
 mod quotas;
 mod revocation;
 pub mod shares;
@@ -160,7 +161,11 @@ impl Capability for Namespaces {
         let mut report = Report::new(&DESCRIPTION, State::default());
         let progressing = |message: String| State::Progressing(Note::new(reason::PROGRESSING, message));
         let applied = apply::bounds(pass, &tenant.core, bounds, &mut closed).await?;
-        tenant.set(Shortfalls(applied.shortfalls));
+        tenant.set(Shortfalls {
+            all: applied.shortfalls,
+            squeezed: applied.squeezed,
+            quota: applied.quota,
+        });
         failures.extend(applied.failures);
         report.again = applied.is_sealed.then_some(RECOUNT);
         let is_closed = applied.unenforced.is_some() || closed.contains(tenant.name());

@@ -1,9 +1,9 @@
 //! The planned quotas of a tenant, and what each namespace may have of them now.
 
 use super::apply::{until_uncontended, wait_for_quota};
-use super::grants::{Grants, Holding, Quota, Shortfall};
+use super::grants::{Grants, Holder, Holding, Quota, Shortfall};
 use super::parent::Above;
-use super::quota;
+use super::{quota, shares};
 use crate::books::{self, Book};
 use crate::capability::{Amounts, Failure, Pass, TenantCore};
 use crate::cluster::{Desired, Error, Key, Live, Store};
@@ -86,6 +86,10 @@ impl<'a> Quotas<'a> {
             .iter_mut()
             .for_each(|holding| holding.is_miscounted |= is_sealed);
         let mut shortfalls = self.grants(&holdings, book.as_ref()).shortfalls();
+        for shortfall in shortfalls.iter_mut().filter(|shortfall| !shortfall.waiting.is_empty()) {
+            let slow = book.as_ref().map(|book| self.slow_subtenants(book, &shortfall.key));
+            shortfall.holders.extend(slow.into_iter().flatten());
+        }
         if let Some((above, book)) = Above::known(pass, self.tenant).zip(book.as_ref()) {
             let asked = self.divided();
             for shortfall in &mut shortfalls {
@@ -94,6 +98,46 @@ impl<'a> Quotas<'a> {
             }
         }
         shortfalls
+    }
+
+    /// The keys of which the subtenants leave namespaces nothing, and these namespaces.
+    pub fn squeezed(&self) -> Vec<(String, Vec<String>)> {
+        let lent = shares::lent(&self.tenant.family.children);
+        let is_lent = |key: &str| lent.get(key).is_some_and(|lent| *lent > Amount::ZERO);
+        let is_closed = |key: &str| self.tenant.suspend && quota::ends_in_suspension(key);
+        let total = self.divided();
+        let keys = total
+            .into_iter()
+            .filter(|(key, total)| *total > Amount::ZERO && is_lent(key) && !is_closed(key));
+        let squeezed = keys.map(|(key, _)| {
+            let has_none = |desired: &&Desired| amounts(&desired.value, "/spec/hard").get(&key) == Some(&Amount::ZERO);
+            let namespaces = self
+                .quotas
+                .iter()
+                .filter(has_none)
+                .map(|desired| desired.key.namespace.clone());
+            let namespaces: Vec<String> = namespaces.collect();
+            (key, namespaces)
+        });
+        squeezed.filter(|(_, namespaces)| !namespaces.is_empty()).collect()
+    }
+
+    /// The subtenants that hold more of a key than they ask for.
+    fn slow_subtenants(&self, book: &Book, key: &str) -> Vec<Holder> {
+        let subtenants = book.reserved.iter().filter_map(|(holder, amounts)| {
+            let subtenant = books::child(holder)?;
+            let mut children = self.tenant.family.children.iter();
+            let child = children.find(|child| child.id == subtenant.id && child.may_grow);
+            let asked = child.and_then(|child| Amount::parse(&child.asked.get(key)?.0).ok());
+            let (reserved, asked) = (*amounts.get(key)?, asked.unwrap_or(Amount::ZERO));
+            let holder = books::title(holder);
+            (reserved > asked).then_some(Holder::Subtenant {
+                holder,
+                reserved,
+                asked,
+            })
+        });
+        subtenants.collect()
     }
 
     /// The namespaces with their quotas as the store has them.

@@ -2,7 +2,7 @@
 
 use super::quota_keys;
 use crate::api::{ContainerResources, ResourceList, TenantSpec, TenantTierSpec};
-use crate::capability::{Amounts, Invalid, amounts};
+use crate::capability::{Amounts, Child, Invalid, amounts};
 use crate::quantity::{Amount, Unit};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeSet;
@@ -40,11 +40,13 @@ const CONTAINER_REQUESTS: [(&str, &str); 3] = [("cpu", "100m"), ("memory", "128M
 const CONTAINER_LIMITS: [(&str, &str); 3] = [("cpu", "1"), ("memory", "512Mi"), ("ephemeral-storage", "1Gi")];
 
 /// The tenant's quota, and each namespace's share, the first namespace's first. Every share has every key, and no key's
-/// shares add up to more than the tenant's. A subtenant has no more of any key than `parent`, the quota of its parent.
+/// shares add up to more than the tenant's. A subtenant has no more of any key than `parent`, the quota of its parent. Its own children have `lent` of
+/// it: namespaces without a quota of their own share the rest.
 pub fn divide(
     spec: &TenantSpec,
     tier: &TenantTierSpec,
     parent: &Amounts,
+    lent: &Amounts,
     errors: &mut Vec<Invalid>,
 ) -> (ResourceList, Vec<ResourceList>) {
     let mut total = whole(spec, tier, parent, errors);
@@ -76,7 +78,9 @@ pub fn divide(
             }
         }
         let heirs = named.iter().filter(|share| !share.contains_key(key)).count();
-        let mut rest = whole.minus(taken).divide(heirs, Unit::of(key)).into_iter();
+        let lent = lent.get(key).copied().unwrap_or(Amount::ZERO);
+        let rest = whole.minus(taken).minus(lent);
+        let mut rest = rest.divide(heirs, Unit::of(key)).into_iter();
         for (share, named) in shares.iter_mut().zip(&named) {
             if let Some(amount) = named.get(key).copied().or_else(|| rest.next()) {
                 share.insert(key.clone(), amount);
@@ -85,6 +89,21 @@ pub fn divide(
     }
     bound_objects(&mut total, &mut shares);
     (list(&total), shares.iter().map(list).collect())
+}
+
+/// The amounts that children ask for. One that may not grow keeps what it has, and asks for nothing.
+pub fn lent(children: &[Child]) -> Amounts {
+    let mut sum = Amounts::new();
+    for (key, quantity) in children
+        .iter()
+        .filter(|child| child.may_grow)
+        .flat_map(|child| &child.asked)
+    {
+        let asked = Amount::parse(&quantity.0).unwrap_or(Amount::ZERO);
+        let lent = sum.entry(key.clone()).or_insert(Amount::ZERO);
+        *lent = lent.plus(asked);
+    }
+    sum
 }
 
 /// The tenant's quota over all its namespaces, without the keys of [`undivided`].

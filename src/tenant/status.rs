@@ -61,6 +61,7 @@ pub fn status(
         credentials: old.credentials,
         gateway: old.gateway,
         isolation: None,
+        quota: old.quota,
         usage: Some(Usage {
             database: usage.database.or(former.database),
             gateway: usage.gateway.or(former.gateway),
@@ -165,6 +166,7 @@ pub fn view(tenant: &Tenant, status: &TenantStatus) -> TenantViewStatus {
         database: status.database.clone(),
         credentials: status.credentials.clone(),
         gateway: status.gateway.clone(),
+        quota: status.quota.clone(),
         usage: status.usage.clone(),
     }
 }

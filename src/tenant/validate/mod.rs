@@ -83,7 +83,8 @@ fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
     let isolation = isolation(tenant, tier, errors);
     let names = namespace_names(tenant, tier, world, errors);
     let mut quota_faults = Vec::new();
-    let (quota, shares) = shares::divide(spec, plan, &world.family.bound, &mut quota_faults);
+    let lent = shares::lent(&world.family.children);
+    let (quota, shares) = shares::divide(spec, plan, &world.family.bound, &lent, &mut quota_faults);
     let namespaces = names.into_iter().zip(shares);
     TenantCore {
         network: network::resolve(&name, spec, plan, world, errors),
