@@ -83,13 +83,13 @@ fn a_wait_names_who_holds_what_of_which_key() {
 
 #[test]
 fn a_subtenant_waits_for_those_that_hold_its_parents_quota() {
-    let mut pods = shortfall("pods", &[("eu", "2", "6")], vec![]);
+    let mut pods = shortfall("pods", &[("north", "2", "6")], vec![]);
     pods.withheld = Some(Withheld {
         parent: "acme".into(),
         granted: amount("2"),
         asked: amount("6"),
         holders: vec![
-            ("tenant us".into(), amount("3")),
+            ("tenant south".into(), amount("3")),
             ("namespace acme".into(), amount("1")),
         ],
     });
@@ -100,7 +100,7 @@ fn a_subtenant_waits_for_those_that_hold_its_parents_quota() {
         (note.reason, note.message.as_str()),
         (
             reason::WAITING_FOR_RELEASE,
-            "pods: tenant acme has granted 2 of 6 (tenant us holds 3, namespace acme holds 1), namespace eu waits with 2 of 6"
+            "pods: tenant acme has granted 2 of 6 (tenant south holds 3, namespace acme holds 1), namespace north waits with 2 of 6"
         )
     );
 }

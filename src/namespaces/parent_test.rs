@@ -8,7 +8,7 @@ use serde_json::json;
 
 const CHILD: &str = "11111111-2222-4333-8444-555555555555";
 
-/// Acme with six pods, and its subtenant eu, which asks for so many of them.
+/// Acme with six pods, and its subtenant north, which asks for so many of them.
 struct Families {
     parent: Scene,
     child: Scene,
@@ -19,7 +19,7 @@ fn families(asked: i64) -> Families {
     lock(&parent.server).is_prompt = true;
     let mut tenant = fixtures::tenant(json!({"id": CHILD}));
     tenant.metadata = ObjectMeta {
-        name: Some("eu".into()),
+        name: Some("north".into()),
         ..ObjectMeta::default()
     };
     let tenant = valid(&tenant, &tier(json!({"quota": {"pods": asked}})));
@@ -39,10 +39,10 @@ impl Families {
         }];
         let pods = k8s_openapi::apimachinery::pkg::api::resource::Quantity(asked.to_string());
         self.child.tenant.quota.insert("pods".into(), pods.clone());
-        self.child.share("eu", asked);
+        self.child.share("north", asked);
         self.parent.share("acme", share);
         self.parent.tenant.family.children = vec![Child {
-            name: "eu".into(),
+            name: "north".into(),
             id: CHILD.into(),
             asked: [("pods".to_string(), pods)].into(),
             may_grow: true,
@@ -61,8 +61,8 @@ impl Families {
 async fn a_subtenant_grows_by_what_its_parent_releases() {
     let mut families = families(2);
     assert_eq!(families.parent.pass().await.0, writes(&[("acme", "0"), ("acme", "4")]));
-    assert_eq!(families.child.pass().await.0, writes(&[("eu", "0"), ("eu", "2")]));
-    assert_eq!((families.books(), families.child.book("eu")), ([6, 4, 2], (2, 2)));
+    assert_eq!(families.child.pass().await.0, writes(&[("north", "0"), ("north", "2")]));
+    assert_eq!((families.books(), families.child.book("north")), ([6, 4, 2], (2, 2)));
     let version = lock(&families.parent.server).version;
     families.child.pass().await;
     families.parent.pass().await;
@@ -74,7 +74,7 @@ async fn a_subtenant_grows_by_what_its_parent_releases() {
     let (written, applied) = families.child.pass().await;
     assert_eq!(
         (written, waits(&applied)),
-        (writes(&[]), vec!["eu has 2 of 5".to_string()])
+        (writes(&[]), vec!["north has 2 of 5".to_string()])
     );
     let withheld = applied.shortfalls[0]
         .withheld
@@ -92,8 +92,8 @@ async fn a_subtenant_grows_by_what_its_parent_releases() {
     families.parent.counts("acme", 2);
     families.parent.pass().await;
     assert_eq!(families.books(), [6, 2, 2], "two pods have ended");
-    assert_eq!(families.child.pass().await.0, writes(&[("eu", "4")]));
-    assert_eq!((families.books(), families.child.book("eu")), ([6, 2, 4], (4, 4)));
+    assert_eq!(families.child.pass().await.0, writes(&[("north", "4")]));
+    assert_eq!((families.books(), families.child.book("north")), ([6, 2, 4], (4, 4)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +104,7 @@ async fn a_subtenant_gives_back_what_it_no_longer_asks_for() {
     assert_eq!(families.books(), [6, 2, 4]);
     families.relate(1, 5);
     families.child.pass().await;
-    assert_eq!((families.books(), families.child.book("eu")), ([6, 2, 1], (1, 1)));
+    assert_eq!((families.books(), families.child.book("north")), ([6, 2, 1], (1, 1)));
     assert_eq!(families.parent.pass().await.0, writes(&[("acme", "5")]));
     let (writer, platform) = (families.child.writer(), platform());
     end(&families.child.with(&writer, &platform), &families.child.tenant.owner)
