@@ -61,6 +61,11 @@ impl Family {
         self.ancestors.last()
     }
 
+    /// The ids of the parent and of the topmost tenant.
+    pub fn ids_above(&self) -> Option<(String, String)> {
+        Some((self.parent()?.id.clone(), self.root()?.id.clone()))
+    }
+
     /// Returns true where the Tenant of this name is above.
     pub fn is_below(&self, name: &str) -> bool {
         self.ancestors.iter().any(|ancestor| ancestor.name == name)

@@ -6,7 +6,7 @@ use super::path_template::PathTemplate;
 pub use super::traffic::{LEAST_BANDWIDTH, ValidBandwidth, ValidSession, ValidTraffic};
 use crate::api::{ClaimHeader, HttpMethod, Identification, JwtAuthentication, PathType, RateLimit, RoutePath};
 use crate::capability::{
-    Family, Invalid, TenantCore,
+    Invalid, TenantCore,
     jwks::{JwkSet, PublicKeys},
 };
 use crate::cluster::Identity;
@@ -308,7 +308,7 @@ impl GatewayConfig {
             tier: tenant.tier.clone(),
             features: tenant.features.clone(),
             number: tenant.number,
-            parent: parent(&tenant.family),
+            parent: tenant.family.ids_above(),
             entries,
             access,
             gateway,
@@ -380,11 +380,6 @@ impl GatewayConfig {
         let is_absent = |header: &&'static str| context.iter().all(|(name, _)| name != header);
         OPTIONAL.into_iter().filter(is_absent).collect()
     }
-}
-
-fn parent(family: &Family) -> Option<(String, String)> {
-    let (parent, root) = family.parent().zip(family.root())?;
-    Some((parent.id.clone(), root.id.clone()))
 }
 
 /// A bound divided among so many that count apart: together these do not exceed it, as long as each may have one.
