@@ -176,7 +176,7 @@ pub const LINES: &[Line] = &[
         "carebot",
         1,
         "the sum of the subtenants' quotas stays within the parent's",
-        "subtenants",
+        "quotas of families",
     ),
     passes(
         "carebot",
@@ -188,7 +188,7 @@ pub const LINES: &[Line] = &[
         "carebot",
         4,
         "an agent of a subtenant sees its own calls only",
-        "subtenants",
+        "scopes of permissions",
     ),
     passes(
         "carebot",
@@ -327,7 +327,7 @@ pub const LINES: &[Line] = &[
         "eyewearml",
         13,
         "a retailer sees the sum of its brands",
-        "subtenants, metering",
+        "metering of families",
     ),
     missing("eyewearml", 14, "an anonymous export", "exports"),
     missing(
