@@ -155,7 +155,7 @@ def of_reported(r):
 def of_its_own(r):
     """The operator writes in its own namespace: its Lease, and claims."""
     config = lambda name, labels=marks(A), **more: {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(name, RELEASE_NAMESPACE, labels, **more)}
-    for kind in ("id", "host", "database"):
+    for kind in ("id", "host", "database", "quota"):
         claim = f"claim-{kind}-{'0' * 40}"
         r.allowed(f"operator makes a claim on a {kind}", create(config(claim), OPERATOR))
         r.refused(f"operator makes an unmarked claim on a {kind}", create(config(claim, {}), OPERATOR), CONFINED)
