@@ -1,6 +1,7 @@
 //! A server of the tests' own asks for the password, or for a digest of it, and returns the client's answer.
 
 use super::*;
+use crate::api::DatabaseTlsVersion;
 use crate::postgres::client::{Address, Error, Server};
 use crate::postgres::password::Password;
 use crate::postgres::tls::{Authority, Trust};
@@ -68,17 +69,7 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
         let what = format!("{trust:?} {}", request[8]);
         let what = what.get(..40).unwrap_or(&what);
         let (port, told) = pki.serve(trust.is_some(), request);
-        let address = Address {
-            host: "localhost".into(),
-            port,
-            trust,
-            oldest_tls: None,
-            user: "tenant_operator".into(),
-            password: Password::from_secret(SECRET),
-            database: "tenants".into(),
-            connections: 3,
-        };
-        let server = Server::new(address, Term::unlimited());
+        let server = Server::new(address(port, trust), Term::unlimited());
         let server = server.expect("settings that can be tried");
         let error = server.pulse().await.expect_err("it lets nobody in");
         let told = told.join().expect("the server's end");
@@ -94,17 +85,7 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
             assert_eq!(error.reason(), reason);
             // And not by the pool's connections either.
             let (port, told) = pki.serve(false, request);
-            let address = Address {
-                host: "localhost".into(),
-                port,
-                trust: None,
-                oldest_tls: None,
-                user: "tenant_operator".into(),
-                password: Password::from_secret(SECRET),
-                database: "tenants".into(),
-                connections: 3,
-            };
-            let pooled = Server::new(address, Term::unlimited());
+            let pooled = Server::new(address(port, None), Term::unlimited());
             let error = pooled
                 .expect("settings")
                 .observe(None)
@@ -115,6 +96,41 @@ async fn no_password_is_told_to_a_server_that_has_not_shown_who_it_is() {
                 (String::new(), reason)
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn an_older_version_of_tls_is_refused_with_the_remedy() {
+    let pki = Pki::with(&[&rustls::version::TLS12]);
+    for (oldest_tls, reason) in [
+        (None, "CleartextPassword"),
+        (Some(DatabaseTlsVersion::V1_2), "CleartextPassword"),
+        (Some(DatabaseTlsVersion::V1_3), "ServerUnreachable"),
+    ] {
+        let (port, told) = pki.serve(true, &CLEAR);
+        let address = Address {
+            oldest_tls,
+            ..address(port, Some(Trust::Anyone))
+        };
+        let server = Server::new(address, Term::unlimited()).expect("settings that can be tried");
+        let error = server.pulse().await.expect_err("it lets nobody in");
+        told.join().expect("the server's end");
+        assert_eq!(error.reason(), reason, "{oldest_tls:?}: {error}");
+        let is_told = error.to_string().contains("lower spec.tls.minVersion");
+        assert_eq!(is_told, reason == "ServerUnreachable", "{error}");
+    }
+}
+
+fn address(port: u16, trust: Option<Trust>) -> Address {
+    Address {
+        host: "localhost".into(),
+        port,
+        trust,
+        oldest_tls: None,
+        user: "tenant_operator".into(),
+        password: Password::from_secret(SECRET),
+        database: "tenants".into(),
+        connections: 3,
     }
 }
 
@@ -142,6 +158,11 @@ struct Pki {
 
 impl Pki {
     fn new() -> Self {
+        Self::with(rustls::DEFAULT_VERSIONS)
+    }
+
+    /// With a server of these versions of TLS.
+    fn with(versions: &[&'static rustls::SupportedProtocolVersion]) -> Self {
         let output = Command::new("openssl")
             .args([
                 "req",
@@ -171,7 +192,7 @@ impl Pki {
         let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("versions")
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key);
@@ -201,12 +222,12 @@ impl Pki {
     }
 }
 
-/// Sends a request, and returns the answer.
+/// Sends a request, and returns the answer; empty where the client ends the handshake.
 fn converse(stream: &mut (impl Read + Write), request: &[u8]) -> String {
     let mut length = [0; 4];
-    stream
-        .read_exact(&mut length)
-        .expect("how long the client's first message is");
+    if stream.read_exact(&mut length).is_err() {
+        return String::new();
+    }
     let mut rest = vec![0; usize::try_from(u32::from_be_bytes(length)).expect("a length") - 4];
     stream.read_exact(&mut rest).expect("the client's first message");
     assert!(rest.windows(15).any(|part| part == b"tenant_operator"));
