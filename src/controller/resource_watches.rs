@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::events::Events;
-use crate::api::{DatabaseServer, Tenant, TenantTier};
+use crate::api::{DatabaseServer, MAX_DEPTH, Tenant, TenantTier};
 use crate::capability::family::Link;
 use crate::capability::tenants::{TenantCache, Tenants};
 use crate::cluster::{
@@ -184,14 +184,15 @@ async fn follow_tenants(
     }
 }
 
-/// Wakes the tenants below one, and its parent.
+/// Wakes the tenants below one, and those above it.
 fn wake_family(tenants: &Tenants, queue: &Queue, name: &str, link: Option<&Link>) {
     let parent = link.and_then(|link| link.parent.clone());
-    let parent = parent.filter(|parent| parent != name && tenants.contains(parent));
+    let above = std::iter::successors(parent, |name| tenants.link(name)?.parent).take(MAX_DEPTH);
+    let above = above.filter(|ancestor| ancestor != name && tenants.contains(ancestor));
     tenants
         .below(name)
         .into_iter()
-        .chain(parent)
+        .chain(above)
         .for_each(|relative| queue.wake(&relative));
 }
 
