@@ -188,6 +188,10 @@ pub struct DatabaseCapacity {
 /// Tables of the platform with a tenant column.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.subtenantColumn) || !has(self.type) || self.type != 'Integer'").message("subtenantColumn needs ids: the type Uuid or Text"),
+    validation = Rule::new("!has(self.subtenantColumn) || self.subtenantColumn != (has(self.column) ? self.column : 'tenant_id')").message("subtenantColumn must be another column than column"),
+)]
 pub struct SharedTables {
     /// Database of the tables.
     #[schemars(length(min = 1, max = 63))]
@@ -211,6 +215,12 @@ pub struct SharedTables {
     /// That column's type. Absent means Uuid.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<TenantColumnType>,
+    /// The column with the subtenant of a row, of the same type. The tenant column then has the topmost tenant of the family, which sees all its family's
+    /// rows; a subtenant sees those of itself and of the tenants below it. Absent: each tenant sees its own rows only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("size(bytes(self)) <= 63").message("must be at most 63 bytes long, as every name in PostgreSQL"))]
+    pub subtenant_column: Option<String>,
     /// Roles of the platform's application, which serves all tenants and sets `app.current_tenant_id` in each transaction.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 63)))]

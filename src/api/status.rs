@@ -68,6 +68,8 @@ pub struct ParentStatus {
     pub id: String,
     /// The name of the topmost tenant of the family.
     pub root: String,
+    /// Its id.
+    pub root_id: String,
 }
 
 /// Combined result of tier and spec.

@@ -2,7 +2,7 @@
 
 use super::server_state::ServerState;
 use super::servers::Databases;
-use crate::api::{DatabaseModel, Tenant};
+use crate::api::{DatabaseModel, MAX_DEPTH, Tenant};
 use crate::capability::{TenantCore, identity};
 use crate::cluster::Identity;
 use crate::host;
@@ -10,13 +10,17 @@ use crate::names;
 use crate::postgres::Names;
 use crate::postgres::shared::{Details, RegistryRow, RowSeen, Settings, TenantDetails};
 use crate::time::seconds;
+use std::sync::Arc;
+
+/// The ids of a subtenant's parent, of the topmost tenant, and of itself with the tenants below it.
+type Place = (Option<String>, Option<String>, Vec<String>);
 
 /// A row of a registry, as a pass wrote it or found it written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrolled {
     pub number: Option<i64>,
     tenant: String,
-    parent: Option<String>,
+    place: Place,
     tier: String,
     asked_for: Option<i64>,
     details: Details,
@@ -28,7 +32,7 @@ impl Enrolled {
         Self {
             number: None,
             tenant: row.name.clone(),
-            parent: row.parent.clone(),
+            place: (row.parent.clone(), row.root.clone(), row.members.clone()),
             tier: row.tier.clone(),
             asked_for: row.number,
             details: row.details.as_ref().map(TenantDetails::written).unwrap_or_default(),
@@ -51,22 +55,44 @@ pub(super) fn rows(databases: &Databases, server: &str) -> Vec<RegistryRow> {
     let placed = databases.placements().into_iter();
     let shared = placed
         .filter(|(_, place)| place.server == server && place.model == DatabaseModel::SharedTable && !place.retained);
-    let row = |owner: &Identity| {
-        let tenant = databases.tenants.get(&owner.tenant);
-        let parent = tenant.as_deref().and_then(|tenant| parent(databases, tenant));
-        RegistryRow {
-            parent,
-            ..row(owner, tenant.as_deref())
-        }
-    };
-    shared.map(|(owner, _)| row(&owner)).collect()
+    shared.map(|(owner, _)| family_row(databases, &owner)).collect()
 }
 
-/// The id of a tenant's parent: as the operator accepted it, else by its name.
-fn parent(databases: &Databases, tenant: &Tenant) -> Option<String> {
+fn family_row(databases: &Databases, owner: &Identity) -> RegistryRow {
+    let tenant = databases.tenants.get(&owner.tenant);
+    let (parent, root, members) = tenant
+        .as_deref()
+        .map(|tenant| place(databases, tenant))
+        .unwrap_or_default();
+    RegistryRow {
+        parent,
+        root,
+        members,
+        ..row(owner, tenant.as_deref())
+    }
+}
+
+/// The place of a tenant in its family: as the operator accepted it, else by names.
+fn place(databases: &Databases, tenant: &Tenant) -> Place {
+    let Some(named) = &tenant.spec.parent else {
+        return Place::default();
+    };
     let accepted = tenant.status.as_ref().and_then(|status| status.parent.as_ref());
-    let named = || Some(identity(&*databases.tenants.get(tenant.spec.parent.as_ref()?)?).id);
-    accepted.map(|parent| parent.id.clone()).or_else(named)
+    let (parent, root) = match accepted {
+        Some(parent) => (Some(parent.id.clone()), Some(parent.root_id.clone())),
+        None => {
+            let above = |tenant: &Arc<Tenant>| databases.tenants.get(tenant.spec.parent.as_ref()?);
+            let ancestors = std::iter::successors(databases.tenants.get(named), above).take(MAX_DEPTH);
+            let ids: Vec<String> = ancestors.map(|ancestor| identity(&ancestor).id).collect();
+            (ids.first().cloned(), ids.last().cloned())
+        }
+    };
+    let owner = identity(tenant);
+    let below = databases.tenants.below(&owner.tenant).into_iter();
+    let below = below.filter_map(|name| Some(identity(&*databases.tenants.get(&name)?).id));
+    let mut members: Vec<String> = below.chain([owner.id]).collect();
+    members.sort();
+    (parent, root, members)
 }
 
 fn row(owner: &Identity, tenant: Option<&Tenant>) -> RegistryRow {
@@ -75,6 +101,8 @@ fn row(owner: &Identity, tenant: Option<&Tenant>) -> RegistryRow {
         number: tenant.and_then(|tenant| tenant.spec.number),
         name: owner.tenant.clone(),
         parent: None,
+        root: None,
+        members: Vec::new(),
         tier: tenant.map(|tenant| tenant.spec.tier.clone()).unwrap_or_default(),
         owner_role: Names::of(&owner.id).owner,
         details: None,
@@ -98,7 +126,8 @@ pub(super) fn complete_row(databases: &Databases, core: &TenantCore) -> Registry
     RegistryRow {
         details: Some(details),
         parent: core.family.parent().map(|parent| parent.id.clone()),
-        ..row(&core.owner, tenant.as_deref())
+        root: core.family.root().map(|root| root.id.clone()),
+        ..family_row(databases, &core.owner)
     }
 }
 

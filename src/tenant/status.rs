@@ -217,6 +217,7 @@ fn parent(family: &Family) -> Option<ParentStatus> {
         name: parent.name.clone(),
         id: parent.id.clone(),
         root: root.name.clone(),
+        root_id: root.id.clone(),
     })
 }
 

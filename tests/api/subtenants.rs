@@ -71,3 +71,31 @@ async fn a_tier_bounds_its_subtenants() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_column_of_subtenants_is_another_one_and_has_ids() -> Result<()> {
+    let dry = Dry::server().await?;
+    let with = |more: serde_json::Value| {
+        let mut tables = json!({"database": "app", "schema": "public", "tables": ["*"]});
+        crate::support::scene::lay_over(&mut tables, more);
+        json!({"sharedTables": [tables]})
+    };
+    for good in [
+        json!({"subtenantColumn": "subtenant_id"}),
+        json!({"subtenantColumn": "tenant_id", "column": "root_id", "type": "Text"}),
+    ] {
+        dry.accepts(&good.to_string(), with(good.clone())).await?;
+    }
+    for (bad, words) in [
+        (
+            json!({"subtenantColumn": "subtenant_id", "type": "Integer"}),
+            "Uuid or Text",
+        ),
+        (json!({"subtenantColumn": "tenant_id"}), "another column"),
+        (json!({"subtenantColumn": "a", "column": "a"}), "another column"),
+        (json!({"subtenantColumn": ""}), "subtenantColumn"),
+    ] {
+        dry.refuses(&bad.to_string(), with(bad.clone()), &[words]).await?;
+    }
+    Ok(())
+}

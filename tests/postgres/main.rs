@@ -171,6 +171,8 @@ fn subjects() -> Vec<Subject> {
         subject!(shared::quiet::a_thousand_tenants),
         subject!(shared::removal::nothing_is_left),
         subject!(shared::removal::what_stands_in_the_way),
+        subject!(shared::subtenants::each_sees_what_is_below_it),
+        subject!(shared::subtenants::a_subtenants_rows_go_with_it),
         subject!(shared::tenants::its_own_rows_only),
         subject!(shared::tenants::nothing_goes_around),
         subject!(shared::tenants::the_registry),

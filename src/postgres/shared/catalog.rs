@@ -254,6 +254,11 @@ pub struct Named {
 pub struct Tenant {
     pub name: String,
     pub parent: Option<String>,
+    #[serde(default)]
+    pub root: Option<String>,
+    /// Itself and the tenants below it, where it is a subtenant.
+    #[serde(default)]
+    pub members: Vec<String>,
     pub tier: Option<String>,
     pub number: Option<i64>,
     #[serde(flatten)]

@@ -44,7 +44,11 @@ fn inside(database: &Identifier, statement: Option<Statement>) -> Option<Step> {
 /// # Errors
 /// Description of the problem.
 pub fn column(chosen: &Chosen) -> Result<(), String> {
-    let name = chosen.entry.column.as_str();
+    let columns = std::iter::once(&chosen.entry.column).chain(&chosen.entry.subtenant);
+    columns.map(Identifier::as_str).try_for_each(|name| typed(chosen, name))
+}
+
+fn typed(chosen: &Chosen, name: &str) -> Result<(), String> {
     match chosen.table.columns.get(name) {
         None => Err(format!(
             "has no column {name}, so no row belongs to a tenant: the operator keeps the table closed to tenants"

@@ -45,6 +45,10 @@ pub struct RegistryRow {
     pub name: String,
     /// The parent's id.
     pub parent: Option<String>,
+    /// The id of the topmost tenant of its family, where that is another.
+    pub root: Option<String>,
+    /// The ids of itself and of the tenants below it, in order, where it is a subtenant.
+    pub members: Vec<String>,
     pub tier: String,
     /// The role that the tenant's logins act as.
     pub owner_role: Identifier,

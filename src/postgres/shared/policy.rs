@@ -59,17 +59,10 @@ fn policy(of: &str, roles: &[Identifier], using: Statement, check: Option<Statem
 /// everyone. So the first is for PUBLIC, and gives no rows to roles outside the registry. PostgreSQL would join two policies by OR, which no index on the
 /// column serves in order; so there is one with one value.
 pub fn of_table(entry: &Entry, ways: &Ways) -> Vec<Policy> {
-    let value = match application(ways) {
-        None => sql!["("].join(own_value(entry.type_)).join(sql![")"]),
-        Some(is_application) => sql!["(SELECT CASE WHEN "]
-            .join(is_application)
-            .join(sql![" THEN "])
-            .join(current_value(entry.type_))
-            .join(sql![" ELSE ("])
-            .join(own_value(entry.type_))
-            .join(sql![") END)"]),
+    let rows = match &entry.subtenant {
+        None => sql![&entry.column, " = "].join(choice(ways, own_value(entry.type_), current_value(entry.type_))),
+        Some(column) => family_rows(entry, column, ways),
     };
-    let rows = sql![&entry.column, " = "].join(value);
     let mut policies = vec![policy("tenant", &[], rows.clone(), Some(rows))];
     if let Some(role) = &ways.migration {
         policies.push(policy(
@@ -89,6 +82,49 @@ pub fn of_table(entry: &Entry, ways: &Ways) -> Vec<Policy> {
         ));
     }
     policies
+}
+
+/// Returns the value of an application's current tenant, or that of a tenant's login, which is a query.
+fn choice(ways: &Ways, own: Statement, current: Statement) -> Statement {
+    match application(ways) {
+        None => sql!["("].join(own).join(sql![")"]),
+        Some(is_application) => sql!["(SELECT CASE WHEN "]
+            .join(is_application)
+            .join(sql![" THEN "])
+            .join(current)
+            .join(sql![" ELSE ("])
+            .join(own)
+            .join(sql![") END)"]),
+    }
+}
+
+/// Returns the rows of a table that families share: those of the topmost tenant of the family, and of these a subtenant has its own and those of the
+/// tenants below it. A tenant that the registry does not have yet has none.
+fn family_rows(entry: &Entry, column: &Identifier, ways: &Ways) -> Statement {
+    let text = entry.type_ == TenantColumnType::Text;
+    let of = |uuid: &'static str, as_text: &'static str| if text { as_text } else { uuid };
+    let value = |what: &'static str| {
+        let own = sql![
+            "SELECT ",
+            what,
+            " FROM tenant_registry.login l JOIN tenant_registry.tenant t ON t.id = l.tenant_id WHERE l.role = current_user"
+        ];
+        let current = sql![
+            "(SELECT ",
+            what,
+            " FROM tenant_registry.tenant t WHERE t.id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)"
+        ];
+        choice(ways, own, current)
+    };
+    let root = of("coalesce(t.root, t.id)", "coalesce(t.root, t.id)::text");
+    let members = of("t.members", "t.members::text[]");
+    sql![&entry.column, " = "]
+        .join(value(root))
+        .join(sql![" AND (", column, " = ANY ("])
+        .join(value(members))
+        .join(sql![of("::uuid[]", "::text[]"), ") OR "])
+        .join(value("t.root IS NULL"))
+        .join(sql![")"])
 }
 
 /// Returns the test whether the current user is an application: a policy `TO` these roles would hold for it. It compares names, since after a restore another
@@ -341,3 +377,7 @@ pub fn qualified(schema: &str, name: &str) -> Option<Statement> {
     let (schema, name) = (Identifier::new(schema).ok()?, Identifier::new(name).ok()?);
     Some(sql![&schema, ".", &name])
 }
+
+#[cfg(test)]
+#[path = "policy_test.rs"]
+mod tests;

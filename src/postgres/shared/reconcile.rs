@@ -143,7 +143,10 @@ pub(super) async fn observe(
     whole: bool,
 ) -> Result<ObservedDatabase, Error> {
     let schemas: Vec<&str> = entries.iter().map(|entry| entry.schema.as_str()).collect();
-    let columns: Vec<&str> = entries.iter().map(|entry| entry.column.as_str()).collect();
+    let columns = entries
+        .iter()
+        .flat_map(|entry| [&entry.column].into_iter().chain(&entry.subtenant));
+    let columns: Vec<&str> = columns.map(Identifier::as_str).collect();
     let roles: Vec<&str> = entries
         .iter()
         .flat_map(|entry| entry.applications.iter().chain(&entry.migration))

@@ -47,14 +47,17 @@ const TABLES: [(&str, &[Column], &str); 3] = [
 ];
 
 /// Columns of `tenant` that earlier versions of the operator did not create.
-const ADDED: [Column; 5] = [
+const ADDED: [Column; 7] = [
+    ("root", "uuid"),
+    ("members", "uuid[]"),
     ("display_name", "text"),
     ("domain", "text"),
     ("settings", "jsonb"),
     ("settings_digest", "text"),
     ("created_at", "timestamp with time zone"),
 ];
-const ADD: &str = "ALTER TABLE tenant_registry.tenant ADD COLUMN IF NOT EXISTS display_name text, ADD COLUMN IF NOT EXISTS domain text, \
+const ADD: &str = "ALTER TABLE tenant_registry.tenant ADD COLUMN IF NOT EXISTS root uuid, ADD COLUMN IF NOT EXISTS members uuid[], \
+    ADD COLUMN IF NOT EXISTS display_name text, ADD COLUMN IF NOT EXISTS domain text, \
     ADD COLUMN IF NOT EXISTS settings jsonb, ADD COLUMN IF NOT EXISTS settings_digest text, \
     ADD COLUMN IF NOT EXISTS created_at timestamp with time zone";
 
@@ -142,7 +145,7 @@ pub fn statements(observed: &ObservedDatabase, ways: &Ways) -> Vec<Statement> {
         .map(|role| Some(role.as_str()))
         .collect();
     // The tables' policies ask the registry with the rights of the session's role. Row-level security shows each role its
-    // own login, and of its tenant the id and the number.
+    // own login, and of its tenant the id, the number and its place in its family.
     let everyone = None;
     let usage = [(everyone, vec!["USAGE"])].into_iter().collect();
     let none = Vec::new();
@@ -184,13 +187,23 @@ pub fn statements(observed: &ObservedDatabase, ways: &Ways) -> Vec<Statement> {
     statements
 }
 
-/// Returns the grants on a tenant's id and number, and on no other single column. The migration role makes foreign keys to the registry.
+/// Columns of a tenant that policies read, and those that the migration role makes foreign keys to.
+fn key_columns(privilege: &str) -> (&'static [&'static str], &'static str) {
+    match privilege {
+        "SELECT" => (&["id", "number", "root", "members"], " (id, number, root, members)"),
+        _ => (&["id", "number"], " (id, number)"),
+    }
+}
+
+/// Returns the grants on the columns that say whose rows are whose, and on no other single column.
 fn of_keys(found: &Table, relation: &Statement, wanted: &[(Option<&str>, &'static str)]) -> Vec<Statement> {
-    const KEYS: [&str; 2] = ["id", "number"];
     let mut statements = Vec::new();
     let is_wanted = |grant: &Grant| {
         wanted.contains(&(grant.grantee.as_deref(), grant.privilege.as_str()))
-            && grant.column.as_deref().is_some_and(|column| KEYS.contains(&column))
+            && grant
+                .column
+                .as_deref()
+                .is_some_and(|column| key_columns(&grant.privilege).0.contains(&column))
     };
     let (expected, foreign): (Vec<&Grant>, Vec<&Grant>) =
         found.column_grants.iter().partition(|grant| is_wanted(grant));
@@ -214,13 +227,14 @@ fn of_keys(found: &Table, relation: &Statement, wanted: &[(Option<&str>, &'stati
     };
     for &(grantee, privilege) in wanted {
         let is_this = |grant: &&&Grant| grant.grantee.as_deref() == grantee && grant.privilege == privilege;
-        let has_all = expected.iter().filter(is_this).count() == KEYS.len();
+        let (columns, list) = key_columns(privilege);
+        let has_all = expected.iter().filter(is_this).count() == columns.len();
         if has_all && !is_revoked(grantee) {
             continue;
         }
         let Some(whom) = whom(grantee) else { continue };
         statements.push(
-            sql!["GRANT ", privilege, " (id, number) ON TABLE "]
+            sql!["GRANT ", privilege, list, " ON TABLE "]
                 .join(relation.clone())
                 .join(sql![" TO "])
                 .join(whom),

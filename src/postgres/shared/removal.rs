@@ -230,10 +230,14 @@ impl Removal<'_> {
                 ]
             }
         };
+        let own = sql![" WHERE ", &entry.column, " = "].join(value.clone());
         Some(Rows {
             title,
             relation: relation(table)?,
-            condition: sql![" WHERE ", &entry.column, " = "].join(value),
+            condition: match &entry.subtenant {
+                Some(column) => own.join(sql![" OR ", column, " = "]).join(value),
+                None => own,
+            },
         })
     }
 

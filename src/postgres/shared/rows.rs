@@ -131,12 +131,17 @@ impl Numbers {
 }
 
 fn is_current(found: &Tenant, row: &RegistryRow) -> bool {
-    (&found.name, &found.parent, found.tier.as_ref()) == (&row.name, &parent(row), Some(&row.tier))
+    (&found.name, found.tier.as_ref()) == (&row.name, Some(&row.tier))
+        && (&found.parent, &found.root) == (&uuid(row.parent.as_ref()), &uuid(row.root.as_ref()))
+        && found.members == members(row)
 }
 
-fn parent(row: &RegistryRow) -> Option<String> {
-    let parent = row.parent.as_ref().map(|id| id.to_ascii_lowercase());
-    parent.filter(|id| is_uuid(id))
+fn uuid(id: Option<&String>) -> Option<String> {
+    id.map(|id| id.to_ascii_lowercase()).filter(|id| is_uuid(id))
+}
+
+fn members(row: &RegistryRow) -> Vec<String> {
+    row.members.iter().filter_map(|id| uuid(Some(id))).collect()
 }
 
 /// Logins that are no tenant's, or another's.
@@ -155,11 +160,19 @@ fn stale<'a>(observed: &'a ObservedDatabase, catalog: &Catalog) -> Vec<&'a Strin
     stale
 }
 
-/// `id, name, parent, tier` of a row.
+/// `id, name, parent, root, members, tier` of a row.
 fn values(id: &str, row: &RegistryRow) -> Statement {
-    let parent = parent(row).map_or(sql!["NULL"], |id| sql![Literal(id), "::uuid"]);
+    let of = |id: Option<&String>| uuid(id).map_or(sql!["NULL"], |id| sql![Literal(id), "::uuid"]);
+    let members = match members(row) {
+        members if members.is_empty() => sql!["NULL"],
+        members => sql![Literal(format!("{{{}}}", members.join(","))), "::uuid[]"],
+    };
     sql![Literal(id), "::uuid, ", Literal(&row.name), ", "]
-        .join(parent)
+        .join(of(row.parent.as_ref()))
+        .join(sql![", "])
+        .join(of(row.root.as_ref()))
+        .join(sql![", "])
+        .join(members)
         .join(sql![", ", Literal(&row.tier)])
 }
 
@@ -167,17 +180,18 @@ fn insert(batch: &[(String, &RegistryRow)]) -> Statement {
     let values = batch
         .iter()
         .map(|(id, row)| sql!["("].join(values(id, row)).join(sql![")"]));
-    sql!["INSERT INTO tenant_registry.tenant (id, name, parent, tier) VALUES "]
+    sql!["INSERT INTO tenant_registry.tenant (id, name, parent, root, members, tier) VALUES "]
         .join(list(values))
         .join(sql![
-            " ON CONFLICT (id) DO UPDATE SET name = excluded.name, parent = excluded.parent, tier = excluded.tier"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name, parent = excluded.parent, root = excluded.root, \
+             members = excluded.members, tier = excluded.tier"
         ])
 }
 
 /// Enters a tenant under a number that the platform chose.
 fn numbered(row: &RegistryRow, id: &str, number: i64) -> [Statement; 2] {
     let insert =
-        sql!["INSERT INTO tenant_registry.tenant (id, name, parent, tier, number) OVERRIDING SYSTEM VALUE VALUES ("]
+        sql!["INSERT INTO tenant_registry.tenant (id, name, parent, root, members, tier, number) OVERRIDING SYSTEM VALUE VALUES ("]
             .join(values(id, row))
             .join(sql![", ", number, ")"]);
     [insert, sql![FOLLOW[0], number, FOLLOW[1]]]

@@ -1,5 +1,5 @@
   'tenants', (SELECT coalesce(json_object_agg(t.id::text, json_build_object(
-                  'name', t.name, 'parent', t.parent, 'tier', t.tier, 'number', t.number, 'displayName', t.display_name, 'domain', t.domain,
+                  'name', t.name, 'parent', t.parent, 'root', t.root, 'members', coalesce(to_json(t.members), '[]'), 'tier', t.tier, 'number', t.number, 'displayName', t.display_name, 'domain', t.domain,
                   'settingsDigest', t.settings_digest,
                   'createdAt', to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))), '{}')
               FROM tenant_registry.tenant t),

@@ -13,6 +13,8 @@ fn row(id: &str, name: &str, number: Option<i64>) -> RegistryRow {
         number,
         name: name.into(),
         parent: None,
+        root: None,
+        members: Vec::new(),
         tier: "starter".into(),
         owner_role: Names::of(id).owner,
         details: None,
@@ -22,7 +24,9 @@ fn row(id: &str, name: &str, number: Option<i64>) -> RegistryRow {
 fn found(row: &RegistryRow, number: i64) -> (String, Tenant) {
     let tenant = Tenant {
         name: row.name.clone(),
-        parent: None,
+        parent: row.parent.clone(),
+        root: row.root.clone(),
+        members: row.members.clone(),
         tier: Some(row.tier.clone()),
         number: Some(number),
         details: row.details.as_ref().map(TenantDetails::written).unwrap_or_default(),

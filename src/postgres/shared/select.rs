@@ -16,6 +16,8 @@ pub struct Entry {
     pub tables: Vec<String>,
     pub column: Identifier,
     pub type_: TenantColumnType,
+    /// The column with the subtenant, in tables that families share.
+    pub subtenant: Option<Identifier>,
     pub applications: Vec<Identifier>,
     pub migration: Option<Identifier>,
 }
@@ -32,6 +34,7 @@ impl Entry {
             tables: spec.tables.clone(),
             column: Identifier::new(spec.column.as_deref().unwrap_or(COLUMN))?,
             type_: spec.type_.unwrap_or_default(),
+            subtenant: spec.subtenant_column.as_deref().map(Identifier::new).transpose()?,
             applications: roles.map(Identifier::new).collect::<Result<_, _>>()?,
             migration: spec.migration_role.as_deref().map(Identifier::new).transpose()?,
         })
@@ -120,7 +123,11 @@ pub fn choose<'a>(
 }
 
 fn same(a: &Entry, b: &Entry) -> bool {
-    a.column == b.column && a.type_ == b.type_ && a.applications == b.applications && a.migration == b.migration
+    a.column == b.column
+        && a.subtenant == b.subtenant
+        && a.type_ == b.type_
+        && a.applications == b.applications
+        && a.migration == b.migration
 }
 
 /// Returns true if a name is as the pattern says, in which `*` stands for any characters.

@@ -210,7 +210,7 @@ fn another_tenant_of_the_parents_name_is_no_parent() {
     let mut all = All::new(json!({}));
     all.add("acme", json!({})).add("a1", below("acme"));
     let recorded = |all: &mut All, id: &str| {
-        let parent = json!({"parent": {"name": "acme", "id": id, "root": "acme"}});
+        let parent = json!({"parent": {"name": "acme", "id": id, "root": "acme", "rootId": id}});
         all.edit("a1", |a1| a1.status = serde_json::from_value(parent).expect("a status"));
     };
     recorded(&mut all, "00000000-0000-0000-0000-000000000000");

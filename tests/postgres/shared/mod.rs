@@ -9,5 +9,6 @@ pub mod groups;
 pub mod members;
 pub mod quiet;
 pub mod removal;
+pub mod subtenants;
 pub mod tenants;
 pub mod world;

@@ -60,6 +60,8 @@ pub async fn a_thousand_tenants(mut world: World) {
         world.rows.push(RegistryRow {
             name: format!("tenant {i}"),
             parent: Some(A.into()),
+            root: None,
+            members: Vec::new(),
             tier: "starter".into(),
             owner_role: names.owner,
             number: None,

@@ -115,6 +115,8 @@ impl World {
             number: None,
             name: name.into(),
             parent: None,
+            root: None,
+            members: Vec::new(),
             tier: "starter".into(),
             owner_role: Names::of(id).owner,
             details: Some(TenantDetails {
