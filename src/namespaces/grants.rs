@@ -121,11 +121,6 @@ impl Holding {
         booked.copied().unwrap_or(Amount::ZERO)
     }
 
-    /// Returns true where the namespace has less than its share.
-    pub fn wants_more(&self) -> bool {
-        self.share.as_ref().is_some_and(|share| self.is_less_than(share))
-    }
-
     /// Returns true where its quota has less than these amounts.
     pub fn is_less_than(&self, amounts: &Amounts) -> bool {
         let Some(quota) = &self.quota else { return true };
@@ -146,15 +141,6 @@ impl Grants<'_> {
             }
         }
         granted
-    }
-
-    /// Returns true where some namespace grows while others may hold what it gets, even if the known state has no quota of theirs.
-    pub fn need_a_look(&self) -> bool {
-        let has_others = self.holdings.len() > 1;
-        let shrinks = self.holdings.iter().any(|one| one.lowered(self.undivided).is_some());
-        let granted = self.amounts();
-        let mut growing = self.holdings.iter().zip(&granted).filter(|(one, _)| one.wants_more());
-        has_others && growing.any(|(one, granted)| shrinks || one.is_less_than(granted))
     }
 
     fn of(&self, key: &str, total: Amount) -> Vec<Option<Amount>> {

@@ -248,6 +248,18 @@ struct World {
     places: [Option<Place>; PLACES],
 }
 
+/// Returns true where some namespace grows while others may hold what it gets, even if the known state has no quota of theirs.
+fn need_a_look(grants: &Grants<'_>) -> bool {
+    let wants_more = |one: &Holding| one.share.as_ref().is_some_and(|share| one.is_less_than(share));
+    let shrinks = grants
+        .holdings
+        .iter()
+        .any(|one| one.lowered(grants.undivided).is_some());
+    let granted = grants.amounts();
+    let mut growing = grants.holdings.iter().zip(&granted).filter(|(one, _)| wants_more(one));
+    grants.holdings.len() > 1 && growing.any(|(one, granted)| shrinks || one.is_less_than(granted))
+}
+
 impl World {
     fn sums(&self) -> [i64; 2] {
         [0, 1].map(|key| self.places.iter().flatten().map(|place| place.holds(key)).sum())
@@ -323,7 +335,7 @@ impl World {
                 holdings: &holdings,
                 lent: Amounts::new(),
             };
-            let must_look = grants.need_a_look() && !is_look;
+            let must_look = need_a_look(&grants) && !is_look;
             let granted = match must_look {
                 true => holdings
                     .iter()
