@@ -422,20 +422,20 @@ fn a_subtenant_has_no_network_access_that_its_parent_lacks() {
 fn hosts_below_a_wildcard_of_an_ancestor_are_free_unless_it_lists_them() {
     let hosts = |hosts: &[&str]| json!({"gateway": {"hosts": hosts}});
     let mut all = All::new(json!({}));
-    all.add("acme", hosts(&["*.acme.example.com", "www.acme.example.com"]))
+    all.add("acme", hosts(&["*.acme.example.org", "www.acme.example.org"]))
         .add(
             "of-free",
-            with(below("acme"), hosts(&["a1.acme.example.com", "other.example.com"])),
+            with(below("acme"), hosts(&["a1.acme.example.org", "other.example.org"])),
         )
-        .add("listed", with(below("acme"), hosts(&["www.acme.example.com"])))
-        .add("around", with(below("acme"), hosts(&["*.example.com"])));
+        .add("listed", with(below("acme"), hosts(&["www.acme.example.org"])))
+        .add("around", with(below("acme"), hosts(&["*.example.org"])));
     all.valid("of-free");
     all.refused(
         "listed",
         "spec.gateway.hosts[0]",
-        &["www.acme.example.com", "Tenant acme"],
+        &["www.acme.example.org", "Tenant acme"],
     );
-    all.refused("around", "spec.gateway.hosts[0]", &["*.example.com", "Tenant acme"]);
+    all.refused("around", "spec.gateway.hosts[0]", &["*.example.org", "Tenant acme"]);
 }
 
 #[test]
