@@ -85,7 +85,7 @@ impl Above {
             .filter_map(|(holder, amounts)| Some((books::title(holder), *amounts.get(key)?)))
             .filter(|(_, amount)| *amount > Amount::ZERO)
             .collect();
-        holders.sort_by(|a, b| b.1.cmp(&a.1));
+        holders.sort_by_key(|(_, amount)| std::cmp::Reverse(*amount));
         holders.truncate(NAMED);
         (granted < asked).then(|| Withheld {
             parent: self.parent.tenant.clone(),
