@@ -40,7 +40,7 @@ fn is_setback(step: &Step) -> bool {
 fn random(state: &State<NODES>, shape: &Shape<NODES>, pick: u32) -> Option<State<NODES>> {
     let mut steps = Vec::new();
     state.steps(shape, &mut |step| {
-        if !is_setback(&step) || pick % 16 == 0 {
+        if !is_setback(&step) || pick.is_multiple_of(16) {
             steps.push(step);
         }
     });

@@ -59,7 +59,7 @@ fn a_wait_names_who_holds_what_of_which_key() {
     assert_eq!(state(&Shortfalls::default()), State::Ready(None));
 
     let pods = shortfall("pods", &[("acme-b", "0", "3")], vec![uses("acme", "6", "3")]);
-    let State::Stalled(note) = state(&of(&[pods.clone()])) else {
+    let State::Stalled(note) = state(&of(std::slice::from_ref(&pods))) else {
         panic!("somebody must act")
     };
     assert_eq!(note.reason, reason::WAITING_FOR_RELEASE);
