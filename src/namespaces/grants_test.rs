@@ -218,16 +218,6 @@ fn what_each_namespace_has_by_itself_waits_for_nobody() {
     assert_eq!(grants.amounts(), [five.clone(), five]);
 }
 
-/// Returns true where some namespace grows while others may hold what it gets, even if the known state has no quota of theirs.
-fn need_a_look(grants: &Grants<'_>) -> bool {
-    let holdings = grants.holdings;
-    let shrinks = holdings.iter().any(|one| one.lowered(grants.undivided).is_some());
-    let wants_more = |one: &Holding| one.share.as_ref().is_some_and(|share| one.is_less_than(share));
-    let granted = grants.amounts();
-    let mut growing = holdings.iter().zip(&granted).filter(|(one, _)| wants_more(one));
-    holdings.len() > 1 && growing.any(|(one, granted)| shrinks || one.is_less_than(granted))
-}
-
 /// A namespace of the model; amounts are those of [`KEYS`].
 #[derive(Clone, Debug, Default)]
 struct Place {
