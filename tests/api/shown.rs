@@ -45,6 +45,7 @@ async fn tenants_have_their_columns() -> Result<()> {
                 "Namespaces",
                 "Age",
                 "Server",
+                "Parent",
                 "Id"
             ],
         "{columns:?}"
