@@ -39,7 +39,7 @@ fn changes(tenant: &Tenant, family: &Family) -> Map<String, Value> {
     let parent = family.parent().map(|parent| parent.name.as_str());
     let found = |key: &str| tenant.metadata.labels.as_ref()?.get(key).map(String::as_str);
     let labels = [(names::ROOT, root), (names::PARENT, parent)];
-    let differing = labels.into_iter().filter(|(key, value)| found(*key) != *value);
+    let differing = labels.into_iter().filter(|(key, value)| found(key) != *value);
     let labels: Map<String, Value> = differing.map(|(key, value)| (key.into(), json!(value))).collect();
     if !labels.is_empty() {
         changes.insert("labels".into(), Value::Object(labels));
