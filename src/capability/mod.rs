@@ -5,6 +5,7 @@ pub mod applications;
 pub mod claim;
 mod contract;
 mod core;
+pub mod created;
 mod failure;
 pub mod family;
 pub mod hardening;
