@@ -341,3 +341,7 @@ fn take(free: &mut Amounts, quota: &ResourceList) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "admit_test.rs"]
+mod tests;

@@ -164,3 +164,7 @@ async fn is_gone(client: &Client, tenant: &str) -> bool {
     let api: Api<Tenant> = Api::all(client.clone());
     matches!(api.get_metadata_opt(tenant).await, Ok(None))
 }
+
+#[cfg(test)]
+#[path = "cache_test.rs"]
+mod tests;

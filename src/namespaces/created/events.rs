@@ -64,3 +64,7 @@ fn event(object: &TenantNamespace, status: &TenantNamespaceStatus) -> Option<Eve
         secondary: None,
     })
 }
+
+#[cfg(test)]
+#[path = "events_test.rs"]
+mod tests;

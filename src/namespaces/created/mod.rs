@@ -257,3 +257,7 @@ pub fn split<'a>(
 ) -> (Vec<&'a Failure>, Vec<&'a Failure>) {
     failures.partition(|failure| tenant.created.quotas.contains_key(failure.namespace()))
 }
+
+#[cfg(test)]
+#[path = "capability_test.rs"]
+mod tests;

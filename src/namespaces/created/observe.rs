@@ -176,3 +176,7 @@ async fn is_incidental(pass: &Pass<'_>, owner: &Identity) -> Result<bool, Error>
     }
     is_definition_going(pass.writer.client(), CRD).await
 }
+
+#[cfg(test)]
+#[path = "observe_test.rs"]
+mod tests;

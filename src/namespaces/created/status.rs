@@ -162,3 +162,7 @@ pub async fn write(
     written.note(unread);
     Ok(written)
 }
+
+#[cfg(test)]
+#[path = "status_test.rs"]
+mod tests;
