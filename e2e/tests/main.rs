@@ -57,6 +57,7 @@ mod sessions;
 mod shared_applications;
 mod subtenants;
 mod suspension;
+mod tenant_namespaces;
 mod terminating;
 mod tiers;
 mod tls_versions;
