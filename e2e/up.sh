@@ -88,7 +88,7 @@ install() {
   say "installing the operator ($IMAGE)"
   if ! helm upgrade --install --take-ownership tenant-operator charts/tenant-operator --namespace "$NAMESPACE" --create-namespace \
     --set image.repository="${IMAGE%:*}" --set-string image.tag="${IMAGE##*:}" --set image.pullPolicy=IfNotPresent \
-    --set tenantNamespaces.enabled=true --set network.gatewayNamespace="${GATEWAY_NAMESPACE:-gateway-system}" $(gateway_values) $(short_periods) \
+    --set network.gatewayNamespace="${GATEWAY_NAMESPACE:-gateway-system}" $(gateway_values) $(short_periods) \
     --set "network.clusterCIDRs={$(xargs <<<"$cidrs" | tr ' ' ',')}" --wait --timeout 3m >/dev/null; then
     why_not
     die "the operator does not come up"

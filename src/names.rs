@@ -77,11 +77,6 @@ pub const ALLOWED_HOSTS: &str = "tenant-operator.io/allowed-hosts";
 /// Annotation of a namespace: all of its tenant's, comma separated. The NetworkPolicies of the tenant's own may name these; the chart's
 /// policies read it.
 pub const OWN_NAMESPACES: &str = "tenant-operator.io/own-namespaces";
-/// Annotation of a namespace that the tenant created itself: the quota that its TenantNamespace asks for, in JSON.
-pub const TENANT_NAMESPACE: &str = "tenant-operator.io/tenant-namespace";
-/// Annotation of a tenant's first namespace: the number of namespaces that the tenant may create itself. Without it a policy of the chart's refuses
-/// TenantNamespaces there.
-pub const MAX_TENANT_NAMESPACES: &str = "tenant-operator.io/max-tenant-namespaces";
 /// Annotation of a namespace: since when its tenant has been in quarantine (RFC 3339).
 pub const QUARANTINED_SINCE: &str = "tenant-operator.io/quarantined-since";
 /// The check that found it out.

@@ -90,10 +90,6 @@ pub struct Settings {
     #[arg(long, env = "DISCOVERY_PERIOD", default_value = "15s", value_parser = pause)]
     pub discovery_period: Duration,
 
-    /// Let tenants create namespaces by TenantNamespaces, as far as their tiers allow.
-    #[arg(long, env = "TENANT_NAMESPACES", default_value_t = false, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub tenant_namespaces: bool,
-
     /// Settings of the isolation checks.
     #[command(flatten)]
     pub isolation: IsolationSettings,
@@ -224,9 +220,6 @@ mod tests {
         assert_eq!(addresses, ["169.254.20.10", "fd00::a"]);
         assert_eq!(settings.dns_servers.dns_ports, [53, 5353].into());
         assert!(!settings.applications.policies);
-        assert!(!settings.tenant_namespaces);
-        let creating = parse(&["--tenant-namespaces"]).expect("valid");
-        assert!(creating.tenant_namespaces);
         let may_open = ["--application-policies", "--application-policies=true"].map(|flag| parse(&[flag]));
         assert!(
             may_open

@@ -173,17 +173,6 @@ check "by policy there only, too" test "$(render --set "$shared" --set "$opened"
 check "and is told so" test "$(render --set "$shared" --set "$opened" | grep -A1 'name: APPLICATION_POLICIES' | sed -n 's/.*value: //p')" = '"true"'
 check "it opens none unless it is to" lacks 'tenant-operator-applications|APPLICATION_POLICIES' --set "$envoy" --set "$shared"
 refuse "applications opened where there are none" render --set "$opened"
-creating=tenantNamespaces.enabled=true
-verbs_on_tns() { render --show-only "templates/rbac/$1.yaml" "${@:2}" | awk '/resources: .*tenantnamespaces/ { on = 1 } on && /verbs:/ { sub(/.*verbs: /, ""); print; on = 0 }' | xargs; }
-check "nobody creates TenantNamespaces unless it is enabled" lacks 'resources: .*tenantnamespaces|TENANT_NAMESPACES|tenant-operator-tenant-namespaces' \
-  --set crds.install=false
-check "an Admin creates them" test "$(verbs_on_tns tenant-admin --set "$creating")" = '[get, list, watch] [create, update, patch, delete, deletecollection]'
-check "an Editor reads them" test "$(verbs_on_tns tenant-editor --set "$creating")" = '[get, list, watch]'
-check "a Viewer reads them" test "$(verbs_on_tns tenant-viewer --set "$creating")" = '[get, list, watch]'
-check "the operator follows them, and writes finalizer and status" test "$(verbs_on_tns operator --set "$creating")" = '[get, list, watch, patch] [patch]'
-check "and is told so" test "$(render --set "$creating" | grep -A1 'name: TENANT_NAMESPACES' | sed -n 's/.*value: //p')" = '"true"'
-check "by policy it reports on them" has "variables.resource in \['tenants', 'databaseservers', 'tenantnamespaces'\]" --set "$creating"
-check "and on none unless it is enabled" lacks "'databaseservers', 'tenantnamespaces'"
 for place in kube-system "$namespace" gateway-system; do
   refuse "shared applications in $place" render --set "$envoy" --set "gateway.applicationNamespaces={$place}"
 done

@@ -268,7 +268,7 @@ fn what_cannot_be_rendered_is_refused_with_a_reason() {
         (
             "another kind",
             with("apiVersion: v1\nkind: Secret\n"),
-            vec!["v1 Secret", "no Tenant, TenantTier, TenantNamespace or DatabaseServer"],
+            vec!["v1 Secret", "no Tenant, TenantTier or DatabaseServer"],
         ),
         (
             "another version",
@@ -278,7 +278,7 @@ fn what_cannot_be_rendered_is_refused_with_a_reason() {
         (
             "no kind",
             with("spec: {}\n"),
-            vec!["no Tenant, TenantTier, TenantNamespace or DatabaseServer"],
+            vec!["no Tenant, TenantTier or DatabaseServer"],
         ),
         ("no YAML", "a: [".to_string(), vec!["-:"]),
         (
@@ -421,33 +421,6 @@ fn workloads_that_do_not_fit_the_quota_are_named() {
 }
 
 #[test]
-fn namespaces_that_a_tenant_creates_itself_are_rendered_with_it() {
-    let tier = TIER.replace("{quota:", "{tenantNamespaces: {max: 1}, quota:");
-    let of = |name: &str, tenant: &str, pods: u32| {
-        format!(
-            "---\napiVersion: tenant-operator.io/v1alpha1\nkind: TenantNamespace\nmetadata: {{name: {name}, namespace: {tenant}}}\nspec: {{quota: {{pods: {pods}}}}}\n"
-        )
-    };
-    let input = format!("{tier}---{TENANT}{}", of("b", "acme", 4));
-    let rendered = documents(&succeeded(render(&input)));
-    let pods = |namespace: &str| {
-        let mut quotas = rendered.iter().filter(|object| object["kind"] == "ResourceQuota");
-        let quota = quotas.find(|quota| quota["metadata"]["namespace"] == namespace);
-        quota.expect(namespace)["spec"]["hard"]["pods"].clone()
-    };
-    assert_eq!((pods("acme"), pods("acme-b")), ("6".into(), "4".into()));
-    let twice = format!("{input}{}", of("c", "acme", 1));
-    let errors = failed(render(&twice));
-    assert!(
-        errors.contains("TenantNamespace c is invalid") && errors.contains("TooManyNamespaces"),
-        "{errors}"
-    );
-    let nowhere = format!("{input}{}", of("c", "globex", 1));
-    let errors = failed(render(&nowhere));
-    assert!(errors.contains("there is no Tenant globex in the input"), "{errors}");
-}
-
-#[test]
 fn a_tenant_too_large_for_a_client_side_apply_is_named() {
     let large = format!("tier: plan, configuration: {{text: {}}}", "x".repeat(262_000));
     let output = render(&format!("{}---{TIER}", TENANT.replace("tier: plan", &large)));
@@ -550,14 +523,8 @@ fn the_definitions_are_those_of_the_repository() {
         names.push(name);
     }
     names.sort();
-    let expected = [
-        "databaseservers",
-        "tenantnamespaces",
-        "tenants",
-        "tenanttiers",
-        "tenantviews",
-    ]
-    .map(|plural| format!("tenant-operator.io_{plural}.yaml"));
+    let expected = ["databaseservers", "tenants", "tenanttiers", "tenantviews"]
+        .map(|plural| format!("tenant-operator.io_{plural}.yaml"));
     assert_eq!(names, expected);
 }
 

@@ -45,7 +45,7 @@ const HIS_OWN: [Rights<'_>; 6] = [
          daemonsets.apps deployments.apps deployments.apps/scale replicasets.apps replicasets.apps/scale \
          statefulsets.apps statefulsets.apps/scale jobs.batch cronjobs.batch horizontalpodautoscalers.autoscaling \
          poddisruptionbudgets.policy ingresses.networking.k8s.io networkpolicies.networking.k8s.io \
-         roles.rbac.authorization.k8s.io rolebindings.rbac.authorization.k8s.io tenantnamespaces.tenant-operator.io",
+         roles.rbac.authorization.k8s.io rolebindings.rbac.authorization.k8s.io",
     ),
     ("get create", "pods/attach pods/exec pods/portforward"),
     ("create", "pods/eviction"),

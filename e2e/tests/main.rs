@@ -57,7 +57,6 @@ mod sessions;
 mod shared_applications;
 mod subtenants;
 mod suspension;
-mod tenant_namespaces;
 mod terminating;
 mod tiers;
 mod tls_versions;

@@ -18,7 +18,7 @@ const READS: [Rights<'_>; 9] = [
     (
         "get list watch",
         "tenants.tenant-operator.io tenanttiers.tenant-operator.io tenantviews.tenant-operator.io \
-         tenantnamespaces.tenant-operator.io databaseservers.tenant-operator.io namespaces",
+         databaseservers.tenant-operator.io namespaces",
     ),
     // Rights of others, for the isolation checks.
     (
@@ -43,24 +43,19 @@ const READS: [Rights<'_>; 9] = [
     // Routes to tenants.
     ("get list watch", ROUTES),
     ("get list watch", "referencegrants.gateway.networking.k8s.io"),
-    // Whether its CRDs are there.
+    // Whether its CRD is there.
     (
         "get",
-        "customresourcedefinitions.apiextensions.k8s.io=tenants.tenant-operator.io \
-         customresourcedefinitions.apiextensions.k8s.io=tenantnamespaces.tenant-operator.io",
+        "customresourcedefinitions.apiextensions.k8s.io=tenants.tenant-operator.io",
     ),
     EVERYBODY,
 ];
 /// Its write rights outside of namespaces: finalizers and status. A policy decides on new namespaces and bindings.
-const REPORTS: [Rights<'_>; 3] = [
+const REPORTS: [Rights<'_>; 2] = [
     (
         "update patch",
         "tenants.tenant-operator.io tenants.tenant-operator.io/status databaseservers.tenant-operator.io \
          databaseservers.tenant-operator.io/status",
-    ),
-    (
-        "patch",
-        "tenantnamespaces.tenant-operator.io tenantnamespaces.tenant-operator.io/status",
     ),
     ("create", "subjectaccessreviews.authorization.k8s.io"),
 ];
@@ -81,9 +76,7 @@ const AT_THE_GATEWAY: [Rights<'_>; 2] = [
 /// The gateway's objects.
 const ROUTES: &str = "httproutes.gateway.networking.k8s.io listenersets.gateway.networking.k8s.io httproutefilters.gateway.envoyproxy.io \
     securitypolicies.gateway.envoyproxy.io backendtrafficpolicies.gateway.envoyproxy.io clienttrafficpolicies.gateway.envoyproxy.io backends.gateway.envoyproxy.io certificates.cert-manager.io";
-const IN_A_TENANTS: [Rights<'_>; 10] = [
-    // About TenantNamespaces; the policy says so.
-    ("create patch", "events.events.k8s.io"),
+const IN_A_TENANTS: [Rights<'_>; 9] = [
     ("update patch delete", "namespaces"),
     (
         "create update patch delete",

@@ -1,6 +1,6 @@
 //! The CustomResourceDefinitions, as the chart installs them.
 
-use super::{DatabaseServer, Tenant, TenantNamespace, TenantTier, TenantView, schema};
+use super::{DatabaseServer, Tenant, TenantTier, TenantView, schema};
 use kube::CustomResourceExt;
 use serde_json::Value;
 
@@ -11,7 +11,6 @@ pub fn crds() -> Vec<Value> {
         TenantTier::crd(),
         DatabaseServer::crd(),
         TenantView::crd(),
-        TenantNamespace::crd(),
     ]
     .iter()
     .map(|crd| {

@@ -89,7 +89,7 @@ pub struct TenantSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    pub namespaces: Vec<FurtherNamespace>,
+    pub namespaces: Vec<TenantNamespace>,
     /// Quota over all the tenant's namespaces. Absent keys come from the tier.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::resource_list")]
@@ -208,7 +208,7 @@ impl OwnerRole {
 /// A further namespace of the tenant.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct FurtherNamespace {
+pub struct TenantNamespace {
     /// A DNS label; `<tenant>-<name>` must not exceed 63 characters.
     #[schemars(length(min = 1, max = 61), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,

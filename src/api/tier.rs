@@ -75,9 +75,6 @@ pub struct TenantTierSpec {
     /// Bounds of the tenants' subtenants. Absent: a tenant of this tier has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subtenants: Option<TierSubtenants>,
-    /// Namespaces that tenants create themselves by TenantNamespaces. Absent: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tenant_namespaces: Option<TierTenantNamespaces>,
     /// Names that objects in the tenants' namespaces may refer to. A tenant can narrow these lists, but not widen them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Allowed>,
@@ -131,15 +128,6 @@ pub struct TierVolumes {
     /// Largest storage request of a claim, such as `100Gi`.
     #[schemars(schema_with = "schema::quantity")]
     pub max: Quantity,
-}
-
-/// Namespaces that tenants create themselves.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct TierTenantNamespaces {
-    /// Maximum number of namespaces that a tenant creates itself. They count towards `maxNamespaces` too.
-    #[schemars(range(min = 1, max = 32))]
-    pub max: i32,
 }
 
 /// Isolation models of the tenants.

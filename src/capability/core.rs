@@ -1,6 +1,5 @@
 //! The part of a valid Tenant that several capabilities need.
 
-use super::created::CreatedNamespaces;
 use super::{Family, Invalid, Quarantine, ValidNetwork};
 use crate::api::{Allowed, ContainerResources, IsolationModel, ResourceList, Scheduling, Tenant, Workload};
 use crate::cluster::Identity;
@@ -24,8 +23,6 @@ pub struct TenantCore {
     pub isolation: IsolationModel,
     /// The first one has the tenant's name.
     pub namespaces: Vec<ValidNamespace>,
-    /// Those of them that the tenant created itself.
-    pub created: CreatedNamespaces,
     /// Over all namespaces.
     pub quota: ResourceList,
     /// The reasons why the spec's quota cannot be divided as it is; then it is divided without the keys that they name.

@@ -5,7 +5,6 @@ pub mod applications;
 pub mod claim;
 mod contract;
 mod core;
-pub mod created;
 mod failure;
 pub mod family;
 pub mod hardening;

@@ -2,7 +2,6 @@
 
 use super::ObservedFamily;
 use super::applications::{ServiceName, SharedService};
-use super::created::CreatedNamespace;
 use crate::api::DatabaseModel;
 use crate::dns::{DnsServers, DnsSettings};
 use ipnet::IpNet;
@@ -40,8 +39,6 @@ pub struct World {
     pub placed: Option<DatabaseModel>,
     /// The tenants above it, and its children.
     pub family: ObservedFamily,
-    /// Namespaces that this Tenant creates itself.
-    pub created: Vec<CreatedNamespace>,
 }
 
 impl World {

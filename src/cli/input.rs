@@ -1,7 +1,7 @@
 //! Resources from YAML files or standard input.
 
 use super::definitions::{Cause, Definitions};
-use crate::api::{DatabaseServer, Tenant, TenantNamespace, TenantTier};
+use crate::api::{DatabaseServer, Tenant, TenantTier};
 use crate::capability::family::{Links, Relatives};
 use crate::names::GROUP;
 use anyhow::{Context, bail};
@@ -23,7 +23,6 @@ const VERSION: &str = "v1alpha1";
 pub struct Resources {
     pub tenants: Vec<Tenant>,
     pub tiers: Vec<TenantTier>,
-    pub tenant_namespaces: Vec<TenantNamespace>,
     pub servers: Vec<DatabaseServer>,
     /// Services of shared applications.
     pub services: Vec<Service>,
@@ -192,11 +191,6 @@ fn parse(text: &str, definitions: &Definitions, resources: &mut Resources) -> an
                     .tiers
                     .extend(typed(&resource, definitions.causes(&kind, &value), value, refused)?)
             }
-            (true, "TenantNamespace") => {
-                resources
-                    .tenant_namespaces
-                    .extend(typed(&resource, definitions.causes(&kind, &value), value, refused)?)
-            }
             (true, "DatabaseServer") => {
                 resources
                     .servers
@@ -206,7 +200,7 @@ fn parse(text: &str, definitions: &Definitions, resources: &mut Resources) -> an
                 .services
                 .push(serde_json::from_value(value).with_context(|| resource)?),
             _ => bail!(
-                "{version} {kind} is no Tenant, TenantTier, TenantNamespace or DatabaseServer of {GROUP}/{VERSION}, and no Service"
+                "{version} {kind} is no Tenant, TenantTier or DatabaseServer of {GROUP}/{VERSION}, and no Service"
             ),
         }
     }

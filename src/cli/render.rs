@@ -4,15 +4,12 @@ use super::{documents, input, statements};
 use crate::api::{Access, Tenant};
 use crate::applications::ValidApplications;
 use crate::capability::applications::{ServiceName, SharedService};
-use crate::capability::created::{CreatedNamespace, Existing};
 use crate::capability::peers::named_peers;
-use crate::capability::{PeerTenant, Stage, ValidTenant, World, id, namespaces};
+use crate::capability::{PeerTenant, Stage, World, id, namespaces};
 use crate::controller::run::{attachment, platform};
 use crate::database::address::{is_verified, oldest_tls, port, reach};
 use crate::database::{Attachment, ValidDatabase};
 use crate::gateway::ValidGateway;
-use crate::namespaces::created::admit::{Admission, Verdict};
-use crate::namespaces::created::observe::request;
 use crate::settings::Settings;
 use crate::tenant::observe::server_suffixes;
 use crate::tenant::{capabilities, family, plan, validate};
@@ -32,7 +29,7 @@ const RECORD: usize = 256 * 1024;
 /// Options of `render`.
 #[derive(Args, Debug)]
 pub struct Render {
-    /// A file with Tenants, TenantTiers, TenantNamespaces, DatabaseServers and the Services of shared applications as YAML; `-` is standard input. May be given several times.
+    /// A file with Tenants, TenantTiers, DatabaseServers and the Services of shared applications as YAML; `-` is standard input. May be given several times.
     #[arg(short, long = "filename", required = true)]
     filenames: Vec<String>,
     #[command(flatten)]
@@ -63,7 +60,6 @@ impl Render {
         let mut documents = Vec::new();
         let mut comments = String::new();
         let mut refused = std::mem::take(&mut resources.refused);
-        refuse_strays(&resources, &mut refused);
         for tenant in &resources.tenants {
             let name = tenant.metadata.name.as_deref().unwrap_or_default();
             if let Some(note) = size_note(tenant) {
@@ -84,7 +80,6 @@ impl Render {
             };
             let world = World {
                 family: family::observe(tenant, &resources),
-                created: created(name, &resources),
                 ..self.world(&resources)
             };
             let mut valid = match validate(&capabilities, tenant, tier, &world) {
@@ -96,7 +91,6 @@ impl Render {
                     continue;
                 }
             };
-            refuse(&valid, &mut refused);
             if valid.core.network.api_server == Access::Allow {
                 eprintln!(
                     "Tenant {name}: the output has no NetworkPolicy for the API server, whose addresses only a cluster knows"
@@ -180,46 +174,6 @@ impl Render {
                 .policies
                 .then(|| services(&resources.services)),
             ..World::default()
-        }
-    }
-}
-
-/// Returns the namespaces that a tenant creates itself by the TenantNamespaces of the input, none of which exists yet.
-fn created(tenant: &str, resources: &input::Resources) -> Vec<CreatedNamespace> {
-    let all = resources.tenant_namespaces.iter();
-    let of = all.filter(|object| object.namespace().as_deref() == Some(tenant));
-    let created = of.map(|object| CreatedNamespace {
-        name: object.name_any(),
-        request: Some(request(object)),
-        existing: Existing::Absent,
-    });
-    created.collect()
-}
-
-/// Refuses the TenantNamespaces that are in no first namespace of a Tenant of the input.
-fn refuse_strays(resources: &input::Resources, refused: &mut input::Refused) {
-    for object in &resources.tenant_namespaces {
-        let tenant = object.namespace().unwrap_or_default();
-        if !resources.tenants.iter().any(|known| known.name_any() == tenant) {
-            let reason = format!("metadata.namespace: there is no Tenant {tenant} in the input");
-            refused.add(
-                input::resource("TenantNamespace", Some(&object.name_any())),
-                "metadata.namespace",
-                reason,
-            );
-        }
-    }
-}
-
-/// Refuses the TenantNamespaces that get no namespace.
-fn refuse(valid: &ValidTenant, refused: &mut input::Refused) {
-    let Some(admission) = valid.part::<Admission>() else {
-        return;
-    };
-    for (name, verdict) in &admission.verdicts {
-        if let Verdict::Refused(note) = verdict {
-            let reason = format!("{}: {}", note.reason, note.message);
-            refused.add(input::resource("TenantNamespace", Some(name)), note.reason, reason);
         }
     }
 }

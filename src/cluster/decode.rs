@@ -8,7 +8,7 @@ mod managed_fields;
 
 pub use managed_fields::without_managed_fields;
 
-use crate::api::{DatabaseServer, Tenant, TenantNamespace, TenantTier, Unread};
+use crate::api::{DatabaseServer, Tenant, TenantTier, Unread};
 use depth::{Part, Place};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -81,12 +81,6 @@ impl Readable for TenantTier {
     }
 }
 
-impl Readable for TenantNamespace {
-    fn least() -> Value {
-        json!({"spec": {}})
-    }
-}
-
 impl Readable for DatabaseServer {
     fn least() -> Value {
         json!({"spec": {"host": "", "database": "", "adminSecretRef": {"name": ""}}})
@@ -108,7 +102,7 @@ macro_rules! noting {
     )+};
 }
 
-noting!(Tenant, TenantTier, TenantNamespace, DatabaseServer);
+noting!(Tenant, TenantTier, DatabaseServer);
 
 impl<K: Resource> Resource for Read<K> {
     type DynamicType = K::DynamicType;

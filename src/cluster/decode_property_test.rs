@@ -246,7 +246,6 @@ fn every_field_is_decoded_at_the_borders_of_what_its_schema_accepts() {
     check::<Tenant>("Tenant", 5_000);
     check::<TenantTier>("TenantTier", 5_000);
     check::<DatabaseServer>("DatabaseServer", 300);
-    check::<TenantNamespace>("TenantNamespace", 10);
 }
 
 proptest! {
@@ -258,7 +257,6 @@ proptest! {
         is_decoded::<Tenant>(any(schema("Tenant"), &mut rng));
         is_decoded::<TenantTier>(any(schema("TenantTier"), &mut rng));
         is_decoded::<DatabaseServer>(any(schema("DatabaseServer"), &mut rng));
-        is_decoded::<TenantNamespace>(any(schema("TenantNamespace"), &mut rng));
     }
 }
 

@@ -1,19 +1,7 @@
-//! Kinds that a cluster has.
+//! Optional kinds that a cluster has.
 
-use super::{Error, Kind};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Api, Client};
-
-/// Returns true where a CustomResourceDefinition is being deleted, or is gone: the API server then deletes all of its objects.
-///
-/// # Errors
-/// The API server's.
-pub async fn is_definition_going(client: &Client, name: &str) -> Result<bool, Error> {
-    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    // Without its schema, which is large.
-    let definition = api.get_metadata_opt(name).await?;
-    Ok(definition.is_none_or(|found| found.metadata.deletion_timestamp.is_some()))
-}
+use super::Kind;
+use kube::Client;
 
 /// Those of these kinds that the API server serves, in their order.
 ///

@@ -13,7 +13,6 @@ use crate::isolation::{self, Inventory, Isolation};
 use crate::metering::Metering;
 use crate::metering::meter::Meter;
 use crate::metering::metrics::RequestMetrics;
-use crate::namespaces::created::{Created, TenantNamespaces};
 use crate::settings::Settings;
 use crate::telemetry::metrics::Metrics;
 use crate::tenant::capabilities::{self, Stateful};
@@ -93,7 +92,6 @@ pub async fn run_as_leader(
 
     let gateway = run::attachment(settings);
     let services = SharedServices::default();
-    let created = settings.tenant_namespaces.then(TenantNamespaces::default);
     let caches = Caches {
         tenants: tenants.clone(),
         tiers: tiers.clone(),
@@ -107,7 +105,6 @@ pub async fn run_as_leader(
         shared_hosts: gateway.as_ref().map(|gateway| gateway.shared_hosts.clone()),
         application_namespaces: settings.gateway.application_namespaces.clone(),
         shared_services: settings.applications.policies.then(|| services.clone()),
-        tenant_namespaces: created.clone(),
         namespace: settings.namespace.clone(),
     };
     let inventory = Inventory {
@@ -150,10 +147,6 @@ pub async fn run_as_leader(
     });
     let verifier = isolation.verifier.clone();
     let capabilities = capabilities::all(Stateful {
-        created: match created {
-            Some(known) => Created::new(client.clone(), known, &settings.pod_name),
-            None => Created::default(),
-        },
         applications: Applications::new(services.clone(), openable.clone()),
         database: Database::new(databases.clone()),
         gateway: Gateway::new(gateway).with_proxies(proxies),

@@ -9,7 +9,7 @@ use crate::capability::{
 use crate::cluster::{Error, Key};
 use crate::conditions::reason;
 use crate::isolation::quarantine;
-use crate::namespaces::{are_bounded, created};
+use crate::namespaces::are_bounded;
 use crate::tenant::provision;
 use crate::tenant::{self, revocation};
 use futures::FutureExt;
@@ -66,13 +66,12 @@ async fn one(tenant: &Tenant, ctx: &Context) -> Result<Action, Error> {
     if tenant.metadata.deletion_timestamp.is_some() {
         return deletion::delete(tenant, ctx).await;
     }
-    let mut world = ctx.caches.world(tenant);
+    let world = ctx.caches.world(tenant);
     let (owner, tier) = (identity(tenant), ctx.caches.tier(tenant));
     let quarantine = quarantine(tenant, ctx, tenant.status.as_ref());
     let acted = quarantine.as_ref();
     let platform = ctx.platform();
     let pass = ctx.pass(&platform, tenant);
-    created::observe::ask(&pass, &owner, &mut world.created).await;
     let revocation = Revocation {
         tenant,
         owner: &owner,

@@ -121,7 +121,6 @@ pub async fn leave(pass: &Pass<'_>, tenant: &TenantCore) -> Result<(Option<Strin
         let leaves = namespace.key.kind == Kind::Namespace
             && namespace.belongs_to(owner)
             && !tenant.namespaces.iter().any(|own| own.name == namespace.key.name)
-            && !tenant.created.ending.contains(&namespace.key.name)
             && namespace.label(names::RETAINED).is_none();
         if leaves {
             match drain::drain(pass, owner, &namespace, pass.policy).await {

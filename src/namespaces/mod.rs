@@ -3,7 +3,6 @@
 mod access;
 mod apply;
 mod booked;
-pub mod created;
 mod dns_capture;
 pub mod drain;
 mod granted;
@@ -176,11 +175,7 @@ impl Capability for Namespaces {
             failures.extend(pass.apply_each(&tenant.core.owner, &access).await?);
         }
         let withheld = tenant.part::<Withheld>().map_or(&[][..], |withheld| &withheld.failures);
-        // A TenantNamespace reports the failures in its namespace itself.
-        let (created, others) = created::split(&tenant.core, withheld.iter().chain(&failures));
-        let refused = Failure::report(&DESCRIPTION, others);
-        tenant.set(created::Failures::of(&created));
-        if let Some(refused) = refused {
+        if let Some(refused) = Failure::report(&DESCRIPTION, withheld.iter().chain(&failures)) {
             let (gate, again) = (report.gate, refused.again.or(report.again));
             return Ok(Some(Report { gate, again, ..refused }));
         }

@@ -5,7 +5,6 @@ use crate::capability::{Quarantine, TenantCore};
 use crate::cluster::{Desired, Kind, metadata};
 use crate::names;
 use k8s_openapi::api::core::v1::Namespace;
-use serde_json::json;
 
 pub fn namespace(tenant: &TenantCore, pod_security: PodSecurity, name: &str) -> Desired {
     let mut meta = metadata::meta(&tenant.owner, "", name);
@@ -23,7 +22,6 @@ pub fn namespace(tenant: &TenantCore, pod_security: PodSecurity, name: &str) -> 
     annotations.insert(names::ALLOWED_HOSTS.into(), tenant.hosts.join(","));
     let own = tenant.namespaces.iter().map(|namespace| namespace.name.as_str());
     annotations.insert(names::OWN_NAMESPACES.into(), own.collect::<Vec<_>>().join(","));
-    annotations.extend(created(tenant, name));
     annotations.extend(tenant.quarantine.iter().flat_map(Quarantine::annotations));
     metadata::desired(
         Kind::Namespace,
@@ -33,18 +31,6 @@ pub fn namespace(tenant: &TenantCore, pod_security: PodSecurity, name: &str) -> 
             ..Namespace::default()
         },
     )
-}
-
-/// The annotation of a namespace that the tenant created itself, and the one that lets it create such.
-fn created(tenant: &TenantCore, name: &str) -> Option<(String, String)> {
-    let created = &tenant.created;
-    let quota = created
-        .quotas
-        .get(name)
-        .map(|quota| (names::TENANT_NAMESPACE, json!(quota).to_string()));
-    let max = created.max.filter(|_| name == tenant.name());
-    let max = max.map(|max| (names::MAX_TENANT_NAMESPACES, max.to_string()));
-    quota.or(max).map(|(key, value)| (key.to_string(), value))
 }
 
 /// The annotations that admission policies read. An absent one is unbounded, an empty one allows none.

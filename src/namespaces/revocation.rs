@@ -64,8 +64,7 @@ async fn apply_quarantine(
 /// Removes from the owners' bindings whom the spec does not name, or may not name.
 async fn revoke_access(writer: &Writer, store: &Store, of: &Revocation<'_>) -> Result<(), Error> {
     let owner = of.owner;
-    let created = of.world.created.iter().map(|one| one.namespace(&owner.tenant));
-    let namespaces: Vec<String> = namespaces(of.tenant).into_iter().chain(created).collect();
+    let namespaces = namespaces(of.tenant);
     let allowed = owners::subjects(&of.tenant.spec.owners, &namespaces, of.world, &mut Vec::new());
     let mut result = Ok(());
     for namespace in namespaces {

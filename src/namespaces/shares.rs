@@ -35,9 +35,6 @@ pub const OBJECTS: [(&str, i64); 20] = [
     ("count/statefulsets.apps", 50),
 ];
 
-/// The bound on TenantNamespaces in each namespace, where the tier allows any.
-const TENANT_NAMESPACES: (&str, i64) = ("count/tenantnamespaces.tenant-operator.io", 64);
-
 /// Requests and limits of a container where neither it nor its tier has any.
 const CONTAINER_REQUESTS: [(&str, &str); 3] = [("cpu", "100m"), ("memory", "128Mi"), ("ephemeral-storage", "64Mi")];
 const CONTAINER_LIMITS: [(&str, &str); 3] = [("cpu", "1"), ("memory", "512Mi"), ("ephemeral-storage", "1Gi")];
@@ -90,7 +87,7 @@ pub fn divide(
             }
         }
     }
-    bound_objects(tier, &mut total, &mut shares);
+    bound_objects(&mut total, &mut shares);
     (list(&total), shares.iter().map(list).collect())
 }
 
@@ -141,7 +138,7 @@ pub fn whole(spec: &TenantSpec, tier: &TenantTierSpec, parent: &Amounts, errors:
 }
 
 /// The amounts of the keys that Kubernetes counts.
-pub fn counted(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> Amounts {
+fn counted(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> Amounts {
     quota_keys::check(list, field, errors);
     let (known, _) = list
         .clone()
@@ -152,21 +149,15 @@ pub fn counted(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> A
 
 /// The keys of which nothing is divided: each namespace has its bound by itself.
 pub fn undivided(spec: &TenantSpec, tier: &TenantTierSpec, parent: &Amounts) -> BTreeSet<String> {
-    let keys = objects(tier).map(|(key, _)| key);
+    let keys = OBJECTS.iter().map(|(key, _)| *key);
     let is_named =
         |key: &&str| spec.quota.contains_key(*key) || tier.quota.contains_key(*key) || parent.contains_key(*key);
     keys.filter(|key| !is_named(key)).map(String::from).collect()
 }
 
-/// The bounds on objects in each namespace of the tier's tenants.
-fn objects(tier: &TenantTierSpec) -> impl Iterator<Item = (&'static str, i64)> {
-    let created = tier.tenant_namespaces.is_some().then_some(TENANT_NAMESPACES);
-    OBJECTS.into_iter().chain(created)
-}
-
 /// Bounds the kinds of [`OBJECTS`] that nobody has bounded, in each namespace.
-fn bound_objects(tier: &TenantTierSpec, total: &mut Amounts, shares: &mut [Amounts]) {
-    for (key, count) in objects(tier) {
+fn bound_objects(total: &mut Amounts, shares: &mut [Amounts]) {
+    for (key, count) in OBJECTS {
         if total.contains_key(key) {
             continue;
         }

@@ -7,7 +7,6 @@ use crate::database::Database;
 use crate::gateway::{Attachment, Gateway};
 use crate::isolation::Isolation;
 use crate::metering::Metering;
-use crate::namespaces::created::Created;
 use crate::namespaces::{Namespaces, QuotaGrants};
 use crate::workloads::Workloads;
 use std::sync::Arc;
@@ -17,7 +16,6 @@ pub type Capabilities = Vec<Arc<dyn Capability>>;
 
 /// The capabilities that have a state of their own.
 pub struct Stateful {
-    pub created: Created,
     pub applications: Applications,
     pub database: Database,
     pub gateway: Gateway,
@@ -30,17 +28,15 @@ pub struct Stateful {
 /// Lists all capabilities.
 pub fn all(stateful: Stateful) -> Capabilities {
     let Stateful {
-        created,
         applications,
         database,
         gateway,
         metering,
         isolation,
     } = stateful;
-    let list: [Option<Arc<dyn Capability>>; 10] = [
+    let list: [Option<Arc<dyn Capability>>; 9] = [
         Some(Arc::new(Namespaces)),
         Some(Arc::new(QuotaGrants)),
-        Some(Arc::new(created)),
         Some(Arc::new(applications)),
         Some(Arc::new(database)),
         Some(Arc::new(OwnKeys::default())),
@@ -55,7 +51,6 @@ pub fn all(stateful: Stateful) -> Capabilities {
 /// Lists all capabilities without a cluster: they validate and plan.
 pub fn offline(gateway: Option<Attachment>) -> Capabilities {
     all(Stateful {
-        created: Created::default(),
         applications: Applications::default(),
         database: Database::offline(),
         gateway: Gateway::new(gateway),

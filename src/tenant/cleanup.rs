@@ -2,8 +2,9 @@
 
 use crate::api::DeletionPolicy;
 use crate::capability::{Deletion, Pass, Released};
-use crate::cluster::served::is_definition_going;
-use crate::cluster::{Error, Identity, Kind, Live};
+use crate::cluster::{Error, Identity, Kind, Live, Writer};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
 
 /// The CRD whose loss must not delete customers.
 const CRD: &str = "tenants.tenant-operator.io";
@@ -19,8 +20,7 @@ pub async fn cleanup(pass: &Pass<'_>, owner: &Identity) -> Result<Option<String>
     namespaces.sort_by(|a, b| a.key.cmp(&b.key));
     // What is being deleted already cannot be saved any more.
     let all_end = !namespaces.is_empty() && namespaces.iter().all(Live::is_terminating);
-    // That deletes every Tenant, and nobody wishes that for their customers.
-    if !all_end && is_definition_going(writer.client(), CRD).await? {
+    if !all_end && crd_is_going(writer).await? {
         tracing::warn!("the Tenant's definition is being removed: its namespaces are left as they are");
         return Ok(None);
     }
@@ -51,4 +51,12 @@ pub async fn cleanup(pass: &Pass<'_>, owner: &Identity) -> Result<Option<String>
         capability.release(pass, &deletion, released).await?;
     }
     Ok(None)
+}
+
+/// Returns true while the definition of Tenants is deleted: that deletes every Tenant, and nobody wishes that for their customers.
+async fn crd_is_going(writer: &Writer) -> Result<bool, Error> {
+    let api: Api<CustomResourceDefinition> = Api::all(writer.client().clone());
+    // Without its schema, which is large.
+    let crd = api.get_metadata_opt(CRD).await?;
+    Ok(crd.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some()))
 }

@@ -3,7 +3,6 @@
 use crate::api::{DatabaseModel, DatabaseServer, OwnerKind, Tenant, TenantTier, unread_in};
 use crate::capability::applications::{self, ServiceName, SharedService};
 use crate::capability::family::Relatives;
-use crate::capability::created::CreatedNamespace;
 use crate::capability::peers::named_peers;
 use crate::capability::{PeerTenant, SharedServices, Tenants, World, identity, namespaces};
 use crate::cluster::{Key, Store};
@@ -11,7 +10,6 @@ use crate::conditions::reason;
 use crate::database::placement_record;
 use crate::dns::{DnsSettings, last_label};
 use crate::tenant::family;
-use crate::namespaces::created::{TenantNamespaces, observe::observed};
 use ipnet::IpNet;
 use kube::runtime::reflector::{self, ObjectRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,8 +39,6 @@ pub struct Caches {
     pub application_namespaces: Vec<String>,
     /// The Services there; None where the chart lets the operator open none to pods.
     pub shared_services: Option<SharedServices>,
-    /// The TenantNamespaces; None where the chart lets tenants create no namespaces.
-    pub tenant_namespaces: Option<TenantNamespaces>,
     /// The operator's own namespace, where it records what is whose.
     pub namespace: String,
 }
@@ -80,29 +76,15 @@ impl Caches {
     }
 
     /// Returns existing namespaces of the tenant whose names are ends of hosts.
-    fn capturing_namespaces(
-        &self,
-        tenant: &Tenant,
-        created: &[CreatedNamespace],
-        servers: &BTreeMap<String, String>,
-    ) -> BTreeSet<String> {
+    fn capturing_namespaces(&self, tenant: &Tenant, servers: &BTreeMap<String, String>) -> BTreeSet<String> {
         let owner = identity(tenant);
         let is_there = |name: &String| {
             let live = self.objects.get(&owner.tenant, &Key::namespace(name.clone()));
             live.is_some_and(|live| live.belongs_to(&owner))
         };
-        let created = created.iter().map(|one| one.namespace(&owner.tenant));
-        let names = namespaces(tenant).into_iter().chain(created);
+        let names = namespaces(tenant).into_iter();
         let capturing = names.filter(|name| self.dns.suffix(name).is_some() || servers.contains_key(name));
         capturing.filter(is_there).collect()
-    }
-
-    /// Returns the namespaces that the tenant creates itself.
-    fn created(&self, tenant: &Tenant) -> Vec<CreatedNamespace> {
-        let requests = self.tenant_namespaces.as_ref();
-        observed(&identity(tenant), &self.objects, requests, |name| {
-            self.tenants.contains(name)
-        })
     }
 
     /// Returns the Services of the applications that the tenant's tier opens to its pods.
@@ -135,7 +117,6 @@ impl Caches {
             ))
         });
         let server_suffixes = server_suffixes(&self.dns, self.servers.state().iter().map(AsRef::as_ref));
-        let created = self.created(tenant);
         let name = tenant.metadata.name.as_deref().unwrap_or_default();
         let tenant_namespaces = tenant
             .spec
@@ -157,7 +138,7 @@ impl Caches {
             tenant_namespaces,
             dns: self.dns.clone(),
             dns_addresses: self.dns_addresses.clone(),
-            capturing_namespaces: self.capturing_namespaces(tenant, &created, &server_suffixes),
+            capturing_namespaces: self.capturing_namespaces(tenant, &server_suffixes),
             server_suffixes,
             reserved: self.reserved.clone(),
             lacks_gateway: self.lacks_gateway,
@@ -170,7 +151,6 @@ impl Caches {
             shared_services: self.shared_services(tenant),
             placed: self.placed(tenant),
             family: family::observe(tenant, self),
-            created,
         }
     }
 }

@@ -31,7 +31,6 @@ fn known(namespaces: &[(&str, &str, &str)], servers: Vec<DatabaseServer>) -> Cac
         objects.put(Kind::Namespace, serde_json::from_value(namespace).expect("a namespace"));
     }
     Caches {
-        tenant_namespaces: None,
         tenants: Tenants::default(),
         tiers: reflector::store().0,
         servers: servers_known,

@@ -25,7 +25,7 @@ GATEWAYS = {"APISIX": ("apisix.apache.org", ("apisixupstreams", "apisixplugincon
             "EnvoyGateway": ("gateway.envoyproxy.io", ("httproutefilters", "securitypolicies", "backendtrafficpolicies", "clienttrafficpolicies", "backends"))}
 # Judged by cases of their own, elsewhere or below.
 OTHERS = {"namespaces", "tenants", "databaseservers", "rolebindings", "secrets", "pods", "events", "leases", "clusterreports", "clusterpolicyreports",
-          "referencegrants", "subjectaccessreviews", "tenantnamespaces"}
+          "referencegrants", "subjectaccessreviews"}
 
 
 def written():

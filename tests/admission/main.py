@@ -28,19 +28,18 @@ import network_policies
 import pod_contents
 import reports
 import spellings
-import tenant_namespaces
 from cluster import Report, get, read
 from fixtures import set_up, tear_down
 
 CASES = (access.matrix, cases.operator_namespaces, cases.operator_bindings, cases.operator_rest,
          cases.operator_secrets, cases.operator_tenants, cases.operator_servers, cases.namespaces, cases.managed, cases.restarts, cases.owners, confined.confined,
-         cases.pods, cases.dedicated, allowed.allowed, annotations.annotations, spellings.spellings, pod_contents.contents, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, autoscalers.autoscalers, counts.counts, reports.reports, grants.grants, applications.applications, tenant_namespaces.tenant_namespaces, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
+         cases.pods, cases.dedicated, allowed.allowed, annotations.annotations, spellings.spellings, pod_contents.contents, hosts.hosts, ingress_classes.classes, network_policies.bounds, bindings.bounds, autoscalers.autoscalers, counts.counts, reports.reports, grants.grants, applications.applications, cases.examiner, cases.operator_elevated, cases.credentials, cases.system)
 
 
 def type_checks(report):
     names = [f"tenant-operator-{n}" for n in ("annotations", "autoscalers", "bindings", "claim-templates", "claims", "confinement", "examiner", "images", "ingress-hosts", "ingresses", "listener-hosts", "managed", "names", "namespaces", "network-policies", "pods", "probes", "raw-sockets", "route-backends", "route-hosts", "secrets", "services", "volumes")]
-    # Only with a gateway, or where tenants may create namespaces.
-    optional = [f"tenant-operator-{n}" for n in ("confinement-gateway", "tenant-namespaces")]
+    # Only with a gateway.
+    optional = [f"tenant-operator-{n}" for n in ("confinement-gateway",)]
     names += [name for name in optional if read(None, "validatingadmissionpolicy", name).ok]
     for name in names:
         policy = get(None, "validatingadmissionpolicy", name)

@@ -32,7 +32,6 @@ mod shown;
 mod sizes;
 mod subtenants;
 mod tenant;
-mod tenant_namespace;
 mod tier;
 mod view;
 mod workload;

@@ -71,24 +71,6 @@ async fn the_number_of_namespaces_is_from_1_to_33() -> Result<()> {
 }
 
 #[tokio::test]
-async fn tenants_create_from_1_to_32_namespaces() -> Result<()> {
-    let dry = Dry::tier().await?;
-    for good in [1, 32] {
-        dry.accepts(&good.to_string(), json!({"tenantNamespaces": {"max": good}}))
-            .await?;
-    }
-    for bad in [json!({}), json!({"max": 0}), json!({"max": 33}), json!({"max": 1.5})] {
-        dry.refuses(
-            &bad.to_string(),
-            json!({"tenantNamespaces": bad}),
-            &["spec.tenantNamespaces"],
-        )
-        .await?;
-    }
-    Ok(())
-}
-
-#[tokio::test]
 async fn features_are_names_that_a_header_can_list() -> Result<()> {
     let dry = Dry::tier().await?;
     let most: Vec<String> = (0..32).map(|i| format!("f{i}")).collect();

@@ -222,9 +222,7 @@ pub fn path(resource: &str, namespace: &str, name: &str) -> String {
         "validatingadmissionpolicybindings" | "mutatingadmissionpolicies" | "mutatingadmissionpolicybindings" => {
             "/apis/admissionregistration.k8s.io/v1"
         }
-        "tenants" | "tenanttiers" | "tenantviews" | "tenantnamespaces" | "databaseservers" => {
-            "/apis/tenant-operator.io/v1alpha1"
-        }
+        "tenants" | "tenanttiers" | "tenantviews" | "databaseservers" => "/apis/tenant-operator.io/v1alpha1",
         "httproutes" | "referencegrants" => "/apis/gateway.networking.k8s.io/v1",
         "clusterreports" => "/apis/openreports.io/v1alpha1",
         "certificates" | "certificaterequests" | "clusterissuers" => "/apis/cert-manager.io/v1",

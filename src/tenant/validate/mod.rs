@@ -17,7 +17,6 @@ use crate::capability::{
 };
 use crate::cluster::Identity;
 use crate::names;
-use crate::namespaces::created::admit::{Admission, admit};
 use crate::namespaces::{limits, shares};
 use crate::workloads::merge;
 use std::sync::Arc;
@@ -56,9 +55,7 @@ pub fn validate_but_quota(
 ) -> Result<ValidTenant, Vec<Invalid>> {
     let mut errors = Vec::new();
     let asked = Asked { tenant, tier, world };
-    let admission = admit(tenant, tier, world);
-    let mut valid = ValidTenant::new(core(&asked, &admission, &mut errors));
-    valid.set(admission);
+    let mut valid = ValidTenant::new(core(&asked, &mut errors));
     for capability in capabilities {
         capability.validate(&asked, &mut valid, &mut errors);
     }
@@ -73,7 +70,7 @@ pub fn validate_but_quota(
 }
 
 /// The part that several capabilities need.
-fn core(asked: &Asked<'_>, admission: &Admission, errors: &mut Vec<Invalid>) -> TenantCore {
+fn core(asked: &Asked<'_>, errors: &mut Vec<Invalid>) -> TenantCore {
     let Asked { tenant, tier, world } = *asked;
     let name = tenant.metadata.name.clone().unwrap_or_default();
     let (spec, plan) = (&tenant.spec, &tier.spec);
@@ -84,13 +81,10 @@ fn core(asked: &Asked<'_>, admission: &Admission, errors: &mut Vec<Invalid>) -> 
     }
     family::check(tenant, world, errors);
     let isolation = isolation(tenant, tier, errors);
-    let mut names = namespace_names(tenant, tier, world, errors);
-    let created = admission.created(&name, plan);
-    names.extend(admission.names(&name));
+    let names = namespace_names(tenant, tier, world, errors);
     let mut quota_faults = Vec::new();
     let lent = shares::lent(&world.family.children);
-    let joined = admission.joined(spec);
-    let (quota, shares) = shares::divide(&joined, plan, &world.family.bound, &lent, &mut quota_faults);
+    let (quota, shares) = shares::divide(spec, plan, &world.family.bound, &lent, &mut quota_faults);
     let namespaces = names.into_iter().zip(shares);
     TenantCore {
         network: network::resolve(&name, spec, plan, world, errors),
@@ -98,7 +92,6 @@ fn core(asked: &Asked<'_>, admission: &Admission, errors: &mut Vec<Invalid>) -> 
         tier: spec.tier.clone(),
         isolation,
         namespaces: namespaces.map(|(name, quota)| ValidNamespace { name, quota }).collect(),
-        created,
         quota,
         quota_faults,
         undivided: shares::undivided(spec, plan, &world.family.bound),

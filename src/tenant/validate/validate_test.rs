@@ -706,7 +706,7 @@ fn peers() {
     let other = |name: &str, peers: Value| {
         let mut other = tenant(naming(peers));
         other.metadata.name = Some(name.into());
-        other.spec.namespaces = vec![crate::api::FurtherNamespace {
+        other.spec.namespaces = vec![crate::api::TenantNamespace {
             name: "b".into(),
             ..Default::default()
         }];

@@ -55,7 +55,7 @@ quota, limits, endpoints or the namespace itself.
   resources: [pods]
   verbs: [get, list, watch]
 - apiGroups: [tenant-operator.io]
-  resources: [tenantviews{{ if .Values.tenantNamespaces.enabled }}, tenantnamespaces{{ end }}]
+  resources: [tenantviews]
   verbs: [get, list, watch]
 {{- end }}
 
@@ -109,12 +109,6 @@ quota, limits, endpoints or the namespace itself.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
   verbs: [get, list, watch, create, update, patch, delete, deletecollection]
-{{- if .Values.tenantNamespaces.enabled }}
-# In the first namespace of a tenant whose tier allows it: the admission policy on them says so.
-- apiGroups: [tenant-operator.io]
-  resources: [tenantnamespaces]
-  verbs: [create, update, patch, delete, deletecollection]
-{{- end }}
 # The admission policy on them keeps their peers within the tenant's bounds.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
