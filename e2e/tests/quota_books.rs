@@ -23,6 +23,20 @@ async fn pods_of(scene: &Scene, namespaces: &[String]) -> Result<i64> {
     Ok(quotas.iter().filter(is_within).map(held).sum())
 }
 
+/// Makes these changes while the namespaces never hold more than eight pods.
+async fn never_above_eight(
+    scene: &Scene,
+    namespaces: &[String],
+    changes: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    meanwhile(changes, async || {
+        let count = pods_of(scene, namespaces).await?;
+        ensure!(count <= 8, "{count} of 8 pods are held");
+        Ok(())
+    })
+    .await
+}
+
 /// The ConfigMap with a tenant's book.
 async fn book(scene: &Scene, tenant: &TestTenant) -> Result<Option<Value>> {
     let selector = format!(
@@ -82,12 +96,7 @@ async fn shares_that_change_at_random_are_never_used_twice() -> Result<()> {
         }
         Ok::<_, anyhow::Error>(())
     };
-    meanwhile(changes, async || {
-        let count = pods_of(&scene, &namespaces).await?;
-        ensure!(count <= 8, "{count} of 8 pods are held");
-        Ok(())
-    })
-    .await?;
+    never_above_eight(&scene, &namespaces, changes).await?;
     let book = book(&scene, &tenant).await?.context("a book")?;
     let content: Value = serde_json::from_str(&text(&book["data"]["book"]))?;
     ensure!(
@@ -132,12 +141,7 @@ async fn a_lost_book_is_made_anew_without_an_overrun() -> Result<()> {
         ensure!(count == 6, "{count} of 6");
         Ok::<_, anyhow::Error>(())
     };
-    meanwhile(changes, async || {
-        let count = pods_of(&scene, &namespaces).await?;
-        ensure!(count <= 8, "{count} of 8 pods are held");
-        Ok(())
-    })
-    .await?;
+    never_above_eight(&scene, &namespaces, changes).await?;
     let now = book(&scene, &tenant).await?.context("a book")?;
     ensure!(
         now["metadata"]["uid"] != former["metadata"]["uid"],
@@ -219,12 +223,7 @@ async fn a_subtenant_waits_for_its_sibling_and_says_so() -> Result<()> {
         us.condition("QuotaGranted", "True", &["Ready"]).await?;
         us.pods("web", 6).await
     };
-    meanwhile(released, async || {
-        let count = pods_of(&scene, &all).await?;
-        ensure!(count <= 8, "{count} of 8 pods are held");
-        Ok(())
-    })
-    .await?;
+    never_above_eight(&scene, &all, released).await?;
 
     // What a deleted subtenant had is its parent's again.
     us.delete().await?;

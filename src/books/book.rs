@@ -1,10 +1,10 @@
 //! The content of a book. Pure.
 
 use super::rules::{self, Shown};
-use crate::capability::Amounts;
+use crate::capability::{Amounts, resource_list};
 use crate::cluster::Identity;
 use crate::quantity::Amount;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A tenant's book.
@@ -38,11 +38,7 @@ pub fn tenant(owner: &Identity) -> String {
 
 /// The subtenant that a holder is.
 pub fn child(holder: &str) -> Option<Identity> {
-    let (tenant, id) = holder.strip_prefix(TENANTS)?.split_once('/')?;
-    Some(Identity {
-        tenant: tenant.into(),
-        id: id.into(),
-    })
+    Identity::of_annotation(holder.strip_prefix(TENANTS)?)
 }
 
 /// Names a holder in a message.
@@ -98,6 +94,11 @@ impl Book {
         };
     }
 
+    /// The amounts that a namespace has reserved.
+    pub fn of_namespace(&self, name: &str) -> Amounts {
+        self.reserved.get(&namespace(name)).cloned().unwrap_or_default()
+    }
+
     /// The amount of a key that a holder has reserved.
     pub fn of(&self, holder: &str, key: &str) -> Amount {
         let own = self.reserved.get(holder).and_then(|own| own.get(key));
@@ -136,11 +137,7 @@ impl Book {
 
     /// The tenant above.
     pub fn parent(&self) -> Option<Identity> {
-        let (tenant, id) = self.parent.as_ref()?.split_once('/')?;
-        Some(Identity {
-            tenant: tenant.into(),
-            id: id.into(),
-        })
+        Identity::of_annotation(self.parent.as_ref()?)
     }
 
     /// The book of a tenant that holds nothing any more.
@@ -160,13 +157,10 @@ impl Book {
 
     /// The text of the book.
     pub fn text(&self) -> String {
-        let reserved = self
-            .reserved
-            .iter()
-            .map(|(holder, amounts)| (holder.clone(), list(amounts)));
-        let reserved: Map<String, Value> = reserved.collect();
+        let reserved = self.reserved.iter();
+        let reserved: BTreeMap<_, _> = reserved.map(|(holder, own)| (holder, resource_list(own))).collect();
         let book = json!({
-            "open": self.is_open, "writes": self.writes, "parent": self.parent, "granted": list(&self.granted), "reserved": reserved,
+            "open": self.is_open, "writes": self.writes, "parent": self.parent, "granted": resource_list(&self.granted), "reserved": reserved,
         });
         serde_json::to_string_pretty(&book).unwrap_or_default()
     }
@@ -184,13 +178,6 @@ impl Book {
             parent: value.get("parent").and_then(Value::as_str).map(String::from),
         })
     }
-}
-
-fn list(amounts: &Amounts) -> Value {
-    let texts = amounts
-        .iter()
-        .map(|(key, amount)| (key.clone(), json!(amount.to_string())));
-    Value::Object(texts.collect())
 }
 
 fn amounts(list: &Value) -> Option<Amounts> {

@@ -2,34 +2,16 @@
 
 use super::{Amounts, identity};
 use crate::api::{MAX_DEPTH, ResourceList, Tenant, TenantTier, unread_in};
+use crate::cluster::Identity;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Another tenant of the family.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Relative {
-    pub name: String,
-    pub id: String,
-}
-
-impl Relative {
-    /// The Tenant as a relative.
-    pub fn of(tenant: &Tenant) -> Self {
-        let identity = identity(tenant);
-        Self {
-            name: identity.tenant,
-            id: identity.id,
-        }
-    }
-}
-
 /// A child of a tenant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Child {
-    pub name: String,
-    pub id: String,
+    pub owner: Identity,
     /// The quota over its namespaces and its own children, by its tier, its spec and the quotas of the tenants above it. Without the keys of which each
     /// namespace has its bound by itself.
     pub asked: ResourceList,
@@ -41,7 +23,7 @@ pub struct Child {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Family {
     /// The parent first, the topmost tenant last.
-    pub ancestors: Vec<Relative>,
+    pub ancestors: Vec<Identity>,
     /// By creation, then by name.
     pub children: Vec<Child>,
     /// The names of its children, their children, and so on.
@@ -52,12 +34,12 @@ pub struct Family {
 
 impl Family {
     /// The tenant directly above.
-    pub fn parent(&self) -> Option<&Relative> {
+    pub fn parent(&self) -> Option<&Identity> {
         self.ancestors.first()
     }
 
     /// The topmost tenant; None where that is the tenant itself.
-    pub fn root(&self) -> Option<&Relative> {
+    pub fn root(&self) -> Option<&Identity> {
         self.ancestors.last()
     }
 
@@ -68,7 +50,7 @@ impl Family {
 
     /// Returns true where the Tenant of this name is above.
     pub fn is_below(&self, name: &str) -> bool {
-        self.ancestors.iter().any(|ancestor| ancestor.name == name)
+        self.ancestors.iter().any(|ancestor| ancestor.tenant == name)
     }
 }
 
@@ -132,7 +114,7 @@ impl ObservedFamily {
             ancestors: self
                 .ancestors
                 .iter()
-                .map(|ancestor| Relative::of(&ancestor.tenant))
+                .map(|ancestor| identity(&ancestor.tenant))
                 .collect(),
             children: self.children.clone(),
             descendants: self.descendants.clone(),

@@ -53,7 +53,7 @@ fn ancestors_are_followed_to_the_topmost_a_missing_or_a_repeated_one() {
         let all = All::of(tenants);
         let last = tenants.last().expect("a tenant");
         let family = observe(last, &all);
-        let names = family.family().ancestors.into_iter().map(|one| one.name);
+        let names = family.family().ancestors.into_iter().map(|one| one.tenant);
         (names.collect::<Vec<_>>(), family.missing, family.circle)
     };
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -2,6 +2,7 @@
 
 use crate::api::ResourceList;
 use crate::quantity::{Amount, Unit};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -68,6 +69,14 @@ pub fn amounts(list: &ResourceList, field: &str, errors: &mut Vec<Invalid>) -> A
         }
     }
     amounts
+}
+
+/// The amounts as a spec has them.
+pub fn resource_list(amounts: &Amounts) -> ResourceList {
+    amounts
+        .iter()
+        .map(|(key, amount)| (key.clone(), Quantity(amount.to_string())))
+        .collect()
 }
 
 /// The value as compact JSON with its keys in order.

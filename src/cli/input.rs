@@ -45,7 +45,11 @@ impl Relatives for Resources {
 
     fn children(&self, parent: &str) -> Vec<String> {
         let mut links = Links::default();
-        self.tenants.iter().for_each(|tenant| links.put(tenant));
+        let is_child = |tenant: &&Tenant| tenant.spec.parent.as_deref() == Some(parent);
+        self.tenants
+            .iter()
+            .filter(is_child)
+            .for_each(|tenant| links.put(tenant));
         links.children(parent)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::client::DeadlineExceeded;
 use super::termination::Termination;
-use super::{Key, Kind, Live};
+use super::{Identity, Key, Kind, Live};
 use crate::conditions::reason;
 use crate::names;
 use k8s_openapi::jiff::Timestamp;
@@ -106,18 +106,17 @@ impl Error {
     /// A name that is taken by `live`.
     pub fn foreign(live: &Live) -> Self {
         // The annotation repeats the labels, which may have been stripped.
-        let (tenant, id) = match live.annotation(names::OWNED_BY).and_then(|text| text.split_once('/')) {
-            Some(marks) => marks,
-            None => (
-                live.label(names::TENANT).unwrap_or_default(),
-                live.label(names::TENANT_ID).unwrap_or_default(),
-            ),
-        };
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_string());
+        let repeated = live.annotation(names::OWNED_BY).and_then(Identity::of_annotation);
+        let label = |name: &str| live.label(name).unwrap_or_default().to_string();
+        let marks = repeated.unwrap_or_else(|| Identity {
+            tenant: label(names::TENANT),
+            id: label(names::TENANT_ID),
+        });
+        let some = |text: String| (!text.is_empty()).then_some(text);
         Self::Foreign {
             key: live.key.clone(),
-            tenant: some(tenant),
-            id: some(id),
+            tenant: some(marks.tenant),
+            id: some(marks.id),
         }
     }
 

@@ -17,6 +17,15 @@ impl Identity {
     pub fn annotation(&self) -> String {
         format!("{}/{}", self.tenant, self.id)
     }
+
+    /// The identity that such a value names.
+    pub fn of_annotation(value: &str) -> Option<Self> {
+        let (tenant, id) = value.split_once('/')?;
+        Some(Self {
+            tenant: tenant.into(),
+            id: id.into(),
+        })
+    }
 }
 
 /// Kind, namespace and name of an object.

@@ -25,7 +25,7 @@ pub fn has_finalizer(tenant: &Tenant) -> bool {
     finalizers.any(|finalizer| finalizer == names::FINALIZER)
 }
 
-/// The fields of the metadata to merge; none where all is as it should be.
+/// The fields of the metadata to merge; none where they are in the desired state.
 fn changes(tenant: &Tenant, family: &Family) -> Map<String, Value> {
     let mut changes = Map::new();
     if !has_finalizer(tenant) {
@@ -34,9 +34,9 @@ fn changes(tenant: &Tenant, family: &Family) -> Map<String, Value> {
         changes.insert("finalizers".into(), json!(finalizers));
     }
     let own = tenant.metadata.name.as_deref().unwrap_or_default();
-    let root = family.root().map(|root| root.name.as_str());
+    let root = family.root().map(|root| root.tenant.as_str());
     let root = root.or((!family.children.is_empty()).then_some(own));
-    let parent = family.parent().map(|parent| parent.name.as_str());
+    let parent = family.parent().map(|parent| parent.tenant.as_str());
     let found = |key: &str| tenant.metadata.labels.as_ref()?.get(key).map(String::as_str);
     let labels = [(names::ROOT, root), (names::PARENT, parent)];
     let differing = labels.into_iter().filter(|(key, value)| found(key) != *value);
@@ -64,7 +64,8 @@ pub async fn patch(tenant: &Tenant, ctx: &Context, mut fields: Value) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capability::{Child, Relative};
+    use crate::capability::Child;
+    use crate::cluster::Identity;
 
     fn tenant(metadata: Value) -> Tenant {
         let mut tenant = json!({
@@ -79,13 +80,12 @@ mod tests {
 
     fn family(ancestors: &[&str], children: &[&str]) -> Family {
         let id = || "3f0c6a52-6a0e-4f6e-9a55-0f6a4f1c2d11".to_string();
-        let relative = |name: &&str| Relative {
-            name: name.to_string(),
+        let relative = |name: &&str| Identity {
+            tenant: name.to_string(),
             id: id(),
         };
         let child = |name: &&str| Child {
-            name: name.to_string(),
-            id: id(),
+            owner: relative(name),
             asked: Default::default(),
             may_grow: true,
         };

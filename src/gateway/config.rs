@@ -2,6 +2,10 @@
 
 use super::certificates::{self, Certificate};
 use super::error_responses::ValidErrorResponse;
+pub use super::headers::{
+    API_KEY, TENANT_CLIENT, TENANT_FEATURES, TENANT_ID, TENANT_NAME, TENANT_NUMBER, TENANT_PARENT_ID, TENANT_ROOT_ID,
+    TENANT_TIER,
+};
 use super::path_template::PathTemplate;
 pub use super::traffic::{LEAST_BANDWIDTH, ValidBandwidth, ValidSession, ValidTraffic};
 use crate::api::{ClaimHeader, HttpMethod, Identification, JwtAuthentication, PathType, RateLimit, RoutePath};
@@ -15,23 +19,8 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use std::fmt;
 
-/// Headers by which a workload learns about the request's tenant and client. The gateway drops these headers from clients' requests.
-pub const TENANT_ID: &str = "X-Tenant-ID";
-pub const TENANT_NAME: &str = "X-Tenant-Name";
-pub const TENANT_TIER: &str = "X-Tenant-Tier";
-/// The header with the tenant's features, separated by commas.
-pub const TENANT_FEATURES: &str = "X-Tenant-Features";
-/// The header with the tenant's number, for applications whose tables have integers.
-pub const TENANT_NUMBER: &str = "X-Tenant-Number";
-/// The headers with the ids of a subtenant's parent and of the topmost tenant of its family.
-pub const TENANT_PARENT_ID: &str = "X-Tenant-Parent-ID";
-pub const TENANT_ROOT_ID: &str = "X-Tenant-Root-ID";
 /// Headers that only some tenants have.
 const OPTIONAL: [&str; 4] = [TENANT_FEATURES, TENANT_NUMBER, TENANT_PARENT_ID, TENANT_ROOT_ID];
-/// The header with the name of the API key that authenticated the request.
-pub const TENANT_CLIENT: &str = "X-Tenant-Client";
-/// The header in which a client sends its API key.
-pub const API_KEY: &str = "X-API-Key";
 
 /// A tenant's way in, as far as spec and tier say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -18,6 +18,7 @@ pub mod error_responses;
 mod fixtures;
 mod gateway_watch;
 mod grants;
+mod headers;
 mod host_claims;
 pub mod jwks_route;
 pub mod path_template;

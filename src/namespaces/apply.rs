@@ -55,8 +55,9 @@ pub async fn bounds(
     let awaited: Vec<Desired> = super::open(quotas.clone(), closed).collect();
     let unenforced = wait_for_quota(pass.store, owner, &awaited).await;
     let planned = Quotas::new(tenant, &quotas, closed);
-    let mut shortfalls = planned.shortfalls(pass);
-    let quota = planned.status(pass, &shortfalls);
+    let known = planned.observe(pass);
+    let mut shortfalls = planned.shortfalls(pass, &known);
+    let quota = planned.status(&known, &shortfalls);
     // In a suspended tenant nothing may run, and what still does is ending.
     shortfalls.retain(|shortfall| !tenant.suspend || !quota::ends_in_suspension(&shortfall.key));
     Ok(Applied {
@@ -64,7 +65,7 @@ pub async fn bounds(
         shortfalls,
         squeezed: planned.squeezed(),
         quota,
-        is_sealed: planned.is_sealed(pass),
+        is_sealed: known.is_sealed(),
         failures,
     })
 }

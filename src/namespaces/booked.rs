@@ -7,7 +7,7 @@ use super::quotas::{Looks, Quotas, amounts, with_hard};
 use crate::books::{self, Book, Record};
 use crate::capability::family::Child;
 use crate::capability::{Amounts, Failure, Pass};
-use crate::cluster::{Desired, Error, Live};
+use crate::cluster::{Desired, Error, Identity, Live};
 use crate::names;
 use crate::quantity::Amount;
 use serde_json::{Value, json};
@@ -124,7 +124,7 @@ impl Quotas<'_> {
     /// Returns true for a holder that the tenant has.
     fn is_present(&self, holder: &str, known: &[Holding]) -> bool {
         let mut children = self.tenant.family.children.iter();
-        let is_child = |child: &Child| books::tenant(&parent::of_child(child)) == holder;
+        let is_child = |child: &Child| books::tenant(&child.owner) == holder;
         let is_own = |holding: &Holding| books::namespace(&holding.namespace) == holder;
         known.iter().any(is_own) || children.any(is_child)
     }
@@ -219,8 +219,7 @@ impl Quotas<'_> {
             let asked = self.divided();
             let granted = above.map_or(asked.clone(), |above| above.grantable(&book, &asked));
             book.follow(&granted);
-            let parent = self.tenant.family.parent();
-            book.parent = parent.map(|parent| parent::identity(parent).annotation());
+            book.parent = self.tenant.family.parent().map(Identity::annotation);
         }
         self.reserve(book, &seen.holdings)
     }
@@ -261,14 +260,7 @@ impl Quotas<'_> {
     fn reserve(&self, mut book: Book, seen: &[Holding]) -> Decision {
         let mut seen = seen.to_vec();
         for holding in &mut seen {
-            holding.booked = Some(
-                book.reserved
-                    .get(&books::namespace(&holding.namespace))
-                    .cloned()
-                    .unwrap_or_default(),
-            );
-            // A sealed book grants nothing.
-            holding.is_miscounted |= !book.is_open;
+            holding.enter(&book);
         }
         let amounts = self.grants(&seen, Some(&book)).amounts();
         let is_open = book.is_open;
@@ -283,7 +275,7 @@ impl Quotas<'_> {
         Decision { book, amounts, grows }
     }
 
-    /// The amounts of a quota that are known to be held, whoever counted them.
+    /// The amounts of a quota that the namespace holds at most, counted or not.
     fn observed(&self, holding: &Holding) -> Amounts {
         let quota = holding.quota.iter();
         let mut observed = Amounts::new();

@@ -4,6 +4,7 @@
 //! `status.used`. What it gives up stays held until the quota controller enforces the lower value and the use is within it. Where the tenant has a book, a
 //! namespace holds what the book has reserved for it, too.
 
+use crate::books::{self, Book, Shown};
 use crate::capability::Amounts;
 use crate::quantity::Amount;
 use std::collections::BTreeSet;
@@ -71,8 +72,12 @@ impl Holding {
             (Some(hard), None, _) => Reservation::Uncounted(*hard),
             (hard, Some(enforced), _) => {
                 let used = self.quota.as_ref().and_then(|quota| quota.used.get(key));
-                let amounts = [hard, used].into_iter().flatten();
-                Reservation::Counted(amounts.fold(*enforced, |most, one| most.max(*one)))
+                let shown = Shown {
+                    hard: hard.copied().unwrap_or(*enforced),
+                    enforced: *enforced,
+                    used: used.copied().unwrap_or(*enforced),
+                };
+                Reservation::Counted(shown.held())
             }
         }
     }
@@ -113,6 +118,12 @@ impl Holding {
             (key.clone(), bound.map_or(*share, |bound| (*share).min(bound)))
         };
         share.iter().any(is_lower).then(|| share.iter().map(lowered).collect())
+    }
+
+    /// Takes over what a book has reserved for it. A sealed book grants nothing.
+    pub fn enter(&mut self, book: &Book) {
+        self.booked = Some(book.of_namespace(&self.namespace));
+        self.is_miscounted |= !book.is_open;
     }
 
     /// The amount of a key that the tenant's book has reserved for it.
@@ -158,7 +169,7 @@ impl Grants<'_> {
         let is_unknown =
             |holding: &Holding| holding.is_miscounted || holding.reservation(key) == Reservation::Unbounded;
         let is_spent = sum > total || self.holdings.iter().any(is_unknown);
-        let mut free = if is_spent { Amount::ZERO } else { total.minus(sum) };
+        let mut sum = if is_spent { total.max(sum) } else { sum };
         let uncounted: Vec<bool> = self.holdings.iter().map(|holding| holding.is_uncounted(key)).collect();
         let others_are_uncounted = |i: usize| uncounted.iter().enumerate().any(|(j, is)| *is && j != i);
         let grant = |(i, holding): (usize, &Holding)| {
@@ -170,8 +181,8 @@ impl Grants<'_> {
                 Some(Some(hard)) if share <= hard => share,
                 Some(Some(hard)) if is_spent || others_are_uncounted(i) => hard,
                 _ => {
-                    let amount = share.min(reserved[i].plus(free));
-                    free = free.minus(amount.minus(reserved[i]));
+                    let amount = books::raised(share, reserved[i], total, sum);
+                    sum = sum.plus(amount.minus(reserved[i]));
                     amount
                 }
             })

@@ -230,4 +230,4 @@ impl Capability for Namespaces {
 }
 
 #[cfg(test)]
-mod quota_scene;
+mod quota_fixtures;

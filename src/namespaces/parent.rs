@@ -2,7 +2,7 @@
 
 use super::grants::Withheld;
 use crate::books::{self, Book, Record};
-use crate::capability::family::{Child, Family, Relative};
+use crate::capability::family::Family;
 use crate::capability::{Amounts, Pass, TenantCore};
 use crate::cluster::{Error, Identity};
 use crate::quantity::Amount;
@@ -18,26 +18,10 @@ pub struct Above {
     record: Option<Record>,
 }
 
-/// The owner of a relative's objects.
-pub fn identity(relative: &Relative) -> Identity {
-    Identity {
-        tenant: relative.name.clone(),
-        id: relative.id.clone(),
-    }
-}
-
-/// The owner of a child's objects.
-pub fn of_child(child: &Child) -> Identity {
-    Identity {
-        tenant: child.name.clone(),
-        id: child.id.clone(),
-    }
-}
-
 impl Above {
     /// The parent's book as it is known. None: the tenant has no parent.
     pub fn known(pass: &Pass<'_>, tenant: &TenantCore) -> Option<Self> {
-        let parent = identity(tenant.family.parent()?);
+        let parent = tenant.family.parent()?.clone();
         let record = books::known(pass, &parent);
         Some(Self::new(parent, tenant, record))
     }
@@ -47,7 +31,7 @@ impl Above {
     /// # Errors
     /// The API server's.
     pub async fn fetch(pass: &Pass<'_>, tenant: &TenantCore) -> Result<Option<Self>, Error> {
-        let Some(parent) = tenant.family.parent().map(identity) else {
+        let Some(parent) = tenant.family.parent().cloned() else {
             return Ok(None);
         };
         let record = books::fetch(pass, &parent).await?;
@@ -146,14 +130,14 @@ impl Above {
 pub async fn count_children(pass: &Pass<'_>, family: &Family) -> Result<Option<Vec<(String, Amounts)>>, Error> {
     let mut held = Vec::new();
     for child in &family.children {
-        let owner = of_child(child);
-        match books::fetch(pass, &owner).await? {
+        let owner = &child.owner;
+        match books::fetch(pass, owner).await? {
             Some(record) if record.book.is_open => {
-                let record = books::write(pass, &owner, &record, record.book.clone()).await?;
-                held.push((books::tenant(&owner), record.book.all_held()));
+                let record = books::write(pass, owner, &record, record.book.clone()).await?;
+                held.push((books::tenant(owner), record.book.all_held()));
             }
             // It has nothing yet, and will ask the parent for all of it.
-            None if pass.store.namespaces_of(&child.name).is_empty() => {}
+            None if pass.store.namespaces_of(&owner.tenant).is_empty() => {}
             _ => return Ok(None),
         }
     }

@@ -1,7 +1,8 @@
 //! A parent and its subtenant at one API server.
 
-use super::super::quota_scene::{BOOK, Scene, lock, waits, writes};
+use super::super::quota_fixtures::{BOOK, Scene, lock, waits, writes};
 use super::*;
+use crate::capability::Child;
 use crate::tenant::fixtures::{self, platform, tier, valid};
 use kube::api::ObjectMeta;
 use serde_json::json;
@@ -33,17 +34,16 @@ impl Families {
     /// The child asks for so many pods, and the parent's own namespace has this share.
     fn relate(&mut self, asked: i64, share: i64) {
         let owner = &self.parent.tenant.owner;
-        self.child.tenant.family.ancestors = vec![Relative {
-            name: owner.tenant.clone(),
-            id: owner.id.clone(),
-        }];
+        self.child.tenant.family.ancestors = vec![owner.clone()];
         let pods = k8s_openapi::apimachinery::pkg::api::resource::Quantity(asked.to_string());
         self.child.tenant.quota.insert("pods".into(), pods.clone());
         self.child.share("north", asked);
         self.parent.share("acme", share);
         self.parent.tenant.family.children = vec![Child {
-            name: "north".into(),
-            id: CHILD.into(),
+            owner: Identity {
+                tenant: "north".into(),
+                id: CHILD.into(),
+            },
             asked: [("pods".to_string(), pods)].into(),
             may_grow: true,
         }];

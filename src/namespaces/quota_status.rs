@@ -1,21 +1,19 @@
 //! The part of a tenant's status that shows its book.
 
 use super::grants::Shortfall;
-use super::quotas::Quotas;
+use super::quotas::{Known, Quotas};
 use crate::api::{MAX_QUOTA_KEYS, QuotaStatus};
 use crate::books::{self, Book};
-use crate::capability::Pass;
 use crate::quantity::Amount;
 
 impl Quotas<'_> {
     /// The state of the quota by key. Nothing for a tenant without an open book.
-    pub fn status(&self, pass: &Pass<'_>, shortfalls: &[Shortfall]) -> Vec<QuotaStatus> {
-        let record = books::known(pass, &self.tenant.owner);
-        let Some(book) = record.map(|record| record.book).filter(|book| book.is_open) else {
+    pub fn status(&self, known: &Known, shortfalls: &[Shortfall]) -> Vec<QuotaStatus> {
+        let Some(book) = known.open_book() else {
             return Vec::new();
         };
         let keys = self.divided().into_keys().take(MAX_QUOTA_KEYS);
-        keys.map(|key| of_key(&book, key, shortfalls)).collect()
+        keys.map(|key| of_key(book, key, shortfalls)).collect()
     }
 }
 

@@ -34,6 +34,27 @@ pub struct Looks {
     miscounted: BTreeSet<String>,
 }
 
+/// The quotas and the book of a tenant as they are known.
+pub struct Known {
+    holdings: Vec<Holding>,
+    /// None: the tenant has no book.
+    book: Option<Book>,
+    /// True where the tenant needs no book.
+    is_alone: bool,
+}
+
+impl Known {
+    /// The book, where its holders are counted.
+    pub fn open_book(&self) -> Option<&Book> {
+        self.book.as_ref().filter(|book| book.is_open)
+    }
+
+    /// Returns true where the tenant has a book that is still to be counted.
+    pub fn is_sealed(&self) -> bool {
+        !self.is_alone && self.open_book().is_none()
+    }
+}
+
 impl<'a> Quotas<'a> {
     pub fn new(tenant: &'a TenantCore, quotas: &'a [Desired], closed: &'a BTreeSet<String>) -> Self {
         Self { tenant, quotas, closed }
@@ -47,7 +68,7 @@ impl<'a> Quotas<'a> {
 
     async fn write(&self, pass: &Pass<'_>) -> Result<Vec<Failure>, Error> {
         let known = self.known(pass.store, None);
-        match self.is_alone(&known, pass.store) {
+        match self.is_alone(&known) {
             // One that nothing tells of a book has none, in this version.
             true => {
                 pass.apply_as_known(&self.tenant.owner, &self.granted(&known, None))
@@ -58,33 +79,29 @@ impl<'a> Quotas<'a> {
     }
 
     /// Returns true where the tenant has one namespace, no family, and never had another holder of its quota.
-    fn is_alone(&self, holdings: &[Holding], store: &Store) -> bool {
-        let has_book = |holding: &Holding| {
-            let live = store.get(&self.tenant.owner.tenant, &quota::key(&holding.namespace));
-            live.is_some_and(|live| live.annotation(names::QUOTA_BOOK).is_some())
-        };
+    fn is_alone(&self, holdings: &[Holding]) -> bool {
         let family = &self.tenant.family;
         let has_family = family.parent().is_some() || !family.children.is_empty();
-        holdings.len() <= 1 && !has_family && !holdings.iter().any(has_book)
+        holdings.len() <= 1 && !has_family && !holdings.iter().any(|holding| holding.stamp.is_some())
     }
 
-    /// Returns true where the tenant has a book that is still to be counted.
-    pub fn is_sealed(&self, pass: &Pass<'_>) -> bool {
-        let is_open = || books::known(pass, &self.tenant.owner).is_some_and(|record| record.book.is_open);
-        !self.is_alone(&self.known(pass.store, None), pass.store) && !is_open()
+    /// The quotas and the book as they are known.
+    pub fn observe(&self, pass: &Pass<'_>) -> Known {
+        let holdings = self.known(pass.store, None);
+        Known {
+            is_alone: self.is_alone(&holdings),
+            book: books::known(pass, &self.tenant.owner).map(|record| record.book),
+            holdings,
+        }
     }
 
     /// The shortfalls as they are known.
-    pub fn shortfalls(&self, pass: &Pass<'_>) -> Vec<Shortfall> {
-        let is_alone = self.is_alone(&self.known(pass.store, None), pass.store);
-        let record = books::known(pass, &self.tenant.owner);
-        let book = (!is_alone).then(|| record.map(|record| record.book).unwrap_or_default());
-        let mut holdings = self.known(pass.store, book.as_ref());
-        // A sealed book grants nothing.
-        let is_sealed = book.as_ref().is_some_and(|book| !book.is_open);
-        holdings
-            .iter_mut()
-            .for_each(|holding| holding.is_miscounted |= is_sealed);
+    pub fn shortfalls(&self, pass: &Pass<'_>, known: &Known) -> Vec<Shortfall> {
+        let book = (!known.is_alone).then(|| known.book.clone().unwrap_or_default());
+        let mut holdings = known.holdings.clone();
+        if let Some(book) = &book {
+            holdings.iter_mut().for_each(|holding| holding.enter(book));
+        }
         let mut shortfalls = self.grants(&holdings, book.as_ref()).shortfalls();
         for shortfall in shortfalls.iter_mut().filter(|shortfall| !shortfall.waiting.is_empty()) {
             let slow = book.as_ref().map(|book| self.slow_subtenants(book, &shortfall.key));
@@ -127,7 +144,7 @@ impl<'a> Quotas<'a> {
         let subtenants = book.reserved.iter().filter_map(|(holder, amounts)| {
             let subtenant = books::child(holder)?;
             let mut children = self.tenant.family.children.iter();
-            let child = children.find(|child| child.id == subtenant.id && child.may_grow);
+            let child = children.find(|child| child.owner.id == subtenant.id && child.may_grow);
             let asked = child.and_then(|child| Amount::parse(&child.asked.get(key)?.0).ok());
             let (reserved, asked) = (*amounts.get(key)?, asked.unwrap_or(Amount::ZERO));
             let holder = books::title(holder);
@@ -162,11 +179,10 @@ impl<'a> Quotas<'a> {
     ) -> Vec<Holding> {
         let holding = |namespace: String, share: Option<Amounts>| {
             let live = live(&namespace);
-            let booked = |book: &Book| book.reserved.get(&books::namespace(&namespace)).cloned();
             Holding {
                 share,
                 is_miscounted: miscounted.contains(&namespace),
-                booked: book.map(|book| booked(book).unwrap_or_default()),
+                booked: book.map(|book| book.of_namespace(&namespace)),
                 stamp: live
                     .as_ref()
                     .and_then(|live| live.annotation(names::QUOTA_BOOK))

@@ -2,7 +2,7 @@
 
 use super::quota_keys;
 use crate::api::{ContainerResources, ResourceList, TenantSpec, TenantTierSpec};
-use crate::capability::{Amounts, Child, Invalid, amounts};
+use crate::capability::{Amounts, Child, Invalid, amounts, resource_list};
 use crate::quantity::{Amount, Unit};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeSet;
@@ -88,7 +88,7 @@ pub fn divide(
         }
     }
     bound_objects(&mut total, &mut shares);
-    (list(&total), shares.iter().map(list).collect())
+    (resource_list(&total), shares.iter().map(resource_list).collect())
 }
 
 /// The amounts that children ask for. One that may not grow keeps what it has, and asks for nothing.
@@ -213,17 +213,9 @@ pub fn container_defaults(tier: &TenantTierSpec, errors: &mut Vec<Invalid>) -> C
         }
     }
     ContainerResources {
-        requests: list(&requests),
-        limits: list(&limits),
+        requests: resource_list(&requests),
+        limits: resource_list(&limits),
     }
-}
-
-/// The amounts as a spec has them.
-pub fn list(amounts: &Amounts) -> ResourceList {
-    amounts
-        .iter()
-        .map(|(key, amount)| (key.clone(), Quantity(amount.to_string())))
-        .collect()
 }
 
 #[cfg(test)]

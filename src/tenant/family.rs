@@ -2,7 +2,7 @@
 
 use crate::api::{Tenant, TenantTier};
 use crate::capability::family::{self, Relatives};
-use crate::capability::{Amounts, Child, ObservedFamily, Relative};
+use crate::capability::{Amounts, Child, ObservedFamily, identity, resource_list};
 use crate::namespaces::shares;
 use crate::tenant::validate::link_fault;
 use std::sync::Arc;
@@ -14,10 +14,14 @@ pub fn observe(tenant: &Tenant, relatives: &impl Relatives) -> ObservedFamily {
     family.bound = above.fold(Amounts::new(), |bound, ancestor| {
         quota(&ancestor.tenant, ancestor.tier.as_deref(), bound)
     });
+    let name = tenant.metadata.name.as_deref().unwrap_or_default();
+    let children = relatives.children(name);
+    if children.is_empty() {
+        return family;
+    }
     let own = relatives.tier(tenant);
     let bound = quota(tenant, own.as_deref(), family.bound.clone());
-    let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    let children = relatives.children(name).into_iter().enumerate();
+    let children = children.into_iter().enumerate();
     let children = children.filter_map(|(place, child)| Some((place, relatives.tenant(&child)?)));
     family.children = children
         .map(|(place, child)| as_child(&child, place, (tenant, own.as_ref()), &bound, relatives))
@@ -32,13 +36,11 @@ fn as_child(
     bound: &Amounts,
     relatives: &impl Relatives,
 ) -> Child {
-    let Relative { name, id } = Relative::of(child);
     let own = relatives.tier(child);
     let is_refused = tier.is_none_or(|tier| link_fault(child, place, parent, tier).is_some());
     Child {
-        name,
-        id,
-        asked: shares::list(&quota(child, own.as_deref(), bound.clone())),
+        owner: identity(child),
+        asked: resource_list(&quota(child, own.as_deref(), bound.clone())),
         may_grow: own.is_some() && !is_refused && child.metadata.deletion_timestamp.is_none(),
     }
 }

@@ -214,9 +214,9 @@ pub fn usage<'a>(quotas: impl Iterator<Item = &'a Live>, now: Timestamp) -> Usag
 fn parent(family: &Family) -> Option<ParentStatus> {
     let (parent, root) = family.parent().zip(family.root())?;
     Some(ParentStatus {
-        name: parent.name.clone(),
+        name: parent.tenant.clone(),
         id: parent.id.clone(),
-        root: root.name.clone(),
+        root: root.tenant.clone(),
         root_id: root.id.clone(),
     })
 }

@@ -1,7 +1,7 @@
 //! The place of a subtenant below its parent.
 
 use crate::api::{MAX_DEPTH, Tenant, TenantTier};
-use crate::capability::{Invalid, ObservedFamily, World, family::Ancestor};
+use crate::capability::{Invalid, ObservedFamily, World, family::Ancestor, identity};
 use crate::host;
 use kube::ResourceExt;
 
@@ -142,11 +142,13 @@ fn taken_hosts(tenant: &Tenant, family: &ObservedFamily) -> Vec<Invalid> {
 /// A Tenant that only has the name of the former parent is another customer.
 fn replaced(tenant: &Tenant, family: &ObservedFamily) -> Option<Invalid> {
     let recorded = tenant.status.as_ref()?.parent.as_ref()?;
-    let now = family.family();
-    let parent = now.parent().filter(|parent| parent.id != recorded.id)?;
+    let parent = identity(&family.ancestors.first()?.tenant);
+    if parent.id == recorded.id {
+        return None;
+    }
     let message = format!(
         "Tenant {} has the id {}, but the tenant was made below the one with id {}: give the parent that id by its spec.id",
-        parent.name, parent.id, recorded.id
+        parent.tenant, parent.id, recorded.id
     );
     Some(Invalid::new(PARENT, message))
 }

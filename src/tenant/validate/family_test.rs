@@ -115,10 +115,19 @@ fn a_subtenant_knows_its_family() {
         .add("a1", below("acme"))
         .add("a11", below("a1"));
     let family = |name: &str| all.valid(name).core.family;
-    let names = |family: &Family| family.ancestors.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+    let names = |family: &Family| {
+        family
+            .ancestors
+            .iter()
+            .map(|one| one.tenant.clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(names(&family("acme")), [""; 0]);
     assert_eq!(names(&family("a11")), ["a1", "acme"]);
-    assert_eq!(family("a11").root().map(|root| root.name.clone()), Some("acme".into()));
+    assert_eq!(
+        family("a11").root().map(|root| root.tenant.clone()),
+        Some("acme".into())
+    );
     assert_eq!(
         family("a1").parent().map(|parent| parent.id.clone()),
         Some("00000000-0000-0000-0000-000000000000".into())
@@ -177,7 +186,7 @@ fn the_tier_bounds_levels_numbers_and_tiers_of_subtenants() {
         .family
         .children
         .into_iter()
-        .map(|child| (child.name, child.may_grow));
+        .map(|child| (child.owner.tenant, child.may_grow));
     let may_grow: BTreeMap<String, bool> = may_grow.collect();
     assert_eq!((may_grow["a"], may_grow["d"]), (true, false));
 
@@ -346,7 +355,7 @@ fn a_quota_is_within_that_of_the_parent() {
 
     let children = all.valid("acme").core.family.children;
     let asked = |name: &str| {
-        let child = children.iter().find(|child| child.name == name).expect(name);
+        let child = children.iter().find(|child| child.owner.tenant == name).expect(name);
         child.asked["requests.cpu"].0.clone()
     };
     assert_eq!(
